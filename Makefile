@@ -1,0 +1,60 @@
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+
+.PHONY: help setup demo test test-all lint format bench generate lock clean
+
+help:  ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.stedi  ## make .venv with stedi in it
+
+demo: setup  ## simulate a landing zone, run everything, print the counts
+	@$(BIN)/stedi demo --root lakehouse-demo
+
+test: $(VENV)/.dev  ## run the tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: $(VENV)/.dev  ## run every test, the slow and heavy ones too
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev  ## ruff, strict types, import direction
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev  ## let ruff write the format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev  ## race a cold run against DuckDB by hand
+	$(BIN)/python bench/race.py
+
+generate: $(VENV)/.dev  ## write what is made from the declarations: sql/, docs/
+	$(BIN)/python -m tests.generated
+
+lock: $(VENV)/.dev  ## renew the lock files
+	$(BIN)/uv pip compile $(LOCK) --group build -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK) --group build --group dev -o requirements-dev.lock
+
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+        --no-header --no-annotate pyproject.toml
+
+clean:  ## remove .venv, caches and the demo's lakehouse
+	rm -rf $(VENV) lakehouse-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "stedi needs Python 3.11 or newer; say which with: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.stedi: requirements.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.stedi
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	@touch $@

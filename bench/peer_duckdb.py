@@ -1,0 +1,72 @@
+"""The peer: the five derived tables as a good engineer writes them by hand in DuckDB.
+
+Reads, filters, joins and writes; no validation, no quarantine, no sums, no catalog, no anonymity.
+
+    python bench/peer_duckdb.py LANDING OUTPUT
+"""
+
+import sys
+from pathlib import Path
+
+import duckdb
+
+landing, output = Path(sys.argv[1]), Path(sys.argv[2])
+output.mkdir(parents=True, exist_ok=True)
+connection = duckdb.connect()
+connection.execute("SET preserve_insertion_order = false")
+
+
+def json(source: str, **columns: str) -> str:
+    return (
+        f"read_json('{landing}/{source}/landing/*.json', "
+        f"format = 'newline_delimited', columns = {columns})"
+    )
+
+
+def write(table: str, select: str) -> None:
+    path = output / f"{table}.parquet"
+    connection.execute(
+        f"COPY ({select}) TO '{path}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1)"
+    )
+    connection.execute(f"CREATE VIEW {table} AS SELECT * FROM '{path}'")
+
+
+customer = json(
+    "customer",
+    customerName="VARCHAR",
+    email="VARCHAR",
+    phone="VARCHAR",
+    birthDay="VARCHAR",
+    serialNumber="VARCHAR",
+    registrationDate="BIGINT",
+    lastUpdateDate="BIGINT",
+    shareWithResearchAsOfDate="BIGINT",
+    shareWithPublicAsOfDate="BIGINT",
+    shareWithFriendsAsOfDate="BIGINT",
+)
+accelerometer = json(
+    "accelerometer", user="VARCHAR", timestamp="BIGINT", x="DOUBLE", y="DOUBLE", z="DOUBLE"
+)
+step_trainer = json(
+    "step_trainer", sensorReadingTime="BIGINT", serialNumber="VARCHAR", distanceFromObject="BIGINT"
+)
+
+write("customer_trusted", f"SELECT * FROM {customer} WHERE shareWithResearchAsOfDate > 0")
+write(
+    "accelerometer_trusted",
+    f'SELECT a.* FROM {accelerometer} a JOIN customer_trusted c ON c.email = a."user"',
+)
+write(
+    "customer_curated",
+    'SELECT * FROM customer_trusted WHERE email IN (SELECT "user" FROM accelerometer_trusted)',
+)
+write(
+    "step_trainer_trusted",
+    f"SELECT s.* FROM {step_trainer} s JOIN customer_curated c USING (serialNumber)",
+)
+write(
+    "machine_learning_curated",
+    "SELECT CAST(s.distanceFromObject AS DOUBLE) AS distancefromobject, a.x, a.y, a.z "
+    "FROM step_trainer_trusted s JOIN accelerometer_trusted a "
+    'ON a."timestamp" = s.sensorReadingTime',
+)

@@ -1,0 +1,360 @@
+"""Contracts: what each table is, read strictly from Open Data Contract Standard v3 files.
+
+The standard's own pydantic model reads the YAML, with unknown keys forbidden at every level. What
+the standard leaves open (`logicalTypeOptions`, `customProperties`) is read by closed models here,
+so that a misspelt key anywhere is an error that names its place.
+
+Specification: https://bitol-io.github.io/open-data-contract-standard/
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources.abc import Traversable
+from typing import Annotated, Any, Literal, TypeVar, get_args
+
+import yaml
+from open_data_contract_standard.model import (
+    CustomProperty,
+    DataQuality,
+    OpenDataContractStandard,
+    SchemaProperty,
+)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from stedi.errors import DeclarationError
+
+ColumnType = Literal["long", "double", "string", "binary"]
+Classification = Literal["none", "quasi", "direct"]
+Zone = Literal["landing", "trusted", "curated"]
+Severity = Literal["error", "warning"]
+
+STRENGTH: Mapping[Classification, int] = {"none": 0, "quasi": 1, "direct": 2}
+_LOGICAL_TYPES: Mapping[str, str] = {"long": "integer", "double": "number", "string": "string"}
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_LOCATION = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*")
+MACHINERY_TABLES = ("loads", "quarantine")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type, what a landing value must fulfil, and how far it names a person."""
+
+    name: str
+    type: ColumnType
+    classification: Classification
+    description: str = ""
+    required: bool = False
+    unique: bool = False
+    json_key: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An assertion about a whole table: a query in Athena's SQL whose count must be 0."""
+
+    name: str
+    description: str
+    query: str
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One table: where it lives, its columns in order, and what must be true of it.
+
+    `location` is relative to the root. `source` and `subject` (the column that names whom a record
+    is about) belong to landing tables. `working_columns` are columns that the table's SELECT
+    carries beyond the published ones; a contract that has them, even none, is a publication.
+    """
+
+    name: str
+    zone: Zone
+    location: str
+    description: str
+    columns: tuple[Column, ...]
+    rules: tuple[Rule, ...]
+    source: str | None
+    subject: str | None
+    working_columns: tuple[Column, ...] | None
+    fingerprint: str
+    place: str
+
+    @property
+    def is_published(self) -> bool:
+        """Whether the table leaves the lakehouse, and so may hold no `direct` column."""
+        return self.working_columns is not None
+
+    @property
+    def selected_columns(self) -> tuple[Column, ...]:
+        """What the table's SELECT gives: the columns, then the working columns."""
+        return self.columns + (self.working_columns or ())
+
+    def column(self, name: str) -> Column | None:
+        """The column of that name, working columns included."""
+        return next((c for c in self.selected_columns if c.name == name), None)
+
+
+def read_contracts(folder: Traversable) -> dict[str, Contract]:
+    """Read every `*.yaml` of a folder; by table name, in the order of zones and names.
+
+    Raises `DeclarationError`, which lists everything that is wrong in all files.
+    """
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
+    if not files:
+        raise DeclarationError(f"{folder}: no contracts (*.yaml) here; is this a declarations folder?")
+    contracts: list[Contract] = []
+    problems: list[str] = []
+    for file in files:
+        try:
+            contracts.append(_read(f"contracts/{file.name}", file.read_bytes()))
+        except DeclarationError as error:
+            problems.append(str(error))
+    problems += _clashes(contracts)
+    if problems:
+        raise DeclarationError("\n".join(problems))
+    zones = get_args(Zone)
+    contracts.sort(key=lambda c: (zones.index(c.zone), c.name))
+    return {contract.name: contract for contract in contracts}
+
+
+class _Closed(BaseModel):
+    """A model of ours that takes its declared keys, in camelCase, and no others."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, alias_generator=to_camel, validate_by_name=False
+    )
+
+
+class _WorkingColumn(_Closed):
+    name: str
+    physical_type: ColumnType
+    classification: Classification
+    description: str = ""
+
+
+class _Publication(_Closed):
+    working_columns: list[_WorkingColumn] = []
+
+
+class _TableProperties(_Closed):
+    zone: Zone
+    location: str | None = None
+    source: str | None = None
+    subject: str | None = None
+    publication: _Publication | None = None
+
+
+class _ColumnProperties(_Closed):
+    json_key: str | None = None
+
+
+class _StringOptions(_Closed):
+    min_length: Annotated[int, Field(ge=0)] | None = None
+    max_length: Annotated[int, Field(ge=0)] | None = None
+    pattern: str | None = None
+
+
+class _NumberOptions(_Closed):
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class _IntegerOptions(_Closed):
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Problem(Exception):
+    """Something wrong at a place inside one contract."""
+
+
+def _read(place: str, text: bytes) -> Contract:
+    try:
+        document = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DeclarationError(f"{place}: not YAML: {error}") from None
+    try:
+        standard = _validate(OpenDataContractStandard, document, "")
+        return _contract(place, standard, hashlib.sha256(text).hexdigest())
+    except _Problem as problem:
+        raise DeclarationError("\n".join(f"{place}: {line}" for line in str(problem).split("\n"))) from None
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML as safe as ever, with a key given twice an error instead of the last one winning."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(problem=f"key {key!r} twice", problem_mark=node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def _validate(model: type[_Model], value: object, where: str) -> _Model:
+    try:
+        return model.model_validate(value, extra="forbid", by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise _Problem(
+            "\n".join(
+                f"{'.'.join([*filter(None, [where]), *map(str, detail['loc'])])}: {_plain(detail['msg'])}"
+                for detail in error.errors()
+            )
+        ) from None
+
+
+def _plain(message: str) -> str:
+    return message.replace("Extra inputs are not permitted", "no such key")
+
+
+def _contract(place: str, standard: OpenDataContractStandard, fingerprint: str) -> Contract:
+    if standard.kind != "DataContract" or not (standard.apiVersion or "").startswith("v3."):
+        raise _Problem("kind must be DataContract and apiVersion v3.x")
+    if not standard.schema_ or len(standard.schema_) != 1:
+        raise _Problem("schema: one table a contract")
+    table = standard.schema_[0]
+    name = table.name or ""
+    where = f"schema.{name}"
+    if not _NAME.fullmatch(name) or place.removeprefix("contracts/").removesuffix(".yaml") != name:
+        raise _Problem(f"{where}.name: lower case, and the same as the file's name")
+    if name in MACHINERY_TABLES:
+        raise _Problem(f"{where}.name: {name} is a table that every lakehouse has already")
+    properties = _custom(_TableProperties, table.customProperties, where)
+    if properties.location is not None and not _LOCATION.fullmatch(properties.location):
+        raise _Problem(f"{where}.customProperties.location: a path below the root, in lower case")
+    if (properties.zone == "landing") != (properties.source is not None):
+        raise _Problem(f"{where}.customProperties.source: landing tables have one, others none")
+    columns = tuple(_column(column, where, properties.zone) for column in table.properties or ())
+    if not columns:
+        raise _Problem(f"{where}.properties: a table has columns")
+    if properties.subject and properties.subject not in {column.name for column in columns}:
+        raise _Problem(f"{where}.customProperties.subject: no column {properties.subject}")
+    contract = Contract(
+        name=name,
+        zone=properties.zone,
+        location=properties.location or _default_location(name, properties),
+        description=(standard.description and standard.description.purpose) or table.description or "",
+        columns=columns,
+        rules=tuple(_rule(rule, where) for rule in table.quality or ()),
+        source=properties.source,
+        subject=properties.subject,
+        working_columns=_working_columns(properties.publication),
+        fingerprint=fingerprint,
+        place=place,
+    )
+    _refuse_twice(where, "column", (column.name for column in contract.selected_columns))
+    _refuse_twice(where, "rule", (rule.name for rule in contract.rules))
+    _refuse_twice(where, "jsonKey", ((c.json_key or "").lower() for c in columns if c.json_key))
+    return contract
+
+
+def _default_location(name: str, properties: _TableProperties) -> str:
+    if properties.zone == "landing":
+        return f"{properties.source}/typed"
+    return f"{name.removesuffix('_' + properties.zone)}/{properties.zone}"
+
+
+def _custom(model: type[_Model], properties: list[CustomProperty] | None, where: str) -> _Model:
+    given = {str(p.property): p.value for p in properties or ()}
+    if len(given) != len(properties or ()):
+        raise _Problem(f"{where}.customProperties: a property twice")
+    return _validate(model, given, f"{where}.customProperties")
+
+
+def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
+    where = f"{table}.properties.{column.name}"
+    if not _NAME.fullmatch(column.name or ""):
+        raise _Problem(f"{where}: column names are lower case, as Glue keeps them")
+    physical_type = column.physicalType
+    if physical_type not in _LOGICAL_TYPES:
+        raise _Problem(f"{where}.physicalType: one of {', '.join(_LOGICAL_TYPES)}")
+    if column.logicalType != _LOGICAL_TYPES[physical_type]:
+        raise _Problem(f"{where}.logicalType: {_LOGICAL_TYPES[physical_type]} for {physical_type}")
+    if column.classification not in get_args(Classification):
+        raise _Problem(f"{where}.classification: one of {', '.join(get_args(Classification))}")
+    if column.quality:
+        raise _Problem(f"{where}.quality: rules stand at the table, as SQL")
+    options: dict[str, Any] = {}
+    if column.logicalTypeOptions is not None:
+        model = {"long": _IntegerOptions, "double": _NumberOptions, "string": _StringOptions}
+        options = _validate(
+            model[physical_type], column.logicalTypeOptions, f"{where}.logicalTypeOptions"
+        ).model_dump()
+    if "pattern" in options and options["pattern"] is not None:
+        try:
+            re.compile(options["pattern"])
+        except re.error as error:
+            raise _Problem(f"{where}.logicalTypeOptions.pattern: {error}") from None
+    json_key = _custom(_ColumnProperties, column.customProperties, where).json_key
+    if (json_key is not None) != (zone == "landing"):
+        raise _Problem(f"{where}.customProperties.jsonKey: landing columns have one, others none")
+    return Column(
+        name=str(column.name),
+        type=physical_type,
+        classification=column.classification,
+        description=column.description or "",
+        required=bool(column.required),
+        unique=bool(column.unique),
+        json_key=json_key,
+        **options,
+    )
+
+
+def _rule(rule: DataQuality, table: str) -> Rule:
+    where = f"{table}.quality.{rule.name}"
+    if not _NAME.fullmatch(rule.name or ""):
+        raise _Problem(f"{where}.name: lower case with underscores")
+    if rule.type != "sql" or not rule.query:
+        raise _Problem(f"{where}: type: sql, with a query")
+    if rule.mustBe != 0 or isinstance(rule.mustBe, bool):
+        raise _Problem(f"{where}.mustBe: 0, the query counts what is wrong")
+    if rule.severity not in get_args(Severity):
+        raise _Problem(f"{where}.severity: one of {', '.join(get_args(Severity))}")
+    if not rule.description:
+        raise _Problem(f"{where}.description: says what the count counts")
+    return Rule(str(rule.name), rule.description.strip(), rule.query.strip(), rule.severity)
+
+
+def _working_columns(publication: _Publication | None) -> tuple[Column, ...] | None:
+    if publication is None:
+        return None
+    return tuple(
+        Column(c.name, c.physical_type, c.classification, c.description)
+        for c in publication.working_columns
+    )
+
+
+def _refuse_twice(where: str, what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise _Problem(f"{where}: {what} {name} twice")
+        seen.add(name)
+
+
+def _clashes(contracts: list[Contract]) -> list[str]:
+    """Two tables in one place, or of one source."""
+    problems = []
+    for what, names in (
+        ("location", {c.name: c.location for c in contracts}),
+        ("source", {c.name: c.source for c in contracts if c.source}),
+    ):
+        for name, value in names.items():
+            others = [other for other, taken in names.items() if taken == value and other < name]
+            problems += [f"contracts/{name}.yaml: {what} {value} is also {o}'s" for o in others]
+    return problems
+
+

@@ -1,0 +1,59 @@
+"""All that can go wrong, as one tree.
+
+    StediError
+    ├── UsageError            wrong arguments, a folder that isn't there             exit status 2
+    │   └── QueryError        SQL that can't be read, or that asks for too much
+    ├── DeclarationError      a contract or transform that doesn't hold together     exit status 1
+    ├── LandingError          a landing file that can't be read at all
+    ├── RuleBroken            a table that breaks its contract's assertion
+    ├── PairingTooLarge       a join by time that would explode
+    ├── StorageError          a catalog or table that is damaged or not ours
+    ├── Locked                another run holds the lakehouse
+    └── StarterUnavailable    the public starter data can't be fetched
+
+A message says what happened, where, and what to do next. None holds a person's data.
+"""
+
+
+class StediError(Exception):
+    """Anything this package raises on purpose; `exit_status` is what the command line ends with."""
+
+    exit_status = 1
+
+
+class UsageError(StediError):
+    """Wrong use: an option, a folder or a name that can't be right."""
+
+    exit_status = 2
+
+
+class QueryError(UsageError):
+    """A query that can't be read, names what isn't declared, or would do more than read."""
+
+
+class DeclarationError(StediError):
+    """Contracts and transforms that don't hold together, by themselves or with one another."""
+
+
+class LandingError(StediError):
+    """A landing file that can't be read, or that changed while it was read."""
+
+
+class RuleBroken(StediError):
+    """A new version of a table breaks an assertion of its contract; nothing was committed."""
+
+
+class PairingTooLarge(StediError):
+    """A join would give so many rows that it was not begun."""
+
+
+class StorageError(StediError):
+    """The catalog or a table under the root is damaged, or was not written by this package."""
+
+
+class Locked(StediError):
+    """Another run is at work on this root."""
+
+
+class StarterUnavailable(StediError):
+    """The public starter data could not be fetched, or is not what was published."""

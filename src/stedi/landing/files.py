@@ -1,0 +1,58 @@
+"""What lies in the landing zone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stedi.errors import LandingError
+
+
+@dataclass(frozen=True, order=True)
+class LandingFile:
+    """A raw file: its path below the source's landing folder, and what the disk says of it.
+
+    `size` is in bytes, `modified` and `changed` (content, and inode) in epoch nanoseconds.
+    """
+
+    name: str
+    size: int
+    modified: int
+    changed: int
+
+
+def landing_folder(root: Path, source: str) -> Path:
+    """Where the raw files of a source lie."""
+    return root / source / "landing"
+
+
+def list_files(root: Path, source: str) -> list[LandingFile]:
+    """All raw files of a source, by name; none where the folder isn't there.
+
+    Names that begin with a dot or an underscore are not data, by the custom of Spark and Hive.
+    Raises `LandingError` for symbolic links that lead out of the landing folder.
+    """
+    folder = landing_folder(root, source)
+    if not folder.is_dir():
+        return []
+    return sorted(_walk(folder, folder))
+
+
+def _walk(folder: Path, top: Path) -> Iterator[LandingFile]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith((".", "_")):
+                continue
+            path = Path(entry.path)
+            if entry.is_symlink() and not path.resolve().is_relative_to(top.resolve()):
+                raise LandingError(
+                    f"{path} is a symbolic link out of the landing folder; put the file itself there"
+                )
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(path, top)
+            elif entry.is_file():
+                stat = entry.stat()
+                name = path.relative_to(top).as_posix()
+                yield LandingFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)

@@ -1,0 +1,80 @@
+"""Keyed fingerprints of files, so that nobody can guess a small file's content from its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from stedi.errors import UsageError
+
+_BLOCK = 1 << 20
+
+
+class Fingerprinter:
+    """Makes fingerprints `<key id>:<HMAC-SHA256>` with the secret of this user.
+
+    The secret is STEDI_SECRET, or the file `stedi/secret` (mode 0600) in the user's configuration
+    folder, made when first needed. It never lies under a root.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self.key_id = hmac.new(secret, b"key id", hashlib.sha256).hexdigest()[:8]
+
+    @classmethod
+    def of_user(cls) -> Fingerprinter:
+        """The fingerprinter of whoever runs this process."""
+        given = os.environ.get("STEDI_SECRET")
+        return cls(given.encode() if given else _stored_secret())
+
+    def begin(self) -> hmac.HMAC:
+        """A hash to feed a file's bytes to; give it to `end`."""
+        return hmac.new(self._secret, digestmod=hashlib.sha256)
+
+    def end(self, digest: hmac.HMAC) -> str:
+        """The fingerprint of the bytes that `digest` was fed."""
+        return f"{self.key_id}:{digest.hexdigest()}"
+
+    def of_file(self, path: Path) -> str:
+        """The fingerprint of a whole file."""
+        digest = self.begin()
+        for block in _blocks(path):
+            digest.update(block)
+        return self.end(digest)
+
+    def can_compare(self, fingerprint: str) -> bool:
+        """Whether `fingerprint` was made with this key."""
+        return fingerprint.startswith(f"{self.key_id}:")
+
+
+def _blocks(path: Path) -> Iterator[memoryview]:
+    buffer = bytearray(_BLOCK)
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            yield memoryview(buffer)[:count]
+
+
+def _stored_secret() -> bytes:
+    folder = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "stedi"
+    path = folder / "secret"
+    try:
+        if path.stat().st_mode & 0o077:
+            raise UsageError(f"{path} can be read by others; run: chmod 600 '{path}'")
+        return path.read_bytes().strip()
+    except FileNotFoundError:
+        pass
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = folder / f".secret-{os.getpid()}"
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    try:
+        path.hardlink_to(fresh)
+    except FileExistsError:
+        pass  # another process was first: its secret is the one
+    finally:
+        fresh.unlink()
+    return path.read_bytes().strip()
