@@ -142,3 +142,21 @@ def literal(text: str) -> str:
 def literals(texts: Iterable[str]) -> str:
     """A DuckDB list of strings."""
     return "[" + ", ".join(map(literal, texts)) + "]"
+
+
+def count_rows(path: Path) -> int:
+    """The rows of a file, by its footer."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def count_nulls(path: Path, column: str) -> int:
+    """The blanks in a column of a file, by its footer, or by reading it where that doesn't say."""
+    metadata = pq.read_metadata(path)
+    number = metadata.schema.names.index(column)
+    nulls = 0
+    for group in range(metadata.num_row_groups):
+        statistics = metadata.row_group(group).column(number).statistics
+        if statistics is None or not statistics.has_null_count:
+            return int(pq.read_table(path, columns=[column]).column(0).null_count)
+        nulls += int(statistics.null_count)
+    return nulls

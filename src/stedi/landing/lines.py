@@ -20,14 +20,14 @@ import pyarrow.compute as pc
 
 from stedi.contracts import Column
 
-_BLOCK = 1 << 20
+_BLOCK = 16 << 20
 _NEWLINE = 10
+# Overflow isn't looked for here: DuckDB refuses a bigint too large, and gives infinity for a double.
+# "-0" is left out, since a reader may take it for the integer 0 and lose the sign.
 _VALUES = {
     "string": r'"[^"\\\x00-\x1f]*"',
-    # 18 digits always fit a bigint; 17 with a two-digit exponent always fit a double.
-    "long": r"-?(?:0|[1-9][0-9]{0,17})",
-    "double": r"(?:-?(?:0|[1-9][0-9]{0,16})\.[0-9]{1,17}(?:[eE][+-]?[0-9]{1,2})?"
-    r"|-?[1-9][0-9]{0,16}|0)",
+    "long": r"(?:0|-?[1-9][0-9]*)",
+    "double": r"(?:-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][+-]?[0-9]+)?|-?[1-9][0-9]*|0)",
 }
 
 

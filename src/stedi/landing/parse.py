@@ -258,6 +258,8 @@ class _Inspected:
 
 def _conditions(column: Column) -> Iterator[str]:
     name = parquet.identifier(column.name)
+    if column.type == "double":
+        yield f"isfinite({name})"
     if column.minimum is not None:
         yield f"{name} >= {column.minimum}"
     if column.maximum is not None:

@@ -1,0 +1,37 @@
+"""An engine turns Parquet files into Parquet files; it never commits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import pyarrow as pa
+from sqlglot import exp
+
+from stedi.contracts import Column, ColumnType
+from stedi.parquet import Field
+
+
+class Engine(Protocol):
+    """What an engine must offer. Queries are trees of Athena's SQL; paths are local or URIs."""
+
+    name: str
+
+    def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
+        """Let queries read `table` from these Parquet files; a second call replaces the first."""
+
+    def materialise(self, table: str, query: exp.Query) -> None:
+        """Work out a query once and let later queries read it as `table`."""
+
+    def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
+        """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
+
+    def fetch(self, query: exp.Query) -> pa.Table:
+        """What a query gives, in memory: for counts and other small results."""
+
+    def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
+        """The columns that a query gives, with their types; ones we have no name for as they are."""
+
+    def close(self) -> None:
+        """Let go of memory and scratch files."""

@@ -1,0 +1,104 @@
+"""Whether contracts and transforms fit together; no data is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from stedi.contracts import STRENGTH, Column, Contract
+from stedi.declared import Declarations
+from stedi.engines import Engine
+from stedi.errors import DeclarationError
+from stedi.privacy.flow import origins
+from stedi.transforms import Transform, parse, resolve
+
+
+def check(declarations: Declarations, engine: Engine) -> None:
+    """Check what can be known before any data is read.
+
+    Every column resolves, every SELECT gives the contract's columns with their types, no column is
+    classified weaker than those it is made from, no `direct` column is published, every rule can
+    be run. Raises `DeclarationError`, which lists all that is wrong.
+    """
+    problems: list[str] = []
+    for contract in declarations.contracts.values():
+        engine.declare(contract.name, contract.columns, ())
+        problems += _published_direct(contract)
+    for table in ("loads", "quarantine"):
+        engine.declare(table, declarations.schemas[table], ())
+    for transform in declarations.transforms.values():
+        problems += _collect(_transform_problems(transform, declarations, engine))
+    for contract in declarations.contracts.values():
+        problems += _collect(_rule_problems(contract, declarations, engine))
+    if problems:
+        raise DeclarationError("\n".join(problems))
+
+
+def _published_direct(contract: Contract) -> list[str]:
+    return [
+        f"{contract.place}: column {column.name} is classified direct, and the table is published"
+        for column in contract.columns
+        if contract.is_published and column.classification == "direct"
+    ]
+
+
+def _collect(problems: Iterator[str]) -> list[str]:
+    found: list[str] = []
+    try:
+        found.extend(problems)
+    except DeclarationError as error:
+        found.append(str(error))
+    return found
+
+
+def _transform_problems(
+    transform: Transform, declarations: Declarations, engine: Engine
+) -> Iterator[str]:
+    contract = declarations.contracts[transform.table]
+    reached = origins(transform.tree, declarations.schemas, transform.place)
+    given = engine.types(resolve(transform.tree, declarations.schemas, transform.place))
+    wanted = {column.name: column for column in contract.selected_columns}
+    for name in wanted.keys() - given.keys():
+        yield f"{transform.place}: gives no column {name}, which {contract.place} has"
+    for name in given.keys() - wanted.keys():
+        yield f"{transform.place}: gives column {name}, which {contract.place} lacks"
+    for name in wanted.keys() & given.keys():
+        column = wanted[name]
+        if given[name] != column.type:
+            yield (
+                f"{transform.place}: column {name} is {given[name]}, {contract.place} says "
+                f"{column.type}; CAST it"
+            )
+        yield from _weakened(column, reached[name], transform, declarations)
+    if transform.pairing is not None:
+        engine.types(transform.pairing)
+    engine.types(exp.select("COUNT(*)").from_(transform.source.copy()))
+
+
+def _weakened(
+    column: Column,
+    reached: frozenset[tuple[str, str]],
+    transform: Transform,
+    declarations: Declarations,
+) -> Iterator[str]:
+    for table, name in sorted(reached):
+        source = next(c for c in declarations.schemas[table] if c.name == name)
+        if STRENGTH[source.classification] > STRENGTH[column.classification]:
+            yield (
+                f"{transform.place}: column {column.name} is classified {column.classification}, "
+                f"but the value of {table}.{name}, which is {source.classification}, reaches it"
+            )
+
+
+def _rule_problems(
+    contract: Contract, declarations: Declarations, engine: Engine
+) -> Iterator[str]:
+    schemas = declarations.candidate_schemas(contract.name)
+    engine.declare(contract.name, contract.selected_columns, ())
+    for rule in contract.rules:
+        place = f"{contract.place}, rule {rule.name}"
+        given = engine.types(resolve(parse(rule.query, place), schemas, place))
+        if list(given.values()) != ["long"]:
+            yield f"{place}: a rule counts: it gives one whole number"
+    engine.declare(contract.name, contract.columns, ())

@@ -1,0 +1,102 @@
+"""`loads`: every landing file ever read, with what the disk said of it and what it held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stedi.landing.files import LandingFile, landing_folder
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.parse import ReadFile
+
+State = Literal["read", "copy", "gone"]
+
+
+@dataclass(frozen=True)
+class Load:
+    """One landing file: `copy` has the same bytes as another, `gone` is no longer there."""
+
+    source: str
+    file: str
+    state: State
+    size: int
+    modified: int
+    changed: int
+    fingerprint: str
+    records: int
+    unknown_keys: int
+    load: int
+
+    @classmethod
+    def of(cls, source: str, read: ReadFile, load: int) -> Load:
+        """The load of a file that was read a moment ago."""
+        file = read.file
+        return cls(
+            source=source,
+            file=file.name,
+            state="copy" if read.is_copy else "read",
+            size=file.size,
+            modified=file.modified,
+            changed=file.changed,
+            fingerprint=read.fingerprint,
+            records=read.records,
+            unknown_keys=read.unknown_keys,
+            load=load,
+        )
+
+    def matches(self, file: LandingFile) -> bool:
+        """Whether the disk says of the file what it said when it was read."""
+        return (self.size, self.modified) == (file.size, file.modified)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How a source's landing zone differs from what was read of it."""
+
+    new: tuple[LandingFile, ...]
+    changed: tuple[LandingFile, ...]
+    gone: tuple[Load, ...]
+    touched: tuple[Load, ...]
+    """Loads whose files have other times but the same bytes, brought up to date."""
+
+
+def compare(
+    root: Path,
+    source: str,
+    files: Sequence[LandingFile],
+    loads: Iterable[Load],
+    fingerprinter: Fingerprinter,
+) -> Difference:
+    """Compare a listing with the loads of that source; only files with other times are read."""
+    known = {load.file: load for load in loads if load.state != "gone"}
+    new, changed, touched = [], [], []
+    for file in files:
+        load = known.pop(file.name, None)
+        if load is None:
+            new.append(file)
+        elif load.matches(file) and load.changed == file.changed:
+            continue
+        elif load.size == file.size and load.fingerprint == fingerprinter.of_file(
+            landing_folder(root, source) / file.name
+        ):
+            touched.append(replace(load, modified=file.modified, changed=file.changed))
+        else:
+            changed.append(file)
+    return Difference(tuple(new), tuple(changed), tuple(known.values()), tuple(touched))
+
+
+def read_loads(paths: Iterable[Path]) -> list[Load]:
+    """The loads that lie in the files of the table `loads`."""
+    return [Load(**row) for path in paths for row in pq.read_table(path).to_pylist()]
+
+
+def loads_batch(loads: Sequence[Load]) -> pa.RecordBatch:
+    """Loads as rows of the table `loads`."""
+    return pa.RecordBatch.from_pydict(
+        {field.name: [getattr(load, field.name) for load in loads] for field in fields(Load)}
+    )

@@ -1,0 +1,50 @@
+"""Writes a published table: the declared columns alone, sorted by their own values.
+
+The rows leave the engine as classes (the rows with equal published values) with their counts, and
+are written once, by PyArrow, so that the same rows in any order give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from sqlglot import exp
+
+from stedi import parquet
+from stedi.engines import Engine
+from stedi.parquet import Field
+
+_BATCH_ROWS = 1 << 17
+
+
+def publish(engine: Engine, candidate: str, fields: Sequence[Field], folder: Path) -> list[Path]:
+    """Write the rows of `candidate`, reduced to `fields`, to new files in a fresh folder."""
+    classes = engine.fetch(_classes(candidate, fields))
+    if classes.num_rows == 0:
+        return []
+    path = folder / "part-0.parquet"
+    parquet.write_batches(_rows(classes), fields, path)
+    return [path]
+
+
+def _classes(candidate: str, fields: Sequence[Field]) -> exp.Select:
+    columns = [exp.column(field.name, quoted=True) for field in fields]
+    return (
+        exp.select(*columns, exp.Count(this=exp.Star()).as_("n"))
+        .from_(exp.to_table(candidate))
+        .group_by(*columns)
+        .order_by(*columns)
+    )
+
+
+def _rows(classes: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Each class as often as it counts, a batch at a time."""
+    ends = np.cumsum(classes["n"].to_numpy())
+    values = classes.drop_columns(["n"])
+    for begin in range(0, int(ends[-1]), _BATCH_ROWS):
+        rows = np.arange(begin, min(begin + _BATCH_ROWS, int(ends[-1])))
+        taken = values.take(pa.array(np.searchsorted(ends, rows, side="right")))
+        yield taken.combine_chunks().to_batches()[0]

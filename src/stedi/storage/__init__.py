@@ -1,0 +1,1 @@
+"""The only rooms that know Iceberg: the catalog, the tables, the lock, the sweep."""

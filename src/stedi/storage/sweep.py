@@ -1,0 +1,35 @@
+"""Removes what runs that died have left: files that no snapshot refers to."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from stedi.storage.warehouse import MACHINERY, Warehouse
+
+
+def scratch_folder(root: Path) -> Path:
+    """Where a run keeps what it needs only meanwhile."""
+    return root / MACHINERY / "scratch"
+
+
+def sweep(warehouse: Warehouse, locations: Mapping[str, str]) -> int:
+    """Delete strays below the tables' folders (`locations` by table); returns how many."""
+    shutil.rmtree(scratch_folder(warehouse.root), ignore_errors=True)
+    strays = 0
+    for table, location in locations.items():
+        referenced = warehouse.referenced(table)
+        for part in ("data", "metadata"):
+            for path in sorted((warehouse.root / location / part).rglob("*"), reverse=True):
+                if path.is_dir():
+                    _remove_if_empty(path)
+                elif path not in referenced:
+                    path.unlink()
+                    strays += 1
+    return strays
+
+
+def _remove_if_empty(folder: Path) -> None:
+    if not any(folder.iterdir()):
+        folder.rmdir()

@@ -1,0 +1,292 @@
+"""Iceberg tables under one root: looked up, made, and committed to, one snapshot at a time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlparse
+
+from stedi.contracts import Column
+from stedi.errors import StorageError
+from stedi.parquet import Field
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.manifest import DataFile as IcebergFile
+    from pyiceberg.table import Table
+
+NAMESPACE = "stedi"
+MACHINERY = "_stedi"
+_CATALOG = "catalog.db"
+_PREFIX = "stedi."
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A Parquet file that a snapshot refers to: a `file://` URI, bytes, rows."""
+
+    uri: str
+    size: int
+    rows: int
+
+    @property
+    def path(self) -> Path:
+        """Where the file lies on this machine."""
+        return local_path(self.uri)
+
+
+@dataclass(frozen=True)
+class Version:
+    """A table's newest snapshot: what is in it, and what its writer noted of it."""
+
+    table: str
+    location: str
+    snapshot_id: int
+    committed: int
+    files: tuple[DataFile, ...]
+    notes: Mapping[str, Any]
+
+    @property
+    def rows(self) -> int:
+        """Rows of all files, by the manifests."""
+        return sum(file.rows for file in self.files)
+
+
+class Warehouse:
+    """The Iceberg tables of a lakehouse, in a SQLite catalog under its root."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._tables: dict[str, Table | None] = {}
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever committed here."""
+        return (self.root / MACHINERY / _CATALOG).exists()
+
+    def version(self, table: str) -> Version | None:
+        """The newest snapshot of a table; None while it has none."""
+        loaded = self._load(table)
+        snapshot = loaded.current_snapshot() if loaded else None
+        if loaded is None or snapshot is None:
+            return None
+        files = tuple(
+            DataFile(file.file_path, file.file_size_in_bytes, file.record_count)
+            for file in _data_files(loaded)
+        )
+        summary = snapshot.summary.additional_properties if snapshot.summary else {}
+        notes = {
+            key.removeprefix(_PREFIX): json.loads(value)
+            for key, value in summary.items()
+            if key.startswith(_PREFIX)
+        }
+        return Version(
+            table, loaded.location(), snapshot.snapshot_id, snapshot.timestamp_ms, files, notes
+        )
+
+    def fields(self, table: str, columns: Sequence[Column], location: str) -> tuple[Field, ...]:
+        """The fields of a table for writing its files; makes the table if it isn't there.
+
+        A table whose columns are others than `columns` is made anew: its files don't fit.
+        """
+        loaded = self._load(table)
+        if loaded is not None and not _has_columns(loaded, columns):
+            self._catalog.drop_table(f"{NAMESPACE}.{table}")
+            for part in ("data", "metadata"):
+                shutil.rmtree(self.root / location / part, ignore_errors=True)
+            loaded = None
+        if loaded is None:
+            loaded = self._create(table, columns, location)
+        types = {column.name: column.type for column in columns}
+        return tuple(Field(f.name, types[f.name], f.field_id) for f in loaded.schema().fields)
+
+    def commit(
+        self,
+        table: str,
+        add: Sequence[Path],
+        notes: Mapping[str, Any],
+        keep: Collection[str] = (),
+    ) -> Version:
+        """Commit one snapshot: the present files whose URIs are in `keep`, and the files `add`.
+
+        Raises `StorageError` where field ids don't fit or another process committed meanwhile.
+        """
+        from pyiceberg.exceptions import CommitFailedException
+
+        loaded = self._load(table)
+        if loaded is None:
+            raise StorageError(f"table {table}: not there to commit to")
+        added = [_iceberg_file(loaded, path) for path in add]
+        present = _data_files(loaded)
+        removed = [file for file in present if file.file_path not in keep]
+        if len(present) - len(removed) != len(keep):
+            raise StorageError(f"table {table}: a file to keep is not in its newest snapshot")
+        properties = {_PREFIX + key: json.dumps(value) for key, value in notes.items()}
+        try:
+            with loaded.transaction() as transaction:
+                update = transaction.update_snapshot(snapshot_properties=properties)
+                producer = update.overwrite() if removed or not present else update.fast_append()
+                for file in removed:
+                    producer.delete_data_file(file)
+                for file in added:
+                    producer.append_data_file(file)
+                producer.commit()
+        except CommitFailedException:
+            raise StorageError(
+                f"table {table}: someone else committed to it meanwhile; run again"
+            ) from None
+        version = self.version(table)
+        assert version is not None  # noqa: S101 - it was committed a line ago
+        return version
+
+    def data_folder(self, location: str) -> Path:
+        """Where the data files of the table at `location` (relative to the root) lie."""
+        return self.root / location / "data"
+
+    @property
+    def profile(self) -> str | None:
+        """The profile that this root was last run with."""
+        if not self.exists:
+            return None
+        properties = self._catalog.load_namespace_properties(NAMESPACE)
+        profile = properties.get("stedi.profile")
+        return str(profile) if profile else None
+
+    @profile.setter
+    def profile(self, profile: str) -> None:
+        self._catalog.update_namespace_properties(NAMESPACE, updates={"stedi.profile": profile})
+
+    def referenced(self, table: str) -> set[Path]:
+        """Every file that any snapshot of a table still refers to, metadata included."""
+        loaded = self._load(table)
+        if loaded is None:
+            return set()
+        uris = {loaded.metadata_location, *(log.metadata_file for log in loaded.metadata.metadata_log)}
+        for snapshot in loaded.snapshots():
+            uris.add(snapshot.manifest_list)
+            for manifest in snapshot.manifests(loaded.io):
+                uris.add(manifest.manifest_path)
+                entries = manifest.fetch_manifest_entry(loaded.io, discard_deleted=True)
+                uris.update(entry.data_file.file_path for entry in entries)
+        return {local_path(uri) for uri in uris}
+
+    def _load(self, table: str) -> Table | None:
+        from pyiceberg.exceptions import NoSuchTableError
+
+        if table not in self._tables:
+            if not self.exists:
+                return None
+            try:
+                loaded = self._catalog.load_table(f"{NAMESPACE}.{table}")
+            except NoSuchTableError:
+                return None
+            except OSError:
+                raise StorageError(
+                    f"table {table}: its metadata file is not where the catalog says. Was "
+                    f"{self.root} moved? Move it back, or delete {self.root / MACHINERY} and the "
+                    "tables' folders and run again: landing files are all that is needed"
+                ) from None
+            self._tables[table] = loaded
+        return self._tables[table]
+
+    def _create(self, table: str, columns: Sequence[Column], location: str) -> Table:
+        from pyiceberg.schema import Schema
+        from pyiceberg.types import (
+            BinaryType,
+            DoubleType,
+            LongType,
+            NestedField,
+            PrimitiveType,
+            StringType,
+        )
+
+        types: dict[str, PrimitiveType] = {
+            "long": LongType(),
+            "double": DoubleType(),
+            "string": StringType(),
+            "binary": BinaryType(),
+        }
+        schema = Schema(
+            *(
+                NestedField(n, column.name, types[column.type], doc=column.description or None)
+                for n, column in enumerate(columns, start=1)
+            )
+        )
+        properties = {
+            "format-version": "2",
+            "commit.retry.num-retries": "0",
+            "write.metadata.delete-after-commit.enabled": "true",
+            "write.metadata.previous-versions-max": "20",
+        }
+        for column in columns:
+            if column.classification == "direct":
+                # Column bounds in manifests would keep e-mail addresses.
+                properties[f"write.metadata.metrics.column.{column.name}"] = "none"
+        self._tables[table] = self._catalog.create_table(
+            f"{NAMESPACE}.{table}", schema, location=to_uri(self.root / location), properties=properties
+        )
+        return self._tables[table]  # type: ignore[return-value]
+
+    @cached_property
+    def _catalog(self) -> SqlCatalog:
+        from pyiceberg.catalog.sql import SqlCatalog
+
+        folder = self.root / MACHINERY
+        folder.mkdir(parents=True, exist_ok=True)
+        catalog = SqlCatalog(
+            "stedi",
+            **{
+                "uri": f"sqlite:///{folder / _CATALOG}",
+                "warehouse": to_uri(self.root),
+                "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO",
+            },
+        )
+        catalog.create_namespace_if_not_exists(NAMESPACE)
+        return catalog
+
+
+def to_uri(path: Path) -> str:
+    """The `file://` URI of a local path, spelled as Iceberg's libraries spell it."""
+    return f"file://{path.absolute()}"
+
+
+def local_path(uri: str) -> Path:
+    """The local path of a `file://` URI."""
+    return Path(urlparse(uri).path)
+
+
+def _data_files(table: Table) -> list[IcebergFile]:
+    snapshot = table.current_snapshot()
+    if snapshot is None:
+        return []
+    return [
+        entry.data_file
+        for manifest in snapshot.manifests(table.io)
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+    ]
+
+
+def _has_columns(table: Table, columns: Sequence[Column]) -> bool:
+    names = {"long": "long", "double": "double", "string": "string", "binary": "binary"}
+    have = [(field.name, str(field.field_type)) for field in table.schema().fields]
+    return have == [(column.name, names[column.type]) for column in columns]
+
+
+def _iceberg_file(table: Table, path: Path) -> IcebergFile:
+    """Describe a finished Parquet file for a manifest; refuses field ids that aren't the table's."""
+    import pyarrow.parquet as pq
+    from pyiceberg.io.pyarrow import parquet_file_to_data_file
+
+    expected = {field.name: str(field.field_id).encode() for field in table.schema().fields}
+    found = {
+        field.name: (field.metadata or {}).get(b"PARQUET:field_id")
+        for field in pq.read_schema(path)
+    }
+    if found != expected:
+        raise StorageError(f"{path}: field ids are not those of table {table.name()[-1]}")
+    return parquet_file_to_data_file(table.io, table.metadata, to_uri(path))
