@@ -61,7 +61,8 @@ def write_query(
     path.parent.mkdir(parents=True, exist_ok=True)
     [(rows,)] = connection.execute(
         f"COPY (SELECT {columns} FROM ({query})) TO {literal(str(path))} "
-        f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, FIELD_IDS {{{ids}}})"
+        f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, "
+        f"WRITE_BLOOM_FILTER false, FIELD_IDS {{{ids}}})"
     ).fetchall()
     return int(rows)
 

@@ -60,7 +60,7 @@ class DuckDBEngine:
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """What a query gives, in memory: for counts and other small results."""
-        return self._connection.execute(query.sql("duckdb")).to_arrow_table()
+        return self._connection.sql(query.sql("duckdb")).to_arrow_table()
 
     def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
         """The columns that a query gives, with their types; ones we have no name for as they are."""

@@ -15,12 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from stedi.contracts import Column
 
-_BLOCK = 16 << 20
+_BLOCK = 4 << 20
+_GROUP = 64 << 10
 _NEWLINE = 10
 # Overflow isn't looked for here: DuckDB refuses a bigint too large, and gives infinity for a double.
 # "-0" is left out, since a reader may take it for the integer 0 and lose the sign.
@@ -29,6 +31,9 @@ _VALUES = {
     "long": r"(?:0|-?[1-9][0-9]*)",
     "double": r"(?:-?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][+-]?[0-9]+)?|-?[1-9][0-9]*|0)",
 }
+
+
+Offsets = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -51,31 +56,43 @@ class Lines:
 def read_lines(path: Path, pattern: str, digest: hmac.HMAC | None = None) -> Lines:
     """Pass once over a file, feeding its bytes to `digest` on the way.
 
-    Memory is that of the longest line.
+    `pattern` matches one line (see `plain_pattern`). Groups of lines are matched at a time, and
+    the lines of a group one by one only where the group holds one that isn't plain. Memory is that
+    of the longest line.
     """
+    group_pattern, line_pattern = f"^(?:{pattern})*$", f"^{pattern}$"
     plain, line, regions = 0, 1, _Regions()
     for offset, block in _blocks(path, digest):
         data = np.frombuffer(block, np.uint8)
-        ends = np.flatnonzero(data == _NEWLINE).astype(np.int64) + 1
-        if not len(ends) or ends[-1] != len(data):
-            ends = np.append(ends, len(data))
-        starts = np.concatenate(([0], ends[:-1]))
-        matched = _match(block, ends, pattern)
-        plain += int(np.count_nonzero(matched))
-        for n in np.flatnonzero(~matched).tolist():
-            regions.add(offset + int(starts[n]), int(ends[n] - starts[n]), line + n)
-        line += len(ends)
+        bounds = _group_bounds(block)
+        lines = int(np.count_nonzero(data == _NEWLINE))
+        doubtful = np.flatnonzero(~_match(block, bounds, group_pattern))
+        plain += lines
+        for group in doubtful.tolist():
+            begin, end = int(bounds[group]), int(bounds[group + 1])
+            first = line + int(np.count_nonzero(data[:begin] == _NEWLINE))
+            ends = begin + 1 + np.flatnonzero(data[begin:end] == _NEWLINE)
+            plain -= len(ends)
+            if not len(ends) or ends[-1] != end:
+                ends = np.append(ends, end)
+            starts = np.concatenate(([begin], ends))
+            matched = _match(block, starts, line_pattern)
+            plain += int(np.count_nonzero(matched))
+            for n in np.flatnonzero(~matched).tolist():
+                length = int(starts[n + 1] - starts[n])
+                regions.add(offset + int(starts[n]), length, first + n)
+        line += lines
     return Lines(plain, regions.closed())
 
 
 def plain_pattern(columns: Sequence[Column]) -> str:
     """The regular expression, in RE2's syntax, of a plain line of a landing table.
 
-    An optional column's key may be absent, or its value null.
+    An optional column's key may be absent, or its value null. The newline belongs to the line.
     """
     pivot = next((n for n, column in enumerate(columns) if column.required), None)
     if pivot is None:
-        return r"^\b\B$"  # a line in which everything is optional is never plain
+        return r"\b\B"  # a line in which everything is optional is never plain
     parts = []
     for n, column in enumerate(columns):
         value = _VALUES[column.type]
@@ -85,7 +102,7 @@ def plain_pattern(columns: Sequence[Column]) -> str:
         else:
             pair = f'"{re.escape(column.json_key or column.name)}": ?(?:{value}|null)'
             parts.append(f"(?:{pair}, ?)?" if n < pivot else f"(?:, ?{pair})?")
-    return rf"^\{{{''.join(parts)}\}}\r?\n?$"
+    return rf"\{{{''.join(parts)}\}}\r?\n"
 
 
 class _Regions:
@@ -105,29 +122,57 @@ class _Regions:
         return tuple(self._regions)
 
 
-def _match(block: bytes, ends: np.ndarray, pattern: str) -> np.ndarray:
-    offsets = np.concatenate(([0], ends)).astype(np.int64)
-    # RE2 takes the bytes for UTF-8 and matches none that aren't.
-    array = pa.LargeStringArray.from_buffers(
-        len(ends), pa.py_buffer(offsets), pa.py_buffer(block)
+def _group_bounds(block: memoryview) -> Offsets:
+    """Where groups of about 64 KB of whole lines begin and end."""
+    bounds, data = [0], bytes(block[:0])
+    while bounds[-1] < len(block):
+        data = bytes(block[bounds[-1] : bounds[-1] + _GROUP])
+        cut = data.rfind(b"\n") + 1
+        at_end = bounds[-1] + len(data) == len(block)
+        if at_end:
+            bounds.append(len(block))
+        elif cut:
+            bounds.append(bounds[-1] + cut)
+        else:
+            newline = bytes(block[bounds[-1] :]).find(b"\n")
+            bounds.append(len(block) if newline < 0 else bounds[-1] + newline + 1)
+    return np.array(bounds, np.int64)
+
+
+def _match(block: memoryview, bounds: Offsets, pattern: str) -> npt.NDArray[np.bool_]:
+    """Which of the texts between `bounds` match; bytes that aren't UTF-8 match nothing."""
+    texts = pa.LargeStringArray.from_buffers(
+        len(bounds) - 1, pa.py_buffer(bounds), pa.py_buffer(block)
     )
-    return np.asarray(pc.match_substring_regex(array, pattern).to_numpy(zero_copy_only=False))
+    matched = pc.match_substring_regex(texts, pattern)
+    return np.asarray(matched.to_numpy(zero_copy_only=False))
 
 
-def _blocks(path: Path, digest: hmac.HMAC | None) -> Iterator[tuple[int, bytes]]:
-    """Whole lines at a time, each block with its offset in the file."""
-    offset, pieces = 0, []
+def _blocks(path: Path, digest: hmac.HMAC | None) -> Iterator[tuple[int, memoryview]]:
+    """Whole lines at a time, each block with its offset in the file; a last line gets a newline.
+
+    A block is good until the next is asked for: its memory is used again.
+    """
+    buffer, kept, offset = bytearray(_BLOCK), 0, 0
     with path.open("rb", buffering=0) as file:
-        while block := file.read(_BLOCK):
+        while True:
+            if kept == len(buffer):
+                buffer.extend(bytes(len(buffer)))
+            view = memoryview(buffer)
+            count = file.readinto(view[kept:])
+            if not count:
+                break
             if digest is not None:
-                digest.update(block)
-            cut = block.rfind(b"\n") + 1
-            if cut == 0:
-                pieces.append(block)
-                continue
-            lines = b"".join((*pieces, memoryview(block)[:cut]))
-            yield offset, lines
-            offset += len(lines)
-            pieces = [block[cut:]] if cut < len(block) else []
-    if pieces:
-        yield offset, b"".join(pieces)
+                digest.update(view[kept : kept + count])
+            filled = kept + count
+            cut = buffer.rfind(b"\n", kept, filled) + 1
+            if cut:
+                yield offset, view[:cut]
+                offset += cut
+                view[: filled - cut] = bytes(view[cut:filled])
+                kept = filled - cut
+            else:
+                kept = filled
+            del view
+    if kept:
+        yield offset, memoryview(bytes(buffer[:kept]) + b"\n")

@@ -79,7 +79,7 @@ class _Pairs(list[tuple[str, object]]):
 def read_region(data: Data, region: Region, contract: Contract) -> Iterator[Record | Piece]:
     """Read the records in one region of a file's bytes; places are given within the file."""
     shape = _Shape(contract)
-    at, end = region.offset, region.offset + region.length
+    at, end = region.offset, min(region.offset + region.length, len(data))
     line, counted = region.line, at
     if at == 0 and data[: len(_BOM)] == _BOM:
         at = len(_BOM)

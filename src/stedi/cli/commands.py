@@ -1,0 +1,270 @@
+"""The verbs, one function each."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from stedi import __version__
+from stedi.cli import show
+from stedi.lakehouse import DEFAULT_ROOT, DEMO_CUSTOMERS, Lakehouse
+
+app = typer.Typer(
+    name="stedi",
+    help="A data lakehouse for what people agreed to share: raw JSON in, anonymous tables out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Root = Annotated[
+    str | None,
+    typer.Option("--root", metavar="FOLDER", help=f"The lakehouse. [default: ./{DEFAULT_ROOT}]"),
+]
+Declarations = Annotated[
+    Path | None,
+    typer.Option("--declarations", metavar="FOLDER", help="Contracts and transforms other than STEDI's."),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Profile = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="seed or strict. [default: the last one used, at first seed]"),
+]
+
+
+class Format(StrEnum):
+    """How the rows of a query are printed."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+    parquet = "parquet"
+
+
+@dataclass
+class _Shared:
+    """Options that were given before the verb."""
+
+    root: str | None = None
+    declarations: Path | None = None
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        show.line(f"stedi {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _shared(
+    context: typer.Context,
+    root: Annotated[
+        str | None,
+        typer.Option(
+            "--root", metavar="FOLDER", envvar="STEDI_ROOT", help=f"The lakehouse. [default: ./{DEFAULT_ROOT}]"
+        ),
+    ] = None,
+    declarations: Declarations = None,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    context.obj = _Shared(root, declarations)
+
+
+def _lakehouse(context: typer.Context, root: str | None, declarations: Path | None) -> Lakehouse:
+    shared: _Shared = context.obj
+    return Lakehouse(
+        root or shared.root or DEFAULT_ROOT, declarations=declarations or shared.declarations
+    )
+
+
+@app.command()
+def demo(
+    context: typer.Context,
+    root: Root = None,
+    seed: Annotated[int, typer.Option(help="Another seed, other people.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Simulate a landing zone of 956 customers, run everything, print the counts."""
+    lakehouse = _lakehouse(context, root, None)
+    with show.progress(quiet) as progress:
+        simulated, report = lakehouse.demo(seed=seed, progress=progress)
+    if not quiet:
+        show.demo(simulated, report, lakehouse.status(), root or context.obj.root)
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="Where the landing zone is written.")],
+    customers: Annotated[int, typer.Option(help="How many people.")] = DEMO_CUSTOMERS,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write landing data with the shape of the starter data, at any size."""
+    simulated = Lakehouse.simulate(folder, customers=customers, seed=seed)
+    if as_json:
+        _print_json(asdict(simulated))
+    elif not quiet:
+        show.line(
+            f"{simulated.customers:,} customers, {simulated.step_readings:,} step readings and "
+            f"{simulated.accelerometer_records:,} accelerometer records in {simulated.files} files "
+            f"below {folder}"
+        )
+
+
+@app.command()
+def ingest(
+    context: typer.Context,
+    path: Annotated[
+        Path | None, typer.Argument(help="A folder with <source>/landing/ in it; with --source, files.")
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The files are of this source.")
+    ] = None,
+    starter: Annotated[
+        bool, typer.Option("--starter", help="Fetch the public starter data with git.")
+    ] = False,
+    root: Root = None,
+    declarations: Declarations = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Copy raw files into the landing zone; the same bytes twice change nothing."""
+    lakehouse = _lakehouse(context, root, declarations)
+    if starter == (path is not None) or (starter and source):
+        raise typer.BadParameter("give a folder, files with --source, or --starter alone")
+    if starter:
+        if not quiet and not as_json:
+            from stedi.landing.ingest import STARTER_LICENCE
+
+            show.line(STARTER_LICENCE)
+        ingested = lakehouse.ingest_starter()
+    else:
+        assert path is not None  # noqa: S101 - one of the two, as checked
+        ingested = lakehouse.ingest(path, source=source)
+    if as_json:
+        _print_json(asdict(ingested))
+    elif not quiet:
+        show.line(
+            f"{len(ingested.copied)} files copied into {lakehouse.root}, "
+            f"{len(ingested.present)} were there already"
+        )
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    engine: Annotated[str, typer.Option(metavar="NAME", help="What works out the tables.")] = "duckdb",
+    profile: Profile = None,
+    full: Annotated[bool, typer.Option("--full", help="Read and build everything anew.")] = False,
+    max_pairs: Annotated[
+        int | None,
+        typer.Option(metavar="ROWS", help="How many rows the join by time may give, if not the default."),
+    ] = None,
+    root: Root = None,
+    declarations: Declarations = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Bring every table up to date."""
+    lakehouse = _lakehouse(context, root, declarations)
+    with show.progress(quiet or as_json) as progress:
+        report = lakehouse.run(
+            engine=engine,  # type: ignore[arg-type] # the facade says which there are
+            profile=profile,
+            full=full,
+            max_pairs=max_pairs,
+            progress=progress,
+        )
+    if as_json:
+        _print_json({**asdict(report), "profile_changed": report.profile_changed})
+    elif not quiet:
+        show.run(report, lakehouse.status())
+
+
+@app.command()
+def status(
+    context: typer.Context,
+    verify: Annotated[bool, typer.Option("--verify", help="Read every file again.")] = False,
+    root: Root = None,
+    declarations: Declarations = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show every table, and whether each record is accounted for."""
+    result = _lakehouse(context, root, declarations).status(verify=verify)
+    if as_json:
+        show.line(result.model_dump_json(by_alias=True, indent=2))
+    elif not quiet:
+        show.status(result)
+    if not result.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def query(
+    context: typer.Context,
+    sql: Annotated[str, typer.Argument(help="One SELECT in Athena's SQL.")],
+    format_: Annotated[Format, typer.Option("--format", help="How rows are printed.")] = Format.table,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of printing.")
+    ] = None,
+    as_json: Json = False,
+    root: Root = None,
+    declarations: Declarations = None,
+) -> None:
+    """Ask in Athena's SQL, over every table, landing and quarantine included."""
+    if format_ is Format.parquet and output is None:
+        raise typer.BadParameter("--format parquet needs --output FILE")
+    result = _lakehouse(context, root, declarations).query(sql)
+    show.rows(result, (Format.json if as_json else format_).value, output)
+
+
+@app.command()
+def check(
+    context: typer.Context,
+    profile: Profile = None,
+    root: Root = None,
+    declarations: Declarations = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check contracts and transforms, without touching data."""
+    tables = _lakehouse(context, root, declarations).check(profile=profile)
+    if as_json:
+        _print_json({"ok": True, "tables": tables})
+    elif not quiet:
+        show.line(f"{len(tables)} tables fit together: {', '.join(tables)}")
+
+
+@app.command()
+def ddl(
+    context: typer.Context,
+    table: Annotated[str | None, typer.Argument(help="One table. [default: the landing tables]")] = None,
+    location: Annotated[
+        str | None, typer.Option(metavar="S3-URI", help="The root on S3, as in s3://bucket/prefix.")
+    ] = None,
+    root: Root = None,
+    declarations: Declarations = None,
+    as_json: Json = False,
+) -> None:
+    """Print Athena's DDL."""
+    statements = _lakehouse(context, root, declarations).ddl(table, location=location)
+    if as_json:
+        _print_json(statements)
+    else:
+        show.line("\n".join(statements.values()).rstrip())
+
+
+def _print_json(value: Any) -> None:
+    show.line(json.dumps(value, indent=2))
+
+

@@ -1,0 +1,187 @@
+"""Results, for people to read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from stedi.pipeline import RunReport
+    from stedi.querying import Result
+    from stedi.simulate import Simulated
+    from stedi.status import Status
+
+_ROWS_SHOWN = 50
+
+
+def line(text: str) -> None:
+    """Print a line as it is."""
+    sys.stdout.write(text + "\n")
+
+
+@contextmanager
+def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
+    """A function that shows what is being done, on stderr while that is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status("starting") as spinner:
+        yield spinner.update
+
+
+def run(report: RunReport, status: Status) -> None:
+    """What a run did, and what it noted."""
+    if report.profile_changed:
+        line(f"Profile changed from {report.profile_before} to {report.profile}.")
+    if report.swept:
+        line(f"The last run was cut off; {report.swept} files that it left were removed.")
+    if not report.built:
+        line("Everything is up to date.")
+    else:
+        table = _table("table", "rows", "seconds", "why")
+        for built in report.built:
+            table.add_row(built.table, f"{built.rows:,}", f"{built.seconds:.2f}", built.reason)
+        _print(table)
+    _notes(status)
+
+
+def demo(simulated: Simulated | None, report: RunReport, status: Status, root: str | None) -> None:
+    """What the demo did, and where to look next."""
+    if simulated:
+        line(
+            f"Simulated {simulated.customers:,} customers, {simulated.accelerometer_records:,} "
+            f"accelerometer and {simulated.step_readings:,} step trainer records."
+        )
+    seconds = sum(built.seconds for built in report.built)
+    line(f"Brought {len(report.built)} tables up to date in {seconds:.1f} seconds.\n")
+    _tables(status)
+    _notes(status)
+    option = f" --root {root}" if root else ""
+    line("\nWhere to look next:")
+    line(f"  stedi status{option}")
+    line(f'  stedi query{option} "SELECT * FROM machine_learning_curated LIMIT 5"')
+    line(f"  stedi run{option} --profile strict")
+
+
+def status(status: Status) -> None:
+    """Every table, and how the records add up."""
+    line(f"Profile {status.profile}.\n")
+    _tables(status)
+    sources = _table("source", "files", "records", "loaded", "set aside", "unread files")
+    for name, source in status.sources.items():
+        aside = sum(source.quarantined.values())
+        numbers = (source.files, source.records, source.loaded, aside, source.unread)
+        sources.add_row(name, *(f"{number:,}" for number in numbers))
+    _print(sources)
+    steps = _table("step", "in", "kept", "dropped", "why dropped")
+    for name, step in status.steps.items():
+        dropped = "" if step.adds_up is None else f"{sum(step.dropped.values()):,}"
+        why = ", ".join(f"{reason} {count:,}" for reason, count in step.dropped.items())
+        steps.add_row(name, f"{step.in_:,}", f"{step.kept:,}", dropped, why)
+    if status.steps:
+        _print(steps)
+    _notes(status)
+    if status.ok:
+        line("\nEverything adds up.")
+        return
+    line(f"\n{len(status.problems)} problems:")
+    for problem in status.problems:
+        line(f"  {problem}")
+
+
+def rows(result: Result, format_: str, output: Path | None) -> None:
+    """The rows of a query, printed or written to a file."""
+    if format_ == "table" and output is None:
+        _rows_as_table(result)
+        return
+    if output is None:
+        _write_rows(result, format_, sys.stdout.buffer)
+        return
+    with output.open("wb") as file:
+        _write_rows(result, format_, file)
+
+
+def _tables(status: Status) -> None:
+    table = _table("zone", "table", "rows", "")
+    for name, one in status.tables.items():
+        rows = "" if one.rows is None else f"{one.rows:,}"
+        fresh = "" if one.freshness == "fresh" else f"{one.freshness}: {one.why}"
+        table.add_row(one.zone, name, rows, fresh)
+    _print(table)
+
+
+def _notes(status: Status) -> None:
+    if status.notes:
+        line("\nTo note:")
+    for note in status.notes:
+        line(f"  {note.text}")
+
+
+def _rows_as_table(result: Result) -> None:
+    table = _table(*result.schema.names)
+    every = (row for batch in result for row in zip(*(c.to_pylist() for c in batch.columns), strict=True))
+    for row in islice(every, _ROWS_SHOWN):
+        table.add_row(*("" if value is None else str(value) for value in row))
+    _print(table)
+    if more := sum(1 for _ in every):
+        line(f"… and {more:,} more rows; --format csv prints all")
+
+
+def _write_rows(result: Result, format_: str, file: BinaryIO) -> None:
+    if format_ == "json":
+        _write_json(result, file)
+    elif format_ == "parquet":
+        import pyarrow.parquet as pq
+
+        with pq.ParquetWriter(file, result.schema) as writer:
+            for batch in result:
+                writer.write_batch(batch)
+    else:
+        import pyarrow.csv as csv
+
+        with csv.CSVWriter(file, result.schema) as writer:
+            for batch in result:
+                writer.write_batch(batch)
+    file.flush()
+
+
+def _write_json(result: Result, file: BinaryIO) -> None:
+    """A JSON array of objects, one row a line."""
+    import json
+
+    begin = "[\n"
+    for batch in result:
+        for row in batch.to_pylist():
+            file.write((begin + json.dumps(row, default=_as_json, ensure_ascii=False)).encode())
+            begin = ",\n"
+    file.write(b"[]\n" if begin == "[\n" else b"\n]\n")
+
+
+def _as_json(value: object) -> Any:
+    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
+
+
+def _table(*columns: str) -> Any:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    numeric = {"rows", "seconds", "files", "records", "loaded", "set aside", "unread files", "in", "kept"}
+    for column in columns:
+        right = column in {*numeric, "dropped"}
+        table.add_column(column, justify="right" if right else "left", overflow="fold")
+    return table
+
+
+def _print(table: Any) -> None:
+    from rich.console import Console
+
+    Console(markup=False, highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)

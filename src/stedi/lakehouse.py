@@ -1,0 +1,198 @@
+"""The facade: what the command line does, as methods with the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from stedi.errors import UsageError
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
+    from stedi.declared import Declarations
+    from stedi.landing.ingest import Ingested
+    from stedi.pipeline import RunReport
+    from stedi.querying import Result
+    from stedi.simulate import Simulated
+    from stedi.status import Status
+    from stedi.storage.warehouse import Warehouse
+
+# Imports stand in the methods: asking for help or a status must not wait for an engine to load.
+
+EngineName = Literal["duckdb"]
+DEFAULT_ROOT = "lakehouse"
+DEMO_CUSTOMERS = 956
+
+
+class Lakehouse:
+    """A lakehouse at one root.
+
+    Args:
+        root: The folder that holds, or will hold, landing zone and tables.
+        declarations: A folder with `contracts/` and `transforms/`; those of STEDI by default.
+    """
+
+    def __init__(self, root: str | Path = DEFAULT_ROOT, *, declarations: str | Path | None = None) -> None:
+        text = str(root)
+        if "://" in text or set("#?") & set(text):
+            raise UsageError(f"--root {text}: a local folder, without # or ? in its path")
+        self.root = Path(root).absolute()
+        if self.root.exists() and not self.root.is_dir():
+            raise UsageError(f"--root {text}: not a folder")
+        self._declarations = Path(declarations) if declarations is not None else None
+        if self._declarations is not None and not self._declarations.is_dir():
+            raise UsageError(f"--declarations {declarations}: no such folder")
+
+    def demo(
+        self, *, seed: int = 0, progress: Callable[[str], None] | None = None
+    ) -> tuple[Simulated | None, RunReport]:
+        """Simulate a landing zone of 956 customers, unless one is there, and run everything."""
+        simulated = None
+        if not (self.root / "customer" / "landing").exists():
+            simulated = self.simulate(self.root, customers=DEMO_CUSTOMERS, seed=seed)
+        return simulated, self.run(progress=progress)
+
+    @staticmethod
+    def simulate(destination: str | Path, *, customers: int, seed: int = 0) -> Simulated:
+        """Write a landing zone with the starter data's shape below `destination`.
+
+        Raises `UsageError` where files already lie there.
+        """
+        from stedi.simulate import simulate
+
+        return simulate(Path(destination), customers=customers, seed=seed)
+
+    def ingest(self, path: str | Path, *, source: str | None = None) -> Ingested:
+        """Copy a folder with `<source>/landing/` into the landing zone, or files of one `source`.
+
+        The same bytes twice change nothing; no file is overwritten.
+        """
+        from stedi.landing.ingest import ingest_files, ingest_folder
+
+        sources = [str(contract.source) for contract in self._declared().landing]
+        if source is None:
+            return ingest_folder(self.root, Path(path), sources)
+        return ingest_files(self.root, Path(path), source, sources)
+
+    def ingest_starter(self) -> Ingested:
+        """Fetch the public starter data with git and copy it into the landing zone.
+
+        Raises `StarterUnavailable`.
+        """
+        from stedi.landing.ingest import starter
+
+        with starter() as folder:
+            return self.ingest(folder)
+
+    def run(
+        self,
+        *,
+        engine: EngineName = "duckdb",
+        profile: str | None = None,
+        full: bool = False,
+        max_pairs: int | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> RunReport:
+        """Bring every table up to date.
+
+        Args:
+            engine: What works out the tables.
+            profile: `seed`, `strict` or one of the declarations' own; by default the last one used.
+            full: Read and build everything anew.
+            max_pairs: How many rows a join by time may give, instead of the default limit.
+            progress: Called with a line at each step.
+
+        Raises `DeclarationError`, `LandingError`, `RuleBroken`, `PairingTooLarge`, `StorageError`
+        or `Locked`; each table is then whole, as it was or as it is now.
+        """
+        from stedi import pipeline
+        from stedi.engines.duckdb import DuckDBEngine
+
+        if engine != "duckdb":
+            raise UsageError(f"--engine {engine}: there is duckdb")
+        if max_pairs is not None and max_pairs < 0:
+            raise UsageError(f"--max-pairs {max_pairs}: a number of rows, 0 or more")
+        if not self.root.is_dir():
+            raise UsageError(f"{self.root}: no such folder; begin with `stedi ingest` or `stedi demo`")
+        return pipeline.run(
+            self._warehouse(),
+            self._declared(profile),
+            DuckDBEngine,
+            pipeline.Options(full=full, max_pairs=max_pairs),
+            progress or (lambda _: None),
+        )
+
+    def status(self, *, verify: bool = False) -> Status:
+        """Tables, sources, steps and whether they add up; with `verify` every file is read again."""
+        from stedi.status import status
+
+        self._refuse_nothing()
+        return status(self._warehouse(), self._declared(), verify=verify)
+
+    def query(self, sql: str) -> Result:
+        """Run a SELECT in Athena's SQL over the tables; raises `QueryError`."""
+        from stedi.querying import query
+        from stedi.storage.sweep import scratch_folder
+
+        self._refuse_nothing()
+        warehouse, declarations = self._warehouse(), self._declared()
+        versions = {name: warehouse.version(name) for name in declarations.schemas}
+        files = {
+            name: [file.path for file in version.files] for name, version in versions.items() if version
+        }
+        return query(sql, declarations.schemas, files, scratch_folder(self.root))
+
+    def check(self, *, profile: str | None = None) -> list[str]:
+        """Check contracts and transforms without touching data; gives the tables checked, in order.
+
+        Raises `DeclarationError`, which lists all that is wrong.
+        """
+        from tempfile import TemporaryDirectory
+
+        from stedi.engines.duckdb import DuckDBEngine
+        from stedi.fit import check
+
+        declarations = self._declared(profile)
+        with TemporaryDirectory() as scratch:
+            engine = DuckDBEngine(Path(scratch))
+            try:
+                check(declarations, engine)
+            finally:
+                engine.close()
+        return [*(contract.name for contract in declarations.landing), *declarations.transforms]
+
+    def ddl(self, table: str | None = None, *, location: str | None = None) -> dict[str, str]:
+        """Athena's DDL by table; of the landing tables where `table` is None.
+
+        `location` is the root on S3 that the statements name.
+        """
+        from stedi.ddl import DEFAULT_LOCATION, ddl
+
+        declarations = self._declared()
+        if table is not None and table not in declarations.contracts:
+            raise UsageError(f"no table {table}; there are {', '.join(declarations.contracts)}")
+        contracts = [declarations.contracts[table]] if table else declarations.landing
+        return {contract.name: ddl(contract, location or DEFAULT_LOCATION) for contract in contracts}
+
+    def _refuse_nothing(self) -> None:
+        if not self.root.is_dir():
+            raise UsageError(f"{self.root}: no lakehouse here; begin with `stedi ingest` or `stedi demo`")
+
+    def _warehouse(self) -> Warehouse:
+        from stedi.storage.warehouse import Warehouse
+
+        return Warehouse(self.root)
+
+    def _declared(self, profile: str | None = None) -> Declarations:
+        from stedi.declared import packaged, read_declarations
+        from stedi.transforms import SEED, profiles
+
+        folder: Traversable = self._declarations or packaged()
+        if profile is None:
+            profile = self._warehouse().profile or SEED
+        elif profile not in profiles(folder / "transforms"):
+            known = ", ".join(profiles(folder / "transforms"))
+            raise UsageError(f"--profile {profile}: there are {known}")
+        return read_declarations(folder, profile)

@@ -1,0 +1,156 @@
+"""Copies deliveries into the landing zone: whole or not at all, and each content once."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from stedi.errors import StarterUnavailable, UsageError
+from stedi.landing.files import landing_folder, list_files
+
+STARTER_REPOSITORY = "https://github.com/udacity/nd027-Data-Engineering-Data-Lakes-AWS-Exercises"
+STARTER_COMMIT = "20c27f989c979c479eff446e19988c6235f94e8d"
+STARTER_FOLDER = "project/starter"
+STARTER_RECORDS = {"customer": 956, "accelerometer": 81_273, "step_trainer": 28_680}
+STARTER_LICENCE = (
+    "The starter data is Copyright Udacity, Inc., under Creative Commons "
+    "Attribution-NonCommercial-NoDerivs: use it to learn and to test, don't sell it, don't pass "
+    "on changed copies."
+)
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """What was copied and what was there already, as paths below the root."""
+
+    copied: tuple[str, ...]
+    present: tuple[str, ...]
+
+
+def ingest_folder(root: Path, folder: Path, sources: Sequence[str]) -> Ingested:
+    """Copy `<source>/landing/` of a folder, for each source that it has.
+
+    Raises `UsageError` where it has none of them.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder; give a folder with <source>/landing/ in it")
+    found = {s: landing_folder(folder, s) for s in sources if landing_folder(folder, s).is_dir()}
+    if not found:
+        raise UsageError(
+            f"{folder}: none of {', '.join(f'{s}/landing/' for s in sources)} is in it; for files of "
+            "one source say which: --source NAME"
+        )
+    return _ingest(root, {s: [(p / f.name, f.name) for f in list_files(folder, s)] for s, p in found.items()})
+
+
+def ingest_files(root: Path, path: Path, source: str, sources: Sequence[str]) -> Ingested:
+    """Copy one file, or the files of a folder, as deliveries of `source`."""
+    if source not in sources:
+        raise UsageError(f"--source {source}: there are {', '.join(sources)}")
+    if path.is_file():
+        return _ingest(root, {source: [(path, path.name)]})
+    if not path.is_dir():
+        raise UsageError(f"{path}: no such file or folder")
+    files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith((".", "_")))
+    if not files:
+        raise UsageError(f"{path}: no files in it")
+    return _ingest(root, {source: [(p, p.relative_to(path).as_posix()) for p in files]})
+
+
+@contextmanager
+def starter(repository: str = STARTER_REPOSITORY, commit: str = STARTER_COMMIT) -> Iterator[Path]:
+    """The public starter data in a folder that is gone afterwards, its counts checked.
+
+    Raises `StarterUnavailable` without git, without a network, or where it isn't as published.
+    """
+    with tempfile.TemporaryDirectory(prefix="stedi-starter-") as temporary:
+        _fetch(repository, commit, Path(temporary))
+        folder = Path(temporary) / STARTER_FOLDER
+        for source, expected in STARTER_RECORDS.items():
+            found = sum(_lines(landing_folder(folder, source) / f.name) for f in list_files(folder, source))
+            if found != expected:
+                raise StarterUnavailable(
+                    f"the starter data has {found:,} {source} records where {expected:,} were "
+                    "published; nothing was ingested"
+                )
+        yield folder
+
+
+def _fetch(repository: str, commit: str, folder: Path) -> None:
+    steps = (
+        ("init", "--quiet"),
+        ("sparse-checkout", "set", STARTER_FOLDER),
+        ("fetch", "--quiet", "--depth=1", "--filter=blob:none", repository, commit),
+        ("checkout", "--quiet", "FETCH_HEAD"),
+    )
+    environment = {**os.environ, "GIT_TERMINAL_PROMPT": "0"}
+    for step in steps:
+        try:
+            subprocess.run(  # noqa: S603 - no shell, and the words are ours
+                ["git", "-C", str(folder), *step],  # noqa: S607 - the user's git
+                check=True, capture_output=True, timeout=300, env=environment,
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise StarterUnavailable(_unavailable("git is not installed")) from None
+        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
+            said = (error.stderr or b"").decode(errors="replace").strip().splitlines()
+            reason = said[-1] if said else "it took too long"
+            raise StarterUnavailable(_unavailable(f"git {step[0]} failed: {reason}")) from None
+
+
+def _unavailable(reason: str) -> str:
+    return (
+        f"the starter data could not be fetched from {STARTER_REPOSITORY}: {reason}. With a copy of "
+        f"its folder {STARTER_FOLDER} at hand: stedi ingest FOLDER"
+    )
+
+
+def _lines(path: Path) -> int:
+    with path.open("rb") as file:
+        return sum(bool(line.strip()) for line in file)
+
+
+def _ingest(root: Path, deliveries: Mapping[str, Sequence[tuple[Path, str]]]) -> Ingested:
+    copied, present = [], []
+    for source, files in deliveries.items():
+        folder = landing_folder(root, source)
+        folder.mkdir(parents=True, exist_ok=True)
+        for leftover in folder.rglob(".*.part"):
+            leftover.unlink()
+        by_size: dict[int, list[Path]] = {}
+        for file in list_files(root, source):
+            by_size.setdefault(file.size, []).append(folder / file.name)
+        for path, name in files:
+            same_size = by_size.setdefault(path.stat().st_size, [])
+            twin = next((p for p in same_size if filecmp.cmp(path, p, shallow=False)), None)
+            if twin is not None:
+                present.append(twin.relative_to(root).as_posix())
+                continue
+            target = _free_name(folder / name)
+            _copy(path, target)
+            same_size.append(target)
+            copied.append(target.relative_to(root).as_posix())
+    return Ingested(tuple(copied), tuple(present))
+
+
+def _free_name(path: Path) -> Path:
+    """`path`, or with a number where another content has that name: nothing is overwritten."""
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
+    return free
+
+
+def _copy(path: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.part")
+    shutil.copyfile(path, part)
+    part.replace(target)

@@ -1,0 +1,151 @@
+"""Athena's SQL over the declared tables, and over nothing else.
+
+A query is looked at as a tree first: one statement that only reads, from declared tables. Then it
+runs in a DuckDB that is locked to the data files of those tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.optimizer.scope import traverse_scope
+
+from stedi import parquet
+from stedi.contracts import Column
+from stedi.errors import QueryError
+from stedi.parquet import identifier, literals
+from stedi.transforms import DIALECT
+
+_BATCH_ROWS = 1 << 16
+
+
+class Result:
+    """What a query gives, batch by batch; closes itself when all were taken."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader) -> None:
+        self._connection, self._reader = connection, reader
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns, in order."""
+        return self._reader.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        try:
+            yield from self._reader
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise QueryError(_plainly(error)) from None
+        finally:
+            self._connection.close()
+
+    def to_arrow(self) -> pa.Table:
+        """All rows, in memory."""
+        return pa.Table.from_batches(list(self), schema=self.schema)
+
+
+def query(
+    sql: str,
+    schemas: Mapping[str, Sequence[Column]],
+    files: Mapping[str, Sequence[Path]],
+    scratch: Path,
+) -> Result:
+    """Run a SELECT in Athena's SQL over tables with these columns and data files.
+
+    Raises `QueryError` for anything else than one statement that reads declared tables.
+    """
+    tree = read_only(sql, set(schemas))
+    connection = parquet.connect(scratch)
+    for table in sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas)):
+        columns = [(column.name, column.type) for column in schemas[table]]
+        paths = [str(path) for path in files.get(table, ())]
+        connection.execute(f"CREATE VIEW {identifier(table)} AS {parquet.scan(paths, columns)}")
+    allowed = [str(path) for paths in files.values() for path in paths]
+    connection.execute(f"SET allowed_paths = {literals(allowed)}")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    try:
+        relation = connection.sql(tree.sql("duckdb"))
+        return Result(connection, relation.to_arrow_reader(_BATCH_ROWS))
+    except duckdb.Error as error:
+        connection.close()
+        raise QueryError(_plainly(error)) from None
+
+
+def read_only(sql: str, declared: set[str]) -> exp.Query:
+    """The tree of a statement that does nothing but read `declared` tables.
+
+    Raises `QueryError`, with the place where the statement can't be read.
+    """
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, dialect=DIALECT) if tree is not None]
+    except ParseError as error:
+        raise QueryError(_syntax(sql, error)) from None
+    except SqlglotError as error:
+        raise QueryError(f"the statement can't be read: {str(error).splitlines()[0]}") from None
+    if len(trees) != 1:
+        raise QueryError(f"one statement at a time, not {len(trees)}")
+    tree = trees[0]
+    if not isinstance(tree, exp.Query):
+        raise QueryError(f"only SELECT can be run here, not {tree.key.upper()}")
+    for forbidden in (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Pragma, exp.Set):
+        node = next((n for n in tree.find_all(forbidden) if not isinstance(n, exp.Query)), None)
+        if node is not None:
+            raise QueryError(f"only SELECT can be run here, not {node.key.upper()}")
+    _only_declared(tree, declared)
+    return tree
+
+
+def _only_declared(tree: exp.Query, declared: set[str]) -> None:
+    own = {id(table) for table in _references_to_ctes(tree)}
+    for table in tree.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier):
+            raise QueryError(f"table functions can't be called: {table.sql(DIALECT)[:60]}")
+        if table.db or table.catalog:
+            raise QueryError(f"{table.sql(DIALECT)[:60]}: tables are named without a schema")
+        if id(table) in own:
+            continue
+        table.this.set("this", table.name.lower())
+        if table.name not in declared:
+            near = get_close_matches(table.name, sorted(declared), n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(declared))}"
+            raise QueryError(f"there is no table {table.name[:60]}; {hint}")
+
+
+def _references_to_ctes(tree: exp.Query) -> list[exp.Table]:
+    """The table nodes that name a CTE in whose reach they stand."""
+    found = []
+    for scope in traverse_scope(tree):
+        for table in scope.tables:
+            if table.name in scope.cte_sources and not table.db:
+                found.append(table)
+    return found
+
+
+def _syntax(sql: str, error: ParseError) -> str:
+    if not error.errors:
+        return f"the statement can't be read: {error}"
+    detail = error.errors[0]
+    number, column = int(detail.get("line") or 1), int(detail.get("col") or 1)
+    lines = sql.splitlines() or [""]
+    line = lines[min(number, len(lines)) - 1]
+    description = str(detail.get("description", "syntax error")).rstrip(".")
+    begin = column - len(str(detail.get("highlight") or " "))
+    return f"line {number}, column {begin + 1}: {description}\n  {line}\n  {' ' * max(begin, 0)}^"
+
+
+def _plainly(error: Exception) -> str:
+    """DuckDB's message without what only makes sense inside it, and without values of rows."""
+    if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+        return (
+            f"the statement failed while it ran ({type(error).__name__}): a value is out of range or "
+            "can't be converted. TRY_CAST and TRY give NULL instead"
+        )
+    first = str(error).split("\n\nLINE")[0].strip()
+    return first.removeprefix("Binder Error: ").removeprefix("Catalog Error: ")

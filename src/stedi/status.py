@@ -1,0 +1,270 @@
+"""Whether everything adds up: tables, sources, steps and files as they are now.
+
+Nothing here is worked out from anything else: records come from the load's count of each file,
+loaded rows from the typed table's manifests, pieces set aside from the quarantine's rows, rows in
+and dropped from queries at the time, rows kept from manifests.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+import pyarrow.parquet as pq
+from pydantic import BaseModel, Field
+
+from stedi import parquet
+from stedi.contracts import Contract
+from stedi.declared import Declarations
+from stedi.landing.files import landing_folder, list_files
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.loads import Load, read_loads
+from stedi.storage.warehouse import Version, Warehouse
+
+Freshness = Literal["fresh", "stale", "missing"]
+
+
+class TableStatus(BaseModel):
+    """A table's newest snapshot; `why` says what makes it stale."""
+
+    zone: str
+    rows: int | None
+    freshness: Freshness
+    location: str
+    snapshot: str | None
+    why: str | None = None
+
+
+class SourceStatus(BaseModel):
+    """What a source's landing files held; copies are in neither `files` nor `records`."""
+
+    files: int
+    records: int
+    loaded: int
+    quarantined: dict[str, int]
+    unread: int = 0
+    copies: list[str] = []
+
+
+class StepStatus(BaseModel):
+    """A derived table's sum: rows in are rows kept and rows dropped.
+
+    `adds_up` is None for a SELECT that groups, where no such sum can be.
+    """
+
+    in_: int = Field(serialization_alias="in")
+    kept: int
+    dropped: dict[str, int]
+    adds_up: bool | None
+
+
+class Note(BaseModel):
+    """Something that isn't wrong, but that one should know."""
+
+    code: str
+    count: int
+    text: str
+
+
+class Status(BaseModel):
+    """The state of a lakehouse; `ok` is whether there are no problems. Stale tables are fine."""
+
+    ok: bool
+    profile: str
+    tables: dict[str, TableStatus]
+    sources: dict[str, SourceStatus]
+    steps: dict[str, StepStatus]
+    notes: list[Note]
+    problems: list[str]
+
+
+def status(warehouse: Warehouse, declarations: Declarations, *, verify: bool = False) -> Status:
+    """Compare what was noted with what is there; with `verify` every file is read again."""
+    return _Inspection(warehouse, declarations, verify).result()
+
+
+class _Inspection:
+    def __init__(self, warehouse: Warehouse, declarations: Declarations, verify: bool) -> None:
+        self.warehouse, self.declarations, self.verify = warehouse, declarations, verify
+        self.versions = {name: warehouse.version(name) for name in declarations.schemas}
+        self.fingerprinter = Fingerprinter.of_user() if verify else None
+        loads = self.versions["loads"]
+        self.loads = read_loads(file.path for file in loads.files) if loads else []
+        self.problems: list[str] = []
+        self.whys: dict[str, str] = {}
+
+    def result(self) -> Status:
+        for version in self.versions.values():
+            if version:
+                self.problems += self._file_problems(version)
+        sources = {c.source or "": self._source(c) for c in self.declarations.landing}
+        steps = {}
+        for table in self.declarations.transforms:
+            version = self.versions[table]
+            if version and (step := self._step(version)):
+                steps[table] = step
+        tables = {n: self._table(c) for n, c in self.declarations.contracts.items()}
+        return Status(
+            ok=not self.problems,
+            profile=self.declarations.profile,
+            tables=tables,
+            sources=sources,
+            steps=steps,
+            notes=self._notes(sources),
+            problems=self.problems,
+        )
+
+    def _file_problems(self, version: Version) -> Iterator[str]:
+        noted: Mapping[str, str] = version.notes.get("files", {})
+        for file in version.files:
+            name = f"table {version.table}, file {file.path.name} in {file.path.parent}"
+            try:
+                size = file.path.stat().st_size
+            except OSError:
+                yield f"{name}: missing; `stedi run` makes it anew"
+                continue
+            if size != file.size:
+                yield f"{name}: has {size:,} bytes, not {file.size:,}; `stedi run` makes it anew"
+            elif self.fingerprinter:
+                yield from self._verified(
+                    name, noted.get("/".join(file.path.parts[-2:])), self.fingerprinter.of_file(file.path)
+                )
+
+    def _verified(self, name: str, noted: str | None, found: str) -> Iterator[str]:
+        assert self.fingerprinter is not None  # noqa: S101 - verifying
+        if noted is None:
+            yield f"{name}: was not written by a run; `stedi run --full` makes the table anew"
+        elif not self.fingerprinter.can_compare(noted):
+            yield f"{name}: can't be verified without the secret it was written with (STEDI_SECRET)"
+        elif noted != found:
+            yield f"{name}: its content was changed; `stedi run --full` makes it anew"
+
+    def _source(self, contract: Contract) -> SourceStatus:
+        source = contract.source or ""
+        own = [load for load in self.loads if load.source == source]
+        self._compare_landing(contract, own)
+        version, loads = self.versions[contract.name], self.versions["loads"]
+        read = [load for load in own if load.state == "read"]
+        result = SourceStatus(
+            files=len(read),
+            records=sum(load.records for load in read),
+            loaded=version.rows if version else 0,
+            quarantined=self._quarantined(source),
+            unread=self._unread(contract, own),
+            copies=[load.file for load in own if load.state == "copy"],
+        )
+        if version and loads and loads.notes.get("typed", {}).get(contract.name) != version.snapshot_id:
+            self.problems.append(
+                f"table {contract.name}: is not as the last run left it; `stedi run` makes it anew"
+            )
+        aside = sum(result.quarantined.values())
+        if result.records != result.loaded + aside:
+            self.problems.append(
+                f"source {source}: {result.records:,} records in its files, but "
+                f"{result.loaded:,} rows in {contract.name} and {aside:,} set aside"
+            )
+        return result
+
+    def _compare_landing(self, contract: Contract, own: list[Load]) -> None:
+        folder = landing_folder(self.warehouse.root, contract.source or "")
+        files = {file.name: file for file in list_files(self.warehouse.root, contract.source or "")}
+        for load in own:
+            if load.state == "gone":
+                continue
+            file, name = files.get(load.file), f"landing file {folder / load.file}"
+            if file is None:
+                self.problems.append(f"{name}: gone since it was read; `stedi run` takes it out")
+            elif not load.matches(file):
+                self.problems.append(f"{name}: changed since it was read; `stedi run` reads it again")
+            elif self.fingerprinter:
+                found = self.fingerprinter.of_file(folder / load.file)
+                self.problems += self._verified(name, load.fingerprint, found)
+
+    def _unread(self, contract: Contract, own: list[Load]) -> int:
+        known = {load.file for load in own if load.state != "gone"}
+        files = list_files(self.warehouse.root, contract.source or "")
+        unread = sum(file.name not in known for file in files)
+        if unread:
+            self.whys[contract.name] = f"{unread} landing files not read yet"
+        return unread
+
+    def _quarantined(self, source: str) -> dict[str, int]:
+        version = self.versions["quarantine"]
+        reasons: Counter[str] = Counter()
+        for file in version.files if version else ():
+            if file.path.exists():
+                rows = pq.read_table(file.path, columns=["source", "reason"]).to_pylist()
+                reasons.update(row["reason"] for row in rows if row["source"] == source)
+        return dict(sorted(reasons.items()))
+
+    def _step(self, version: Version) -> StepStatus | None:
+        notes, table = version.notes, version.table
+        if "in" not in notes:
+            self.problems.append(
+                f"table {table}: is not as the last run left it; `stedi run` makes it anew"
+            )
+            return None
+        dropped: dict[str, int] = notes["dropped"]
+        adds_up = notes["in"] == version.rows + sum(dropped.values()) if notes["sums"] else None
+        if adds_up is False:
+            self.problems.append(
+                f"table {table}: {notes['in']:,} rows in, but {version.rows:,} kept and "
+                f"{sum(dropped.values()):,} dropped"
+            )
+        if self.verify:
+            held = sum(parquet.count_rows(f.path) for f in version.files if f.path.exists())
+            if held != version.rows:
+                self.problems.append(
+                    f"table {table}: its files hold {held:,} rows, its manifests {version.rows:,}"
+                )
+        return StepStatus(in_=notes["in"], kept=version.rows, dropped=dropped, adds_up=adds_up)
+
+    def _table(self, contract: Contract) -> TableStatus:
+        version = self.versions[contract.name]
+        why = self._why_stale(contract, version)
+        if why:
+            self.whys[contract.name] = why
+        return TableStatus(
+            zone=contract.zone,
+            rows=version.rows if version else None,
+            freshness="missing" if version is None else "stale" if why else "fresh",
+            location=version.location if version else f"file://{self.warehouse.root / contract.location}",
+            snapshot=str(version.snapshot_id) if version else None,
+            why=why,
+        )
+
+    def _why_stale(self, contract: Contract, version: Version | None) -> str | None:
+        if version is None:
+            return "not built yet"
+        if contract.name in self.whys:
+            return self.whys[contract.name]
+        if version.notes.get("declaration") != self.declarations.fingerprint(contract.name):
+            return "its declarations changed"
+        transform = self.declarations.transforms.get(contract.name)
+        for name in transform.inputs if transform else ():
+            read = self.versions[name]
+            if read and version.notes.get("inputs", {}).get(name) != read.snapshot_id:
+                return f"{name} changed"
+            if name in self.whys:
+                return f"{name} is stale"
+        return None
+
+    def _notes(self, sources: Mapping[str, SourceStatus]) -> list[Note]:
+        notes = [
+            Note(**note)
+            for table in self.declarations.transforms
+            if (version := self.versions[table])
+            for note in version.notes.get("notes", [])
+        ]
+        aside = sum(sum(source.quarantined.values()) for source in sources.values())
+        copies = sum(len(source.copies) for source in sources.values())
+        unknown = sum(load.unknown_keys for load in self.loads if load.state == "read")
+        for code, count, text in (
+            ("quarantined", aside, "records were set aside; see the table quarantine"),
+            ("copies", copies, "landing files have the same bytes as another and count once"),
+            ("unknown_keys", unknown, "records have keys that their contract lacks"),
+        ):
+            if count:
+                notes.append(Note(code=code, count=count, text=f"{count:,} {text}"))
+        return notes
