@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from stedi.contracts import Column
 
-_BLOCK = 4 << 20
+_BLOCK = 1 << 20
 _GROUP = 64 << 10
 _NEWLINE = 10
 # Overflow isn't looked for here: DuckDB refuses a bigint too large, and gives infinity for a double.
@@ -63,21 +63,15 @@ def read_lines(path: Path, pattern: str, digest: hmac.HMAC | None = None) -> Lin
     group_pattern, line_pattern = f"^(?:{pattern})*$", f"^{pattern}$"
     plain, line, regions = 0, 1, _Regions()
     for offset, block in _blocks(path, digest):
-        data = np.frombuffer(block, np.uint8)
-        bounds = _group_bounds(block)
-        lines = int(np.count_nonzero(data == _NEWLINE))
-        doubtful = np.flatnonzero(~_match(block, bounds, group_pattern))
+        lines = block.newlines(0, block.end)
         plain += lines
-        for group in doubtful.tolist():
+        bounds = block.groups()
+        for group in np.flatnonzero(~block.match(bounds, group_pattern)).tolist():
             begin, end = int(bounds[group]), int(bounds[group + 1])
-            first = line + int(np.count_nonzero(data[:begin] == _NEWLINE))
-            ends = begin + 1 + np.flatnonzero(data[begin:end] == _NEWLINE)
-            plain -= len(ends)
-            if not len(ends) or ends[-1] != end:
-                ends = np.append(ends, end)
-            starts = np.concatenate(([begin], ends))
-            matched = _match(block, starts, line_pattern)
-            plain += int(np.count_nonzero(matched))
+            first = line + block.newlines(0, begin)
+            starts = block.lines(begin, end)
+            matched = block.match(starts, line_pattern)
+            plain -= int(np.count_nonzero(~matched))
             for n in np.flatnonzero(~matched).tolist():
                 length = int(starts[n + 1] - starts[n])
                 regions.add(offset + int(starts[n]), length, first + n)
@@ -122,57 +116,74 @@ class _Regions:
         return tuple(self._regions)
 
 
-def _group_bounds(block: memoryview) -> Offsets:
-    """Where groups of about 64 KB of whole lines begin and end."""
-    bounds, data = [0], bytes(block[:0])
-    while bounds[-1] < len(block):
-        data = bytes(block[bounds[-1] : bounds[-1] + _GROUP])
-        cut = data.rfind(b"\n") + 1
-        at_end = bounds[-1] + len(data) == len(block)
-        if at_end:
-            bounds.append(len(block))
-        elif cut:
-            bounds.append(bounds[-1] + cut)
-        else:
-            newline = bytes(block[bounds[-1] :]).find(b"\n")
-            bounds.append(len(block) if newline < 0 else bounds[-1] + newline + 1)
-    return np.array(bounds, np.int64)
+class _Block:
+    """Whole lines in a buffer that is used again for the next block: bytes 0 to `end`."""
+
+    def __init__(self) -> None:
+        self.buffer, self.end = bytearray(_BLOCK), 0
+        self._is_newline = np.empty(_BLOCK, np.bool_)
+
+    def grow(self) -> None:
+        """Make room for a line that is longer than the buffer."""
+        self.buffer = self.buffer + bytes(len(self.buffer))
+        self._is_newline = np.empty(len(self.buffer), np.bool_)
+
+    def newlines(self, begin: int, end: int) -> int:
+        """How many lines end between two places."""
+        data = np.frombuffer(self.buffer, np.uint8, end - begin, begin)
+        found = np.equal(data, _NEWLINE, out=self._is_newline[: end - begin])
+        return int(np.count_nonzero(found))
+
+    def groups(self) -> Offsets:
+        """Where groups of some 64 KB of whole lines begin and end."""
+        bounds = [0]
+        while bounds[-1] < self.end:
+            begin, limit = bounds[-1], min(bounds[-1] + _GROUP, self.end)
+            cut = self.buffer.rfind(b"\n", begin, limit)
+            if cut < 0:
+                cut = self.buffer.find(b"\n", limit, self.end)
+            bounds.append(cut + 1)
+        return np.array(bounds, np.int64)
+
+    def lines(self, begin: int, end: int) -> Offsets:
+        """Where the lines between two places begin and end."""
+        data = np.frombuffer(self.buffer, np.uint8, end - begin, begin)
+        ends = begin + 1 + np.flatnonzero(data == _NEWLINE)
+        return np.concatenate(([begin], ends)).astype(np.int64)
+
+    def match(self, bounds: Offsets, pattern: str) -> npt.NDArray[np.bool_]:
+        """Which of the texts between `bounds` match; bytes that aren't UTF-8 match nothing."""
+        texts = pa.LargeStringArray.from_buffers(
+            len(bounds) - 1, pa.py_buffer(bounds), pa.py_buffer(self.buffer)
+        )
+        matched = pc.match_substring_regex(texts, pattern)
+        return np.asarray(matched.to_numpy(zero_copy_only=False))
 
 
-def _match(block: memoryview, bounds: Offsets, pattern: str) -> npt.NDArray[np.bool_]:
-    """Which of the texts between `bounds` match; bytes that aren't UTF-8 match nothing."""
-    texts = pa.LargeStringArray.from_buffers(
-        len(bounds) - 1, pa.py_buffer(bounds), pa.py_buffer(block)
-    )
-    matched = pc.match_substring_regex(texts, pattern)
-    return np.asarray(matched.to_numpy(zero_copy_only=False))
-
-
-def _blocks(path: Path, digest: hmac.HMAC | None) -> Iterator[tuple[int, memoryview]]:
-    """Whole lines at a time, each block with its offset in the file; a last line gets a newline.
-
-    A block is good until the next is asked for: its memory is used again.
-    """
-    buffer, kept, offset = bytearray(_BLOCK), 0, 0
+def _blocks(path: Path, digest: hmac.HMAC | None) -> Iterator[tuple[int, _Block]]:
+    """Whole lines at a time, each block with its offset in the file; a last line gets a newline."""
+    block, filled, offset = _Block(), 0, 0
     with path.open("rb", buffering=0) as file:
         while True:
-            if kept == len(buffer):
-                buffer.extend(bytes(len(buffer)))
-            view = memoryview(buffer)
-            count = file.readinto(view[kept:])
+            if filled == len(block.buffer):
+                block.grow()
+            with memoryview(block.buffer) as view:
+                count = file.readinto(view[filled:])
+                if digest is not None and count:
+                    digest.update(view[filled : filled + count])
             if not count:
                 break
-            if digest is not None:
-                digest.update(view[kept : kept + count])
-            filled = kept + count
-            cut = buffer.rfind(b"\n", kept, filled) + 1
-            if cut:
-                yield offset, view[:cut]
-                offset += cut
-                view[: filled - cut] = bytes(view[cut:filled])
-                kept = filled - cut
-            else:
-                kept = filled
-            del view
-    if kept:
-        yield offset, memoryview(bytes(buffer[:kept]) + b"\n")
+            block.end = block.buffer.rfind(b"\n", filled, filled + count) + 1
+            filled += count
+            if block.end:
+                yield offset, block
+                offset += block.end
+                rest = bytes(block.buffer[block.end : filled])
+                block.buffer[: len(rest)] = rest
+                filled = len(rest)
+    if filled:
+        if filled == len(block.buffer):
+            block.grow()
+        block.buffer[filled : filled + 1] = b"\n"
+        block.end = filled + 1
+        yield offset, block
