@@ -51,7 +51,12 @@ step_trainer = json(
     "step_trainer", sensorReadingTime="BIGINT", serialNumber="VARCHAR", distanceFromObject="BIGINT"
 )
 
-write("customer_trusted", f"SELECT * FROM {customer} WHERE shareWithResearchAsOfDate > 0")
+write(
+    "customer_trusted",
+    f"SELECT * FROM {customer} "
+    "QUALIFY row_number() OVER (PARTITION BY email ORDER BY lastUpdateDate DESC) = 1 "
+    "AND shareWithResearchAsOfDate > 0",
+)
 write(
     "accelerometer_trusted",
     f'SELECT a.* FROM {accelerometer} a JOIN customer_trusted c ON c.email = a."user"',

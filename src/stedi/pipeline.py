@@ -7,9 +7,11 @@ snapshot that `loads` notes is read again from the beginning.
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,9 @@ Progress = Callable[[str], None]
 
 LEAST_PAIR_LIMIT = 1_000_000
 PAIRS_PER_ROW = 10
-"""By default a pairing may give ten times the rows of its larger input, or a million."""
+CROWD = 1_000
+"""By default a pairing may give a million rows, or ten times those of its largest input while no
+more than a thousand rows share one value."""
 
 
 @dataclass(frozen=True)
@@ -86,18 +90,22 @@ def run(
     """
     scratch = scratch_folder(warehouse.root)
     engine = make_engine(scratch)
+    pool = ThreadPoolExecutor(os.cpu_count())
     try:
         check(declarations, engine)
         with RunLock(warehouse.root) as lock:
             swept = sweep(warehouse, declarations.locations) if lock.last_run_died else 0
+            work = _Run(warehouse, declarations, engine, options, progress, scratch, pool)
+            if not warehouse.exists:
+                work.begin_reading()
             before = warehouse.profile
             if before != declarations.profile:
                 warehouse.profile = declarations.profile
-            work = _Run(warehouse, declarations, engine, options, progress, scratch)
             work.land()
             work.derive()
             return RunReport(declarations.profile, before, tuple(work.built), swept)
     finally:
+        pool.shutdown(cancel_futures=True)
         engine.close()
         shutil.rmtree(scratch, ignore_errors=True)
 
@@ -123,11 +131,26 @@ class _Run:
     options: Options
     progress: Progress
     scratch: Path
+    pool: Executor
     built: list[Built] = field(default_factory=list)
     fingerprinter: Fingerprinter = field(default_factory=Fingerprinter.of_user)
     attempt: str = field(default_factory=lambda: f"{time.time_ns():x}")
 
+    def __post_init__(self) -> None:
+        self.parsers = {
+            contract.name: Parser(
+                self.warehouse.root, contract, self.fingerprinter, self.scratch, self.pool
+            )
+            for contract in self.declarations.landing
+        }
+
     # Landing
+
+    def begin_reading(self) -> None:
+        """Begin to read all landing files while the catalog is being made."""
+        for contract in self.declarations.landing:
+            files = list_files(self.warehouse.root, str(contract.source))
+            self.parsers[contract.name].begin(files)
 
     def land(self) -> None:
         """Parse what is new in the landing zone, and commit it."""
@@ -193,8 +216,7 @@ class _Run:
         contract = source.contract
         self.progress(f"{contract.name}: reading {len(source.files)} files")
         begin = time.monotonic()
-        parser = Parser(self.warehouse.root, contract, self.fingerprinter, self.scratch)
-        source.parsed = parser.parse(
+        source.parsed = self.parsers[contract.name].parse(
             source.files,
             source.known,
             load,
@@ -327,21 +349,19 @@ class _Run:
         if transform.pairing is None:
             return self._count(exp.select("COUNT(*)").from_(transform.source.copy()))
         [row] = self.engine.fetch(transform.pairing).to_pylist()
-        pairs, largest = int(row["pairs"] or 0), int(row["largest"] or 0)
+        pairs, crowd = int(row["pairs"] or 0), int(row["crowd"] or 0)
         limit = self.options.max_pairs
+        crowded = limit is None and crowd > CROWD and pairs > LEAST_PAIR_LIMIT
         if limit is None:
             sizes = [self._count(exp.select("COUNT(*)").from_(name)) for name in transform.inputs]
             limit = max(LEAST_PAIR_LIMIT, PAIRS_PER_ROW * max(sizes))
-            crowded = largest > LEAST_PAIR_LIMIT
-        else:
-            crowded = False
         if pairs > limit or crowded:
             raise PairingTooLarge(
-                f"{transform.table}: joining would give {pairs:,} rows, {largest:,} of them at the "
-                f"one value that has most; the limit is {limit:,} in all"
-                f"{f' and {LEAST_PAIR_LIMIT:,} at one value' if crowded else ''}. The tables it is "
-                "made from are up to date. Look for records whose clocks were wrong, or raise the "
-                f"limit: --max-pairs {pairs}"
+                f"{transform.table}: joining would give {pairs:,} rows; {crowd:,} rows of "
+                f"{transform.source.name} share one value. The limit is {limit:,} rows"
+                f"{f', or {CROWD:,} at one value' if crowded else ''}. The tables before it are up "
+                "to date, this one stays as it was. Look for records whose clocks were wrong, or "
+                f"raise the limit: --max-pairs {pairs}"
             )
         return pairs
 

@@ -95,8 +95,8 @@ class Transform:
     def pairing(self) -> exp.Query | None:
         """Counts the pairs of the transform's one INNER JOIN by equal values, without joining.
 
-        Gives `pairs` (rows of the join) and `largest` (rows of the value with the most); None
-        where the SELECT has no INNER JOIN of two tables.
+        Gives `pairs` (rows of the join) and `crowd` (the most rows of the FROM table that share
+        one value); None where the SELECT has no INNER JOIN of two tables.
         """
         select = self._judging_select
         joins = [join for join in select.args.get("joins") or () if join.side == ""]
@@ -110,17 +110,18 @@ class Transform:
                 f"{self.place}: a SELECT that multiplies rows may have one INNER JOIN, of two "
                 "tables, on equal columns; use LEFT JOIN for look-ups"
             )
-        counts = [
-            exp.select(*(key.copy().as_(f"key_{n}") for n, key in enumerate(side)), "COUNT(*) AS n")
-            .from_(table.copy())
-            .group_by(*(key.copy() for key in side))
-            for table, side in ((left, [k[0] for k in keys]), (right, [k[1] for k in keys]))
-        ]
-        on = exp.and_(*(f"l.key_{n} = r.key_{n}" for n in range(len(keys))))
+        of_left, of_right = zip(*keys, strict=True)
+        groups = (
+            exp.select(*(key.copy().as_(f"key_{n}") for n, key in enumerate(of_left)), "COUNT(*) AS n")
+            .from_(left.copy())
+            .group_by(*(key.copy() for key in of_left))
+        )
+        on = exp.and_(*(exp.EQ(this=key.copy(), expression=exp.column(f"key_{n}", "groups"))
+                        for n, key in enumerate(of_right)))  # fmt: skip
         return (
-            exp.select("SUM(l.n * r.n) AS pairs", "MAX(l.n * r.n) AS largest")
-            .from_(counts[0].subquery("l"))
-            .join(counts[1].subquery("r"), on=on)
+            exp.select("SUM(groups.n) AS pairs", "MAX(groups.n) AS crowd")
+            .from_(right.copy())
+            .join(groups.subquery("groups"), on=on)
         )
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import mmap
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -65,11 +65,16 @@ class Parsed:
 class Parser:
     """Parses the landing files of one source in this process.
 
-    `scratch` is a folder for what is only needed meanwhile.
+    `scratch` is a folder for what is only needed meanwhile, `pool` runs first passes side by side.
     """
 
     def __init__(
-        self, root: Path, contract: Contract, fingerprinter: Fingerprinter, scratch: Path
+        self,
+        root: Path,
+        contract: Contract,
+        fingerprinter: Fingerprinter,
+        scratch: Path,
+        pool: Executor,
     ) -> None:
         assert contract.source is not None  # noqa: S101 - landing contracts have one
         self._contract, self._source = contract, contract.source
@@ -77,6 +82,15 @@ class Parser:
         self._fingerprinter = fingerprinter
         self._scratch = scratch / contract.source
         self._pattern = plain_pattern(contract.columns)
+        self._pool = pool
+        self._begun: dict[LandingFile, Future[_Inspected]] = {}
+
+    def begin(self, files: Sequence[LandingFile]) -> None:
+        """Begin the first pass over `files` in the background."""
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        for file in files:
+            if file not in self._begun:
+                self._begun[file] = self._pool.submit(self._inspect, file, len(self._begun))
 
     def parse(
         self,
@@ -90,9 +104,8 @@ class Parser:
 
         Raises `LandingError` for a file that can't be read or changes meanwhile.
         """
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            inspected = list(pool.map(self._inspect, enumerate(files)))
+        self.begin(files)
+        inspected = [self._begun[file].result() for file in files]
         seen = set(known)
         fresh: list[_Inspected] = []
         results: list[ReadFile] = []
@@ -110,8 +123,7 @@ class Parser:
             self._refuse_changed(one.file)
         return Parsed(tuple(results), (*plain, *mended.close()), tuple(aside.close()))
 
-    def _inspect(self, numbered: tuple[int, LandingFile]) -> _Inspected:
-        number, file = numbered
+    def _inspect(self, file: LandingFile, number: int) -> _Inspected:
         path = self._folder / file.name
         compression = _COMPRESSIONS.get(path.suffix)
         try:

@@ -278,15 +278,49 @@ def _has_columns(table: Table, columns: Sequence[Column]) -> bool:
 
 
 def _iceberg_file(table: Table, path: Path) -> IcebergFile:
-    """Describe a finished Parquet file for a manifest; refuses field ids that aren't the table's."""
-    import pyarrow.parquet as pq
-    from pyiceberg.io.pyarrow import parquet_file_to_data_file
+    """Describe a finished Parquet file for a manifest; refuses field ids that aren't the table's.
 
-    expected = {field.name: str(field.field_id).encode() for field in table.schema().fields}
-    found = {
-        field.name: (field.metadata or {}).get(b"PARQUET:field_id")
-        for field in pq.read_schema(path)
-    }
-    if found != expected:
+    Counts and bounds come from the file's footer. Strings have no bounds, and columns whose metrics
+    are off nothing at all: a manifest must not keep an e-mail address.
+    """
+    import pyarrow.parquet as pq
+    from pyiceberg.conversions import to_bytes
+    from pyiceberg.manifest import DataFile as IcebergDataFile
+    from pyiceberg.manifest import DataFileContent, FileFormat
+    from pyiceberg.typedef import Record
+
+    fields = list(table.schema().fields)
+    metadata = pq.read_metadata(path)
+    found = [
+        (field.name, (field.metadata or {}).get(b"PARQUET:field_id"))
+        for field in metadata.schema.to_arrow_schema()
+    ]
+    if found != [(field.name, str(field.field_id).encode()) for field in fields]:
         raise StorageError(f"{path}: field ids are not those of table {table.name()[-1]}")
-    return parquet_file_to_data_file(table.io, table.metadata, to_uri(path))
+    sizes, nulls, lower, upper = {}, {}, {}, {}
+    for number, field in enumerate(fields):
+        groups = [metadata.row_group(n).column(number) for n in range(metadata.num_row_groups)]
+        sizes[field.field_id] = sum(group.total_compressed_size for group in groups)
+        if table.properties.get(f"write.metadata.metrics.column.{field.name}") == "none":
+            continue
+        statistics = [group.statistics for group in groups]
+        if all(one is not None and one.has_null_count for one in statistics):
+            nulls[field.field_id] = sum(one.null_count for one in statistics)
+        known = [one for one in statistics if one is not None and one.has_min_max]
+        if known and len(known) == len(groups) and str(field.field_type) in ("long", "double"):
+            lower[field.field_id] = to_bytes(field.field_type, min(one.min for one in known))
+            upper[field.field_id] = to_bytes(field.field_type, max(one.max for one in known))
+    return IcebergDataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=to_uri(path),
+        file_format=FileFormat.PARQUET,
+        partition=Record(),
+        record_count=metadata.num_rows,
+        file_size_in_bytes=path.stat().st_size,
+        column_sizes=sizes,
+        value_counts=dict.fromkeys(nulls, metadata.num_rows),
+        null_value_counts=nulls,
+        lower_bounds=lower,
+        upper_bounds=upper,
+        spec_id=table.metadata.default_spec_id,
+    )
