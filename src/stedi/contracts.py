@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
 import yaml
 from open_data_contract_standard.model import (
@@ -111,7 +111,9 @@ def read_contracts(folder: Traversable) -> dict[str, Contract]:
     """
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
     if not files:
-        raise DeclarationError(f"{folder}: no contracts (*.yaml) here; is this a declarations folder?")
+        raise DeclarationError(
+            f"{folder}: no contracts (*.yaml) here; is this a declarations folder?"
+        )
     contracts: list[Contract] = []
     problems: list[str] = []
     for file in files:
@@ -190,7 +192,9 @@ def _read(place: str, text: bytes) -> Contract:
         standard = _validate(OpenDataContractStandard, document, "")
         return _contract(place, standard, hashlib.sha256(text).hexdigest())
     except _Problem as problem:
-        raise DeclarationError("\n".join(f"{place}: {line}" for line in str(problem).split("\n"))) from None
+        raise DeclarationError(
+            "\n".join(f"{place}: {line}" for line in str(problem).split("\n"))
+        ) from None
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
@@ -200,7 +204,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
         for key in keys:
             if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(problem=f"key {key!r} twice", problem_mark=node.start_mark)
+                raise yaml.MarkedYAMLError(
+                    problem=f"key {key!r} twice", problem_mark=node.start_mark
+                )
         return super().construct_mapping(node, deep=deep)
 
 
@@ -210,8 +216,8 @@ def _validate(model: type[_Model], value: object, where: str) -> _Model:
     except ValidationError as error:
         raise _Problem(
             "\n".join(
-                f"{'.'.join([*filter(None, [where]), *map(str, detail['loc'])])}: {_plain(detail['msg'])}"
-                for detail in error.errors()
+                f"{'.'.join([*filter(None, [where]), *map(str, one['loc'])])}: {_plain(one['msg'])}"
+                for one in error.errors()
             )
         ) from None
 
@@ -246,7 +252,9 @@ def _contract(place: str, standard: OpenDataContractStandard, fingerprint: str) 
         name=name,
         zone=properties.zone,
         location=properties.location or _default_location(name, properties),
-        description=(standard.description and standard.description.purpose) or table.description or "",
+        description=(standard.description and standard.description.purpose)
+        or table.description
+        or "",
         columns=columns,
         rules=tuple(_rule(rule, where) for rule in table.quality or ()),
         source=properties.source,
@@ -279,7 +287,7 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
     if not _NAME.fullmatch(column.name or ""):
         raise _Problem(f"{where}: column names are lower case, as Glue keeps them")
     physical_type = column.physicalType
-    if physical_type not in _LOGICAL_TYPES:
+    if physical_type is None or physical_type not in _LOGICAL_TYPES:
         raise _Problem(f"{where}.physicalType: one of {', '.join(_LOGICAL_TYPES)}")
     if column.logicalType != _LOGICAL_TYPES[physical_type]:
         raise _Problem(f"{where}.logicalType: {_LOGICAL_TYPES[physical_type]} for {physical_type}")
@@ -303,8 +311,8 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
         raise _Problem(f"{where}.customProperties.jsonKey: landing columns have one, others none")
     return Column(
         name=str(column.name),
-        type=physical_type,
-        classification=column.classification,
+        type=cast(ColumnType, physical_type),
+        classification=cast(Classification, column.classification),
         description=column.description or "",
         required=bool(column.required),
         unique=bool(column.unique),
@@ -325,7 +333,8 @@ def _rule(rule: DataQuality, table: str) -> Rule:
         raise _Problem(f"{where}.severity: one of {', '.join(get_args(Severity))}")
     if not rule.description:
         raise _Problem(f"{where}.description: says what the count counts")
-    return Rule(str(rule.name), rule.description.strip(), rule.query.strip(), rule.severity)
+    severity = cast(Severity, rule.severity)
+    return Rule(str(rule.name), rule.description.strip(), rule.query.strip(), severity)
 
 
 def _working_columns(publication: _Publication | None) -> tuple[Column, ...] | None:
@@ -356,5 +365,3 @@ def _clashes(contracts: list[Contract]) -> list[str]:
             others = [other for other, taken in names.items() if taken == value and other < name]
             problems += [f"contracts/{name}.yaml: {what} {value} is also {o}'s" for o in others]
     return problems
-
-

@@ -65,7 +65,9 @@ def read_declarations(folder: Traversable, profile: str = SEED) -> Declarations:
     for part in ("contracts", "transforms"):
         if not (folder / part).is_dir():
             raise DeclarationError(
-                f"{folder}: no folder {part} in it; a declarations folder has contracts/ and transforms/"
+                f"{folder}: no folder {part} in it; declarations are contracts/ and transforms/"
             )
     contracts = read_contracts(folder / "contracts")
-    return Declarations(profile, contracts, read_transforms(folder / "transforms", profile, contracts))
+    return Declarations(
+        profile, contracts, read_transforms(folder / "transforms", profile, contracts)
+    )

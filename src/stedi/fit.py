@@ -91,9 +91,7 @@ def _weakened(
             )
 
 
-def _rule_problems(
-    contract: Contract, declarations: Declarations, engine: Engine
-) -> Iterator[str]:
+def _rule_problems(contract: Contract, declarations: Declarations, engine: Engine) -> Iterator[str]:
     schemas = declarations.candidate_schemas(contract.name)
     engine.declare(contract.name, contract.selected_columns, ())
     for rule in contract.rules:

@@ -32,9 +32,12 @@ class Lakehouse:
     Args:
         root: The folder that holds, or will hold, landing zone and tables.
         declarations: A folder with `contracts/` and `transforms/`; those of STEDI by default.
+
     """
 
-    def __init__(self, root: str | Path = DEFAULT_ROOT, *, declarations: str | Path | None = None) -> None:
+    def __init__(
+        self, root: str | Path = DEFAULT_ROOT, *, declarations: str | Path | None = None
+    ) -> None:
         text = str(root)
         if "://" in text or set("#?") & set(text):
             raise UsageError(f"--root {text}: a local folder, without # or ? in its path")
@@ -106,6 +109,7 @@ class Lakehouse:
 
         Raises `DeclarationError`, `LandingError`, `RuleBroken`, `PairingTooLarge`, `StorageError`
         or `Locked`; each table is then whole, as it was or as it is now.
+
         """
         from stedi import pipeline
         from stedi.engines.duckdb import DuckDBEngine
@@ -115,7 +119,9 @@ class Lakehouse:
         if max_pairs is not None and max_pairs < 0:
             raise UsageError(f"--max-pairs {max_pairs}: a number of rows, 0 or more")
         if not self.root.is_dir():
-            raise UsageError(f"{self.root}: no such folder; begin with `stedi ingest` or `stedi demo`")
+            raise UsageError(
+                f"{self.root}: no such folder; begin with `stedi ingest` or `stedi demo`"
+            )
         return pipeline.run(
             self._warehouse(),
             self._declared(profile),
@@ -125,7 +131,7 @@ class Lakehouse:
         )
 
     def status(self, *, verify: bool = False) -> Status:
-        """Tables, sources, steps and whether they add up; with `verify` every file is read again."""
+        """Tables, sources, steps, and whether they add up; `verify` reads every file again."""
         from stedi.status import status
 
         self._refuse_nothing()
@@ -140,7 +146,9 @@ class Lakehouse:
         warehouse, declarations = self._warehouse(), self._declared()
         versions = {name: warehouse.version(name) for name in declarations.schemas}
         files = {
-            name: [file.path for file in version.files] for name, version in versions.items() if version
+            name: [file.path for file in version.files]
+            for name, version in versions.items()
+            if version
         }
         return query(sql, declarations.schemas, files, scratch_folder(self.root))
 
@@ -174,11 +182,15 @@ class Lakehouse:
         if table is not None and table not in declarations.contracts:
             raise UsageError(f"no table {table}; there are {', '.join(declarations.contracts)}")
         contracts = [declarations.contracts[table]] if table else declarations.landing
-        return {contract.name: ddl(contract, location or DEFAULT_LOCATION) for contract in contracts}
+        return {
+            contract.name: ddl(contract, location or DEFAULT_LOCATION) for contract in contracts
+        }
 
     def _refuse_nothing(self) -> None:
         if not self.root.is_dir():
-            raise UsageError(f"{self.root}: no lakehouse here; begin with `stedi ingest` or `stedi demo`")
+            raise UsageError(
+                f"{self.root}: no lakehouse here; begin with `stedi ingest` or `stedi demo`"
+            )
 
     def _warehouse(self) -> Warehouse:
         from stedi.storage.warehouse import Warehouse

@@ -56,7 +56,10 @@ def write_query(
     connection: duckdb.DuckDBPyConnection, query: str, fields: Sequence[Field], path: Path
 ) -> int:
     """Write what a DuckDB query gives, cast to `fields` by name, to one new file; returns rows."""
-    columns = ", ".join(f"CAST({identifier(f.name)} AS {_DUCKDB_TYPES[f.type]}) AS {identifier(f.name)}" for f in fields)
+    columns = ", ".join(
+        f"CAST({identifier(f.name)} AS {_DUCKDB_TYPES[f.type]}) AS {identifier(f.name)}"
+        for f in fields
+    )
     ids = ", ".join(f"{identifier(f.name)}: {f.id}" for f in fields)
     path.parent.mkdir(parents=True, exist_ok=True)
     [(rows,)] = connection.execute(
@@ -124,7 +127,9 @@ class RowWriter:
 def scan(paths: Sequence[str], columns: Sequence[tuple[str, ColumnType]]) -> str:
     """A DuckDB query over Parquet files; over none, one that gives no rows."""
     if not paths:
-        nulls = ", ".join(f"CAST(NULL AS {_DUCKDB_TYPES[t]}) AS {identifier(n)}" for n, t in columns)
+        nulls = ", ".join(
+            f"CAST(NULL AS {_DUCKDB_TYPES[t]}) AS {identifier(n)}" for n, t in columns
+        )
         return f"SELECT {nulls} WHERE false"
     names = ", ".join(identifier(name) for name, _ in columns)
     return f"SELECT {names} FROM read_parquet({literals(paths)})"

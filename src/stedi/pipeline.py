@@ -158,7 +158,8 @@ class _Run:
         loads = read_loads(file.path for file in loads_version.files) if loads_version else []
         noted = loads_version.notes if loads_version else {}
         load = 1 + max((one.load for one in loads), default=0)
-        sources, touched = [], []
+        sources: list[_Source] = []
+        touched: list[Load] = []
         for contract in self.declarations.landing:
             source, difference = self._plan(contract, loads, noted)
             touched += difference.touched
@@ -177,12 +178,10 @@ class _Run:
     def _plan(
         self, contract: Contract, loads: Sequence[Load], noted: Mapping[str, Any]
     ) -> tuple[_Source | None, Difference]:
-        assert contract.source is not None  # noqa: S101 - landing contracts have one
+        assert contract.source is not None
         own = [load for load in loads if load.source == contract.source]
         files = list_files(self.warehouse.root, contract.source)
-        difference = compare(
-            self.warehouse.root, contract.source, files, own, self.fingerprinter
-        )
+        difference = compare(self.warehouse.root, contract.source, files, own, self.fingerprinter)
         version = self.warehouse.version(contract.name)
         reason = self._why_anew(contract, version, noted, difference)
         if reason:
@@ -228,7 +227,7 @@ class _Run:
         self.built.append(Built(contract.name, source.reason, rows, seconds))
 
     def _commit_typed(self, source: _Source) -> Version:
-        assert source.parsed is not None  # noqa: S101 - parsed before
+        assert source.parsed is not None
         contract = source.contract
         before = self.warehouse.version(contract.name)
         kept = () if source.anew or before is None else before.files
@@ -275,9 +274,7 @@ class _Run:
 
     def derive(self) -> None:
         """Rebuild each derived table whose inputs or declarations have changed."""
-        versions = {
-            name: self.warehouse.version(name) for name in self.declarations.schemas
-        }
+        versions = {name: self.warehouse.version(name) for name in self.declarations.schemas}
         for name, version in versions.items():
             self._declare(name, version)
         for table, transform in self.declarations.transforms.items():
@@ -372,7 +369,9 @@ class _Run:
         """
         for column in contract.columns:
             if column.required and any(parquet.count_nulls(path, column.name) for path in paths):
-                raise RuleBroken(f"{contract.name}: column {column.name} is required and has blanks")
+                raise RuleBroken(
+                    f"{contract.name}: column {column.name} is required and has blanks"
+                )
             if column.unique and self._count(_repeated(contract.name, column.name)):
                 raise RuleBroken(f"{contract.name}: column {column.name} is unique and repeats")
         notes = []
@@ -404,7 +403,7 @@ def _merge(
     """The loads after a run: one for each file that was ever read, the newest of each."""
     merged = {(one.source, one.file): one for one in (*loads, *touched)}
     for source in sources:
-        assert source.parsed and source.contract.source  # noqa: S101 - parsed before
+        assert source.parsed and source.contract.source
         name = source.contract.source
         for gone in source.difference.gone:
             merged[name, gone.file] = Load(**{**gone.__dict__, "state": "gone"})

@@ -114,7 +114,9 @@ def _only_declared(tree: exp.Query, declared: set[str]) -> None:
         table.this.set("this", table.name.lower())
         if table.name not in declared:
             near = get_close_matches(table.name, sorted(declared), n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(declared))}"
+            hint = (
+                f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(declared))}"
+            )
             raise QueryError(f"there is no table {table.name[:60]}; {hint}")
 
 
@@ -144,8 +146,8 @@ def _plainly(error: Exception) -> str:
     """DuckDB's message without what only makes sense inside it, and without values of rows."""
     if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):
         return (
-            f"the statement failed while it ran ({type(error).__name__}): a value is out of range or "
-            "can't be converted. TRY_CAST and TRY give NULL instead"
+            f"the statement failed while it ran ({type(error).__name__}): a value is out of range "
+            "or can't be converted. TRY_CAST and TRY give NULL instead"
         )
     first = str(error).split("\n\nLINE")[0].strip()
     return first.removeprefix("Binder Error: ").removeprefix("Catalog Error: ")

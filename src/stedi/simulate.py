@@ -32,15 +32,18 @@ READINGS_PER_CUSTOMER = 30
 RECORDS_PER_READING = ((2, 0.40), (3, 0.37), (4, 0.23))
 RESEARCH_RATE, PUBLIC_RATE, FRIENDS_RATE = 482 / 956, 491 / 956, 508 / 956
 
-FIRST_NAMES = (
-    "Ada Amir Ana Ben Bo Carla Chen Dana Dev Elif Emil Fay Femi Gita Hana Hugo Ida Ivo Jana Jon "
-    "Kai Kim Lea Liam Mara Milo Nia Noor Olga Omar Pia Priya Quinn Rosa Sam Suri Tara Uma Vera Zoe"
-).split()
-LAST_NAMES = (
-    "Abe Ahmed Berg Bianchi Castro Chavez Dahl Diaz Evans Farah Fischer Garcia Haas Ito Jensen Kaya "
-    "Khan Kowal Lang Lopez Mbeki Meyer Nagy Novak Okafor Olsen Patel Petrov Reyes Rossi Sato Silva "
-    "Singh Tanaka Torres Vega Wagner Weber Yilmaz Zhang"
-).split()
+FIRST_NAMES = [
+    *("Ada", "Amir", "Ana", "Ben", "Bo", "Carla", "Chen", "Dana", "Dev", "Elif", "Emil", "Fay"),
+    *("Femi", "Gita", "Hana", "Hugo", "Ida", "Ivo", "Jana", "Jon", "Kai", "Kim", "Lea", "Liam"),
+    *("Mara", "Milo", "Nia", "Noor", "Olga", "Omar", "Pia", "Priya", "Quinn", "Rosa", "Sam"),
+    *("Suri", "Tara", "Uma", "Vera", "Zoe"),
+]
+LAST_NAMES = [
+    *("Abe", "Ahmed", "Berg", "Bianchi", "Castro", "Chavez", "Dahl", "Diaz", "Evans", "Farah"),
+    *("Fischer", "Garcia", "Haas", "Ito", "Jensen", "Kaya", "Khan", "Kowal", "Lang", "Lopez"),
+    *("Mbeki", "Meyer", "Nagy", "Novak", "Okafor", "Olsen", "Patel", "Petrov", "Reyes", "Rossi"),
+    *("Sato", "Silva", "Singh", "Tanaka", "Torres", "Vega", "Wagner", "Weber", "Yilmaz", "Zhang"),
+]
 
 
 @dataclass(frozen=True)
@@ -239,7 +242,9 @@ def _where_given(key: str, instants: Ints) -> pa.Array:
 
 
 def _join(*parts: str | pa.Array | Ints) -> pa.Array:
-    texts = [pa.array(part).cast(pa.string()) if isinstance(part, np.ndarray) else part for part in parts]
+    texts = [
+        pa.array(part).cast(pa.string()) if isinstance(part, np.ndarray) else part for part in parts
+    ]
     return pc.binary_join_element_wise(*texts, "")
 
 

@@ -128,11 +128,13 @@ class _Inspection:
                 yield f"{name}: has {size:,} bytes, not {file.size:,}; `stedi run` makes it anew"
             elif self.fingerprinter:
                 yield from self._verified(
-                    name, noted.get("/".join(file.path.parts[-2:])), self.fingerprinter.of_file(file.path)
+                    name,
+                    noted.get("/".join(file.path.parts[-2:])),
+                    self.fingerprinter.of_file(file.path),
                 )
 
     def _verified(self, name: str, noted: str | None, found: str) -> Iterator[str]:
-        assert self.fingerprinter is not None  # noqa: S101 - verifying
+        assert self.fingerprinter is not None
         if noted is None:
             yield f"{name}: was not written by a run; `stedi run --full` makes the table anew"
         elif not self.fingerprinter.can_compare(noted):
@@ -154,7 +156,11 @@ class _Inspection:
             unread=self._unread(contract, own),
             copies=[load.file for load in own if load.state == "copy"],
         )
-        if version and loads and loads.notes.get("typed", {}).get(contract.name) != version.snapshot_id:
+        if (
+            version
+            and loads
+            and loads.notes.get("typed", {}).get(contract.name) != version.snapshot_id
+        ):
             self.problems.append(
                 f"table {contract.name}: is not as the last run left it; `stedi run` makes it anew"
             )
@@ -176,7 +182,9 @@ class _Inspection:
             if file is None:
                 self.problems.append(f"{name}: gone since it was read; `stedi run` takes it out")
             elif not load.matches(file):
-                self.problems.append(f"{name}: changed since it was read; `stedi run` reads it again")
+                self.problems.append(
+                    f"{name}: changed since it was read; `stedi run` reads it again"
+                )
             elif self.fingerprinter:
                 found = self.fingerprinter.of_file(folder / load.file)
                 self.problems += self._verified(name, load.fingerprint, found)
@@ -229,7 +237,9 @@ class _Inspection:
             zone=contract.zone,
             rows=version.rows if version else None,
             freshness="missing" if version is None else "stale" if why else "fresh",
-            location=version.location if version else f"file://{self.warehouse.root / contract.location}",
+            location=version.location
+            if version
+            else f"file://{self.warehouse.root / contract.location}",
             snapshot=str(version.snapshot_id) if version else None,
             why=why,
         )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from importlib.resources.abc import Traversable
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -112,7 +113,9 @@ class Transform:
             )
         of_left, of_right = zip(*keys, strict=True)
         groups = (
-            exp.select(*(key.copy().as_(f"key_{n}") for n, key in enumerate(of_left)), "COUNT(*) AS n")
+            exp.select(
+                *(key.copy().as_(f"key_{n}") for n, key in enumerate(of_left)), "COUNT(*) AS n"
+            )
             .from_(left.copy())
             .group_by(*(key.copy() for key in of_left))
         )
@@ -126,10 +129,12 @@ class Transform:
 
     @property
     def sums_hold(self) -> bool:
-        """Whether each row in is kept or dropped; not so where the SELECT groups, unites or cuts."""
+        """Whether each row in is kept or dropped: not so where the SELECT groups or cuts."""
         return (self._is_judged or self._just_filters or not self.tree.args.get("where")) and (
             isinstance(self.tree, exp.Select)
-            and not any(self.tree.args.get(part) for part in ("group", "distinct", "limit", "having"))
+            and not any(
+                self.tree.args.get(part) for part in ("group", "distinct", "limit", "having")
+            )
             and not any(
                 aggregate.find_ancestor(exp.Window, exp.Subquery) is None
                 for projection in self.tree.selects
@@ -160,7 +165,7 @@ class Transform:
         return self._first_select(self.tree)
 
     @staticmethod
-    def _first_select(query: exp.Expression) -> exp.Select:
+    def _first_select(query: Any) -> exp.Select:
         while not isinstance(query, exp.Select):
             query = query.this
         return query
@@ -185,7 +190,9 @@ def read_transforms(
     Raises `DeclarationError` for SQL that can't be read, tables without a contract or without a
     SELECT, unknown inputs, cycles, and profiles that don't exist.
     """
-    files = {f.name: (f, f"transforms/{f.name}") for f in folder.iterdir() if f.name.endswith(".sql")}
+    files = {
+        f.name: (f, f"transforms/{f.name}") for f in folder.iterdir() if f.name.endswith(".sql")
+    }
     if profile != SEED:
         replacing = folder / profile
         if profile not in profiles(folder):
@@ -226,7 +233,7 @@ def parse(sql: str, place: str) -> exp.Query:
     return trees[0]
 
 
-def tables_read(tree: exp.Expression) -> list[exp.Table]:
+def tables_read(tree: exp.Query) -> list[exp.Table]:
     """The tables of a statement that are not its own CTEs, scope by scope."""
     return [
         source
@@ -236,14 +243,12 @@ def tables_read(tree: exp.Expression) -> list[exp.Table]:
     ]
 
 
-def resolve(
-    tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: str
-) -> exp.Query:
+def resolve(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: str) -> exp.Query:
     """The tree with stars expanded and every column tied to its table.
 
     Raises `DeclarationError` where a column can't be tied to exactly one declared table.
     """
-    schema = {
+    schema: dict[str, object] = {
         table: {column.name: SQL_TYPES[column.type] for column in columns}
         for table, columns in schemas.items()
     }
@@ -258,7 +263,7 @@ def resolve(
     unresolved = [c for scope in traverse_scope(resolved) for c in _untied(scope)]
     if unresolved:
         raise DeclarationError(f"{place}: column {unresolved[0].sql(DIALECT)} can't be resolved")
-    return resolved  # type: ignore[return-value]
+    return resolved
 
 
 def _untied(scope: Scope) -> Iterable[exp.Column]:
@@ -316,7 +321,9 @@ def _equal_columns(
     for term in condition.flatten() if isinstance(condition, exp.And) else [condition]:
         if not isinstance(term, exp.EQ):
             return []
-        sides = {side.table: side for side in (term.left, term.right) if isinstance(side, exp.Column)}
+        sides = {
+            side.table: side for side in (term.left, term.right) if isinstance(side, exp.Column)
+        }
         if set(sides) != {left.alias_or_name, right.alias_or_name}:
             return []
         pairs.append((sides[left.alias_or_name], sides[right.alias_or_name]))

@@ -28,7 +28,8 @@ def main() -> None:
             raise
         # The message itself could hold a value of somebody's record.
         _fail(
-            f"{type(error).__name__}, which should not have happened; STEDI_TRACEBACK=1 shows where", 1
+            f"{type(error).__name__}, which should not happen; STEDI_TRACEBACK=1 shows where",
+            1,
         )
 
 

@@ -28,13 +28,17 @@ Root = Annotated[
 ]
 Declarations = Annotated[
     Path | None,
-    typer.Option("--declarations", metavar="FOLDER", help="Contracts and transforms other than STEDI's."),
+    typer.Option(
+        "--declarations", metavar="FOLDER", help="Contracts and transforms other than STEDI's."
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Profile = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="seed or strict. [default: the last one used, at first seed]"),
+    typer.Option(
+        metavar="NAME", help="seed or strict. [default: the last one used, at first seed]"
+    ),
 ]
 
 
@@ -67,12 +71,18 @@ def _shared(
     root: Annotated[
         str | None,
         typer.Option(
-            "--root", metavar="FOLDER", envvar="STEDI_ROOT", help=f"The lakehouse. [default: ./{DEFAULT_ROOT}]"
+            "--root",
+            metavar="FOLDER",
+            envvar="STEDI_ROOT",
+            help=f"The lakehouse. [default: ./{DEFAULT_ROOT}]",
         ),
     ] = None,
     declarations: Declarations = None,
     _version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     context.obj = _Shared(root, declarations)
@@ -124,7 +134,8 @@ def simulate(
 def ingest(
     context: typer.Context,
     path: Annotated[
-        Path | None, typer.Argument(help="A folder with <source>/landing/ in it; with --source, files.")
+        Path | None,
+        typer.Argument(help="A folder with <source>/landing/ in it; with --source, files."),
     ] = None,
     source: Annotated[
         str | None, typer.Option(metavar="NAME", help="The files are of this source.")
@@ -148,7 +159,7 @@ def ingest(
             show.line(STARTER_LICENCE)
         ingested = lakehouse.ingest_starter()
     else:
-        assert path is not None  # noqa: S101 - one of the two, as checked
+        assert path is not None
         ingested = lakehouse.ingest(path, source=source)
     if as_json:
         _print_json(asdict(ingested))
@@ -162,12 +173,16 @@ def ingest(
 @app.command()
 def run(
     context: typer.Context,
-    engine: Annotated[str, typer.Option(metavar="NAME", help="What works out the tables.")] = "duckdb",
+    engine: Annotated[
+        str, typer.Option(metavar="NAME", help="What works out the tables.")
+    ] = "duckdb",
     profile: Profile = None,
     full: Annotated[bool, typer.Option("--full", help="Read and build everything anew.")] = False,
     max_pairs: Annotated[
         int | None,
-        typer.Option(metavar="ROWS", help="How many rows the join by time may give, if not the default."),
+        typer.Option(
+            metavar="ROWS", help="How many rows the join by time may give, if not the default."
+        ),
     ] = None,
     root: Root = None,
     declarations: Declarations = None,
@@ -213,9 +228,12 @@ def status(
 def query(
     context: typer.Context,
     sql: Annotated[str, typer.Argument(help="One SELECT in Athena's SQL.")],
-    format_: Annotated[Format, typer.Option("--format", help="How rows are printed.")] = Format.table,
+    format_: Annotated[
+        Format, typer.Option("--format", help="How rows are printed.")
+    ] = Format.table,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write there instead of printing.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write there instead of printing."),
     ] = None,
     as_json: Json = False,
     root: Root = None,
@@ -248,7 +266,9 @@ def check(
 @app.command()
 def ddl(
     context: typer.Context,
-    table: Annotated[str | None, typer.Argument(help="One table. [default: the landing tables]")] = None,
+    table: Annotated[
+        str | None, typer.Argument(help="One table. [default: the landing tables]")
+    ] = None,
     location: Annotated[
         str | None, typer.Option(metavar="S3-URI", help="The root on S3, as in s3://bucket/prefix.")
     ] = None,
@@ -266,5 +286,3 @@ def ddl(
 
 def _print_json(value: Any) -> None:
     show.line(json.dumps(value, indent=2))
-
-

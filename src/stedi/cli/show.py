@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from stedi.pipeline import RunReport
     from stedi.querying import Result
     from stedi.simulate import Simulated
@@ -127,7 +125,9 @@ def _notes(status: Status) -> None:
 
 def _rows_as_table(result: Result) -> None:
     table = _table(*result.schema.names)
-    every = (row for batch in result for row in zip(*(c.to_pylist() for c in batch.columns), strict=True))
+    every = (
+        row for batch in result for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
+    )
     for row in islice(every, _ROWS_SHOWN):
         table.add_row(*("" if value is None else str(value) for value in row))
     _print(table)
@@ -174,7 +174,17 @@ def _table(*columns: str) -> Any:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    numeric = {"rows", "seconds", "files", "records", "loaded", "set aside", "unread files", "in", "kept"}
+    numeric = {
+        "rows",
+        "seconds",
+        "files",
+        "records",
+        "loaded",
+        "set aside",
+        "unread files",
+        "in",
+        "kept",
+    }
     for column in columns:
         right = column in {*numeric, "dropped"}
         table.add_column(column, justify="right" if right else "left", overflow="fold")

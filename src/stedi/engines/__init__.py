@@ -31,7 +31,7 @@ class Engine(Protocol):
         """What a query gives, in memory: for counts and other small results."""
 
     def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
-        """The columns that a query gives, with their types; ones we have no name for as they are."""
+        """The columns that a query gives, with their types; types we have no name for as is."""
 
     def close(self) -> None:
         """Let go of memory and scratch files."""

@@ -63,7 +63,7 @@ class DuckDBEngine:
         return self._connection.sql(query.sql("duckdb")).to_arrow_table()
 
     def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
-        """The columns that a query gives, with their types; ones we have no name for as they are."""
+        """The columns that a query gives, with their types; types we have no name for as is."""
         rows = self._connection.execute(f"DESCRIBE {query.sql('duckdb')}").fetchall()
         return {name: _TYPES.get(type_, type_.lower()) for name, type_, *_ in rows}
 

@@ -48,7 +48,7 @@ def _walk(folder: Path, top: Path) -> Iterator[LandingFile]:
             path = Path(entry.path)
             if entry.is_symlink() and not path.resolve().is_relative_to(top.resolve()):
                 raise LandingError(
-                    f"{path} is a symbolic link out of the landing folder; put the file itself there"
+                    f"{path} is a symbolic link out of the landing folder; put the file there"
                 )
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(path, top)

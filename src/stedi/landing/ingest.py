@@ -44,10 +44,12 @@ def ingest_folder(root: Path, folder: Path, sources: Sequence[str]) -> Ingested:
     found = {s: landing_folder(folder, s) for s in sources if landing_folder(folder, s).is_dir()}
     if not found:
         raise UsageError(
-            f"{folder}: none of {', '.join(f'{s}/landing/' for s in sources)} is in it; for files of "
-            "one source say which: --source NAME"
+            f"{folder}: none of {', '.join(f'{s}/landing/' for s in sources)} is in it; for files "
+            "of one source say which: --source NAME"
         )
-    return _ingest(root, {s: [(p / f.name, f.name) for f in list_files(folder, s)] for s, p in found.items()})
+    return _ingest(
+        root, {s: [(p / f.name, f.name) for f in list_files(folder, s)] for s, p in found.items()}
+    )
 
 
 def ingest_files(root: Path, path: Path, source: str, sources: Sequence[str]) -> Ingested:
@@ -74,7 +76,9 @@ def starter(repository: str = STARTER_REPOSITORY, commit: str = STARTER_COMMIT) 
         _fetch(repository, commit, Path(temporary))
         folder = Path(temporary) / STARTER_FOLDER
         for source, expected in STARTER_RECORDS.items():
-            found = sum(_lines(landing_folder(folder, source) / f.name) for f in list_files(folder, source))
+            found = sum(
+                _lines(landing_folder(folder, source) / f.name) for f in list_files(folder, source)
+            )
             if found != expected:
                 raise StarterUnavailable(
                     f"the starter data has {found:,} {source} records where {expected:,} were "
@@ -107,8 +111,8 @@ def _fetch(repository: str, commit: str, folder: Path) -> None:
 
 def _unavailable(reason: str) -> str:
     return (
-        f"the starter data could not be fetched from {STARTER_REPOSITORY}: {reason}. With a copy of "
-        f"its folder {STARTER_FOLDER} at hand: stedi ingest FOLDER"
+        f"the starter data could not be fetched from {STARTER_REPOSITORY}: {reason}. With a copy "
+        f"of its folder {STARTER_FOLDER} at hand: stedi ingest FOLDER"
     )
 
 

@@ -24,7 +24,7 @@ from stedi.contracts import Column
 _BLOCK = 1 << 20
 _GROUP = 64 << 10
 _NEWLINE = 10
-# Overflow isn't looked for here: DuckDB refuses a bigint too large, and gives infinity for a double.
+# Overflow isn't looked for here: DuckDB refuses a bigint too large, and makes a double infinite.
 # "-0" is left out, since a reader may take it for the integer 0 and lose the sign.
 _VALUES = {
     "string": r'"[^"\\\x00-\x1f]*"',

@@ -76,7 +76,7 @@ class Parser:
         scratch: Path,
         pool: Executor,
     ) -> None:
-        assert contract.source is not None  # noqa: S101 - landing contracts have one
+        assert contract.source is not None
         self._contract, self._source = contract, contract.source
         self._folder = landing_folder(root, contract.source)
         self._fingerprinter = fingerprinter
@@ -166,9 +166,7 @@ class Parser:
             paths.append(path)
         return paths, doubtful
 
-    def _is_as_established(
-        self, connection: duckdb.DuckDBPyConnection, file: _Inspected
-    ) -> bool:
+    def _is_as_established(self, connection: duckdb.DuckDBPyConnection, file: _Inspected) -> bool:
         lines = self._query([self._plain_lines(file)])
         try:
             [(rows,)] = connection.execute(f"SELECT COUNT(*) FROM ({lines})").fetchall()

@@ -226,8 +226,12 @@ def _fit(value: object, column: Column) -> Value:
     if isinstance(value, list):
         raise _Misfit("object or list where a value belongs")
     if isinstance(value, str):
-        return _text(value, column) if column.type == "string" else _text_as_number(value, column)
-    assert isinstance(value, Decimal)  # noqa: S101 - all that JSON has besides
+        if column.type == "string":
+            return _text(value, column)
+        if value == "" and not column.required:
+            return None  # an empty consent is none
+        raise _Misfit("number in quotes" if _is_number(value) else "text where a number belongs")
+    assert isinstance(value, Decimal)
     if column.type == "string":
         raise _Misfit("number where text belongs")
     return _whole(value, column) if column.type == "long" else _double(value, column)
@@ -250,14 +254,12 @@ def _is_text(value: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in value)
 
 
-def _text_as_number(value: str, column: Column) -> None:
-    if value == "" and not column.required:
-        return  # an empty consent is none
+def _is_number(text: str) -> bool:
     try:
-        Decimal(value)
+        Decimal(text)
     except InvalidOperation:
-        raise _Misfit("text where a number belongs") from None
-    raise _Misfit("number in quotes")
+        return False
+    return True
 
 
 def _whole(value: Decimal, column: Column) -> int:

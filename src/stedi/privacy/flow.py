@@ -30,16 +30,16 @@ def origins(
     root = build_scope(resolve(tree, schemas, place))
     if root is None:
         raise DeclarationError(f"{place}: expected one SELECT")
-    return {name: frozenset(_reaching(root, name, place)) for name in root.expression.named_selects}
+    return {name: frozenset(_reaching(root, name, place)) for name in _query(root).named_selects}
 
 
 def _reaching(scope: Scope, name: str, place: str) -> Iterator[Origin]:
     if scope.set_operation_scopes:
-        position = scope.expression.named_selects.index(name)
+        position = _query(scope).named_selects.index(name)
         for part in scope.set_operation_scopes:
-            yield from _reaching(part, part.expression.named_selects[position], place)
+            yield from _reaching(part, _query(part).named_selects[position], place)
         return
-    projection = next((p for p in scope.expression.selects if p.alias_or_name == name), None)
+    projection = next((p for p in _query(scope).selects if p.alias_or_name == name), None)
     if projection is None:
         raise DeclarationError(f"{place}: column {name} can't be followed to its table")
     yield from _values(projection, scope, place)
@@ -62,7 +62,7 @@ def _values(node: exp.Expression, scope: Scope, place: str) -> Iterator[Origin]:
         inner = next((s for s in scope.subquery_scopes if s.expression is node.unnest()), None)
         if inner is None:
             raise DeclarationError(f"{place}: a subquery can't be followed: {node.sql()[:80]}")
-        for name in inner.expression.named_selects:
+        for name in _query(inner).named_selects:
             yield from _reaching(inner, name, place)
     else:
         for child in node.iter_expressions():
@@ -77,3 +77,8 @@ def _column(column: exp.Column, scope: Scope, place: str) -> Iterator[Origin]:
         yield from _reaching(source, column.name, place)
     else:
         raise DeclarationError(f"{place}: column {column.sql()} can't be followed to its table")
+
+
+def _query(scope: Scope) -> exp.Query:
+    assert isinstance(scope.expression, exp.Query)
+    return scope.expression

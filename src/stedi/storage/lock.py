@@ -32,7 +32,7 @@ class RunLock:
             owner = os.read(self._file, 100).decode(errors="replace") or "another process"
             os.close(self._file)
             raise Locked(
-                f"{self._path.parent.parent} is being worked on by {owner}; run again when it is done"
+                f"{self._path.parent.parent} is being worked on by {owner}; run again later"
             ) from None
         self.last_run_died = bool(os.read(self._file, 1))
         os.ftruncate(self._file, 0)
@@ -45,7 +45,7 @@ class RunLock:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        assert self._file is not None  # noqa: S101 - entered before
+        assert self._file is not None
         if kind is None:
             os.ftruncate(self._file, 0)
         os.close(self._file)

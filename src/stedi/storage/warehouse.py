@@ -141,7 +141,7 @@ class Warehouse:
                 f"table {table}: someone else committed to it meanwhile; run again"
             ) from None
         version = self.version(table)
-        assert version is not None  # noqa: S101 - it was committed a line ago
+        assert version is not None
         return version
 
     def data_folder(self, location: str) -> Path:
@@ -166,7 +166,10 @@ class Warehouse:
         loaded = self._load(table)
         if loaded is None:
             return set()
-        uris = {loaded.metadata_location, *(log.metadata_file for log in loaded.metadata.metadata_log)}
+        uris = {
+            loaded.metadata_location,
+            *(log.metadata_file for log in loaded.metadata.metadata_log),
+        }
         for snapshot in loaded.snapshots():
             uris.add(snapshot.manifest_list)
             for manifest in snapshot.manifests(loaded.io):
@@ -228,7 +231,10 @@ class Warehouse:
                 # Column bounds in manifests would keep e-mail addresses.
                 properties[f"write.metadata.metrics.column.{column.name}"] = "none"
         self._tables[table] = self._catalog.create_table(
-            f"{NAMESPACE}.{table}", schema, location=to_uri(self.root / location), properties=properties
+            f"{NAMESPACE}.{table}",
+            schema,
+            location=to_uri(self.root / location),
+            properties=properties,
         )
         return self._tables[table]  # type: ignore[return-value]
 
@@ -288,6 +294,7 @@ def _iceberg_file(table: Table, path: Path) -> IcebergFile:
     from pyiceberg.manifest import DataFile as IcebergDataFile
     from pyiceberg.manifest import DataFileContent, FileFormat
     from pyiceberg.typedef import Record
+    from pyiceberg.types import DoubleType, LongType
 
     fields = list(table.schema().fields)
     metadata = pq.read_metadata(path)
@@ -307,9 +314,10 @@ def _iceberg_file(table: Table, path: Path) -> IcebergFile:
         if all(one is not None and one.has_null_count for one in statistics):
             nulls[field.field_id] = sum(one.null_count for one in statistics)
         known = [one for one in statistics if one is not None and one.has_min_max]
-        if known and len(known) == len(groups) and str(field.field_type) in ("long", "double"):
-            lower[field.field_id] = to_bytes(field.field_type, min(one.min for one in known))
-            upper[field.field_id] = to_bytes(field.field_type, max(one.max for one in known))
+        kind = field.field_type
+        if known and len(known) == len(groups) and isinstance(kind, LongType | DoubleType):
+            lower[field.field_id] = to_bytes(kind, min(one.min for one in known))
+            upper[field.field_id] = to_bytes(kind, max(one.max for one in known))
     return IcebergDataFile.from_args(
         content=DataFileContent.DATA,
         file_path=to_uri(path),
