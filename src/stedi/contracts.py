@@ -201,7 +201,7 @@ class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML as safe as ever, with a key given twice an error instead of the last one winning."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.MarkedYAMLError(
@@ -297,9 +297,13 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
         raise _Problem(f"{where}.quality: rules stand at the table, as SQL")
     options: dict[str, Any] = {}
     if column.logicalTypeOptions is not None:
-        model = {"long": _IntegerOptions, "double": _NumberOptions, "string": _StringOptions}
+        models: dict[str, type[BaseModel]] = {
+            "long": _IntegerOptions,
+            "double": _NumberOptions,
+            "string": _StringOptions,
+        }
         options = _validate(
-            model[physical_type], column.logicalTypeOptions, f"{where}.logicalTypeOptions"
+            models[physical_type], column.logicalTypeOptions, f"{where}.logicalTypeOptions"
         ).model_dump()
     if "pattern" in options and options["pattern"] is not None:
         try:

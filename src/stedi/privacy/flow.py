@@ -45,7 +45,7 @@ def _reaching(scope: Scope, name: str, place: str) -> Iterator[Origin]:
     yield from _values(projection, scope, place)
 
 
-def _values(node: exp.Expression, scope: Scope, place: str) -> Iterator[Origin]:
+def _values(node: exp.Expr, scope: Scope, place: str) -> Iterator[Origin]:
     if isinstance(node, exp.Column):
         yield from _column(node, scope, place)
     elif isinstance(node, exp.Window):

@@ -1,0 +1,92 @@
+"""Fixtures: a secret of the tests' own, landing zones, and the starter data where it is at hand."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stedi import Lakehouse
+from tests import small
+
+Records = list[dict[str, Any]]
+Land = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def secret(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    monkeypatch.setenv("STEDI_SECRET", "a secret of the tests")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.delenv("STEDI_ROOT", raising=False)
+
+
+@pytest.fixture
+def land(tmp_path: Path) -> Land:
+    """Write records, or bytes as they are, as a landing file of a source below a root."""
+
+    def write(source: str, content: Records | bytes, name: str = "one.json") -> Path:
+        path = tmp_path / "root" / source / "landing" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.write_text("".join(json.dumps(record) + "\n" for record in content))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def lakehouse(tmp_path: Path) -> Lakehouse:
+    (tmp_path / "root").mkdir(exist_ok=True)
+    return Lakehouse(tmp_path / "root")
+
+
+@pytest.fixture
+def small_lakehouse(lakehouse: Lakehouse, land: Land) -> Lakehouse:
+    """The landing zone that `tests.small` counts by hand, not yet run."""
+    land("customer", small.CUSTOMERS)
+    land("accelerometer", small.ACCELEROMETER)
+    land("step_trainer", small.STEP_TRAINER)
+    return lakehouse
+
+
+@pytest.fixture(scope="session")
+def starter() -> Path:
+    """The public starter data; tests that need it are skipped where it is absent."""
+    default = Path(__file__).parents[2] / "shared" / "stedi-starter"
+    folder = Path(os.environ.get("STEDI_STARTER_DATA", default))
+    if not (folder / "customer" / "landing").is_dir():
+        pytest.skip(f"the starter data is not at {folder}; STEDI_STARTER_DATA names its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def starter_run(
+    starter: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Lakehouse]]:
+    """A lakehouse over the starter data, run once a profile for the whole session; read it only."""
+    made: dict[str, Lakehouse] = {}
+
+    def run(profile: str) -> Lakehouse:
+        if profile not in made:
+            made[profile] = Lakehouse(tmp_path_factory.mktemp(profile) / "root")
+            made[profile].ingest(starter)
+            made[profile].run(profile=profile)
+        return made[profile]
+
+    yield run
+
+
+def rows(lakehouse: Lakehouse, sql: str) -> list[tuple[Any, ...]]:
+    """The rows of a query, as tuples."""
+    return [tuple(row.values()) for row in lakehouse.query(sql).to_arrow().to_pylist()]
+
+
+def counts(lakehouse: Lakehouse) -> dict[str, int | None]:
+    """Rows by table, as `status` says."""
+    return {name: table.rows for name, table in lakehouse.status().tables.items()}
