@@ -65,7 +65,9 @@ def test_a_serial_number_has_several_owners_only_by_newest_records(
             small.customer("ben", "S1", 300, consent=300),
         ],
     )
-    land("accelerometer", [small.acceleration("ben", 500, 0.5), small.acceleration("ann", 500, 0.1)])
+    land(
+        "accelerometer", [small.acceleration("ben", 500, 0.5), small.acceleration("ann", 500, 0.1)]
+    )
     land("step_trainer", [small.reading("S1", 500, 210), small.reading("S1", 250, 220)])
     lakehouse.run(profile="strict")
     # S1 is ben's alone now; ann, who had it, consents; the reading at 250 is before ben's consent.
@@ -279,7 +281,9 @@ def test_a_ninth_table_is_one_contract_and_one_select(
     assert "readings_per_customer" in nine.check()
     nine.run()
     assert counts(nine) == {**small.SEED, "readings_per_customer": 6}
-    assert rows(nine, "SELECT readings FROM readings_per_customer WHERE serialnumber = 'S1'") == [(3,)]
+    assert rows(nine, "SELECT readings FROM readings_per_customer WHERE serialnumber = 'S1'") == [
+        (3,)
+    ]
     assert nine.status(verify=True).ok
     assert nine.status().steps["readings_per_customer"].adds_up is None
 
@@ -288,7 +292,9 @@ def test_a_select_that_just_filters_has_a_reason_of_its_own(
     small_lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
     folder = own_declarations(tmp_path)
-    contract = NINTH.replace("readings_per_customer", "near").replace("readings = 0", "readings > 240")
+    contract = NINTH.replace("readings_per_customer", "near").replace(
+        "readings = 0", "readings > 240"
+    )
     (folder / "contracts" / "near.yaml").write_text(
         contract.replace("unique: true", "unique: false")
     )

@@ -32,7 +32,7 @@ from stedi.privacy.publication import publish
 from stedi.storage.lock import RunLock
 from stedi.storage.sweep import scratch_folder, sweep
 from stedi.storage.warehouse import Version, Warehouse
-from stedi.transforms import MACHINERY_COLUMNS, Transform, parse
+from stedi.transforms import MACHINERY_COLUMNS, Transform, parse, tables_read, typed
 
 Progress = Callable[[str], None]
 
@@ -155,6 +155,8 @@ class _Run:
     def land(self) -> None:
         """Parse what is new in the landing zone, and commit it."""
         loads_version = self.warehouse.version("loads")
+        if loads_version and self._is_damaged(loads_version, self.warehouse.version("quarantine")):
+            loads_version = None  # nothing that was noted can be relied on: read everything again
         loads = read_loads(file.path for file in loads_version.files) if loads_version else []
         noted = loads_version.notes if loads_version else {}
         load = 1 + max((one.load for one in loads), default=0)
@@ -174,6 +176,10 @@ class _Run:
         snapshots = {**noted.get("typed", {})}
         snapshots |= {name: version.snapshot_id for name, version in committed.items()}
         self._commit_loads(_merge(loads, touched, sources, load), snapshots)
+
+    @staticmethod
+    def _is_damaged(*versions: Version | None) -> bool:
+        return any(version is None or _damage(version) for version in versions)
 
     def _plan(
         self, contract: Contract, loads: Sequence[Load], noted: Mapping[str, Any]
@@ -275,8 +281,6 @@ class _Run:
     def derive(self) -> None:
         """Rebuild each derived table whose inputs or declarations have changed."""
         versions = {name: self.warehouse.version(name) for name in self.declarations.schemas}
-        for name, version in versions.items():
-            self._declare(name, version)
         for table, transform in self.declarations.transforms.items():
             inputs = {
                 name: version.snapshot_id
@@ -285,8 +289,16 @@ class _Run:
             }
             reason = self._why_stale(table, versions[table], inputs)
             if reason:
+                for name in self._read_by(transform):
+                    self._declare(name, versions[name])
                 versions[table] = self._build(transform, inputs, reason)
-                self._declare(table, versions[table])
+
+    def _read_by(self, transform: Transform) -> set[str]:
+        """The tables that a transform or a rule of its table reads, that table left out."""
+        contract = self.declarations.contracts[transform.table]
+        rules = [parse(rule.query, contract.place) for rule in contract.rules]
+        named = {table.name for rule in rules for table in tables_read(rule)}
+        return ({*transform.inputs} | named) - {transform.table}
 
     def _declare(self, table: str, version: Version | None) -> None:
         files = [str(file.path) for file in version.files] if version else []
@@ -313,10 +325,11 @@ class _Run:
         rows_in = self._rows_in(transform)
         target = self._target(table, contract.columns)
         if contract.is_published:
-            self.engine.materialise(table, transform.tree)
+            self.engine.materialise(table, self._typed(transform.tree, transform))
             paths = publish(self.engine, table, target.fields, target.folder)
         else:
-            paths = self.engine.write(transform.tree, target.fields, target.folder)
+            tree = self._typed(transform.tree, transform)
+            paths = self.engine.write(tree, target.fields, target.folder)
             self.engine.declare(table, contract.columns, [str(path) for path in paths])
         notes = self._hold_to_contract(contract, paths)
         dropped = self._dropped(transform)
@@ -376,7 +389,9 @@ class _Run:
                 raise RuleBroken(f"{contract.name}: column {column.name} is unique and repeats")
         notes = []
         for rule in contract.rules:
-            count = self._count(parse(rule.query, f"{contract.place}, rule {rule.name}"))
+            place = f"{contract.place}, rule {rule.name}"
+            schemas = self.declarations.candidate_schemas(contract.name)
+            count = self._count(typed(parse(rule.query, place), schemas, place))
             if count and rule.severity == "error":
                 raise RuleBroken(
                     f"{contract.name}: {count:,} {rule.description} (rule {rule.name}). "
@@ -389,8 +404,12 @@ class _Run:
     def _dropped(self, transform: Transform) -> dict[str, int]:
         if transform.reasons is None:
             return {}
-        rows = self.engine.fetch(transform.reasons).to_pylist()
+        reasons = self._typed(transform.reasons, transform)
+        rows = self.engine.fetch(reasons).to_pylist()
         return {row["dropped"]: int(row["rows_dropped"]) for row in rows}
+
+    def _typed(self, tree: exp.Query, transform: Transform) -> exp.Query:
+        return typed(tree, self.declarations.schemas, transform.place)
 
     def _count(self, query: exp.Query) -> int:
         [value] = self.engine.fetch(query).column(0).to_pylist()

@@ -19,9 +19,9 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from stedi import parquet
 from stedi.contracts import Column
-from stedi.errors import QueryError
+from stedi.errors import DeclarationError, QueryError
 from stedi.parquet import identifier, literals
-from stedi.transforms import DIALECT
+from stedi.transforms import DIALECT, typed
 
 _BATCH_ROWS = 1 << 16
 
@@ -52,7 +52,7 @@ class Result:
 
 def query(
     sql: str,
-    schemas: Mapping[str, Sequence[Column]],
+    schemas: Mapping[str, tuple[Column, ...]],
     files: Mapping[str, Sequence[Path]],
     scratch: Path,
 ) -> Result:
@@ -71,11 +71,18 @@ def query(
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     try:
-        relation = connection.sql(tree.sql("duckdb"))
+        relation = connection.sql(_typed(tree, schemas).sql("duckdb"))
         return Result(connection, relation.to_arrow_reader(_BATCH_ROWS))
     except duckdb.Error as error:
         connection.close()
         raise QueryError(_plainly(error)) from None
+
+
+def _typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]]) -> exp.Query:
+    try:
+        return typed(tree, schemas, "query")
+    except (DeclarationError, SqlglotError):
+        return tree  # DuckDB says what it can't bind, or can after all
 
 
 def read_only(sql: str, declared: set[str]) -> exp.Query:

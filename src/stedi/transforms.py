@@ -16,6 +16,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import OptimizeError, ParseError
+from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
@@ -248,13 +249,9 @@ def resolve(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: s
 
     Raises `DeclarationError` where a column can't be tied to exactly one declared table.
     """
-    schema: dict[str, object] = {
-        table: {column.name: SQL_TYPES[column.type] for column in columns}
-        for table, columns in schemas.items()
-    }
     try:
         resolved = qualify(
-            tree.copy(), dialect=DIALECT, schema=schema, quote_identifiers=False,
+            tree.copy(), dialect=DIALECT, schema=_sql_schema(schemas), quote_identifiers=False,
             validate_qualify_columns=True,
         )  # fmt: skip
     except OptimizeError as error:
@@ -264,6 +261,19 @@ def resolve(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: s
     if unresolved:
         raise DeclarationError(f"{place}: column {unresolved[0].sql(DIALECT)} can't be resolved")
     return resolved
+
+
+def typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: str) -> exp.Query:
+    """The tree resolved, with types, without which 7 / 2 is not the same in every dialect."""
+    resolved = resolve(tree, schemas, place)
+    return annotate_types(resolved, schema=_sql_schema(schemas), dialect=DIALECT)
+
+
+def _sql_schema(schemas: Mapping[str, tuple[Column, ...]]) -> dict[str, object]:
+    return {
+        table: {column.name: SQL_TYPES[column.type] for column in columns}
+        for table, columns in schemas.items()
+    }
 
 
 def _untied(scope: Scope) -> Iterable[exp.Column]:

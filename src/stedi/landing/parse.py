@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import duckdb
-import pyarrow as pa
+import zstandard
 
 from stedi import parquet
 from stedi.contracts import Column, Contract
@@ -26,9 +28,13 @@ from stedi.landing.lines import Lines, Region, plain_pattern, read_lines
 from stedi.landing.records import Piece, Record, read_region
 from stedi.parquet import Field, RowWriter, literal, literals
 
-_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_COMPRESSIONS: Mapping[str, Callable[[], Any]] = {
+    ".gz": lambda: zlib.decompressobj(wbits=31),
+    ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
+}
 _GLOB = frozenset("*?[")
 _COPY_BLOCK = 1 << 20
+_PACKED_BLOCK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -125,14 +131,13 @@ class Parser:
 
     def _inspect(self, file: LandingFile, number: int) -> _Inspected:
         path = self._folder / file.name
-        compression = _COMPRESSIONS.get(path.suffix)
         try:
-            if compression is None:
+            if path.suffix not in _COMPRESSIONS:
                 digest = self._fingerprinter.begin()
                 lines = read_lines(path, self._pattern, digest)
                 return _Inspected(file, path, self._fingerprinter.end(digest), lines)
             plain_path = self._scratch / f"{number}.json"
-            rest = _decompress(path, compression, plain_path)
+            rest = _decompress(path, path.suffix, plain_path)
             lines = read_lines(plain_path, self._pattern)
             return _Inspected(file, plain_path, self._fingerprinter.of_file(path), lines, rest)
         except OSError as error:
@@ -286,20 +291,33 @@ def _decompress(path: Path, compression: str, target: Path) -> Piece | None:
     """Unpack to `target`; of a damaged archive the whole lines, and the piece that is the rest."""
     with target.open("w+b") as out:
         try:
-            with pa.input_stream(str(path), compression=compression) as stream:
-                while block := stream.read(_COPY_BLOCK):
-                    out.write(block)
+            for block in _unpacked(path, _COMPRESSIONS[compression]):
+                out.write(block)
             return None
-        except OSError:
-            pass
-        out.flush()
-        size = out.tell()
-        with mmap.mmap(out.fileno(), 0) if size else memoryview(b"") as data:
-            whole = data.rfind(b"\n") + 1 if isinstance(data, mmap.mmap) else 0
-            rest = bytes(data[whole:])
-            line = data[:whole].count(b"\n") + 1 if isinstance(data, mmap.mmap) else 1
+        except (EOFError, zlib.error, zstandard.ZstdError):
+            out.flush()
+        if out.tell() == 0:
+            return Piece(0, 1, "archive damaged", b"", None)
+        with mmap.mmap(out.fileno(), 0) as data:
+            whole = data.rfind(b"\n") + 1
+            rest, line = data[whole:], data[:whole].count(b"\n") + 1
         out.truncate(whole)
         return Piece(whole, line, "archive damaged", rest, None)
+
+
+def _unpacked(path: Path, make: Callable[[], Any]) -> Iterator[bytes]:
+    """The content of an archive of one or more frames; raises at the place where it is damaged."""
+    frame, begun = make(), False
+    with path.open("rb") as file:
+        while packed := file.read(_PACKED_BLOCK):
+            while packed:
+                begun = True
+                yield frame.decompress(packed)
+                packed = frame.unused_data if frame.eof else b""
+                if frame.eof:
+                    frame, begun = make(), False
+    if begun:
+        raise EOFError
 
 
 def _copy_without(path: Path, regions: Sequence[Region], target: Path) -> None:

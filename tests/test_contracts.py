@@ -1,0 +1,189 @@
+"""Contracts are read strictly: what is misspelt or doesn't fit is an error that names its place."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from stedi import DeclarationError, Lakehouse
+from stedi.contracts import read_contracts
+from stedi.declared import packaged
+
+CONTRACT = "contracts/accelerometer_trusted.yaml"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(str(packaged()), tmp_path / "declarations")
+    return tmp_path / "declarations"
+
+
+def edit(folder: Path, file: str, find: str, replace: str) -> None:
+    path = folder / file
+    text = path.read_text()
+    assert find in text
+    path.write_text(text.replace(find, replace, 1))
+
+
+def message(folder: Path, profile: str = "seed") -> str:
+    with pytest.raises(DeclarationError) as caught:
+        Lakehouse(folder.parent / "root", declarations=folder).check(profile=profile)
+    return str(caught.value)
+
+
+def test_the_packaged_declarations_fit_together_in_every_profile() -> None:
+    for profile in ("seed", "strict"):
+        assert len(Lakehouse("unused").check(profile=profile)) == 8
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "place"),
+    [
+        ("classification: direct", "clasification: direct", "schema.0.properties.0.clasification"),
+        ("classification: direct", "classification: secret", "properties.user.classification"),
+        ("required: true", "requierd: true", "schema.0.properties.0.requierd"),
+        ("physicalType: string", "physicalType: text", "properties.user.physicalType"),
+        ("logicalType: string", "logicalType: number", "properties.user.logicalType"),
+        ("- property: zone", "- property: zoen", "customProperties.zoen"),
+        ("value: trusted", "value: bronze", "customProperties.zone"),
+        ("mustBe: 0", "mustBe: 1", "quality.user_without_consent.mustBe"),
+        ("severity: error", "severity: fatal", "quality.user_without_consent.severity"),
+        ("type: sql", "type: library", "quality.user_without_consent"),
+        ("kind: DataContract", "kind: Contract", "kind must be DataContract"),
+        ("status: active", "staus: active", "staus"),
+        ("  - name: accelerometer_trusted", "  - name: other", "schema.other.name"),
+        ("name: x\n", "name: X\n", "properties.X"),
+        ("name: x\n", "name: y\n", "column y twice"),
+        ("version: 1.0.0", "version: 1.0.0\nversion: 2.0.0", "'version' twice"),
+        ("schema:", "schema: [", "not YAML"),
+    ],
+)
+def test_a_contract_that_is_wrong_names_the_place(
+    folder: Path, find: str, replace: str, place: str
+) -> None:
+    edit(folder, CONTRACT, find, replace)
+    said = message(folder)
+    assert said.startswith(CONTRACT)
+    assert place in said
+
+
+def test_options_of_a_column_are_closed_too(folder: Path) -> None:
+    edit(folder, "contracts/step_trainer_landing.yaml", "minimum: 0", "minimun: 0")
+    assert "properties.sensorreadingtime.logicalTypeOptions.minimun" in message(folder)
+
+
+def test_every_wrong_contract_is_listed_at_once(folder: Path) -> None:
+    edit(folder, CONTRACT, "status: active", "staus: active")
+    edit(folder, "contracts/customer_trusted.yaml", "status: active", "staus: active")
+    assert len(message(folder).splitlines()) == 2
+
+
+@pytest.mark.parametrize("location", ["../elsewhere", "/tmp/x", "_stedi/loads", "A/b"])
+def test_a_location_stays_below_the_root(folder: Path, location: str) -> None:
+    edit(folder, "contracts/machine_learning_curated.yaml", "step_trainer/curated", location)
+    assert "customProperties.location" in message(folder)
+
+
+def test_two_tables_dont_share_a_location(folder: Path) -> None:
+    edit(
+        folder,
+        "contracts/machine_learning_curated.yaml",
+        "step_trainer/curated",
+        "customer/curated",
+    )
+    assert "location customer/curated is also" in message(folder)
+
+
+def test_the_standard_itself_accepts_the_contracts() -> None:
+    import json
+
+    import yaml
+    from jsonschema import Draft201909Validator
+    from open_data_contract_standard.model import OpenDataContractStandard
+
+    text = OpenDataContractStandard.json_schema()  # type: ignore[no-untyped-call]
+    schema = json.loads(text)
+    for file in (Path(str(packaged())) / "contracts").iterdir():
+        errors = list(Draft201909Validator(schema).iter_errors(yaml.safe_load(file.read_text())))
+        assert not errors, (file.name, [error.message for error in errors])
+
+
+def test_landing_columns_know_their_keys() -> None:
+    contract = read_contracts(packaged() / "contracts")["customer_landing"]
+    assert [column.json_key for column in contract.columns][-1] == "shareWithFriendsAsOfDate"
+    assert contract.subject == "email"
+
+
+@pytest.mark.parametrize(
+    ("file", "find", "replace", "said"),
+    [
+        ("accelerometer_trusted", "a.*,", "a.*, a.w AS v,", "w"),
+        ("accelerometer_trusted", "c.email = a", "c.mail = a", "mail"),
+        ("accelerometer_trusted", "customer_trusted c", "customers c", "reads customers"),
+        ("accelerometer_trusted", "x, y, z\nFROM", "x, y\nFROM", "gives no column z"),
+        ("accelerometer_trusted", "x, y, z\nFROM", "x, y, z, 1 AS w\nFROM", "gives column w"),
+        ("step_trainer_trusted", "serialnumber, dist", "CAST(1 AS DOUBLE) AS serialnumber, dist", "is double"),
+        ("machine_learning_curated", "  a.x,", "  CAST(a.x AS DECIMAL(9, 3)) AS x,", "is decimal(9,3)"),
+        ("accelerometer_trusted", "SELECT \"user\"", "SELEC \"user\"", "line 9"),
+        ("accelerometer_trusted", "WITH judged", "DELETE FROM x; WITH judged", "expected one SELECT"),
+        ("customer_trusted", "FROM customer_landing l", "FROM customer_curated l", "a cycle"),
+    ],
+)  # fmt: skip
+def test_a_transform_that_does_not_fit_names_the_place(
+    folder: Path, file: str, find: str, replace: str, said: str
+) -> None:
+    edit(folder, f"transforms/{file}.sql", find, replace)
+    assert said in message(folder)
+    assert "transforms" in message(folder)
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "CAST(length(a.\"user\") AS DOUBLE) AS x,",
+        "(SELECT MAX(CAST(length(c.email) AS DOUBLE)) FROM customer_trusted c) AS x,",
+        "CASE WHEN a.x > 0 THEN CAST(length(s.serialnumber) AS DOUBLE) ELSE a.x END AS x,",
+        "CAST(max(length(s.serialnumber)) OVER () AS DOUBLE) AS x,",
+    ],
+)  # fmt: skip
+def test_the_value_of_a_direct_column_does_not_reach_the_published_table(
+    folder: Path, leak: str
+) -> None:
+    edit(folder, "transforms/machine_learning_curated.sql", "  a.x,", f"  {leak}")
+    said = message(folder)
+    assert "column x is classified quasi" in said
+    assert "which is direct, reaches it" in said
+
+
+def test_a_leak_in_an_earlier_table_is_found_there(folder: Path) -> None:
+    edit(
+        folder,
+        "transforms/accelerometer_trusted.sql",
+        '"timestamp", x, y, z',
+        '"timestamp", CAST(length("user") AS DOUBLE) AS x, y, z',
+    )
+    assert "accelerometer_trusted.sql: column x is classified quasi" in message(folder)
+
+
+def test_the_published_table_has_no_direct_column(folder: Path) -> None:
+    edit(folder, "contracts/machine_learning_curated.yaml", "classification: quasi\n      - name: x", "classification: direct\n      - name: x")  # fmt: skip
+    assert "classified direct, and the table is published" in message(folder)
+
+
+def test_a_rule_that_can_not_run_is_found(folder: Path) -> None:
+    edit(folder, "contracts/customer_curated.yaml", 'a."user" = c.email', "a.users = c.email")
+    assert "customer_curated.yaml, rule customer_without_readings" in message(folder)
+
+
+def test_a_table_needs_both_a_contract_and_a_select(folder: Path) -> None:
+    (folder / "transforms" / "customer_curated.sql").unlink()
+    assert "no SELECT transforms/customer_curated.sql" in message(folder)
+
+
+def test_a_profile_that_does_not_exist_is_wrong_use() -> None:
+    from stedi import UsageError
+
+    with pytest.raises(UsageError, match="seed, strict"):
+        Lakehouse("unused").check(profile="stricter")

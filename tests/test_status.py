@@ -1,0 +1,138 @@
+"""Sums that can fail: each of these breaks one, and `status` says where."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from stedi import Lakehouse
+from stedi.storage.warehouse import Warehouse
+from tests import small
+from tests.conftest import Land, counts
+
+
+@pytest.fixture
+def done(small_lakehouse: Lakehouse) -> Lakehouse:
+    small_lakehouse.run()
+    assert small_lakehouse.status(verify=True).ok
+    return small_lakehouse
+
+
+def data_file(lakehouse: Lakehouse, table: str) -> Path:
+    version = Warehouse(lakehouse.root).version(table)
+    assert version is not None
+    [file] = version.files
+    return file.path
+
+
+def test_a_parquet_file_that_is_missing(done: Lakehouse) -> None:
+    data_file(done, "customer_trusted").unlink()
+    status = done.status()
+    assert not status.ok
+    assert any("customer_trusted" in p and "missing" in p for p in status.problems)
+    done.run()
+    assert done.status(verify=True).ok
+    assert counts(done) == small.SEED
+
+
+def test_a_parquet_file_of_another_size(done: Lakehouse) -> None:
+    with data_file(done, "step_trainer_landing").open("ab") as file:
+        file.write(b"more")
+    assert any("step_trainer_landing" in p for p in done.status().problems)
+    done.run()
+    assert done.status(verify=True).ok
+
+
+def test_a_parquet_file_with_one_bit_changed_is_seen_with_verify(done: Lakehouse) -> None:
+    path = data_file(done, "accelerometer_trusted")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3] ^= 1
+    path.write_bytes(content)
+    assert done.status().ok
+    [problem] = done.status(verify=True).problems
+    assert "accelerometer_trusted" in problem
+    assert "run --full" in problem
+    done.run(full=True)
+    assert done.status(verify=True).ok
+
+
+def test_a_landing_file_changed_behind_the_lakehouses_back(done: Lakehouse, land: Land) -> None:
+    land("customer", small.CUSTOMERS[:5])
+    [problem] = done.status().problems
+    assert "customer/landing/one.json" in problem
+    assert "changed" in problem
+
+
+def test_a_landing_file_with_the_same_size_and_time_is_seen_with_verify(
+    done: Lakehouse, land: Land
+) -> None:
+    path = done.root / "customer" / "landing" / "one.json"
+    before = path.stat()
+    path.write_bytes(path.read_bytes().replace(b"Ann", b"Bnn"))
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert done.status().ok
+    [problem] = done.status(verify=True).problems
+    assert "customer/landing/one.json" in problem
+    done.run()
+    assert done.status(verify=True).ok
+
+
+def test_a_landing_file_that_is_gone(done: Lakehouse) -> None:
+    (done.root / "accelerometer" / "landing" / "one.json").unlink()
+    [problem] = done.status().problems
+    assert "gone" in problem
+    done.run()
+    assert done.status().ok
+    assert counts(done)["machine_learning_curated"] == 0
+
+
+@pytest.mark.parametrize("table", ["customer_trusted", "step_trainer_landing"])
+def test_rows_doubled_in_a_table_by_another_writer(done: Lakehouse, table: str) -> None:
+    warehouse = Warehouse(done.root)
+    loaded = warehouse._load(table)
+    assert loaded is not None
+    loaded.append(pq.read_table(data_file(done, table)).cast(loaded.schema().as_arrow()))
+    status = done.status()
+    assert not status.ok
+    assert any(table in problem for problem in status.problems)
+    done.run()
+    assert done.status(verify=True).ok
+    assert counts(done) == small.SEED
+
+
+def test_rows_doubled_inside_a_file(done: Lakehouse) -> None:
+    path = data_file(done, "step_trainer_trusted")
+    table = pq.read_table(path)
+    pq.write_table(table.slice(0, 5), path)
+    assert any("step_trainer_trusted" in problem for problem in done.status().problems)
+
+
+def test_a_sum_of_a_source_that_does_not_hold(
+    done: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A load that says it read a record more than there are rows: as if one had been lost.
+    from stedi.landing import loads
+
+    read = loads.read_loads
+    monkeypatch.setattr(
+        "stedi.status.read_loads",
+        lambda paths: [
+            loads.Load(**{**load.__dict__, "records": load.records + (load.source == "customer")})
+            for load in read(paths)
+        ],
+    )
+    [problem] = done.status().problems
+    assert (
+        problem
+        == "source customer: 19 records in its files, but 18 rows in customer_landing and 0 set aside"
+    )
+
+
+def test_status_works_before_the_first_table_exists(small_lakehouse: Lakehouse) -> None:
+    status = small_lakehouse.status()
+    assert status.ok
+    assert {table.freshness for table in status.tables.values()} == {"missing"}
+    assert status.sources["customer"].unread == 1
