@@ -33,7 +33,7 @@ bench: $(VENV)/.dev  ## race a cold run against DuckDB by hand
 	$(BIN)/python bench/race.py
 
 generate: $(VENV)/.dev  ## write what is made from the declarations: sql/, docs/
-	$(BIN)/python -m tests.generated
+	$(BIN)/python docs/generate.py
 
 lock: $(VENV)/.dev  ## renew the lock files
 	$(BIN)/uv pip compile $(LOCK) --group build -o requirements.lock

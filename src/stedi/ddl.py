@@ -58,4 +58,4 @@ def _columns(columns: tuple[Column, ...]) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    return text.replace("'", "''")
+    return text.replace(";", ",").replace("'", "''")  # a semicolon ends a statement

@@ -1,0 +1,14 @@
+CREATE EXTERNAL TABLE IF NOT EXISTS `accelerometer_landing` (
+  `user` string COMMENT 'E-mail address of the customer whose phone measured.',
+  `timestamp` bigint COMMENT 'When the phone measured, epoch milliseconds.',
+  `x` double COMMENT 'Acceleration along the x axis, as the app reports it.',
+  `y` double COMMENT 'Acceleration along the y axis, as the app reports it.',
+  `z` double COMMENT 'Acceleration along the z axis, as the app reports it.'
+)
+COMMENT 'Acceleration records as the phone app delivered them.'
+ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
+WITH SERDEPROPERTIES ('case.insensitive' = 'true', 'ignore.malformed.json' = 'true')
+STORED AS INPUTFORMAT 'org.apache.hadoop.mapred.TextInputFormat'
+OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat'
+LOCATION 's3://YOUR-BUCKET/stedi/accelerometer/landing/'
+TBLPROPERTIES ('classification' = 'json');

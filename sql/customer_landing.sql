@@ -1,0 +1,19 @@
+CREATE EXTERNAL TABLE IF NOT EXISTS `customer_landing` (
+  `customername` string COMMENT 'Full name.',
+  `email` string COMMENT 'E-mail address, names the customer in every source.',
+  `phone` string COMMENT 'Phone number.',
+  `birthday` string COMMENT 'Date of birth, as delivered.',
+  `serialnumber` string COMMENT 'Serial number of the Step Trainer that the customer has.',
+  `registrationdate` bigint COMMENT 'When the customer registered, epoch milliseconds.',
+  `lastupdatedate` bigint COMMENT 'When this record was last changed, epoch milliseconds.',
+  `sharewithresearchasofdate` bigint COMMENT 'Since when the customer shares data with research, epoch milliseconds, absent or not positive means no.',
+  `sharewithpublicasofdate` bigint COMMENT 'Since when the customer shares data with the public, epoch milliseconds, absent or not positive means no.',
+  `sharewithfriendsasofdate` bigint COMMENT 'Since when the customer shares data with friends, epoch milliseconds, absent or not positive means no.'
+)
+COMMENT 'Customer records as the website and the phone app delivered them.'
+ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
+WITH SERDEPROPERTIES ('case.insensitive' = 'true', 'ignore.malformed.json' = 'true')
+STORED AS INPUTFORMAT 'org.apache.hadoop.mapred.TextInputFormat'
+OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat'
+LOCATION 's3://YOUR-BUCKET/stedi/customer/landing/'
+TBLPROPERTIES ('classification' = 'json');

@@ -1,0 +1,185 @@
+"""The command line, as whole processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from stedi import Lakehouse
+from tests import small
+
+STEDI = Path(sys.executable).with_name("stedi")
+
+
+def stedi(
+    *arguments: str | Path, check: int | None = 0, cwd: Path | None = None, **env: str
+) -> str:
+    done = subprocess.run(
+        [STEDI, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "200", **env},
+    )
+    output = done.stdout + done.stderr
+    assert "Traceback" not in output
+    assert check is None or done.returncode == check, output
+    return output
+
+
+@pytest.fixture
+def root(small_lakehouse: Lakehouse) -> Path:
+    return small_lakehouse.root
+
+
+def test_the_demo_simulates_runs_and_says_where_to_look_next(tmp_path: Path) -> None:
+    output = stedi("demo", "--root", tmp_path / "demo")
+    assert "956 customers" in output
+    assert "machine_learning_curated" in output
+    assert f"stedi status --root {tmp_path / 'demo'}" in output
+    again = stedi("demo", "--root", tmp_path / "demo")
+    assert "Simulated" not in again
+    assert json.loads(stedi("status", "--json", "--root", tmp_path / "demo"))["ok"]
+
+
+def test_ingest_run_status_query(root: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    assert "3 files copied" in stedi("ingest", root, "--root", other)
+    assert "0 files copied" in stedi("ingest", root, "--root", other)
+    assert "machine_learning_curated" in stedi("run", "--root", other)
+    assert "up to date" in stedi("run", "--root", other)
+    assert "Everything adds up" in stedi("status", "--verify", "--root", other)
+    assert "12" in stedi("query", "SELECT COUNT(*) FROM machine_learning_curated", "--root", other)
+
+
+def test_options_stand_before_or_after_the_verb_or_in_the_environment(root: Path) -> None:
+    stedi("run", "--root", root)
+    for arguments, env in (
+        (("--root", root, "status", "--json"), {}),
+        (("status", "--root", root, "--json"), {}),
+        (("status", "--json"), {"STEDI_ROOT": str(root)}),
+        (("--root", "/elsewhere", "status", "--json", "--root", root), {}),
+    ):
+        tables = json.loads(stedi(*arguments, **env))["tables"]  # type: ignore[arg-type]
+        assert tables["customer_trusted"]["rows"] == small.SEED["customer_trusted"]
+
+
+def test_the_default_root_is_a_folder_here(tmp_path: Path) -> None:
+    stedi("demo", "--quiet", cwd=tmp_path)
+    assert (tmp_path / "lakehouse" / "_stedi" / "catalog.db").exists()
+
+
+def test_quiet_is_silent(root: Path) -> None:
+    for arguments in (("run",), ("status",), ("check",), ("run", "--full")):
+        assert stedi(*arguments, "--quiet", "--root", root) == ""
+
+
+def test_one_file_is_ingested_as_a_source(root: Path, tmp_path: Path) -> None:
+    file = root / "customer" / "landing" / "one.json"
+    stedi("ingest", file, "--source", "customer", "--root", tmp_path / "other")
+    assert (
+        tmp_path / "other" / "customer" / "landing" / "one.json"
+    ).read_bytes() == file.read_bytes()
+    # the same name with other bytes is kept beside it
+    file.write_text(file.read_text() + "\n")
+    stedi("ingest", file, "--source", "customer", "--root", tmp_path / "other")
+    assert len(list((tmp_path / "other" / "customer" / "landing").iterdir())) == 2
+
+
+@pytest.mark.parametrize("format_", ["csv", "json", "table"])
+def test_rows_are_printed_in_every_format(root: Path, format_: str) -> None:
+    stedi("run", "--root", root)
+    sql = "SELECT distancefromobject AS d, x FROM machine_learning_curated LIMIT 2"
+    output = stedi("query", sql, "--format", format_, "--root", root)
+    if format_ == "json":
+        assert json.loads(output) == [{"d": 210.0, "x": 0.1}, {"d": 210.0, "x": 0.2}]
+    elif format_ == "csv":
+        assert output.splitlines() == ['"d","x"', "210,0.1", "210,0.2"]
+    else:
+        assert "210.0" in output
+
+
+def test_rows_are_written_as_parquet(root: Path, tmp_path: Path) -> None:
+    stedi("run", "--root", root)
+    path = tmp_path / "out.parquet"
+    stedi(
+        "query",
+        "SELECT * FROM machine_learning_curated",
+        "--format",
+        "parquet",
+        "-o",
+        path,
+        "--root",
+        root,
+    )
+    assert pq.read_metadata(path).num_rows == 12
+    assert "--output" in stedi("query", "SELECT 1", "--format", "parquet", "--root", root, check=2)
+
+
+def test_ddl_names_the_location(root: Path) -> None:
+    output = stedi("ddl", "--location", "s3://bucket/lake")
+    assert output.count("CREATE EXTERNAL TABLE") == 3
+    assert "LOCATION 's3://bucket/lake/step_trainer/landing/'" in output
+    assert "`sharewithfriendsasofdate` bigint" in output
+    assert "'table_type' = 'ICEBERG'" in stedi("ddl", "customer_trusted")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "said"),
+    [
+        (("status", "--root", "/no/such/folder"), 2, "no lakehouse here"),
+        (("run", "--root", "/no/such/folder"), 2, "no such folder"),
+        (("run", "--profile", "wild"), 2, "seed, strict"),
+        (("run", "--engine", "abacus"), 2, "duckdb"),
+        (("run", "--max-pairs", "-1"), 2, "--max-pairs"),
+        (("query", "SELEC 1"), 2, "line 1, column 7"),
+        (("query", "SELECT * FROM nowhere"), 2, "no table nowhere"),
+        (("ddl", "nowhere"), 2, "no table nowhere"),
+        (("ingest", "/no/such/folder"), 2, "no such folder"),
+        (("ingest",), 2, "--starter"),
+        (("ingest", ".", "--source", "shoes"), 2, "step_trainer"),
+        (("check", "--declarations", "/no/such/folder"), 2, "no such folder"),
+        (("simulate", ".", "--customers", "0"), 2, "at least 1"),
+        (("fly",), 2, "No such command"),
+        (("--root", "s3://bucket", "status"), 2, "a local folder"),
+    ],
+)
+def test_wrong_use_is_said_plainly(
+    root: Path, arguments: tuple[str, ...], status: int, said: str
+) -> None:
+    assert said in stedi(*arguments, check=status, STEDI_ROOT=str(root))
+
+
+def test_a_check_that_fails_ends_with_1(root: Path, tmp_path: Path) -> None:
+    stedi("run", "--root", root)
+    (root / "customer" / "landing" / "one.json").unlink()
+    assert "gone" in stedi("status", "--root", root, check=1)
+    (tmp_path / "d" / "contracts").mkdir(parents=True)
+    (tmp_path / "d" / "transforms").mkdir()
+    assert "no contracts" in stedi("check", "--declarations", tmp_path / "d", check=1)
+
+
+def test_help_is_everywhere_and_shells_complete() -> None:
+    verbs = ("demo", "simulate", "ingest", "run", "status", "query", "check", "ddl")
+    overview = stedi("--help")
+    for verb in verbs:
+        assert verb in overview
+        assert "Usage" in stedi(verb, "--help")
+    assert stedi("--version").startswith("stedi 0.")
+    script = stedi(check=None, _STEDI_COMPLETE="source_bash")
+    assert "_STEDI_COMPLETE" in script
+
+
+def test_a_reader_that_had_enough_is_no_error(root: Path) -> None:
+    stedi("run", "--root", root)
+    command = (
+        f"{STEDI} query 'SELECT * FROM step_trainer_landing' --format csv --root {root} | head -1"
+    )
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
+    assert done.stderr == ""

@@ -1,0 +1,59 @@
+"""Fingerprints are keyed, and the key lies outside the root with mode 0600."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from stedi import Lakehouse, UsageError
+from stedi.landing.fingerprint import Fingerprinter
+
+
+@pytest.fixture
+def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.delenv("STEDI_SECRET")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "config" / "stedi" / "secret"
+
+
+def test_the_secret_is_made_once_and_is_the_users_alone(config: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    first = Fingerprinter.of_user().of_file(tmp_path / "file")
+    assert config.stat().st_mode & 0o777 == 0o600
+    assert Fingerprinter.of_user().of_file(tmp_path / "file") == first
+    assert list(config.parent.iterdir()) == [config]
+
+
+def test_a_secret_that_others_can_read_is_refused(config: Path) -> None:
+    Fingerprinter.of_user()
+    config.chmod(0o644)
+    with pytest.raises(UsageError, match="chmod 600"):
+        Fingerprinter.of_user()
+
+
+def test_the_same_bytes_have_another_fingerprint_under_another_key(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    assert Fingerprinter(b"a").of_file(tmp_path / "file") != Fingerprinter(b"b").of_file(
+        tmp_path / "file"
+    )
+
+
+def test_verifying_with_another_secret_says_so(
+    small_lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_lakehouse.run()
+    monkeypatch.setenv("STEDI_SECRET", "another")
+    assert small_lakehouse.status().ok
+    problems = small_lakehouse.status(verify=True).problems
+    assert problems
+    assert all("STEDI_SECRET" in problem for problem in problems)
+
+
+def test_the_secret_is_nowhere_below_the_root(small_lakehouse: Lakehouse) -> None:
+    small_lakehouse.run()
+    secret = os.environ["STEDI_SECRET"].encode()
+    assert not [
+        p for p in small_lakehouse.root.rglob("*") if p.is_file() and secret in p.read_bytes()
+    ]

@@ -1,0 +1,107 @@
+"""Deliveries are copied whole, once, and never over another."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from stedi import Lakehouse, StarterUnavailable, UsageError
+from stedi.landing import ingest
+
+
+@pytest.fixture
+def published(starter: Path, tmp_path: Path) -> tuple[str, str]:
+    """A git repository on this machine that holds the starter data where the public one has it."""
+    repository = tmp_path / "repository"
+    for source in ("customer", "accelerometer", "step_trainer"):
+        shutil.copytree(starter / source, repository / ingest.STARTER_FOLDER / source)
+    (repository / "other").mkdir()
+    (repository / "other" / "large.bin").write_bytes(b"x" * 1000)
+
+    def git(*words: str) -> str:
+        command = [
+            "git",
+            "-C",
+            str(repository),
+            "-c",
+            "user.name=t",
+            "-c",
+            "user.email=t@e",
+            *words,
+        ]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "starter")
+    git("config", "uploadpack.allowAnySHA1InWant", "true")
+    git("config", "uploadpack.allowFilter", "true")
+    return f"file://{repository}", git("rev-parse", "HEAD")
+
+
+def test_the_starter_data_comes_by_git_sparse_and_shallow(
+    published: tuple[str, str], tmp_path: Path
+) -> None:
+    with ingest.starter(*published) as folder:
+        assert not (folder.parents[1] / "other").exists()
+        copied = Lakehouse(tmp_path / "root").ingest(folder).copied
+    assert len(copied) == 13
+    assert not folder.exists()
+
+
+def test_starter_data_that_is_not_as_published_is_refused(
+    published: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ingest.STARTER_RECORDS, "customer", 957)
+    with (
+        pytest.raises(StarterUnavailable, match="956 customer records where 957"),
+        ingest.starter(*published),
+    ):
+        pass
+
+
+def test_without_a_network_the_folder_form_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(StarterUnavailable, match="stedi ingest FOLDER"),
+        ingest.starter(f"file://{tmp_path}/nowhere", "0" * 40),
+    ):
+        pass
+
+
+def test_without_git_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(StarterUnavailable, match="git is not installed"), ingest.starter():
+        pass
+
+
+def test_a_folder_in_another_layout_is_refused_with_the_layout(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with pytest.raises(UsageError, match=r"customer/landing/.*--source NAME"):
+        Lakehouse(tmp_path / "root").ingest(tmp_path / "data")
+
+
+def test_a_copy_that_was_cut_off_is_not_data(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    folder = lakehouse.root / "customer" / "landing"
+    folder.mkdir(parents=True)
+    (folder / ".x.json.part").write_text('{"half')
+    lakehouse.run()
+    assert lakehouse.status().sources["customer"].files == 0
+    (tmp_path / "x.json").write_text("")
+    lakehouse.ingest(tmp_path / "x.json", source="customer")
+    assert [path.name for path in folder.iterdir()] == ["x.json"]
+
+
+def test_a_symbolic_link_out_of_the_landing_folder_is_refused(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    from stedi import LandingError
+
+    folder = lakehouse.root / "customer" / "landing"
+    folder.mkdir(parents=True)
+    (tmp_path / "secret").write_text("{}")
+    (folder / "link.json").symlink_to(tmp_path / "secret")
+    with pytest.raises(LandingError, match="symbolic link"):
+        lakehouse.run()

@@ -1,0 +1,100 @@
+"""The project around the code: what is generated is true, the README works, the wheel is whole."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shlex
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import stedi
+from stedi import errors
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_what_is_generated_is_up_to_date() -> None:
+    files = runpy.run_path(str(ROOT / "docs" / "generate.py"))["generated"]()
+    assert len(files) == 5
+    for path, text in files.items():
+        assert (ROOT / path).read_text() == text, f"{path}: run make generate"
+
+
+def test_the_readmes_commands_run(tmp_path: Path) -> None:
+    lines = re.findall(r"^    (stedi .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    assert len(lines) >= 8
+    bin_ = Path(sys.executable).parent
+    for line in lines:
+        words = shlex.split(line)
+        done = subprocess.run(
+            [bin_ / words[0], *words[1:]], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert done.returncode == 0, (line, done.stderr)
+
+
+def test_the_readmes_python_runs(tmp_path: Path) -> None:
+    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    stedi.Lakehouse.simulate(tmp_path / "lake", customers=20)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
+
+
+def test_the_readme_names_every_command_and_file() -> None:
+    from stedi.cli.commands import app
+
+    text = (ROOT / "README.md").read_text()
+    for command in app.registered_commands:
+        assert f"`stedi {command.callback.__name__}" in text  # type: ignore[union-attr]
+    for link in re.findall(r"\]\(([^)h][^)]*)\)", text):
+        assert (ROOT / link).exists(), link
+
+
+def test_the_public_names_are_the_facade_and_the_errors() -> None:
+    tree = {n for n, v in vars(errors).items() if isinstance(v, type) and issubclass(v, Exception)}
+    assert set(stedi.__all__) == {"Lakehouse", "__version__", *tree}
+    assert len(tree) <= 12
+    drawn = re.findall(r"[├└]── (\w+)", errors.__doc__ or "")
+    assert {*drawn, "StediError"} == tree
+
+
+def test_an_installed_wheel_works_from_any_folder(tmp_path: Path) -> None:
+    from flit_core import buildapi
+
+    before = Path.cwd()
+    os.chdir(ROOT)
+    try:
+        wheel = buildapi.build_wheel(str(tmp_path))
+    finally:
+        os.chdir(before)
+    with zipfile.ZipFile(tmp_path / wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    code = (
+        "import stedi; print(stedi.__file__);"
+        "lakehouse = stedi.Lakehouse('lake'); lakehouse.demo();"
+        "print(lakehouse.status().tables['machine_learning_curated'].rows)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    file, rows = done.stdout.split()
+    assert file.startswith(str(tmp_path))
+    assert int(rows) > 40_000
+
+
+@pytest.mark.parametrize("file", ["requirements.lock", "requirements-dev.lock"])
+def test_the_lock_files_hash_everything_and_name_no_index(file: str) -> None:
+    text = (ROOT / file).read_text()
+    pins = re.findall(r"^\S+==", text, re.MULTILINE)
+    assert len(pins) > 30
+    assert text.count("--hash=sha256:") >= len(pins)
+    assert "://" not in text
