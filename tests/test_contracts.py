@@ -187,3 +187,8 @@ def test_a_profile_that_does_not_exist_is_wrong_use() -> None:
 
     with pytest.raises(UsageError, match="seed, strict"):
         Lakehouse("unused").check(profile="stricter")
+
+
+def test_a_function_that_the_engine_lacks_is_found_before_any_data(folder: Path) -> None:
+    edit(folder, "transforms/machine_learning_curated.sql", "  a.x,", "  frobnicate(a.x) AS x,")
+    assert "machine_learning_curated.sql: Catalog Error: Scalar Function" in message(folder)

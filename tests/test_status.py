@@ -136,3 +136,13 @@ def test_status_works_before_the_first_table_exists(small_lakehouse: Lakehouse) 
     assert status.ok
     assert {table.freshness for table in status.tables.values()} == {"missing"}
     assert status.sources["customer"].unread == 1
+
+
+def test_a_run_at_work_is_noted_and_is_no_problem(done: Lakehouse) -> None:
+    from stedi.storage.lock import RunLock
+
+    with RunLock(done.root):
+        status = done.status()
+    assert status.ok
+    assert "running" in {note.code for note in status.notes}
+    assert "running" not in {note.code for note in done.status().notes}

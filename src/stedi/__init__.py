@@ -9,6 +9,7 @@ lakehouse.query("SELECT COUNT(*) FROM machine_learning_curated").to_arrow()
 
 from stedi.errors import (
     DeclarationError,
+    EngineFailed,
     LandingError,
     Locked,
     PairingTooLarge,
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DeclarationError",
+    "EngineFailed",
     "Lakehouse",
     "LandingError",
     "Locked",

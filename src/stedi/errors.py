@@ -7,6 +7,7 @@
     ├── LandingError          a landing file that can't be read at all
     ├── RuleBroken            a table that breaks its contract's assertion
     ├── PairingTooLarge       a join by time that would explode
+    ├── EngineFailed          an engine that ran out of memory or disk, or broke
     ├── StorageError          a catalog or table that is damaged or not ours
     ├── Locked                another run holds the lakehouse
     └── StarterUnavailable    the public starter data can't be fetched
@@ -45,6 +46,10 @@ class RuleBroken(StediError):
 
 class PairingTooLarge(StediError):
     """A join would give so many rows that it was not begun."""
+
+
+class EngineFailed(StediError):
+    """An engine could not finish a query: out of memory or disk, or a file it couldn't read."""
 
 
 class StorageError(StediError):

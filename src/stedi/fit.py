@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from sqlglot import exp
 
@@ -11,7 +11,7 @@ from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import DeclarationError
 from stedi.privacy.flow import origins
-from stedi.transforms import Transform, parse, resolve
+from stedi.transforms import Transform, parse, typed
 
 
 def check(declarations: Declarations, engine: Engine) -> None:
@@ -57,7 +57,9 @@ def _transform_problems(
 ) -> Iterator[str]:
     contract = declarations.contracts[transform.table]
     reached = origins(transform.tree, declarations.schemas, transform.place)
-    given = engine.types(resolve(transform.tree, declarations.schemas, transform.place))
+    given = _types(
+        engine, typed(transform.tree, declarations.schemas, transform.place), transform.place
+    )
     wanted = {column.name: column for column in contract.selected_columns}
     for name in wanted.keys() - given.keys():
         yield f"{transform.place}: gives no column {name}, which {contract.place} has"
@@ -72,8 +74,15 @@ def _transform_problems(
             )
         yield from _weakened(column, reached[name], transform, declarations)
     if transform.pairing is not None:
-        engine.types(transform.pairing)
-    engine.types(exp.select("COUNT(*)").from_(transform.source.copy()))
+        _types(engine, transform.pairing, transform.place)
+    _types(engine, exp.select("COUNT(*)").from_(transform.source.copy()), transform.place)
+
+
+def _types(engine: Engine, query: exp.Query, place: str) -> Mapping[str, str]:
+    try:
+        return engine.types(query)
+    except DeclarationError as error:
+        raise DeclarationError(f"{place}: {error}") from None
 
 
 def _weakened(
@@ -96,7 +105,7 @@ def _rule_problems(contract: Contract, declarations: Declarations, engine: Engin
     engine.declare(contract.name, contract.selected_columns, ())
     for rule in contract.rules:
         place = f"{contract.place}, rule {rule.name}"
-        given = engine.types(resolve(parse(rule.query, place), schemas, place))
+        given = _types(engine, typed(parse(rule.query, place), schemas, place), place)
         if list(given.values()) != ["long"]:
             yield f"{place}: a rule counts: it gives one whole number"
     engine.declare(contract.name, contract.columns, ())

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
 from stedi import parquet
 from stedi.contracts import Column, ColumnType
+from stedi.errors import DeclarationError, EngineFailed
 from stedi.parquet import Field, identifier
 
 _TYPES: Mapping[str, ColumnType] = {
@@ -36,23 +39,18 @@ class DuckDBEngine:
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
         """Let queries read `table` from these Parquet files; a second call replaces the first."""
         query = parquet.scan(files, [(column.name, column.type) for column in columns])
-        self._connection.execute(f"CREATE OR REPLACE VIEW {identifier(table)} AS {query}")
+        self._execute(f"CREATE OR REPLACE VIEW {identifier(table)} AS {query}")
 
     def materialise(self, table: str, query: exp.Query) -> None:
         """Work out a query once and let later queries read it as `table`."""
-        self._connection.execute(f"DROP VIEW IF EXISTS {identifier(table)}")
-        self._connection.execute(
-            f"CREATE OR REPLACE TEMP TABLE {identifier(table)} AS {query.sql('duckdb')}"
-        )
-
-    def forget(self, table: str) -> None:
-        """Let go of a table that was materialised."""
-        self._connection.execute(f"DROP TABLE IF EXISTS {identifier(table)}")
+        self._execute(f"DROP VIEW IF EXISTS {identifier(table)}")
+        self._execute(f"CREATE OR REPLACE TEMP TABLE {identifier(table)} AS {query.sql('duckdb')}")
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
         path = folder / "part-0.parquet"
-        rows = parquet.write_query(self._connection, query.sql("duckdb"), fields, path)
+        with _failing_plainly():
+            rows = parquet.write_query(self._connection, query.sql("duckdb"), fields, path)
         if rows == 0:
             path.unlink()
             return []
@@ -60,13 +58,42 @@ class DuckDBEngine:
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """What a query gives, in memory: for counts and other small results."""
-        return self._connection.sql(query.sql("duckdb")).to_arrow_table()
+        with _failing_plainly():
+            return self._connection.sql(query.sql("duckdb")).to_arrow_table()
 
     def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
-        """The columns that a query gives, with their types; types we have no name for as is."""
-        rows = self._connection.execute(f"DESCRIBE {query.sql('duckdb')}").fetchall()
+        """The columns that a query gives, with their types; types we have no name for as is.
+
+        Raises `DeclarationError` for a query that can't be run.
+        """
+        try:
+            rows = self._connection.execute(f"DESCRIBE {query.sql('duckdb')}").fetchall()
+        except duckdb.Error as error:
+            raise DeclarationError(str(error).split("\n")[0]) from None  # no data was read
         return {name: _TYPES.get(type_, type_.lower()) for name, type_, *_ in rows}
 
     def close(self) -> None:
         """Let go of memory and scratch files."""
         self._connection.close()
+
+    def _execute(self, sql: str) -> None:
+        with _failing_plainly():
+            self._connection.execute(sql)
+
+
+@contextmanager
+def _failing_plainly() -> Iterator[None]:
+    """DuckDB's errors as ours; their texts could hold values of rows and are left out."""
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise EngineFailed("DuckDB ran out of memory; free some, or run on fewer records") from None
+    except duckdb.IOException:
+        raise EngineFailed(
+            "DuckDB could not read or write a file; is the disk full, or a file damaged? "
+            "`stedi status --verify` tells which"
+        ) from None
+    except duckdb.Error as error:
+        raise EngineFailed(
+            f"DuckDB failed with {type(error).__name__}; the table stays as it was"
+        ) from None

@@ -1,0 +1,41 @@
+"""What the embedded engine does when it can't go on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import sqlglot
+
+from stedi import EngineFailed
+from stedi.contracts import Column
+from stedi.engines.duckdb import DuckDBEngine
+from stedi.parquet import Field, write_query
+
+
+def select(sql: str) -> sqlglot.exp.Query:
+    tree = sqlglot.parse_one(sql, dialect="athena")
+    assert isinstance(tree, sqlglot.exp.Query)
+    return tree
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT CAST(name AS BIGINT) AS n FROM people", "ConversionException"),
+        ("SELECT * FROM gone", "could not read or write"),
+    ],
+)
+def test_a_failure_is_ours_and_holds_no_values(tmp_path: Path, sql: str, said: str) -> None:
+    engine = DuckDBEngine(tmp_path / "scratch")
+    path = tmp_path / "people.parquet"
+    write_query(engine._connection, "SELECT 'Ann' AS name", [Field("name", "string", 1)], path)
+    engine.declare("people", [Column("name", "string", "direct")], [str(path)])
+    write_query(
+        engine._connection, "SELECT 'Ann' AS name", [Field("name", "string", 1)], tmp_path / "gone"
+    )
+    engine.declare("gone", [Column("name", "string", "direct")], [str(tmp_path / "gone")])
+    (tmp_path / "gone").unlink()
+    with pytest.raises(EngineFailed, match=said) as caught:
+        engine.fetch(select(sql))
+    assert "Ann" not in str(caught.value)
