@@ -48,6 +48,8 @@ def test_rates_are_those_of_the_starter_data_at_any_size(tmp_path: Path) -> None
         assert found["customer_trusted"] == pytest.approx(customers * 482 / 956, rel=0.06)
         assert found["accelerometer_landing"] == pytest.approx(customers * 81_273 / 956, rel=0.02)
         notes = {note.code: note.count for note in lakehouse.status().notes}
+        before = notes["accelerometer_before_consent"] / (found["accelerometer_trusted"] or 1)
+        assert before == pytest.approx(8_956 / 40_981, abs=0.03)
         shares.append(notes["cross_owner_pairs"] / (found["machine_learning_curated"] or 1))
     assert shares[0] == pytest.approx(2_700 / 43_681, abs=0.015)
     assert shares[1] == pytest.approx(2_700 / 43_681, abs=0.015)

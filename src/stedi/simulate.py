@@ -26,6 +26,7 @@ BATCH_CUSTOMERS = 10_000
 COHORT_CUSTOMERS = 1_000
 COHORT_MS = 43 * 60_000
 FIRST_COHORT_MS = 1_655_561_935_464
+REGISTRATION_MS = int(0.44 * COHORT_MS)  # so that 22 % of readings are before consent, as there
 TICK_MS = 12
 EXERCISE_TICKS = 120_000 // TICK_MS
 READINGS_PER_CUSTOMER = 30
@@ -142,7 +143,7 @@ def _people(rng: np.random.Generator, first: int, count: int) -> _People:
         names, ".", surnames, pa.array(number).cast(pa.string()), "@test.com", ""
     )
     start = FIRST_COHORT_MS + number // COHORT_CUSTOMERS * COHORT_MS
-    registered = start + rng.integers(COHORT_MS, size=count)
+    registered = start + rng.integers(REGISTRATION_MS, size=count)
     updated = registered + rng.integers(0, 60_000, size=count) * (rng.random(count) < 0.1)
 
     def consent(rate: float) -> Ints:

@@ -42,7 +42,7 @@ def test_the_demo_simulates_runs_and_says_where_to_look_next(tmp_path: Path) -> 
     output = stedi("demo", "--root", tmp_path / "demo")
     assert "956 customers" in output
     assert "machine_learning_curated" in output
-    assert f"stedi status --root {tmp_path / 'demo'}" in output
+    assert f"{STEDI} status --root {tmp_path / 'demo'}" in output
     again = stedi("demo", "--root", tmp_path / "demo")
     assert "Simulated" not in again
     assert json.loads(stedi("status", "--json", "--root", tmp_path / "demo"))["ok"]

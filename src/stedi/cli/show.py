@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,10 +64,11 @@ def demo(simulated: Simulated | None, report: RunReport, status: Status, root: s
     _tables(status)
     _notes(status)
     option = f" --root {root}" if root else ""
+    stedi = "stedi" if shutil.which("stedi") == shutil.which(sys.argv[0]) else sys.argv[0]
     line("\nWhere to look next:")
-    line(f"  stedi status{option}")
-    line(f'  stedi query{option} "SELECT * FROM machine_learning_curated LIMIT 5"')
-    line(f"  stedi run{option} --profile strict")
+    line(f"  {stedi} status{option}")
+    line(f'  {stedi} query{option} "SELECT * FROM machine_learning_curated LIMIT 5"')
+    line(f"  {stedi} run{option} --profile strict")
 
 
 def status(status: Status) -> None:
