@@ -17,7 +17,7 @@ test: $(VENV)/.dev  ## run the tests
 	$(BIN)/python -m pytest -m "not slow"
 
 test-all: $(VENV)/.dev  ## run every test, the slow and heavy ones too
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --hypothesis-profile=random
 
 lint: $(VENV)/.dev  ## ruff, strict types, import direction
 	$(BIN)/ruff check .

@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from stedi import Lakehouse
 from tests import small
+
+# The same examples every time in `make test`, others each time in `make test-all`.
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=150)
+settings.register_profile("random", deadline=None, max_examples=3_000)
+settings.load_profile("same")
 
 Records = list[dict[str, Any]]
 Land = Callable[..., Path]

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from pathlib import Path
 
 import pytest
 
 from stedi import Lakehouse
 from tests import small
 from tests.conftest import Land, rows
+from tests.landing.parsing import Row, parse
 
 GOOD = b'{"sensorReadingTime":1,"serialNumber":"S","distanceFromObject":5}'
 NOISE = b'{"sensorReadingTime":7,"serialNumber":"S-7","distanceFromObject":250}\n'
-Row = tuple[int, str, int]
 
 READ: list[tuple[str, bytes, list[Row]]] = [
     ("plain", GOOD, [(1, "S", 5)]),
@@ -39,6 +39,7 @@ READ: list[tuple[str, bytes, list[Row]]] = [
     ("unknown key", b'{"sensorReadingTime":1,"serialNumber":"S","distanceFromObject":5,"more":{"a":[1]}}', [(1, "S", 5)]),
     ("braces in text", b'{"sensorReadingTime":1,"serialNumber":"}{","distanceFromObject":5}', [(1, "}{", 5)]),
     ("number-like text", b'{"sensorReadingTime":1,"serialNumber":"12","distanceFromObject":5}', [(1, "12", 5)]),
+    ("unknown object over lines", b'{"sensorReadingTime":1,"serialNumber":"S","more":[\n{"a":1},\n{"b":2}\n],\n"distanceFromObject":5}', [(1, "S", 5)]),
     ("empty text", b'{"sensorReadingTime":1,"serialNumber":"","distanceFromObject":5}', [(1, "", 5)]),
 ]  # fmt: skip
 
@@ -47,6 +48,8 @@ SET_ASIDE: list[tuple[str, bytes, list[str], int]] = [
     ("cut off", b'{"sensorReadingTime":1,"serialNum', ["cut off"], 0),
     ("cut off after a comma", b'{"sensorReadingTime":1,', ["cut off"], 0),
     ("cut off, then a good one", b'{"sensorReadingTime":1,"serial' + GOOD, ["cut off"], 1),
+    ("cut off after a key, then an array", b'{"sensorReadingTime"\n[' + GOOD + b"]", ["cut off"], 1),
+    ("cut off after a colon", b'{"sensorReadingTime":\n' + GOOD + b"\n" + GOOD, ["cut off"], 2),
     ("two cut off", b'{"sensorReadingTime":1,\n{"sensorReadingTime":2,', ["cut off", "cut off"], 0),
     ("bare number", b"5", ["not an object"], 0),
     ("bare null", b"null", ["not an object"], 0),
@@ -102,10 +105,10 @@ WHERE = ["alone", "first", "middle", "last", "thousandfold"]
 @pytest.mark.parametrize("where", WHERE)
 @pytest.mark.parametrize(("piece", "expected"), [c[1:] for c in READ], ids=[c[0] for c in READ])
 def test_harmless_spellings_are_read(
-    tmp_path: Any, land: Land, piece: bytes, expected: list[Row], where: str
+    tmp_path: Path, piece: bytes, expected: list[Row], where: str
 ) -> None:
     content, noise = place(piece, where)
-    loaded, aside = parse(tmp_path, land, content)
+    loaded, aside = parse(tmp_path, content)
     times = 1000 if where == "thousandfold" else 1
     assert loaded == Counter(expected * times + [(7, "S-7", 250)] * noise)
     assert aside == []
@@ -116,60 +119,18 @@ def test_harmless_spellings_are_read(
     ("piece", "reasons", "good"), [c[1:] for c in SET_ASIDE], ids=[c[0] for c in SET_ASIDE]
 )
 def test_what_does_not_fit_is_set_aside_and_costs_no_other(
-    tmp_path: Any, land: Land, piece: bytes, reasons: list[str], good: int, where: str
+    tmp_path: Path, piece: bytes, reasons: list[str], good: int, where: str
 ) -> None:
     if where == "thousandfold" and len(piece) > 100_000:
         where = "middle"
     content, noise = place(piece, where)
-    loaded, aside = parse(tmp_path, land, content)
+    loaded, aside = parse(tmp_path, content)
     times = 1000 if where == "thousandfold" else 1
     assert loaded == Counter([(1, "S", 5)] * good * times + [(7, "S-7", 250)] * noise)
     assert [reason for reason, *_ in aside] == reasons * times
     for _, offset, raw, line in aside:
         assert content[offset : offset + len(raw)] == raw
         assert content[:offset].count(b"\n") + 1 == line
-
-
-def parse(
-    tmp_path: Any, land: Land, content: bytes
-) -> tuple[Counter[Row], list[tuple[str, int, bytes, int]]]:
-    """What the parser makes of a step trainer file: rows, and pieces set aside in order."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    import pyarrow.parquet as pq
-
-    from stedi.contracts import read_contracts
-    from stedi.declared import packaged
-    from stedi.landing.files import list_files
-    from stedi.landing.fingerprint import Fingerprinter
-    from stedi.landing.parse import Parser, Target
-    from stedi.parquet import Field
-    from stedi.transforms import MACHINERY_COLUMNS
-
-    land("step_trainer", content)
-    contract = read_contracts(packaged() / "contracts")["step_trainer_landing"]
-
-    def target(name: str, columns: Any) -> Target:
-        fields = tuple(Field(c.name, c.type, n) for n, c in enumerate(columns, 1))
-        return Target(tmp_path / name, fields)
-
-    root = tmp_path / "root"
-    with ThreadPoolExecutor(2) as pool:
-        parser = Parser(root, contract, Fingerprinter(b"key"), tmp_path / "scratch", pool)
-        parsed = parser.parse(
-            list_files(root, "step_trainer"),
-            [],
-            1,
-            target("typed", contract.columns),
-            target("aside", MACHINERY_COLUMNS["quarantine"]),
-        )
-    loaded = Counter(
-        tuple(row.values()) for path in parsed.typed for row in pq.read_table(path).to_pylist()
-    )
-    pieces = [row for path in parsed.quarantine for row in pq.read_table(path).to_pylist()]
-    [read] = parsed.files
-    assert read.records == loaded.total() + len(pieces)
-    return loaded, [(p["reason"], p["byte_offset"], p["raw"], p["line"]) for p in pieces]
 
 
 def test_values_are_never_altered(lakehouse: Lakehouse, land: Land) -> None:

@@ -40,9 +40,10 @@ Reason = Literal[
 
 _BOM = b"\xef\xbb\xbf"
 _BETWEEN = re.compile(rb"[ \t\r\n,\[\]]*+")
-_TOKEN = re.compile(rb'"(?>[^"\\\r\n]|\\[^\r\n])*+"|["{}]')
+_TOKEN = re.compile(rb'"(?>[^"\\\r\n]|\\[^\r\n])*+"|["{}\[\]:,]')
 _FLAT_OBJECT = re.compile(rb'\{(?>[^{}"\r\n]|"(?>[^"\\\r\n]|\\[^\r\n])*")*+\}')
-_LINE_BEGIN = re.compile(rb"\n[ \t\r]*\Z")
+_OPENS = {b"}": b"{", b"]": b"["}
+_LINE_OF_OBJECT = re.compile(rb"\n[ \t\r,\[\]]*+\{")
 _LONG_MIN, _LONG_MAX = -(2**63), 2**63 - 1
 
 
@@ -107,28 +108,35 @@ def _extent(data: Data, begin: int, end: int) -> tuple[int, Reason | None]:
         next_object = data.find(b"{", begin, line_end)
         stop = next_object if next_object > 0 else line_end
         return stop, _what_is(data[begin:stop].rstrip())
-    depth = 0
+    open_: list[bytes] = []
+    before = b""
     for token in _TOKEN.finditer(data, begin, end):
         text, place = token.group(), token.start()
-        if text == b"{":
-            if depth and _LINE_BEGIN.search(data[max(begin, place - 64) : place]):
+        if text in (b"{", b"["):
+            in_list = open_[-1:] == [b"["]
+            if open_ and before != b":" and not (in_list and before in (b"[", b",")):
+                # Nothing can begin here but another record: the one before lost its end.
                 return _before_good(data, begin, place), "cut off"
-            depth += 1
-        elif text == b"}":
-            depth -= 1
-            if depth == 0:
+            open_.append(text)
+        elif text in (b"}", b"]"):
+            if open_.pop() != _OPENS[text]:
+                return _before_good(data, begin, _line_end(data, place, end)), "cut off"
+            if not open_:
                 return token.end(), None
         elif text == b'"':
             return _before_good(data, begin, _line_end(data, place, end)), "cut off"
+        before = text
     return _before_good(data, begin, end), "cut off"
 
 
 def _before_good(data: Data, begin: int, end: int) -> int:
-    """The end of a broken piece: `end`, or where a good object begins before that."""
-    for match in _FLAT_OBJECT.finditer(data, begin + 1, end):
+    """The end of a broken piece: `end`, or where before that a good object or line begins."""
+    line = _LINE_OF_OBJECT.search(data, begin, end)
+    limit = line.start() if line else end
+    for match in _FLAT_OBJECT.finditer(data, begin + 1, limit):
         if isinstance(_parse(match.group()), _Pairs):
             return match.start()
-    return end
+    return limit
 
 
 def _line_end(data: Data, at: int, end: int) -> int:
