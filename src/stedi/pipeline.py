@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,10 +100,15 @@ def run(
             if not warehouse.exists:
                 work.begin_reading()
             before = warehouse.profile
-            if before != declarations.profile:
-                warehouse.profile = declarations.profile
-            work.land()
-            work.derive()
+            try:
+                if before != declarations.profile:
+                    warehouse.profile = declarations.profile
+                work.land()
+                work.derive()
+            except BaseException:
+                with suppress(OSError):
+                    sweep(warehouse, declarations.locations)
+                raise
             return RunReport(declarations.profile, before, tuple(work.built), swept)
     finally:
         pool.shutdown(cancel_futures=True)

@@ -13,6 +13,18 @@ from stedi.engines.duckdb import DuckDBEngine
 from stedi.parquet import Field, write_query
 
 
+def test_a_declared_table_replaces_one_that_was_materialised(tmp_path: Path) -> None:
+    engine = DuckDBEngine(tmp_path / "scratch")
+    path = tmp_path / "t.parquet"
+    write_query(engine._connection, "SELECT 1 AS n", [Field("n", "long", 1)], path)
+    engine.materialise("t", select("SELECT 2 AS n, 'Ann' AS person"))
+    assert engine.fetch(select("SELECT * FROM t")).to_pylist() == [{"n": 2, "person": "Ann"}]
+    engine.declare("t", [Column("n", "long", "none")], [str(path)])
+    assert engine.fetch(select("SELECT * FROM t")).to_pylist() == [{"n": 1}]
+    engine.materialise("t", select("SELECT 3 AS n"))
+    assert engine.fetch(select("SELECT * FROM t")).to_pylist() == [{"n": 3}]
+
+
 def select(sql: str) -> sqlglot.exp.Query:
     tree = sqlglot.parse_one(sql, dialect="athena")
     assert isinstance(tree, sqlglot.exp.Query)

@@ -39,6 +39,8 @@ class DuckDBEngine:
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
         """Let queries read `table` from these Parquet files; a second call replaces the first."""
         query = parquet.scan(files, [(column.name, column.type) for column in columns])
+        # A table that was materialised under this name would hide the view.
+        self._execute(f"DROP TABLE IF EXISTS temp.{identifier(table)}")
         self._execute(f"CREATE OR REPLACE VIEW {identifier(table)} AS {query}")
 
     def materialise(self, table: str, query: exp.Query) -> None:
