@@ -333,6 +333,43 @@ def test_an_assertion_that_fails_stops_the_run_before_the_commit(
     assert (report.built, report.swept) == ((), 0)
 
 
+def test_a_contract_with_another_column_makes_the_table_anew_once_its_rules_hold(
+    small_lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    small_lakehouse.run()
+    before = snapshots(small_lakehouse)
+    folder = own_declarations(tmp_path)
+    contract = folder / "contracts" / "customer_curated.yaml"
+    column = (
+        "      - {name: country, logicalType: string, physicalType: string, required: true, "
+        "classification: none}\n"
+    )
+    contract.write_text(
+        contract.read_text().replace("    properties:\n", f"    properties:\n{column}")
+    )
+    transform = folder / "transforms" / "customer_curated.sql"
+    sql = transform.read_text()
+    transform.write_text(
+        sql.replace(
+            "SELECT\n  customername", "SELECT\n  CAST(NULL AS VARCHAR) AS country,\n  customername"
+        )
+    )
+    other = Lakehouse(small_lakehouse.root, declarations=folder)
+    with pytest.raises(RuleBroken, match="country is required"):
+        other.run()
+    assert snapshots(small_lakehouse) == before
+    transform.write_text(
+        sql.replace("SELECT\n  customername", "SELECT\n  'NO' AS country,\n  customername")
+    )
+    other.run()
+    assert rows(other, "SELECT DISTINCT country FROM customer_curated") == [("NO",)]
+    assert other.status(verify=True).ok
+    assert small_lakehouse.run().built
+    assert counts(small_lakehouse) == small.SEED
+    files = list((small_lakehouse.root / "customer" / "curated" / "data").rglob("*.parquet"))
+    assert len(files) == 1
+
+
 def test_a_transform_that_multiplies_rows_breaks_its_sum(
     small_lakehouse: Lakehouse, tmp_path: Path
 ) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -63,6 +62,7 @@ class Warehouse:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._tables: dict[str, Table | None] = {}
+        self._to_remake: dict[str, tuple[Sequence[Column], str]] = {}
 
     @property
     def exists(self) -> bool:
@@ -92,14 +92,12 @@ class Warehouse:
     def fields(self, table: str, columns: Sequence[Column], location: str) -> tuple[Field, ...]:
         """The fields of a table for writing its files; makes the table if it isn't there.
 
-        A table whose columns are others than `columns` is made anew: its files don't fit.
+        A table whose columns are others than `columns` is made anew by the commit that follows.
         """
         loaded = self._load(table)
         if loaded is not None and not _has_columns(loaded, columns):
-            self._catalog.drop_table(f"{NAMESPACE}.{table}")
-            for part in ("data", "metadata"):
-                shutil.rmtree(self.root / location / part, ignore_errors=True)
-            loaded = None
+            self._to_remake[table] = (columns, location)
+            return tuple(Field(c.name, c.type, n) for n, c in enumerate(columns, start=1))
         if loaded is None:
             loaded = self._create(table, columns, location)
         types = {column.name: column.type for column in columns}
@@ -118,6 +116,7 @@ class Warehouse:
         """
         from pyiceberg.exceptions import CommitFailedException
 
+        outdated = self._remake(table) if table in self._to_remake else set()
         loaded = self._load(table)
         if loaded is None:
             raise StorageError(f"table {table}: not there to commit to")
@@ -140,6 +139,8 @@ class Warehouse:
             raise StorageError(
                 f"table {table}: someone else committed to it meanwhile; run again"
             ) from None
+        for path in outdated:
+            path.unlink(missing_ok=True)
         version = self.version(table)
         assert version is not None
         return version
@@ -196,6 +197,13 @@ class Warehouse:
                 ) from None
             self._tables[table] = loaded
         return self._tables[table]
+
+    def _remake(self, table: str) -> set[Path]:
+        """Make a table anew, with other columns; gives the files of the old one."""
+        outdated = self.referenced(table)
+        self._catalog.drop_table(f"{NAMESPACE}.{table}")
+        self._create(table, *self._to_remake.pop(table))
+        return outdated
 
     def _create(self, table: str, columns: Sequence[Column], location: str) -> Table:
         from pyiceberg.schema import Schema
