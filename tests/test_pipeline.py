@@ -225,8 +225,12 @@ def test_a_run_on_a_root_that_is_being_worked_on_is_refused(
 ) -> None:
     from stedi.storage.lock import RunLock
 
-    with RunLock(small_lakehouse.root), pytest.raises(Locked, match="process"):
-        small_lakehouse.run()
+    other = small_lakehouse.root / "_stedi" / "scratch" / "run-1"
+    with RunLock(small_lakehouse.root):
+        other.mkdir(parents=True)
+        with pytest.raises(Locked, match="process"):
+            small_lakehouse.run()
+        assert other.exists()  # what the other run is using stays
     small_lakehouse.run()
 
 

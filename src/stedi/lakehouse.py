@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -150,7 +151,8 @@ class Lakehouse:
             for name, version in versions.items()
             if version
         }
-        return query(sql, declarations.schemas, files, scratch_folder(self.root))
+        scratch = scratch_folder(self.root) / f"query-{os.getpid()}"
+        return query(sql, declarations.schemas, files, scratch)
 
     def check(self, *, profile: str | None = None) -> list[str]:
         """Check contracts and transforms without touching data; gives the tables checked, in order.

@@ -1,0 +1,83 @@
+"""One run: landing files are parsed, then each derived table that is out of date is rebuilt.
+
+What is committed when a run is killed are whole tables; the next run does what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from stedi.declared import Declarations
+from stedi.engines import Engine
+from stedi.fit import check
+from stedi.pipeline.derive import Derivation
+from stedi.pipeline.land import Landing
+from stedi.pipeline.work import Built, Options, Progress, Work
+from stedi.storage.lock import RunLock
+from stedi.storage.sweep import scratch_folder, sweep
+from stedi.storage.warehouse import Warehouse
+
+__all__ = ["Built", "Options", "RunReport", "run"]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run did; no tables where nothing had changed."""
+
+    profile: str
+    profile_before: str | None
+    built: tuple[Built, ...]
+    swept: int
+
+    @property
+    def profile_changed(self) -> bool:
+        """Whether the root was run with another profile before."""
+        return self.profile_before not in (None, self.profile)
+
+
+def run(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    make_engine: Callable[[Path], Engine],
+    options: Options,
+    progress: Progress,
+) -> RunReport:
+    """Bring every table up to date.
+
+    Raises `DeclarationError` before any data is touched, `LandingError`, `RuleBroken`,
+    `PairingTooLarge`, `EngineFailed`, `StorageError`, `Locked`.
+    """
+    scratch = scratch_folder(warehouse.root) / f"run-{os.getpid()}"
+    engine = make_engine(scratch)
+    pool = ThreadPoolExecutor(os.cpu_count())
+    try:
+        check(declarations, engine)
+        with RunLock(warehouse.root) as lock:
+            swept = sweep(warehouse, declarations.locations) if lock.last_run_died else 0
+            work = Work(warehouse, declarations, engine, options, progress)
+            landing = Landing(work, scratch, pool)
+            if not warehouse.exists:
+                landing.begin()  # files are read while the catalog is being made
+            before = warehouse.profile
+            try:
+                if before != declarations.profile:
+                    warehouse.profile = declarations.profile
+                landing.bring_up_to_date()
+                Derivation(work).bring_up_to_date()
+            except BaseException:
+                with suppress(OSError):
+                    sweep(warehouse, declarations.locations)
+                raise
+            return RunReport(declarations.profile, before, tuple(work.built), swept)
+    finally:
+        pool.shutdown(cancel_futures=True)
+        engine.close()
+        shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(OSError):
+            scratch.parent.rmdir()  # the last one out

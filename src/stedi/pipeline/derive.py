@@ -1,0 +1,179 @@
+"""Rebuilds each derived table whose inputs or declarations have changed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlglot import exp
+
+from stedi import parquet
+from stedi.contracts import Contract, Rule
+from stedi.errors import PairingTooLarge, RuleBroken
+from stedi.pipeline.work import Built, Work, damage
+from stedi.privacy.publication import publish
+from stedi.storage.warehouse import Version
+from stedi.transforms import Transform, parse, tables_read, typed
+
+LEAST_PAIR_LIMIT = 1_000_000
+PAIRS_PER_ROW = 10
+CROWD = 1_000
+"""By default a pairing may give a million rows, or ten times those of its largest input while no
+more than a thousand rows share one value."""
+
+
+class Derivation:
+    """Works out the derived tables, holds them to their contracts, and commits them."""
+
+    def __init__(self, work: Work) -> None:
+        self.work, self.warehouse, self.declarations = work, work.warehouse, work.declarations
+        self.engine = work.engine
+
+    def bring_up_to_date(self) -> None:
+        """Rebuild each derived table whose inputs or declarations have changed."""
+        versions = {name: self.warehouse.version(name) for name in self.declarations.schemas}
+        for table, transform in self.declarations.transforms.items():
+            inputs = {
+                name: version.snapshot_id
+                for name in transform.inputs
+                if (version := versions[name]) is not None
+            }
+            reason = self._why_stale(table, versions[table], inputs)
+            if reason:
+                for name in self._read_by(transform):
+                    self._declare(name, versions[name])
+                versions[table] = self._build(transform, inputs, reason)
+
+    def _read_by(self, transform: Transform) -> set[str]:
+        """The tables that a transform or a rule of its table reads, that table left out."""
+        contract = self.declarations.contracts[transform.table]
+        rules = [parse(rule.query, contract.place) for rule in contract.rules]
+        named = {table.name for rule in rules for table in tables_read(rule)}
+        return ({*transform.inputs} | named) - {transform.table}
+
+    def _declare(self, table: str, version: Version | None) -> None:
+        files = [str(file.path) for file in version.files] if version else []
+        self.engine.declare(table, self.declarations.schemas[table], files)
+
+    def _why_stale(
+        self, table: str, version: Version | None, inputs: Mapping[str, int]
+    ) -> str | None:
+        if version is None:
+            return "not built yet"
+        if self.work.options.full:
+            return "asked for"
+        if "inputs" not in version.notes:
+            return "not as the last run left it"
+        if version.notes.get("declaration") != self.declarations.fingerprint(table):
+            return "its declarations changed"
+        changed = sorted(n for n, i in inputs.items() if version.notes["inputs"].get(n) != i)
+        return f"{', '.join(changed)} changed" if changed else damage(version)
+
+    def _build(self, transform: Transform, inputs: Mapping[str, int], reason: str) -> Version:
+        table, contract = transform.table, self.declarations.contracts[transform.table]
+        self.work.progress(f"{table}: {reason}")
+        begin = time.monotonic()
+        rows_in = self._rows_in(transform)
+        target = self.work.target(table, contract.columns)
+        if contract.is_published:
+            self.engine.materialise(table, self._typed(transform.tree, transform))
+            paths = publish(self.engine, table, target.fields, target.folder)
+        else:
+            tree = self._typed(transform.tree, transform)
+            paths = self.engine.write(tree, target.fields, target.folder)
+            self.engine.declare(table, contract.columns, [str(path) for path in paths])
+        notes = self._hold_to_contract(contract, paths)
+        dropped = self._dropped(transform)
+        rows = sum(parquet.count_rows(path) for path in paths)
+        if transform.sums_hold and rows_in != rows + sum(dropped.values()):
+            raise RuleBroken(
+                f"{table}: {rows_in:,} rows in, but {rows:,} kept and {sum(dropped.values()):,} "
+                f"dropped; {transform.place} loses or multiplies rows. Nothing of it was committed"
+            )
+        version = self.warehouse.commit(
+            table,
+            paths,
+            {
+                "inputs": inputs,
+                "declaration": self.declarations.fingerprint(table),
+                "in": rows_in,
+                "dropped": dropped,
+                "sums": transform.sums_hold,
+                "notes": notes,
+                "files": self.work.fingerprints(paths, None),
+            },
+        )
+        self.work.built.append(Built(table, reason, rows, time.monotonic() - begin))
+        return version
+
+    def _rows_in(self, transform: Transform) -> int:
+        if transform.pairing is None:
+            return self._count(exp.select("COUNT(*)").from_(transform.source.copy()))
+        [row] = self.engine.fetch(transform.pairing).to_pylist()
+        pairs, crowd = int(row["pairs"] or 0), int(row["crowd"] or 0)
+        limit = self.work.options.max_pairs
+        crowded = limit is None and crowd > CROWD and pairs > LEAST_PAIR_LIMIT
+        if limit is None:
+            sizes = [self._count(exp.select("COUNT(*)").from_(name)) for name in transform.inputs]
+            limit = max(LEAST_PAIR_LIMIT, PAIRS_PER_ROW * max(sizes))
+        if pairs > limit or crowded:
+            raise PairingTooLarge(
+                f"{transform.table}: joining would give {pairs:,} rows; {crowd:,} rows of "
+                f"{transform.source.name} share one value. The limit is {limit:,} rows"
+                f"{f', or {CROWD:,} at one value' if crowded else ''}. The tables before it are up "
+                "to date, this one stays as it was. Look for records whose clocks were wrong, or "
+                f"raise the limit: --max-pairs {pairs}"
+            )
+        return pairs
+
+    def _hold_to_contract(self, contract: Contract, paths: Sequence[Path]) -> list[dict[str, Any]]:
+        """Run a contract's assertions on a table's new files; gives the notes.
+
+        Raises `RuleBroken` for the first assertion that must hold and doesn't.
+        """
+        for column in contract.columns:
+            if column.required and any(parquet.count_nulls(path, column.name) for path in paths):
+                raise RuleBroken(
+                    f"{contract.name}: column {column.name} is required and has blanks"
+                )
+            if column.unique and self._count(_repeated(contract.name, column.name)):
+                raise RuleBroken(f"{contract.name}: column {column.name} is unique and repeats")
+        notes = []
+        for rule in contract.rules:
+            place = f"{contract.place}, rule {rule.name}"
+            schemas = self.declarations.candidate_schemas(contract.name)
+            count = self._count(typed(parse(rule.query, place), schemas, place))
+            if count and rule.severity == "error":
+                raise RuleBroken(
+                    f"{contract.name}: {count:,} {rule.description} (rule {rule.name}). "
+                    "The table stays as it was"
+                )
+            if count:
+                notes.append(_note(rule, count))
+        return notes
+
+    def _dropped(self, transform: Transform) -> dict[str, int]:
+        if transform.reasons is None:
+            return {}
+        reasons = self._typed(transform.reasons, transform)
+        rows = self.engine.fetch(reasons).to_pylist()
+        return {row["dropped"]: int(row["rows_dropped"]) for row in rows}
+
+    def _typed(self, tree: exp.Query, transform: Transform) -> exp.Query:
+        return typed(tree, self.declarations.schemas, transform.place)
+
+    def _count(self, query: exp.Query) -> int:
+        [value] = self.engine.fetch(query).column(0).to_pylist()
+        return int(value or 0)
+
+
+def _repeated(table: str, column: str) -> exp.Select:
+    name = exp.column(column, quoted=True)
+    groups = exp.select(name).from_(exp.to_table(table)).group_by(name).having("COUNT(*) > 1")
+    return exp.select("COUNT(*)").from_(groups.subquery("repeated"))
+
+
+def _note(rule: Rule, count: int) -> dict[str, Any]:
+    return {"code": rule.name, "count": count, "text": f"{count:,} {rule.description}"}

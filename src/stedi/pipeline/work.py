@@ -1,0 +1,76 @@
+"""What the steps of one run share."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from stedi.contracts import Column
+from stedi.declared import Declarations
+from stedi.engines import Engine
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.parse import Target
+from stedi.storage.warehouse import Version, Warehouse
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a run was asked for. `max_pairs` of None is the default limit."""
+
+    full: bool = False
+    max_pairs: int | None = None
+
+
+@dataclass(frozen=True)
+class Built:
+    """A table that a run brought up to date."""
+
+    table: str
+    reason: str
+    rows: int
+    seconds: float
+
+
+@dataclass
+class Work:
+    """One run at work: what it works on and with, and what it has built so far."""
+
+    warehouse: Warehouse
+    declarations: Declarations
+    engine: Engine
+    options: Options
+    progress: Progress
+    fingerprinter: Fingerprinter = field(default_factory=Fingerprinter.of_user)
+    attempt: str = field(default_factory=lambda: f"{time.time_ns():x}")
+    built: list[Built] = field(default_factory=list)
+
+    def target(self, table: str, columns: Sequence[Column]) -> Target:
+        """Where this run writes the files of a table."""
+        location = self.declarations.locations[table]
+        fields = self.warehouse.fields(table, columns, location)
+        return Target(self.warehouse.data_folder(location) / self.attempt, fields)
+
+    def fingerprints(self, added: Sequence[Path], before: Version | None) -> dict[str, str]:
+        """Fingerprints of a table's files by their names below the table's data folder."""
+        kept = before.notes.get("files", {}) if before else {}
+        return {**kept, **{_short(path): self.fingerprinter.of_file(path) for path in added}}
+
+
+def damage(version: Version) -> str | None:
+    """Why a table can't be used as it lies there, as far as sizes show; None if it can."""
+    for file in version.files:
+        try:
+            size = file.path.stat().st_size
+        except OSError:
+            return "a file of it is missing"
+        if size != file.size:
+            return "a file of it was changed"
+    return None
+
+
+def _short(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
