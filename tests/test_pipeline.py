@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stedi import Lakehouse, Locked, PairingTooLarge, RuleBroken
+from stedi import Lakehouse, LandingError, Locked, PairingTooLarge, QueryError, RuleBroken
 from stedi.declared import packaged
 from tests import small
 from tests.conftest import Land, counts, rows
@@ -199,6 +199,38 @@ def test_a_record_set_aside_suspends_its_customers_consent(
     path.unlink()
     small_lakehouse.run()
     assert counts(small_lakehouse) == small.SEED
+
+
+@pytest.mark.parametrize(
+    ("piece", "suspended"),
+    [
+        (rb'{"em\u0061il":"ann@example.com","lastUpdateDate":99}', "ann"),
+        (b'{"email":"zz@example.com","email":"ann@example.com","lastUpdateDate":99}', "ann"),
+        (b'{"old":{"email":"eve@example.com"},"email":"ann@example.com"}', "ann"),
+        (b'{"EMAIL" : "ann@example.com", "lastUp', "ann"),
+        (b'{"lastUpdateDate":99}', None),
+    ],
+)
+def test_whom_a_record_set_aside_is_about_is_read_as_json_readers_do(
+    small_lakehouse: Lakehouse, land: Land, piece: bytes, suspended: str | None
+) -> None:
+    land("customer", piece, name="aside.json")
+    small_lakehouse.run()
+    trusted = {email for (email,) in rows(small_lakehouse, "SELECT email FROM customer_trusted")}
+    expected = {"ann", "eve", "fay", "gus", "hal", "jon", "lee", "ned"} - {suspended}
+    assert trusted == {f"{name}@example.com" for name in expected}
+
+
+def test_a_table_that_is_not_built_yet_is_not_taken_for_empty(small_lakehouse: Lakehouse) -> None:
+    with pytest.raises(QueryError, match="customer_landing is not built yet"):
+        small_lakehouse.query("SELECT COUNT(*) FROM customer_landing")
+
+
+def test_a_file_where_a_landing_folder_belongs_is_refused(lakehouse: Lakehouse) -> None:
+    (lakehouse.root / "customer").mkdir()
+    (lakehouse.root / "customer" / "landing").write_text("{}")
+    with pytest.raises(LandingError, match="customer/landing is a file"):
+        lakehouse.run()
 
 
 def crowd(land: Land, people: int) -> None:

@@ -111,6 +111,23 @@ def test_a_syntax_error_shows_the_place(done: Lakehouse) -> None:
     assert caret.index("^") - 2 == 14
 
 
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT x FROM", "line 1"),
+        ("SHOW TABLES", "only SELECT can be run here, not SHOW"),
+        ("EXPLAIN SELECT 1", "only SELECT can be run here, not EXPLAIN"),
+        ("SELECT * FROM glob('/etc/*')", "line 1"),
+    ],
+)
+def test_what_is_said_is_about_the_statement(done: Lakehouse, sql: str, said: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        done.query(sql)
+    assert said in str(caught.value)
+    assert "sqlglot" not in str(caught.value)
+    assert "Token" not in str(caught.value)
+
+
 def test_a_misspelt_table_gets_a_hint(done: Lakehouse) -> None:
     with pytest.raises(QueryError, match="did you mean customer_landing"):
         done.query("SELECT * FROM customer_lading")

@@ -47,7 +47,8 @@ class Lakehouse:
             raise UsageError(f"--root {text}: not a folder")
         self._declarations = Path(declarations) if declarations is not None else None
         if self._declarations is not None and not self._declarations.is_dir():
-            raise UsageError(f"--declarations {declarations}: no such folder")
+            what = "not a folder" if self._declarations.exists() else "no such folder"
+            raise UsageError(f"--declarations {declarations}: {what}")
 
     def demo(
         self, *, seed: int = 0, progress: Callable[[str], None] | None = None

@@ -6,6 +6,7 @@ runs in a DuckDB that is locked to the data files of those tables.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,6 +25,7 @@ from stedi.parquet import identifier, literals
 from stedi.transforms import DIALECT, typed
 
 _BATCH_ROWS = 1 << 16
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings are about statements we refuse
 
 
 class Result:
@@ -61,6 +63,9 @@ def query(
     Raises `QueryError` for anything else than one statement that reads declared tables.
     """
     tree = read_only(sql, set(schemas))
+    unbuilt = sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas) - set(files))
+    if unbuilt:
+        raise QueryError(f"table {unbuilt[0]} is not built yet; `stedi run` builds it")
     connection = parquet.connect(scratch)
     for table in sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas)):
         columns = [(column.name, column.type) for column in schemas[table]]
@@ -100,7 +105,7 @@ def read_only(sql: str, declared: set[str]) -> exp.Query:
         raise QueryError(f"one statement at a time, not {len(trees)}")
     tree = trees[0]
     if not isinstance(tree, exp.Query):
-        raise QueryError(f"only SELECT can be run here, not {tree.key.upper()}")
+        raise QueryError(f"only SELECT can be run here, not {sql.split()[0].upper()[:20]}")
     for forbidden in (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Pragma, exp.Set):
         node = next((n for n in tree.find_all(forbidden) if not isinstance(n, exp.Query)), None)
         if node is not None:
@@ -145,6 +150,8 @@ def _syntax(sql: str, error: ParseError) -> str:
     lines = sql.splitlines() or [""]
     line = lines[min(number, len(lines)) - 1]
     description = str(detail.get("description", "syntax error")).rstrip(".")
+    if "<" in description:  # sqlglot's own objects
+        description = "the statement is not complete here, or not as it should be"
     begin = column - len(str(detail.get("highlight") or " "))
     return f"line {number}, column {begin + 1}: {description}\n  {line}\n  {' ' * max(begin, 0)}^"
 
@@ -153,8 +160,8 @@ def _plainly(error: Exception) -> str:
     """DuckDB's message without what only makes sense inside it, and without values of rows."""
     if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):
         return (
-            f"the statement failed while it ran ({type(error).__name__}): a value is out of range "
-            "or can't be converted. TRY_CAST and TRY give NULL instead"
+            f"the statement failed while it ran ({type(error).__name__}): a value is out of range, "
+            "can't be converted, or is divided by zero. TRY_CAST gives NULL instead"
         )
     first = str(error).split("\n\nLINE")[0].strip()
     return first.removeprefix("Binder Error: ").removeprefix("Catalog Error: ")

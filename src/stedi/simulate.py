@@ -65,6 +65,8 @@ def simulate(destination: Path, *, customers: int, seed: int = 0) -> Simulated:
     """
     if customers < 1:
         raise UsageError(f"--customers must be at least 1, not {customers}")
+    if destination.exists() and not destination.is_dir():
+        raise UsageError(f"{destination}: not a folder")
     for source in ("customer", "accelerometer", "step_trainer"):
         folder = destination / source / "landing"
         if folder.exists() and any(folder.iterdir()):

@@ -210,7 +210,7 @@ def read_transforms(
             transforms[table] = _transform(table, file.read_bytes(), place)
         except DeclarationError as error:
             problems.append(str(error))
-    problems += _gaps(transforms, contracts)
+    problems += _gaps(transforms, contracts, set(files))
     if problems:
         raise DeclarationError("\n".join(problems))
     return {table: transforms[table] for table in _order(transforms)}
@@ -288,7 +288,9 @@ def _transform(table: str, text: bytes, place: str) -> Transform:
     return Transform(table, parse(sql, place), hashlib.sha256(text).hexdigest(), place)
 
 
-def _gaps(transforms: Mapping[str, Transform], contracts: Mapping[str, Contract]) -> list[str]:
+def _gaps(
+    transforms: Mapping[str, Transform], contracts: Mapping[str, Contract], files: set[str]
+) -> list[str]:
     problems = []
     known = {*contracts, *MACHINERY_COLUMNS}
     for table, transform in transforms.items():
@@ -304,7 +306,7 @@ def _gaps(transforms: Mapping[str, Transform], contracts: Mapping[str, Contract]
     problems += [
         f"{contract.place}: no SELECT transforms/{name}.sql"
         for name, contract in contracts.items()
-        if contract.zone != "landing" and name not in transforms
+        if contract.zone != "landing" and f"{name}.sql" not in files
     ]
     return problems
 

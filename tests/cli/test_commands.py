@@ -147,6 +147,9 @@ def test_ddl_names_the_location(root: Path) -> None:
         (("check", "--declarations", "/no/such/folder"), 2, "no such folder"),
         (("simulate", ".", "--customers", "0"), 2, "at least 1"),
         (("fly",), 2, "No such command"),
+        (("ingest", __file__), 2, "--source NAME"),
+        (("check", "--declarations", __file__), 2, "not a folder"),
+        (("simulate", __file__), 2, "not a folder"),
         (("--root", "s3://bucket", "status"), 2, "a local folder"),
     ],
 )

@@ -214,6 +214,12 @@ def test_file_names_may_hold_anything(lakehouse: Lakehouse, land: Land) -> None:
     assert lakehouse.status(verify=True).sources["step_trainer"].loaded == 8
 
 
+def test_lines_that_only_open_take_time_in_proportion(tmp_path: Path) -> None:
+    loaded, aside = parse(tmp_path, b'{"a":\n' * 20_000)
+    assert not loaded
+    assert len(aside) == 20_000
+
+
 def test_a_file_with_one_long_line_of_objects(lakehouse: Lakehouse, land: Land) -> None:
     land("step_trainer", GOOD * 50_000)
     lakehouse.run()

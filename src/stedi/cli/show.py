@@ -85,12 +85,16 @@ def status(status: Status) -> None:
     for name, step in status.steps.items():
         dropped = "" if step.adds_up is None else f"{sum(step.dropped.values()):,}"
         why = ", ".join(f"{reason} {count:,}" for reason, count in step.dropped.items())
+        if step.adds_up is None:
+            why = "its SELECT groups, unites or cuts rows: no sum to hold"
         steps.add_row(name, f"{step.in_:,}", f"{step.kept:,}", dropped, why)
     if status.steps:
         _print(steps)
     _notes(status)
     if status.ok:
-        line("\nEverything adds up.")
+        late = [name for name, table in status.tables.items() if table.freshness != "fresh"]
+        line("\nEverything adds up." if not late else "\nWhat is there adds up; `stedi run` brings "
+             f"{len(late)} tables up to date.")  # fmt: skip
         return
     line(f"\n{len(status.problems)} problems:")
     for problem in status.problems:
@@ -132,7 +136,7 @@ def _rows_as_table(result: Result) -> None:
     )
     for row in islice(every, _ROWS_SHOWN):
         table.add_row(*("" if value is None else str(value) for value in row))
-    _print(table)
+    _print(table, width=10_000)  # a terminal wraps long lines better than narrow columns
     if more := sum(1 for _ in every):
         line(f"… and {more:,} more rows; --format csv prints all")
 
@@ -193,7 +197,9 @@ def _table(*columns: str) -> Any:
     return table
 
 
-def _print(table: Any) -> None:
+def _print(table: Any, width: int | None = None) -> None:
     from rich.console import Console
 
-    Console(markup=False, highlight=False, soft_wrap=not sys.stdout.isatty()).print(table)
+    if not sys.stdout.isatty():
+        width = 10_000
+    Console(markup=False, highlight=False, width=width).print(table)

@@ -39,6 +39,8 @@ def ingest_folder(root: Path, folder: Path, sources: Sequence[str]) -> Ingested:
 
     Raises `UsageError` where it has none of them.
     """
+    if folder.is_file():
+        raise UsageError(f"{folder} is a file; say of which source it is: --source NAME")
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; give a folder with <source>/landing/ in it")
     found = {s: landing_folder(folder, s) for s in sources if landing_folder(folder, s).is_dir()}

@@ -38,12 +38,12 @@ Reason = Literal[
     "archive damaged",
 ]
 
-_BOM = b"\xef\xbb\xbf"
-_BETWEEN = re.compile(rb"[ \t\r\n,\[\]]*+")
+_BETWEEN = re.compile(rb"(?>[ \t\r\n,\[\]]|\xef\xbb\xbf)*+")
 _TOKEN = re.compile(rb'"(?>[^"\\\r\n]|\\[^\r\n])*+"|["{}\[\]:,]')
 _FLAT_OBJECT = re.compile(rb'\{(?>[^{}"\r\n]|"(?>[^"\\\r\n]|\\[^\r\n])*")*+\}')
 _OPENS = {b"}": b"{", b"]": b"["}
 _LINE_OF_OBJECT = re.compile(rb"\n[ \t\r,\[\]]*+\{")
+_DEEPEST = 64
 _LONG_MIN, _LONG_MAX = -(2**63), 2**63 - 1
 
 
@@ -82,8 +82,6 @@ def read_region(data: Data, region: Region, contract: Contract) -> Iterator[Reco
     shape = _Shape(contract)
     at, end = region.offset, min(region.offset + region.length, len(data))
     line, counted = region.line, at
-    if at == 0 and data[: len(_BOM)] == _BOM:
-        at = len(_BOM)
     while (begin := _skip_between(data, at, end)) < end:
         at, problem = _extent(data, begin, end)
         raw = data[begin:at].rstrip()
@@ -118,6 +116,9 @@ def _extent(data: Data, begin: int, end: int) -> tuple[int, Reason | None]:
                 # Nothing can begin here but another record: the one before lost its end.
                 return _before_good(data, begin, place), "cut off"
             open_.append(text)
+            if len(open_) > _DEEPEST:
+                line_end = _line_end(data, place, end)
+                return _before_good(data, begin, line_end), "object or list where a value belongs"
         elif text in (b"}", b"]"):
             if open_.pop() != _OPENS[text]:
                 return _before_good(data, begin, _line_end(data, place, end)), "cut off"
@@ -183,12 +184,12 @@ class _Shape:
     def __init__(self, contract: Contract) -> None:
         self._columns = contract.columns
         self._by_key = {(c.json_key or c.name).lower(): n for n, c in enumerate(contract.columns)}
+        self._subject: tuple[str, re.Pattern[bytes]] | None = None
         subject = contract.column(contract.subject) if contract.subject else None
-        self._subject = subject and re.compile(
-            rb'"' + re.escape((subject.json_key or subject.name).encode()) + rb'"\s*:\s*'
-            rb'("(?:[^"\\]|\\.)*")',
-            re.IGNORECASE,
-        )
+        if subject is not None:
+            key = (subject.json_key or subject.name).lower()
+            pattern = rb'"' + re.escape(key.encode()) + rb'"\s*:\s*("(?:[^"\\]|\\.)*")'
+            self._subject = key, re.compile(pattern, re.IGNORECASE)
 
     def read(self, raw: bytes) -> Record | Reason:
         """The record that a whole JSON object is, or why it is none."""
@@ -203,10 +204,22 @@ class _Shape:
             return misfit.reason
 
     def subject(self, raw: bytes) -> str | None:
-        """Whom a broken piece is about, where that can be read."""
-        match = self._subject.search(raw) if self._subject else None
-        value = _parse(match.group(1)) if match else None
-        return value if isinstance(value, str) and _is_text(value) else None
+        """Whom a broken piece is about, where that can be read.
+
+        Of an object the value under the key, the last if there are several, as JSON readers have
+        it; of a piece that isn't one, the first text that follows the key.
+        """
+        if self._subject is None:
+            return None
+        key, pattern = self._subject
+        whole = _parse(raw)
+        if isinstance(whole, _Pairs):
+            values = [value for name, value in whole if name.lower() == key]
+        else:
+            match = pattern.search(raw)
+            values = [_parse(match.group(1))] if match else []
+        texts = [value for value in values if isinstance(value, str) and _is_text(value)]
+        return texts[-1] if texts else None
 
     def _record(self, pairs: _Pairs) -> Record:
         keys = [key.lower() for key, _ in pairs]
