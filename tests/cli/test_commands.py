@@ -52,6 +52,7 @@ def test_ingest_run_status_query(root: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     assert "3 files copied" in stedi("ingest", root, "--root", other)
     assert "0 files copied" in stedi("ingest", root, "--root", other)
+    assert "brings 8 tables up to date" in stedi("status", "--root", other)
     assert "machine_learning_curated" in stedi("run", "--root", other)
     assert "up to date" in stedi("run", "--root", other)
     assert "Everything adds up" in stedi("status", "--verify", "--root", other)

@@ -92,9 +92,9 @@ def status(status: Status) -> None:
         _print(steps)
     _notes(status)
     if status.ok:
-        late = [name for name, table in status.tables.items() if table.freshness != "fresh"]
-        line("\nEverything adds up." if not late else "\nWhat is there adds up; `stedi run` brings "
-             f"{len(late)} tables up to date.")  # fmt: skip
+        late = sum(table.freshness != "fresh" for table in status.tables.values())
+        todo = f"All there is adds up; `stedi run` brings {late} tables up to date."
+        line(f"\n{todo if late else 'Everything adds up.'}")
         return
     line(f"\n{len(status.problems)} problems:")
     for problem in status.problems:
