@@ -43,6 +43,7 @@ _TOKEN = re.compile(rb'"(?>[^"\\\r\n]|\\[^\r\n])*+"|["{}\[\]:,]')
 _FLAT_OBJECT = re.compile(rb'\{(?>[^{}"\r\n]|"(?>[^"\\\r\n]|\\[^\r\n])*")*+\}')
 _OPENS = {b"}": b"{", b"]": b"["}
 _LINE_OF_OBJECT = re.compile(rb"\n[ \t\r,\[\]]*+\{")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DEEPEST = 64
 _LONG_MIN, _LONG_MAX = -(2**63), 2**63 - 1
 
@@ -106,6 +107,8 @@ def _extent(data: Data, begin: int, end: int) -> tuple[int, Reason | None]:
         next_object = data.find(b"{", begin, line_end)
         stop = next_object if next_object > 0 else line_end
         return stop, _what_is(data[begin:stop].rstrip())
+    if flat := _FLAT_OBJECT.match(data, begin, end):
+        return flat.end(), None
     open_: list[bytes] = []
     before = b""
     for token in _TOKEN.finditer(data, begin, end):
@@ -272,7 +275,7 @@ def _text(value: str, column: Column) -> str:
 
 def _is_text(value: str) -> bool:
     """Whether a string can be stored: JSON can spell half a surrogate pair, UTF-8 can't."""
-    return not any("\ud800" <= character <= "\udfff" for character in value)
+    return _SURROGATE.search(value) is None
 
 
 def _is_number(text: str) -> bool:
