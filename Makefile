@@ -39,7 +39,7 @@ lock: $(VENV)/.dev  ## renew the lock files
 	$(BIN)/uv pip compile $(LOCK) --group build -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) --group build --group dev -o requirements-dev.lock
 
-LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
         --no-header --no-annotate pyproject.toml
 
 clean:  ## remove .venv, caches and the demo's lakehouse
