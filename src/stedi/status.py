@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 from stedi import parquet
 from stedi.contracts import Contract
 from stedi.declared import Declarations
-from stedi.landing.files import landing_folder, list_files
+from stedi.landing.files import LandingFile, landing_folder, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.storage.lock import RunLock
@@ -147,7 +147,8 @@ class _Inspection:
     def _source(self, contract: Contract) -> SourceStatus:
         source = contract.source or ""
         own = [load for load in self.loads if load.source == source]
-        self._compare_landing(contract, own)
+        files = {file.name: file for file in list_files(self.warehouse.root, source)}
+        self._compare_landing(contract, own, files)
         version, loads = self.versions[contract.name], self.versions["loads"]
         read = [load for load in own if load.state == "read"]
         result = SourceStatus(
@@ -155,7 +156,7 @@ class _Inspection:
             records=sum(load.records for load in read),
             loaded=version.rows if version else 0,
             quarantined=self._quarantined(source),
-            unread=self._unread(contract, own),
+            unread=self._unread(contract, own, files),
             copies=[load.file for load in own if load.state == "copy"],
         )
         if (
@@ -175,9 +176,10 @@ class _Inspection:
             )
         return result
 
-    def _compare_landing(self, contract: Contract, own: list[Load]) -> None:
+    def _compare_landing(
+        self, contract: Contract, own: list[Load], files: Mapping[str, LandingFile]
+    ) -> None:
         folder = landing_folder(self.warehouse.root, contract.source or "")
-        files = {file.name: file for file in list_files(self.warehouse.root, contract.source or "")}
         for load in own:
             if load.state == "gone":
                 continue
@@ -192,10 +194,9 @@ class _Inspection:
                 found = self.fingerprinter.of_file(folder / load.file)
                 self.problems += self._verified(name, load.fingerprint, found)
 
-    def _unread(self, contract: Contract, own: list[Load]) -> int:
+    def _unread(self, contract: Contract, own: list[Load], files: Mapping[str, LandingFile]) -> int:
         known = {load.file for load in own if load.state != "gone"}
-        files = list_files(self.warehouse.root, contract.source or "")
-        unread = sum(file.name not in known for file in files)
+        unread = sum(name not in known for name in files)
         if unread:
             self.whys[contract.name] = f"{unread} landing files not read yet"
         return unread
