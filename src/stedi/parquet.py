@@ -70,29 +70,55 @@ def write_query(
     return int(rows)
 
 
+class ParquetFile:
+    """A file that is begun with the first batch written to it."""
+
+    def __init__(self, path: Path, fields: Sequence[Field]) -> None:
+        self.path, self.schema = path, arrow_schema(fields)
+        self.rows = 0
+        self._coded = [f.name for f in fields if f.type != "long"]
+        self._writer: pq.ParquetWriter | None = None
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Write a batch, whose columns are those of `schema`, as a row group."""
+        if self._writer is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = pq.ParquetWriter(
+                self.path,
+                self.schema,
+                compression="zstd",
+                compression_level=1,
+                use_dictionary=self._coded,
+            )
+        self._writer.write_batch(batch)
+        self.rows += batch.num_rows
+
+    def close(self) -> list[Path]:
+        """Finish the file; gives its path, or nothing where there were no rows."""
+        if self._writer is None:
+            return []
+        self._writer.close()
+        return [self.path]
+
+
 def write_batches(batches: Iterable[pa.RecordBatch], fields: Sequence[Field], path: Path) -> int:
     """Write Arrow record batches to one new file, the same rows to the same bytes; returns rows."""
-    schema = arrow_schema(fields)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    rows = 0
-    with pq.ParquetWriter(path, schema, compression="zstd", compression_level=1) as writer:
-        for batch in batches:
-            writer.write_table(pa.Table.from_batches([batch]).cast(schema))
-            rows += batch.num_rows
-    return rows
+    file = ParquetFile(path, fields)
+    for batch in batches:
+        file.write(batch.cast(file.schema))
+    file.close()
+    return file.rows
 
 
 class RowWriter:
-    """Writes rows to one file that is begun with the first of them; memory is that of a chunk."""
+    """Writes rows to one file; memory is that of a chunk."""
 
     _CHUNK_BYTES = 32 << 20
 
     def __init__(self, path: Path, fields: Sequence[Field]) -> None:
-        self._path, self._schema = path, arrow_schema(fields)
-        self._writer: pq.ParquetWriter | None = None
+        self._file = ParquetFile(path, fields)
         self._chunk: list[tuple[object, ...]] = []
         self._chunk_bytes = 0
-        self.rows = 0
 
     def add(self, row: tuple[object, ...], size: int) -> None:
         """Add a row; `size` is about how many bytes it has."""
@@ -104,23 +130,15 @@ class RowWriter:
     def close(self) -> list[Path]:
         """Finish the file; gives its path, or nothing where there were no rows."""
         self._flush()
-        if self._writer is None:
-            return []
-        self._writer.close()
-        return [self._path]
+        return self._file.close()
 
     def _flush(self) -> None:
         if not self._chunk:
             return
-        if self._writer is None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._writer = pq.ParquetWriter(
-                self._path, self._schema, compression="zstd", compression_level=1
-            )
         columns = zip(*self._chunk, strict=True)
-        arrays = [pa.array(c, field.type) for c, field in zip(columns, self._schema, strict=True)]
-        self._writer.write_batch(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-        self.rows += len(self._chunk)
+        schema = self._file.schema
+        arrays = [pa.array(c, field.type) for c, field in zip(columns, schema, strict=True)]
+        self._file.write(pa.RecordBatch.from_arrays(arrays, schema=schema))
         self._chunk, self._chunk_bytes = [], 0
 
 

@@ -13,7 +13,7 @@ from stedi.contracts import Column, read_contracts
 from stedi.declared import packaged
 from stedi.landing.files import list_files
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.parse import Parser, Target
+from stedi.landing.parse import Job, Parser, Target
 from stedi.parquet import Field
 from stedi.transforms import MACHINERY_COLUMNS
 
@@ -27,14 +27,11 @@ def parse(folder: Path, content: bytes) -> tuple[Counter[Row], list[tuple[str, i
     (root / "step_trainer" / "landing").mkdir(parents=True)
     (root / "step_trainer" / "landing" / "one.json").write_bytes(content)
     with ThreadPoolExecutor(2) as pool:
-        parser = Parser(root, CONTRACT, Fingerprinter(b"key"), folder / "scratch", pool)
-        parsed = parser.parse(
-            list_files(root, "step_trainer"),
-            [],
-            1,
-            _target(folder / "typed", CONTRACT.columns),
-            _target(folder / "aside", MACHINERY_COLUMNS["quarantine"]),
-        )
+        parser = Parser(root, CONTRACT, Fingerprinter(b"key"), pool)
+        typed = _target(folder / "typed", CONTRACT.columns)
+        aside = _target(folder / "aside", MACHINERY_COLUMNS["quarantine"])
+        parser.begin(Job(list_files(root, "step_trainer"), {}, 1, typed, aside))
+        parsed = parser.finish()
     loaded = Counter(
         tuple(row.values()) for path in parsed.typed for row in pq.read_table(path).to_pylist()
     )

@@ -1,4 +1,4 @@
-"""Reads what isn't plain, piece by piece: a record that fits its contract, or why it doesn't.
+"""Reads what `stedi.landing.scan` leaves, piece by piece: a record that fits, or why it does not.
 
 Slow and strict. Harmless spellings are read: blank space, a byte order mark, commas and brackets
 between objects, several objects on a line, one object over several lines, keys in any order and
@@ -10,16 +10,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from mmap import mmap
 from typing import Literal, TypeVar
 
 from stedi.contracts import Column, Contract
-from stedi.landing.lines import Region
 
-Data = bytes | mmap
 Value = str | int | float | None
 Reason = Literal[
     "not JSON",
@@ -38,21 +34,30 @@ Reason = Literal[
     "archive damaged",
 ]
 
-_BETWEEN = re.compile(rb"(?>[ \t\r\n,\[\]]|\xef\xbb\xbf)*+")
-_TOKEN = re.compile(rb'"(?>[^"\\\r\n]|\\[^\r\n])*+"|["{}\[\]:,]')
-_FLAT_OBJECT = re.compile(rb'\{(?>[^{}"\r\n]|"(?>[^"\\\r\n]|\\[^\r\n])*")*+\}')
+_BETWEEN = re.compile(rb"(?>[ \t\r\n,\[\]]++|\xef\xbb\xbf)*+")
+_STRING = rb'"(?>[^"\\\r\n]++|\\[^\r\n])*+'
+_TOKEN = re.compile(rb"(" + _STRING + rb'"|["{}\[\]:,])[ \t\r\n]*+')
+_FLAT_OBJECT = re.compile(rb'\{(?>[^{}"\r\n]++|' + _STRING + rb'")*+\}')
+_FLAT_SO_FAR = re.compile(rb'\{(?>[^{}"\r\n]++|' + _STRING + rb'")*+(?>' + _STRING + rb"\\?)?+")
+_LINE_OR_OBJECT = re.compile(rb"[\n{]")
 _OPENS = {b"}": b"{", b"]": b"["}
-_LINE_OF_OBJECT = re.compile(rb"\n[ \t\r,\[\]]*+\{")
+_AFTER_STRING = b":,}]"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DEEPEST = 64
-_LONG_MIN, _LONG_MAX = -(2**63), 2**63 - 1
+_PATIENCE = 1 << 12
+_LONGEST_GARBAGE = 1 << 20
+"""Bytes after which an end is no longer looked for: of an object in which a text was followed by
+something that can't follow it, and of what is no object."""
+_OBJECT = ord("{")
+LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Record:
-    """A record that fits: its values in the order of the contract's columns."""
+    """A record that fits: its values in the order of the columns, its keys as spelled."""
 
     values: tuple[Value, ...]
+    keys: tuple[str, ...]
     has_unknown_keys: bool
 
 
@@ -60,11 +65,18 @@ class Record:
 class Piece:
     """A piece that was set aside; `subject` is whom it is about, where that can be read."""
 
-    offset: int
-    line: int
     reason: Reason
     raw: bytes
     subject: str | None
+
+
+@dataclass(frozen=True)
+class Found:
+    """What lies at `data[begin:end]`; nothing but blank space and the like where it is None."""
+
+    begin: int
+    end: int
+    what: Record | Piece | None
 
 
 class _Misfit(Exception):
@@ -74,78 +86,134 @@ class _Misfit(Exception):
         self.reason: Reason = reason
 
 
+class _Undecided(Exception):
+    """More bytes have to be seen."""
+
+
 class _Pairs(list[tuple[str, object]]):
     """A JSON object as it was written: keys in order, each as often as it stands there."""
 
 
-def read_region(data: Data, region: Region, contract: Contract) -> Iterator[Record | Piece]:
-    """Read the records in one region of a file's bytes; places are given within the file."""
-    shape = _Shape(contract)
-    at, end = region.offset, min(region.offset + region.length, len(data))
-    line, counted = region.line, at
-    while (begin := _skip_between(data, at, end)) < end:
-        at, problem = _extent(data, begin, end)
-        raw = data[begin:at].rstrip()
-        found = problem or shape.read(raw)
-        if isinstance(found, Record):
-            yield found
-        else:
-            line += data[counted:begin].count(b"\n")
-            counted = begin
-            yield Piece(begin, line, found, raw, shape.subject(raw))
+class RecordReader:
+    """Reads single records and broken pieces under one contract."""
+
+    def __init__(self, contract: Contract) -> None:
+        self._shape = _Shape(contract)
+
+    def read(self, data: bytearray, at: int, end: int, is_last: bool) -> Found | None:
+        """Read what comes first in `data[at:end]`; what is found doesn't depend on `end`.
+
+        None if more bytes have to be seen; never where these are the last.
+        """
+        stretch = _Stretch(data, end, is_last)
+        try:
+            begin = stretch.skip_between(at)
+            if begin == end:
+                return Found(begin, begin, None)
+            stop, problem = stretch.extent(begin)
+        except _Undecided:
+            return None
+        raw = bytes(data[begin:stop]).rstrip()
+        what = problem or self._shape.read(raw)
+        if isinstance(what, Record):
+            return Found(begin, stop, what)
+        return Found(begin, stop, Piece(what, raw, self._shape.subject(raw)))
 
 
-def _skip_between(data: Data, at: int, end: int) -> int:
-    match = _BETWEEN.match(data, at, end)
-    return match.end() if match else at
+class _Stretch:
+    """The bytes up to `end` of a longer file; raises `_Undecided` where they don't do."""
 
+    def __init__(self, data: bytearray, end: int, is_last: bool) -> None:
+        self._data, self._end, self._is_last = data, end, is_last
 
-def _extent(data: Data, begin: int, end: int) -> tuple[int, Reason | None]:
-    """Where the piece that begins at `begin` ends, and what is wrong if that shows already."""
-    if data[begin] != ord("{"):
-        line_end = _line_end(data, begin, end)
-        next_object = data.find(b"{", begin, line_end)
-        stop = next_object if next_object > 0 else line_end
-        return stop, _what_is(data[begin:stop].rstrip())
-    if flat := _FLAT_OBJECT.match(data, begin, end):
-        return flat.end(), None
-    open_: list[bytes] = []
-    before = b""
-    for token in _TOKEN.finditer(data, begin, end):
-        text, place = token.group(), token.start()
-        if text in (b"{", b"["):
-            in_list = open_[-1:] == [b"["]
-            if open_ and before != b":" and not (in_list and before in (b"[", b",")):
-                # Nothing can begin here but another record: the one before lost its end.
-                return _before_good(data, begin, place), "cut off"
-            open_.append(text)
-            if len(open_) > _DEEPEST:
-                line_end = _line_end(data, place, end)
-                return _before_good(data, begin, line_end), "object or list where a value belongs"
-        elif text in (b"}", b"]"):
-            if open_.pop() != _OPENS[text]:
-                return _before_good(data, begin, _line_end(data, place, end)), "cut off"
-            if not open_:
-                return token.end(), None
-        elif text == b'"':
-            return _before_good(data, begin, _line_end(data, place, end)), "cut off"
-        before = text
-    return _before_good(data, begin, end), "cut off"
+    def skip_between(self, at: int) -> int:
+        match = _BETWEEN.match(self._data, at, self._end)
+        assert match
+        if match.end() == self._end:
+            self._need_last()
+        return match.end()
 
+    def extent(self, begin: int) -> tuple[int, Reason | None]:
+        """Where the piece that begins at `begin` ends, and what is wrong if that shows already."""
+        data, end = self._data, self._end
+        if data[begin] != _OBJECT:
+            stop = self._line_or_object(begin)
+            return stop, _what_is(bytes(data[begin:stop]).rstrip())
+        if flat := _FLAT_OBJECT.match(data, begin, end):
+            return flat.end(), None
+        open_: list[bytes] = []
+        before = b""
+        hopeless = 0
+        for token in _TOKEN.finditer(data, begin, end):
+            text, place = token.group(1), token.start()
+            if hopeless and place > hopeless:
+                return self._before_good(begin, place), "cut off"
+            if text in (b"{", b"["):
+                in_list = open_[-1:] == [b"["]
+                if open_ and before != b":" and not (in_list and before in (b"[", b",")):
+                    # Nothing can begin here but another record: the one before lost its end.
+                    return self._before_good(begin, place, most=place), "cut off"
+                open_.append(text)
+                if len(open_) > _DEEPEST:
+                    return self._before_good(begin, place), "object or list where a value belongs"
+            elif text in (b"}", b"]"):
+                if open_.pop() != _OPENS[text]:
+                    return self._before_good(begin, place), "cut off"
+                if not open_:
+                    return token.end(1), None
+            elif text == b'"':
+                if data.find(b"\n", place, end) < 0 and data.find(b"\r", place, end) < 0:
+                    self._need_last()
+                return self._before_good(begin, place), "cut off"
+            elif (
+                text[:1] == b'"'
+                and not hopeless
+                and token.end() < end
+                and data[token.end()] not in _AFTER_STRING
+            ):
+                hopeless = place + _PATIENCE
+            before = text
+        self._need_last()
+        return self._before_good(begin, end), "cut off"
 
-def _before_good(data: Data, begin: int, end: int) -> int:
-    """The end of a broken piece: `end`, or where before that a good object or line begins."""
-    line = _LINE_OF_OBJECT.search(data, begin, end)
-    limit = line.start() if line else end
-    for match in _FLAT_OBJECT.finditer(data, begin + 1, limit):
-        if isinstance(_parse(match.group()), _Pairs):
-            return match.start()
-    return limit
+    def _line_or_object(self, begin: int) -> int:
+        """Where what is no object ends."""
+        limit = min(self._end, begin + _LONGEST_GARBAGE)
+        match = _LINE_OR_OBJECT.search(self._data, begin, limit)
+        if match is None and limit == self._end:
+            self._need_last()
+        return match.start() if match else limit
 
+    def _before_good(self, begin: int, broken: int, most: int | None = None) -> int:
+        """The end of a piece that is broken at `broken`: where a good object or line begins."""
+        limit = most or min(self._end, broken + _LONGEST_GARBAGE)
+        at = begin + 1
+        while match := _LINE_OR_OBJECT.search(self._data, at, limit):
+            place = match.start()
+            at = place + 1
+            if match.group() == b"\n":
+                if place >= broken:
+                    return place
+                at = self.skip_between(place)
+                if at < self._end and self._data[at] == _OBJECT:
+                    return place
+            elif self._is_good_object(place):
+                return place
+        if most is None and limit == self._end:
+            self._need_last()
+        return limit
 
-def _line_end(data: Data, at: int, end: int) -> int:
-    newline = data.find(b"\n", at, end)
-    return end if newline < 0 else newline
+    def _is_good_object(self, place: int) -> bool:
+        if flat := _FLAT_OBJECT.match(self._data, place, self._end):
+            return isinstance(_parse(bytes(flat.group())), _Pairs)
+        so_far = _FLAT_SO_FAR.match(self._data, place, self._end)
+        if so_far and so_far.end() == self._end:
+            self._need_last()
+        return False
+
+    def _need_last(self) -> None:
+        if not self._is_last:
+            raise _Undecided
 
 
 def _what_is(raw: bytes) -> Reason:
@@ -239,7 +307,7 @@ class _Shape:
         for value, column in zip(values, self._columns, strict=True):
             if value is None and column.required:
                 raise _Misfit("key missing")
-        return Record(tuple(values), has_unknown_keys)
+        return Record(tuple(values), tuple(key for key, _ in pairs), has_unknown_keys)
 
 
 def _fit(value: object, column: Column) -> Value:
@@ -295,7 +363,7 @@ def _whole(value: Decimal, column: Column) -> int:
         raise _Misfit("fraction where a whole number belongs")
     else:
         whole = int(value)
-    if not _LONG_MIN <= whole <= _LONG_MAX:
+    if not LONG_MIN <= whole <= LONG_MAX:
         raise _Misfit("value out of range")
     return _in_range(whole, column)
 

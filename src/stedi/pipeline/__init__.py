@@ -61,14 +61,13 @@ def run(
         with RunLock(warehouse.root) as lock:
             swept = sweep(warehouse, declarations.locations) if lock.last_run_died else 0
             work = Work(warehouse, declarations, engine, options, progress)
-            landing = Landing(work, scratch, pool)
-            if not warehouse.exists:
-                landing.begin()  # files are read while the catalog is being made
+            landing = Landing(work, pool)
             before = warehouse.profile
             try:
+                landing.begin()  # files are read while the catalog is being made
                 if before != declarations.profile:
                     warehouse.profile = declarations.profile
-                landing.bring_up_to_date()
+                landing.finish()
                 Derivation(work).bring_up_to_date()
             except BaseException:
                 with suppress(OSError):

@@ -10,14 +10,13 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from stedi import parquet
 from stedi.contracts import Contract
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.loads import Difference, Load, compare, loads_batch, read_loads
-from stedi.landing.parse import Parsed, Parser
+from stedi.landing.parse import Job, Parsed, Parser
 from stedi.pipeline.work import Built, Work, damage
 from stedi.storage.warehouse import Version
 from stedi.transforms import MACHINERY_COLUMNS
@@ -29,75 +28,86 @@ class _Source:
 
     contract: Contract
     files: Sequence[LandingFile]
-    known: Sequence[str]
+    known: Mapping[str, int]
     reason: str
     anew: bool
     difference: Difference
+    parser: Parser
     parsed: Parsed | None = None
 
 
 class Landing:
     """Reads what is new in the landing zone, and commits it."""
 
-    def __init__(self, work: Work, scratch: Path, pool: Executor) -> None:
+    def __init__(self, work: Work, pool: Executor) -> None:
         self.work, self.warehouse, self.declarations = work, work.warehouse, work.declarations
-        self.parsers = {
-            contract.name: Parser(work.warehouse.root, contract, work.fingerprinter, scratch, pool)
-            for contract in work.declarations.landing
-        }
+        self._pool = pool
+        self._loads: list[Load] = []
+        self._noted: Mapping[str, Any] = {}
+        self._sources: list[_Source] = []
+        self._touched: list[Load] = []
+        self._is_noted = False
 
     def begin(self) -> None:
-        """Begin to read all landing files while the catalog is being made."""
+        """Find out what is new in the landing zone, and begin to read it in the background."""
+        version = self.warehouse.version("loads")
+        if version and self._is_damaged(version, self.warehouse.version("quarantine")):
+            version = None  # nothing that was noted can be relied on: read everything again
+        if version:
+            self._is_noted = True
+            self._loads = read_loads(file.path for file in version.files)
+            self._noted = version.notes
         for contract in self.declarations.landing:
-            files = list_files(self.warehouse.root, str(contract.source))
-            self.parsers[contract.name].begin(files)
-
-    def bring_up_to_date(self) -> None:
-        """Parse what is new in the landing zone, and commit it."""
-        loads_version = self.warehouse.version("loads")
-        if loads_version and self._is_damaged(loads_version, self.warehouse.version("quarantine")):
-            loads_version = None  # nothing that was noted can be relied on: read everything again
-        loads = read_loads(file.path for file in loads_version.files) if loads_version else []
-        noted = loads_version.notes if loads_version else {}
-        load = 1 + max((one.load for one in loads), default=0)
-        sources: list[_Source] = []
-        touched: list[Load] = []
-        for contract in self.declarations.landing:
-            source, difference = self._plan(contract, loads, noted)
-            touched += difference.touched
+            source, difference = self._plan(contract)
+            self._touched += difference.touched
             if source:
-                sources.append(source)
-        if not sources and not touched and loads_version:
+                self._sources.append(source)
+        for source in self._sources:
+            source.parser.begin(
+                Job(
+                    source.files,
+                    source.known,
+                    self._load,
+                    self.work.target(source.contract.name, source.contract.columns),
+                    self.work.target("quarantine", MACHINERY_COLUMNS["quarantine"]),
+                )
+            )
+
+    def finish(self) -> None:
+        """Wait for all that was begun, and commit it."""
+        if not self._sources and not self._touched and self._is_noted:
             return
-        for source in sources:
-            self._parse(source, load)
-        committed = {s.contract.name: self._commit_typed(s) for s in sources}
-        self._commit_quarantine(sources, loads)
-        snapshots = {**noted.get("typed", {})}
+        for source in self._sources:
+            self._parse(source)
+        committed = {s.contract.name: self._commit_typed(s) for s in self._sources}
+        self._commit_quarantine()
+        snapshots = {**self._noted.get("typed", {})}
         snapshots |= {name: version.snapshot_id for name, version in committed.items()}
-        self._commit_loads(_merge(loads, touched, sources, load), snapshots)
+        self._commit_loads(_merge(self._loads, self._touched, self._sources, self._load), snapshots)
+
+    @property
+    def _load(self) -> int:
+        return 1 + max((one.load for one in self._loads), default=0)
 
     @staticmethod
     def _is_damaged(*versions: Version | None) -> bool:
         return any(version is None or damage(version) for version in versions)
 
-    def _plan(
-        self, contract: Contract, loads: Sequence[Load], noted: Mapping[str, Any]
-    ) -> tuple[_Source | None, Difference]:
+    def _plan(self, contract: Contract) -> tuple[_Source | None, Difference]:
         assert contract.source is not None
-        own = [load for load in loads if load.source == contract.source]
+        own = [load for load in self._loads if load.source == contract.source]
         files = list_files(self.warehouse.root, contract.source)
-        difference = compare(
-            self.warehouse.root, contract.source, files, own, self.work.fingerprinter
-        )
+        fingerprinter = self.work.fingerprinter
+        difference = compare(self.warehouse.root, contract.source, files, own, fingerprinter)
         version = self.warehouse.version(contract.name)
-        reason = self._why_anew(contract, version, noted, difference)
+        reason = self._why_anew(contract, version, self._noted, difference)
+        parser = Parser(self.warehouse.root, contract, fingerprinter, self._pool)
         if reason:
-            return _Source(contract, files, [], reason, True, difference), difference
+            return _Source(contract, files, {}, reason, True, difference, parser), difference
         if difference.new:
-            known = [load.fingerprint for load in own if load.state == "read"]
-            reason = f"{len(difference.new)} new files"
-            return _Source(contract, difference.new, known, reason, False, difference), difference
+            known = {load.fingerprint: load.size for load in own if load.state == "read"}
+            new, reason = difference.new, f"{len(difference.new)} new files"
+            return _Source(contract, new, known, reason, False, difference, parser), difference
         return None, difference
 
     def _why_anew(
@@ -119,20 +129,13 @@ class Landing:
             return f"{len(difference.changed)} files changed, {len(difference.gone)} gone"
         return damage(version)
 
-    def _parse(self, source: _Source, load: int) -> None:
-        contract = source.contract
-        self.work.progress(f"{contract.name}: reading {len(source.files)} files")
+    def _parse(self, source: _Source) -> None:
+        self.work.progress(f"{source.contract.name}: reading {len(source.files)} files")
         begin = time.monotonic()
-        source.parsed = self.parsers[contract.name].parse(
-            source.files,
-            source.known,
-            load,
-            self.work.target(contract.name, contract.columns),
-            self.work.target("quarantine", MACHINERY_COLUMNS["quarantine"]),
-        )
+        source.parsed = source.parser.finish()
         rows = sum(parquet.count_rows(path) for path in source.parsed.typed)
         seconds = time.monotonic() - begin
-        self.work.built.append(Built(contract.name, source.reason, rows, seconds))
+        self.work.built.append(Built(source.contract.name, source.reason, rows, seconds))
 
     def _commit_typed(self, source: _Source) -> Version:
         assert source.parsed is not None
@@ -147,17 +150,17 @@ class Landing:
             contract.name, source.parsed.typed, notes, keep={file.uri for file in kept}
         )
 
-    def _commit_quarantine(self, sources: Sequence[_Source], loads: Sequence[Load]) -> None:
+    def _commit_quarantine(self) -> None:
         before = self.warehouse.version("quarantine")
         kept = list(before.files) if before else []
-        for source in sources:
+        for source in self._sources:
             if source.anew:
-                name = f"{source.contract.source}.parquet"
-                kept = [file for file in kept if file.path.name != name]
-        added = [path for s in sources if s.parsed for path in s.parsed.quarantine]
+                name = source.contract.source
+                kept = [file for file in kept if file.path.name.split(".")[0] != name]
+        added = [path for s in self._sources if s.parsed for path in s.parsed.quarantine]
         if before and not added and len(kept) == len(before.files):
             return
-        self.work.target("quarantine", MACHINERY_COLUMNS["quarantine"])
+        self.work.target("quarantine", MACHINERY_COLUMNS["quarantine"])  # so that it is made
         notes = {"files": self.work.fingerprints(added, before)}
         self.warehouse.commit("quarantine", added, notes, keep={file.uri for file in kept})
 

@@ -62,7 +62,7 @@ class Warehouse:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._tables: dict[str, Table | None] = {}
-        self._to_remake: dict[str, tuple[Sequence[Column], str]] = {}
+        self._to_make: dict[str, tuple[Sequence[Column], str]] = {}
 
     @property
     def exists(self) -> bool:
@@ -90,16 +90,14 @@ class Warehouse:
         )
 
     def fields(self, table: str, columns: Sequence[Column], location: str) -> tuple[Field, ...]:
-        """The fields of a table for writing its files; makes the table if it isn't there.
+        """The fields of a table for writing its files.
 
-        A table whose columns are others than `columns` is made anew by the commit that follows.
+        Where the table isn't there or has other columns, the commit that follows makes it (anew).
         """
         loaded = self._load(table)
-        if loaded is not None and not _has_columns(loaded, columns):
-            self._to_remake[table] = (columns, location)
+        if loaded is None or not _has_columns(loaded, columns):
+            self._to_make[table] = (columns, location)
             return tuple(Field(c.name, c.type, n) for n, c in enumerate(columns, start=1))
-        if loaded is None:
-            loaded = self._create(table, columns, location)
         types = {column.name: column.type for column in columns}
         return tuple(Field(f.name, types[f.name], f.field_id) for f in loaded.schema().fields)
 
@@ -116,7 +114,7 @@ class Warehouse:
         """
         from pyiceberg.exceptions import CommitFailedException
 
-        outdated = self._remake(table) if table in self._to_remake else set()
+        outdated = self._make(table) if table in self._to_make else set()
         loaded = self._load(table)
         if loaded is None:
             raise StorageError(f"table {table}: not there to commit to")
@@ -198,14 +196,15 @@ class Warehouse:
             self._tables[table] = loaded
         return self._tables[table]
 
-    def _remake(self, table: str) -> set[Path]:
-        """Make a table anew, with other columns; gives the files of the old one."""
+    def _make(self, table: str) -> set[Path]:
+        """Make a table, in the place of one with other columns; gives the files of that."""
         outdated = self.referenced(table)
-        self._catalog.drop_table(f"{NAMESPACE}.{table}")
-        self._create(table, *self._to_remake.pop(table))
+        if outdated:
+            self._catalog.drop_table(f"{NAMESPACE}.{table}")
+        self._create(table, *self._to_make.pop(table))
         return outdated
 
-    def _create(self, table: str, columns: Sequence[Column], location: str) -> Table:
+    def _create(self, table: str, columns: Sequence[Column], location: str) -> None:
         from pyiceberg.schema import Schema
         from pyiceberg.types import (
             BinaryType,
@@ -244,7 +243,6 @@ class Warehouse:
             location=to_uri(self.root / location),
             properties=properties,
         )
-        return self._tables[table]  # type: ignore[return-value]
 
     @cached_property
     def _catalog(self) -> SqlCatalog:

@@ -1,0 +1,223 @@
+"""Typed rows on their way from raw bytes into Parquet, a row group at a time."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from stedi.contracts import Column
+from stedi.landing import scan
+from stedi.landing.records import LONG_MAX, LONG_MIN, Record
+from stedi.landing.window import WINDOW_BYTES, Window
+from stedi.parquet import ParquetFile
+
+GROUP_ROWS = 1 << 17
+_TEXT_BYTES = 8 * WINDOW_BYTES
+_OPEN_NUMBERS = 1 << 14
+_LONGEST_KEY = 256
+_MOST_SPELLINGS = 128
+_KINDS = {"long": scan.LONG, "double": scan.DOUBLE, "string": scan.TEXT}
+_NOT_AS_IT_STANDS = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
+
+Bools = npt.NDArray[np.bool_]
+
+
+class Vocabulary:
+    """The keys that a scan knows: the contract's, and spellings and unknown keys it is taught."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = columns
+        self._slots = {(c.json_key or c.name).lower(): n for n, c in enumerate(columns)}
+        self._spellings = {c.json_key or c.name: n for n, c in enumerate(columns)}
+        self.keys = self._keys()
+
+    def teach(self, spellings: Sequence[str]) -> None:
+        """Take up the keys of a record, as far as there is room."""
+        fresh = [one for one in spellings if one not in self._spellings and _can_be_taught(one)]
+        for spelling in fresh[: _MOST_SPELLINGS - len(self._spellings)]:
+            slot = self._slots.setdefault(spelling.lower(), len(self._slots))
+            if slot < scan.MOST_SLOTS:
+                self._spellings[spelling] = slot
+        if fresh:
+            self.keys = self._keys()
+
+    def _keys(self) -> scan.Keys:
+        columns = self._columns
+        texts = [spelling.encode() for spelling in self._spellings]
+        unknown = [scan.UNKNOWN] * (len(self._slots) - len(columns))
+        return scan.Keys(
+            text=np.array(bytearray(b"".join(texts)), np.uint8),
+            ends=np.cumsum([0, *map(len, texts)], dtype=np.int64),
+            slots=np.array(list(self._spellings.values()), np.int64),
+            kinds=np.array([_KINDS[c.type] for c in columns] + unknown, np.int64),
+            required=np.array([c.required for c in columns], np.bool_),
+            least_long=np.array([_least_long(c) for c in columns], np.int64),
+            most_long=np.array([_most_long(c) for c in columns], np.int64),
+            least_double=np.array([_or(c.minimum, -math.inf) for c in columns], np.float64),
+            most_double=np.array([_or(c.maximum, math.inf) for c in columns], np.float64),
+            least_length=np.array([_or(c.min_length, 0) for c in columns], np.int64),
+            most_length=np.array([_or(c.max_length, LONG_MAX) for c in columns], np.int64),
+        )
+
+
+def _can_be_taught(spelling: str) -> bool:
+    return len(spelling) <= _LONGEST_KEY and not _NOT_AS_IT_STANDS.search(spelling)
+
+
+def _or(limit: float | None, otherwise: float) -> float:
+    return otherwise if limit is None else limit
+
+
+def _least_long(column: Column) -> int:
+    return LONG_MIN if column.minimum is None else max(LONG_MIN, math.ceil(column.minimum))
+
+
+def _most_long(column: Column) -> int:
+    return LONG_MAX if column.maximum is None else min(LONG_MAX, math.floor(column.maximum))
+
+
+@dataclass(frozen=True)
+class Scanned:
+    """How one scan ended: whether at something that it can't read.
+
+    `misfits` are the places of records whose values turned out not to fit; they are not loaded.
+    """
+
+    is_unclear: bool
+    misfits: Sequence[int]
+
+
+class Rows:
+    """Rows of one table, collected by column and written a row group at a time.
+
+    `records` counts them, `unknown_keys` those with keys that the contract lacks.
+    """
+
+    def __init__(self, columns: Sequence[Column], file: ParquetFile) -> None:
+        self._contract = columns
+        self._file = file
+        self._vocabulary = Vocabulary(columns)
+        self._texts = [n for n, column in enumerate(columns) if column.type == "string"]
+        self._columns = _room(len(columns), _TEXT_BYTES)
+        self._kept = np.ones(GROUP_ROWS, np.bool_)
+        self._rows = 0
+        self.records = self.unknown_keys = 0
+
+    def scan(self, window: Window) -> Scanned:
+        """Read records from where `window` stands, as far as they are clear or there is room."""
+        self._reserve(window.end - window.at)
+        first, columns = self._rows, self._columns
+        status, at, self._rows, lines, unknown, n_open = scan.scan(
+            window.array, window.at, window.end, self._vocabulary.keys, columns, first
+        )
+        window.advance(at, lines)
+        fits = self._convert_open(n_open, first)
+        for slot, column in enumerate(self._contract):
+            if column.pattern is not None and self._rows > first:
+                fits &= self._matches(slot, column.pattern, first)
+        misfits = columns.begins[first : self._rows][~fits].tolist()
+        self._kept[first : self._rows] = fits
+        self.records += self._rows - first - len(misfits)
+        self.unknown_keys += unknown
+        if status == scan.FULL:
+            self.flush()
+        return Scanned(status == scan.UNCLEAR, misfits)
+
+    def add(self, record: Record) -> None:
+        """Add a record that was read piece by piece; scans learn its keys."""
+        values = record.values
+        self._reserve(sum(4 * len(value) for value in values if isinstance(value, str)))
+        row, columns = self._rows, self._columns
+        for slot, (value, column) in enumerate(zip(values, self._contract, strict=True)):
+            columns.valid[slot, row] = value is not None
+            begin = int(columns.text_ends[slot, row])
+            text = value.encode() if isinstance(value, str) else b""
+            columns.text[slot, begin : begin + len(text)] = np.frombuffer(text, np.uint8)
+            columns.text_ends[slot, row + 1] = begin + len(text)
+            if column.type == "long":
+                columns.longs[slot, row] = value or 0
+            elif column.type == "double":
+                columns.doubles[slot, row] = 0.0 if value is None else value
+        self._kept[row] = True
+        self._rows += 1
+        self._vocabulary.teach(record.keys)
+        self.records += 1
+        self.unknown_keys += record.has_unknown_keys
+
+    def flush(self) -> None:
+        """Write what was collected as a row group."""
+        if self._rows:
+            arrays = [self._array(slot, 0) for slot in range(len(self._contract))]
+            batch = pa.RecordBatch.from_arrays(arrays, schema=self._file.schema)
+            kept = self._kept[: self._rows]
+            self._file.write(batch if kept.all() else batch.filter(pa.array(kept)))
+        self._rows = 0
+
+    def _reserve(self, size: int) -> None:
+        """Have room for one more row, and `size` more bytes of each text."""
+        used = max((int(self._columns.text_ends[n, self._rows]) for n in self._texts), default=0)
+        room, wanted = self._columns.text.shape[1], max(size, _TEXT_BYTES)
+        if self._rows == GROUP_ROWS or used + size > room or room != wanted:
+            self.flush()
+        if room != wanted:
+            self._columns = _room(len(self._contract), wanted)
+
+    def _convert_open(self, count: int, first: int) -> Bools:
+        """Convert the decimal numbers that the scan left open; which new rows' numbers fit."""
+        columns = self._columns
+        fits = np.ones(self._rows - first, np.bool_)
+        if count:
+            texts = _strings(count, None, columns.open_ends, columns.open_text)
+            numbers = texts.cast(pa.float64()).to_numpy()
+            rows, slots = columns.open_rows[:count], columns.open_columns[:count]
+            columns.doubles[slots, rows] = numbers
+            keys = self._vocabulary.keys
+            fit = (keys.least_double[slots] <= numbers) & (numbers <= keys.most_double[slots])
+            fits[rows[~fit] - first] = False
+        return fits
+
+    def _matches(self, slot: int, pattern: str, first: int) -> Bools:
+        """Which new rows' texts match a pattern; each text is looked at once."""
+        texts = self._array(slot, first).dictionary_encode()
+        matching = [bool(re.search(pattern, text)) for text in texts.dictionary.to_pylist()]
+        found = pa.array(matching, pa.bool_()).take(texts.indices).fill_null(True)
+        return np.asarray(found.to_numpy(zero_copy_only=False))
+
+    def _array(self, slot: int, first: int) -> pa.Array:
+        columns, count = self._columns, self._rows - first
+        valid = columns.valid[slot, first : self._rows]
+        bits = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+        if slot in self._texts:
+            return _strings(count, bits, columns.text_ends[slot, first:], columns.text[slot])
+        is_long = self._contract[slot].type == "long"
+        values = (columns.longs if is_long else columns.doubles)[slot, first : self._rows]
+        type_ = pa.int64() if is_long else pa.float64()
+        return pa.Array.from_buffers(type_, count, [bits, pa.py_buffer(values)])
+
+
+def _strings(
+    count: int, bits: pa.Buffer | None, ends: npt.NDArray[np.int32], text: npt.NDArray[np.uint8]
+) -> pa.Array:
+    offsets = pa.py_buffer(ends[: count + 1])
+    return pa.Array.from_buffers(pa.string(), count, [bits, offsets, pa.py_buffer(text)])
+
+
+def _room(n_columns: int, text_bytes: int) -> scan.Columns:
+    return scan.Columns(
+        longs=np.empty((n_columns, GROUP_ROWS), np.int64),
+        doubles=np.empty((n_columns, GROUP_ROWS), np.float64),
+        text=np.empty((n_columns, text_bytes), np.uint8),
+        text_ends=np.zeros((n_columns, GROUP_ROWS + 1), np.int32),
+        valid=np.ones((n_columns, GROUP_ROWS), np.uint8),
+        begins=np.empty(GROUP_ROWS, np.int64),
+        open_rows=np.empty(_OPEN_NUMBERS, np.int64),
+        open_columns=np.empty(_OPEN_NUMBERS, np.int64),
+        open_text=np.empty(_OPEN_NUMBERS * scan.LONGEST_NUMBER, np.uint8),
+        open_ends=np.zeros(_OPEN_NUMBERS + 1, np.int32),
+    )

@@ -1,0 +1,402 @@
+"""Reads records that fit their contract, compiled: one strict pass from bytes to typed columns.
+
+`scan` stops before the first record that it isn't sure of, which `stedi.landing.records` then looks
+at; so what it takes it must read exactly as that does. It takes objects of scalar values with keys
+it was taught, in any order and however spaced, whole numbers of up to 18 digits, decimal numbers,
+text without escapes. Numba compiles it when it is first called on a machine and keeps the result.
+
+The bytes behind `end` must be NUL: no token goes on over one, so that no place but the beginning of
+a record has to be compared with `end`.
+
+Decimal numbers whose digits make a whole number below 2^53 and whose power of ten is at most 22 are
+exact after one division or multiplication (W. D. Clinger, "How to read floating point numbers
+accurately", PLDI 1990); the texts of others are collected for Arrow to convert.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+Ints: TypeAlias = npt.NDArray[np.int64]
+Doubles: TypeAlias = npt.NDArray[np.float64]
+
+LONG, DOUBLE, TEXT, UNKNOWN = 0, 1, 2, 3
+DONE, UNCLEAR, FULL = 0, 1, 2
+MOST_SLOTS = 62
+LONGEST_NUMBER = 32
+_LONGEST_EXPONENT = 280
+_POWERS_OF_TEN = 10.0 ** np.arange(23)
+_EXACT = 1 << 53
+_TAB, _NEWLINE, _RETURN, _SPACE, _QUOTE, _COMMA, _COLON, _BACKSLASH = b'\t\n\r ",:\\'
+_LIST, _UNLIST, _OBJECT, _UNOBJECT = b"[]{}"
+_PLUS, _MINUS, _POINT, _0, _9, _E, _SMALL_E, _N = b"+-.09Een"
+
+
+class Keys(NamedTuple):
+    """What a contract lets a record hold.
+
+    Spelling `n` is `text[ends[n] : ends[n + 1]]` and means slot `slots[n]`. The first slots
+    are the columns, in order; those behind are keys that the contract lacks. By slot: `kinds`,
+    whether it is `required`, and the ranges of numbers and of lengths in characters.
+    """
+
+    text: Bytes
+    ends: Ints
+    slots: Ints
+    kinds: Ints
+    required: npt.NDArray[np.bool_]
+    least_long: Ints
+    most_long: Ints
+    least_double: Doubles
+    most_double: Doubles
+    least_length: Ints
+    most_length: Ints
+
+
+class Columns(NamedTuple):
+    """Room for rows, by column and row; of each column only the array of its kind is used.
+
+    `text` holds the texts of a column one after another, `text_ends` where each ends, after a 0.
+    `begins` is where a row's record began. `open_rows` and `open_columns` name the decimal numbers
+    that have yet to be converted; their texts are laid out in the same way.
+    """
+
+    longs: Ints
+    doubles: Doubles
+    text: Bytes
+    text_ends: npt.NDArray[np.int32]
+    valid: Bytes
+    begins: Ints
+    open_rows: Ints
+    open_columns: Ints
+    open_text: Bytes
+    open_ends: npt.NDArray[np.int32]
+
+
+def _compiled(function: _Function) -> _Function:
+    """Let Numba compile a function that allocates nothing, and keep the result on this machine."""
+    options: dict[str, Any] = {"nogil": True, "_nrt": False}
+    try:
+        return cast(_Function, njit(cache=True, **options)(function))
+    except RuntimeError:  # there is nowhere to keep it
+        return cast(_Function, njit(**options)(function))
+
+
+def _inlined(function: _Function) -> _Function:
+    """Make a function part of the compiled one that calls it; worth a quarter of its time."""
+    return cast(_Function, njit(inline="always")(function))
+
+
+@_compiled
+def scan(
+    data: Bytes, at: int, end: int, keys: Keys, columns: Columns, row: int
+) -> tuple[int, int, int, int, int, int]:
+    """Read records from `data[at:end]` into `columns` from `row` on.
+
+    Gives why it stopped (`DONE` at the end, `UNCLEAR`, or `FULL`), where, the next row, how many
+    newlines it passed, how many records had keys that the contract lacks, and how many decimal
+    numbers are open.
+    """
+    n_columns, most_rows = columns.valid.shape
+    most_open = len(columns.open_rows) - n_columns
+    every_key = (1 << n_columns) - 1
+    newlines = unknown = n_open = 0
+    while True:
+        while True:  # what may stand between records
+            c = data[at]
+            if c == _NEWLINE:
+                newlines += 1
+            elif c not in (_COMMA, _SPACE, _RETURN, _TAB, _LIST, _UNLIST):
+                break
+            at += 1
+        if at >= end:
+            return DONE, end, row, newlines, unknown, n_open
+        if row == most_rows or n_open > most_open:
+            return FULL, at, row, newlines, unknown, n_open
+        behind, lines, opened, seen = _record(data, at, keys, columns, row, n_open)
+        if behind < 0:
+            return UNCLEAR, at, row, newlines, unknown, n_open
+        if seen & every_key != every_key:
+            for column in range(n_columns):
+                if not seen >> column & 1:
+                    if keys.required[column]:
+                        return UNCLEAR, at, row, newlines, unknown, n_open
+                    columns.valid[column, row] = 0
+                    columns.text_ends[column, row + 1] = columns.text_ends[column, row]
+        columns.begins[row] = at
+        at, newlines, n_open = behind, newlines + lines, opened
+        unknown += seen > every_key
+        row += 1
+
+
+@_inlined
+def _record(
+    data: Bytes, at: int, keys: Keys, columns: Columns, row: int, n_open: int
+) -> tuple[int, int, int, int]:
+    """Behind a record, the newlines in it, the open numbers, and a bit for each slot; or -1."""
+    unclear = -1, 0, n_open, 0
+    newlines = seen = spelling = 0
+    if data[at] != _OBJECT:
+        return unclear
+    while True:
+        at, newlines = _skip_space(data, at + 1, newlines)
+        at, spelling = _key(data, at, keys, spelling)
+        if spelling < 0:
+            return unclear
+        slot = keys.slots[spelling]
+        spelling += 1
+        if seen >> slot & 1:
+            return unclear
+        seen |= 1 << slot
+        at, newlines = _skip_space(data, at, newlines)
+        if data[at] != _COLON:
+            return unclear
+        at, newlines = _skip_space(data, at + 1, newlines)
+        kind = keys.kinds[slot]
+        if kind == UNKNOWN:
+            at = _scalar(data, at)
+        elif data[at] == _N:
+            at = _literal(data, at)
+            if keys.required[slot]:
+                return unclear
+            columns.valid[slot, row] = 0
+            columns.text_ends[slot, row + 1] = columns.text_ends[slot, row]
+        elif kind == LONG:
+            at, long = _long(data, at)
+            if not keys.least_long[slot] <= long <= keys.most_long[slot]:
+                return unclear
+            columns.longs[slot, row] = long
+            columns.valid[slot, row] = 1
+        elif kind == DOUBLE:
+            first = at
+            at, double, is_exact = _double(data, at)
+            if is_exact:
+                if not keys.least_double[slot] <= double <= keys.most_double[slot]:
+                    return unclear
+                columns.doubles[slot, row] = double
+            elif at >= 0:
+                _keep_open(data, first, at, columns, n_open, slot, row)
+                n_open += 1
+            columns.valid[slot, row] = 1
+        else:
+            begin = columns.text_ends[slot, row]
+            at, text_end, length = _text(data, at, columns.text[slot], begin)
+            if not keys.least_length[slot] <= length <= keys.most_length[slot]:
+                return unclear
+            columns.text_ends[slot, row + 1] = text_end
+            columns.valid[slot, row] = 1
+        if at < 0:
+            return unclear
+        at, newlines = _skip_space(data, at, newlines)
+        if data[at] == _UNOBJECT:
+            return at + 1, newlines, n_open, seen
+        if data[at] != _COMMA:
+            return unclear
+
+
+@_compiled
+def _skip_space(data: Bytes, at: int, newlines: int) -> tuple[int, int]:
+    while data[at] <= _SPACE:
+        c = data[at]
+        if c == _NEWLINE:
+            newlines += 1
+        elif c not in (_SPACE, _RETURN, _TAB):
+            break
+        at += 1
+    return at, newlines
+
+
+@_compiled
+def _key(data: Bytes, at: int, keys: Keys, expected: int) -> tuple[int, int]:
+    """Behind the key at `at`, and which spelling it is, `expected` tried first; -1 if none is."""
+    if data[at] == _QUOTE:
+        at += 1
+        count = len(keys.slots)
+        for step in range(count):
+            spelling = expected + step
+            if spelling >= count:
+                spelling -= count
+            first = keys.ends[spelling]
+            length = keys.ends[spelling + 1] - first
+            if data[at + length] == _QUOTE:
+                n = 0
+                while n < length and data[at + n] == keys.text[first + n]:
+                    n += 1
+                if n == length:
+                    return at + length + 1, spelling
+    return at, -1
+
+
+@_compiled
+def _long(data: Bytes, at: int) -> tuple[int, int]:
+    """Behind a whole number of up to 18 digits (12.0 is whole), and its value; or -1."""
+    negative = data[at] == _MINUS
+    at += negative
+    first, value = at, 0
+    while _0 <= data[at] <= _9:
+        value = value * 10 + (data[at] - _0)
+        at += 1
+    digits = at - first
+    if digits == 0 or digits > 18 or (digits > 1 and data[first] == _0):
+        return -1, 0
+    if data[at] == _POINT:
+        at += 1
+        first = at
+        while data[at] == _0:
+            at += 1
+        if at == first:
+            return -1, 0
+    c = data[at]
+    if _0 <= c <= _9 or c in (_E, _SMALL_E):
+        return -1, 0
+    return at, -value if negative else value
+
+
+@_inlined
+def _double(data: Bytes, at: int) -> tuple[int, float, bool]:
+    """Behind a number, its value, and whether that is exact already; or -1."""
+    begin = at
+    negative = data[at] == _MINUS
+    at += negative
+    first, value = at, 0
+    while _0 <= data[at] <= _9:
+        value = value * 10 + (data[at] - _0)
+        at += 1
+    digits = at - first
+    if digits == 0 or (digits > 1 and data[first] == _0):
+        return -1, 0.0, False
+    power = 0
+    if data[at] == _POINT:
+        at += 1
+        first = at
+        while _0 <= data[at] <= _9:
+            value = value * 10 + (data[at] - _0)
+            at += 1
+        power = first - at
+        if power == 0:
+            return -1, 0.0, False
+        digits -= power
+    if data[at] == _E or data[at] == _SMALL_E:
+        at += 1
+        sign = 1
+        if data[at] == _PLUS or data[at] == _MINUS:
+            sign = 1 if data[at] == _PLUS else -1
+            at += 1
+        first, exponent = at, 0
+        while _0 <= data[at] <= _9 and exponent < 1000:
+            exponent = exponent * 10 + (data[at] - _0)
+            at += 1
+        if at == first or exponent > _LONGEST_EXPONENT:
+            return -1, 0.0, False
+        power += sign * exponent
+    if digits > 18 or value > _EXACT or not -22 <= power <= 22:
+        if at - begin > LONGEST_NUMBER:
+            return -1, 0.0, False
+        return at, 0.0, False
+    double = float(value)
+    double = double / _POWERS_OF_TEN[-power] if power < 0 else double * _POWERS_OF_TEN[power]
+    return at, -double if negative else double, True
+
+
+@_compiled
+def _keep_open(
+    data: Bytes, first: int, end: int, columns: Columns, n: int, column: int, row: int
+) -> None:
+    columns.open_rows[n] = row
+    columns.open_columns[n] = column
+    o = columns.open_ends[n]
+    for i in range(first, end):
+        columns.open_text[o] = data[i]
+        o += 1
+    columns.open_ends[n + 1] = o
+
+
+@_compiled
+def _text(data: Bytes, at: int, out: Bytes, o: int) -> tuple[int, int, int]:
+    """Behind a text without escapes, copied to `out[o:]`; where its copy ends; its characters."""
+    if data[at] != _QUOTE:
+        return -1, o, 0
+    at += 1
+    first, more = o, 0
+    while True:
+        c = data[at]
+        if c == _QUOTE:
+            return at + 1, o, o - first - more
+        if c == _BACKSLASH or c < _SPACE:
+            return -1, o, 0
+        if c < 128:
+            out[o] = c
+            at += 1
+            o += 1
+            continue
+        size = _utf8(data, at)
+        if size == 0:
+            return -1, o, 0
+        more += size - 1
+        for _ in range(size):
+            out[o] = data[at]
+            at += 1
+            o += 1
+
+
+@_compiled
+def _utf8(data: Bytes, at: int) -> int:
+    """How many bytes the character beyond ASCII at `at` has; 0 if it is none (RFC 3629)."""
+    c, second = data[at], data[at + 1]
+    if 0xC2 <= c <= 0xDF:
+        return 2 if 0x80 <= second <= 0xBF else 0
+    if 0xE0 <= c <= 0xEF:
+        least = 0xA0 if c == 0xE0 else 0x80
+        most = 0x9F if c == 0xED else 0xBF
+        return 3 if least <= second <= most and 0x80 <= data[at + 2] <= 0xBF else 0
+    if 0xF0 <= c <= 0xF4:
+        least = 0x90 if c == 0xF0 else 0x80
+        most = 0x8F if c == 0xF4 else 0xBF
+        rest = 0x80 <= data[at + 2] <= 0xBF and 0x80 <= data[at + 3] <= 0xBF
+        return 4 if least <= second <= most and rest else 0
+    return 0
+
+
+@_compiled
+def _scalar(data: Bytes, at: int) -> int:
+    """Behind any text without escapes, number or literal; or -1."""
+    c = data[at]
+    if c == _QUOTE:
+        at += 1
+        while data[at] != _QUOTE:
+            c = data[at]
+            if c == _BACKSLASH or c < _SPACE:
+                return -1
+            size = 1 if c < 128 else _utf8(data, at)
+            if size == 0:
+                return -1
+            at += size
+        return at + 1
+    if c == _MINUS or _0 <= c <= _9:
+        return _double(data, at)[0]
+    return _literal(data, at)
+
+
+@_compiled
+def _literal(data: Bytes, at: int) -> int:
+    """Behind true, false or null; or -1."""
+    if data[at] == 110 and data[at + 1] == 117 and data[at + 2] == 108 and data[at + 3] == 108:
+        return at + 4
+    if data[at] == 116 and data[at + 1] == 114 and data[at + 2] == 117 and data[at + 3] == 101:
+        return at + 4
+    if (
+        data[at] == 102
+        and data[at + 1] == 97
+        and data[at + 2] == 108
+        and data[at + 3] == 115
+        and data[at + 4] == 101
+    ):
+        return at + 5
+    return -1

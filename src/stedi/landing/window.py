@@ -1,0 +1,129 @@
+"""A stretch of a raw file's content that slides forward over it, in memory of a set size."""
+
+from __future__ import annotations
+
+import hmac
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import zstandard
+
+WINDOW_BYTES = 1 << 20
+LONGEST_RECORD = 1 << 28
+"""A record with more bytes than this is set aside as cut off here."""
+PADDING = 1 << 10
+_PACKED_BYTES = 1 << 13
+_COMPRESSIONS: Mapping[str, Callable[[], Any]] = {
+    ".gz": lambda: zlib.decompressobj(wbits=31),
+    ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
+}
+
+
+class Window:
+    """What is seen of a file: `data[at:end]`, with NUL behind it.
+
+    `data` is a bytearray and `array` the same bytes for NumPy; both are others after `slide`.
+    `offset` is where `data` begins in the (uncompressed) content, `line` the line of `at`.
+    `has_ended` says that no more follows, `is_last` that no more is going to be seen at once.
+    """
+
+    def __init__(self, path: Path, digest: hmac.HMAC | None) -> None:
+        self.data = bytearray(WINDOW_BYTES + PADDING)
+        self.array = np.frombuffer(self.data, np.uint8)
+        self.at = self.end = self.offset = 0
+        self.line = 1
+        self.is_last = self.has_ended = False
+        self.is_damaged = False
+        self._file = path.open("rb", buffering=0)
+        self._digest = digest
+        make = _COMPRESSIONS.get(path.suffix)
+        self._unpacked = self._unpack(make) if make else None
+        self._left = memoryview(b"")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    @property
+    def ends_damaged(self) -> bool:
+        """Whether all was seen of an archive that is damaged behind it."""
+        return self.is_damaged and self.has_ended and self.at == self.end
+
+    def newlines(self, begin: int, end: int) -> int:
+        """How many newlines there are in `data[begin:end]`."""
+        return self.data.count(b"\n", begin, end)
+
+    def advance(self, at: int, lines: int) -> None:
+        """Go on to `at`, over that many newlines."""
+        self.at, self.line = at, self.line + lines
+
+    def slide(self) -> None:
+        """Let go of what lies before `at`, and see more behind.
+
+        The window grows where nothing could be let go of, up to `LONGEST_RECORD`.
+        """
+        kept = self.end - self.at
+        size = WINDOW_BYTES
+        while size <= kept:
+            size *= 2
+        if size + PADDING == len(self.data):
+            self.data[:kept] = bytes(memoryview(self.data)[self.at : self.end])
+        else:
+            data = bytearray(size + PADDING)
+            data[:kept] = memoryview(self.data)[self.at : self.end]
+            self.data, self.array = data, np.frombuffer(data, np.uint8)
+        self.offset += self.at
+        self.at, self.end = 0, kept
+        with memoryview(self.data) as view:
+            while self.end < size and not self.has_ended:
+                count = self._read(view[self.end : size])
+                self.end += count
+                self.has_ended = count == 0
+        self.is_last = self.has_ended or size >= LONGEST_RECORD
+        self.data[self.end : self.end + PADDING] = bytes(PADDING)
+
+    def _read(self, view: memoryview) -> int:
+        if self._unpacked is None:
+            count = self._file.readinto(view) or 0
+            if self._digest is not None:
+                self._digest.update(view[:count])
+            return count
+        while not self._left:
+            try:
+                self._left = memoryview(next(self._unpacked))
+            except StopIteration:
+                return 0
+        count = min(len(view), len(self._left))
+        view[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+    def _unpack(self, make: Callable[[], Any]) -> Iterator[bytes]:
+        """The content of an archive of one or more frames, up to where it is damaged."""
+        frame, begun = make(), False
+        while packed := self._file.read(_PACKED_BYTES):
+            if self._digest is not None:
+                self._digest.update(packed)
+            while packed and not self.is_damaged:
+                begun = True
+                try:
+                    content = frame.decompress(packed)
+                except (zlib.error, zstandard.ZstdError):
+                    self.is_damaged = True
+                    break
+                yield content
+                packed = frame.unused_data if frame.eof else b""
+                if frame.eof:
+                    frame, begun = make(), False
+        self.is_damaged |= begun
