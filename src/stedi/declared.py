@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
-from stedi.contracts import Column, Contract, read_contracts
+from sqlglot import exp
+
+from stedi.contracts import Column, Contract, Rule, read_contracts
 from stedi.errors import DeclarationError
-from stedi.transforms import MACHINERY_COLUMNS, SEED, Transform, read_transforms
+from stedi.transforms import MACHINERY_COLUMNS, SEED, Transform, parse, read_transforms, typed
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Declarations:
     profile: str
     contracts: Mapping[str, Contract]
     transforms: Mapping[str, Transform]
+    _known: dict[str, exp.Query] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def landing(self) -> tuple[Contract, ...]:
@@ -40,9 +43,32 @@ class Declarations:
             **{name: contract.location for name, contract in self.contracts.items()},
         }
 
-    def candidate_schemas(self, table: str) -> Mapping[str, tuple[Column, ...]]:
-        """The columns that the rules of `table` see: its working columns too."""
-        return {**self.schemas, table: self.contracts[table].selected_columns}
+    def select(self, table: str) -> exp.Query:
+        """The SELECT of a derived table, resolved and typed; raises `DeclarationError`."""
+        transform = self.transforms[table]
+        return self._typed(transform.tree, self.schemas, transform.place)
+
+    def reasons(self, table: str) -> exp.Query | None:
+        """The query that counts a derived table's dropped rows by reason, resolved and typed."""
+        transform = self.transforms[table]
+        if transform.reasons is None:
+            return None
+        return self._typed(transform.reasons, self.schemas, transform.place)
+
+    def rule(self, table: str, rule: Rule) -> exp.Query:
+        """The query of a rule, resolved and typed; it sees the working columns of its table too."""
+        contract = self.contracts[table]
+        place = f"{contract.place}, rule {rule.name}"
+        schemas = {**self.schemas, table: contract.selected_columns}
+        return self._typed(parse(rule.query, place), schemas, place)
+
+    def _typed(
+        self, tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: str
+    ) -> exp.Query:
+        key = f"{place}: {tree.sql()}"
+        if key not in self._known:
+            self._known[key] = typed(tree, schemas, place)
+        return self._known[key]
 
     def fingerprint(self, table: str) -> str:
         """Changes whenever what is declared of a table does."""

@@ -11,7 +11,7 @@ from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import DeclarationError
 from stedi.privacy.flow import origins
-from stedi.transforms import Transform, parse, typed
+from stedi.transforms import Transform
 
 
 def check(declarations: Declarations, engine: Engine) -> None:
@@ -57,9 +57,7 @@ def _transform_problems(
 ) -> Iterator[str]:
     contract = declarations.contracts[transform.table]
     reached = origins(transform.tree, declarations.schemas, transform.place)
-    given = _types(
-        engine, typed(transform.tree, declarations.schemas, transform.place), transform.place
-    )
+    given = _types(engine, declarations.select(transform.table), transform.place)
     wanted = {column.name: column for column in contract.selected_columns}
     for name in wanted.keys() - given.keys():
         yield f"{transform.place}: gives no column {name}, which {contract.place} has"
@@ -101,11 +99,10 @@ def _weakened(
 
 
 def _rule_problems(contract: Contract, declarations: Declarations, engine: Engine) -> Iterator[str]:
-    schemas = declarations.candidate_schemas(contract.name)
     engine.declare(contract.name, contract.selected_columns, ())
     for rule in contract.rules:
         place = f"{contract.place}, rule {rule.name}"
-        given = _types(engine, typed(parse(rule.query, place), schemas, place), place)
+        given = _types(engine, declarations.rule(contract.name, rule), place)
         if list(given.values()) != ["long"]:
             yield f"{place}: a rule counts: it gives one whole number"
     engine.declare(contract.name, contract.columns, ())

@@ -14,7 +14,7 @@ import pyarrow as pa
 from stedi.contracts import Column
 from stedi.landing import scan
 from stedi.landing.records import LONG_MAX, LONG_MIN, Record
-from stedi.landing.window import WINDOW_BYTES, Window
+from stedi.landing.window import PADDING, WINDOW_BYTES, Window
 from stedi.parquet import ParquetFile
 
 GROUP_ROWS = 1 << 17
@@ -93,6 +93,12 @@ class Scanned:
     misfits: Sequence[int]
 
 
+def prepare() -> None:
+    """Have the scan loaded, or compiled when it is first used on a machine."""
+    nothing = np.zeros(PADDING, np.uint8)
+    scan.scan(nothing, 0, 0, Vocabulary(()).keys, _room(0, 0), 0)
+
+
 class Rows:
     """Rows of one table, collected by column and written a row group at a time.
 
@@ -156,7 +162,7 @@ class Rows:
             arrays = [self._array(slot, 0) for slot in range(len(self._contract))]
             batch = pa.RecordBatch.from_arrays(arrays, schema=self._file.schema)
             kept = self._kept[: self._rows]
-            self._file.write(batch if kept.all() else batch.filter(pa.array(kept)))
+            self._file.write(batch if kept.all() else batch.filter(_mask(kept)))
         self._rows = 0
 
     def _reserve(self, size: int) -> None:
@@ -174,7 +180,7 @@ class Rows:
         fits = np.ones(self._rows - first, np.bool_)
         if count:
             texts = _strings(count, None, columns.open_ends, columns.open_text)
-            numbers = texts.cast(pa.float64()).to_numpy()
+            numbers = np.from_dlpack(texts.cast(pa.float64()))
             rows, slots = columns.open_rows[:count], columns.open_columns[:count]
             columns.doubles[slots, rows] = numbers
             keys = self._vocabulary.keys
@@ -186,7 +192,7 @@ class Rows:
         """Which new rows' texts match a pattern; each text is looked at once."""
         texts = self._array(slot, first).dictionary_encode()
         matching = [bool(re.search(pattern, text)) for text in texts.dictionary.to_pylist()]
-        found = pa.array(matching, pa.bool_()).take(texts.indices).fill_null(True)
+        found = _mask(np.array(matching, np.bool_)).take(texts.indices).fill_null(True)
         return np.asarray(found.to_numpy(zero_copy_only=False))
 
     def _array(self, slot: int, first: int) -> pa.Array:
@@ -199,6 +205,11 @@ class Rows:
         values = (columns.longs if is_long else columns.doubles)[slot, first : self._rows]
         type_ = pa.int64() if is_long else pa.float64()
         return pa.Array.from_buffers(type_, count, [bits, pa.py_buffer(values)])
+
+
+def _mask(truths: Bools) -> pa.Array:
+    bits = pa.py_buffer(np.packbits(truths, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), len(truths), [None, bits])
 
 
 def _strings(

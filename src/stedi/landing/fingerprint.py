@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+from blake3 import blake3
+
 from stedi.errors import UsageError
 
 _BLOCK = 1 << 20
+_CONTEXT = "stedi lakehouse, fingerprints of files, 2026"
 
 
 class Fingerprinter:
-    """Makes fingerprints `<key id>:<HMAC-SHA256>` with the secret of this user.
+    """Makes fingerprints `<key id>:<keyed BLAKE3>` with the secret of this user.
 
     The secret is STEDI_SECRET, or the file `stedi/secret` (mode 0600) in the user's configuration
     folder, made when first needed. It never lies under a root.
     """
 
     def __init__(self, secret: bytes) -> None:
-        self._secret = secret
-        self.key_id = hmac.new(secret, b"key id", hashlib.sha256).hexdigest()[:8]
+        self._key = blake3(secret, derive_key_context=_CONTEXT).digest()
+        self.key_id = blake3(b"key id", key=self._key).hexdigest()[:8]
 
     @classmethod
     def of_user(cls) -> Fingerprinter:
@@ -31,11 +32,11 @@ class Fingerprinter:
         given = os.environ.get("STEDI_SECRET")
         return cls(given.encode() if given else _stored_secret())
 
-    def begin(self) -> hmac.HMAC:
+    def begin(self) -> blake3:
         """A hash to feed a file's bytes to; give it to `end`."""
-        return hmac.new(self._secret, digestmod=hashlib.sha256)
+        return blake3(key=self._key)
 
-    def end(self, digest: hmac.HMAC) -> str:
+    def end(self, digest: blake3) -> str:
         """The fingerprint of the bytes that `digest` was fed."""
         return f"{self.key_id}:{digest.hexdigest()}"
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stedi.landing.files import LandingFile, landing_folder
@@ -95,8 +94,6 @@ def read_loads(paths: Iterable[Path]) -> list[Load]:
     return [Load(**row) for path in paths for row in pq.read_table(path).to_pylist()]
 
 
-def loads_batch(loads: Sequence[Load]) -> pa.RecordBatch:
+def load_rows(loads: Sequence[Load]) -> list[tuple[object, ...]]:
     """Loads as rows of the table `loads`."""
-    return pa.RecordBatch.from_pydict(
-        {field.name: [getattr(load, field.name) for load in loads] for field in fields(Load)}
-    )
+    return [astuple(load) for load in loads]

@@ -7,7 +7,6 @@ are shared out among lanes, each of which writes one typed and one quarantine fi
 
 from __future__ import annotations
 
-import hmac
 import os
 import threading
 from collections import Counter
@@ -18,9 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from blake3 import blake3
+
 from stedi.contracts import Contract
 from stedi.errors import LandingError
-from stedi.landing.columns import Rows
+from stedi.landing.columns import Rows, prepare
 from stedi.landing.files import LandingFile, landing_folder
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.records import Piece, Record, RecordReader
@@ -96,6 +97,7 @@ class Parser:
 
     def begin(self, job: Job) -> None:
         """Begin to read the files in the background."""
+        prepare()
         sizes = Counter([*(file.size for file in job.files), *job.known.values()])
         # Only files of the same size can be copies of one another.
         alike = {
@@ -166,7 +168,7 @@ class _FileReader:
         self._rows = Rows(contract.columns, typed)
         self._reader = RecordReader(contract)
 
-    def read(self, path: Path, name: str, digest: hmac.HMAC | None) -> tuple[int, int]:
+    def read(self, path: Path, name: str, digest: blake3 | None) -> tuple[int, int]:
         """Read a file, feeding its bytes to `digest`.
 
         Gives how many records it holds, pieces set aside included, and how many of them have keys

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,8 +10,9 @@ from typing import Any, Self
 
 import numpy as np
 import zstandard
+from blake3 import blake3
 
-WINDOW_BYTES = 1 << 20
+WINDOW_BYTES = 1 << 21
 LONGEST_RECORD = 1 << 28
 """A record with more bytes than this is set aside as cut off here."""
 PADDING = 1 << 10
@@ -31,7 +31,7 @@ class Window:
     `has_ended` says that no more follows, `is_last` that no more is going to be seen at once.
     """
 
-    def __init__(self, path: Path, digest: hmac.HMAC | None) -> None:
+    def __init__(self, path: Path, digest: blake3 | None) -> None:
         self.data = bytearray(WINDOW_BYTES + PADDING)
         self.array = np.frombuffer(self.data, np.uint8)
         self.at = self.end = self.offset = 0

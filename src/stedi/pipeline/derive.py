@@ -15,7 +15,7 @@ from stedi.errors import PairingTooLarge, RuleBroken
 from stedi.pipeline.work import Built, Work, damage
 from stedi.privacy.publication import publish
 from stedi.storage.warehouse import Version
-from stedi.transforms import Transform, parse, tables_read, typed
+from stedi.transforms import Transform, parse, tables_read
 
 LEAST_PAIR_LIMIT = 1_000_000
 PAIRS_PER_ROW = 10
@@ -78,11 +78,10 @@ class Derivation:
         rows_in = self._rows_in(transform)
         target = self.work.target(table, contract.columns)
         if contract.is_published:
-            self.engine.materialise(table, self._typed(transform.tree, transform))
+            self.engine.materialise(table, self.declarations.select(table))
             paths = publish(self.engine, table, target.fields, target.folder)
         else:
-            tree = self._typed(transform.tree, transform)
-            paths = self.engine.write(tree, target.fields, target.folder)
+            paths = self.engine.write(self.declarations.select(table), target.fields, target.folder)
             self.engine.declare(table, contract.columns, [str(path) for path in paths])
         notes = self._hold_to_contract(contract, paths)
         dropped = self._dropped(transform)
@@ -142,9 +141,7 @@ class Derivation:
                 raise RuleBroken(f"{contract.name}: column {column.name} is unique and repeats")
         notes = []
         for rule in contract.rules:
-            place = f"{contract.place}, rule {rule.name}"
-            schemas = self.declarations.candidate_schemas(contract.name)
-            count = self._count(typed(parse(rule.query, place), schemas, place))
+            count = self._count(self.declarations.rule(contract.name, rule))
             if count and rule.severity == "error":
                 raise RuleBroken(
                     f"{contract.name}: {count:,} {rule.description} (rule {rule.name}). "
@@ -155,14 +152,11 @@ class Derivation:
         return notes
 
     def _dropped(self, transform: Transform) -> dict[str, int]:
-        if transform.reasons is None:
+        reasons = self.declarations.reasons(transform.table)
+        if reasons is None:
             return {}
-        reasons = self._typed(transform.reasons, transform)
         rows = self.engine.fetch(reasons).to_pylist()
         return {row["dropped"]: int(row["rows_dropped"]) for row in rows}
-
-    def _typed(self, tree: exp.Query, transform: Transform) -> exp.Query:
-        return typed(tree, self.declarations.schemas, transform.place)
 
     def _count(self, query: exp.Query) -> int:
         [value] = self.engine.fetch(query).column(0).to_pylist()

@@ -15,8 +15,9 @@ from typing import Any
 from stedi import parquet
 from stedi.contracts import Contract
 from stedi.landing.files import LandingFile, list_files
-from stedi.landing.loads import Difference, Load, compare, loads_batch, read_loads
+from stedi.landing.loads import Difference, Load, compare, load_rows, read_loads
 from stedi.landing.parse import Job, Parsed, Parser
+from stedi.parquet import RowWriter
 from stedi.pipeline.work import Built, Work, damage
 from stedi.storage.warehouse import Version
 from stedi.transforms import MACHINERY_COLUMNS
@@ -166,8 +167,10 @@ class Landing:
 
     def _commit_loads(self, loads: Sequence[Load], typed: Mapping[str, int]) -> None:
         target = self.work.target("loads", MACHINERY_COLUMNS["loads"])
-        path = target.folder / "loads.parquet"
-        paths = [path] if parquet.write_batches([loads_batch(loads)], target.fields, path) else []
+        writer = RowWriter(target.folder / "loads.parquet", target.fields)
+        for row in load_rows(loads):
+            writer.add(row, 200)
+        paths = writer.close()
         notes = {"typed": typed, "files": self.work.fingerprints(paths, None)}
         self.warehouse.commit("loads", paths, notes)
 

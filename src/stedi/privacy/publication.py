@@ -42,9 +42,15 @@ def _classes(candidate: str, fields: Sequence[Field]) -> exp.Select:
 
 def _rows(classes: pa.Table) -> Iterator[pa.RecordBatch]:
     """Each class as often as it counts, a batch at a time."""
-    ends = np.cumsum(classes["n"].to_numpy())
-    values = classes.drop_columns(["n"])
+    counts = np.from_dlpack(classes["n"].combine_chunks())
+    ends = np.cumsum(counts)
+    begins = ends - counts
+    values = classes.drop_columns(["n"]).combine_chunks()
     for begin in range(0, int(ends[-1]), _BATCH_ROWS):
-        rows = np.arange(begin, min(begin + _BATCH_ROWS, int(ends[-1])))
-        taken = values.take(pa.array(np.searchsorted(ends, rows, side="right")))
-        yield taken.combine_chunks().to_batches()[0]
+        end = min(begin + _BATCH_ROWS, int(ends[-1]))
+        first, last = np.searchsorted(ends, [begin, end - 1], side="right")
+        among = np.arange(first, last + 1)
+        times = np.minimum(ends[among], end) - np.maximum(begins[among], begin)
+        rows = pa.py_buffer(np.repeat(among, times))
+        places = pa.Array.from_buffers(pa.int64(), end - begin, [None, rows])
+        yield values.take(places).to_batches()[0]
