@@ -53,6 +53,7 @@ $(BIN)/python:
 $(VENV)/.stedi: requirements.lock pyproject.toml | $(BIN)/python
 	$(PIP) install --require-hashes -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
+	$(BIN)/python -c 'from stedi.landing.columns import prepare; prepare()'  # compiles the scan
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.stedi

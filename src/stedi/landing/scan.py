@@ -36,6 +36,7 @@ _POWERS_OF_TEN = 10.0 ** np.arange(23)
 _EXACT = 1 << 53
 _TAB, _NEWLINE, _RETURN, _SPACE, _QUOTE, _COMMA, _COLON, _BACKSLASH = b'\t\n\r ",:\\'
 _LIST, _UNLIST, _OBJECT, _UNOBJECT = b"[]{}"
+_LITERALS = (b"true", b"false", b"null")
 _PLUS, _MINUS, _POINT, _0, _9, _E, _SMALL_E, _N = b"+-.09Een"
 
 
@@ -110,7 +111,7 @@ def scan(
     newlines = unknown = n_open = 0
     while True:
         while True:  # what may stand between records
-            c = data[at]
+            c = _byte(data, at)
             if c == _NEWLINE:
                 newlines += 1
             elif c not in (_COMMA, _SPACE, _RETURN, _TAB, _LIST, _UNLIST):
@@ -143,7 +144,7 @@ def _record(
     """Behind a record, the newlines in it, the open numbers, and a bit for each slot; or -1."""
     unclear = -1, 0, n_open, 0
     newlines = seen = spelling = 0
-    if data[at] != _OBJECT:
+    if _byte(data, at) != _OBJECT:
         return unclear
     while True:
         at, newlines = _skip_space(data, at + 1, newlines)
@@ -156,13 +157,13 @@ def _record(
             return unclear
         seen |= 1 << slot
         at, newlines = _skip_space(data, at, newlines)
-        if data[at] != _COLON:
+        if _byte(data, at) != _COLON:
             return unclear
         at, newlines = _skip_space(data, at + 1, newlines)
         kind = keys.kinds[slot]
         if kind == UNKNOWN:
             at = _scalar(data, at)
-        elif data[at] == _N:
+        elif _byte(data, at) == _N:
             at = _literal(data, at)
             if keys.required[slot]:
                 return unclear
@@ -195,16 +196,22 @@ def _record(
         if at < 0:
             return unclear
         at, newlines = _skip_space(data, at, newlines)
-        if data[at] == _UNOBJECT:
+        if _byte(data, at) == _UNOBJECT:
             return at + 1, newlines, n_open, seen
-        if data[at] != _COMMA:
+        if _byte(data, at) != _COMMA:
             return unclear
 
 
 @_compiled
+def _byte(data: Bytes, at: int) -> int:
+    """One byte. An index of a signed type would be looked at for being negative: a third slower."""
+    return int(data[np.uintp(at)])
+
+
+@_compiled
 def _skip_space(data: Bytes, at: int, newlines: int) -> tuple[int, int]:
-    while data[at] <= _SPACE:
-        c = data[at]
+    while _byte(data, at) <= _SPACE:
+        c = _byte(data, at)
         if c == _NEWLINE:
             newlines += 1
         elif c not in (_SPACE, _RETURN, _TAB):
@@ -216,7 +223,7 @@ def _skip_space(data: Bytes, at: int, newlines: int) -> tuple[int, int]:
 @_compiled
 def _key(data: Bytes, at: int, keys: Keys, expected: int) -> tuple[int, int]:
     """Behind the key at `at`, and which spelling it is, `expected` tried first; -1 if none is."""
-    if data[at] == _QUOTE:
+    if _byte(data, at) == _QUOTE:
         at += 1
         count = len(keys.slots)
         for step in range(count):
@@ -225,9 +232,9 @@ def _key(data: Bytes, at: int, keys: Keys, expected: int) -> tuple[int, int]:
                 spelling -= count
             first = keys.ends[spelling]
             length = keys.ends[spelling + 1] - first
-            if data[at + length] == _QUOTE:
+            if _byte(data, at + length) == _QUOTE:
                 n = 0
-                while n < length and data[at + n] == keys.text[first + n]:
+                while n < length and _byte(data, at + n) == _byte(keys.text, first + n):
                     n += 1
                 if n == length:
                     return at + length + 1, spelling
@@ -237,23 +244,23 @@ def _key(data: Bytes, at: int, keys: Keys, expected: int) -> tuple[int, int]:
 @_compiled
 def _long(data: Bytes, at: int) -> tuple[int, int]:
     """Behind a whole number of up to 18 digits (12.0 is whole), and its value; or -1."""
-    negative = data[at] == _MINUS
+    negative = _byte(data, at) == _MINUS
     at += negative
     first, value = at, 0
-    while _0 <= data[at] <= _9:
-        value = value * 10 + (data[at] - _0)
+    while _0 <= _byte(data, at) <= _9:
+        value = value * 10 + (_byte(data, at) - _0)
         at += 1
     digits = at - first
-    if digits == 0 or digits > 18 or (digits > 1 and data[first] == _0):
+    if digits == 0 or digits > 18 or (digits > 1 and _byte(data, first) == _0):
         return -1, 0
-    if data[at] == _POINT:
+    if _byte(data, at) == _POINT:
         at += 1
         first = at
-        while data[at] == _0:
+        while _byte(data, at) == _0:
             at += 1
         if at == first:
             return -1, 0
-    c = data[at]
+    c = _byte(data, at)
     if _0 <= c <= _9 or c in (_E, _SMALL_E):
         return -1, 0
     return at, -value if negative else value
@@ -263,35 +270,35 @@ def _long(data: Bytes, at: int) -> tuple[int, int]:
 def _double(data: Bytes, at: int) -> tuple[int, float, bool]:
     """Behind a number, its value, and whether that is exact already; or -1."""
     begin = at
-    negative = data[at] == _MINUS
+    negative = _byte(data, at) == _MINUS
     at += negative
     first, value = at, 0
-    while _0 <= data[at] <= _9:
-        value = value * 10 + (data[at] - _0)
+    while _0 <= _byte(data, at) <= _9:
+        value = value * 10 + (_byte(data, at) - _0)
         at += 1
     digits = at - first
-    if digits == 0 or (digits > 1 and data[first] == _0):
+    if digits == 0 or (digits > 1 and _byte(data, first) == _0):
         return -1, 0.0, False
     power = 0
-    if data[at] == _POINT:
+    if _byte(data, at) == _POINT:
         at += 1
         first = at
-        while _0 <= data[at] <= _9:
-            value = value * 10 + (data[at] - _0)
+        while _0 <= _byte(data, at) <= _9:
+            value = value * 10 + (_byte(data, at) - _0)
             at += 1
         power = first - at
         if power == 0:
             return -1, 0.0, False
         digits -= power
-    if data[at] == _E or data[at] == _SMALL_E:
+    if _byte(data, at) == _E or _byte(data, at) == _SMALL_E:
         at += 1
         sign = 1
-        if data[at] == _PLUS or data[at] == _MINUS:
-            sign = 1 if data[at] == _PLUS else -1
+        if _byte(data, at) == _PLUS or _byte(data, at) == _MINUS:
+            sign = 1 if _byte(data, at) == _PLUS else -1
             at += 1
         first, exponent = at, 0
-        while _0 <= data[at] <= _9 and exponent < 1000:
-            exponent = exponent * 10 + (data[at] - _0)
+        while _0 <= _byte(data, at) <= _9 and exponent < 1000:
+            exponent = exponent * 10 + (_byte(data, at) - _0)
             at += 1
         if at == first or exponent > _LONGEST_EXPONENT:
             return -1, 0.0, False
@@ -313,7 +320,7 @@ def _keep_open(
     columns.open_columns[n] = column
     o = columns.open_ends[n]
     for i in range(first, end):
-        columns.open_text[o] = data[i]
+        columns.open_text[o] = _byte(data, i)
         o += 1
     columns.open_ends[n + 1] = o
 
@@ -321,18 +328,18 @@ def _keep_open(
 @_compiled
 def _text(data: Bytes, at: int, out: Bytes, o: int) -> tuple[int, int, int]:
     """Behind a text without escapes, copied to `out[o:]`; where its copy ends; its characters."""
-    if data[at] != _QUOTE:
+    if _byte(data, at) != _QUOTE:
         return -1, o, 0
     at += 1
     first, more = o, 0
     while True:
-        c = data[at]
+        c = _byte(data, at)
         if c == _QUOTE:
             return at + 1, o, o - first - more
         if c == _BACKSLASH or c < _SPACE:
             return -1, o, 0
         if c < 128:
-            out[o] = c
+            out[np.uintp(o)] = c
             at += 1
             o += 1
             continue
@@ -341,7 +348,7 @@ def _text(data: Bytes, at: int, out: Bytes, o: int) -> tuple[int, int, int]:
             return -1, o, 0
         more += size - 1
         for _ in range(size):
-            out[o] = data[at]
+            out[np.uintp(o)] = _byte(data, at)
             at += 1
             o += 1
 
@@ -349,17 +356,17 @@ def _text(data: Bytes, at: int, out: Bytes, o: int) -> tuple[int, int, int]:
 @_compiled
 def _utf8(data: Bytes, at: int) -> int:
     """How many bytes the character beyond ASCII at `at` has; 0 if it is none (RFC 3629)."""
-    c, second = data[at], data[at + 1]
+    c, second = _byte(data, at), _byte(data, at + 1)
     if 0xC2 <= c <= 0xDF:
         return 2 if 0x80 <= second <= 0xBF else 0
     if 0xE0 <= c <= 0xEF:
         least = 0xA0 if c == 0xE0 else 0x80
         most = 0x9F if c == 0xED else 0xBF
-        return 3 if least <= second <= most and 0x80 <= data[at + 2] <= 0xBF else 0
+        return 3 if least <= second <= most and 0x80 <= _byte(data, at + 2) <= 0xBF else 0
     if 0xF0 <= c <= 0xF4:
         least = 0x90 if c == 0xF0 else 0x80
         most = 0x8F if c == 0xF4 else 0xBF
-        rest = 0x80 <= data[at + 2] <= 0xBF and 0x80 <= data[at + 3] <= 0xBF
+        rest = 0x80 <= _byte(data, at + 2) <= 0xBF and 0x80 <= _byte(data, at + 3) <= 0xBF
         return 4 if least <= second <= most and rest else 0
     return 0
 
@@ -367,11 +374,11 @@ def _utf8(data: Bytes, at: int) -> int:
 @_compiled
 def _scalar(data: Bytes, at: int) -> int:
     """Behind any text without escapes, number or literal; or -1."""
-    c = data[at]
+    c = _byte(data, at)
     if c == _QUOTE:
         at += 1
-        while data[at] != _QUOTE:
-            c = data[at]
+        while _byte(data, at) != _QUOTE:
+            c = _byte(data, at)
             if c == _BACKSLASH or c < _SPACE:
                 return -1
             size = 1 if c < 128 else _utf8(data, at)
@@ -387,16 +394,10 @@ def _scalar(data: Bytes, at: int) -> int:
 @_compiled
 def _literal(data: Bytes, at: int) -> int:
     """Behind true, false or null; or -1."""
-    if data[at] == 110 and data[at + 1] == 117 and data[at + 2] == 108 and data[at + 3] == 108:
-        return at + 4
-    if data[at] == 116 and data[at + 1] == 114 and data[at + 2] == 117 and data[at + 3] == 101:
-        return at + 4
-    if (
-        data[at] == 102
-        and data[at + 1] == 97
-        and data[at + 2] == 108
-        and data[at + 3] == 115
-        and data[at + 4] == 101
-    ):
-        return at + 5
+    for word in _LITERALS:
+        n = 0
+        while n < len(word) and _byte(data, at + n) == word[n]:
+            n += 1
+        if n == len(word):
+            return at + n
     return -1

@@ -64,7 +64,8 @@ def run(
             landing = Landing(work, pool)
             before = warehouse.profile
             try:
-                landing.begin()  # files are read while the catalog is being made
+                landing.begin()  # files are read while the catalog is being made ready
+                warehouse.prepare()
                 if before != declarations.profile:
                     warehouse.profile = declarations.profile
                 landing.finish()

@@ -143,6 +143,12 @@ class Warehouse:
         assert version is not None
         return version
 
+    def prepare(self) -> None:
+        """Make the catalog if need be, and load what commits need, before there is any to make."""
+        import pyiceberg.io.fsspec  # noqa: F401 - what the catalog would load at the first commit
+
+        _ = self._catalog
+
     def data_folder(self, location: str) -> Path:
         """Where the data files of the table at `location` (relative to the root) lie."""
         return self.root / location / "data"
