@@ -1,16 +1,18 @@
-"""Writes what is made from the declarations: `sql/`, `docs/workflow.svg`, `docs/tables.md`.
+"""Writes what is made from the declarations: `sql/`, `docs/workflow.svg`, `docs/contracts.md`.
 
 make generate
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from stedi.contracts import Contract
+from stedi.contracts import Column, Contract
 from stedi.ddl import ddl
 from stedi.declared import Declarations, packaged, read_declarations
+from stedi.landing.reasons import EXPLANATIONS
 
 ROOT = Path(__file__).parents[1]
 
@@ -24,7 +26,7 @@ def generated() -> dict[Path, str]:
     declarations = read_declarations(packaged())
     files = {Path("sql") / f"{c.name}.sql": ddl(c) for c in declarations.landing}
     files[Path("docs") / "workflow.svg"] = workflow(declarations)
-    files[Path("docs") / "tables.md"] = tables(declarations)
+    files[Path("docs") / "contracts.md"] = contracts(declarations)
     return files
 
 
@@ -67,26 +69,67 @@ def workflow(declarations: Declarations) -> str:
     )
 
 
-def tables(declarations: Declarations) -> str:
-    """Every table with its columns, for people."""
-    parts = ["# Tables", "", "Made from the contracts by `make generate`.", ""]
+def contracts(declarations: Declarations) -> str:
+    """Every table's contract, and why landing records are set aside, for people."""
+    parts = [
+        "# Contracts",
+        "",
+        "Made from `src/stedi/declarations/contracts` by `make generate`. A column's class says",
+        "how far it names a person: *direct* names one, *quasi* helps to, *none* doesn't. Raw",
+        "records that don't fit are set aside; [why](#why-records-are-set-aside) is told below.",
+        "",
+    ]
     for contract in declarations.contracts.values():
-        parts += [f"## {contract.name}", "", f"{contract.description} Zone: {contract.zone}.", ""]
-        parts += ["| column | type | class | |", "| --- | --- | --- | --- |"]
-        parts += [
-            f"| {c.name} | {c.type}{'' if c.required else ', may be blank'} "
-            f"| {c.classification} | {c.description} |"
-            for c in contract.columns
-        ]
-        parts.append("")
-        if contract.rules:
-            parts += ["Held to with every run:", ""]
-            stops = {"error": "stops the run", "warning": "is noted"}
-            parts += [
-                f"- `{r.name}` ({stops[r.severity]}): {r.description}" for r in contract.rules
-            ]
-            parts.append("")
-    return "\n".join(parts)
+        parts += _contract(contract)
+    parts += [
+        "## Why records are set aside",
+        "",
+        "| reason | means | usually |",
+        "| --- | --- | --- |",
+    ]
+    parts += [f"| {reason} | {e.meaning} | {e.cause} |" for reason, e in EXPLANATIONS.items()]
+    return "\n".join([*parts, ""])
+
+
+def _contract(contract: Contract) -> Iterator[str]:
+    yield from (f"## {contract.name}", "", contract.description, "")
+    place = f"Zone: {contract.zone}. Below the root at `{contract.location}`."
+    if contract.source:
+        share = f"{contract.max_bad_share:.0%}"
+        place += (
+            f" Read from `{contract.source}/landing/`; a file of which more than {share} is bad is "
+            "set aside whole."
+        )
+    yield from (place, "")
+    keys = " JSON key |" if contract.source else ""
+    yield f"| column |{keys} type | class | |"
+    yield f"| --- |{' --- |' if keys else ''} --- | --- | --- |"
+    for column in contract.columns:
+        key = f" `{column.json_key or column.name}` |" if keys else ""
+        type_ = column.type + ("" if column.required else ", may be blank")
+        about = " ".join([column.description, *_limits(column)])
+        yield f"| {column.name} |{key} {type_} | {column.classification} | {about} |"
+    yield ""
+    if contract.rules or any(column.unique for column in contract.columns):
+        yield from ("Held to with every run:", "")
+        yield from (f"- `{c.name}` is unique (stops the run)" for c in contract.columns if c.unique)
+        for rule in contract.rules:
+            does = "stops the run" if rule.severity == "error" else "is noted"
+            yield f"- `{rule.name}` ({does}): {rule.description}"
+        yield ""
+
+
+def _limits(column: Column) -> Iterator[str]:
+    for limit, words in (
+        (column.minimum, "At least"),
+        (column.maximum, "At most"),
+        (column.min_length, "Characters: at least"),
+        (column.max_length, "Characters: at most"),
+    ):
+        if limit is not None:
+            yield f"{words} {limit:,.15g}."
+    if column.pattern is not None:
+        yield f"Matches `{column.pattern}`."
 
 
 def _depths(declarations: Declarations) -> dict[str, int]:

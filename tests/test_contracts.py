@@ -192,3 +192,35 @@ def test_a_profile_that_does_not_exist_is_wrong_use() -> None:
 def test_a_function_that_the_engine_lacks_is_found_before_any_data(folder: Path) -> None:
     edit(folder, "transforms/machine_learning_curated.sql", "  a.x,", "  frobnicate(a.x) AS x,")
     assert "machine_learning_curated.sql: Catalog Error: Scalar Function" in message(folder)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(str(packaged())).glob("contracts/*.yaml")), ids=lambda path: path.stem
+)
+def test_a_tool_that_is_not_ours_finds_nothing_to_say(path: Path) -> None:
+    from datacontract.data_contract import DataContract
+
+    run = DataContract(data_contract_file=str(path)).lint()
+    assert [(check.result, check.reason) for check in run.checks or ()] == [("passed", None)]
+    assert run.result == "passed"
+
+
+def test_a_landing_tables_rule_reads_that_table_alone(folder: Path) -> None:
+    edit(
+        folder, "contracts/customer_landing.yaml", "FROM customer_landing", "FROM customer_trusted"
+    )
+    assert "birth_year_out_of_range: a landing table's rule reads that table alone" in message(
+        folder
+    )
+
+
+def test_a_share_of_bad_records_is_for_landing_tables(folder: Path) -> None:
+    edit(
+        folder,
+        "contracts/customer_curated.yaml",
+        "      - property: zone\n",
+        "      - property: maxBadShare\n        value: 0.5\n      - property: zone\n",
+    )
+    assert "maxBadShare: for landing tables only" in message(folder)
+    edit(folder, "contracts/customer_landing.yaml", "value: 0.9", "value: 1.5")
+    assert "less than or equal to 1" in message(folder)

@@ -37,6 +37,7 @@ STRENGTH: Mapping[Classification, int] = {"none": 0, "quasi": 1, "direct": 2}
 _LOGICAL_TYPES: Mapping[str, str] = {"long": "integer", "double": "number", "string": "string"}
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _LOCATION = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*")
+_DEFAULT_BAD_SHARE = 0.9
 MACHINERY_TABLES = ("loads", "quarantine")
 
 
@@ -73,8 +74,9 @@ class Contract:
     """One table: where it lives, its columns in order, and what must be true of it.
 
     `location` is relative to the root. `source` and `subject` (the column that names whom a record
-    is about) belong to landing tables. `working_columns` are columns that the table's SELECT
-    carries beyond the published ones; a contract that has them, even none, is a publication.
+    is about) belong to landing tables, and so does `max_bad_share`: a file of which a greater share
+    is bad is set aside whole. `working_columns` are columns that the table's SELECT carries beyond
+    the published ones; a contract that has them, even none, is a publication.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Contract:
     rules: tuple[Rule, ...]
     source: str | None
     subject: str | None
+    max_bad_share: float
     working_columns: tuple[Column, ...] | None
     fingerprint: str
     place: str
@@ -150,6 +153,7 @@ class _Publication(_Closed):
 
 class _TableProperties(_Closed):
     zone: Zone
+    max_bad_share: Annotated[float, Field(ge=0, le=1)] | None = None
     location: str | None = None
     source: str | None = None
     subject: str | None = None
@@ -243,6 +247,8 @@ def _contract(place: str, standard: OpenDataContractStandard, fingerprint: str) 
         raise _Problem(f"{where}.customProperties.location: a path below the root, in lower case")
     if (properties.zone == "landing") != (properties.source is not None):
         raise _Problem(f"{where}.customProperties.source: landing tables have one, others none")
+    if properties.zone != "landing" and properties.max_bad_share is not None:
+        raise _Problem(f"{where}.customProperties.maxBadShare: for landing tables only")
     columns = tuple(_column(column, where, properties.zone) for column in table.properties or ())
     if not columns:
         raise _Problem(f"{where}.properties: a table has columns")
@@ -259,6 +265,9 @@ def _contract(place: str, standard: OpenDataContractStandard, fingerprint: str) 
         rules=tuple(_rule(rule, where) for rule in table.quality or ()),
         source=properties.source,
         subject=properties.subject,
+        max_bad_share=_DEFAULT_BAD_SHARE
+        if properties.max_bad_share is None
+        else properties.max_bad_share,
         working_columns=_working_columns(properties.publication),
         fingerprint=fingerprint,
         place=place,

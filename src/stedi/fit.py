@@ -11,7 +11,7 @@ from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import DeclarationError
 from stedi.privacy.flow import origins
-from stedi.transforms import Transform
+from stedi.transforms import Transform, tables_read
 
 
 def check(declarations: Declarations, engine: Engine) -> None:
@@ -102,7 +102,11 @@ def _rule_problems(contract: Contract, declarations: Declarations, engine: Engin
     engine.declare(contract.name, contract.selected_columns, ())
     for rule in contract.rules:
         place = f"{contract.place}, rule {rule.name}"
-        given = _types(engine, declarations.rule(contract.name, rule), place)
+        query = declarations.rule(contract.name, rule)
+        read = {table.name for table in tables_read(query)}
+        if contract.zone == "landing" and read != {contract.name}:
+            yield f"{place}: a landing table's rule reads that table alone"
+        given = _types(engine, query, place)
         if list(given.values()) != ["long"]:
             yield f"{place}: a rule counts: it gives one whole number"
     engine.declare(contract.name, contract.columns, ())

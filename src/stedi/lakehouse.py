@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from stedi.errors import UsageError
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from stedi.declared import Declarations
     from stedi.landing.ingest import Ingested
     from stedi.pipeline import RunReport
+    from stedi.quarantine import Quarantine, QuarantinedPiece
     from stedi.querying import Result
     from stedi.simulate import Simulated
     from stedi.status import Status
@@ -25,6 +27,15 @@ if TYPE_CHECKING:
 EngineName = Literal["duckdb"]
 DEFAULT_ROOT = "lakehouse"
 DEMO_CUSTOMERS = 956
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came of reading again: pieces set aside by source and reason, before and after."""
+
+    before: Mapping[str, Mapping[str, int]]
+    after: Mapping[str, Mapping[str, int]]
+    run: RunReport
 
 
 class Lakehouse:
@@ -98,6 +109,7 @@ class Lakehouse:
         profile: str | None = None,
         full: bool = False,
         max_pairs: int | None = None,
+        accept_bad_files: bool = False,
         progress: Callable[[str], None] | None = None,
     ) -> RunReport:
         """Bring every table up to date.
@@ -107,30 +119,76 @@ class Lakehouse:
             profile: `seed`, `strict` or one of the declarations' own; by default the last one used.
             full: Read and build everything anew.
             max_pairs: How many rows a join by time may give, instead of the default limit.
+            accept_bad_files: Load what fits of files that were, or would be, set aside whole.
             progress: Called with a line at each step.
 
         Raises `DeclarationError`, `LandingError`, `RuleBroken`, `PairingTooLarge`, `StorageError`
         or `Locked`; each table is then whole, as it was or as it is now.
 
         """
-        from stedi import pipeline
-        from stedi.engines.duckdb import DuckDBEngine
-
-        if engine != "duckdb":
-            raise UsageError(f"--engine {engine}: there is duckdb")
-        if max_pairs is not None and max_pairs < 0:
-            raise UsageError(f"--max-pairs {max_pairs}: a number of rows, 0 or more")
-        if not self.root.is_dir():
-            raise UsageError(
-                f"{self.root}: no such folder; begin with `stedi ingest` or `stedi demo`"
-            )
-        return pipeline.run(
-            self._warehouse(),
-            self._declared(profile),
-            DuckDBEngine,
-            pipeline.Options(full=full, max_pairs=max_pairs),
-            progress or (lambda _: None),
+        return self._run(
+            engine,
+            profile,
+            progress,
+            full=full,
+            max_pairs=max_pairs,
+            accepts_bad_files=accept_bad_files,
         )
+
+    def quarantine(
+        self,
+        *,
+        source: str | None = None,
+        reason: str | None = None,
+        file: str | None = None,
+        limit: int | None = None,
+        raw: bool = False,
+    ) -> Quarantine:
+        """What was set aside: all of it counted, and up to `limit` pieces, masked unless `raw`."""
+        from stedi.quarantine import quarantine
+
+        self._refuse_nothing()
+        return quarantine(
+            self._warehouse(),
+            self._declared(),
+            source=source,
+            reason=reason,
+            file=file,
+            limit=limit,
+            raw=raw,
+        )
+
+    def quarantined(self, place: str, *, raw: bool = False) -> QuarantinedPiece:
+        """One piece that was set aside, whole; its place is as `quarantine` gives it."""
+        from stedi.quarantine import quarantined
+
+        self._refuse_nothing()
+        return quarantined(self._warehouse(), self._declared(), place, raw=raw)
+
+    def replay(
+        self,
+        *,
+        source: str | None = None,
+        accept_bad_files: bool = False,
+        progress: Callable[[str], None] | None = None,
+    ) -> Replay:
+        """Read again what was set aside, and bring every table up to date.
+
+        For after a contract or files were mended. What fits now is loaded, once; with
+        `accept_bad_files` also what fits of files that were set aside whole.
+        """
+        from stedi.quarantine import counts_by_reason
+
+        self._refuse_nothing()
+        sources = [str(contract.source) for contract in self._declared().landing]
+        if source is not None and source not in sources:
+            raise UsageError(f"--source {source}: there are {', '.join(sources)}")
+        before = counts_by_reason(self._warehouse())
+        replays = {name for name in before if source in (None, name)}
+        report = self._run(
+            "duckdb", None, progress, replays=replays, accepts_bad_files=accept_bad_files
+        )
+        return Replay(before, counts_by_reason(self._warehouse()), report)
 
     def status(self, *, verify: bool = False) -> Status:
         """Tables, sources, steps, and whether they add up; `verify` reads every file again."""
@@ -188,6 +246,33 @@ class Lakehouse:
         return {
             contract.name: ddl(contract, location or DEFAULT_LOCATION) for contract in contracts
         }
+
+    def _run(
+        self,
+        engine: EngineName,
+        profile: str | None,
+        progress: Callable[[str], None] | None,
+        **options: Any,
+    ) -> RunReport:
+        from stedi import pipeline
+        from stedi.engines.duckdb import DuckDBEngine
+
+        if engine != "duckdb":
+            raise UsageError(f"--engine {engine}: there is duckdb")
+        max_pairs = options.get("max_pairs")
+        if max_pairs is not None and max_pairs < 0:
+            raise UsageError(f"--max-pairs {max_pairs}: a number of rows, 0 or more")
+        if not self.root.is_dir():
+            raise UsageError(
+                f"{self.root}: no such folder; begin with `stedi ingest` or `stedi demo`"
+            )
+        return pipeline.run(
+            self._warehouse(),
+            self._declared(profile),
+            DuckDBEngine,
+            pipeline.Options(**options),
+            progress or (lambda _: None),
+        )
 
     def _refuse_nothing(self) -> None:
         if not self.root.is_dir():

@@ -267,7 +267,7 @@ class _Inspection:
     def _notes(self, sources: Mapping[str, SourceStatus]) -> list[Note]:
         notes = [
             Note(**note)
-            for table in self.declarations.transforms
+            for table in self.declarations.contracts
             if (version := self.versions[table])
             for note in version.notes.get("notes", [])
         ]
@@ -275,9 +275,11 @@ class _Inspection:
         copies = sum(len(source.copies) for source in sources.values())
         unknown = sum(load.unknown_keys for load in self.loads if load.state == "read")
         running = "run is at work: tables may be of before and after it"
+        bad = sum(load.verdict == "bad" for load in self.loads)
         for code, count, text in (
             ("running", int(self.is_running), running),
-            ("quarantined", aside, "records were set aside; see the table quarantine"),
+            ("quarantined", aside, "records were set aside; `stedi quarantine list` says why"),
+            ("bad_files", bad, "files were set aside whole; --accept-bad-files loads what fits"),
             ("copies", copies, "landing files have the same bytes as another and count once"),
             ("unknown_keys", unknown, "records have keys that their contract lacks"),
         ):

@@ -39,6 +39,7 @@ MACHINERY_COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("records", "long", "none", "Records in the file, pieces set aside included."),
         Column("unknown_keys", "long", "none", "Records with keys that the contract lacks."),
         Column("load", "long", "none", "Number of the load that read it last."),
+        Column("verdict", "string", "none", "good; bad: set aside whole; accepted: bad, but read."),
     ),
     "quarantine": (
         Column("source", "string", "none", "Which source the piece is of."),

@@ -187,3 +187,22 @@ def test_a_reader_that_had_enough_is_no_error(root: Path) -> None:
     )
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
+
+
+def test_quarantine_list_show_and_replay(root: Path) -> None:
+    (root / "step_trainer" / "landing" / "cut.json").write_text('{"sensorReadingTime":8,"ser')
+    stedi("run", "--root", root)
+    listed = stedi("quarantine", "list", "--root", root)
+    assert "step_trainer/cut.json@0" in listed
+    assert "A writer that was stopped" in listed
+    assert '"sensorReadingTime":0,"xxx' in listed
+    shown = stedi("quarantine", "show", "step_trainer/cut.json@0", "--raw", "--root", root)
+    assert '{"sensorReadingTime":8,"ser' in shown
+    stedi("quarantine", "show", "step_trainer/cut.json@1", "--root", root, check=2)
+    (root / "step_trainer" / "landing" / "cut.json").unlink()
+    assert "1" in stedi("quarantine", "replay", "--root", root)
+    assert "Nothing is set aside" in stedi("quarantine", "list", "--root", root)
+    listing = json.loads(stedi("quarantine", "list", "--json", "--root", root))
+    assert listing == {"count": 0, "groups": [], "pieces": []}
+    report = json.loads(stedi("quarantine", "replay", "--json", "--root", root))
+    assert report["before"] == report["after"] == {}

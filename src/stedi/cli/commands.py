@@ -41,6 +41,12 @@ Profile = Annotated[
     ),
 ]
 
+AcceptBadFiles = Annotated[
+    bool,
+    typer.Option("--accept-bad-files", help="Load what fits of files that were set aside whole."),
+]
+Raw = Annotated[bool, typer.Option("--raw", help="Show text as it is: people's data.")]
+
 
 class Format(StrEnum):
     """How the rows of a query are printed."""
@@ -184,6 +190,7 @@ def run(
             metavar="ROWS", help="How many rows the join by time may give, if not the default."
         ),
     ] = None,
+    accept_bad_files: AcceptBadFiles = False,
     root: Root = None,
     declarations: Declarations = None,
     as_json: Json = False,
@@ -197,6 +204,7 @@ def run(
             profile=profile,
             full=full,
             max_pairs=max_pairs,
+            accept_bad_files=accept_bad_files,
             progress=progress,
         )
     if as_json:
@@ -244,6 +252,71 @@ def query(
         raise typer.BadParameter("--format parquet needs --output FILE")
     result = _lakehouse(context, root, declarations).query(sql)
     show.rows(result, (Format.json if as_json else format_).value, output)
+
+
+quarantine = typer.Typer(no_args_is_help=True, help="See what was set aside and why; try again.")
+app.add_typer(quarantine, name="quarantine")
+
+
+@quarantine.command("list")
+def quarantine_list(
+    context: typer.Context,
+    source: Annotated[str | None, typer.Option(metavar="NAME", help="Of one source.")] = None,
+    reason: Annotated[str | None, typer.Option(metavar="TEXT", help="For one reason.")] = None,
+    file: Annotated[str | None, typer.Option(metavar="NAME", help="Of one landing file.")] = None,
+    limit: Annotated[int, typer.Option(min=0, help="How many pieces are listed.")] = 20,
+    raw: Raw = False,
+    root: Root = None,
+    declarations: Declarations = None,
+    as_json: Json = False,
+) -> None:
+    """Count what was set aside, then list it; letters and digits are masked."""
+    result = _lakehouse(context, root, declarations).quarantine(
+        source=source, reason=reason, file=file, limit=limit, raw=raw
+    )
+    if as_json:
+        show.line(result.model_dump_json(indent=2))
+    else:
+        show.quarantine(result)
+
+
+@quarantine.command("show")
+def quarantine_show(
+    context: typer.Context,
+    place: Annotated[str, typer.Argument(help="SOURCE/FILE@OFFSET, as the list has it.")],
+    raw: Raw = False,
+    root: Root = None,
+    declarations: Declarations = None,
+    as_json: Json = False,
+) -> None:
+    """Show one piece, why it was set aside, and what usually causes that."""
+    piece = _lakehouse(context, root, declarations).quarantined(place, raw=raw)
+    if as_json:
+        show.line(piece.model_dump_json(indent=2))
+    else:
+        show.piece(piece)
+
+
+@quarantine.command("replay")
+def quarantine_replay(
+    context: typer.Context,
+    source: Annotated[str | None, typer.Option(metavar="NAME", help="Of one source.")] = None,
+    accept_bad_files: AcceptBadFiles = False,
+    root: Root = None,
+    declarations: Declarations = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Read again what was set aside, after a contract or a file was mended."""
+    lakehouse = _lakehouse(context, root, declarations)
+    with show.progress(quiet or as_json) as progress:
+        replay = lakehouse.replay(
+            source=source, accept_bad_files=accept_bad_files, progress=progress
+        )
+    if as_json:
+        _print_json(asdict(replay))
+    elif not quiet:
+        show.replay(replay)
 
 
 @app.command()

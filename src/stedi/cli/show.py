@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
+    from stedi.lakehouse import Replay
     from stedi.pipeline import RunReport
+    from stedi.quarantine import Quarantine, QuarantinedPiece
     from stedi.querying import Result
     from stedi.simulate import Simulated
     from stedi.status import Status
@@ -99,6 +101,51 @@ def status(status: Status) -> None:
     line(f"\n{len(status.problems)} problems:")
     for problem in status.problems:
         line(f"  {problem}")
+
+
+def quarantine(result: Quarantine) -> None:
+    """What was set aside: counts by source, reason and file, then pieces."""
+    if not result.count:
+        line("Nothing is set aside.")
+        return
+    groups = _table("source", "reason", "file", "pieces")
+    for group in result.groups[:_ROWS_SHOWN]:
+        groups.add_row(group.source, group.reason, group.file, f"{group.count:,}")
+    _print(groups)
+    if (more := len(result.groups) - _ROWS_SHOWN) > 0:
+        line(f"… and {more:,} more groups; --json lists all")
+    for reason, group in {group.reason: group for group in result.groups}.items():
+        line(f"{reason}: {group.meaning}\n  Usually: {group.cause}")
+    pieces = _table("place", "line", "bytes", "reason", "text")
+    for piece in result.pieces:
+        text = piece.text.replace("\n", "⏎")
+        pieces.add_row(piece.place, f"{piece.line:,}", f"{piece.byte_length:,}", piece.reason, text)
+    if result.pieces:
+        _print(pieces)
+    if more := result.count - len(result.pieces):
+        line(f"… and {more:,} more pieces; --limit lists more, --raw shows the text")
+
+
+def piece(piece: QuarantinedPiece) -> None:
+    """One piece that was set aside, and why."""
+    line(f"{piece.source}, file {piece.file}, line {piece.line:,}")
+    line(f"bytes {piece.byte_offset:,} to {piece.byte_offset + piece.byte_length:,}")
+    line(f"{piece.reason}: {piece.meaning}\n  Usually: {piece.cause}\n")
+    line(piece.text)
+
+
+def replay(replay: Replay) -> None:
+    """What came of reading again."""
+    table = _table("source", "reason", "set aside before", "set aside now")
+    for source in sorted({*replay.before, *replay.after}):
+        before, after = replay.before.get(source, {}), replay.after.get(source, {})
+        for reason in sorted({*before, *after}):
+            counts = (before.get(reason, 0), after.get(reason, 0))
+            table.add_row(source, reason, *(f"{count:,}" for count in counts))
+    if replay.before or replay.after:
+        _print(table)
+    else:
+        line("Nothing is set aside.")
 
 
 def rows(result: Result, format_: str, output: Path | None) -> None:
@@ -190,6 +237,11 @@ def _table(*columns: str) -> Any:
         "unread files",
         "in",
         "kept",
+        "pieces",
+        "line",
+        "bytes",
+        "set aside before",
+        "set aside now",
     }
     for column in columns:
         right = column in {*numeric, "dropped"}

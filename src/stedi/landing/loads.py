@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from stedi.landing.files import LandingFile, landing_folder
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.parse import ReadFile
+from stedi.landing.parse import ReadFile, Verdict
 
 State = Literal["read", "copy", "gone"]
 
@@ -30,6 +30,7 @@ class Load:
     records: int
     unknown_keys: int
     load: int
+    verdict: Verdict
 
     @classmethod
     def of(cls, source: str, read: ReadFile, load: int) -> Load:
@@ -46,6 +47,7 @@ class Load:
             records=read.records,
             unknown_keys=read.unknown_keys,
             load=load,
+            verdict=read.verdict,
         )
 
     def matches(self, file: LandingFile) -> bool:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from blake3 import blake3
 
@@ -28,6 +28,9 @@ from stedi.landing.records import Piece, Record, RecordReader
 from stedi.landing.window import Window
 from stedi.parquet import Field, ParquetFile, RowWriter
 
+Verdict = Literal["good", "bad", "accepted"]
+FEW_RECORDS = 20
+"""No share is taken of fewer records than these."""
 _Item = TypeVar("_Item")
 
 
@@ -43,7 +46,9 @@ class Target:
 class ReadFile:
     """A file that was read, or found to be a copy: how many records it holds.
 
-    `records` counts the pieces set aside too; `unknown_keys` counts records.
+    `records` counts the pieces set aside too; `unknown_keys` counts records. A file is `bad` and
+    was set aside whole if a greater share of it than its contract allows can't be read, but for
+    one that is `accepted` all the same.
     """
 
     file: LandingFile
@@ -51,6 +56,7 @@ class ReadFile:
     is_copy: bool = False
     records: int = 0
     unknown_keys: int = 0
+    verdict: Verdict = "good"
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,9 @@ class Parsed:
 class Job:
     """What a load of one source is to read, and where to write.
 
-    `known` are the fingerprints of files read before, with their sizes. `load` is the number that
-    is noted with what is set aside.
+    `known` are the fingerprints of files read before, with their sizes, `accepted` those of files
+    to be read however much of them is bad; `accepts_all` says that all are. `load` is the number
+    that is noted with what is set aside.
     """
 
     files: Sequence[LandingFile]
@@ -75,6 +82,8 @@ class Job:
     load: int
     typed: Target
     quarantine: Target
+    accepted: Container[str] = ()
+    accepts_all: bool = False
 
 
 class Parser:
@@ -139,24 +148,61 @@ class Parser:
     def _lane(
         self, number: int, files: Iterable[tuple[LandingFile, str | None]], job: Job
     ) -> Parsed:
-        typed = ParquetFile(job.typed.folder / f"part-{number}.parquet", job.typed.fields)
-        aside = RowWriter(
-            job.quarantine.folder / f"{self._contract.source}.{number}.parquet",
-            job.quarantine.fields,
-        )
+        share = self._read_share(f"{number}", files, job, frozenset())
+        bad = frozenset(read.file for read in share.files if read.verdict == "bad")
+        if not bad:
+            return share
+        # What was loaded of them went into one file with the rest: read all of it again.
+        for path in (*share.typed, *share.quarantine):
+            path.unlink()
+        again = [(read.file, read.fingerprint) for read in share.files]
+        return self._read_share(f"{number}-again", again, job, bad)
+
+    def _read_share(
+        self,
+        name: str,
+        files: Iterable[tuple[LandingFile, str | None]],
+        job: Job,
+        bad: Container[LandingFile],
+    ) -> Parsed:
+        """Read files one after another; of `bad` ones every record is set aside."""
+        typed = ParquetFile(job.typed.folder / f"part-{name}.parquet", job.typed.fields)
+        path = job.quarantine.folder / f"{self._contract.source}.{name}.parquet"
+        aside = RowWriter(path, job.quarantine.fields)
         reader = _FileReader(self._contract, typed, aside, job.load)
-        read = [self._read(reader, file, fingerprint) for file, fingerprint in files]
+        read = [self._read(reader, *file, job, file[0] in bad) for file in files]
         return Parsed(tuple(read), *reader.close())
 
-    def _read(self, reader: _FileReader, file: LandingFile, fingerprint: str | None) -> ReadFile:
+    def _read(
+        self,
+        reader: _FileReader,
+        file: LandingFile,
+        fingerprint: str | None,
+        job: Job,
+        is_bad: bool,
+    ) -> ReadFile:
         with _reading(self._folder / file.name) as path:
             digest = self._fingerprinter.begin() if fingerprint is None else None
-            records, unknown_keys = reader.read(path, file.name, digest)
+            counts = reader.read(path, file.name, digest, is_bad)
             _refuse_changed(path, file)
         if digest is not None:
             fingerprint = self._fingerprinter.end(digest)
         assert fingerprint is not None
-        return ReadFile(file, fingerprint, False, records, unknown_keys)
+        verdict: Verdict = "good"
+        most = self._contract.max_bad_share * counts.records
+        if is_bad or (counts.records >= FEW_RECORDS and counts.pieces > most):
+            is_accepted = job.accepts_all or fingerprint in job.accepted
+            verdict = "accepted" if is_accepted else "bad"
+        return ReadFile(file, fingerprint, False, counts.records, counts.unknown_keys, verdict)
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """What a file holds: records, how many of them are pieces set aside, or have unknown keys."""
+
+    records: int
+    pieces: int
+    unknown_keys: int
 
 
 class _FileReader:
@@ -168,16 +214,12 @@ class _FileReader:
         self._rows = Rows(contract.columns, typed)
         self._reader = RecordReader(contract)
 
-    def read(self, path: Path, name: str, digest: blake3 | None) -> tuple[int, int]:
-        """Read a file, feeding its bytes to `digest`.
-
-        Gives how many records it holds, pieces set aside included, and how many of them have keys
-        that the contract lacks.
-        """
+    def read(self, path: Path, name: str, digest: blake3 | None, is_bad: bool) -> _Counts:
+        """Read a file, feeding its bytes to `digest`; of a bad one every record is set aside."""
         records, unknown_keys = self._rows.records, self._rows.unknown_keys
         pieces = 0
         with Window(path, digest) as window:
-            for offset, line, what in self._unclear(window):
+            for offset, line, what in self._unclear(window, is_bad):
                 if isinstance(what, Record):
                     self._rows.add(what)
                 else:
@@ -185,29 +227,34 @@ class _FileReader:
                     row = (self._source, name, *place, what.reason, what.subject, what.raw)
                     self._aside.add((*row, self._load), 100 + len(what.raw))
                     pieces += 1
-        return self._rows.records - records + pieces, self._rows.unknown_keys - unknown_keys
+        loaded = self._rows.records - records
+        return _Counts(loaded + pieces, pieces, self._rows.unknown_keys - unknown_keys)
 
-    def _unclear(self, window: Window) -> Iterator[tuple[int, int, Record | Piece]]:
-        """What scans leave, with its byte offset and line."""
+    def _unclear(self, window: Window, is_bad: bool) -> Iterator[tuple[int, int, Record | Piece]]:
+        """What scans leave, of a bad file all there is, with its byte offset and line."""
         window.slide()
         is_rest_aside = False
         while not (window.has_ended and window.at == window.end):
-            at, line = window.at, window.line
-            scanned = self._rows.scan(window)
-            for begin in scanned.misfits:
-                misfit = self._reader.read(window.data, begin, window.end, True)
-                assert misfit and misfit.what
-                yield window.offset + begin, line + window.newlines(at, begin), misfit.what
-            if not scanned.is_unclear:
-                if window.at == window.end:
-                    window.slide()
-                continue
+            if not is_bad:
+                at, line = window.at, window.line
+                scanned = self._rows.scan(window)
+                for begin in scanned.misfits:
+                    misfit = self._reader.read(window.data, begin, window.end, True)
+                    assert misfit and misfit.what
+                    yield window.offset + begin, line + window.newlines(at, begin), misfit.what
+                if not scanned.is_unclear:
+                    if window.at == window.end:
+                        window.slide()
+                    continue
             found = self._reader.read(window.data, window.at, window.end, window.is_last)
             if found is None:
                 window.slide()
                 continue
-            line = window.line + window.newlines(window.at, found.begin)
             what, offset = found.what, window.offset + found.begin
+            line = window.line + window.newlines(window.at, found.begin)
+            if is_bad and isinstance(what, Record):
+                raw = bytes(window.data[found.begin : found.end])
+                what = self._reader.piece("file set aside whole", raw)
             window.advance(found.end, window.newlines(window.at, found.end))
             if isinstance(what, Piece) and window.ends_damaged:
                 what, is_rest_aside = replace(what, reason="archive damaged"), True

@@ -12,28 +12,12 @@ import json
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from stedi.contracts import Column, Contract
+from stedi.landing.reasons import Reason
 
 Value = str | int | float | None
-Reason = Literal[
-    "not JSON",
-    "cut off",
-    "not UTF-8",
-    "not an object",
-    "key missing",
-    "key twice",
-    "number in quotes",
-    "text where a number belongs",
-    "number where text belongs",
-    "true or false where a value belongs",
-    "object or list where a value belongs",
-    "fraction where a whole number belongs",
-    "value out of range",
-    "archive damaged",
-]
-
 _BETWEEN = re.compile(rb"(?>[ \t\r\n,\[\]]++|\xef\xbb\xbf)*+")
 _STRING = rb'"(?>[^"\\\r\n]++|\\[^\r\n])*+'
 _TOKEN = re.compile(rb"(" + _STRING + rb'"|["{}\[\]:,])[ \t\r\n]*+')
@@ -117,7 +101,11 @@ class RecordReader:
         what = problem or self._shape.read(raw)
         if isinstance(what, Record):
             return Found(begin, stop, what)
-        return Found(begin, stop, Piece(what, raw, self._shape.subject(raw)))
+        return Found(begin, stop, self.piece(what, raw))
+
+    def piece(self, reason: Reason, raw: bytes) -> Piece:
+        """A piece that is set aside, with whom it is about."""
+        return Piece(reason, raw, self._shape.subject(raw))
 
 
 class _Stretch:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Mapping
 
 from sqlglot import exp
 
 from stedi import parquet
-from stedi.contracts import Contract, Rule
 from stedi.errors import PairingTooLarge, RuleBroken
+from stedi.pipeline.rules import count, hold_to_contract
 from stedi.pipeline.work import Built, Work, damage
 from stedi.privacy.publication import publish
 from stedi.storage.warehouse import Version
@@ -83,7 +81,7 @@ class Derivation:
         else:
             paths = self.engine.write(self.declarations.select(table), target.fields, target.folder)
             self.engine.declare(table, contract.columns, [str(path) for path in paths])
-        notes = self._hold_to_contract(contract, paths)
+        notes = hold_to_contract(contract, paths, self.declarations, self.engine)
         dropped = self._dropped(transform)
         rows = sum(parquet.count_rows(path) for path in paths)
         if transform.sums_hold and rows_in != rows + sum(dropped.values()):
@@ -109,13 +107,13 @@ class Derivation:
 
     def _rows_in(self, transform: Transform) -> int:
         if transform.pairing is None:
-            return self._count(exp.select("COUNT(*)").from_(transform.source.copy()))
+            return self._rows(transform.source.name)
         [row] = self.engine.fetch(transform.pairing).to_pylist()
         pairs, crowd = int(row["pairs"] or 0), int(row["crowd"] or 0)
         limit = self.work.options.max_pairs
         crowded = limit is None and crowd > CROWD and pairs > LEAST_PAIR_LIMIT
         if limit is None:
-            sizes = [self._count(exp.select("COUNT(*)").from_(name)) for name in transform.inputs]
+            sizes = [self._rows(name) for name in transform.inputs]
             limit = max(LEAST_PAIR_LIMIT, PAIRS_PER_ROW * max(sizes))
         if pairs > limit or crowded:
             raise PairingTooLarge(
@@ -127,29 +125,8 @@ class Derivation:
             )
         return pairs
 
-    def _hold_to_contract(self, contract: Contract, paths: Sequence[Path]) -> list[dict[str, Any]]:
-        """Run a contract's assertions on a table's new files; gives the notes.
-
-        Raises `RuleBroken` for the first assertion that must hold and doesn't.
-        """
-        for column in contract.columns:
-            if column.required and any(parquet.count_nulls(path, column.name) for path in paths):
-                raise RuleBroken(
-                    f"{contract.name}: column {column.name} is required and has blanks"
-                )
-            if column.unique and self._count(_repeated(contract.name, column.name)):
-                raise RuleBroken(f"{contract.name}: column {column.name} is unique and repeats")
-        notes = []
-        for rule in contract.rules:
-            count = self._count(self.declarations.rule(contract.name, rule))
-            if count and rule.severity == "error":
-                raise RuleBroken(
-                    f"{contract.name}: {count:,} {rule.description} (rule {rule.name}). "
-                    "The table stays as it was"
-                )
-            if count:
-                notes.append(_note(rule, count))
-        return notes
+    def _rows(self, table: str) -> int:
+        return count(self.engine, exp.select("COUNT(*)").from_(exp.to_table(table)))
 
     def _dropped(self, transform: Transform) -> dict[str, int]:
         reasons = self.declarations.reasons(transform.table)
@@ -157,17 +134,3 @@ class Derivation:
             return {}
         rows = self.engine.fetch(reasons).to_pylist()
         return {row["dropped"]: int(row["rows_dropped"]) for row in rows}
-
-    def _count(self, query: exp.Query) -> int:
-        [value] = self.engine.fetch(query).column(0).to_pylist()
-        return int(value or 0)
-
-
-def _repeated(table: str, column: str) -> exp.Select:
-    name = exp.column(column, quoted=True)
-    groups = exp.select(name).from_(exp.to_table(table)).group_by(name).having("COUNT(*) > 1")
-    return exp.select("COUNT(*)").from_(groups.subquery("repeated"))
-
-
-def _note(rule: Rule, count: int) -> dict[str, Any]:
-    return {"code": rule.name, "count": count, "text": f"{count:,} {rule.description}"}

@@ -18,6 +18,7 @@ from stedi.landing.files import LandingFile, list_files
 from stedi.landing.loads import Difference, Load, compare, load_rows, read_loads
 from stedi.landing.parse import Job, Parsed, Parser
 from stedi.parquet import RowWriter
+from stedi.pipeline.rules import hold_to_contract
 from stedi.pipeline.work import Built, Work, damage
 from stedi.storage.warehouse import Version
 from stedi.transforms import MACHINERY_COLUMNS
@@ -48,6 +49,7 @@ class Landing:
         self._sources: list[_Source] = []
         self._touched: list[Load] = []
         self._is_noted = False
+        self._began = 0.0
 
     def begin(self) -> None:
         """Find out what is new in the landing zone, and begin to read it in the background."""
@@ -63,6 +65,7 @@ class Landing:
             self._touched += difference.touched
             if source:
                 self._sources.append(source)
+        self._began = time.monotonic()
         for source in self._sources:
             source.parser.begin(
                 Job(
@@ -71,6 +74,8 @@ class Landing:
                     self._load,
                     self.work.target(source.contract.name, source.contract.columns),
                     self.work.target("quarantine", MACHINERY_COLUMNS["quarantine"]),
+                    accepted={one.fingerprint for one in self._loads if one.verdict == "accepted"},
+                    accepts_all=self.work.options.accepts_bad_files,
                 )
             )
 
@@ -102,6 +107,9 @@ class Landing:
         difference = compare(self.warehouse.root, contract.source, files, own, fingerprinter)
         version = self.warehouse.version(contract.name)
         reason = self._why_anew(contract, version, self._noted, difference)
+        bad = sum(load.verdict == "bad" for load in own)
+        if not reason and bad and self.work.options.accepts_bad_files:
+            reason = f"{bad} bad files accepted"
         parser = Parser(self.warehouse.root, contract, fingerprinter, self._pool)
         if reason:
             return _Source(contract, files, {}, reason, True, difference, parser), difference
@@ -122,6 +130,8 @@ class Landing:
             return "not read yet"
         if self.work.options.full:
             return "asked for"
+        if contract.source in self.work.options.replays:
+            return "records set aside are tried again"
         if noted.get("typed", {}).get(contract.name) != version.snapshot_id:
             return "not as the last run left it"
         if version.notes.get("declaration") != self.declarations.fingerprint(contract.name):
@@ -132,18 +142,21 @@ class Landing:
 
     def _parse(self, source: _Source) -> None:
         self.work.progress(f"{source.contract.name}: reading {len(source.files)} files")
-        begin = time.monotonic()
         source.parsed = source.parser.finish()
         rows = sum(parquet.count_rows(path) for path in source.parsed.typed)
-        seconds = time.monotonic() - begin
+        seconds = time.monotonic() - self._began
         self.work.built.append(Built(source.contract.name, source.reason, rows, seconds))
 
     def _commit_typed(self, source: _Source) -> Version:
         assert source.parsed is not None
-        contract = source.contract
+        contract, engine = source.contract, self.work.engine
         before = self.warehouse.version(contract.name)
         kept = () if source.anew or before is None else before.files
+        files = [*(file.path for file in kept), *source.parsed.typed]
+        engine.declare(contract.name, contract.columns, [str(path) for path in files])
         notes = {
+            # What is required the parser has seen to.
+            "notes": hold_to_contract(contract, (), self.declarations, engine),
             "declaration": self.declarations.fingerprint(contract.name),
             "files": self.work.fingerprints(source.parsed.typed, before if kept else None),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,10 +19,15 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Options:
-    """What a run was asked for. `max_pairs` of None is the default limit."""
+    """What a run was asked for. `max_pairs` of None is the default limit.
+
+    `replays` are sources to read again because of what was set aside of them.
+    """
 
     full: bool = False
     max_pairs: int | None = None
+    replays: Container[str] = ()
+    accepts_bad_files: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,56 @@
+"""Holds a table's new files to its contract before they are committed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlglot import exp
+
+from stedi import parquet
+from stedi.contracts import Contract, Rule
+from stedi.declared import Declarations
+from stedi.engines import Engine
+from stedi.errors import RuleBroken
+
+
+def hold_to_contract(
+    contract: Contract, paths: Sequence[Path], declarations: Declarations, engine: Engine
+) -> list[dict[str, Any]]:
+    """Run a contract's assertions on a table, which the engine knows; gives the notes.
+
+    `paths` are its files. Raises `RuleBroken` for the first assertion that must hold and doesn't.
+    """
+    for column in contract.columns:
+        if column.required and any(parquet.count_nulls(path, column.name) for path in paths):
+            raise RuleBroken(f"{contract.name}: column {column.name} is required and has blanks")
+        if column.unique and count(engine, _repeated(contract.name, column.name)):
+            raise RuleBroken(f"{contract.name}: column {column.name} is unique and repeats")
+    notes = []
+    for rule in contract.rules:
+        found = count(engine, declarations.rule(contract.name, rule))
+        if found and rule.severity == "error":
+            raise RuleBroken(
+                f"{contract.name}: {found:,} {rule.description} (rule {rule.name}). "
+                "The table stays as it was"
+            )
+        if found:
+            notes.append(_note(rule, found))
+    return notes
+
+
+def count(engine: Engine, query: exp.Query) -> int:
+    """The one whole number that a query gives."""
+    [value] = engine.fetch(query).column(0).to_pylist()
+    return int(value or 0)
+
+
+def _repeated(table: str, column: str) -> exp.Select:
+    name = exp.column(column, quoted=True)
+    groups = exp.select(name).from_(exp.to_table(table)).group_by(name).having("COUNT(*) > 1")
+    return exp.select("COUNT(*)").from_(groups.subquery("repeated"))
+
+
+def _note(rule: Rule, found: int) -> dict[str, Any]:
+    return {"code": rule.name, "count": found, "text": f"{found:,} {rule.description}"}

@@ -1,0 +1,182 @@
+"""What was set aside and why: counted, listed, shown."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any, cast
+
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from pydantic import BaseModel
+
+from stedi.contracts import Contract
+from stedi.declared import Declarations
+from stedi.errors import UsageError
+from stedi.landing.reasons import EXPLANATIONS, Reason
+from stedi.storage.warehouse import Warehouse
+
+TEXT_BYTES = 240
+_PLACE_COLUMNS = ("source", "file", "byte_offset", "byte_length", "line", "reason", "load")
+
+
+class QuarantinedGroup(BaseModel):
+    """How many pieces of one file were set aside for one reason, and when that usually happens."""
+
+    source: str
+    reason: str
+    file: str
+    count: int
+    meaning: str
+    cause: str
+
+
+class QuarantinedPiece(BaseModel):
+    """One piece: bytes `byte_offset` to `byte_offset + byte_length` of its file, from `line` on.
+
+    `text` begins like the piece, its letters and digits masked unless they were asked for.
+    """
+
+    place: str
+    source: str
+    file: str
+    byte_offset: int
+    byte_length: int
+    line: int
+    reason: str
+    meaning: str
+    cause: str
+    load: int
+    text: str
+
+
+class Quarantine(BaseModel):
+    """What was set aside: all of it counted, and the first pieces."""
+
+    count: int
+    groups: list[QuarantinedGroup]
+    pieces: list[QuarantinedPiece]
+
+
+def quarantine(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    *,
+    source: str | None = None,
+    reason: str | None = None,
+    file: str | None = None,
+    limit: int | None = None,
+    raw: bool = False,
+) -> Quarantine:
+    """Count what was set aside, and list up to `limit` pieces in the order of their places.
+
+    Raises `UsageError` for a source or a reason that there isn't.
+    """
+    _refuse_unknown("source", source, [str(contract.source) for contract in declarations.landing])
+    _refuse_unknown("reason", reason, list(EXPLANATIONS))
+    wanted = {"source": source, "reason": reason, "file": file}
+    rows = _rows(warehouse, {key: value for key, value in wanted.items() if value is not None})
+    if rows is None:
+        return Quarantine(count=0, groups=[], pieces=[])
+    counts = Counter(
+        (row["source"], row["reason"], row["file"])
+        for row in _dicts(rows, ["source", "reason", "file"])
+    )
+    groups = [
+        QuarantinedGroup(source=s, reason=r, file=f, count=count, **_explained(r))
+        for (s, r, f), count in sorted(counts.items(), key=lambda group: (-group[1], group[0]))
+    ]
+    masks = {str(c.source): _Mask(c) for c in declarations.landing}
+    pieces = [
+        _piece(row, None if raw else masks.get(row["source"], _Mask(None)))
+        for row in islice(_dicts(rows, [*_PLACE_COLUMNS, "raw"]), limit)
+    ]
+    return Quarantine(count=sum(counts.values()), groups=groups, pieces=pieces)
+
+
+def quarantined(
+    warehouse: Warehouse, declarations: Declarations, place: str, *, raw: bool = False
+) -> QuarantinedPiece:
+    """The piece at a place as `quarantine` gives it; raises `UsageError` if there is none."""
+    match = re.fullmatch(r"([^/]+)/(.+)@(\d+)", place, re.DOTALL)
+    if match:
+        source, file, offset = match.groups()
+        wanted = {"source": source, "file": file, "byte_offset": int(offset)}
+        rows = _rows(warehouse, wanted)
+        contracts = {str(contract.source): contract for contract in declarations.landing}
+        for row in _dicts(rows, [*_PLACE_COLUMNS, "raw"]) if rows is not None else ():
+            return _piece(row, None if raw else _Mask(contracts.get(source)), whole=True)
+    raise UsageError(
+        f"{place}: nothing was set aside there; `stedi quarantine list` gives the places, "
+        "each as SOURCE/FILE@OFFSET"
+    )
+
+
+def counts_by_reason(warehouse: Warehouse) -> dict[str, dict[str, int]]:
+    """How many pieces are set aside, by source and reason."""
+    rows = _rows(warehouse, {})
+    counts: dict[str, Counter[str]] = {}
+    for row in _dicts(rows, ["source", "reason"]) if rows is not None else ():
+        counts.setdefault(row["source"], Counter())[row["reason"]] += 1
+    return {source: dict(sorted(found.items())) for source, found in sorted(counts.items())}
+
+
+def _refuse_unknown(what: str, value: str | None, known: list[str]) -> None:
+    if value is not None and value not in known:
+        raise UsageError(f"--{what} {value}: there are {', '.join(known)}")
+
+
+def _rows(warehouse: Warehouse, wanted: Mapping[str, object]) -> ds.Dataset | None:
+    """The rows of the quarantine whose columns have the values in `wanted`; None if there are no
+    files.
+    """
+    version = warehouse.version("quarantine")
+    if version is None or not version.files:
+        return None
+    rows = ds.dataset([str(file.path) for file in version.files])
+    for column, value in wanted.items():
+        rows = rows.filter(pc.field(column) == value)
+    return rows
+
+
+def _dicts(rows: ds.Dataset, columns: list[str]) -> Iterator[dict[str, Any]]:
+    for batch in rows.scanner(columns=columns, use_threads=False, batch_size=1024).to_batches():
+        yield from batch.to_pylist()
+
+
+def _piece(row: Mapping[str, Any], mask: _Mask | None, *, whole: bool = False) -> QuarantinedPiece:
+    piece: bytes = row["raw"]
+    text = (piece if whole else piece[:TEXT_BYTES]).decode(errors="backslashreplace")
+    return QuarantinedPiece.model_validate(
+        {
+            "place": f"{row['source']}/{row['file']}@{row['byte_offset']}",
+            "text": text if mask is None else mask(text),
+            **{column: row[column] for column in _PLACE_COLUMNS},
+            **_explained(row["reason"]),
+        }
+    )
+
+
+def _explained(reason: str) -> dict[str, str]:
+    explanation = EXPLANATIONS[cast(Reason, reason)]
+    return {"meaning": explanation.meaning, "cause": explanation.cause}
+
+
+class _Mask:
+    """Hides what a text says, but not its shape: keys of the contract and punctuation stay."""
+
+    def __init__(self, contract: Contract | None) -> None:
+        keys = [c.json_key or c.name for c in contract.columns] if contract else []
+        known = "|".join(rf'"{re.escape(key)}"(?=\s*:)' for key in keys) or r"(?!)"
+        self._parts = re.compile(rf"(?P<known>{known})|(?P<digit>\d)|(?P<letter>[^\W\d])")
+
+    def __call__(self, text: str) -> str:
+        return self._parts.sub(self._hidden, text)
+
+    @staticmethod
+    def _hidden(match: re.Match[str]) -> str:
+        if match.lastgroup == "known":
+            return match.group()
+        return "0" if match.lastgroup == "digit" else "x"
