@@ -110,6 +110,7 @@ class Rows:
         self._file = file
         self._vocabulary = Vocabulary(columns)
         self._texts = [n for n, column in enumerate(columns) if column.type == "string"]
+        self._patterns = [(n, c.pattern) for n, c in enumerate(columns) if c.pattern is not None]
         self._columns = _room(len(columns), _TEXT_BYTES)
         self._kept = np.ones(GROUP_ROWS, np.bool_)
         self._rows = 0
@@ -123,12 +124,7 @@ class Rows:
             window.array, window.at, window.end, self._vocabulary.keys, columns, first
         )
         window.advance(at, lines)
-        fits = self._convert_open(n_open, first)
-        for slot, column in enumerate(self._contract):
-            if column.pattern is not None and self._rows > first:
-                fits &= self._matches(slot, column.pattern, first)
-        misfits = columns.begins[first : self._rows][~fits].tolist()
-        self._kept[first : self._rows] = fits
+        misfits = self._misfits(first, n_open)
         self.records += self._rows - first - len(misfits)
         self.unknown_keys += unknown
         if status == scan.FULL:
@@ -150,7 +146,6 @@ class Rows:
                 columns.longs[slot, row] = value or 0
             elif column.type == "double":
                 columns.doubles[slot, row] = 0.0 if value is None else value
-        self._kept[row] = True
         self._rows += 1
         self._vocabulary.teach(record.keys)
         self.records += 1
@@ -163,6 +158,7 @@ class Rows:
             batch = pa.RecordBatch.from_arrays(arrays, schema=self._file.schema)
             kept = self._kept[: self._rows]
             self._file.write(batch if kept.all() else batch.filter(_mask(kept)))
+            kept[:] = True
         self._rows = 0
 
     def _reserve(self, size: int) -> None:
@@ -174,18 +170,27 @@ class Rows:
         if room != wanted:
             self._columns = _room(len(self._contract), wanted)
 
+    def _misfits(self, first: int, n_open: int) -> list[int]:
+        """Take rows out again whose values turn out not to fit; gives where their records began."""
+        if self._rows == first or not (n_open or self._patterns):
+            return []
+        fits = self._convert_open(n_open, first)
+        for slot, pattern in self._patterns:
+            fits &= self._matches(slot, pattern, first)
+        self._kept[first : self._rows] = fits
+        return [int(begin) for begin in self._columns.begins[first : self._rows][~fits]]
+
     def _convert_open(self, count: int, first: int) -> Bools:
         """Convert the decimal numbers that the scan left open; which new rows' numbers fit."""
         columns = self._columns
         fits = np.ones(self._rows - first, np.bool_)
-        if count:
-            texts = _strings(count, None, columns.open_ends, columns.open_text)
-            numbers = np.from_dlpack(texts.cast(pa.float64()))
-            rows, slots = columns.open_rows[:count], columns.open_columns[:count]
-            columns.doubles[slots, rows] = numbers
-            keys = self._vocabulary.keys
-            fit = (keys.least_double[slots] <= numbers) & (numbers <= keys.most_double[slots])
-            fits[rows[~fit] - first] = False
+        texts = _strings(count, None, columns.open_ends, columns.open_text)
+        numbers = np.from_dlpack(texts.cast(pa.float64()))
+        rows, slots = columns.open_rows[:count], columns.open_columns[:count]
+        columns.doubles[slots, rows] = numbers
+        keys = self._vocabulary.keys
+        fit = (keys.least_double[slots] <= numbers) & (numbers <= keys.most_double[slots])
+        fits[rows[~fit] - first] = False
         return fits
 
     def _matches(self, slot: int, pattern: str, first: int) -> Bools:

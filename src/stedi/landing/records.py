@@ -98,14 +98,15 @@ class RecordReader:
         except _Undecided:
             return None
         raw = bytes(data[begin:stop]).rstrip()
-        what = problem or self._shape.read(raw)
-        if isinstance(what, Record):
-            return Found(begin, stop, what)
-        return Found(begin, stop, self.piece(what, raw))
+        value = _Misfit("cut off") if problem == "cut off" else _parse(raw)
+        verdict = problem or self._shape.judge(value)
+        if isinstance(verdict, Record):
+            return Found(begin, stop, verdict)
+        return Found(begin, stop, Piece(verdict, raw, self._shape.subject(value, raw)))
 
     def piece(self, reason: Reason, raw: bytes) -> Piece:
-        """A piece that is set aside, with whom it is about."""
-        return Piece(reason, raw, self._shape.subject(raw))
+        """A piece that is set aside for a reason outside of it, with whom it is about."""
+        return Piece(reason, raw, self._shape.subject(_parse(raw), raw))
 
 
 class _Stretch:
@@ -125,8 +126,7 @@ class _Stretch:
         """Where the piece that begins at `begin` ends, and what is wrong if that shows already."""
         data, end = self._data, self._end
         if data[begin] != _OBJECT:
-            stop = self._line_or_object(begin)
-            return stop, _what_is(bytes(data[begin:stop]).rstrip())
+            return self._line_or_object(begin), None
         if flat := _FLAT_OBJECT.match(data, begin, end):
             return flat.end(), None
         open_: list[bytes] = []
@@ -204,11 +204,6 @@ class _Stretch:
             raise _Undecided
 
 
-def _what_is(raw: bytes) -> Reason:
-    value = _parse(raw)
-    return value.reason if isinstance(value, _Misfit) else "not an object"
-
-
 def _refuse_constant(_: str) -> object:
     raise ValueError
 
@@ -250,9 +245,8 @@ class _Shape:
             pattern = rb'"' + re.escape(key.encode()) + rb'"\s*:\s*("(?:[^"\\]|\\.)*")'
             self._subject = key, re.compile(pattern, re.IGNORECASE)
 
-    def read(self, raw: bytes) -> Record | Reason:
-        """The record that a whole JSON object is, or why it is none."""
-        value = _parse(raw)
+    def judge(self, value: object) -> Record | Reason:
+        """The record that a JSON value is, or why it is none."""
         try:
             if isinstance(value, _Misfit):
                 raise value
@@ -262,8 +256,8 @@ class _Shape:
         except _Misfit as misfit:
             return misfit.reason
 
-    def subject(self, raw: bytes) -> str | None:
-        """Whom a broken piece is about, where that can be read.
+    def subject(self, value: object, raw: bytes) -> str | None:
+        """Whom a broken piece is about, where that can be read; `value` is what `raw` spells.
 
         Of an object the value under the key, the last if there are several, as JSON readers have
         it; of a piece that isn't one, the first text that follows the key.
@@ -271,13 +265,12 @@ class _Shape:
         if self._subject is None:
             return None
         key, pattern = self._subject
-        whole = _parse(raw)
-        if isinstance(whole, _Pairs):
-            values = [value for name, value in whole if name.lower() == key]
+        if isinstance(value, _Pairs):
+            values = [one for name, one in value if name.lower() == key]
         else:
             match = pattern.search(raw)
             values = [_parse(match.group(1))] if match else []
-        texts = [value for value in values if isinstance(value, str) and _is_text(value)]
+        texts = [text for text in values if isinstance(text, str) and _is_text(text)]
         return texts[-1] if texts else None
 
     def _record(self, pairs: _Pairs) -> Record:
