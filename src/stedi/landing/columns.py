@@ -116,12 +116,12 @@ class Rows:
         self._rows = 0
         self.records = self.unknown_keys = 0
 
-    def scan(self, window: Window) -> Scanned:
-        """Read records from where `window` stands, as far as they are clear or there is room."""
+    def scan(self, window: Window, end: int) -> Scanned:
+        """Read records that begin before `end`, while they are clear and there is room."""
         self._reserve(window.end - window.at)
         first, columns = self._rows, self._columns
         status, at, self._rows, lines, unknown, n_open = scan.scan(
-            window.array, window.at, window.end, self._vocabulary.keys, columns, first
+            window.array, window.at, end, self._vocabulary.keys, columns, first
         )
         window.advance(at, lines)
         misfits = self._misfits(first, n_open)

@@ -11,21 +11,22 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
-from blake3 import blake3
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from stedi.contracts import Contract
 from stedi.errors import LandingError
-from stedi.landing.columns import Rows, prepare
+from stedi.landing.columns import prepare
 from stedi.landing.files import LandingFile, landing_folder
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.records import Piece, Record, RecordReader
-from stedi.landing.window import Window
+from stedi.landing.reader import Counts, FileReader, is_large, range_begins
 from stedi.parquet import Field, ParquetFile, RowWriter
 
 Verdict = Literal["good", "bad", "accepted"]
@@ -67,6 +68,11 @@ class Parsed:
     typed: tuple[Path, ...]
     quarantine: tuple[Path, ...]
 
+    def remove(self) -> None:
+        """Delete what was written."""
+        for path in (*self.typed, *self.quarantine):
+            path.unlink()
+
 
 @dataclass(frozen=True)
 class Job:
@@ -90,7 +96,7 @@ class Parser:
     """Parses landing files of one source in this process, in as many lanes as there are cores.
 
     Of files with the same bytes only the first by name is read, the others are copies of it, and so
-    are those whose fingerprint is known.
+    are those whose fingerprint is known. Large files are read in byte ranges side by side.
     """
 
     def __init__(
@@ -101,26 +107,32 @@ class Parser:
         self._folder = landing_folder(root, contract.source)
         self._fingerprinter = fingerprinter
         self._pool = pool
-        self._copies: list[ReadFile] = []
-        self._lanes: list[Future[Parsed]] = []
 
     def begin(self, job: Job) -> None:
         """Begin to read the files in the background."""
         prepare()
+        self._job = job
+        self._copies: list[ReadFile] = []
+        self._parts: list[_Part] = []
         sizes = Counter([*(file.size for file in job.files), *job.known.values()])
         # Only files of the same size can be copies of one another.
-        alike = {
+        alike = {file for file in job.files if sizes[file.size] > 1}
+        self._prints = {
             file: self._pool.submit(self._fingerprint, file)
             for file in sorted(job.files)
-            if sizes[file.size] > 1
+            if file in alike or is_large(file.name, file.size)
         }
-        queue = _SharedIterator(self._fresh(job, alike))
-        lanes = min(os.cpu_count() or 1, len(job.files))
-        self._lanes = [self._pool.submit(self._lane, n, queue, job) for n in range(lanes)]
+        items = _SharedIterator(self._items(alike))
+        lanes = os.cpu_count() or 1
+        if not any(is_large(file.name, file.size) for file in job.files):
+            lanes = min(lanes, len(job.files))
+        self._lanes = [self._pool.submit(self._lane, n, items) for n in range(lanes)]
 
     def finish(self) -> Parsed:
         """What the files gave; raises `LandingError` if one can't be read or changed meanwhile."""
         shares = [lane.result() for lane in self._lanes]
+        for file in sorted({part.range.file for part in self._parts}):
+            shares.append(self._join(file))
         files = [file for share in shares for file in share.files]
         return Parsed(
             tuple(sorted((*files, *self._copies), key=lambda read: read.file)),
@@ -132,141 +144,141 @@ class Parser:
         with _reading(self._folder / file.name) as path:
             return self._fingerprinter.of_file(path)
 
-    def _fresh(
-        self, job: Job, alike: Mapping[LandingFile, Future[str]]
-    ) -> Iterator[tuple[LandingFile, str | None]]:
-        """The files that aren't copies, with their fingerprints where these are known already."""
-        seen = set(job.known)
-        for file in sorted(job.files):
-            fingerprint = alike[file].result() if file in alike else None
-            if fingerprint is None or fingerprint not in seen:
-                yield file, fingerprint
+    def _items(self, alike: Container[LandingFile]) -> Iterator[LandingFile | _Range]:
+        """The files that aren't copies; in the place of a large one its byte ranges."""
+        seen = set(self._job.known)
+        for number, file in enumerate(sorted(self._job.files)):
+            if file in alike:
+                fingerprint = self._prints[file].result()
+                if fingerprint in seen:
+                    self._copies.append(ReadFile(file, fingerprint, is_copy=True))
+                    continue
+                seen.add(fingerprint)
+            if is_large(file.name, file.size):
+                with _reading(self._folder / file.name) as path:
+                    begins = range_begins(path, file.size)
+                for begin, end in pairwise([*begins, file.size]):
+                    yield _Range(file, f"{number}-{begin}", begin, end)
             else:
-                self._copies.append(ReadFile(file, fingerprint, is_copy=True))
-            seen.add(fingerprint or "")
+                yield file
 
-    def _lane(
-        self, number: int, files: Iterable[tuple[LandingFile, str | None]], job: Job
-    ) -> Parsed:
-        share = self._read_share(f"{number}", files, job, frozenset())
+    def _lane(self, number: int, items: Iterator[LandingFile | _Range]) -> Parsed:
+        share = self._read_files(f"{number}", items, frozenset())
         bad = frozenset(read.file for read in share.files if read.verdict == "bad")
         if not bad:
             return share
         # What was loaded of them went into one file with the rest: read all of it again.
-        for path in (*share.typed, *share.quarantine):
-            path.unlink()
-        again = [(read.file, read.fingerprint) for read in share.files]
-        return self._read_share(f"{number}-again", again, job, bad)
+        share.remove()
+        return self._read_files(f"{number}-again", [read.file for read in share.files], bad)
 
-    def _read_share(
-        self,
-        name: str,
-        files: Iterable[tuple[LandingFile, str | None]],
-        job: Job,
-        bad: Container[LandingFile],
+    def _read_files(
+        self, name: str, items: Iterable[LandingFile | _Range], bad: Container[LandingFile]
     ) -> Parsed:
-        """Read files one after another; of `bad` ones every record is set aside."""
+        """Read files one after another, of `bad` ones setting every record aside."""
+        reader = self._reader(name)
+        files = []
+        for item in items:
+            if isinstance(item, _Range):
+                self._parts.append(self._read_range(item))
+            else:
+                files.append(self._read_file(reader, item, item in bad))
+        return Parsed(tuple(files), *reader.close())
+
+    def _reader(self, name: str) -> FileReader:
+        job = self._job
         typed = ParquetFile(job.typed.folder / f"part-{name}.parquet", job.typed.fields)
         path = job.quarantine.folder / f"{self._contract.source}.{name}.parquet"
         aside = RowWriter(path, job.quarantine.fields)
-        reader = _FileReader(self._contract, typed, aside, job.load)
-        read = [self._read(reader, *file, job, file[0] in bad) for file in files]
-        return Parsed(tuple(read), *reader.close())
+        return FileReader(self._contract, typed, aside, job.load)
 
-    def _read(
-        self,
-        reader: _FileReader,
-        file: LandingFile,
-        fingerprint: str | None,
-        job: Job,
-        is_bad: bool,
-    ) -> ReadFile:
+    def _read_file(self, reader: FileReader, file: LandingFile, is_bad: bool) -> ReadFile:
+        is_known = file in self._prints
+        digest = None if is_known else self._fingerprinter.begin()
         with _reading(self._folder / file.name) as path:
-            digest = self._fingerprinter.begin() if fingerprint is None else None
-            counts = reader.read(path, file.name, digest, is_bad)
+            counts = reader.read(path, file.name, digest, is_bad=is_bad)
             _refuse_changed(path, file)
-        if digest is not None:
-            fingerprint = self._fingerprinter.end(digest)
-        assert fingerprint is not None
+        fingerprint = (
+            self._prints[file].result() if digest is None else self._fingerprinter.end(digest)
+        )
+        return self._judged(file, fingerprint, [counts], is_bad)
+
+    def _judged(
+        self, file: LandingFile, fingerprint: str, parts: Sequence[Counts], is_bad: bool = False
+    ) -> ReadFile:
+        records, pieces = sum(p.records for p in parts), sum(p.pieces for p in parts)
         verdict: Verdict = "good"
-        most = self._contract.max_bad_share * counts.records
-        if is_bad or (counts.records >= FEW_RECORDS and counts.pieces > most):
-            is_accepted = job.accepts_all or fingerprint in job.accepted
+        if is_bad or (records >= FEW_RECORDS and pieces > self._contract.max_bad_share * records):
+            is_accepted = self._job.accepts_all or fingerprint in self._job.accepted
             verdict = "accepted" if is_accepted else "bad"
-        return ReadFile(file, fingerprint, False, counts.records, counts.unknown_keys, verdict)
+        unknown_keys = sum(part.unknown_keys for part in parts)
+        return ReadFile(file, fingerprint, False, records, unknown_keys, verdict)
+
+    def _read_range(self, item: _Range) -> _Part:
+        reader = self._reader(item.name)
+        with _reading(self._folder / item.file.name) as path:
+            counts = reader.read(path, item.file.name, begin=item.begin, stop=item.end)
+        return _Part(item, counts, Parsed((), *reader.close()))
+
+    def _join(self, file: LandingFile) -> Parsed:
+        """Put the ranges of a file together as if it had been read from end to end."""
+        at, lines = 0, 0
+        joined: list[_Part] = []
+        for part in sorted(self._parts, key=lambda part: part.range.begin):
+            if part.range.file != file:
+                continue
+            if part.range.begin != at:
+                # The range before ends elsewhere: this one was begun inside a record.
+                part.output.remove()
+                if at >= part.range.end:
+                    continue
+                part = self._read_range(
+                    replace(part.range, name=f"{part.range.name}-again", begin=at)
+                )
+            for path in part.output.quarantine:
+                _count_lines_from(path, lines)
+            at, lines = part.counts.end, lines + part.counts.lines
+            joined.append(part)
+        _refuse_changed(self._folder / file.name, file)
+        fingerprint = self._prints[file].result()
+        read = self._judged(file, fingerprint, [part.counts for part in joined])
+        if read.verdict == "bad":
+            for part in joined:
+                part.output.remove()
+            return self._read_files(f"{joined[0].range.name}-bad", [file], {file})
+        return Parsed(
+            (read,),
+            tuple(path for part in joined for path in part.output.typed),
+            tuple(path for part in joined for path in part.output.quarantine),
+        )
 
 
 @dataclass(frozen=True)
-class _Counts:
-    """What a file holds: records, how many of them are pieces set aside, or have unknown keys."""
+class _Range:
+    """A byte range of a file; its records are those that begin in it."""
 
-    records: int
-    pieces: int
-    unknown_keys: int
+    file: LandingFile
+    name: str
+    begin: int
+    end: int
 
 
-class _FileReader:
-    """Reads files of one source one after another, into one typed and one quarantine file."""
+@dataclass(frozen=True)
+class _Part:
+    """A range that was read."""
 
-    def __init__(self, contract: Contract, typed: ParquetFile, aside: RowWriter, load: int) -> None:
-        self._source, self._load = contract.source, load
-        self._typed, self._aside = typed, aside
-        self._rows = Rows(contract.columns, typed)
-        self._reader = RecordReader(contract)
+    range: _Range
+    counts: Counts
+    output: Parsed
 
-    def read(self, path: Path, name: str, digest: blake3 | None, is_bad: bool) -> _Counts:
-        """Read a file, feeding its bytes to `digest`; of a bad one every record is set aside."""
-        records, unknown_keys = self._rows.records, self._rows.unknown_keys
-        pieces = 0
-        with Window(path, digest) as window:
-            for offset, line, what in self._unclear(window, is_bad):
-                if isinstance(what, Record):
-                    self._rows.add(what)
-                else:
-                    place = (offset, len(what.raw), line)
-                    row = (self._source, name, *place, what.reason, what.subject, what.raw)
-                    self._aside.add((*row, self._load), 100 + len(what.raw))
-                    pieces += 1
-        loaded = self._rows.records - records
-        return _Counts(loaded + pieces, pieces, self._rows.unknown_keys - unknown_keys)
 
-    def _unclear(self, window: Window, is_bad: bool) -> Iterator[tuple[int, int, Record | Piece]]:
-        """What scans leave, of a bad file all there is, with its byte offset and line."""
-        window.slide()
-        is_rest_aside = False
-        while not (window.has_ended and window.at == window.end):
-            if not is_bad:
-                at, line = window.at, window.line
-                scanned = self._rows.scan(window)
-                for begin in scanned.misfits:
-                    misfit = self._reader.read(window.data, begin, window.end, True)
-                    assert misfit and misfit.what
-                    yield window.offset + begin, line + window.newlines(at, begin), misfit.what
-                if not scanned.is_unclear:
-                    if window.at == window.end:
-                        window.slide()
-                    continue
-            found = self._reader.read(window.data, window.at, window.end, window.is_last)
-            if found is None:
-                window.slide()
-                continue
-            what, offset = found.what, window.offset + found.begin
-            line = window.line + window.newlines(window.at, found.begin)
-            if is_bad and isinstance(what, Record):
-                raw = bytes(window.data[found.begin : found.end])
-                what = self._reader.piece("file set aside whole", raw)
-            window.advance(found.end, window.newlines(window.at, found.end))
-            if isinstance(what, Piece) and window.ends_damaged:
-                what, is_rest_aside = replace(what, reason="archive damaged"), True
-            if what is not None:
-                yield offset, line, what
-        if window.is_damaged and not is_rest_aside:
-            yield window.offset + window.end, window.line, Piece("archive damaged", b"", None)
-
-    def close(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-        """Finish both files; gives the paths of those that have rows."""
-        self._rows.flush()
-        return tuple(self._typed.close()), tuple(self._aside.close())
+def _count_lines_from(path: Path, lines: int) -> None:
+    """Let the lines of pieces in a quarantine file count from so many lines further up."""
+    if lines:
+        rows = pq.read_table(path)
+        place = rows.schema.get_field_index("line")
+        moved = pc.add(rows.column(place), lines)
+        rows = rows.set_column(place, rows.schema.field(place), moved)
+        pq.write_table(rows, path, compression="zstd", compression_level=1)
 
 
 class _SharedIterator(Generic[_Item]):

@@ -5,8 +5,8 @@ at; so what it takes it must read exactly as that does. It takes objects of scal
 it was taught, in any order and however spaced, whole numbers of up to 18 digits, decimal numbers,
 text without escapes. Numba compiles it when it is first called on a machine and keeps the result.
 
-The bytes behind `end` must be NUL: no token goes on over one, so that no place but the beginning of
-a record has to be compared with `end`.
+What there is of a file must be followed by NUL: no token goes on over one, so that no place but
+the beginning of a record has to be compared with an end.
 
 Decimal numbers whose digits make a whole number below 2^53 and whose power of ten is at most 22 are
 exact after one division or multiplication (W. D. Clinger, "How to read floating point numbers
@@ -99,7 +99,7 @@ def _inlined(function: _Function) -> _Function:
 def scan(
     data: Bytes, at: int, end: int, keys: Keys, columns: Columns, row: int
 ) -> tuple[int, int, int, int, int, int]:
-    """Read records from `data[at:end]` into `columns` from `row` on.
+    """Read records that begin in `data[at:end]` into `columns` from `row` on.
 
     Gives why it stopped (`DONE` at the end, `UNCLEAR`, or `FULL`), where, the next row, how many
     newlines it passed, how many records had keys that the contract lacks, and how many decimal
@@ -118,7 +118,7 @@ def scan(
                 break
             at += 1
         if at >= end:
-            return DONE, end, row, newlines, unknown, n_open
+            return DONE, at, row, newlines, unknown, n_open
         if row == most_rows or n_open > most_open:
             return FULL, at, row, newlines, unknown, n_open
         behind, lines, opened, seen = _record(data, at, keys, columns, row, n_open)

@@ -23,22 +23,30 @@ _COMPRESSIONS: Mapping[str, Callable[[], Any]] = {
 }
 
 
+def is_packed(name: str) -> bool:
+    """Whether a file of that name is an archive."""
+    return Path(name).suffix in _COMPRESSIONS
+
+
 class Window:
     """What is seen of a file: `data[at:end]`, with NUL behind it.
 
     `data` is a bytearray and `array` the same bytes for NumPy; both are others after `slide`.
-    `offset` is where `data` begins in the (uncompressed) content, `line` the line of `at`.
+    `offset` is where `data` begins in the (uncompressed) content, `line` the line of `at`, counted
+    from where the window was opened.
     `has_ended` says that no more follows, `is_last` that no more is going to be seen at once.
     """
 
-    def __init__(self, path: Path, digest: blake3 | None) -> None:
+    def __init__(self, path: Path, digest: blake3 | None, begin: int = 0) -> None:
         self.data = bytearray(WINDOW_BYTES + PADDING)
         self.array = np.frombuffer(self.data, np.uint8)
-        self.at = self.end = self.offset = 0
+        self.at = self.end = 0
+        self.offset = begin
         self.line = 1
         self.is_last = self.has_ended = False
         self.is_damaged = False
         self._file = path.open("rb", buffering=0)
+        self._file.seek(begin)
         self._digest = digest
         make = _COMPRESSIONS.get(path.suffix)
         self._unpacked = self._unpack(make) if make else None

@@ -1,0 +1,141 @@
+"""Reads whole files, or byte ranges of large ones, into one typed and one quarantine file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from blake3 import blake3
+
+from stedi.contracts import Contract
+from stedi.landing.columns import Rows
+from stedi.landing.records import Piece, Record, RecordReader
+from stedi.landing.window import Window, is_packed
+from stedi.parquet import ParquetFile, RowWriter
+
+RANGE_BYTES = 1 << 27
+_SEARCHED_BYTES = 1 << 20
+_BEGINNING = re.compile(rb'[}\n][ \t\r\n,\[\]]*+(?=\{[ \t\r\n]*+")')
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What was read: records, how many of them are pieces set aside, or have unknown keys.
+
+    `end` is where reading ended in the file, always between two records; `lines` how many newlines
+    lie before it.
+    """
+
+    records: int
+    pieces: int
+    unknown_keys: int
+    end: int
+    lines: int
+
+
+def is_large(name: str, size: int) -> bool:
+    """Whether a file of that name and size in bytes is read in ranges; archives never are."""
+    return size >= 2 * RANGE_BYTES and not is_packed(name)
+
+
+def range_begins(path: Path, size: int) -> Sequence[int]:
+    """Where byte ranges of a file may begin: at what looks like a record.
+
+    Only reading the range before tells whether it is one: that ends where the next record begins.
+    """
+    begins = [0]
+    with path.open("rb") as file:
+        for nominal in range(RANGE_BYTES, size - RANGE_BYTES // 2, RANGE_BYTES):
+            file.seek(nominal)
+            if found := _BEGINNING.search(file.read(_SEARCHED_BYTES)):
+                begins.append(nominal + found.end())
+    return sorted(set(begins))
+
+
+class FileReader:
+    """Reads files of one source one after another, into one typed and one quarantine file.
+
+    `load` is the number that is noted with what is set aside.
+    """
+
+    def __init__(self, contract: Contract, typed: ParquetFile, aside: RowWriter, load: int) -> None:
+        self._source, self._load = contract.source, load
+        self._typed, self._aside = typed, aside
+        self._rows = Rows(contract.columns, typed)
+        self._reader = RecordReader(contract)
+
+    def read(
+        self,
+        path: Path,
+        name: str,
+        digest: blake3 | None = None,
+        *,
+        begin: int = 0,
+        stop: int | None = None,
+        is_bad: bool = False,
+    ) -> Counts:
+        """Read the records of a file that begin at `begin` or later and before `stop`.
+
+        Bytes are fed to `digest`. Of a bad file every record is set aside. Lines are counted from
+        `begin`, byte offsets from the beginning of the file.
+        """
+        records, unknown_keys = self._rows.records, self._rows.unknown_keys
+        pieces = 0
+        with Window(path, digest, begin) as window:
+            for offset, line, what in self._unclear(window, stop, is_bad):
+                if isinstance(what, Record):
+                    self._rows.add(what)
+                else:
+                    place = (offset, len(what.raw), line)
+                    row = (self._source, name, *place, what.reason, what.subject, what.raw)
+                    self._aside.add((*row, self._load), 100 + len(what.raw))
+                    pieces += 1
+            loaded = self._rows.records - records
+            unknown_keys = self._rows.unknown_keys - unknown_keys
+            end = window.offset + window.at
+            return Counts(loaded + pieces, pieces, unknown_keys, end, window.line - 1)
+
+    def _unclear(
+        self, window: Window, stop: int | None, is_bad: bool
+    ) -> Iterator[tuple[int, int, Record | Piece]]:
+        """What scans leave, of a bad file all there is, with its byte offset and line."""
+        window.slide()
+        is_rest_aside = False
+        while not (window.has_ended and window.at == window.end):
+            if not is_bad:
+                at, line = window.at, window.line
+                end = window.end if stop is None else min(window.end, stop - window.offset)
+                scanned = self._rows.scan(window, end)
+                for begin in scanned.misfits:
+                    misfit = self._reader.read(window.data, begin, window.end, True)
+                    assert misfit and misfit.what
+                    yield window.offset + begin, line + window.newlines(at, begin), misfit.what
+                if not scanned.is_unclear:
+                    if window.at == window.end:
+                        window.slide()
+                    elif window.at >= end:
+                        return  # at the first record behind the range
+                    continue
+            found = self._reader.read(window.data, window.at, window.end, window.is_last)
+            if found is None:
+                window.slide()
+                continue
+            what, offset = found.what, window.offset + found.begin
+            line = window.line + window.newlines(window.at, found.begin)
+            if is_bad and isinstance(what, Record):
+                raw = bytes(window.data[found.begin : found.end])
+                what = self._reader.piece("file set aside whole", raw)
+            window.advance(found.end, window.newlines(window.at, found.end))
+            if isinstance(what, Piece) and window.ends_damaged:
+                what, is_rest_aside = replace(what, reason="archive damaged"), True
+            if what is not None:
+                yield offset, line, what
+        if window.is_damaged and not is_rest_aside:
+            yield window.offset + window.end, window.line, Piece("archive damaged", b"", None)
+
+    def close(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """Finish both files; gives the paths of those that have rows."""
+        self._rows.flush()
+        return tuple(self._typed.close()), tuple(self._aside.close())
