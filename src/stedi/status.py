@@ -7,8 +7,9 @@ and dropped from queries at the time, rows kept from manifests.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Literal
 
 import pyarrow.parquet as pq
@@ -155,7 +156,7 @@ class _Inspection:
             files=len(read),
             records=sum(load.records for load in read),
             loaded=version.rows if version else 0,
-            quarantined=self._quarantined(source),
+            quarantined=dict(sorted(self._quarantined.get(source, {}).items())),
             unread=self._unread(contract, own, files),
             copies=[load.file for load in own if load.state == "copy"],
         )
@@ -201,14 +202,18 @@ class _Inspection:
             self.whys[contract.name] = f"{unread} landing files not read yet"
         return unread
 
-    def _quarantined(self, source: str) -> dict[str, int]:
+    @cached_property
+    def _quarantined(self) -> Mapping[str, Mapping[str, int]]:
+        """Pieces set aside by source and reason, counted in the quarantine's files."""
         version = self.versions["quarantine"]
-        reasons: Counter[str] = Counter()
-        for file in version.files if version else ():
-            if file.path.exists():
-                rows = pq.read_table(file.path, columns=["source", "reason"]).to_pylist()
-                reasons.update(row["reason"] for row in rows if row["source"] == source)
-        return dict(sorted(reasons.items()))
+        paths = [file.path for file in version.files if file.path.exists()] if version else []
+        reasons: dict[str, Counter[str]] = defaultdict(Counter)
+        for path in paths:
+            rows = pq.read_table(path, columns=["source", "reason"])
+            groups = rows.group_by(["source", "reason"]).aggregate([([], "count_all")])
+            for group in groups.to_pylist():
+                reasons[group["source"]][group["reason"]] += group["count_all"]
+        return reasons
 
     def _step(self, version: Version) -> StepStatus | None:
         notes, table = version.notes, version.table
