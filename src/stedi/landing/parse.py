@@ -107,6 +107,7 @@ class Parser:
         self._folder = landing_folder(root, contract.source)
         self._fingerprinter = fingerprinter
         self._pool = pool
+        self._queue = _Queue[LandingFile | _Range](iter(()))
 
     def begin(self, job: Job) -> None:
         """Begin to read the files in the background."""
@@ -122,11 +123,11 @@ class Parser:
             for file in sorted(job.files)
             if file in alike or is_large(file.name, file.size)
         }
-        items = _SharedIterator(self._items(alike))
+        self._queue = _Queue(self._items(alike))
         lanes = os.cpu_count() or 1
         if not any(is_large(file.name, file.size) for file in job.files):
             lanes = min(lanes, len(job.files))
-        self._lanes = [self._pool.submit(self._lane, n, items) for n in range(lanes)]
+        self._lanes = [self._pool.submit(self._lane, n, self._queue) for n in range(lanes)]
 
     def finish(self) -> Parsed:
         """What the files gave; raises `LandingError` if one can't be read or changed meanwhile."""
@@ -139,6 +140,10 @@ class Parser:
             tuple(path for share in shares for path in share.typed),
             tuple(path for share in shares for path in share.quarantine),
         )
+
+    def stop(self) -> None:
+        """Read no more than what is being read."""
+        self._queue.stop()
 
     def _fingerprint(self, file: LandingFile) -> str:
         with _reading(self._folder / file.name) as path:
@@ -281,18 +286,25 @@ def _count_lines_from(path: Path, lines: int) -> None:
         pq.write_table(rows, path, compression="zstd", compression_level=1)
 
 
-class _SharedIterator(Generic[_Item]):
-    """An iterator that several threads may take items from."""
+class _Queue(Generic[_Item]):
+    """Items that several threads may take, until there are none left or it is stopped."""
 
     def __init__(self, items: Iterator[_Item]) -> None:
         self._items, self._lock = items, threading.Lock()
+        self._is_stopped = False
 
     def __iter__(self) -> Iterator[_Item]:
         return self
 
     def __next__(self) -> _Item:
         with self._lock:
+            if self._is_stopped:
+                raise StopIteration
             return next(self._items)
+
+    def stop(self) -> None:
+        """Let nobody take more."""
+        self._is_stopped = True
 
 
 @contextmanager

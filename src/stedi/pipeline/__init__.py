@@ -71,6 +71,8 @@ def run(
                 landing.finish()
                 Derivation(work).bring_up_to_date()
             except BaseException:
+                landing.stop()
+                pool.shutdown(cancel_futures=True)
                 with suppress(OSError):
                     sweep(warehouse, declarations.locations)
                 raise

@@ -79,6 +79,11 @@ class Landing:
                 )
             )
 
+    def stop(self) -> None:
+        """Begin to read no more files."""
+        for source in self._sources:
+            source.parser.stop()
+
     def finish(self) -> None:
         """Wait for all that was begun, and commit it."""
         if not self._sources and not self._touched and self._is_noted:
