@@ -71,14 +71,32 @@ class Lakehouse:
         return simulated, self.run(progress=progress)
 
     @staticmethod
-    def simulate(destination: str | Path, *, customers: int, seed: int = 0) -> Simulated:
-        """Write a landing zone with the starter data's shape below `destination`.
+    def simulate(
+        destination: str | Path,
+        *,
+        customers: int,
+        seed: int = 0,
+        people: bool = False,
+        defects: int | Mapping[str, int] = 0,
+    ) -> Simulated:
+        """Write a landing zone below `destination`, and in `truth.json` what is to be found in it.
 
-        Raises `UsageError` where files already lie there.
+        Args:
+            destination: A folder; it may exist.
+            customers: How many people.
+            seed: The same seed gives the same bytes.
+            people: Whether customers move like people, change their minds and share Step Trainers.
+            defects: How many of each kind of defect each source has, or how many by kind.
+
+        Raises `UsageError` where files already lie there, and for more defects than there is room
+        for.
+
         """
         from stedi.simulate import simulate
 
-        return simulate(Path(destination), customers=customers, seed=seed)
+        return simulate(
+            Path(destination), customers=customers, seed=seed, people=people, defects=defects
+        )
 
     def ingest(self, path: str | Path, *, source: str | None = None) -> Ingested:
         """Copy a folder with `<source>/landing/` into the landing zone, or files of one `source`.

@@ -151,6 +151,7 @@ def test_ddl_names_the_location(root: Path) -> None:
         (("ingest", __file__), 2, "--source NAME"),
         (("check", "--declarations", __file__), 2, "not a folder"),
         (("simulate", __file__), 2, "not a folder"),
+        (("simulate", "x", "--customers", "40", "--defects", "2"), 2, "have room for 0 to 1"),
         (("--root", "s3://bucket", "status"), 2, "a local folder"),
     ],
 )

@@ -121,18 +121,27 @@ def simulate(
     folder: Annotated[Path, typer.Argument(help="Where the landing zone is written.")],
     customers: Annotated[int, typer.Option(help="How many people.")] = DEMO_CUSTOMERS,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
+    people: Annotated[
+        bool,
+        typer.Option("--people", help="People walk, change their minds, share Step Trainers."),
+    ] = False,
+    defects: Annotated[
+        int, typer.Option(metavar="N", help="Plant N of each kind of defect in each source.")
+    ] = 0,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write landing data with the shape of the starter data, at any size."""
-    simulated = Lakehouse.simulate(folder, customers=customers, seed=seed)
+    """Write landing data at any size, and in truth.json what is to be found in it."""
+    simulated = Lakehouse.simulate(
+        folder, customers=customers, seed=seed, people=people, defects=defects
+    )
     if as_json:
         _print_json(asdict(simulated))
     elif not quiet:
         show.line(
             f"{simulated.customers:,} customers, {simulated.step_readings:,} step readings and "
             f"{simulated.accelerometer_records:,} accelerometer records in {simulated.files} files "
-            f"below {folder}"
+            f"below {folder}; {folder / 'truth.json'} counts what must be found in them"
         )
 
 

@@ -1,4 +1,4 @@
-"""Simulated landing data has the starter data's shape, and is the same for the same seed."""
+"""Plain simulated data has the starter data's shape, and is the same for the same seed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.conftest import counts
 
 
 def digest(folder: Path) -> str:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    files = sorted(folder.glob("*/landing/*"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
