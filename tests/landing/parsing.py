@@ -1,45 +1,134 @@
-"""Runs the landing parser on one step trainer file, and reads back what it wrote."""
+"""Runs the landing parser on one file of any source, and reads back what it wrote."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ParamSpec, TypeVar
 
 import pyarrow.parquet as pq
 
 from stedi.contracts import Column, read_contracts
 from stedi.declared import packaged
+from stedi.landing import reader, window
 from stedi.landing.files import list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.parse import Job, Parser, Target
 from stedi.parquet import Field
 from stedi.transforms import MACHINERY_COLUMNS
+from tests.landing.reference import Parsed, Piece
 
-Row = tuple[int, str, int]
-CONTRACT = read_contracts(packaged() / "contracts")["step_trainer_landing"]
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+_CONTRACTS = read_contracts(packaged() / "contracts")
+CONTRACTS = {
+    source: replace(_CONTRACTS[f"{source}_landing"], max_bad_share=1.0)
+    for source in ("customer", "accelerometer", "step_trainer")
+}
+"""The contracts of the sources; no share of bad records is too great here."""
 
 
-def parse(folder: Path, content: bytes) -> tuple[Counter[Row], list[tuple[str, int, bytes, int]]]:
-    """Rows loaded, and pieces set aside in order: reason, byte offset, raw bytes, line."""
-    root = folder / "root"
-    (root / "step_trainer" / "landing").mkdir(parents=True)
-    (root / "step_trainer" / "landing" / "one.json").write_bytes(content)
-    with ThreadPoolExecutor(2) as pool:
-        parser = Parser(root, CONTRACT, Fingerprinter(b"key"), pool)
-        typed = _target(folder / "typed", CONTRACT.columns)
-        aside = _target(folder / "aside", MACHINERY_COLUMNS["quarantine"])
-        parser.begin(Job(list_files(root, "step_trainer"), {}, 1, typed, aside))
-        parsed = parser.finish()
-    loaded = Counter(
-        tuple(row.values()) for path in parsed.typed for row in pq.read_table(path).to_pylist()
+def parse(source: str, content: bytes, name: str = "one.json") -> Parsed:
+    """What a file of a source gives, read by the landing parser; asserts that its sum holds."""
+    with TemporaryDirectory(dir=_memory()) as folder:
+        return _parse(Path(folder), source, content, name)
+
+
+@dataclass(frozen=True)
+class View:
+    """How much of a file is seen at once, and of what size the ranges are that it is read in."""
+
+    window: int = window.WINDOW_BYTES
+    range: int = reader.RANGE_BYTES
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Have files read so."""
+        usual = window.WINDOW_BYTES, reader.RANGE_BYTES
+        window.WINDOW_BYTES, reader.RANGE_BYTES = self.window, self.range
+        try:
+            yield
+        finally:
+            window.WINDOW_BYTES, reader.RANGE_BYTES = usual
+
+
+VIEWS = [View(), View(64), View(256), View(4096), View(range=700), View(64, range=300)]
+
+
+def same(one: Parsed, other: Parsed) -> bool:
+    """Whether two files were read alike; the order of records doesn't matter, but -0.0 isn't 0."""
+    return (
+        one.pieces == other.pieces
+        and one.with_unknown_keys == other.with_unknown_keys
+        and Counter(map(repr, one.records)) == Counter(map(repr, other.records))
     )
-    pieces = [row for path in parsed.quarantine for row in pq.read_table(path).to_pylist()]
+
+
+def misplaced(content: bytes, pieces: Sequence[Piece]) -> list[Piece]:
+    """Pieces that don't lie in the file where they say, or lie over the one before."""
+    wrong = []
+    behind = line = 0
+    for piece in pieces:
+        _, offset, raw, at_line = piece
+        line += content.count(b"\n", behind, offset)
+        if offset < behind or content[offset : offset + len(raw)] != raw or at_line != line + 1:
+            wrong.append(piece)
+        line += content.count(b"\n", max(offset, behind), offset + len(raw))
+        behind = offset + len(raw)
+    return wrong
+
+
+def _parse(folder: Path, source: str, content: bytes, name: str) -> Parsed:
+    path = folder / "root" / source / "landing" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    contract = CONTRACTS[source]
+    parser = Parser(folder / "root", contract, Fingerprinter(b"key"), _AtOnce())
+    typed = _target(folder / "typed", contract.columns)
+    aside = _target(folder / "aside", MACHINERY_COLUMNS["quarantine"])
+    parser.begin(Job(list_files(folder / "root", source), {}, 1, typed, aside))
+    parsed = parser.finish()
+    records = [row for path in parsed.typed for row in _rows(path)]
+    place = ["reason", "byte_offset", "raw", "line"]
+    pieces: list[Piece] = [row for path in parsed.quarantine for row in _rows(path, place)]
+    pieces.sort(key=lambda piece: piece[1])  # ranges are read side by side
     [read] = parsed.files
-    assert read.records == loaded.total() + len(pieces)
-    return loaded, [(p["reason"], p["byte_offset"], p["raw"], p["line"]) for p in pieces]
+    assert read.records == len(records) + len(pieces)
+    return Parsed(records, pieces, read.unknown_keys)
+
+
+def _rows(path: Path, columns: list[str] | None = None) -> Iterator[tuple[Any, ...]]:
+    table = pq.read_table(path, columns=columns)
+    return zip(*(column.to_pylist() for column in table.columns), strict=True)
 
 
 def _target(folder: Path, columns: Sequence[Column]) -> Target:
     return Target(folder, tuple(Field(c.name, c.type, n) for n, c in enumerate(columns, 1)))
+
+
+def _memory() -> str | None:
+    """A folder in memory, where there is one: tests write thousands of small files."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+class _AtOnce(Executor):
+    """Does what is submitted right away."""
+
+    def submit(
+        self,
+        function: Callable[_Arguments, _Result],
+        /,
+        *args: _Arguments.args,
+        **kwargs: _Arguments.kwargs,
+    ) -> Future[_Result]:
+        future: Future[_Result] = Future()
+        try:
+            future.set_result(function(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future

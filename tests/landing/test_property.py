@@ -1,116 +1,139 @@
-"""Random records, randomly spelled and randomly spoilt: the verdict is known from how they were made."""
+"""Random records, randomly spelled and damaged, are read as by a parser that is slow and plain.
+
+In `make test-all` more than a hundred thousand records are compared. How a file is read doesn't
+depend on how much of it is seen at once, nor on whether it is read in ranges.
+"""
 
 from __future__ import annotations
 
-import json
-import random
-from collections import Counter
+import time
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.landing.parsing import Row, parse
+from tests.landing import reference
+from tests.landing.damage import file_of
+from tests.landing.dirt import SOURCES
+from tests.landing.parsing import VIEWS, View, misplaced, parse, same
+from tests.landing.reference import COLUMNS, Parsed
 
-KEYS = ("sensorReadingTime", "serialNumber", "distanceFromObject")
-Line = tuple[bytes, list[Row], list[str]]
+RECORDS = 40
 
-times = st.integers(0, 253_402_300_799_999)
-distances = st.integers(0, 2**63 - 1)
-texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-records = st.tuples(times, texts, distances)
+sources = st.sampled_from(sorted(COLUMNS))
+views = st.sampled_from(VIEWS)
+seeds = st.integers(0, 2**64 - 1)
 
 
-@st.composite
-def harmless(draw: st.DrawFn) -> Line:
-    """A record in one of the spellings that are read without a word."""
-    record = draw(records)
-    shuffle = draw(st.randoms(use_true_random=False))
-    items = list(zip(KEYS, record, strict=True))
-    if draw(st.booleans()):
-        shuffle.shuffle(items)
-    if draw(st.booleans()):
-        items = [("".join(shuffle.choice([c.upper(), c.lower()]) for c in k), v) for k, v in items]
-    if draw(st.booleans()):
-        items.insert(shuffle.randrange(4), ("other", {"a": [1, "}"]}))
-    separators = draw(st.sampled_from([(",", ":"), (", ", ": "), (" , ", "\t:  ")]))
-    text = json.dumps(dict(items), ensure_ascii=draw(st.booleans()), separators=separators)
-    text = (
-        draw(st.sampled_from(["", " ", "[", ","]))
-        + text
-        + draw(st.sampled_from(["", "\r", ",", "]"]))
-    )
-    return text.encode(), [record], []
+@given(sources, seeds)
+def test_damaged_files_are_read_as_by_the_reference(source: str, seed: int) -> None:
+    content = file_of(Random(seed), COLUMNS[source], RECORDS)
+    for view in VIEWS:
+        compare(source, content, view)
+
+
+SCRAPS = [
+    *["{", "}", "[", "]", ":", ",", '"', "\\", "\n", "\r", " ", "\ufeff", "0", "1", "-", ".", "e", "\0", "é", "\v", "\f"],
+    *['"a"', '"a":', '"a":1', ',"a":', "null", "true", "{}", '{"a":1}', '{"a":', '":"', '":{', r"\ud83e", r"\uddb6"],
+]  # fmt: skip
+scraps = st.sampled_from([scrap.encode() for scrap in SCRAPS]) | st.binary(max_size=3)
 
 
 @st.composite
-def spoilt(draw: st.DrawFn) -> Line:
-    """A record with one thing wrong."""
-    record: dict[str, object] = dict(zip(KEYS, draw(records), strict=True))
-    key, reason, value = draw(
-        st.sampled_from(
-            [
-                ("sensorReadingTime", "number in quotes", "7"),
-                ("sensorReadingTime", "text where a number belongs", "x"),
-                ("sensorReadingTime", "fraction where a whole number belongs", 0.5),
-                ("sensorReadingTime", "value out of range", -1),
-                ("distanceFromObject", "value out of range", 2**63),
-                ("distanceFromObject", "true or false where a value belongs", True),
-                ("serialNumber", "number where text belongs", 7),
-                ("serialNumber", "object or list where a value belongs", ["S"]),
-                ("serialNumber", "key missing", None),
-            ]
-        )
-    )
-    record[key] = value
-    return json.dumps(record).encode(), [], [reason]
-
-
-@st.composite
-def cut(draw: st.DrawFn) -> Line:
-    """A record whose end is missing, somewhere after its first quote."""
-    record = (draw(times), "S", draw(distances))
-    text = json.dumps(dict(zip(KEYS, record, strict=True)))
-    return text[: draw(st.integers(2, len(text) - 1))].encode(), [], ["cut off"]
-
-
-def plain(seed: int, count: int) -> Line:
-    """Many records spelled plainly, as one block of lines."""
-    source = random.Random(seed)
-    rows = [
-        (source.randrange(10**13), f"S-{source.random()}", source.randrange(300))
-        for _ in range(count)
+def scrapped(draw: st.DrawFn) -> tuple[str, bytes]:
+    """A source, and scraps of JSON, good records of it among them."""
+    source = SOURCES[draw(sources)]
+    own = [
+        source.of(),
+        source.noise.encode() + b"\n",
+        source.cut(","),
+        f'"{source.key("whole")}":'.encode(),
     ]
-    lines = (json.dumps(dict(zip(KEYS, row, strict=True)), separators=(",", ":")) for row in rows)
-    return "\n".join(lines).encode(), rows, []
+    return source.name, b"".join(
+        draw(st.lists(scraps | st.sampled_from(own), min_size=20, max_size=100))
+    )
 
 
-blocks = st.builds(plain, st.integers(0, 10**6), st.sampled_from([1, 3, 2000]))
-lines: st.SearchStrategy[Line] = st.one_of(
-    harmless(), spoilt(), cut(), blocks, st.just((b"  ", [], []))
-)
+@given(scrapped(), views)
+def test_scraps_of_json_are_read_as_by_the_reference(made: tuple[str, bytes], view: View) -> None:
+    compare(*made, view)
 
 
-@given(st.lists(lines, max_size=12), st.booleans())
-def test_every_record_is_loaded_as_it_was_or_set_aside_for_the_right_reason(
-    made: list[Line], ends_with_newline: bool
+@given(sources, st.binary(max_size=1000), views)
+def test_any_bytes_at_all_are_accounted_for(source: str, content: bytes, view: View) -> None:
+    compare(source, content, view)
+
+
+@given(sources, seeds)
+def test_damaged_archives_are_accounted_for(source: str, seed: int) -> None:
+    import gzip
+
+    random = Random(seed)
+    packed = bytearray(gzip.compress(file_of(random, COLUMNS[source], RECORDS)))
+    packed[random.randrange(len(packed))] ^= 1 << random.randrange(8)
+    parsed = parse(source, bytes(packed[: random.randrange(len(packed) + 1)]), "one.json.gz")
+    places = [(offset, offset + len(raw)) for _, offset, raw, _ in parsed.pieces]
+    assert all(end <= begin for (_, end), (begin, _) in pairwise(places))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("source", sorted(COLUMNS))
+def test_a_million_damaged_records_in_files_are_read_as_by_the_reference(
+    source: str, tmp_path: Path
 ) -> None:
-    content = b"\n".join(text for text, _, _ in made) + b"\n" * ends_with_newline
-    with TemporaryDirectory() as folder:
-        loaded, aside = parse(Path(folder), content)
-    assert loaded == Counter(row for _, rows, _ in made for row in rows)
-    assert [reason for reason, *_ in aside] == [
-        reason for _, _, reasons in made for reason in reasons
-    ]
-    for _, offset, raw, line in aside:
-        assert content[offset : offset + len(raw)] == raw
-        assert content[:offset].count(b"\n") + 1 == line
+    content = file_of(Random(source), COLUMNS[source], 333_334)
+    (tmp_path / "damaged.json").write_bytes(content)
+    parsed = parse(source, content)
+    assert not misplaced(content, parsed.pieces)
+    assert same(parsed, reference.parse(content, COLUMNS[source]))
 
 
-@given(st.binary(max_size=300))
-def test_any_bytes_at_all_are_accounted_for(content: bytes) -> None:
-    with TemporaryDirectory() as folder:
-        _, aside = parse(Path(folder), content)  # asserts that records = loaded + set aside
-    for _, offset, raw, _ in aside:
-        assert content[offset : offset + len(raw)] == raw
+REPEATED = [
+    b'{"\\"', b'{""[\\"', b'{"\\"{}', b'{""[\\"\n',
+    b'{"a":\n', b'{"a":', b'{"a"[', b'{"a"\n', b'{"a\r', b'{"a\r{}', b"{", b"}", b"{}", b"[", b"]", b'"', b"\\", b'{"', b'{\n"', b'{"a',
+    b'{"a" "b" ,', b'{"a"x:{},', b"x", b":", b'{"a":[', b'{"a":{"b":\n', b'{"email":"', b'{"email":\n', b"\xef\xbb\xbf", b"\xef\xbb",
+    b"\xff", b'{"a":1,', b'{"a":1,\n\n', b'{"x":"{}",', b'"{"', b'{""\n]', b'{"x":{"y":1},', SOURCES["step_trainer"].of()[:-1],
+]  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("repeated", REPEATED)
+@pytest.mark.parametrize("source", sorted(COLUMNS))
+def test_what_repeats_itself_does_not_hang(source: str, repeated: bytes) -> None:
+    begun = time.monotonic()
+    content = repeated * (100_000 // len(repeated))
+    assert not misplaced(content, parse(source, content).pieces)
+    assert time.monotonic() - begun < 120
+
+
+def compare(source: str, content: bytes, view: View) -> None:
+    """Assert that the parser and the reference read a file alike; if not, show the least of it."""
+
+    def read(content: bytes) -> tuple[Parsed, Parsed]:
+        with view.used():
+            return parse(source, content), reference.parse(content, COLUMNS[source])
+
+    parsed, expected = read(content)
+    assert not misplaced(content, parsed.pieces)
+    if not same(parsed, expected):
+        least = least_that(lambda less: not same(*read(less)), content)
+        parsed, expected = read(least)
+        raise AssertionError(f"{source}, {view}: {least!r} gives {parsed}, not {expected}")
+
+
+def least_that(differs: Callable[[bytes], bool], content: bytes) -> bytes:
+    """Leave out stretches, ever shorter ones, as long as what is left still differs."""
+    step = len(content)
+    while step := step // 2:
+        at = 0
+        while at < len(content):
+            less = content[:at] + content[at + step :]
+            if differs(less):
+                content = less
+            else:
+                at += step
+    return content

@@ -39,12 +39,18 @@ class Vocabulary:
 
     def teach(self, spellings: Sequence[str]) -> None:
         """Take up the keys of a record, as far as there is room."""
-        fresh = [one for one in spellings if one not in self._spellings and _can_be_taught(one)]
-        for spelling in fresh[: _MOST_SPELLINGS - len(self._spellings)]:
-            slot = self._slots.setdefault(spelling.lower(), len(self._slots))
-            if slot < scan.MOST_SLOTS:
-                self._spellings[spelling] = slot
-        if fresh:
+        known = len(self._spellings)
+        for spelling in spellings:
+            if len(self._spellings) == _MOST_SPELLINGS:
+                break
+            key = spelling.lower()
+            if (
+                spelling not in self._spellings
+                and (key in self._slots or len(self._slots) < scan.MOST_SLOTS)
+                and _can_be_taught(spelling)
+            ):
+                self._spellings[spelling] = self._slots.setdefault(key, len(self._slots))
+        if len(self._spellings) > known:
             self.keys = self._keys()
 
     def _keys(self) -> scan.Keys:

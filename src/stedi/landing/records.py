@@ -18,17 +18,19 @@ from stedi.contracts import Column, Contract
 from stedi.landing.reasons import Reason
 
 Value = str | int | float | None
+_BLANK = b" \t\r\n"
 _BETWEEN = re.compile(rb"(?>[ \t\r\n,\[\]]++|\xef\xbb\xbf)*+")
 _STRING = rb'"(?>[^"\\\r\n]++|\\[^\r\n])*+'
 _TOKEN = re.compile(rb"(" + _STRING + rb'"|["{}\[\]:,])[ \t\r\n]*+')
-_FLAT_OBJECT = re.compile(rb'\{(?>[^{}"\r\n]++|' + _STRING + rb'")*+\}')
-_FLAT_SO_FAR = re.compile(rb'\{(?>[^{}"\r\n]++|' + _STRING + rb'")*+(?>' + _STRING + rb"\\?)?+")
+_FLAT_OBJECT = re.compile(rb'\{(?>[^{}"\\\r\n]++|' + _STRING + rb'")*+\}')
+_FLAT_SO_FAR = re.compile(rb'\{(?>[^{}"\\\r\n]++|' + _STRING + rb'")*+(?>' + _STRING + rb"\\?)?+")
+_LINE_END = re.compile(rb"[\r\n]")
 _LINE_OR_OBJECT = re.compile(rb"[\n{]")
 _OPENS = {b"}": b"{", b"]": b"["}
 _AFTER_STRING = b":,}]"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DEEPEST = 64
-_PATIENCE = 1 << 12
+_PATIENCE = 1 << 10
 _LONGEST_GARBAGE = 1 << 20
 """Bytes after which an end is no longer looked for: of an object in which a text was followed by
 something that can't follow it, and of what is no object."""
@@ -97,7 +99,7 @@ class RecordReader:
             stop, problem = stretch.extent(begin)
         except _Undecided:
             return None
-        raw = bytes(data[begin:stop]).rstrip()
+        raw = bytes(data[begin:stop]).rstrip(_BLANK)
         value = _Misfit("cut off") if problem == "cut off" else _parse(raw)
         verdict = problem or self._shape.judge(value)
         if isinstance(verdict, Record):
@@ -129,8 +131,9 @@ class _Stretch:
             return self._line_or_object(begin), None
         if flat := _FLAT_OBJECT.match(data, begin, end):
             return flat.end(), None
+        self._need_all_of_flat(begin)
         open_: list[bytes] = []
-        before = b""
+        before, before_end = b"", begin
         hopeless = 0
         for token in _TOKEN.finditer(data, begin, end):
             text, place = token.group(1), token.start()
@@ -138,7 +141,8 @@ class _Stretch:
                 return self._before_good(begin, place), "cut off"
             if text in (b"{", b"["):
                 in_list = open_[-1:] == [b"["]
-                if open_ and before != b":" and not (in_list and before in (b"[", b",")):
+                is_value = before == b":" or (in_list and before in (b"[", b","))
+                if open_ and not (is_value and place == before_end):
                     # Nothing can begin here but another record: the one before lost its end.
                     return self._before_good(begin, place, most=place), "cut off"
                 open_.append(text)
@@ -150,7 +154,7 @@ class _Stretch:
                 if not open_:
                     return token.end(1), None
             elif text == b'"':
-                if data.find(b"\n", place, end) < 0 and data.find(b"\r", place, end) < 0:
+                if not _LINE_END.search(data, place, end):
                     self._need_last()
                 return self._before_good(begin, place), "cut off"
             elif (
@@ -160,7 +164,7 @@ class _Stretch:
                 and data[token.end()] not in _AFTER_STRING
             ):
                 hopeless = place + _PATIENCE
-            before = text
+            before, before_end = text, token.end()
         self._need_last()
         return self._before_good(begin, end), "cut off"
 
@@ -182,9 +186,10 @@ class _Stretch:
             if match.group() == b"\n":
                 if place >= broken:
                     return place
-                at = self.skip_between(place)
-                if at < self._end and self._data[at] == _OBJECT:
+                behind = self.skip_between(place)
+                if behind < self._end and self._data[behind] == _OBJECT:
                     return place
+                at = max(at, min(behind, broken))
             elif self._is_good_object(place):
                 return place
         if most is None and limit == self._end:
@@ -194,14 +199,26 @@ class _Stretch:
     def _is_good_object(self, place: int) -> bool:
         if flat := _FLAT_OBJECT.match(self._data, place, self._end):
             return isinstance(_parse(bytes(flat.group())), _Pairs)
+        self._need_all_of_flat(place)
+        return False
+
+    def _need_all_of_flat(self, place: int) -> None:
         so_far = _FLAT_SO_FAR.match(self._data, place, self._end)
         if so_far and so_far.end() == self._end:
             self._need_last()
-        return False
 
     def _need_last(self) -> None:
         if not self._is_last:
             raise _Undecided
+
+
+def _number(text: str) -> Decimal:
+    """The value; of an exponent too long for `Decimal` one as far beyond what a column can hold."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        mantissa, exponent = re.split("[eE]", text)
+        return Decimal(mantissa) * Decimal("1e-99999" if exponent[0] == "-" else "1e99999")
 
 
 def _refuse_constant(_: str) -> object:
@@ -210,7 +227,7 @@ def _refuse_constant(_: str) -> object:
 
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_Pairs,
-    parse_float=Decimal,
+    parse_float=_number,
     parse_int=Decimal,
     parse_constant=_refuse_constant,
 )

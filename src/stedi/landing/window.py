@@ -15,7 +15,7 @@ from blake3 import blake3
 WINDOW_BYTES = 1 << 21
 LONGEST_RECORD = 1 << 28
 """A record with more bytes than this is set aside as cut off here."""
-PADDING = 1 << 10
+PADDING = 1 << 11
 _PACKED_BYTES = 1 << 13
 _COMPRESSIONS: Mapping[str, Callable[[], Any]] = {
     ".gz": lambda: zlib.decompressobj(wbits=31),
