@@ -254,7 +254,7 @@ WHOLE_NUMBERS = [
     _bad("whole", "[1]", OBJECT),
     _bad("whole", '[{"a":1},\n{"b":2}]', OBJECT),
     _bad("whole", "[" * 100_000 + "]" * 100_000, OBJECT, "100,000 lists deep"),
-    Case("whole 100,000 objects deep", lambda s: s.of(whole='{"a":' * 100_000 + "1" + "}" * 100_000), (), [OBJECT, "key missing", "not JSON"]),
+    Case("whole 100,000 objects deep", lambda s: s.of(whole='{"a":' * 100_000 + "1" + "}" * 100_000), (), [OBJECT]),
     _bad("whole", "-1", RANGE),
     _bad("whole", "253402300800000", RANGE),
     _bad("whole", "9223372036854775808", RANGE),

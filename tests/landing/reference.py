@@ -16,7 +16,6 @@ BYTE_ORDER_MARK = "\xef\xbb\xbf"
 STRUCTURE = '"{}[]:,'
 DIGITS = "0123456789"
 LEVELS = 64
-SUSPECT_BYTES = 1024
 BROKEN_BYTES = 1 << 20
 
 
@@ -81,10 +80,13 @@ class _Bad(Exception):
 
 @dataclass(frozen=True)
 class _Broken:
-    """An object's tokens stop making sense at `place`; it ends at `bracket` at the latest."""
+    """An object's tokens stop making sense at `place`; it ends at `bracket` at the latest.
+
+    Without a reason it is one that depends on whether a brace ends it.
+    """
 
     place: int
-    reason: str = "cut off"
+    reason: str | None = "cut off"
     bracket: int | None = None
 
 
@@ -143,7 +145,9 @@ def _extent(text: str, at: int) -> tuple[str | None, int]:
     walked = _walk(text, at)
     if isinstance(walked, int):
         return None, walked
-    return walked.reason, _broken_end(text, at, walked)
+    end = _broken_end(text, at, walked)
+    has_brace = text[at:end].rstrip(BLANK).endswith("}")
+    return walked.reason or ("not JSON" if has_brace else "cut off"), end
 
 
 def _string_end(text: str, at: int) -> tuple[int, bool]:
@@ -170,11 +174,20 @@ def _flat_end(text: str, at: int) -> int | None:
             return None
         if text[at] == '"':
             at, ended = _string_end(text, at)
-            if not ended:
+            if not ended or not _may_follow_string(text, at, True):
                 return None
         else:
             at += 1
     return None
+
+
+def _may_follow_string(text: str, at: int, is_flat: bool) -> bool:
+    blank = " \t" if is_flat else BLANK
+    while text[at : at + 1] and text[at] in blank:
+        at += 1
+    if at == len(text):
+        return not is_flat
+    return text[at] in ":,}]"
 
 
 def _walk(text: str, start: int) -> int | _Broken:
@@ -182,28 +195,23 @@ def _walk(text: str, start: int) -> int | _Broken:
     opened: list[str] = []
     before = ""
     is_loose = False  # whether something that is no token came behind the last one
-    string: int | None = None  # where a string began behind which only blank space came so far
-    suspect: int | None = None  # where the first string began behind which something odd came
     at = start
     while at < len(text):
         token = text[at]
         if token in BLANK:
             at += 1
             continue
-        if string is not None and suspect is None and token not in ":,}]":
-            suspect = string
-        string = None
         if token not in STRUCTURE:
             is_loose = True
             at += 1
             continue
-        if suspect is not None and at > suspect + SUSPECT_BYTES:
-            return _Broken(at)
         if token == '"':
             end, ended = _string_end(text, at)
             if not ended:
                 return _Broken(end)
-            string, before, is_loose, at = at, token, False, end
+            if not _may_follow_string(text, end, False):
+                return _Broken(at, None)
+            before, is_loose, at = token, False, end
             continue
         if token in "{[":
             in_list = bool(opened) and opened[-1] == "["
@@ -223,6 +231,15 @@ def _walk(text: str, start: int) -> int | _Broken:
     return _Broken(len(text))
 
 
+def _is_value(text: str, begin: int, end: int) -> bool:
+    """Whether a colon stands before, and what stands behind goes on with the object around."""
+    while text[begin - 1] in " \t":
+        begin -= 1
+    behind = text[end : end + 100].lstrip(" \t")
+    goes_on = behind[:1] == "}" or (behind[:1] == "," and behind[1:].lstrip(" \t")[:1] == '"')
+    return text[begin - 1] == ":" and goes_on
+
+
 def _broken_end(text: str, start: int, broken: _Broken) -> int:
     for at in range(start + 1, len(text)):
         if at == broken.bracket or at >= broken.place + BROKEN_BYTES:
@@ -233,7 +250,9 @@ def _broken_end(text: str, start: int, broken: _Broken) -> int:
                 return at
         if text[at] == "{":
             end = _flat_end(text, at)
-            if end is not None and _is_object(text[at:end].encode("latin-1")):
+            if end is None or _is_value(text, at, end):
+                continue
+            if _is_object(text[at:end].encode("latin-1")):
                 return at
     return len(text)
 

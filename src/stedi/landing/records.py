@@ -22,19 +22,19 @@ _BLANK = b" \t\r\n"
 _BETWEEN = re.compile(rb"(?>[ \t\r\n,\[\]]++|\xef\xbb\xbf)*+")
 _STRING = rb'"(?>[^"\\\r\n]++|\\[^\r\n])*+'
 _TOKEN = re.compile(rb"(" + _STRING + rb'"|["{}\[\]:,])[ \t\r\n]*+')
-_FLAT_OBJECT = re.compile(rb'\{(?>[^{}"\\\r\n]++|' + _STRING + rb'")*+\}')
-_FLAT_SO_FAR = re.compile(rb'\{(?>[^{}"\\\r\n]++|' + _STRING + rb'")*+(?>' + _STRING + rb"\\?)?+")
+_FLAT = rb'\{(?>[^{}"\\\r\n]++|' + _STRING + rb'"(?=[ \t]*+[:,}\]]))*+'
+_FLAT_OBJECT = re.compile(_FLAT + rb"\}")
+_FLAT_SO_FAR = re.compile(_FLAT + rb"(?>" + _STRING + rb'(?>"[ \t]*+|\\)?+)?+')
+_GOES_ON = re.compile(rb'[ \t]*+(?:(\}|,[ \t]*+")|,[ \t]*+)?')
 _LINE_END = re.compile(rb"[\r\n]")
 _LINE_OR_OBJECT = re.compile(rb"[\n{]")
 _OPENS = {b"}": b"{", b"]": b"["}
 _AFTER_STRING = b":,}]"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _DEEPEST = 64
-_PATIENCE = 1 << 10
 _LONGEST_GARBAGE = 1 << 20
-"""Bytes after which an end is no longer looked for: of an object in which a text was followed by
-something that can't follow it, and of what is no object."""
-_OBJECT = ord("{")
+"""Bytes after which the end of what is broken, or no object, is no longer looked for."""
+_OBJECT, _COLON = b"{:"
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
 
@@ -100,7 +100,7 @@ class RecordReader:
         except _Undecided:
             return None
         raw = bytes(data[begin:stop]).rstrip(_BLANK)
-        value = _Misfit("cut off") if problem == "cut off" else _parse(raw)
+        value = _Misfit(problem) if problem in ("cut off", "not JSON") else _parse(raw)
         verdict = problem or self._shape.judge(value)
         if isinstance(verdict, Record):
             return Found(begin, stop, verdict)
@@ -134,11 +134,8 @@ class _Stretch:
         self._need_all_of_flat(begin)
         open_: list[bytes] = []
         before, before_end = b"", begin
-        hopeless = 0
         for token in _TOKEN.finditer(data, begin, end):
             text, place = token.group(1), token.start()
-            if hopeless and place > hopeless:
-                return self._before_good(begin, place), "cut off"
             if text in (b"{", b"["):
                 in_list = open_[-1:] == [b"["]
                 is_value = before == b":" or (in_list and before in (b"[", b","))
@@ -157,13 +154,12 @@ class _Stretch:
                 if not _LINE_END.search(data, place, end):
                     self._need_last()
                 return self._before_good(begin, place), "cut off"
-            elif (
-                text[:1] == b'"'
-                and not hopeless
-                and token.end() < end
-                and data[token.end()] not in _AFTER_STRING
-            ):
-                hopeless = place + _PATIENCE
+            elif text[:1] == b'"' and token.end() < end and data[token.end()] not in _AFTER_STRING:
+                # A quote was lost or is one too many: from here on texts and what stands between
+                # them have changed places.
+                stop = self._before_good(begin, place)
+                has_end = data[begin:stop].rstrip(_BLANK).endswith(b"}")
+                return stop, "not JSON" if has_end else "cut off"
             before, before_end = text, token.end()
         self._need_last()
         return self._before_good(begin, end), "cut off"
@@ -197,10 +193,21 @@ class _Stretch:
         return limit
 
     def _is_good_object(self, place: int) -> bool:
+        """Whether a record may begin there; an object that is the value of a key is none."""
         if flat := _FLAT_OBJECT.match(self._data, place, self._end):
+            if _follows_colon(self._data, place) and self._goes_on(flat.end()):
+                return False
             return isinstance(_parse(bytes(flat.group())), _Pairs)
         self._need_all_of_flat(place)
         return False
+
+    def _goes_on(self, at: int) -> bool:
+        """Whether the object around goes on behind a value that ends at `at`."""
+        match = _GOES_ON.match(self._data, at, self._end)
+        assert match
+        if match.end() == self._end:
+            self._need_last()
+        return match.group(1) is not None
 
     def _need_all_of_flat(self, place: int) -> None:
         so_far = _FLAT_SO_FAR.match(self._data, place, self._end)
@@ -210,6 +217,12 @@ class _Stretch:
     def _need_last(self) -> None:
         if not self._is_last:
             raise _Undecided
+
+
+def _follows_colon(data: bytearray, place: int) -> bool:
+    while place > 0 and data[place - 1] in b" \t":
+        place -= 1
+    return place > 0 and data[place - 1] == _COLON
 
 
 def _number(text: str) -> Decimal:
@@ -277,14 +290,14 @@ class _Shape:
         """Whom a broken piece is about, where that can be read; `value` is what `raw` spells.
 
         Of an object the value under the key, the last if there are several, as JSON readers have
-        it; of a piece that isn't one, the first text that follows the key.
+        it; otherwise the first text that follows the key anywhere.
         """
         if self._subject is None:
             return None
         key, pattern = self._subject
-        if isinstance(value, _Pairs):
-            values = [one for name, one in value if name.lower() == key]
-        else:
+        pairs = value if isinstance(value, _Pairs) else ()
+        values = [one for name, one in pairs if name.lower() == key]
+        if not values:
             match = pattern.search(raw)
             values = [_parse(match.group(1))] if match else []
         texts = [text for text in values if isinstance(text, str) and _is_text(text)]
