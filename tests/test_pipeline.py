@@ -222,6 +222,25 @@ def test_whom_a_record_set_aside_is_about_is_read_as_json_readers_do(
     assert trusted == {f"{name}@example.com" for name in expected}
 
 
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b'{"email":"ann@example.com","email":"fay@example.com","lastUpdateDate":9}',
+        b'{"email":"ann@example.com","lastUpdateDate":NaN,"email":"fay@example.com"}',
+        b'{"customers":[{"email":"ann@example.com"},{"email":"fay@example.com"}]}',
+        b'{"email":"ann@example.com","phone":"1"\t"email":"fay@example.com","lastUp',
+    ],
+)
+def test_everyone_whom_a_piece_is_about_is_suspended(
+    small_lakehouse: Lakehouse, land: Land, piece: bytes
+) -> None:
+    land("customer", piece, name="aside.json")
+    small_lakehouse.run()
+    trusted = {email for (email,) in rows(small_lakehouse, "SELECT email FROM customer_trusted")}
+    expected = {"eve", "gus", "hal", "jon", "lee", "ned"}
+    assert trusted == {f"{name}@example.com" for name in expected}
+
+
 def test_a_table_that_is_not_built_yet_is_not_taken_for_empty(small_lakehouse: Lakehouse) -> None:
     with pytest.raises(QueryError, match="customer_landing is not built yet"):
         small_lakehouse.query("SELECT COUNT(*) FROM customer_landing")

@@ -162,3 +162,20 @@ def test_a_value_outside_a_warning_range_is_read_and_noted(
     status = lakehouse.status()
     assert status.sources["customer"].loaded == 3
     assert {note.code: note.count for note in status.notes}["birth_year_out_of_range"] == 2
+
+
+def test_a_bad_file_that_is_gone_is_forgotten(lakehouse: Lakehouse, land: Land) -> None:
+    path = land("step_trainer", BAD, name="bad.json")
+    land("step_trainer", lines(GOOD))
+    lakehouse.run()
+    path.unlink()
+    lakehouse.run()
+    assert "bad_files" not in {note.code for note in lakehouse.status().notes}
+    assert lakehouse.run(accept_bad_files=True).built == ()
+
+
+def test_no_letter_of_any_script_is_shown(lakehouse: Lakehouse, land: Land) -> None:
+    land("customer", '{"customerName":"अमित","phone":"७८","email":"é'.encode())
+    lakehouse.run()
+    [piece] = lakehouse.quarantine().pieces
+    assert set(piece.text) <= set('{"customerNameemailphone:,x')

@@ -19,6 +19,7 @@ from stedi.landing.reasons import EXPLANATIONS, Reason
 from stedi.storage.warehouse import Warehouse
 
 TEXT_BYTES = 240
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _PLACE_COLUMNS = ("source", "file", "byte_offset", "byte_length", "line", "reason", "load")
 
 
@@ -100,8 +101,8 @@ def quarantined(
     warehouse: Warehouse, declarations: Declarations, place: str, *, raw: bool = False
 ) -> QuarantinedPiece:
     """The piece at a place as `quarantine` gives it; raises `UsageError` if there is none."""
-    match = re.fullmatch(r"([^/]+)/(.+)@(\d+)", place, re.DOTALL)
-    if match:
+    match = re.fullmatch(r"([^/]+)/(.+)@([0-9]{1,18})", place, re.DOTALL)
+    if match and not _SURROGATE.search(place):
         source, file, offset = match.groups()
         wanted = {"source": source, "file": file, "byte_offset": int(offset)}
         rows = _rows(warehouse, wanted)
@@ -170,7 +171,10 @@ class _Mask:
     def __init__(self, contract: Contract | None) -> None:
         keys = [c.json_key or c.name for c in contract.columns] if contract else []
         known = "|".join(rf'"{re.escape(key)}"(?=\s*:)' for key in keys) or r"(?!)"
-        self._parts = re.compile(rf"(?P<known>{known})|(?P<digit>\d)|(?P<letter>[^\W\d])")
+        # What isn't ASCII may be part of a letter.
+        self._parts = re.compile(
+            rf"(?P<known>{known})|(?P<digit>[0-9])|(?P<letter>[a-zA-Z]|[^\x00-\x7f])"
+        )
 
     def __call__(self, text: str) -> str:
         return self._parts.sub(self._hidden, text)

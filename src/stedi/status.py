@@ -280,7 +280,7 @@ class _Inspection:
         copies = sum(len(source.copies) for source in sources.values())
         unknown = sum(load.unknown_keys for load in self.loads if load.state == "read")
         running = "run is at work: tables may be of before and after it"
-        bad = sum(load.verdict == "bad" for load in self.loads)
+        bad = sum(load.state == "read" and load.verdict == "bad" for load in self.loads)
         for code, count, text in (
             ("running", int(self.is_running), running),
             ("quarantined", aside, "records were set aside; `stedi quarantine list` says why"),

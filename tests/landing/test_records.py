@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import gzip
+import os
 
-from stedi import Lakehouse
+import pytest
+import zstandard
+
+from stedi import Lakehouse, LandingError
 from tests import small
 from tests.conftest import Land, rows
 from tests.landing.parsing import parse
@@ -104,3 +108,65 @@ def test_a_file_with_one_long_line_of_objects(lakehouse: Lakehouse, land: Land) 
     land("step_trainer", GOOD * 50_000)
     lakehouse.run()
     assert lakehouse.status().sources["step_trainer"].loaded == 50_000
+
+
+@pytest.mark.parametrize("between", [b"", b",", b" ", b"\r", b", ", b"\n"])
+@pytest.mark.parametrize("second", [b'u\\"x', b"u}x", b"u{x", b'u"x'])
+def test_a_lost_quote_costs_one_record_wherever_records_stand(
+    between: bytes, second: bytes
+) -> None:
+    text = b'{"user":"u@x","timestamp":%d,"x":1,"y":2,"z":3}'
+    records = [text % time for time in range(5_000)]
+    records[10] = records[10].replace(b'"u@x"', b'u@x"')
+    records[4_000] = records[4_000].replace(b"u@x", second)
+    found = parse("accelerometer", between.join(records))
+    spoilt = {10, 4_000} if second == b'u"x' else {10}
+    assert {record[1] for record in found.records} == set(range(5_000)) - spoilt
+    assert len(found.pieces) == len(spoilt)
+
+
+def test_a_record_inside_another_is_not_invented() -> None:
+    inner = b'{"user":"inner","timestamp":9,"x":1,"y":2,"z":3}'
+    outer = b'{"user":"u","timestamp":1,"x":1,"y":1,"z":1,"prev":%s,"note":"a"b"}' % inner
+    found = parse("accelerometer", outer + b"\n" + inner)
+    assert [record[0] for record in found.records] == ["inner"]
+    assert [reason for reason, *_ in found.pieces] == ["not JSON"]
+
+
+@pytest.mark.parametrize("compression", ["gz", "zst"])
+@pytest.mark.parametrize("place", [-6, -1])
+def test_a_damaged_end_of_an_archive_costs_no_record_before_it(
+    compression: str, place: int
+) -> None:
+    content = b"".join(
+        b'{"sensorReadingTime":%d,"serialNumber":"S","distanceFromObject":5}\n' % n
+        for n in range(50)
+    )
+    if compression == "gz":
+        packed = bytearray(gzip.compress(content))
+    else:
+        packed = bytearray(zstandard.ZstdCompressor(write_checksum=True).compress(content))
+        place = max(place, -4)
+    packed[place] ^= 1
+    found = parse("step_trainer", bytes(packed), f"one.json.{compression}")
+    assert [record[0] for record in found.records] == list(range(50))
+    assert [reason for reason, *_ in found.pieces] == ["archive damaged"]
+
+
+def test_padding_behind_an_archive_is_no_damage() -> None:
+    found = parse("step_trainer", gzip.compress(GOOD) + bytes(5_000), "one.json.gz")
+    assert (len(found.records), found.pieces) == (1, [])
+
+
+def test_a_name_that_is_not_utf8_and_a_link_to_itself_are_refused_plainly(
+    lakehouse: Lakehouse, land: Land
+) -> None:
+    path = land("step_trainer", GOOD)
+    odd = path.with_name(os.fsdecode(b"a\xff.json"))
+    odd.write_bytes(GOOD)
+    with pytest.raises(LandingError, match="not UTF-8"):
+        lakehouse.run()
+    odd.unlink()
+    (path.parent / "loop.json").symlink_to(path.parent / "loop.json")
+    with pytest.raises(LandingError, match="symbolic link"):
+        lakehouse.run()

@@ -273,7 +273,9 @@ def quarantine_list(
     source: Annotated[str | None, typer.Option(metavar="NAME", help="Of one source.")] = None,
     reason: Annotated[str | None, typer.Option(metavar="TEXT", help="For one reason.")] = None,
     file: Annotated[str | None, typer.Option(metavar="NAME", help="Of one landing file.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="How many pieces are listed.")] = 20,
+    limit: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="How many pieces are listed.")
+    ] = 20,
     raw: Raw = False,
     root: Root = None,
     declarations: Declarations = None,
@@ -286,7 +288,7 @@ def quarantine_list(
     if as_json:
         show.line(result.model_dump_json(indent=2))
     else:
-        show.quarantine(result)
+        show.quarantine(result, is_narrowed=bool(source or reason or file))
 
 
 @quarantine.command("show")

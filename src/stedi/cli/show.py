@@ -103,14 +103,14 @@ def status(status: Status) -> None:
         line(f"  {problem}")
 
 
-def quarantine(result: Quarantine) -> None:
+def quarantine(result: Quarantine, is_narrowed: bool) -> None:
     """What was set aside: counts by source, reason and file, then pieces."""
     if not result.count:
-        line("Nothing is set aside.")
+        line("Nothing of that is set aside." if is_narrowed else "Nothing is set aside.")
         return
     groups = _table("source", "reason", "file", "pieces")
     for group in result.groups[:_ROWS_SHOWN]:
-        groups.add_row(group.source, group.reason, group.file, f"{group.count:,}")
+        groups.add_row(group.source, group.reason, _visible(group.file), f"{group.count:,}")
     _print(groups)
     if (more := len(result.groups) - _ROWS_SHOWN) > 0:
         line(f"… and {more:,} more groups; --json lists all")
@@ -128,10 +128,15 @@ def quarantine(result: Quarantine) -> None:
 
 def piece(piece: QuarantinedPiece) -> None:
     """One piece that was set aside, and why."""
-    line(f"{piece.source}, file {piece.file}, line {piece.line:,}")
+    line(f"{piece.source}, file {_visible(piece.file)}, line {piece.line:,}")
     line(f"bytes {piece.byte_offset:,} to {piece.byte_offset + piece.byte_length:,}")
     line(f"{piece.reason}: {piece.meaning}\n  Usually: {piece.cause}\n")
-    line(piece.text)
+    line("\n".join(map(_visible, piece.text.split("\n"))))
+
+
+def _visible(text: str) -> str:
+    """Text in which control characters, which a terminal might obey, are spelled out."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def replay(replay: Replay) -> None:

@@ -48,7 +48,8 @@ def _walk(folder: Path, top: Path) -> Iterator[LandingFile]:
             if entry.name.startswith((".", "_")):
                 continue
             path = Path(entry.path)
-            if entry.is_symlink() and not path.resolve().is_relative_to(top.resolve()):
+            _refuse_unreadable(path)
+            if entry.is_symlink() and not _leads_below(path, top):
                 raise LandingError(
                     f"{path} is a symbolic link out of the landing folder; put the file there"
                 )
@@ -58,3 +59,20 @@ def _walk(folder: Path, top: Path) -> Iterator[LandingFile]:
                 stat = entry.stat()
                 name = path.relative_to(top).as_posix()
                 yield LandingFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def _refuse_unreadable(path: Path) -> None:
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        name = path.name.encode(errors="surrogateescape")
+        raise LandingError(
+            f"{path.parent}: the name of a file in it is not UTF-8: {name!r}; rename it"
+        ) from None
+
+
+def _leads_below(link: Path, top: Path) -> bool:
+    try:
+        return link.resolve().is_relative_to(top.resolve())
+    except (OSError, RuntimeError):  # a link that leads back to itself
+        return False

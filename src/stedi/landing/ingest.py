@@ -25,6 +25,8 @@ STARTER_LICENCE = (
     "on changed copies."
 )
 
+_NO_DATA = (".", "_")
+
 
 @dataclass(frozen=True)
 class Ingested:
@@ -58,11 +60,17 @@ def ingest_files(root: Path, path: Path, source: str, sources: Sequence[str]) ->
     """Copy one file, or the files of a folder, as deliveries of `source`."""
     if source not in sources:
         raise UsageError(f"--source {source}: there are {', '.join(sources)}")
+    if path.is_file() and path.name.startswith(_NO_DATA):
+        raise UsageError(f"{path}: names that begin with a dot or an underscore are not read")
     if path.is_file():
         return _ingest(root, {source: [(path, path.name)]})
     if not path.is_dir():
         raise UsageError(f"{path}: no such file or folder")
-    files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith((".", "_")))
+    files = sorted(
+        p
+        for p in path.rglob("*")
+        if p.is_file() and not any(s.startswith(_NO_DATA) for s in p.relative_to(path).parts)
+    )
     if not files:
         raise UsageError(f"{path}: no files in it")
     return _ingest(root, {source: [(p, p.relative_to(path).as_posix()) for p in files]})
@@ -156,7 +164,10 @@ def _free_name(path: Path) -> Path:
 
 
 def _copy(path: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise UsageError(f"{target.parent}: there is a file of that name already") from None
+    part = target.with_name(f".{os.getpid()}.part")
     shutil.copyfile(path, part)
     part.replace(target)

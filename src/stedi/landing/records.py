@@ -287,21 +287,20 @@ class _Shape:
             return misfit.reason
 
     def subject(self, value: object, raw: bytes) -> str | None:
-        """Whom a broken piece is about, where that can be read; `value` is what `raw` spells.
+        """Whom a broken piece is about, each on a line of its own; `value` is what `raw` spells.
 
-        Of an object the value under the key, the last if there are several, as JSON readers have
-        it; otherwise the first text that follows the key anywhere.
+        Of an object all values under the key; where it has none, and of a piece that isn't one,
+        all texts that follow the key anywhere.
         """
         if self._subject is None:
             return None
         key, pattern = self._subject
         pairs = value if isinstance(value, _Pairs) else ()
         values = [one for name, one in pairs if name.lower() == key]
-        if not values:
-            match = pattern.search(raw)
-            values = [_parse(match.group(1))] if match else []
+        if not any(isinstance(one, str) for one in values):
+            values = [_parse(text) for text in pattern.findall(raw)]
         texts = [text for text in values if isinstance(text, str) and _is_text(text)]
-        return texts[-1] if texts else None
+        return "\n".join(dict.fromkeys(texts)) or None
 
     def _record(self, pairs: _Pairs) -> Record:
         keys = [key.lower() for key, _ in pairs]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,7 +18,8 @@ WINDOW_BYTES = 1 << 21
 LONGEST_RECORD = 1 << 28
 """A record with more bytes than this is set aside as cut off here."""
 PADDING = 1 << 11
-_PACKED_BYTES = 1 << 13
+_PACKED_BYTES = 1 << 11
+_DAMAGE = (zlib.error, zstandard.ZstdError)
 _COMPRESSIONS: Mapping[str, Callable[[], Any]] = {
     ".gz": lambda: zlib.decompressobj(wbits=31),
     ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
@@ -45,12 +48,14 @@ class Window:
         self.line = 1
         self.is_last = self.has_ended = False
         self.is_damaged = False
+        self._path = path
         self._file = path.open("rb", buffering=0)
         self._file.seek(begin)
         self._digest = digest
         make = _COMPRESSIONS.get(path.suffix)
         self._unpacked = self._unpack(make) if make else None
         self._left = memoryview(b"")
+        self._block = 0
 
     def __enter__(self) -> Self:
         return self
@@ -118,20 +123,51 @@ class Window:
         return count
 
     def _unpack(self, make: Callable[[], Any]) -> Iterator[bytes]:
-        """The content of an archive of one or more frames, up to where it is damaged."""
-        frame, begun = make(), False
-        while packed := self._file.read(_PACKED_BYTES):
-            if self._digest is not None:
-                self._digest.update(packed)
-            while packed and not self.is_damaged:
-                begun = True
-                try:
-                    content = frame.decompress(packed)
-                except (zlib.error, zstandard.ZstdError):
-                    self.is_damaged = True
-                    break
+        """The content of an archive, up to where it is damaged."""
+        given = 0
+        try:
+            for content in _content(make, self._blocks()):
+                given += len(content)
                 yield content
-                packed = frame.unused_data if frame.eof else b""
-                if frame.eof:
-                    frame, begun = make(), False
-        self.is_damaged |= begun
+        except EOFError:
+            self.is_damaged = True
+        except _DAMAGE:
+            self.is_damaged = True
+            # The block in which the damage lies gave nothing: take it byte by byte.
+            with self._path.open("rb") as again, suppress(*_DAMAGE, EOFError):
+                whole = iter(
+                    lambda: again.read(min(_PACKED_BYTES, self._block - again.tell())), b""
+                )
+                single = iter(lambda: again.read(1), b"")
+                for content in _content(make, chain(whole, single)):
+                    yield content[given:]
+                    given = max(0, given - len(content))
+            for _ in self._blocks():
+                pass  # the fingerprint is that of the whole file
+
+    def _blocks(self) -> Iterator[bytes]:
+        while True:
+            self._block = self._file.tell()
+            block = self._file.read(_PACKED_BYTES)
+            if not block:
+                return
+            if self._digest is not None:
+                self._digest.update(block)
+            yield block
+
+
+def _content(make: Callable[[], Any], blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The content of an archive of one or more frames; raises where it is damaged or cut off."""
+    frame, begun = make(), False
+    for block in blocks:
+        rest = block
+        while rest:
+            if not begun and not rest.strip(b"\0"):
+                break  # padding behind the last frame
+            begun = True
+            yield frame.decompress(rest)
+            rest = frame.unused_data if frame.eof else b""
+            if frame.eof:
+                frame, begun = make(), False
+    if begun:
+        raise EOFError

@@ -112,7 +112,7 @@ class Landing:
         difference = compare(self.warehouse.root, contract.source, files, own, fingerprinter)
         version = self.warehouse.version(contract.name)
         reason = self._why_anew(contract, version, self._noted, difference)
-        bad = sum(load.verdict == "bad" for load in own)
+        bad = sum(load.state == "read" and load.verdict == "bad" for load in own)
         if not reason and bad and self.work.options.accepts_bad_files:
             reason = f"{bad} bad files accepted"
         parser = Parser(self.warehouse.root, contract, fingerprinter, self._pool)

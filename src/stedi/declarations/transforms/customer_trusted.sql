@@ -21,7 +21,10 @@ WITH ranked AS (
   FROM customer_landing l
 ),
 suspended AS (
-  SELECT DISTINCT subject FROM quarantine WHERE source = 'customer'
+  SELECT DISTINCT s.subject
+  FROM quarantine q
+  CROSS JOIN UNNEST(SPLIT(q.subject, CHR(10))) AS s (subject)
+  WHERE q.source = 'customer'
 ),
 judged AS (
   SELECT
