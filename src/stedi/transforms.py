@@ -48,7 +48,7 @@ MACHINERY_COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("byte_length", "long", "none", "Length of the piece, bytes."),
         Column("line", "long", "none", "Line that the piece begins on, from 1."),
         Column("reason", "string", "none", "Why it was set aside."),
-        Column("subject", "string", "direct", "Whom it is about, if that can be read; a line each."),
+        Column("subject", "string", "direct", "Whom it is about, where readable; one a line."),
         Column("raw", "binary", "direct", "The piece, byte for byte."),
         Column("load", "long", "none", "Number of the load that set it aside."),
     ),
