@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from stedi.contracts import Column, read_contracts
 from stedi.declared import packaged
+from stedi.engines.crew import Item, Result
 from stedi.landing import reader, window
 from stedi.landing.files import list_files
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.parse import Job, Parser, Target
+from stedi.landing.parse import Job, Target
+from stedi.landing.parse import parse as landing_parser
 from stedi.parquet import Field
 from stedi.transforms import MACHINERY_COLUMNS
 from tests.landing.reference import Parsed, Piece
 
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
 _CONTRACTS = read_contracts(packaged() / "contracts")
 CONTRACTS = {
     source: replace(_CONTRACTS[f"{source}_landing"], max_bad_share=1.0)
@@ -88,11 +87,10 @@ def _parse(folder: Path, source: str, content: bytes, name: str) -> Parsed:
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     contract = CONTRACTS[source]
-    parser = Parser(folder / "root", contract, Fingerprinter(b"key"), _AtOnce())
     typed = _target(folder / "typed", contract.columns)
     aside = _target(folder / "aside", MACHINERY_COLUMNS["quarantine"])
-    parser.begin(Job(list_files(folder / "root", source), {}, 1, typed, aside))
-    parsed = parser.finish()
+    job = Job(list_files(folder / "root", source), {}, 1, typed, aside)
+    parsed = landing_parser(folder / "root", contract, Fingerprinter(b"key"), _Alone(), job)
     records = [row for path in parsed.typed for row in _rows(path)]
     place = ["reason", "byte_offset", "raw", "line"]
     pieces: list[Piece] = [row for path in parsed.quarantine for row in _rows(path, place)]
@@ -116,19 +114,10 @@ def _memory() -> str | None:
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-class _AtOnce(Executor):
-    """Does what is submitted right away."""
+class _Alone:
+    """Does what it is asked right away."""
 
-    def submit(
-        self,
-        function: Callable[_Arguments, _Result],
-        /,
-        *args: _Arguments.args,
-        **kwargs: _Arguments.kwargs,
-    ) -> Future[_Result]:
-        future: Future[_Result] = Future()
-        try:
-            future.set_result(function(*args, **kwargs))
-        except Exception as error:
-            future.set_exception(error)
-        return future
+    size = 1
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        return [function(item) for item in items]

@@ -10,6 +10,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from stedi.contracts import Column, ColumnType
+from stedi.engines.crew import Crew
 from stedi.parquet import Field
 
 
@@ -17,6 +18,10 @@ class Engine(Protocol):
     """What an engine must offer. Queries are trees of Athena's SQL; paths are local or URIs."""
 
     name: str
+
+    @property
+    def crew(self) -> Crew:
+        """Who reads landing files, and whatever else comes in independent parts."""
 
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
         """Let queries read `table` from these Parquet files; a second call replaces the first."""
@@ -34,4 +39,4 @@ class Engine(Protocol):
         """The columns that a query gives, with their types; types we have no name for as is."""
 
     def close(self) -> None:
-        """Let go of memory and scratch files."""
+        """Stop what is at work, and let go of memory and scratch files; again does nothing."""

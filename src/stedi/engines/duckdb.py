@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ from sqlglot import exp
 
 from stedi import parquet
 from stedi.contracts import Column, ColumnType
+from stedi.engines.crew import Threads
 from stedi.errors import DeclarationError, EngineFailed
 from stedi.parquet import Field, identifier
 
@@ -34,6 +36,7 @@ class DuckDBEngine:
     name = "duckdb"
 
     def __init__(self, scratch: Path) -> None:
+        self.crew: Threads = Threads(os.cpu_count() or 1)
         self._connection = parquet.connect(scratch)
 
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
@@ -75,7 +78,8 @@ class DuckDBEngine:
         return {name: _TYPES.get(type_, type_.lower()) for name, type_, *_ in rows}
 
     def close(self) -> None:
-        """Let go of memory and scratch files."""
+        """Stop what is at work, and let go of memory and scratch files; again does nothing."""
+        self.crew.close()
         self._connection.close()
 
     def _execute(self, sql: str) -> None:

@@ -2,37 +2,38 @@
 
 One pass over each file. `stedi.landing.scan` reads what is clear at the speed of compiled code, and
 stops where it isn't sure; `stedi.landing.records` then reads one piece, slowly and strictly. Files
-are shared out among lanes, each of which writes one typed and one quarantine file.
+are shared out among a crew: each share gives one typed and one quarantine file.
 """
 
 from __future__ import annotations
 
-import os
-import threading
+import secrets
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import Literal
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stedi.contracts import Contract
+from stedi.engines.crew import Crew
 from stedi.errors import LandingError
-from stedi.landing.columns import prepare
+from stedi.landing import reader
 from stedi.landing.files import LandingFile, landing_folder
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.reader import Counts, FileReader, is_large, range_begins
+from stedi.landing.window import is_packed
 from stedi.parquet import Field, ParquetFile, RowWriter
 
 Verdict = Literal["good", "bad", "accepted"]
 FEW_RECORDS = 20
 """No share is taken of fewer records than these."""
-_Item = TypeVar("_Item")
+_LEAST_SHARE_BYTES = 1 << 23
+_PACKED_WEIGHT = 8
 
 
 @dataclass(frozen=True)
@@ -88,173 +89,157 @@ class Job:
     load: int
     typed: Target
     quarantine: Target
-    accepted: Container[str] = ()
+    accepted: frozenset[str] = frozenset()
     accepts_all: bool = False
 
 
-class Parser:
-    """Parses landing files of one source in this process, in as many lanes as there are cores.
+def parse(
+    root: Path, contract: Contract, fingerprinter: Fingerprinter, crew: Crew, job: Job
+) -> Parsed:
+    """Read the files of a job, shared out among a crew.
 
     Of files with the same bytes only the first by name is read, the others are copies of it, and so
     are those whose fingerprint is known. Large files are read in byte ranges side by side.
+
+    Raises `LandingError` if a file can't be read or changed meanwhile.
     """
+    assert contract.source is not None
+    folder = landing_folder(root, contract.source)
+    # What travels doesn't grow with the landing zone.
+    reading = _Reading(folder, contract, fingerprinter, replace(job, files=(), known={}))
+    prints, copies = _fingerprints(reading, crew, job)
+    files = [file for file in sorted(job.files) if file not in copies]
+    large = [file for file in files if is_large(file.name, file.size)]
+    small = [file for file in files if not is_large(file.name, file.size)]
+    work: list[_Whole | _Range | _Share] = [
+        *(_Whole(file) for file in large if file not in prints),
+        *(part for file in large for part in _ranges(folder, file)),
+        *(_Share(f, tuple(prints.get(file) for file in f)) for f in _shares(small, crew.size)),
+    ]
+    done = crew.map(reading.do, work)
+    prints |= {
+        part.file: found
+        for part, found in zip(work, done, strict=True)
+        if isinstance(part, _Whole) and isinstance(found, str)
+    }
+    parts = [part for part in done if isinstance(part, _Part)]
+    shares = [share for share in done if isinstance(share, Parsed)]
+    for file in large:
+        own = [part for part in parts if part.range.file == file]
+        shares.append(_join(reading, crew, own, prints[file]))
+    parsed = Parsed(
+        tuple(sorted((*(r for s in shares for r in s.files), *copies.values()), key=_by_file)),
+        tuple(path for share in shares for path in share.typed),
+        tuple(path for share in shares for path in share.quarantine),
+    )
+    _remove_strays(reading, parsed)
+    return parsed
 
-    def __init__(
-        self, root: Path, contract: Contract, fingerprinter: Fingerprinter, pool: Executor
-    ) -> None:
-        assert contract.source is not None
-        self._contract = contract
-        self._folder = landing_folder(root, contract.source)
-        self._fingerprinter = fingerprinter
-        self._pool = pool
-        self._queue = _Queue[LandingFile | _Range](iter(()))
 
-    def begin(self, job: Job) -> None:
-        """Begin to read the files in the background."""
-        prepare()
-        self._job = job
-        self._copies: list[ReadFile] = []
-        self._parts: list[_Part] = []
-        sizes = Counter([*(file.size for file in job.files), *job.known.values()])
-        # Only files of the same size can be copies of one another.
-        alike = {file for file in job.files if sizes[file.size] > 1}
-        self._prints = {
-            file: self._pool.submit(self._fingerprint, file)
-            for file in sorted(job.files)
-            if file in alike or is_large(file.name, file.size)
-        }
-        self._queue = _Queue(self._items(alike))
-        lanes = os.cpu_count() or 1
-        if not any(is_large(file.name, file.size) for file in job.files):
-            lanes = min(lanes, len(job.files))
-        self._lanes = [self._pool.submit(self._lane, n, self._queue) for n in range(lanes)]
+def _by_file(read: ReadFile) -> LandingFile:
+    return read.file
 
-    def finish(self) -> Parsed:
-        """What the files gave; raises `LandingError` if one can't be read or changed meanwhile."""
-        shares = [lane.result() for lane in self._lanes]
-        for file in sorted({part.range.file for part in self._parts}):
-            shares.append(self._join(file))
-        files = [file for share in shares for file in share.files]
-        return Parsed(
-            tuple(sorted((*files, *self._copies), key=lambda read: read.file)),
-            tuple(path for share in shares for path in share.typed),
-            tuple(path for share in shares for path in share.quarantine),
-        )
 
-    def stop(self) -> None:
-        """Read no more than what is being read."""
-        self._queue.stop()
+def _fingerprints(
+    reading: _Reading, crew: Crew, job: Job
+) -> tuple[dict[LandingFile, str], dict[LandingFile, ReadFile]]:
+    """The fingerprints of files that could be copies, and the files that are."""
+    sizes = Counter([*(file.size for file in job.files), *job.known.values()])
+    # Only files of the same size can be copies of one another.
+    alike = [file for file in sorted(job.files) if sizes[file.size] > 1]
+    shares = _shares(alike, crew.size)
+    found = crew.map(reading.fingerprints, shares) if shares else []
+    prints = {
+        file: fingerprint
+        for share, fingerprints in zip(shares, found, strict=True)
+        for file, fingerprint in zip(share, fingerprints, strict=True)
+    }
+    seen, copies = set(job.known), {}
+    for file in alike:
+        if prints[file] in seen:
+            copies[file] = ReadFile(file, prints[file], is_copy=True)
+        seen.add(prints[file])
+    return prints, copies
 
-    def _fingerprint(self, file: LandingFile) -> str:
-        with _reading(self._folder / file.name) as path:
-            return self._fingerprinter.of_file(path)
 
-    def _items(self, alike: Container[LandingFile]) -> Iterator[LandingFile | _Range]:
-        """The files that aren't copies; in the place of a large one its byte ranges."""
-        seen = set(self._job.known)
-        for number, file in enumerate(sorted(self._job.files)):
-            if file in alike:
-                fingerprint = self._prints[file].result()
-                if fingerprint in seen:
-                    self._copies.append(ReadFile(file, fingerprint, is_copy=True))
-                    continue
-                seen.add(fingerprint)
-            if is_large(file.name, file.size):
-                with _reading(self._folder / file.name) as path:
-                    begins = range_begins(path, file.size)
-                for begin, end in pairwise([*begins, file.size]):
-                    yield _Range(file, f"{number}-{begin}", begin, end)
-            else:
-                yield file
+def _shares(files: Sequence[LandingFile], crew_size: int) -> list[tuple[LandingFile, ...]]:
+    """Files in their order, a few shares of like weight for each of a crew."""
+    weights = [file.size * (_PACKED_WEIGHT if is_packed(file.name) else 1) for file in files]
+    most = min(reader.RANGE_BYTES, max(_LEAST_SHARE_BYTES, sum(weights) // (2 * crew_size)))
+    shares: list[list[LandingFile]] = []
+    room = 0
+    for file, weight in zip(files, weights, strict=True):
+        if not shares or weight > room:
+            shares.append([])
+            room = most
+        shares[-1].append(file)
+        room -= weight
+    return [tuple(share) for share in shares]
 
-    def _lane(self, number: int, items: Iterator[LandingFile | _Range]) -> Parsed:
-        share = self._read_files(f"{number}", items, frozenset())
-        bad = frozenset(read.file for read in share.files if read.verdict == "bad")
-        if not bad:
-            return share
-        # What was loaded of them went into one file with the rest: read all of it again.
-        share.remove()
-        return self._read_files(f"{number}-again", [read.file for read in share.files], bad)
 
-    def _read_files(
-        self, name: str, items: Iterable[LandingFile | _Range], bad: Container[LandingFile]
-    ) -> Parsed:
-        """Read files one after another, of `bad` ones setting every record aside."""
-        reader = self._reader(name)
-        files = []
-        for item in items:
-            if isinstance(item, _Range):
-                self._parts.append(self._read_range(item))
-            else:
-                files.append(self._read_file(reader, item, item in bad))
-        return Parsed(tuple(files), *reader.close())
+def _ranges(folder: Path, file: LandingFile) -> list[_Range]:
+    with _reading(folder / file.name) as path:
+        begins = range_begins(path, file.size)
+    return [_Range(file, begin, end) for begin, end in pairwise([*begins, file.size])]
 
-    def _reader(self, name: str) -> FileReader:
-        job = self._job
-        typed = ParquetFile(job.typed.folder / f"part-{name}.parquet", job.typed.fields)
-        path = job.quarantine.folder / f"{self._contract.source}.{name}.parquet"
-        aside = RowWriter(path, job.quarantine.fields)
-        return FileReader(self._contract, typed, aside, job.load)
 
-    def _read_file(self, reader: FileReader, file: LandingFile, is_bad: bool) -> ReadFile:
-        is_known = file in self._prints
-        digest = None if is_known else self._fingerprinter.begin()
-        with _reading(self._folder / file.name) as path:
-            counts = reader.read(path, file.name, digest, is_bad=is_bad)
-            _refuse_changed(path, file)
-        fingerprint = (
-            self._prints[file].result() if digest is None else self._fingerprinter.end(digest)
-        )
-        return self._judged(file, fingerprint, [counts], is_bad)
-
-    def _judged(
-        self, file: LandingFile, fingerprint: str, parts: Sequence[Counts], is_bad: bool = False
-    ) -> ReadFile:
-        records, pieces = sum(p.records for p in parts), sum(p.pieces for p in parts)
-        verdict: Verdict = "good"
-        if is_bad or (records >= FEW_RECORDS and pieces > self._contract.max_bad_share * records):
-            is_accepted = self._job.accepts_all or fingerprint in self._job.accepted
-            verdict = "accepted" if is_accepted else "bad"
-        unknown_keys = sum(part.unknown_keys for part in parts)
-        return ReadFile(file, fingerprint, False, records, unknown_keys, verdict)
-
-    def _read_range(self, item: _Range) -> _Part:
-        reader = self._reader(item.name)
-        with _reading(self._folder / item.file.name) as path:
-            counts = reader.read(path, item.file.name, begin=item.begin, stop=item.end)
-        return _Part(item, counts, Parsed((), *reader.close()))
-
-    def _join(self, file: LandingFile) -> Parsed:
-        """Put the ranges of a file together as if it had been read from end to end."""
-        at, lines = 0, 0
-        joined: list[_Part] = []
-        for part in sorted(self._parts, key=lambda part: part.range.begin):
-            if part.range.file != file:
+def _join(reading: _Reading, crew: Crew, parts: Sequence[_Part], fingerprint: str) -> Parsed:
+    """Put the ranges of a file together as if it had been read from end to end."""
+    at, lines = 0, 0
+    joined: list[_Part] = []
+    for part in sorted(parts, key=lambda part: part.range.begin):
+        if part.range.begin != at:
+            # The range before ends elsewhere: this one was begun inside a record.
+            part.output.remove()
+            if at >= part.range.end:
                 continue
-            if part.range.begin != at:
-                # The range before ends elsewhere: this one was begun inside a record.
-                part.output.remove()
-                if at >= part.range.end:
-                    continue
-                part = self._read_range(
-                    replace(part.range, name=f"{part.range.name}-again", begin=at)
-                )
-            for path in part.output.quarantine:
-                _count_lines_from(path, lines)
-            at, lines = part.counts.end, lines + part.counts.lines
-            joined.append(part)
-        _refuse_changed(self._folder / file.name, file)
-        fingerprint = self._prints[file].result()
-        read = self._judged(file, fingerprint, [part.counts for part in joined])
-        if read.verdict == "bad":
-            for part in joined:
-                part.output.remove()
-            return self._read_files(f"{joined[0].range.name}-bad", [file], {file})
-        return Parsed(
-            (read,),
-            tuple(path for part in joined for path in part.output.typed),
-            tuple(path for part in joined for path in part.output.quarantine),
-        )
+            [part] = crew.map(reading.read_range, [replace(part.range, begin=at)])
+        if lines and part.output.quarantine:
+            moved = crew.map(_count_lines_from, [(path, lines) for path in part.output.quarantine])
+            part = replace(part, output=replace(part.output, quarantine=tuple(moved)))
+        at, lines = part.counts.end, lines + part.counts.lines
+        joined.append(part)
+    file = parts[0].range.file
+    _refuse_changed(reading.folder / file.name, file)
+    read = reading.judged(file, fingerprint, [part.counts for part in joined])
+    if read.verdict == "bad":
+        for part in joined:
+            part.output.remove()
+        [parsed] = crew.map(reading.set_aside, [_Share((file,), (fingerprint,))])
+        return parsed
+    return Parsed(
+        (read,),
+        tuple(path for part in joined for path in part.output.typed),
+        tuple(path for part in joined for path in part.output.quarantine),
+    )
+
+
+def _remove_strays(reading: _Reading, parsed: Parsed) -> None:
+    """Delete what shares have left that were begun twice."""
+    job = reading.job
+    written = {*parsed.typed, *parsed.quarantine}
+    for folder, names in (
+        (job.typed.folder, "*"),
+        (job.quarantine.folder, f"{reading.contract.source}.*"),
+    ):
+        for path in folder.glob(names):
+            if path not in written:
+                path.unlink()
+
+
+@dataclass(frozen=True)
+class _Whole:
+    """A large file to be fingerprinted."""
+
+    file: LandingFile
+
+
+@dataclass(frozen=True)
+class _Share:
+    """Files to be read one after another, with their fingerprints where they are known."""
+
+    files: tuple[LandingFile, ...]
+    fingerprints: tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
@@ -262,7 +247,6 @@ class _Range:
     """A byte range of a file; its records are those that begin in it."""
 
     file: LandingFile
-    name: str
     begin: int
     end: int
 
@@ -276,35 +260,99 @@ class _Part:
     output: Parsed
 
 
-def _count_lines_from(path: Path, lines: int) -> None:
-    """Let the lines of pieces in a quarantine file count from so many lines further up."""
-    if lines:
-        rows = pq.read_table(path)
-        place = rows.schema.get_field_index("line")
-        moved = pc.add(rows.column(place), lines)
-        rows = rows.set_column(place, rows.schema.field(place), moved)
-        pq.write_table(rows, path, compression="zstd", compression_level=1)
+@dataclass(frozen=True)
+class _Reading:
+    """Reads shares of a job's files; `job` is without its files here."""
+
+    folder: Path
+    contract: Contract
+    fingerprinter: Fingerprinter
+    job: Job
+
+    def do(self, part: _Whole | _Range | _Share) -> str | _Part | Parsed:
+        """Do a part of the work."""
+        if isinstance(part, _Whole):
+            return self.fingerprint(part.file)
+        return self.read_range(part) if isinstance(part, _Range) else self.read_share(part)
+
+    def fingerprint(self, file: LandingFile) -> str:
+        """The fingerprint of a file."""
+        with _reading(self.folder / file.name) as path:
+            return self.fingerprinter.of_file(path)
+
+    def fingerprints(self, files: Iterable[LandingFile]) -> list[str]:
+        """The fingerprints of files."""
+        return [self.fingerprint(file) for file in files]
+
+    def read_share(self, share: _Share) -> Parsed:
+        """Read files one after another; those that are bad are set aside whole."""
+        parsed = self._read_files(share, frozenset())
+        bad = frozenset(read.file for read in parsed.files if read.verdict == "bad")
+        if not bad:
+            return parsed
+        # What was loaded of them went into one file with the rest: read all of it again.
+        parsed.remove()
+        return self._read_files(share, bad)
+
+    def set_aside(self, share: _Share) -> Parsed:
+        """Set every record of bad files aside."""
+        return self._read_files(share, share.files)
+
+    def read_range(self, part: _Range) -> _Part:
+        """Read a byte range of a file."""
+        files = self._reader()
+        with _reading(self.folder / part.file.name) as path:
+            counts = files.read(path, part.file.name, begin=part.begin, stop=part.end)
+        return _Part(part, counts, Parsed((), *files.close()))
+
+    def judged(
+        self, file: LandingFile, fingerprint: str, parts: Sequence[Counts], is_bad: bool = False
+    ) -> ReadFile:
+        """A file that was read in `parts`, with the verdict on it."""
+        records, pieces = sum(p.records for p in parts), sum(p.pieces for p in parts)
+        verdict: Verdict = "good"
+        if is_bad or (records >= FEW_RECORDS and pieces > self.contract.max_bad_share * records):
+            is_accepted = self.job.accepts_all or fingerprint in self.job.accepted
+            verdict = "accepted" if is_accepted else "bad"
+        unknown_keys = sum(part.unknown_keys for part in parts)
+        return ReadFile(file, fingerprint, False, records, unknown_keys, verdict)
+
+    def _read_files(self, share: _Share, bad: Container[LandingFile]) -> Parsed:
+        files = self._reader()
+        read = [
+            self._read_file(files, file, fingerprint, file in bad)
+            for file, fingerprint in zip(share.files, share.fingerprints, strict=True)
+        ]
+        return Parsed(tuple(read), *files.close())
+
+    def _read_file(
+        self, files: FileReader, file: LandingFile, fingerprint: str | None, is_bad: bool
+    ) -> ReadFile:
+        digest = self.fingerprinter.begin()
+        with _reading(self.folder / file.name) as path:
+            counts = files.read(path, file.name, None if fingerprint else digest, is_bad=is_bad)
+            _refuse_changed(path, file)
+        return self.judged(file, fingerprint or self.fingerprinter.end(digest), [counts], is_bad)
+
+    def _reader(self) -> FileReader:
+        """Writes to files of its own, whoever else reads the same."""
+        job, name = self.job, secrets.token_hex(8)
+        typed = ParquetFile(job.typed.folder / f"part-{name}.parquet", job.typed.fields)
+        path = job.quarantine.folder / f"{self.contract.source}.{name}.parquet"
+        aside = RowWriter(path, job.quarantine.fields)
+        return FileReader(self.contract, typed, aside, job.load)
 
 
-class _Queue(Generic[_Item]):
-    """Items that several threads may take, until there are none left or it is stopped."""
-
-    def __init__(self, items: Iterator[_Item]) -> None:
-        self._items, self._lock = items, threading.Lock()
-        self._is_stopped = False
-
-    def __iter__(self) -> Iterator[_Item]:
-        return self
-
-    def __next__(self) -> _Item:
-        with self._lock:
-            if self._is_stopped:
-                raise StopIteration
-            return next(self._items)
-
-    def stop(self) -> None:
-        """Let nobody take more."""
-        self._is_stopped = True
+def _count_lines_from(move: tuple[Path, int]) -> Path:
+    """A quarantine file like this one, whose lines count from so many lines further up."""
+    path, lines = move
+    rows = pq.read_table(path)
+    place = rows.schema.get_field_index("line")
+    moved = pc.add(rows.column(place), lines)
+    rows = rows.set_column(place, rows.schema.field(place), moved)
+    other = path.with_name(f"{path.name.split('.')[0]}.{secrets.token_hex(8)}.parquet")
+    pq.write_table(rows, other, compression="zstd", compression_level=1)
+    return other
 
 
 @contextmanager

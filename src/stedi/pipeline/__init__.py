@@ -55,7 +55,7 @@ def run(
     """
     scratch = scratch_folder(warehouse.root) / f"run-{os.getpid()}"
     engine = make_engine(scratch)
-    pool = ThreadPoolExecutor(os.cpu_count())
+    pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
     try:
         check(declarations, engine)
         with RunLock(warehouse.root) as lock:
@@ -71,15 +71,15 @@ def run(
                 landing.finish()
                 Derivation(work).bring_up_to_date()
             except BaseException:
-                landing.stop()
+                engine.close()
                 pool.shutdown(cancel_futures=True)
                 with suppress(OSError):
                     sweep(warehouse, declarations.locations)
                 raise
             return RunReport(declarations.profile, before, tuple(work.built), swept)
     finally:
-        pool.shutdown(cancel_futures=True)
         engine.close()
+        pool.shutdown(cancel_futures=True)
         shutil.rmtree(scratch, ignore_errors=True)
         with suppress(OSError):
             scratch.parent.rmdir()  # the last one out

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from stedi import parquet
 from stedi.contracts import Contract
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.loads import Difference, Load, compare, load_rows, read_loads
-from stedi.landing.parse import Job, Parsed, Parser
+from stedi.landing.parse import Job, Parsed, parse
 from stedi.parquet import RowWriter
 from stedi.pipeline.rules import hold_to_contract
 from stedi.pipeline.work import Built, Work, damage
@@ -34,7 +34,7 @@ class _Source:
     reason: str
     anew: bool
     difference: Difference
-    parser: Parser
+    parsing: Future[Parsed] | None = None
     parsed: Parsed | None = None
 
 
@@ -67,22 +67,14 @@ class Landing:
                 self._sources.append(source)
         self._began = time.monotonic()
         for source in self._sources:
-            source.parser.begin(
-                Job(
-                    source.files,
-                    source.known,
-                    self._load,
-                    self.work.target(source.contract.name, source.contract.columns),
-                    self.work.target("quarantine", MACHINERY_COLUMNS["quarantine"]),
-                    accepted={one.fingerprint for one in self._loads if one.verdict == "accepted"},
-                    accepts_all=self.work.options.accepts_bad_files,
-                )
+            source.parsing = self._pool.submit(
+                parse,
+                self.warehouse.root,
+                source.contract,
+                self.work.fingerprinter,
+                self.work.engine.crew,
+                self._job(source),
             )
-
-    def stop(self) -> None:
-        """Begin to read no more files."""
-        for source in self._sources:
-            source.parser.stop()
 
     def finish(self) -> None:
         """Wait for all that was begun, and commit it."""
@@ -100,6 +92,18 @@ class Landing:
     def _load(self) -> int:
         return 1 + max((one.load for one in self._loads), default=0)
 
+    def _job(self, source: _Source) -> Job:
+        accepted = (one.fingerprint for one in self._loads if one.verdict == "accepted")
+        return Job(
+            source.files,
+            source.known,
+            self._load,
+            self.work.target(source.contract.name, source.contract.columns),
+            self.work.target("quarantine", MACHINERY_COLUMNS["quarantine"]),
+            accepted=frozenset(accepted),
+            accepts_all=self.work.options.accepts_bad_files,
+        )
+
     @staticmethod
     def _is_damaged(*versions: Version | None) -> bool:
         return any(version is None or damage(version) for version in versions)
@@ -115,13 +119,12 @@ class Landing:
         bad = sum(load.state == "read" and load.verdict == "bad" for load in own)
         if not reason and bad and self.work.options.accepts_bad_files:
             reason = f"{bad} bad files accepted"
-        parser = Parser(self.warehouse.root, contract, fingerprinter, self._pool)
         if reason:
-            return _Source(contract, files, {}, reason, True, difference, parser), difference
+            return _Source(contract, files, {}, reason, True, difference), difference
         if difference.new:
             known = {load.fingerprint: load.size for load in own if load.state == "read"}
             new, reason = difference.new, f"{len(difference.new)} new files"
-            return _Source(contract, new, known, reason, False, difference, parser), difference
+            return _Source(contract, new, known, reason, False, difference), difference
         return None, difference
 
     def _why_anew(
@@ -147,7 +150,8 @@ class Landing:
 
     def _parse(self, source: _Source) -> None:
         self.work.progress(f"{source.contract.name}: reading {len(source.files)} files")
-        source.parsed = source.parser.finish()
+        assert source.parsing is not None
+        source.parsed = source.parsing.result()
         rows = sum(parquet.count_rows(path) for path in source.parsed.typed)
         seconds = time.monotonic() - self._began
         self.work.built.append(Built(source.contract.name, source.reason, rows, seconds))
