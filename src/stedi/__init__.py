@@ -10,6 +10,7 @@ lakehouse.query("SELECT COUNT(*) FROM machine_learning_curated").to_arrow()
 from stedi.errors import (
     DeclarationError,
     EngineFailed,
+    EngineUnavailable,
     LandingError,
     Locked,
     PairingTooLarge,
@@ -27,6 +28,7 @@ __version__ = "0.1.0"
 __all__ = [
     "DeclarationError",
     "EngineFailed",
+    "EngineUnavailable",
     "Lakehouse",
     "LandingError",
     "Locked",

@@ -7,6 +7,7 @@
     ├── LandingError          a landing file that can't be read at all
     ├── RuleBroken            a table that breaks its contract's assertion
     ├── PairingTooLarge       a join by time that would explode
+    ├── EngineUnavailable     an engine that isn't installed, or can't be reached or started
     ├── EngineFailed          an engine that ran out of memory or disk, or broke
     ├── StorageError          a catalog or table that is damaged or not ours
     ├── Locked                another run holds the lakehouse
@@ -46,6 +47,10 @@ class RuleBroken(StediError):
 
 class PairingTooLarge(StediError):
     """A join would give so many rows that it was not begun."""
+
+
+class EngineUnavailable(StediError):
+    """An engine that isn't installed, whose Java or cluster is missing, or that won't start."""
 
 
 class EngineFailed(StediError):

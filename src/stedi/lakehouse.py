@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from stedi.errors import UsageError
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
     from stedi.declared import Declarations
+    from stedi.engines import Engine
     from stedi.landing.ingest import Ingested
     from stedi.pipeline import RunReport
     from stedi.quarantine import Quarantine, QuarantinedPiece
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 # Imports stand in the methods: asking for help or a status must not wait for an engine to load.
 
-EngineName = Literal["duckdb"]
+EngineName = Literal["duckdb", "spark"]
 DEFAULT_ROOT = "lakehouse"
 DEMO_CUSTOMERS = 956
 
@@ -124,6 +125,7 @@ class Lakehouse:
         self,
         *,
         engine: EngineName = "duckdb",
+        master: str | None = None,
         profile: str | None = None,
         full: bool = False,
         max_pairs: int | None = None,
@@ -133,19 +135,22 @@ class Lakehouse:
         """Bring every table up to date.
 
         Args:
-            engine: What works out the tables.
+            engine: What works out the tables: DuckDB in this process, or Spark.
+            master: Where Spark runs, as in `spark://host:7077`; by default a Spark that runs in
+                this process already, or else all cores of this machine.
             profile: `seed`, `strict` or one of the declarations' own; by default the last one used.
             full: Read and build everything anew.
             max_pairs: How many rows a join by time may give, instead of the default limit.
             accept_bad_files: Load what fits of files that were, or would be, set aside whole.
             progress: Called with a line at each step.
 
-        Raises `DeclarationError`, `LandingError`, `RuleBroken`, `PairingTooLarge`, `StorageError`
-        or `Locked`; each table is then whole, as it was or as it is now.
+        Raises `DeclarationError`, `LandingError`, `RuleBroken`, `PairingTooLarge`, `StorageError`,
+        `EngineUnavailable`, `EngineFailed` or `Locked`; each table is then whole, as it was or as
+        it is now.
 
         """
         return self._run(
-            engine,
+            _engine(engine, master),
             profile,
             progress,
             full=full,
@@ -188,6 +193,8 @@ class Lakehouse:
         *,
         source: str | None = None,
         accept_bad_files: bool = False,
+        engine: EngineName = "duckdb",
+        master: str | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Replay:
         """Read again what was set aside, and bring every table up to date.
@@ -204,7 +211,11 @@ class Lakehouse:
         before = counts_by_reason(self._warehouse())
         replays = {name for name in before if source in (None, name)}
         report = self._run(
-            "duckdb", None, progress, replays=replays, accepts_bad_files=accept_bad_files
+            _engine(engine, master),
+            None,
+            progress,
+            replays=replays,
+            accepts_bad_files=accept_bad_files,
         )
         return Replay(before, counts_by_reason(self._warehouse()), report)
 
@@ -267,16 +278,13 @@ class Lakehouse:
 
     def _run(
         self,
-        engine: EngineName,
+        make_engine: Callable[[Path], Engine],
         profile: str | None,
         progress: Callable[[str], None] | None,
         **options: Any,
     ) -> RunReport:
         from stedi import pipeline
-        from stedi.engines.duckdb import DuckDBEngine
 
-        if engine != "duckdb":
-            raise UsageError(f"--engine {engine}: there is duckdb")
         max_pairs = options.get("max_pairs")
         if max_pairs is not None and max_pairs < 0:
             raise UsageError(f"--max-pairs {max_pairs}: a number of rows, 0 or more")
@@ -287,7 +295,7 @@ class Lakehouse:
         return pipeline.run(
             self._warehouse(),
             self._declared(profile),
-            DuckDBEngine,
+            make_engine,
             pipeline.Options(**options),
             progress or (lambda _: None),
         )
@@ -314,3 +322,18 @@ class Lakehouse:
             known = ", ".join(profiles(folder / "transforms"))
             raise UsageError(f"--profile {profile}: there are {known}")
         return read_declarations(folder, profile)
+
+
+def _engine(name: EngineName, master: str | None) -> Callable[[Path], Engine]:
+    """Makes an engine that spills into a folder."""
+    if name == "duckdb":
+        if master is not None:
+            raise UsageError("--master is Spark's; add --engine spark")
+        from stedi.engines.duckdb import DuckDBEngine
+
+        return DuckDBEngine
+    if name == "spark":
+        from stedi.engines.spark import SparkEngine
+
+        return lambda scratch: SparkEngine(scratch, master)
+    raise UsageError(f"--engine {name}: there are {', '.join(get_args(EngineName))}")

@@ -20,6 +20,7 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from stedi import parquet
 from stedi.contracts import Column
+from stedi.engines.dialects import for_duckdb
 from stedi.errors import DeclarationError, QueryError
 from stedi.parquet import identifier, literals
 from stedi.transforms import DIALECT, typed
@@ -76,7 +77,7 @@ def query(
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     try:
-        relation = connection.sql(_typed(tree, schemas).sql("duckdb"))
+        relation = connection.sql(for_duckdb(_typed(tree, schemas)))
         return Result(connection, relation.to_arrow_reader(_BATCH_ROWS))
     except duckdb.Error as error:
         connection.close()

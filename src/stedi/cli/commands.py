@@ -12,7 +12,7 @@ import typer
 
 from stedi import __version__
 from stedi.cli import show
-from stedi.lakehouse import DEFAULT_ROOT, DEMO_CUSTOMERS, Lakehouse
+from stedi.lakehouse import DEFAULT_ROOT, DEMO_CUSTOMERS, EngineName, Lakehouse
 
 app = typer.Typer(
     name="stedi",
@@ -34,6 +34,13 @@ Declarations = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Engine = Annotated[
+    EngineName, typer.Option(metavar="NAME", help="What works out the tables: duckdb or spark.")
+]
+Master = Annotated[
+    str | None,
+    typer.Option(metavar="URL", help="Where Spark runs, as in spark://host:7077. [default: here]"),
+]
 Profile = Annotated[
     str | None,
     typer.Option(
@@ -188,9 +195,8 @@ def ingest(
 @app.command()
 def run(
     context: typer.Context,
-    engine: Annotated[
-        str, typer.Option(metavar="NAME", help="What works out the tables.")
-    ] = "duckdb",
+    engine: Engine = "duckdb",
+    master: Master = None,
     profile: Profile = None,
     full: Annotated[bool, typer.Option("--full", help="Read and build everything anew.")] = False,
     max_pairs: Annotated[
@@ -209,7 +215,8 @@ def run(
     lakehouse = _lakehouse(context, root, declarations)
     with show.progress(quiet or as_json) as progress:
         report = lakehouse.run(
-            engine=engine,  # type: ignore[arg-type] # the facade says which there are
+            engine=engine,
+            master=master,
             profile=profile,
             full=full,
             max_pairs=max_pairs,
@@ -313,6 +320,8 @@ def quarantine_replay(
     context: typer.Context,
     source: Annotated[str | None, typer.Option(metavar="NAME", help="Of one source.")] = None,
     accept_bad_files: AcceptBadFiles = False,
+    engine: Engine = "duckdb",
+    master: Master = None,
     root: Root = None,
     declarations: Declarations = None,
     as_json: Json = False,
@@ -322,7 +331,11 @@ def quarantine_replay(
     lakehouse = _lakehouse(context, root, declarations)
     with show.progress(quiet or as_json) as progress:
         replay = lakehouse.replay(
-            source=source, accept_bad_files=accept_bad_files, progress=progress
+            source=source,
+            accept_bad_files=accept_bad_files,
+            engine=engine,
+            master=master,
+            progress=progress,
         )
     if as_json:
         _print_json(asdict(replay))

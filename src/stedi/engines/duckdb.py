@@ -14,6 +14,7 @@ from sqlglot import exp
 from stedi import parquet
 from stedi.contracts import Column, ColumnType
 from stedi.engines.crew import Threads
+from stedi.engines.dialects import for_duckdb
 from stedi.errors import DeclarationError, EngineFailed
 from stedi.parquet import Field, identifier
 
@@ -49,13 +50,13 @@ class DuckDBEngine:
     def materialise(self, table: str, query: exp.Query) -> None:
         """Work out a query once and let later queries read it as `table`."""
         self._execute(f"DROP VIEW IF EXISTS {identifier(table)}")
-        self._execute(f"CREATE OR REPLACE TEMP TABLE {identifier(table)} AS {query.sql('duckdb')}")
+        self._execute(f"CREATE OR REPLACE TEMP TABLE {identifier(table)} AS {for_duckdb(query)}")
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
         path = folder / "part-0.parquet"
         with _failing_plainly():
-            rows = parquet.write_query(self._connection, query.sql("duckdb"), fields, path)
+            rows = parquet.write_query(self._connection, for_duckdb(query), fields, path)
         if rows == 0:
             path.unlink()
             return []
@@ -64,7 +65,7 @@ class DuckDBEngine:
     def fetch(self, query: exp.Query) -> pa.Table:
         """What a query gives, in memory: for counts and other small results."""
         with _failing_plainly():
-            return self._connection.sql(query.sql("duckdb")).to_arrow_table()
+            return self._connection.sql(for_duckdb(query)).to_arrow_table()
 
     def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
         """The columns that a query gives, with their types; types we have no name for as is.
@@ -72,7 +73,7 @@ class DuckDBEngine:
         Raises `DeclarationError` for a query that can't be run.
         """
         try:
-            rows = self._connection.execute(f"DESCRIBE {query.sql('duckdb')}").fetchall()
+            rows = self._connection.execute(f"DESCRIBE {for_duckdb(query)}").fetchall()
         except duckdb.Error as error:
             raise DeclarationError(str(error).split("\n")[0]) from None  # no data was read
         return {name: _TYPES.get(type_, type_.lower()) for name, type_, *_ in rows}

@@ -163,9 +163,11 @@ def _fingerprints(
 
 
 def _shares(files: Sequence[LandingFile], crew_size: int) -> list[tuple[LandingFile, ...]]:
-    """Files in their order, a few shares of like weight for each of a crew."""
+    """Files in their order, in shares of about the same weight, one for each of a crew or more."""
     weights = [file.size * (_PACKED_WEIGHT if is_packed(file.name) else 1) for file in files]
-    most = min(reader.RANGE_BYTES, max(_LEAST_SHARE_BYTES, sum(weights) // (2 * crew_size)))
+    # Not quite evenly, so that files of one size don't leave a share of one file.
+    even = int(1.1 * sum(weights) / crew_size)
+    most = min(max(_LEAST_SHARE_BYTES, even), 4 * reader.RANGE_BYTES)
     shares: list[list[LandingFile]] = []
     room = 0
     for file, weight in zip(files, weights, strict=True):

@@ -62,7 +62,8 @@ class Work:
     def fingerprints(self, added: Sequence[Path], before: Version | None) -> dict[str, str]:
         """Fingerprints of a table's files by their names below the table's data folder."""
         kept = before.notes.get("files", {}) if before else {}
-        return {**kept, **{_short(path): self.fingerprinter.of_file(path) for path in added}}
+        found = self.engine.crew.map(self.fingerprinter.of_file, added)
+        return {**kept, **dict(zip(map(_short, added), found, strict=True))}
 
 
 def damage(version: Version) -> str | None:

@@ -1,0 +1,164 @@
+"""The engine for what outgrows one machine: Spark, on this one or on a cluster."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pyarrow as pa
+from sqlglot import exp
+
+from stedi import parquet
+from stedi.contracts import Column, ColumnType
+from stedi.engines.dialects import for_spark
+from stedi.engines.spark.executors import Executors, failing_plainly
+from stedi.engines.spark.session import join_or_start
+from stedi.errors import DeclarationError
+from stedi.parquet import Field
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_SQL_TYPES: Mapping[ColumnType, str] = {
+    "long": "BIGINT",
+    "double": "DOUBLE",
+    "string": "STRING",
+    "binary": "BINARY",
+}
+_TYPES: Mapping[str, ColumnType] = {
+    "tinyint": "long",
+    "smallint": "long",
+    "int": "long",
+    "bigint": "long",
+    "float": "double",
+    "double": "double",
+    "string": "string",
+    "binary": "binary",
+}
+
+
+class SparkEngine:
+    """Runs queries in Spark; `scratch` lies where every worker sees it."""
+
+    name = "spark"
+
+    def __init__(self, scratch: Path, master: str | None = None) -> None:
+        self._session, self._is_ours = join_or_start(master)
+        self._scratch = scratch
+        self.crew: Executors = Executors(self._session.sparkContext, f"stedi-{uuid4()}")
+        self._is_closed = False
+        self.crew.refuse_strangers()
+
+    def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
+        """Let queries read `table` from these Parquet files; a second call replaces the first."""
+        with failing_plainly():
+            if files:
+                schema = ", ".join(f"{_quoted(c.name)} {_SQL_TYPES[c.type]}" for c in columns)
+                reader = self._session.read.schema(schema).option("__globPaths__", "false")
+                rows = reader.parquet(*(_uri(file) for file in files))
+            else:
+                nulls = ", ".join(
+                    f"CAST(NULL AS {_SQL_TYPES[c.type]}) AS {_quoted(c.name)}" for c in columns
+                )
+                rows = self._session.sql(f"SELECT {nulls} WHERE false")
+            rows.createOrReplaceTempView(table)
+
+    def materialise(self, table: str, query: exp.Query) -> None:
+        """Work out a query once and let later queries read it as `table`."""
+        rows = self._rows(query)
+        folder = self._scratch / f"{table}-{uuid4()}"
+        self.crew.wait(lambda: rows.write.parquet(_uri(str(folder))))
+        with failing_plainly():
+            again = self._session.read.schema(rows.schema).option("__globPaths__", "false")
+            again.parquet(_uri(str(folder))).createOrReplaceTempView(table)
+
+    def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
+        """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
+        from pyspark.sql import functions
+
+        rows = self._rows(query)
+        with failing_plainly():
+            columns = [
+                functions.col(_quoted(f.name))
+                .cast(_SQL_TYPES[f.type])
+                .alias(f.name, metadata={"parquet.field.id": f.id})
+                for f in fields
+            ]
+            selected = rows.select(*columns)
+        self.crew.wait(lambda: selected.write.mode("append").parquet(_uri(str(folder))))
+        return _written(folder)
+
+    def fetch(self, query: exp.Query) -> pa.Table:
+        """What a query gives, in memory: for counts and other small results."""
+        return self.crew.wait(lambda: _collected(self._rows(query)))
+
+    def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
+        """The columns that a query gives, with their types; types we have no name for as is.
+
+        Raises `DeclarationError` for a query that can't be run.
+        """
+        from pyspark.errors import AnalysisException, ParseException
+
+        try:
+            schema = self._session.sql(for_spark(query)).schema
+        except (AnalysisException, ParseException) as error:
+            # No data was read.
+            raise DeclarationError(f"Spark: {str(error).strip().splitlines()[0]}") from None
+        given = ((field.name, field.dataType.simpleString()) for field in schema.fields)
+        return {name: _TYPES.get(type_, type_) for name, type_ in given}
+
+    def plan(self, query: exp.Query) -> str:
+        """The plan that Spark ran a query by, for people and tests; the query is run for it."""
+        rows = self._rows(query)
+        rows._jdf.collectToPython()  # adaptive plans are final only then
+        return str(rows._jdf.queryExecution().executedPlan().toString())
+
+    def close(self) -> None:
+        """Stop what is at work, and let go of memory and scratch files; again does nothing."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        self.crew.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        if self._is_ours:
+            self._session.stop()
+
+    def _rows(self, query: exp.Query) -> DataFrame:
+        with failing_plainly():
+            return self._session.sql(for_spark(query))
+
+
+def _written(folder: Path) -> list[Path]:
+    """The files that Spark wrote; those without rows and its checksums are removed."""
+    for checksum in folder.glob(".*.crc"):
+        checksum.unlink()
+    written = []
+    for path in sorted(folder.glob("*.parquet")):
+        if parquet.count_rows(path):
+            written.append(path)
+        else:
+            path.unlink()
+    return written
+
+
+def _collected(rows: DataFrame) -> pa.Table:
+    given: Any = rows
+    if hasattr(given, "toArrow"):  # Spark 4
+        return given.toArrow()
+    batches = given._collect_as_arrow()
+    if batches:
+        return pa.Table.from_batches(batches)
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    return to_arrow_schema(rows.schema).empty_table()
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _uri(path: str) -> str:
+    return path if "://" in path else f"file://{path}"

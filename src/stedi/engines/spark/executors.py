@@ -1,0 +1,167 @@
+"""Spark's executors as a crew, watched over: a cluster that has lost them all is given up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from stedi.engines.crew import Item, Result
+from stedi.engines.spark.session import is_local
+from stedi.errors import EngineFailed, EngineUnavailable, StediError
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
+LOST_AFTER = 60.0
+"""Seconds without any executor after which work is given up."""
+_LOOK_EVERY = 1.0
+_Answer = TypeVar("_Answer")
+
+
+class Executors:
+    """Sends functions to Spark's executors, and waits for what Spark does."""
+
+    def __init__(self, context: SparkContext, group: str) -> None:
+        self._context, self._group = context, group
+        self._is_local = is_local(str(context.master))
+        self._waiting = ThreadPoolExecutor(16)
+        self._is_closed = False
+
+    @property
+    def size(self) -> int:
+        """How many items are worked on at a time."""
+        return max(1, self._context.defaultParallelism)
+
+    def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """What a function gives for each item, in the items' order."""
+        if not items:
+            return []
+        task = _Task(function)
+        return [
+            _opened(answer)
+            for answer in self.wait(
+                lambda: self._context.parallelize(items, len(items)).map(task).collect()
+            )
+        ]
+
+    def refuse_strangers(self) -> None:
+        """Raise `EngineUnavailable` unless an executor answers, and has this version of stedi."""
+        if self._is_local:
+            return
+        here = version("stedi")
+        try:
+            versions = self.map(version, ["stedi"])
+        except EngineFailed:
+            raise EngineUnavailable(
+                f"no worker of {self._context.master} could load stedi within {LOST_AFTER:.0f} "
+                f"seconds; install stedi {here} on all of them, for the same Python"
+            ) from None
+        if versions != [here]:
+            raise EngineUnavailable(
+                f"the workers of {self._context.master} have stedi {versions[0]}, this is "
+                f"{here}; install the same everywhere"
+            )
+
+    def wait(self, action: Callable[[], _Answer]) -> _Answer:
+        """What an action of Spark gives; raises `EngineFailed` where it can't be done."""
+        if self._is_local:
+            return self._act(action)
+        future = self._waiting.submit(self._act, action)
+        alone = 0.0
+        while True:
+            try:
+                return future.result(timeout=_LOOK_EVERY)
+            except NotYet:
+                if future.done():
+                    return future.result()
+                alone = 0.0 if self._has_executors() else alone + _LOOK_EVERY
+                if alone >= LOST_AFTER:
+                    self._give_up(future)
+
+    def close(self) -> None:
+        """Stop what is at work."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._context.cancelJobGroup(self._group)
+            self._waiting.shutdown(wait=False, cancel_futures=True)
+
+    def _act(self, action: Callable[[], _Answer]) -> _Answer:
+        with failing_plainly():
+            self._context.setJobGroup(self._group, "stedi", interruptOnCancel=True)
+            return action()
+
+    def _has_executors(self) -> bool:
+        jvm = self._context._jsc
+        return int(jvm.sc().getExecutorMemoryStatus().size()) > 1  # the driver is one
+
+    def _give_up(self, future: Future[Any]) -> None:
+        self._context.cancelJobGroup(self._group)
+        future.cancel()
+        raise EngineFailed(
+            f"{self._context.master} has had no executor for {LOST_AFTER:.0f} seconds; the table "
+            "stays as it was. Start workers, or give them more memory or cores, and run again"
+        )
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """An error of ours, on its way from an executor."""
+
+    error: StediError
+
+
+class _Task(Generic[Item, Result]):
+    def __init__(self, function: Callable[[Item], Result]) -> None:
+        self._function = function
+
+    def __call__(self, item: Item) -> Result | _Refusal:
+        try:
+            return self._function(item)
+        except StediError as error:
+            return _Refusal(error)
+
+
+def _opened(answer: Result | _Refusal) -> Result:
+    if isinstance(answer, _Refusal):
+        raise answer.error
+    return answer
+
+
+@contextmanager
+def failing_plainly() -> Iterator[None]:
+    """Spark's errors as ours; their texts could hold values of rows and are left out."""
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (PySparkException, Py4JError) as error:
+        raise EngineFailed(_plainly(error)) from None
+
+
+def _plainly(error: Exception) -> str:
+    text = str(error)
+    if "OutOfMemoryError" in text:
+        return "Spark ran out of memory; give its driver and executors more, or run on more of them"
+    if "ExecutorLostFailure" in text or "executor loss" in text:
+        return "Spark lost executors again and again; the table stays as it was. Run again"
+    if "cancelled" in text or "has been shut down" in text or "SparkContext was shut" in text:
+        return "Spark was stopped; the next run does what is missing"
+    condition = _condition(error)
+    return (
+        f"Spark failed{f' with {condition}' if condition else ''}; the table stays as it was. "
+        "STEDI_TRACEBACK=1 shows what it said, people's data included"
+    )
+
+
+def _condition(error: Exception) -> str | None:
+    for name in ("getCondition", "getErrorClass"):
+        if ask := getattr(error, name, None):
+            found = ask()
+            return str(found) if found else None
+    return None

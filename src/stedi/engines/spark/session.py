@@ -1,0 +1,133 @@
+"""Starts Spark, or joins one that is running, without a word of its own on the terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from stedi.engines.spark.java import java_home
+from stedi.errors import EngineUnavailable, UsageError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+LOCAL = "local[*]"
+_MASTER = re.compile(r"local(\[[\d*,]+\])?|spark://\S+|yarn|k8s://\S+")
+_REACHED_WITHIN = 5.0
+_SESSION: Mapping[str, str] = {
+    # The same meaning as Athena's: an overflow is an error, not another number.
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.autoBroadcastJoinThreshold": str(64 << 20),
+    "spark.sql.parquet.compression.codec": "zstd",
+    "parquet.compression.codec.zstd.level": "1",
+    "spark.sql.parquet.fieldId.write.enabled": "true",
+    # A task's files appear when it has succeeded, and never when another did its work.
+    "mapreduce.fileoutputcommitter.algorithm.version": "1",
+    "mapreduce.fileoutputcommitter.marksuccessfuljobs": "false",
+}
+
+
+def join_or_start(master: str | None) -> tuple[SparkSession, bool]:
+    """A session with settings and views of its own, and whether Spark was started for it.
+
+    A Spark that runs in this process already is joined (a notebook's, a Glue job's); otherwise one
+    is started on `master`, by default all cores of this machine. Raises `EngineUnavailable`.
+    """
+    try:
+        import pyspark
+        from pyspark import SparkContext
+        from pyspark.sql import SparkSession
+    except ImportError:
+        raise EngineUnavailable("Spark isn't installed; run: pip install 'stedi[spark]'") from None
+    if master is not None and not _MASTER.fullmatch(master):
+        raise UsageError(f"--master {master}: local[N], spark://HOST:PORT, yarn or k8s://…")
+    running = SparkContext._active_spark_context
+    if running is not None and master not in (None, running.master):
+        raise UsageError(f"--master {master}: Spark runs here already, on {running.master}")
+    is_ours = running is None
+    builder = SparkSession.builder
+    if is_ours and "PYSPARK_GATEWAY_PORT" not in os.environ:  # not under spark-submit
+        master = master or LOCAL
+        _refuse_unreachable(master)
+        os.environ["JAVA_HOME"] = str(java_home(pyspark.__version__))
+        os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        builder = builder.master(master).appName("stedi")
+        for key, value in _startup(master).items():
+            builder = builder.config(key, value)
+    with _quiet():
+        try:
+            session = builder.getOrCreate().newSession()
+        except Exception as error:
+            raise EngineUnavailable(
+                f"Spark could not be started on {master or 'its master'} "
+                f"({type(error).__name__}); STEDI_TRACEBACK=1 shows what it said"
+            ) from None
+    for key, value in _SESSION.items():
+        session.conf.set(key, value)
+    return session, is_ours
+
+
+def is_local(master: str) -> bool:
+    """Whether executors are threads of the driver."""
+    return master.startswith("local")
+
+
+def _startup(master: str) -> Mapping[str, str]:
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "OFF",
+        "spark.driver.maxResultSize": "0",
+        "spark.executorEnv.PYTHONHASHSEED": "0",
+    }
+    if is_local(master):
+        settings |= {
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.memory": f"{_driver_memory() >> 20}m",
+        }
+    return settings
+
+
+def _driver_memory() -> int:
+    """Bytes for a JVM that does all the work: a quarter of this machine's, 1 to 16 GB."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(max(machine // 4, 1 << 30), 16 << 30)
+
+
+def _refuse_unreachable(master: str) -> None:
+    """Spark itself would try for a minute."""
+    if not master.startswith("spark://"):
+        return
+    for place in master.removeprefix("spark://").split(","):
+        host, _, port = place.rpartition(":")
+        try:
+            with socket.create_connection((host, int(port)), timeout=_REACHED_WITHIN):
+                return
+        except (OSError, ValueError):
+            continue
+    raise EngineUnavailable(f"--master {master}: nobody answers there; is the master running?")
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let the JVM that is started meanwhile inherit no stderr: what it logs can hold values."""
+    if os.environ.get("STEDI_TRACEBACK"):
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
