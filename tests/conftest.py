@@ -12,6 +12,12 @@ import pytest
 from hypothesis import settings
 
 from stedi import Lakehouse
+from stedi.engines import Engine
+from stedi.engines.duckdb import DuckDBEngine
+from stedi.engines.spark import SparkEngine
+from stedi.engines.spark.session import join_or_start
+from stedi.lakehouse import EngineName, Replay
+from stedi.pipeline import RunReport
 from tests import small
 
 # The same examples every time in `make test`, others each time in `make test-all`.
@@ -46,10 +52,69 @@ def land(tmp_path: Path) -> Land:
     return write
 
 
+class OnDuckDB(Lakehouse):
+    """A lakehouse whose tables DuckDB works out."""
+
+    engine: EngineName = "duckdb"
+
+    def run(self, **options: Any) -> RunReport:
+        return super().run(**{"engine": self.engine, **options})
+
+    def replay(self, **options: Any) -> Replay:
+        return super().replay(**{"engine": self.engine, **options})
+
+
+class OnSpark(OnDuckDB):
+    """A lakehouse whose tables Spark works out."""
+
+    engine = "spark"
+
+
+both_engines = pytest.mark.parametrize("engine", ["duckdb", "spark"], indirect=True)
+"""For what must hold whichever engine works out the tables."""
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[None]:
+    """A Spark that the tests' runs join, so that it starts once."""
+    os.environ["PYSPARK_SUBMIT_ARGS"] = (
+        "--conf spark.sql.shuffle.partitions=2 "  # tables of a few rows
+        "--driver-java-options -XX:TieredStopAtLevel=1 pyspark-shell"  # code that runs once
+    )
+    session, _ = join_or_start("local[2]")
+    yield
+    session.stop()
+
+
 @pytest.fixture
-def lakehouse(tmp_path: Path) -> Lakehouse:
+def engine(request: pytest.FixtureRequest) -> EngineName:
+    name: EngineName = getattr(request, "param", "duckdb")
+    if name == "spark":
+        request.getfixturevalue("spark")
+    return name
+
+
+@pytest.fixture
+def lakehouse(tmp_path: Path, engine: EngineName) -> Lakehouse:
     (tmp_path / "root").mkdir(exist_ok=True)
-    return Lakehouse(tmp_path / "root")
+    return on(engine, tmp_path / "root")
+
+
+def on(engine: EngineName, root: Path) -> Lakehouse:
+    """The lakehouse at a root, worked on by an engine."""
+    return {"duckdb": OnDuckDB, "spark": OnSpark}[engine](root)
+
+
+@pytest.fixture
+def working(engine: EngineName, tmp_path: Path) -> Iterator[Engine]:
+    """An engine at work by itself."""
+    makers: dict[EngineName, Callable[[Path], Engine]] = {
+        "duckdb": DuckDBEngine,
+        "spark": SparkEngine,
+    }
+    made = makers[engine](tmp_path / "scratch")
+    yield made
+    made.close()
 
 
 @pytest.fixture

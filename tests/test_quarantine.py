@@ -94,7 +94,7 @@ def test_replay_after_the_contract_was_mended(
     shutil.copytree(str(packaged()), declarations)
     contract = declarations / "contracts" / "step_trainer_landing.yaml"
     contract.write_text(contract.read_text().replace("minimum: 0", "minimum: -10"))
-    mended = Lakehouse(lakehouse.root, declarations=declarations)
+    mended = type(lakehouse)(lakehouse.root, declarations=declarations)
     assert mended.replay().after == {}
     assert mended.status(verify=True).sources["step_trainer"].loaded == 31
 

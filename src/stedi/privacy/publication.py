@@ -31,10 +31,14 @@ def publish(engine: Engine, candidate: str, fields: Sequence[Field], folder: Pat
 
 
 def _classes(candidate: str, fields: Sequence[Field]) -> exp.Select:
-    columns = [exp.column(field.name, quoted=True) for field in fields]
+    names = [field.name for field in fields]
+    # -0.0 equals 0.0, and which of them stands for a class must not depend on the engine.
+    values = [exp.column(n, quoted=True) + exp.cast(exp.Literal.number(0), "DOUBLE") for n in names]
+    plain = exp.select(*(v.as_(n, quoted=True) for v, n in zip(values, names, strict=True)))
+    columns = [exp.column(name, quoted=True) for name in names]
     return (
         exp.select(*columns, exp.Count(this=exp.Star()).as_("n"))
-        .from_(exp.to_table(candidate))
+        .from_(plain.from_(exp.to_table(candidate)).subquery("plain"))
         .group_by(*columns)
         .order_by(*columns)
     )

@@ -1,0 +1,39 @@
+"""A file that is written to while it is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stedi import Lakehouse, LandingError
+from stedi.landing.reader import Counts, FileReader
+from tests import small
+from tests.conftest import Land, counts
+
+
+@pytest.mark.parametrize("change", ["grows", "shrinks", "goes"])
+def test_a_file_that_changes_while_it_is_read_is_refused_and_nothing_of_it_kept(
+    small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    small_lakehouse.run()
+    path = land("accelerometer", small.ACCELEROMETER * 100, name="late.json")
+    read = FileReader.read
+
+    def read_meanwhile(self: FileReader, file: Path, *args: Any, **options: Any) -> Counts:
+        counts = read(self, file, *args, **options)
+        if file == path:
+            content = file.read_bytes()
+            file.unlink()
+            if change != "goes":
+                file.write_bytes(content + b"\n" if change == "grows" else content[:-1])
+        return counts
+
+    monkeypatch.setattr(FileReader, "read", read_meanwhile)
+    with pytest.raises(LandingError, match=r"late\.json changed while it was read"):
+        small_lakehouse.run()
+    monkeypatch.setattr(FileReader, "read", read)
+    path.unlink(missing_ok=True)
+    assert small_lakehouse.status(verify=True).ok
+    assert counts(small_lakehouse) == small.SEED
