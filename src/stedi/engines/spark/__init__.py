@@ -46,9 +46,9 @@ class SparkEngine:
     name = "spark"
 
     def __init__(self, scratch: Path, master: str | None = None) -> None:
-        self._session, self._is_ours = join_or_start(master)
+        self.session, self._is_ours = join_or_start(master)
         self._scratch = scratch
-        self.crew: Executors = Executors(self._session.sparkContext, f"stedi-{uuid4()}")
+        self.crew: Executors = Executors(self.session.sparkContext, f"stedi-{uuid4()}")
         self._is_closed = False
         self.crew.refuse_strangers()
 
@@ -57,13 +57,13 @@ class SparkEngine:
         with failing_plainly():
             if files:
                 schema = ", ".join(f"{_quoted(c.name)} {_SQL_TYPES[c.type]}" for c in columns)
-                reader = self._session.read.schema(schema).option("__globPaths__", "false")
+                reader = self.session.read.schema(schema).option("__globPaths__", "false")
                 rows = reader.parquet(*(_uri(file) for file in files))
             else:
                 nulls = ", ".join(
                     f"CAST(NULL AS {_SQL_TYPES[c.type]}) AS {_quoted(c.name)}" for c in columns
                 )
-                rows = self._session.sql(f"SELECT {nulls} WHERE false")
+                rows = self.session.sql(f"SELECT {nulls} WHERE false")
             rows.createOrReplaceTempView(table)
 
     def materialise(self, table: str, query: exp.Query) -> None:
@@ -72,7 +72,7 @@ class SparkEngine:
         folder = self._scratch / f"{table}-{uuid4()}"
         self.crew.wait(lambda: rows.write.parquet(_uri(str(folder))))
         with failing_plainly():
-            again = self._session.read.schema(rows.schema).option("__globPaths__", "false")
+            again = self.session.read.schema(rows.schema).option("__globPaths__", "false")
             again.parquet(_uri(str(folder))).createOrReplaceTempView(table)
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
@@ -103,7 +103,7 @@ class SparkEngine:
         from pyspark.errors import AnalysisException, ParseException
 
         try:
-            schema = self._session.sql(for_spark(query)).schema
+            schema = self.session.sql(for_spark(query)).schema
         except (AnalysisException, ParseException) as error:
             # No data was read.
             raise DeclarationError(f"Spark: {str(error).strip().splitlines()[0]}") from None
@@ -124,11 +124,11 @@ class SparkEngine:
         self.crew.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
         if self._is_ours:
-            self._session.stop()
+            self.session.stop()
 
     def _rows(self, query: exp.Query) -> DataFrame:
         with failing_plainly():
-            return self._session.sql(for_spark(query))
+            return self.session.sql(for_spark(query))
 
 
 def _written(folder: Path) -> list[Path]:

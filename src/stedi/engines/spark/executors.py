@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 LOST_AFTER = 60.0
 """Seconds without any executor after which work is given up."""
 _LOOK_EVERY = 1.0
+_CONDITION = re.compile(r"(?:^|Exception: )\[([A-Z][A-Z0-9_.]+)\]")
 _Answer = TypeVar("_Answer")
 
 
@@ -141,6 +144,8 @@ def failing_plainly() -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError) as error:
+        if os.environ.get("STEDI_TRACEBACK"):
+            raise
         raise EngineFailed(_plainly(error)) from None
 
 
@@ -152,16 +157,14 @@ def _plainly(error: Exception) -> str:
         return "Spark lost executors again and again; the table stays as it was. Run again"
     if "cancelled" in text or "has been shut down" in text or "SparkContext was shut" in text:
         return "Spark was stopped; the next run does what is missing"
-    condition = _condition(error)
+    # Conditions are Spark's own words; what follows them can hold values.
+    condition = _CONDITION.search(text)
+    if condition and condition[1].startswith("FAILED_READ_FILE"):
+        return (
+            "Spark could not read or write a file; is it damaged, or can't every worker see it? "
+            "`stedi status --verify` tells which"
+        )
     return (
-        f"Spark failed{f' with {condition}' if condition else ''}; the table stays as it was. "
+        f"Spark failed{f' with {condition[1]}' if condition else ''}; the table stays as it was. "
         "STEDI_TRACEBACK=1 shows what it said, people's data included"
     )
-
-
-def _condition(error: Exception) -> str | None:
-    for name in ("getCondition", "getErrorClass"):
-        if ask := getattr(error, name, None):
-            found = ask()
-            return str(found) if found else None
-    return None

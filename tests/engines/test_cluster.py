@@ -1,0 +1,101 @@
+"""The Spark engine on a real standalone cluster, of which parts die."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from stedi import Lakehouse
+from stedi.simulate import simulate
+from tests.engines.cluster import Cluster, cluster
+from tests.engines.test_same import contents, published_bytes
+from tests.simulate.test_truth import figures, truth
+
+pytestmark = pytest.mark.slow
+
+STEDI = Path(sys.executable).with_name("stedi")
+
+
+@pytest.fixture
+def two_workers(tmp_path: Path) -> Iterator[Cluster]:
+    with cluster(tmp_path / "cluster", workers=2) as started:
+        yield started
+
+
+def begin(root: Path, master: str) -> subprocess.Popen[str]:
+    command = [str(STEDI), "run", "--root", str(root), "--engine", "spark"]
+    command += ["--master", master, "--json"]
+    environment = {k: v for k, v in os.environ.items() if k != "PYSPARK_SUBMIT_ARGS"}
+    environment["SPARK_LOCAL_IP"] = "127.0.0.1"
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def files_below(root: Path) -> set[Path]:
+    """Every file of every table."""
+    folders = [root.glob(f"*/*/{part}/**/*") for part in ("data", "metadata")]
+    return {path for folder in folders for path in folder if path.is_file()}
+
+
+def referenced(root: Path) -> set[Path]:
+    from stedi.storage.warehouse import Warehouse
+
+    warehouse = Warehouse(root)
+    tables = [*Lakehouse(root).status().tables, "loads", "quarantine"]
+    return {path for table in tables for path in warehouse.referenced(table)}
+
+
+@pytest.mark.parametrize("dies", ["nobody", "while landing files are read", "later"])
+def test_a_cluster_gives_the_same_whichever_worker_dies(
+    dies: str, two_workers: Cluster, tmp_path: Path
+) -> None:
+    one, other = tmp_path / "duckdb", tmp_path / "spark"
+    simulate(one, customers=20_000, seed=3, people=True, defects=20)
+    shutil.copytree(one, other)
+    Lakehouse(one).run()
+    running = begin(other, two_workers.url)
+    if dies != "nobody":
+        begun = {"while landing files are read": "*/typed/data/*/*.parquet",
+                 "later": "customer/trusted/data/*/*.parquet"}[dies]  # fmt: skip
+        deadline = time.monotonic() + 120
+        while not list(other.glob(begun)) and time.monotonic() < deadline:
+            assert running.poll() is None, running.communicate()
+            time.sleep(0.05)
+        two_workers.kill_worker()
+    said, errors = running.communicate(timeout=300)
+    assert (running.returncode, errors) == (0, "")
+    assert len(json.loads(said)["built"]) == 8
+    left, right = Lakehouse(one), Lakehouse(other)
+    status = right.status(verify=True)
+    assert status.problems == []
+    assert figures(status) == truth(one)["seed"]
+    assert contents(right) == contents(left)
+    assert published_bytes(right) == published_bytes(left)
+    assert files_below(other) == referenced(other)
+
+
+def test_a_cluster_that_loses_all_workers_is_given_up(two_workers: Cluster, tmp_path: Path) -> None:
+    simulate(tmp_path / "root", customers=20_000, people=True)
+    running = begin(tmp_path / "root", two_workers.url)
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("root/*/typed/data/*/*.parquet")) and time.monotonic() < deadline:
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.05)
+    two_workers.kill_worker()
+    two_workers.kill_worker()
+    said, errors = running.communicate(timeout=300)
+    assert running.returncode == 1
+    assert "has had no executor for 60 seconds" in errors
+    assert "Traceback" not in errors + said
+    again = Lakehouse(tmp_path / "root")
+    again.run()
+    assert figures(again.status(verify=True)) == truth(tmp_path / "root")["seed"]
