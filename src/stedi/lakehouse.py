@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -127,6 +127,7 @@ class Lakehouse:
         engine: EngineName = "duckdb",
         master: str | None = None,
         profile: str | None = None,
+        only: Collection[str] | None = None,
         full: bool = False,
         max_pairs: int | None = None,
         accept_bad_files: bool = False,
@@ -139,20 +140,23 @@ class Lakehouse:
             master: Where Spark runs, as in `spark://host:7077`; by default a Spark that runs in
                 this process already, or else all cores of this machine.
             profile: `seed`, `strict` or one of the declarations' own; by default the last one used.
+            only: Derived tables to bring up to date, with the landing tables that they read,
+                instead of everything.
             full: Read and build everything anew.
             max_pairs: How many rows a join by time may give, instead of the default limit.
             accept_bad_files: Load what fits of files that were, or would be, set aside whole.
             progress: Called with a line at each step.
 
-        Raises `DeclarationError`, `LandingError`, `RuleBroken`, `PairingTooLarge`, `StorageError`,
-        `EngineUnavailable`, `EngineFailed` or `Locked`; each table is then whole, as it was or as
-        it is now.
+        Raises `DeclarationError`, `LandingError`, `InputMissing`, `RuleBroken`, `PairingTooLarge`,
+        `StorageError`, `EngineUnavailable`, `EngineFailed` or `Locked`; each table is then whole,
+        as it was or as it is now.
 
         """
         return self._run(
             _engine(engine, master),
             profile,
             progress,
+            only=only,
             full=full,
             max_pairs=max_pairs,
             accepts_bad_files=accept_bad_files,
@@ -292,9 +296,14 @@ class Lakehouse:
             raise UsageError(
                 f"{self.root}: no such folder; begin with `stedi ingest` or `stedi demo`"
             )
+        declarations = self._declared(profile)
+        for table in options.get("only") or ():
+            if table not in declarations.transforms:
+                known = ", ".join(declarations.transforms)
+                raise UsageError(f"--only {table}: the derived tables are {known}")
         return pipeline.run(
             self._warehouse(),
-            self._declared(profile),
+            declarations,
             make_engine,
             pipeline.Options(**options),
             progress or (lambda _: None),

@@ -198,6 +198,10 @@ def run(
     engine: Engine = "duckdb",
     master: Master = None,
     profile: Profile = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TABLE", help="This derived table, and the landing it reads."),
+    ] = None,
     full: Annotated[bool, typer.Option("--full", help="Read and build everything anew.")] = False,
     max_pairs: Annotated[
         int | None,
@@ -218,6 +222,7 @@ def run(
             engine=engine,
             master=master,
             profile=profile,
+            only=only,
             full=full,
             max_pairs=max_pairs,
             accept_bad_files=accept_bad_files,

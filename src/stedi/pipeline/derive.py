@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from stedi import parquet
-from stedi.errors import PairingTooLarge, RuleBroken
+from stedi.errors import InputMissing, PairingTooLarge, RuleBroken
 from stedi.pipeline.rules import count, hold_to_contract
 from stedi.pipeline.work import Built, Work, damage
 from stedi.privacy.publication import publish
@@ -30,9 +30,16 @@ class Derivation:
         self.engine = work.engine
 
     def bring_up_to_date(self) -> None:
-        """Rebuild each derived table whose inputs or declarations have changed."""
+        """Rebuild each derived table that is asked for and whose inputs or declarations changed.
+
+        Raises `InputMissing` where a table that one of them reads was never built.
+        """
         versions = {name: self.warehouse.version(name) for name in self.declarations.schemas}
+        only = self.work.options.only
         for table, transform in self.declarations.transforms.items():
+            if only is not None and table not in only:
+                continue
+            self._refuse_missing(transform, versions)
             inputs = {
                 name: version.snapshot_id
                 for name in transform.inputs
@@ -43,6 +50,14 @@ class Derivation:
                 for name in self._read_by(transform):
                     self._declare(name, versions[name])
                 versions[table] = self._build(transform, inputs, reason)
+
+    def _refuse_missing(self, transform: Transform, versions: Mapping[str, Version | None]) -> None:
+        for name in sorted(self._read_by(transform) & {*self.declarations.transforms}):
+            if versions[name] is None:
+                raise InputMissing(
+                    f"{transform.table} reads {name}, which isn't there yet; build that first: "
+                    f"stedi run --only {name}"
+                )
 
     def _read_by(self, transform: Transform) -> set[str]:
         """The tables that a transform or a rule of its table reads, that table left out."""

@@ -60,7 +60,7 @@ class Landing:
             self._is_noted = True
             self._loads = read_loads(file.path for file in version.files)
             self._noted = version.notes
-        for contract in self.declarations.landing:
+        for contract in self._contracts():
             source, difference = self._plan(contract)
             self._touched += difference.touched
             if source:
@@ -87,6 +87,12 @@ class Landing:
         snapshots = {**self._noted.get("typed", {})}
         snapshots |= {name: version.snapshot_id for name, version in committed.items()}
         self._commit_loads(_merge(self._loads, self._touched, self._sources, self._load), snapshots)
+
+    def _contracts(self) -> list[Contract]:
+        """Of the landing tables that are asked for."""
+        only, transforms = self.work.options.only, self.declarations.transforms
+        read = {name for table in only or () for name in transforms[table].inputs}
+        return [c for c in self.declarations.landing if only is None or c.name in read]
 
     @property
     def _load(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,9 +21,11 @@ Progress = Callable[[str], None]
 class Options:
     """What a run was asked for. `max_pairs` of None is the default limit.
 
-    `replays` are sources to read again because of what was set aside of them.
+    `only` are the derived tables to bring up to date, with the landing tables that they read; None
+    is all of them. `replays` are sources to read again because of what was set aside of them.
     """
 
+    only: Collection[str] | None = None
     full: bool = False
     max_pairs: int | None = None
     replays: Container[str] = ()

@@ -68,6 +68,8 @@ def join_or_start(master: str | None) -> tuple[SparkSession, bool]:
                 f"Spark could not be started on {master or 'its master'} "
                 f"({type(error).__name__}); STEDI_TRACEBACK=1 shows what it said"
             ) from None
+    if is_ours and not os.environ.get("STEDI_TRACEBACK"):
+        session.sparkContext.setLogLevel("OFF")
     for key, value in _SESSION.items():
         session.conf.set(key, value)
     return session, is_ours

@@ -1,0 +1,47 @@
+"""The way in for Spark jobs, as AWS Glue starts them: one job a table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from stedi.errors import StediError
+from stedi.lakehouse import Lakehouse
+
+_OPTIONS = ("--root", "--profile", "--declarations")
+
+
+def job(table: str, arguments: Sequence[str] | None = None) -> None:
+    """Bring one derived table up to date on Spark, and the landing tables that it reads.
+
+    Understands `--root`, `--profile` and `--declarations`; Glue passes options of its own along,
+    which are left alone. Ends the process with a message where the table can't be built.
+    """
+    try:
+        _bring_up_to_date(table, sys.argv[1:] if arguments is None else arguments)
+    except StediError as error:
+        raise SystemExit(f"stedi: {error}") from None
+
+
+def _bring_up_to_date(table: str, arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--root", required=True, help="the lakehouse, a folder every worker sees")
+    parser.add_argument("--profile", help="seed or strict; by default the last one used")
+    parser.add_argument("--declarations", help="contracts and transforms other than STEDI's")
+    options, others = parser.parse_known_args(arguments)
+    for other in others:
+        name = other.split("=")[0]
+        if near := get_close_matches(name, _OPTIONS, n=1, cutoff=0.8):
+            parser.error(f"there is no {name}; did you mean {near[0]}?")
+    lakehouse = Lakehouse(options.root, declarations=options.declarations)
+    report = lakehouse.run(engine="spark", profile=options.profile, only=[table], progress=_say)
+    if not report.built:
+        _say(f"{table}: up to date")
+    for built in report.built:
+        _say(f"{built.table}: {built.rows:,} rows in {built.seconds:.1f} s ({built.reason})")
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201 - a job's output is its log
