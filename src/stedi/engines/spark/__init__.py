@@ -70,7 +70,7 @@ class SparkEngine:
         """Work out a query once and let later queries read it as `table`."""
         rows = self._rows(query)
         folder = self._scratch / f"{table}-{uuid4()}"
-        self.crew.wait(lambda: rows.write.parquet(_uri(str(folder))))
+        self.crew.wait(lambda: rows.write.parquet(_uri(str(folder))), f"work out {table}")
         with failing_plainly():
             again = self.session.read.schema(rows.schema).option("__globPaths__", "false")
             again.parquet(_uri(str(folder))).createOrReplaceTempView(table)
@@ -88,12 +88,14 @@ class SparkEngine:
                 for f in fields
             ]
             selected = rows.select(*columns)
-        self.crew.wait(lambda: selected.write.mode("append").parquet(_uri(str(folder))))
+        self.crew.wait(
+            lambda: selected.write.mode("append").parquet(_uri(str(folder))), f"write {folder}"
+        )
         return _written(folder)
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """What a query gives, in memory: for counts and other small results."""
-        return self.crew.wait(lambda: _collected(self._rows(query)))
+        return self.crew.wait(lambda: _collected(self._rows(query)), "fetch")
 
     def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
         """The columns that a query gives, with their types; types we have no name for as is.

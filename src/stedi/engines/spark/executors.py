@@ -48,7 +48,8 @@ class Executors:
         return [
             _opened(answer)
             for answer in self.wait(
-                lambda: self._context.parallelize(items, len(items)).map(task).collect()
+                lambda: self._context.parallelize(items, len(items)).map(task).collect(),
+                getattr(function, "__qualname__", "map"),
             )
         ]
 
@@ -70,11 +71,14 @@ class Executors:
                 f"{here}; install the same everywhere"
             )
 
-    def wait(self, action: Callable[[], _Answer]) -> _Answer:
-        """What an action of Spark gives; raises `EngineFailed` where it can't be done."""
+    def wait(self, action: Callable[[], _Answer], what: str) -> _Answer:
+        """What an action of Spark gives; raises `EngineFailed` where it can't be done.
+
+        `what` is how Spark's own pages and logs call it.
+        """
         if self._is_local:
-            return self._act(action)
-        future = self._waiting.submit(self._act, action)
+            return self._act(action, what)
+        future = self._waiting.submit(self._act, action, what)
         alone = 0.0
         while True:
             try:
@@ -93,9 +97,9 @@ class Executors:
             self._context.cancelJobGroup(self._group)
             self._waiting.shutdown(wait=False, cancel_futures=True)
 
-    def _act(self, action: Callable[[], _Answer]) -> _Answer:
+    def _act(self, action: Callable[[], _Answer], what: str) -> _Answer:
         with failing_plainly():
-            self._context.setJobGroup(self._group, "stedi", interruptOnCancel=True)
+            self._context.setJobGroup(self._group, what, interruptOnCancel=True)
             return action()
 
     def _has_executors(self) -> bool:
@@ -157,13 +161,13 @@ def _plainly(error: Exception) -> str:
         return "Spark lost executors again and again; the table stays as it was. Run again"
     if "cancelled" in text or "has been shut down" in text or "SparkContext was shut" in text:
         return "Spark was stopped; the next run does what is missing"
+    if any(sign in text for sign in ("FAILED_READ_FILE", "FileNotFound", "No space left")):
+        return (
+            "Spark could not read or write a file; is the disk full, a file damaged, or can't "
+            "every worker see it? `stedi status --verify` tells which"
+        )
     # Conditions are Spark's own words; what follows them can hold values.
     condition = _CONDITION.search(text)
-    if condition and condition[1].startswith("FAILED_READ_FILE"):
-        return (
-            "Spark could not read or write a file; is it damaged, or can't every worker see it? "
-            "`stedi status --verify` tells which"
-        )
     return (
         f"Spark failed{f' with {condition[1]}' if condition else ''}; the table stays as it was. "
         "STEDI_TRACEBACK=1 shows what it said, people's data included"
