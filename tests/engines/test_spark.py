@@ -232,11 +232,15 @@ def planned(small_lakehouse: Lakehouse, land: Land, engine_at_work: SparkEngine)
     small_lakehouse.run()
     declarations = read_declarations(packaged())
     warehouse = Warehouse(small_lakehouse.root)
-    for name, columns in declarations.schemas.items():
-        version = warehouse.version(name)
-        assert version
-        engine_at_work.declare(name, columns, [str(file.path) for file in version.files])
-    return lambda table: engine_at_work.plan(declarations.select(table))
+
+    def plan(table: str) -> str:
+        for name, columns in declarations.schemas.items():
+            version = warehouse.version(name)
+            assert version
+            engine_at_work.declare(name, columns, [str(file.path) for file in version.files])
+        return engine_at_work.plan(declarations.select(table))
+
+    return plan
 
 
 @pytest.mark.parametrize("table", sorted(PLANS))
@@ -246,10 +250,10 @@ def test_a_table_is_worked_out_by_this_plan(planned: Planned, table: str) -> Non
 
 @pytest.mark.parametrize("table", sorted(LARGE_PLANS))
 def test_customers_that_are_not_small_are_joined_instead_of_broadcast(
-    planned: Planned, engine_at_work: SparkEngine, table: str
+    planned: Planned, engine_at_work: SparkEngine, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for threshold in ("autoBroadcastJoinThreshold", "adaptive.autoBroadcastJoinThreshold"):
-        engine_at_work.session.conf.set(f"spark.sql.{threshold}", "1")
+    monkeypatch.setattr(engine_at_work, "_broadcast_bytes", 0)
+    engine_at_work.session.conf.set("spark.sql.adaptive.autoBroadcastJoinThreshold", "-1")
     assert shape(planned(table)) == LARGE_PLANS[table]
 
 
@@ -259,8 +263,7 @@ def test_a_skewed_instant_is_shared_out_among_tasks(
     """Half of a million readings at one instant, joined; the sizes of large data scaled down."""
     conf = engine_at_work.session.conf
     for key, value in {
-        "spark.sql.autoBroadcastJoinThreshold": "1",
-        "spark.sql.adaptive.autoBroadcastJoinThreshold": "1",
+        "spark.sql.adaptive.autoBroadcastJoinThreshold": "-1",
         "spark.sql.adaptive.skewJoin.skewedPartitionThresholdInBytes": "1m",
         "spark.sql.adaptive.advisoryPartitionSizeInBytes": "512k",
         "spark.sql.shuffle.partitions": "8",

@@ -6,10 +6,11 @@ tree before it is translated; tests/engines/test_dialects.py holds the engines t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterator
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.optimizer.scope import Scope, traverse_scope
 
 _WHOLE = exp.DataType.INTEGER_TYPES
 _REAL = exp.DataType.REAL_TYPES - {exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL}
@@ -24,9 +25,39 @@ def for_duckdb(query: exp.Query) -> str:
     return _rewritten(query, _for_duckdb).sql("duckdb")
 
 
-def for_spark(query: exp.Query) -> str:
-    """The query, resolved and typed, in Spark's SQL (ANSI mode, time zone UTC)."""
-    return _rewritten(query, _for_spark).sql("spark")
+def for_spark(query: exp.Query, small: Container[str] = ()) -> str:
+    """The query, resolved and typed, in Spark's SQL (ANSI mode, time zone UTC).
+
+    What is made from nothing but `small` tables is broadcast where it is joined.
+    """
+    tree = _rewritten(query, _for_spark)
+    return _broadcasting(tree.copy(), small).sql("spark")
+
+
+def _broadcasting(tree: exp.Query, small: Container[str]) -> exp.Query:
+    for scope in traverse_scope(tree):
+        select = scope.expression
+        if not isinstance(select, exp.Select) or not select.args.get("joins"):
+            continue
+        names = [
+            name
+            for name, (_, source) in scope.selected_sources.items()
+            if all(table in small for table in _tables_below(source))
+        ]
+        if names:
+            columns = [exp.to_identifier(name) for name in names]
+            hint = exp.Anonymous(this="BROADCAST", expressions=columns)
+            select.set("hint", exp.Hint(expressions=[hint]))
+    return tree
+
+
+def _tables_below(source: exp.Expr | Scope) -> Iterator[str]:
+    if isinstance(source, exp.Table):
+        yield source.name
+    elif isinstance(source, Scope):
+        for scope in source.traverse():
+            for one in scope.sources.values():
+                yield from _tables_below(one)
 
 
 def _rewritten(query: exp.Query, rewrite: Callable[[exp.Expr], exp.Expr | None]) -> exp.Query:

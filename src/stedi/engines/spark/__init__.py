@@ -15,7 +15,7 @@ from stedi import parquet
 from stedi.contracts import Column, ColumnType
 from stedi.engines.dialects import for_spark
 from stedi.engines.spark.executors import Executors, failing_plainly
-from stedi.engines.spark.session import join_or_start
+from stedi.engines.spark.session import driver_bytes, join_or_start
 from stedi.errors import DeclarationError
 from stedi.parquet import Field
 
@@ -28,6 +28,9 @@ _SQL_TYPES: Mapping[ColumnType, str] = {
     "string": "STRING",
     "binary": "BINARY",
 }
+_MOST_BROADCAST_BYTES = 256 << 20
+_TEXT_BYTES = 40
+"""About what a text takes in memory."""
 _TYPES: Mapping[str, ColumnType] = {
     "tinyint": "long",
     "smallint": "long",
@@ -50,6 +53,9 @@ class SparkEngine:
         self._scratch = scratch
         self.crew: Executors = Executors(self.session.sparkContext, f"stedi-{uuid4()}")
         self._is_closed = False
+        self._counted: dict[str, int] = {}
+        self._small: set[str] = set()
+        self._broadcast_bytes = min(driver_bytes(self.session) // 16, _MOST_BROADCAST_BYTES)
         self.crew.refuse_strangers()
 
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
@@ -65,10 +71,14 @@ class SparkEngine:
                 )
                 rows = self.session.sql(f"SELECT {nulls} WHERE false")
             rows.createOrReplaceTempView(table)
+        self._small.discard(table)
+        if self._is_small(files, columns):
+            self._small.add(table)
 
     def materialise(self, table: str, query: exp.Query) -> None:
         """Work out a query once and let later queries read it as `table`."""
         rows = self._rows(query)
+        self._small.discard(table)
         folder = self._scratch / f"{table}-{uuid4()}"
         self.crew.wait(lambda: rows.write.parquet(_uri(str(folder))), f"work out {table}")
         with failing_plainly():
@@ -128,9 +138,25 @@ class SparkEngine:
         if self._is_ours:
             self.session.stop()
 
+    def _is_small(self, files: Sequence[str], columns: Sequence[Column]) -> bool:
+        """Whether a table can be sent to every executor whole.
+
+        Spark would go by the size of its files, of which one can hold a thousand times as much.
+        """
+        count = 0
+        for file in files:
+            if file not in self._counted:
+                try:
+                    self._counted[file] = parquet.count_rows(Path(file))
+                except OSError:
+                    return False  # whoever reads it will say so
+            count += self._counted[file]
+        width = sum(_TEXT_BYTES if column.type in ("string", "binary") else 8 for column in columns)
+        return count * width <= self._broadcast_bytes
+
     def _rows(self, query: exp.Query) -> DataFrame:
         with failing_plainly():
-            return self.session.sql(for_spark(query))
+            return self.session.sql(for_spark(query, self._small))
 
 
 def _written(folder: Path) -> list[Path]:

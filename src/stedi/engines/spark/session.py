@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from stedi.engines.spark.java import java_home
 from stedi.errors import EngineUnavailable, UsageError
@@ -23,7 +23,10 @@ _SESSION: Mapping[str, str] = {
     # The same meaning as Athena's: an overflow is an error, not another number.
     "spark.sql.ansi.enabled": "true",
     "spark.sql.session.timeZone": "UTC",
-    "spark.sql.autoBroadcastJoinThreshold": str(64 << 20),
+    # Tables are broadcast that the engine knows to be small; what a query makes of others is,
+    # where it turns out to be.
+    "spark.sql.autoBroadcastJoinThreshold": "-1",
+    "spark.sql.adaptive.autoBroadcastJoinThreshold": str(32 << 20),
     "spark.sql.parquet.compression.codec": "zstd",
     "parquet.compression.codec.zstd.level": "1",
     "spark.sql.parquet.fieldId.write.enabled": "true",
@@ -73,6 +76,12 @@ def join_or_start(master: str | None) -> tuple[SparkSession, bool]:
     for key, value in _SESSION.items():
         session.conf.set(key, value)
     return session, is_ours
+
+
+def driver_bytes(session: SparkSession) -> int:
+    """The most memory that the driver's JVM takes."""
+    jvm: Any = session.sparkContext._jvm
+    return int(jvm.java.lang.Runtime.getRuntime().maxMemory())
 
 
 def is_local(master: str) -> bool:
