@@ -50,6 +50,8 @@ class Measured:
     seconds: float
     cpu_seconds: float
     peak_bytes: int
+    read_bytes: int
+    written_bytes: int
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     moved: dict[str, Moved] = field(default_factory=dict)
 
@@ -87,7 +89,9 @@ def measure(engine: str, customers: int, landing: Path) -> Measured:
         environment = os.environ | {
             "PYSPARK_SUBMIT_ARGS": "--conf spark.eventLog.enabled=true "
             "--conf spark.eventLog.compress=false --conf spark.eventLog.rolling.enabled=false "
-            f"--conf spark.eventLog.dir=file://{events} pyspark-shell"
+            f"--conf spark.eventLog.dir=file://{events} "
+            # Bytes that other threads read ahead are not counted.
+            "--conf spark.hadoop.parquet.hadoop.vectored.io.enabled=false pyspark-shell"
         }
         stedi = Path(sys.executable).with_name("stedi")
         command = [str(stedi), "run", "--root", str(root), "--engine", engine, "--json"]
@@ -100,7 +104,9 @@ def measure(engine: str, customers: int, landing: Path) -> Measured:
         if process.returncode:
             raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
         built = {table["table"]: table for table in json.loads(said)["built"]}
-        result = Measured(engine, customers, size, seconds, watch.cpu, watch.peak, built)
+        result = Measured(
+            engine, customers, size, seconds, watch.cpu, watch.peak, *watch.moved, built
+        )
         result.moved = moved(Path(events))
     for name, table in Lakehouse(root).status().tables.items():
         folder = Path(table.location.removeprefix("file://")) / "data"
@@ -110,15 +116,17 @@ def measure(engine: str, customers: int, landing: Path) -> Measured:
 
 
 class Watch:
-    """Memory and CPU time of a process and all below it, looked at five times a second.
+    """Memory, CPU time and bytes of a process and all below it, looked at five times a second.
 
-    `peak` is in bytes, pages that several share counted once (PSS); `cpu` in seconds.
+    `peak` is in bytes, pages that several share counted once (PSS); `cpu` in seconds; `moved` are
+    bytes read and written, of files, pipes and sockets together.
     """
 
     def __init__(self, process: int) -> None:
         self.peak = 0
         self._process, self._is_over = process, threading.Event()
         self._cpu: dict[int, float] = {}
+        self._io: dict[int, tuple[int, int]] = {}
         self._thread = threading.Thread(target=self._watch)
         self._thread.start()
 
@@ -126,6 +134,11 @@ class Watch:
     def cpu(self) -> float:
         """Seconds, of processes that have ended too."""
         return sum(self._cpu.values())
+
+    @property
+    def moved(self) -> tuple[int, int]:
+        """Bytes read and written, of processes that have ended too."""
+        return sum(r for r, _ in self._io.values()), sum(w for _, w in self._io.values())
 
     def stop(self) -> None:
         """Look no more."""
@@ -136,6 +149,7 @@ class Watch:
         while not self._is_over.wait(0.2):
             tree = _tree(self._process)
             self._cpu |= {one: seconds for one in tree if (seconds := _cpu(one))}
+            self._io |= {one: io for one in tree if any(io := _io(one))}
             self.peak = max(self.peak, sum(map(_pss, tree)))
 
 
@@ -148,6 +162,14 @@ def _tree(process: int) -> list[int]:
         except OSError:
             continue
     return found
+
+
+def _io(process: int) -> tuple[int, int]:
+    try:
+        lines = Path(f"/proc/{process}/io").read_text().splitlines()
+    except OSError:
+        return 0, 0
+    return int(lines[0].split()[1]), int(lines[1].split()[1])
 
 
 def _cpu(process: int) -> float:
@@ -202,7 +224,8 @@ def show(result: Measured) -> None:
     print(
         f"\n{result.engine}, {result.customers:,} customers, {result.json_bytes / 1e9:.3f} GB of "
         f"JSON: {result.seconds:.1f} s, {result.cpu_seconds:.1f} s of CPU, "
-        f"{result.peak_bytes / 1e9:.2f} GB"
+        f"{result.peak_bytes / 1e9:.2f} GB of memory, {result.read_bytes / 1e9:.2f} GB read, "
+        f"{result.written_bytes / 1e9:.2f} GB written"
     )
     print(f"  {'table':28}{'rows':>12}{'seconds':>9}{'MB':>9}")
     for name, table in result.tables.items():
