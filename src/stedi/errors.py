@@ -5,7 +5,6 @@
     │   └── QueryError        SQL that can't be read, or that asks for too much
     ├── DeclarationError      a contract or transform that doesn't hold together     exit status 1
     ├── LandingError          a landing file that can't be read at all
-    ├── InputMissing          a table to be built reads one that was never built
     ├── RuleBroken            a table that breaks its contract's assertion
     ├── PairingTooLarge       a join by time that would explode
     ├── EngineUnavailable     an engine that isn't installed, or can't be reached or started
@@ -40,10 +39,6 @@ class DeclarationError(StediError):
 
 class LandingError(StediError):
     """A landing file that can't be read, or that changed while it was read."""
-
-
-class InputMissing(StediError):
-    """A table that was asked for alone reads one that isn't there yet."""
 
 
 class RuleBroken(StediError):

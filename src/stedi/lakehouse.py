@@ -147,7 +147,7 @@ class Lakehouse:
             accept_bad_files: Load what fits of files that were, or would be, set aside whole.
             progress: Called with a line at each step.
 
-        Raises `DeclarationError`, `LandingError`, `InputMissing`, `RuleBroken`, `PairingTooLarge`,
+        Raises `DeclarationError`, `LandingError`, `UsageError`, `RuleBroken`, `PairingTooLarge`,
         `StorageError`, `EngineUnavailable`, `EngineFailed` or `Locked`; each table is then whole,
         as it was or as it is now.
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from stedi import parquet
-from stedi.errors import InputMissing, PairingTooLarge, RuleBroken
+from stedi.errors import PairingTooLarge, RuleBroken, UsageError
 from stedi.pipeline.rules import count, hold_to_contract
 from stedi.pipeline.work import Built, Work, damage
 from stedi.privacy.publication import publish
@@ -32,7 +32,7 @@ class Derivation:
     def bring_up_to_date(self) -> None:
         """Rebuild each derived table that is asked for and whose inputs or declarations changed.
 
-        Raises `InputMissing` where a table that one of them reads was never built.
+        Raises `UsageError` where a table that one of them reads was never built.
         """
         versions = {name: self.warehouse.version(name) for name in self.declarations.schemas}
         only = self.work.options.only
@@ -54,7 +54,7 @@ class Derivation:
     def _refuse_missing(self, transform: Transform, versions: Mapping[str, Version | None]) -> None:
         for name in sorted(self._read_by(transform) & {*self.declarations.transforms}):
             if versions[name] is None:
-                raise InputMissing(
+                raise UsageError(
                     f"{transform.table} reads {name}, which isn't there yet; build that first: "
                     f"stedi run --only {name}"
                 )
