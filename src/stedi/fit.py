@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 
 from sqlglot import exp
 
-from stedi.contracts import STRENGTH, Column, Contract
+from stedi.contracts import Contract
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import DeclarationError
-from stedi.privacy.flow import origins
+from stedi.privacy.proof import Proof
 from stedi.transforms import Transform, tables_read
 
 
@@ -18,29 +18,25 @@ def check(declarations: Declarations, engine: Engine) -> None:
     """Check what can be known before any data is read.
 
     Every column resolves, every SELECT gives the contract's columns with their types, no column is
-    classified weaker than those it is made from, no `direct` column is published, every rule can
-    be run. Raises `DeclarationError`, which lists all that is wrong.
+    classified weaker than those it is made from, no value of a `direct` column reaches a published
+    table, every rule can be run. Raises `DeclarationError`, which lists all that is wrong.
     """
+    proof = Proof(declarations)
     problems: list[str] = []
     for contract in declarations.contracts.values():
         engine.declare(contract.name, contract.columns, ())
-        problems += _published_direct(contract)
+        if contract.is_published:
+            problems += proof.leaks(contract)
+    problems += proof.problems
     for table in ("loads", "quarantine"):
         engine.declare(table, declarations.schemas[table], ())
     for transform in declarations.transforms.values():
         problems += _collect(_transform_problems(transform, declarations, engine))
+        problems += proof.weakened(declarations.contracts[transform.table])
     for contract in declarations.contracts.values():
         problems += _collect(_rule_problems(contract, declarations, engine))
     if problems:
-        raise DeclarationError("\n".join(problems))
-
-
-def _published_direct(contract: Contract) -> list[str]:
-    return [
-        f"{contract.place}: column {column.name} is classified direct, and the table is published"
-        for column in contract.columns
-        if contract.is_published and column.classification == "direct"
-    ]
+        raise DeclarationError("\n".join(dict.fromkeys(problems)))
 
 
 def _collect(problems: Iterator[str]) -> list[str]:
@@ -56,7 +52,6 @@ def _transform_problems(
     transform: Transform, declarations: Declarations, engine: Engine
 ) -> Iterator[str]:
     contract = declarations.contracts[transform.table]
-    reached = origins(transform.tree, declarations.schemas, transform.place)
     given = _types(engine, declarations.select(transform.table), transform.place)
     wanted = {column.name: column for column in contract.selected_columns}
     for name in wanted.keys() - given.keys():
@@ -70,7 +65,6 @@ def _transform_problems(
                 f"{transform.place}: column {name} is {given[name]}, {contract.place} says "
                 f"{column.type}; CAST it"
             )
-        yield from _weakened(column, reached[name], transform, declarations)
     if transform.pairing is not None:
         _types(engine, transform.pairing, transform.place)
     _types(engine, exp.select("COUNT(*)").from_(transform.source.copy()), transform.place)
@@ -81,21 +75,6 @@ def _types(engine: Engine, query: exp.Query, place: str) -> Mapping[str, str]:
         return engine.types(query)
     except DeclarationError as error:
         raise DeclarationError(f"{place}: {error}") from None
-
-
-def _weakened(
-    column: Column,
-    reached: frozenset[tuple[str, str]],
-    transform: Transform,
-    declarations: Declarations,
-) -> Iterator[str]:
-    for table, name in sorted(reached):
-        source = next(c for c in declarations.schemas[table] if c.name == name)
-        if STRENGTH[source.classification] > STRENGTH[column.classification]:
-            yield (
-                f"{transform.place}: column {column.name} is classified {column.classification}, "
-                f"but the value of {table}.{name}, which is {source.classification}, reaches it"
-            )
 
 
 def _rule_problems(contract: Contract, declarations: Declarations, engine: Engine) -> Iterator[str]:

@@ -15,14 +15,13 @@ accurately", PLDI 1990); the texts of others are collected for Arrow to convert.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
+from stedi.compiled import compiled, inlined
+
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Doubles: TypeAlias = npt.NDArray[np.float64]
@@ -81,21 +80,7 @@ class Columns(NamedTuple):
     open_ends: npt.NDArray[np.int32]
 
 
-def _compiled(function: _Function) -> _Function:
-    """Let Numba compile a function that allocates nothing, and keep the result on this machine."""
-    options: dict[str, Any] = {"nogil": True, "_nrt": False}
-    try:
-        return cast(_Function, njit(cache=True, **options)(function))
-    except RuntimeError:  # there is nowhere to keep it
-        return cast(_Function, njit(**options)(function))
-
-
-def _inlined(function: _Function) -> _Function:
-    """Make a function part of the compiled one that calls it; worth a quarter of its time."""
-    return cast(_Function, njit(inline="always")(function))
-
-
-@_compiled
+@compiled
 def scan(
     data: Bytes, at: int, end: int, keys: Keys, columns: Columns, row: int
 ) -> tuple[int, int, int, int, int, int]:
@@ -137,7 +122,7 @@ def scan(
         row += 1
 
 
-@_inlined
+@inlined
 def _record(
     data: Bytes, at: int, keys: Keys, columns: Columns, row: int, n_open: int
 ) -> tuple[int, int, int, int]:
@@ -202,13 +187,13 @@ def _record(
             return unclear
 
 
-@_compiled
+@compiled
 def _byte(data: Bytes, at: int) -> int:
     """One byte. An index of a signed type would be looked at for being negative: a third slower."""
     return int(data[np.uintp(at)])
 
 
-@_compiled
+@compiled
 def _skip_space(data: Bytes, at: int, newlines: int) -> tuple[int, int]:
     while _byte(data, at) <= _SPACE:
         c = _byte(data, at)
@@ -220,7 +205,7 @@ def _skip_space(data: Bytes, at: int, newlines: int) -> tuple[int, int]:
     return at, newlines
 
 
-@_compiled
+@compiled
 def _key(data: Bytes, at: int, keys: Keys, expected: int) -> tuple[int, int]:
     """Behind the key at `at`, and which spelling it is, `expected` tried first; -1 if none is."""
     if _byte(data, at) == _QUOTE:
@@ -241,7 +226,7 @@ def _key(data: Bytes, at: int, keys: Keys, expected: int) -> tuple[int, int]:
     return at, -1
 
 
-@_compiled
+@compiled
 def _long(data: Bytes, at: int) -> tuple[int, int]:
     """Behind a whole number of up to 18 digits (12.0 is whole), and its value; or -1."""
     negative = _byte(data, at) == _MINUS
@@ -266,7 +251,7 @@ def _long(data: Bytes, at: int) -> tuple[int, int]:
     return at, -value if negative else value
 
 
-@_inlined
+@inlined
 def _double(data: Bytes, at: int) -> tuple[int, float, bool]:
     """Behind a number, its value, and whether that is exact already; or -1."""
     begin = at
@@ -312,7 +297,7 @@ def _double(data: Bytes, at: int) -> tuple[int, float, bool]:
     return at, -double if negative else double, True
 
 
-@_compiled
+@compiled
 def _keep_open(
     data: Bytes, first: int, end: int, columns: Columns, n: int, column: int, row: int
 ) -> None:
@@ -325,7 +310,7 @@ def _keep_open(
     columns.open_ends[n + 1] = o
 
 
-@_compiled
+@compiled
 def _text(data: Bytes, at: int, out: Bytes, o: int) -> tuple[int, int, int]:
     """Behind a text without escapes, copied to `out[o:]`; where its copy ends; its characters."""
     if _byte(data, at) != _QUOTE:
@@ -353,7 +338,7 @@ def _text(data: Bytes, at: int, out: Bytes, o: int) -> tuple[int, int, int]:
             o += 1
 
 
-@_compiled
+@compiled
 def _utf8(data: Bytes, at: int) -> int:
     """How many bytes the character beyond ASCII at `at` has; 0 if it is none (RFC 3629)."""
     c, second = _byte(data, at), _byte(data, at + 1)
@@ -371,7 +356,7 @@ def _utf8(data: Bytes, at: int) -> int:
     return 0
 
 
-@_compiled
+@compiled
 def _scalar(data: Bytes, at: int) -> int:
     """Behind any text without escapes, number or literal; or -1."""
     c = _byte(data, at)
@@ -391,7 +376,7 @@ def _scalar(data: Bytes, at: int) -> int:
     return _literal(data, at)
 
 
-@_compiled
+@compiled
 def _literal(data: Bytes, at: int) -> int:
     """Behind true, false or null; or -1."""
     for word in _LITERALS:
