@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from stedi import Lakehouse
+from stedi.declared import packaged
 from stedi.engines import Engine
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.engines.spark import SparkEngine
@@ -94,15 +96,28 @@ def engine(request: pytest.FixtureRequest) -> EngineName:
     return name
 
 
+@pytest.fixture(scope="session")
+def not_anonymous(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """STEDI's declarations with a k of 1, so that a handful of people are published as they are."""
+    folder = tmp_path_factory.mktemp("not-anonymous") / "declarations"
+    shutil.copytree(str(packaged()), folder)
+    contract = folder / "contracts" / "machine_learning_curated.yaml"
+    text = contract.read_text().replace("k: 5\n", "k: 1\n")
+    contract.write_text(text.replace("peoplePerBox: 20\n", "peoplePerBox: 1\n"))
+    return folder
+
+
 @pytest.fixture
-def lakehouse(tmp_path: Path, engine: EngineName) -> Lakehouse:
+def lakehouse(tmp_path: Path, engine: EngineName, not_anonymous: Path) -> Lakehouse:
+    """A lakehouse that publishes even what one person alone has measured."""
     (tmp_path / "root").mkdir(exist_ok=True)
-    return on(engine, tmp_path / "root")
+    return on(engine, tmp_path / "root", not_anonymous)
 
 
-def on(engine: EngineName, root: Path) -> Lakehouse:
+def on(engine: EngineName, root: Path, declarations: Path | None = None) -> Lakehouse:
     """The lakehouse at a root, worked on by an engine."""
-    return {"duckdb": OnDuckDB, "spark": OnSpark}[engine](root)
+    kind = {"duckdb": OnDuckDB, "spark": OnSpark}[engine]
+    return kind(root, declarations=declarations)
 
 
 @pytest.fixture

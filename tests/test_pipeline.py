@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from stedi import Lakehouse, LandingError, Locked, PairingTooLarge, QueryError, RuleBroken
-from stedi.declared import packaged
 from stedi.landing.files import LandingFile, list_files
 from stedi.pipeline import land as land_module
 from tests import small
@@ -289,9 +288,11 @@ def test_a_run_on_a_root_that_is_being_worked_on_is_refused(
     small_lakehouse.run()
 
 
-def own_declarations(folder: Path) -> Path:
-    shutil.copytree(str(packaged()), folder / "declarations")
-    return folder / "declarations"
+@pytest.fixture(name="folder")
+def own_declarations(not_anonymous: Path, tmp_path: Path) -> Path:
+    """Declarations that a test may edit."""
+    shutil.copytree(not_anonymous, tmp_path / "declarations")
+    return tmp_path / "declarations"
 
 
 NINTH = """
@@ -329,9 +330,8 @@ schema:
 
 
 def test_a_ninth_table_is_one_contract_and_one_select(
-    small_lakehouse: Lakehouse, tmp_path: Path
+    small_lakehouse: Lakehouse, folder: Path
 ) -> None:
-    folder = own_declarations(tmp_path)
     (folder / "contracts" / "readings_per_customer.yaml").write_text(NINTH)
     (folder / "transforms" / "readings_per_customer.sql").write_text(
         "SELECT serialnumber, COUNT(*) AS readings FROM step_trainer_trusted GROUP BY serialnumber"
@@ -348,9 +348,8 @@ def test_a_ninth_table_is_one_contract_and_one_select(
 
 
 def test_a_select_that_just_filters_has_a_reason_of_its_own(
-    small_lakehouse: Lakehouse, tmp_path: Path
+    small_lakehouse: Lakehouse, folder: Path
 ) -> None:
-    folder = own_declarations(tmp_path)
     contract = NINTH.replace("readings_per_customer", "near").replace(
         "readings = 0", "readings > 240"
     )
@@ -375,11 +374,10 @@ def test_a_select_that_just_filters_has_a_reason_of_its_own(
     ],
 )
 def test_an_assertion_that_fails_stops_the_run_before_the_commit(
-    small_lakehouse: Lakehouse, tmp_path: Path, find: str, replace: str, message: str
+    small_lakehouse: Lakehouse, folder: Path, find: str, replace: str, message: str
 ) -> None:
     small_lakehouse.run()
     before = snapshots(small_lakehouse)
-    folder = own_declarations(tmp_path)
     path = folder / "transforms" / "customer_trusted.sql"
     assert find in path.read_text()
     path.write_text(path.read_text().replace(find, replace))
@@ -393,11 +391,10 @@ def test_an_assertion_that_fails_stops_the_run_before_the_commit(
 
 
 def test_a_contract_with_another_column_makes_the_table_anew_once_its_rules_hold(
-    small_lakehouse: Lakehouse, tmp_path: Path
+    small_lakehouse: Lakehouse, folder: Path
 ) -> None:
     small_lakehouse.run()
     before = snapshots(small_lakehouse)
-    folder = own_declarations(tmp_path)
     contract = folder / "contracts" / "customer_curated.yaml"
     column = (
         "      - {name: country, logicalType: string, physicalType: string, required: true, "
@@ -430,9 +427,8 @@ def test_a_contract_with_another_column_makes_the_table_anew_once_its_rules_hold
 
 
 def test_a_transform_that_multiplies_rows_breaks_its_sum(
-    small_lakehouse: Lakehouse, tmp_path: Path
+    small_lakehouse: Lakehouse, folder: Path
 ) -> None:
-    folder = own_declarations(tmp_path)
     path = folder / "transforms" / "step_trainer_trusted.sql"
     path.write_text(path.read_text().replace("SELECT DISTINCT serialnumber", "SELECT serialnumber"))
     with pytest.raises(RuleBroken, match="17 rows in, but 12 kept"):

@@ -10,15 +10,15 @@ lakehouse.query("SELECT COUNT(*) FROM machine_learning_curated").to_arrow()
 from stedi.errors import (
     DeclarationError,
     EngineFailed,
-    EngineUnavailable,
     LandingError,
     Locked,
+    NotAnonymous,
     PairingTooLarge,
     QueryError,
     RuleBroken,
-    StarterUnavailable,
     StediError,
     StorageError,
+    Unavailable,
     UsageError,
 )
 from stedi.lakehouse import Lakehouse
@@ -28,16 +28,16 @@ __version__ = "0.1.0"
 __all__ = [
     "DeclarationError",
     "EngineFailed",
-    "EngineUnavailable",
     "Lakehouse",
     "LandingError",
     "Locked",
+    "NotAnonymous",
     "PairingTooLarge",
     "QueryError",
     "RuleBroken",
-    "StarterUnavailable",
     "StediError",
     "StorageError",
+    "Unavailable",
     "UsageError",
     "__version__",
 ]

@@ -70,13 +70,55 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Coarsened:
+    """How a published column may be coarsened: ranges of the numbers origin + n * grid.
+
+    Values beyond `minimum` and `maximum` count as these. No range reaches across one of `edges`,
+    each the least value of what follows it.
+    """
+
+    column: str
+    minimum: float
+    maximum: float
+    grid: float
+    origin: float = 0.0
+    edges: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Publication:
+    """How a table that leaves the lakehouse is made anonymous.
+
+    Each class of equal rows has rows of at least `k` people, and no person more than 1/k of them,
+    counted on each of the sides that `people` name: working columns that number people. Boxes are
+    cut over `axes` so that each has rows of at least `people_per_box` people in each band of
+    `target` between its edges; inside a box the target is cut as finely as `k` allows. `controls`
+    is a query for rows of people who are not in the table, with the same columns and people: the
+    audit compares with them.
+    """
+
+    k: int
+    people_per_box: int
+    people: tuple[str, ...]
+    target: Coarsened | None
+    axes: tuple[Coarsened, ...]
+    working_columns: tuple[Column, ...]
+    controls: str | None
+
+    @property
+    def coarsened(self) -> tuple[Coarsened, ...]:
+        """Every published column, the target first."""
+        return (*((self.target,) if self.target else ()), *self.axes)
+
+
+@dataclass(frozen=True)
 class Contract:
     """One table: where it lives, its columns in order, and what must be true of it.
 
     `location` is relative to the root. `source` and `subject` (the column that names whom a record
     is about) belong to landing tables, and so does `max_bad_share`: a file of which a greater share
-    is bad is set aside whole. `working_columns` are columns that the table's SELECT carries beyond
-    the published ones; a contract that has them, even none, is a publication.
+    is bad is set aside whole. A contract with a `publication` is of a table that leaves the
+    lakehouse; its SELECT carries working columns beyond the published ones.
     """
 
     name: str
@@ -88,19 +130,19 @@ class Contract:
     source: str | None
     subject: str | None
     max_bad_share: float
-    working_columns: tuple[Column, ...] | None
+    publication: Publication | None
     fingerprint: str
     place: str
 
     @property
     def is_published(self) -> bool:
         """Whether the table leaves the lakehouse, and so may hold no `direct` column."""
-        return self.working_columns is not None
+        return self.publication is not None
 
     @property
     def selected_columns(self) -> tuple[Column, ...]:
         """What the table's SELECT gives: the columns, then the working columns."""
-        return self.columns + (self.working_columns or ())
+        return self.columns + (self.publication.working_columns if self.publication else ())
 
     def column(self, name: str) -> Column | None:
         """The column of that name, working columns included."""
@@ -147,8 +189,23 @@ class _WorkingColumn(_Closed):
     description: str = ""
 
 
+class _Coarsened(_Closed):
+    column: str
+    minimum: float
+    maximum: float
+    grid: Annotated[float, Field(gt=0)]
+    origin: float = 0.0
+    edges: list[float] = []
+
+
 class _Publication(_Closed):
-    working_columns: list[_WorkingColumn] = []
+    k: Annotated[int, Field(ge=1)]
+    people_per_box: Annotated[int, Field(ge=1)]
+    people: Annotated[list[str], Field(min_length=1, max_length=2)]
+    target: _Coarsened | None = None
+    axes: Annotated[list[_Coarsened], Field(min_length=1)]
+    working_columns: list[_WorkingColumn]
+    controls: str | None = None
 
 
 class _TableProperties(_Closed):
@@ -268,7 +325,7 @@ def _contract(place: str, standard: OpenDataContractStandard, fingerprint: str) 
         max_bad_share=_DEFAULT_BAD_SHARE
         if properties.max_bad_share is None
         else properties.max_bad_share,
-        working_columns=_working_columns(properties.publication),
+        publication=_publication(properties.publication, columns, where),
         fingerprint=fingerprint,
         place=place,
     )
@@ -350,13 +407,65 @@ def _rule(rule: DataQuality, table: str) -> Rule:
     return Rule(str(rule.name), rule.description.strip(), rule.query.strip(), severity)
 
 
-def _working_columns(publication: _Publication | None) -> tuple[Column, ...] | None:
-    if publication is None:
+def _publication(
+    given: _Publication | None, columns: tuple[Column, ...], table: str
+) -> Publication | None:
+    if given is None:
         return None
-    return tuple(
+    where = f"{table}.customProperties.publication"
+    working = tuple(
         Column(c.name, c.physical_type, c.classification, c.description)
-        for c in publication.working_columns
+        for c in given.working_columns
     )
+    numbers = {column.name for column in working if column.type == "long"}
+    for name in given.people:
+        if name not in numbers:
+            raise _Problem(f"{where}.people: no working column {name} of type long")
+    publication = Publication(
+        k=given.k,
+        people_per_box=given.people_per_box,
+        people=tuple(given.people),
+        target=_coarsened(given.target, f"{where}.target") if given.target else None,
+        axes=tuple(_coarsened(axis, f"{where}.axes.{axis.column}") for axis in given.axes),
+        working_columns=working,
+        controls=given.controls,
+    )
+    if given.people_per_box < given.k:
+        raise _Problem(f"{where}.peoplePerBox: at least k, which is {given.k}")
+    coarsened = [one.column for one in publication.coarsened]
+    _refuse_twice(where, "column", coarsened)
+    for column in columns:
+        if column.name not in coarsened:
+            raise _Problem(f"{where}: column {column.name} is published, but isn't coarsened")
+        if column.type != "double":
+            raise _Problem(f"{where}: column {column.name} is coarsened, so it must be a double")
+    for name in set(coarsened) - {column.name for column in columns}:
+        raise _Problem(f"{where}: coarsens {name}, which the table has not")
+    return publication
+
+
+_MOST_ON_A_GRID = 1 << 30
+
+
+def _coarsened(given: _Coarsened, where: str) -> Coarsened:
+    if not given.minimum < given.maximum:
+        raise _Problem(f"{where}: minimum lies below maximum")
+    if (given.maximum - given.minimum) / given.grid > _MOST_ON_A_GRID:
+        raise _Problem(f"{where}.grid: at most {_MOST_ON_A_GRID:,} steps from minimum to maximum")
+    for what, value in (
+        ("minimum", given.minimum), ("maximum", given.maximum),
+        *(("edges", edge) for edge in given.edges),
+    ):  # fmt: skip
+        steps = (value - given.origin) / given.grid
+        if abs(steps - round(steps)) > _OFF_GRID:
+            raise _Problem(f"{where}.{what}: {value:.15g} is not on the grid")
+        if not given.minimum <= value <= given.maximum:
+            raise _Problem(f"{where}.{what}: {value:.15g} is not between minimum and maximum")
+    return Coarsened(**given.model_dump(exclude={"edges"}), edges=tuple(given.edges))
+
+
+_OFF_GRID = 1e-6
+"""In steps: how far a declared value may be from the grid, since doubles are."""
 
 
 def _refuse_twice(where: str, what: str, names: Iterable[str]) -> None:

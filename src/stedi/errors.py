@@ -7,11 +7,11 @@
     ├── LandingError          a landing file that can't be read at all
     ├── RuleBroken            a table that breaks its contract's assertion
     ├── PairingTooLarge       a join by time that would explode
-    ├── EngineUnavailable     an engine that isn't installed, or can't be reached or started
+    ├── NotAnonymous          a table that can't be published without telling who somebody is
+    ├── Unavailable           an engine, Java, a cluster or a repository that can't be had
     ├── EngineFailed          an engine that ran out of memory or disk, or broke
     ├── StorageError          a catalog or table that is damaged or not ours
-    ├── Locked                another run holds the lakehouse
-    └── StarterUnavailable    the public starter data can't be fetched
+    └── Locked                another run holds the lakehouse
 
 A message says what happened, where, and what to do next. None holds a person's data.
 """
@@ -49,8 +49,12 @@ class PairingTooLarge(StediError):
     """A join would give so many rows that it was not begun."""
 
 
-class EngineUnavailable(StediError):
-    """An engine that isn't installed, whose Java or cluster is missing, or that won't start."""
+class NotAnonymous(StediError):
+    """Too few people, or one who dominates: an empty table was published, others are up to date."""
+
+
+class Unavailable(StediError):
+    """Something outside this package that isn't installed, or can't be reached or started."""
 
 
 class EngineFailed(StediError):
@@ -63,7 +67,3 @@ class StorageError(StediError):
 
 class Locked(StediError):
     """Another run is at work on this root."""
-
-
-class StarterUnavailable(StediError):
-    """The public starter data could not be fetched, or is not what was published."""

@@ -114,7 +114,7 @@ class Lakehouse:
     def ingest_starter(self) -> Ingested:
         """Fetch the public starter data with git and copy it into the landing zone.
 
-        Raises `StarterUnavailable`.
+        Raises `Unavailable`.
         """
         from stedi.landing.ingest import starter
 
@@ -148,8 +148,9 @@ class Lakehouse:
             progress: Called with a line at each step.
 
         Raises `DeclarationError`, `LandingError`, `UsageError`, `RuleBroken`, `PairingTooLarge`,
-        `StorageError`, `EngineUnavailable`, `EngineFailed` or `Locked`; each table is then whole,
-        as it was or as it is now.
+        `StorageError`, `Unavailable`, `EngineFailed` or `Locked`; each table is then whole,
+        as it was or as it is now. Raises `NotAnonymous` after all is done where a table had to be
+        published empty.
 
         """
         return self._run(

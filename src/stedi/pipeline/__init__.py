@@ -15,6 +15,7 @@ from pathlib import Path
 
 from stedi.declared import Declarations
 from stedi.engines import Engine
+from stedi.errors import NotAnonymous
 from stedi.fit import check
 from stedi.pipeline.derive import Derivation
 from stedi.pipeline.land import Landing
@@ -51,7 +52,8 @@ def run(
     """Bring every table up to date.
 
     Raises `DeclarationError` before any data is touched, `LandingError`, `RuleBroken`,
-    `PairingTooLarge`, `EngineFailed`, `StorageError`, `Locked`.
+    `PairingTooLarge`, `EngineFailed`, `StorageError`, `Locked`, and `NotAnonymous` when all else
+    is done.
     """
     scratch = scratch_folder(warehouse.root) / f"run-{os.getpid()}"
     engine = make_engine(scratch)
@@ -76,6 +78,7 @@ def run(
                 with suppress(OSError):
                     sweep(warehouse, declarations.locations)
                 raise
+            _refuse_withheld(work)
             return RunReport(declarations.profile, before, tuple(work.built), swept)
     finally:
         engine.close()
@@ -83,3 +86,12 @@ def run(
         shutil.rmtree(scratch, ignore_errors=True)
         with suppress(OSError):
             scratch.parent.rmdir()  # the last one out
+
+
+def _refuse_withheld(work: Work) -> None:
+    if work.withheld:
+        reasons = "\n".join(f"{table}: {why}" for table, why in work.withheld.items())
+        raise NotAnonymous(
+            f"{reasons}\nAn empty table is published instead; the others are up to date. More "
+            "people are needed, or other data of those there are"
+        )

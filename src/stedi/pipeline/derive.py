@@ -8,13 +8,17 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from stedi import parquet
+from stedi.contracts import Contract
 from stedi.errors import PairingTooLarge, RuleBroken, UsageError
+from stedi.landing.parse import Target
 from stedi.pipeline.rules import count, hold_to_contract
 from stedi.pipeline.work import Built, Work, damage
-from stedi.privacy.publication import publish
+from stedi.privacy.publication import Published, publish
+from stedi.storage.sweep import boxes_folder, remove_outdated
 from stedi.storage.warehouse import Version
 from stedi.transforms import Transform, parse, tables_read
 
+NOT_PUBLISHED = "not published: too few people, or one who dominates"
 LEAST_PAIR_LIMIT = 1_000_000
 PAIRS_PER_ROW = 10
 CROWD = 1_000
@@ -50,6 +54,14 @@ class Derivation:
                 for name in self._read_by(transform):
                     self._declare(name, versions[name])
                 versions[table] = self._build(transform, inputs, reason)
+            if self.declarations.contracts[table].is_published:
+                remove_outdated(self.warehouse, table)
+                self._note_withheld(versions[table])
+
+    def _note_withheld(self, version: Version | None) -> None:
+        why = version.notes.get("withheld") if version else None
+        if version and why:
+            self.work.withheld[version.table] = why
 
     def _refuse_missing(self, transform: Transform, versions: Mapping[str, Version | None]) -> None:
         for name in sorted(self._read_by(transform) & {*self.declarations.transforms}):
@@ -90,14 +102,20 @@ class Derivation:
         begin = time.monotonic()
         rows_in = self._rows_in(transform)
         target = self.work.target(table, contract.columns)
+        published = None
         if contract.is_published:
             self.engine.materialise(table, self.declarations.select(table))
-            paths = publish(self.engine, table, target.fields, target.folder)
+            published = self._publish(contract, target)
+            paths = published.paths
         else:
             paths = self.engine.write(self.declarations.select(table), target.fields, target.folder)
             self.engine.declare(table, contract.columns, [str(path) for path in paths])
         notes = hold_to_contract(contract, paths, self.declarations, self.engine)
         dropped = self._dropped(transform)
+        if published:
+            notes += _coded_at_edges(published)
+            if published.withheld:
+                dropped[NOT_PUBLISHED] = published.withheld
         rows = sum(parquet.count_rows(path) for path in paths)
         if transform.sums_hold and rows_in != rows + sum(dropped.values()):
             raise RuleBroken(
@@ -115,10 +133,19 @@ class Derivation:
                 "sums": transform.sums_hold,
                 "notes": notes,
                 "files": self.work.fingerprints(paths, None),
+                "boxes": published.boxes.name if published and published.boxes else None,
+                "withheld": published.why if published else None,
             },
         )
         self.work.built.append(Built(table, reason, rows, time.monotonic() - begin))
         return version
+
+    def _publish(self, contract: Contract, target: Target) -> Published:
+        assert contract.publication is not None
+        boxes = boxes_folder(self.warehouse.root) / f"{contract.name}-{self.work.attempt}.parquet"
+        return publish(
+            self.engine, contract.name, contract.publication, target.fields, target.folder, boxes
+        )
 
     def _rows_in(self, transform: Transform) -> int:
         if transform.pairing is None:
@@ -149,3 +176,16 @@ class Derivation:
             return {}
         rows = self.engine.fetch(reasons).to_pylist()
         return {row["dropped"]: int(row["rows_dropped"]) for row in rows}
+
+
+def _coded_at_edges(published: Published) -> list[dict[str, object]]:
+    """Notes on values beyond the declared grid."""
+    return [
+        {
+            "code": f"{column}_beyond_grid",
+            "count": count,
+            "text": f"{count:,} values of {column} lay beyond the grid that its contract declares, "
+            "and were coded as its end",
+        }
+        for column, count in published.beyond.items()
+    ]

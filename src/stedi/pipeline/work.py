@@ -54,6 +54,8 @@ class Work:
     fingerprinter: Fingerprinter = field(default_factory=Fingerprinter.of_user)
     attempt: str = field(default_factory=lambda: f"{time.time_ns():x}")
     built: list[Built] = field(default_factory=list)
+    withheld: dict[str, str] = field(default_factory=dict)
+    """Tables that can't be published, and why."""
 
     def target(self, table: str, columns: Sequence[Column]) -> Target:
         """Where this run writes the files of a table."""

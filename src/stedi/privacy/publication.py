@@ -1,12 +1,14 @@
-"""Writes a published table: the declared columns alone, sorted by their own values.
+"""Writes a published table: values coarsened into classes of enough people, and nothing else.
 
-The rows leave the engine as classes (the rows with equal published values) with their counts, and
-are written once, by PyArrow, so that the same rows in any order give the same bytes.
+The rows leave the engine as they are, with the people of their two sides, and all that follows is
+worked out here, from whole numbers: so every engine publishes the same bytes, and so do the same
+rows in another order.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,47 +16,107 @@ import pyarrow as pa
 from sqlglot import exp
 
 from stedi import parquet
+from stedi.contracts import Publication
 from stedi.engines import Engine
+from stedi.errors import RuleBroken
 from stedi.parquet import Field
+from stedi.privacy.boxes import sorted_classes, table_of_boxes, write_boxes
+from stedi.privacy.mondrian import Floats, Longs
+from stedi.privacy.search import points, search, shortcomings
 
 _BATCH_ROWS = 1 << 17
 
 
-def publish(engine: Engine, candidate: str, fields: Sequence[Field], folder: Path) -> list[Path]:
-    """Write the rows of `candidate`, reduced to `fields`, to new files in a fresh folder."""
-    classes = engine.fetch(_classes(candidate, fields))
-    if classes.num_rows == 0:
-        return []
-    path = folder / "part-0.parquet"
-    parquet.write_batches(_rows(classes), fields, path)
-    return [path]
+@dataclass(frozen=True)
+class Raw:
+    """Rows before they are coarsened: columns by name, and the people of each side."""
+
+    columns: dict[str, Floats]
+    people: tuple[Longs, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+        return len(self.people[0])
 
 
-def _classes(candidate: str, fields: Sequence[Field]) -> exp.Select:
+@dataclass(frozen=True)
+class Published:
+    """What was written: no files where there were no rows, or where they had to be `withheld`.
+
+    `why` says in that case what is missing. `beyond` counts by column the values that lay beyond
+    the declared grid.
+    """
+
+    paths: list[Path]
+    boxes: Path | None
+    withheld: int
+    why: str | None
+    beyond: dict[str, int]
+
+
+def publish(
+    engine: Engine,
+    candidate: str,
+    publication: Publication,
+    fields: Sequence[Field],
+    folder: Path,
+    boxes: Path,
+) -> Published:
+    """Write the rows of `candidate`, made anonymous, to new files in a fresh folder.
+
+    `boxes` is where the table of boxes goes. Raises `RuleBroken` for a row without a value or
+    without a person.
+    """
+    raw = fetch_raw(engine, exp.to_table(candidate), publication)
+    if raw.rows == 0:
+        return Published([], None, 0, None, {})
+    found = points(publication, raw.columns, raw.people)
+    missing = "; ".join(shortcomings(found, publication))
+    if missing:
+        return Published([], None, raw.rows, missing, {})
+    del raw
+    partition = search(found, publication)
+    ranges = table_of_boxes(publication, partition)
     names = [field.name for field in fields]
-    # -0.0 equals 0.0, and which of them stands for a class must not depend on the engine.
-    values = [exp.column(n, quoted=True) + exp.cast(exp.Literal.number(0), "DOUBLE") for n in names]
-    plain = exp.select(*(v.as_(n, quoted=True) for v, n in zip(values, names, strict=True)))
-    columns = [exp.column(name, quoted=True) for name in names]
-    return (
-        exp.select(*columns, exp.Count(this=exp.Star()).as_("n"))
-        .from_(plain.from_(exp.to_table(candidate)).subquery("plain"))
-        .group_by(*columns)
-        .order_by(*columns)
+    order = sorted_classes(ranges, names)
+    values = [ranges[name].values[order] for name in names]
+    path = folder / "part-0.parquet"
+    parquet.write_batches(_rows(values, partition.counts[order], fields), fields, path)
+    write_boxes(ranges, boxes)
+    return Published([path], boxes, 0, None, found.beyond)
+
+
+def fetch_raw(engine: Engine, source: exp.Expr, publication: Publication) -> Raw:
+    """The rows of a table or subquery before they are coarsened."""
+    names = [one.column for one in publication.coarsened]
+    query = exp.select(*(exp.column(name, quoted=True) for name in [*names, *publication.people]))
+    table = engine.fetch(query.from_(source))
+    for name in table.column_names:
+        if table[name].null_count:
+            what = "a person" if name in publication.people else "a value"
+            raise RuleBroken(f"{name}: {table[name].null_count:,} rows are without {what}")
+    return Raw(
+        {name: _array(table, name) for name in names},
+        tuple(_array(table, name) for name in publication.people),
     )
 
 
-def _rows(classes: pa.Table) -> Iterator[pa.RecordBatch]:
+def _array(table: pa.Table, name: str) -> np.ndarray:
+    return np.asarray(np.from_dlpack(table[name].combine_chunks()))
+
+
+def _rows(
+    values: Sequence[Floats], counts: Longs, fields: Sequence[Field]
+) -> Iterator[pa.RecordBatch]:
     """Each class as often as it counts, a batch at a time."""
-    counts = np.from_dlpack(classes["n"].combine_chunks())
+    schema = parquet.arrow_schema(fields)
     ends = np.cumsum(counts)
     begins = ends - counts
-    values = classes.drop_columns(["n"]).combine_chunks()
     for begin in range(0, int(ends[-1]), _BATCH_ROWS):
         end = min(begin + _BATCH_ROWS, int(ends[-1]))
         first, last = np.searchsorted(ends, [begin, end - 1], side="right")
-        among = np.arange(first, last + 1)
+        among = slice(first, last + 1)
         times = np.minimum(ends[among], end) - np.maximum(begins[among], begin)
-        rows = pa.py_buffer(np.repeat(among, times))
-        places = pa.Array.from_buffers(pa.int64(), end - begin, [None, rows])
-        yield values.take(places).to_batches()[0]
+        arrays = [pa.array(np.repeat(column[among], times)) for column in values]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)

@@ -14,11 +14,23 @@ def scratch_folder(root: Path) -> Path:
     return root / MACHINERY / "scratch"
 
 
+def boxes_folder(root: Path) -> Path:
+    """Where the tables of boxes lie: what published values stand for."""
+    return root / MACHINERY / "boxes"
+
+
+def remove_outdated(warehouse: Warehouse, published: str) -> None:
+    """Remove what a published table was before: its older snapshots, and their tables of boxes."""
+    warehouse.forget_history(published)
+    _sweep_boxes(warehouse, published)
+
+
 def sweep(warehouse: Warehouse, locations: Mapping[str, str]) -> int:
     """Delete strays below the tables' folders (`locations` by table); returns how many."""
     shutil.rmtree(scratch_folder(warehouse.root), ignore_errors=True)
     strays = 0
     for table, location in locations.items():
+        _sweep_boxes(warehouse, table)
         referenced = warehouse.referenced(table)
         for part in ("data", "metadata"):
             for path in sorted((warehouse.root / location / part).rglob("*"), reverse=True):
@@ -28,6 +40,14 @@ def sweep(warehouse: Warehouse, locations: Mapping[str, str]) -> int:
                     path.unlink()
                     strays += 1
     return strays
+
+
+def _sweep_boxes(warehouse: Warehouse, table: str) -> None:
+    version = warehouse.version(table)
+    present = version.notes.get("boxes") if version else None
+    for path in boxes_folder(warehouse.root).glob(f"{table}-*.parquet"):
+        if path.name != present:
+            path.unlink(missing_ok=True)
 
 
 def _remove_if_empty(folder: Path) -> None:

@@ -143,6 +143,24 @@ class Warehouse:
         assert version is not None
         return version
 
+    def forget_history(self, table: str) -> None:
+        """Remove every snapshot of a table but the newest from disk: data, manifests, metadata.
+
+        A reader who holds an older file finishes; one who looks for it finds it gone.
+        """
+        loaded = self._load(table)
+        if loaded is None:
+            return
+        newest = loaded.metadata.current_snapshot_id
+        older = [s.snapshot_id for s in loaded.snapshots() if s.snapshot_id != newest]
+        outdated = self.referenced(table) if older else self._logged(loaded)
+        if older:
+            loaded.maintenance.expire_snapshots().by_ids(older).commit()
+            outdated |= self._logged(loaded)
+        if outdated:
+            for path in outdated - self._alive(loaded):
+                path.unlink(missing_ok=True)
+
     def prepare(self) -> None:
         """Make the catalog if need be, and load what commits need, before there is any to make."""
         import pyiceberg.io.fsspec  # noqa: F401 - what the catalog would load at the first commit
@@ -171,10 +189,18 @@ class Warehouse:
         loaded = self._load(table)
         if loaded is None:
             return set()
-        uris = {
-            loaded.metadata_location,
-            *(log.metadata_file for log in loaded.metadata.metadata_log),
-        }
+        return self._alive(loaded) | self._logged(loaded)
+
+    @staticmethod
+    def _logged(loaded: Table) -> set[Path]:
+        """Metadata files of before that are still there."""
+        logged = (local_path(log.metadata_file) for log in loaded.metadata.metadata_log)
+        return {path for path in logged if path.exists()}
+
+    @staticmethod
+    def _alive(loaded: Table) -> set[Path]:
+        """Every file that a table's present metadata needs, itself included."""
+        uris = {loaded.metadata_location}
         for snapshot in loaded.snapshots():
             uris.add(snapshot.manifest_list)
             for manifest in snapshot.manifests(loaded.io):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from stedi.engines.crew import Item, Result
 from stedi.engines.spark.session import is_local
-from stedi.errors import EngineFailed, EngineUnavailable, StediError
+from stedi.errors import EngineFailed, StediError, Unavailable
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -54,19 +54,19 @@ class Executors:
         ]
 
     def refuse_strangers(self) -> None:
-        """Raise `EngineUnavailable` unless an executor answers, and has this version of stedi."""
+        """Raise `Unavailable` unless an executor answers, and has this version of stedi."""
         if self._is_local:
             return
         here = version("stedi")
         try:
             versions = self.map(version, ["stedi"])
         except EngineFailed:
-            raise EngineUnavailable(
+            raise Unavailable(
                 f"no worker of {self._context.master} could load stedi within {LOST_AFTER:.0f} "
                 f"seconds; install stedi {here} on all of them, for the same Python"
             ) from None
         if versions != [here]:
-            raise EngineUnavailable(
+            raise Unavailable(
                 f"the workers of {self._context.master} have stedi {versions[0]}, this is "
                 f"{here}; install the same everywhere"
             )

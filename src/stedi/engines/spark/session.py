@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from stedi.engines.spark.java import java_home
-from stedi.errors import EngineUnavailable, UsageError
+from stedi.errors import Unavailable, UsageError
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -40,14 +40,14 @@ def join_or_start(master: str | None) -> tuple[SparkSession, bool]:
     """A session with settings and views of its own, and whether Spark was started for it.
 
     A Spark that runs in this process already is joined (a notebook's, a Glue job's); otherwise one
-    is started on `master`, by default all cores of this machine. Raises `EngineUnavailable`.
+    is started on `master`, by default all cores of this machine. Raises `Unavailable`.
     """
     try:
         import pyspark
         from pyspark import SparkContext
         from pyspark.sql import SparkSession
     except ImportError:
-        raise EngineUnavailable("Spark isn't installed; run: pip install 'stedi[spark]'") from None
+        raise Unavailable("Spark isn't installed; run: pip install 'stedi[spark]'") from None
     if master is not None and not _MASTER.fullmatch(master):
         raise UsageError(f"--master {master}: local[N], spark://HOST:PORT, yarn or k8s://…")
     running = SparkContext._active_spark_context
@@ -67,7 +67,7 @@ def join_or_start(master: str | None) -> tuple[SparkSession, bool]:
         try:
             session = builder.getOrCreate().newSession()
         except Exception as error:
-            raise EngineUnavailable(
+            raise Unavailable(
                 f"Spark could not be started on {master or 'its master'} "
                 f"({type(error).__name__}); STEDI_TRACEBACK=1 shows what it said"
             ) from None
@@ -123,7 +123,7 @@ def _refuse_unreachable(master: str) -> None:
                 return
         except (OSError, ValueError):
             continue
-    raise EngineUnavailable(f"--master {master}: nobody answers there; is the master running?")
+    raise Unavailable(f"--master {master}: nobody answers there; is the master running?")
 
 
 @contextmanager
