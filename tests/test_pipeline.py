@@ -337,7 +337,7 @@ def test_a_ninth_table_is_one_contract_and_one_select(
         "SELECT serialnumber, COUNT(*) AS readings FROM step_trainer_trusted GROUP BY serialnumber"
     )
     nine = type(small_lakehouse)(small_lakehouse.root, declarations=folder)
-    assert "readings_per_customer" in nine.check()
+    assert "readings_per_customer" in nine.check().tables
     nine.run()
     assert counts(nine) == {**small.SEED, "readings_per_customer": 6}
     assert rows(nine, "SELECT readings FROM readings_per_customer WHERE serialnumber = 'S1'") == [

@@ -106,6 +106,12 @@ class Publication:
     controls: str | None
 
     @property
+    def fingerprint(self) -> str:
+        """Changes whenever values could be coarsened otherwise."""
+        parts = (self.k, self.people_per_box, self.people, self.target, self.axes)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+    @property
     def coarsened(self) -> tuple[Coarsened, ...]:
         """Every published column, the target first."""
         return (*((self.target,) if self.target else ()), *self.axes)

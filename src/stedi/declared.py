@@ -62,6 +62,14 @@ class Declarations:
         schemas = {**self.schemas, table: contract.selected_columns}
         return self._typed(parse(rule.query, place), schemas, place)
 
+    def controls(self, table: str) -> exp.Query | None:
+        """The query for rows of people who are not in a published table, resolved and typed."""
+        contract = self.contracts[table]
+        if contract.publication is None or contract.publication.controls is None:
+            return None
+        place = f"{contract.place}, controls"
+        return self._typed(parse(contract.publication.controls, place), self.schemas, place)
+
     def _typed(
         self, tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: str
     ) -> exp.Query:
@@ -75,6 +83,12 @@ class Declarations:
         parts = [self.contracts[table].fingerprint]
         if table in self.transforms:
             parts.append(self.transforms[table].fingerprint)
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+    @property
+    def fingerprint_of_all(self) -> str:
+        """Changes whenever anything that is declared does."""
+        parts = [self.fingerprint(table) for table in self.contracts]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 

@@ -14,12 +14,13 @@ from stedi.privacy.proof import Proof
 from stedi.transforms import Transform, tables_read
 
 
-def check(declarations: Declarations, engine: Engine) -> None:
+def check(declarations: Declarations, engine: Engine) -> Proof:
     """Check what can be known before any data is read.
 
     Every column resolves, every SELECT gives the contract's columns with their types, no column is
     classified weaker than those it is made from, no value of a `direct` column reaches a published
-    table, every rule can be run. Raises `DeclarationError`, which lists all that is wrong.
+    table, every rule can be run. Gives the proof; raises `DeclarationError`, which lists all that
+    is wrong.
     """
     proof = Proof(declarations)
     problems: list[str] = []
@@ -35,8 +36,10 @@ def check(declarations: Declarations, engine: Engine) -> None:
         problems += proof.weakened(declarations.contracts[transform.table])
     for contract in declarations.contracts.values():
         problems += _collect(_rule_problems(contract, declarations, engine))
+        problems += _collect(_controls_problems(contract, declarations, engine))
     if problems:
         raise DeclarationError("\n".join(dict.fromkeys(problems)))
+    return proof
 
 
 def _collect(problems: Iterator[str]) -> list[str]:
@@ -89,3 +92,18 @@ def _rule_problems(contract: Contract, declarations: Declarations, engine: Engin
         if list(given.values()) != ["long"]:
             yield f"{place}: a rule counts: it gives one whole number"
     engine.declare(contract.name, contract.columns, ())
+
+
+def _controls_problems(
+    contract: Contract, declarations: Declarations, engine: Engine
+) -> Iterator[str]:
+    controls = declarations.controls(contract.name)
+    if controls is None or contract.publication is None:
+        return
+    place = f"{contract.place}, controls"
+    given = _types(engine, controls, place)
+    wanted = {one.column: "double" for one in contract.publication.coarsened}
+    wanted |= dict.fromkeys(contract.publication.people, "long")
+    if given != wanted:
+        columns = ", ".join(f"{name} {type_}" for name, type_ in wanted.items())
+        yield f"{place}: gives other columns than these, or other types: {columns}"

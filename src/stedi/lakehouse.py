@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from stedi.engines import Engine
     from stedi.landing.ingest import Ingested
     from stedi.pipeline import RunReport
+    from stedi.privacy.audit import Audit
+    from stedi.privacy.explain import Explanation
+    from stedi.privacy.proof import Proof
     from stedi.quarantine import Quarantine, QuarantinedPiece
     from stedi.querying import Result
     from stedi.simulate import Simulated
@@ -37,6 +40,34 @@ class Replay:
     before: Mapping[str, Mapping[str, int]]
     after: Mapping[str, Mapping[str, int]]
     run: RunReport
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Declarations that fit together: the tables in the order they are made, and what was proved.
+
+    `events` is the file that the OpenLineage events are in; None where they went elsewhere.
+    """
+
+    tables: tuple[str, ...]
+    events: Path | None
+    _declarations: Declarations = field(repr=False)
+    _proof: Proof = field(repr=False)
+
+    def explain(self, column: str) -> Explanation:
+        """Tell where a column comes from, given as `table.column`, or by name if it is published.
+
+        Raises `UsageError`.
+        """
+        from stedi.privacy.explain import explain
+
+        return explain(self._declarations, self._proof, column)
+
+    def graph(self) -> str:
+        """The column lineage of what is published, as an SVG picture."""
+        from stedi.privacy.graph import graph
+
+        return graph(self._declarations, self._proof)
 
 
 class Lakehouse:
@@ -247,24 +278,40 @@ class Lakehouse:
         scratch = scratch_folder(self.root) / f"query-{os.getpid()}"
         return query(sql, declarations.schemas, files, scratch)
 
-    def check(self, *, profile: str | None = None) -> list[str]:
-        """Check contracts and transforms without touching data; gives the tables checked, in order.
+    def check(self, *, profile: str | None = None) -> Checked:
+        """Check contracts and transforms without touching data.
 
-        Raises `DeclarationError`, which lists all that is wrong.
+        What was proved is emitted as OpenLineage events: to where OpenLineage is configured, or to
+        a file below the root, where there is a lakehouse. Raises `DeclarationError`, which lists
+        all that is wrong.
         """
         from tempfile import TemporaryDirectory
 
         from stedi.engines.duckdb import DuckDBEngine
         from stedi.fit import check
+        from stedi.lineage import record_declared
 
         declarations = self._declared(profile)
         with TemporaryDirectory() as scratch:
             engine = DuckDBEngine(Path(scratch))
             try:
-                check(declarations, engine)
+                proof = check(declarations, engine)
             finally:
                 engine.close()
-        return [*(contract.name for contract in declarations.landing), *declarations.transforms]
+        events = record_declared(self.root, declarations, proof)
+        tables = [*(contract.name for contract in declarations.landing), *declarations.transforms]
+        return Checked(tuple(tables), events, declarations, proof)
+
+    def audit(self, table: str | None = None) -> Audit:
+        """Check a published table, and attack it with all that the landing zone holds.
+
+        `table` can be left out where only one is published. Raises `UsageError` where it is not
+        up to date.
+        """
+        from stedi.auditing import audit_table
+
+        self._refuse_nothing()
+        return audit_table(self._warehouse(), self._declared(), table)
 
     def ddl(self, table: str | None = None, *, location: str | None = None) -> dict[str, str]:
         """Athena's DDL by table; of the landing tables where `table` is None.

@@ -360,17 +360,50 @@ def quarantine_replay(
 def check(
     context: typer.Context,
     profile: Profile = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="Tell where a column comes from, as in TABLE.COLUMN."),
+    ] = None,
+    graph: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.svg", help="Draw where the published columns come from."),
+    ] = None,
     root: Root = None,
     declarations: Declarations = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check contracts and transforms, without touching data."""
-    tables = _lakehouse(context, root, declarations).check(profile=profile)
+    """Check contracts and transforms, and prove what is published, without touching data."""
+    checked = _lakehouse(context, root, declarations).check(profile=profile)
+    explanation = checked.explain(explain) if explain else None
+    if graph:
+        graph.write_text(checked.graph())
     if as_json:
-        _print_json({"ok": True, "tables": tables})
+        told = {"explanation": asdict(explanation)} if explanation else {}
+        _print_json({"ok": True, "tables": list(checked.tables), **told})
     elif not quiet:
-        show.line(f"{len(tables)} tables fit together: {', '.join(tables)}")
+        show.checked(checked, explanation)
+
+
+@app.command()
+def audit(
+    context: typer.Context,
+    table: Annotated[
+        str | None, typer.Argument(help="A published table. [default: the only one]")
+    ] = None,
+    root: Root = None,
+    declarations: Declarations = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check what is published, and attack it with all that the landing zone holds."""
+    result = _lakehouse(context, root, declarations).audit(table)
+    if as_json:
+        show.line(result.model_dump_json(indent=2))
+    elif not quiet:
+        show.audit(result)
+    if not result.ok:
+        raise typer.Exit(1)
 
 
 @app.command()

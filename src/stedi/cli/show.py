@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 if TYPE_CHECKING:
-    from stedi.lakehouse import Replay
+    from stedi.lakehouse import Checked, Replay
     from stedi.pipeline import RunReport
+    from stedi.privacy.audit import Audit
+    from stedi.privacy.explain import Explanation
     from stedi.quarantine import Quarantine, QuarantinedPiece
     from stedi.querying import Result
     from stedi.simulate import Simulated
@@ -70,6 +72,7 @@ def demo(simulated: Simulated | None, report: RunReport, status: Status, root: s
     line("\nWhere to look next:")
     line(f"  {stedi} status{option}")
     line(f'  {stedi} query{option} "SELECT * FROM machine_learning_curated LIMIT 5"')
+    line(f"  {stedi} audit{option}")
     line(f"  {stedi} run{option} --profile strict")
 
 
@@ -100,6 +103,63 @@ def status(status: Status) -> None:
         return
     line(f"\n{len(status.problems)} problems:")
     for problem in status.problems:
+        line(f"  {problem}")
+
+
+def checked(checked: Checked, explanation: Explanation | None) -> None:
+    """What fits together, and where a column comes from."""
+    if explanation is None:
+        line(f"{len(checked.tables)} tables fit together: {', '.join(checked.tables)}")
+        line("No value of a direct column reaches what is published.")
+        if checked.events:
+            line(f"Column lineage, as OpenLineage events: {checked.events}")
+        return
+    line(f"{explanation.column} is {explanation.classification}.")
+    if explanation.published_through:
+        line(f"It is published through {explanation.published_through}.")
+    for title, origins, has_steps in (
+        ("Its value comes from", explanation.values, True),
+        ("Decides which rows there are", explanation.influences, False),
+    ):
+        line(f"\n{title}:" if origins else f"\n{title}: nothing")
+        for origin in origins:
+            line(f"  {origin.column} ({origin.classification}), {', '.join(origin.subtypes)}")
+            for step in origin.path if has_steps else ():
+                line(f"      {step}")
+
+
+def audit(result: Audit) -> None:
+    """Checks and attacks, and how far each got."""
+    line(
+        f"{result.table}: {result.rows:,} rows in {result.classes:,} classes. Each holds rows of "
+        f"{result.smallest_class} people or more (k is {result.k}), and none has more than "
+        f"{result.largest_share:.1%} of a class.\n"
+    )
+    if result.checks:
+        checks = _table("check", "finds")
+        for name, problems in result.checks.items():
+            checks.add_row(name, "; ".join(problems) or "nothing wrong")
+        _print(checks)
+    if result.attacks:
+        attacks = _table("attack", "knows", "withheld", "baseline", "mean", "worst", "limit", "")
+        for name, attack in result.attacks.items():
+            figures = (attack.baseline, attack.mean, attack.worst, attack.limit)
+            verdict = {True: "holds", False: "FAILS", None: "measured only"}[attack.ok]
+            told = (f"{one:.3f}" if one is not None else "" for one in figures)
+            attacks.add_row(name, attack.knows, attack.withheld, *told, verdict)
+        _print(attacks)
+    for name, attack in result.attacks.items():
+        if name == "difference" and attack.figures:
+            told = attack.figures
+            line(
+                f"{name}: {told['changed']:,} of {told['regions']:,} regions changed, "
+                f"{told['few']:,} by fewer than {result.k} rows; "
+                f"{told['rows_before']:,} rows before, {told['rows_now']:,} now"
+            )
+        if attack.note:
+            line(f"{name}: {attack.note}")
+    line("\nIt holds." if result.ok else f"\n{len(result.problems)} problems:")
+    for problem in result.problems:
         line(f"  {problem}")
 
 
@@ -247,6 +307,10 @@ def _table(*columns: str) -> Any:
         "bytes",
         "set aside before",
         "set aside now",
+        "baseline",
+        "mean",
+        "worst",
+        "limit",
     }
     for column in columns:
         right = column in {*numeric, "dropped"}

@@ -17,9 +17,11 @@ from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import NotAnonymous
 from stedi.fit import check
+from stedi.lineage import record_run
 from stedi.pipeline.derive import Derivation
 from stedi.pipeline.land import Landing
 from stedi.pipeline.work import Built, Options, Progress, Work
+from stedi.privacy.proof import Proof
 from stedi.storage.lock import RunLock
 from stedi.storage.sweep import scratch_folder, sweep
 from stedi.storage.warehouse import Warehouse
@@ -59,7 +61,7 @@ def run(
     engine = make_engine(scratch)
     pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
     try:
-        check(declarations, engine)
+        proof = check(declarations, engine)
         with RunLock(warehouse.root) as lock:
             swept = sweep(warehouse, declarations.locations) if lock.last_run_died else 0
             work = Work(warehouse, declarations, engine, options, progress)
@@ -78,6 +80,7 @@ def run(
                 with suppress(OSError):
                     sweep(warehouse, declarations.locations)
                 raise
+            _record(work, proof)
             _refuse_withheld(work)
             return RunReport(declarations.profile, before, tuple(work.built), swept)
     finally:
@@ -86,6 +89,17 @@ def run(
         shutil.rmtree(scratch, ignore_errors=True)
         with suppress(OSError):
             scratch.parent.rmdir()  # the last one out
+
+
+def _record(work: Work, proof: Proof) -> None:
+    """Record lineage; the tables are right even where that can't be done."""
+    derived = [one.table for one in work.built if one.table in work.declarations.transforms]
+    if not derived:
+        return
+    try:
+        record_run(work.warehouse.root, work.declarations, proof, derived)
+    except Exception as error:
+        work.progress(f"lineage could not be recorded: {type(error).__name__}")
 
 
 def _refuse_withheld(work: Work) -> None:

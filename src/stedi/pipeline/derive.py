@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from sqlglot import exp
 
@@ -13,7 +14,9 @@ from stedi.errors import PairingTooLarge, RuleBroken, UsageError
 from stedi.landing.parse import Target
 from stedi.pipeline.rules import count, hold_to_contract
 from stedi.pipeline.work import Built, Work, damage
-from stedi.privacy.publication import Published, publish
+from stedi.privacy.boxes import read_boxes
+from stedi.privacy.difference import Release, difference
+from stedi.privacy.publication import Published, publish, read_published
 from stedi.storage.sweep import boxes_folder, remove_outdated
 from stedi.storage.warehouse import Version
 from stedi.transforms import Transform, parse, tables_read
@@ -134,7 +137,9 @@ class Derivation:
                 "notes": notes,
                 "files": self.work.fingerprints(paths, None),
                 "boxes": published.boxes.name if published and published.boxes else None,
+                "publication": contract.publication.fingerprint if contract.publication else None,
                 "withheld": published.why if published else None,
+                "difference": self._difference(contract, published),
             },
         )
         self.work.built.append(Built(table, reason, rows, time.monotonic() - begin))
@@ -146,6 +151,23 @@ class Derivation:
         return publish(
             self.engine, contract.name, contract.publication, target.fields, target.folder, boxes
         )
+
+    def _difference(self, contract: Contract, now: Published | None) -> dict[str, int] | None:
+        """What a comparison with the publication before this one tells, while that is there."""
+        before = self.warehouse.version(contract.name)
+        if now is None or now.boxes is None or contract.publication is None or before is None:
+            return None
+        boxes = before.notes.get("boxes")
+        same = before.notes.get("publication") == contract.publication.fingerprint
+        path = boxes_folder(self.warehouse.root) / str(boxes)
+        if boxes is None or not same or not path.exists() or damage(before):
+            return None
+        names = [one.column for one in contract.publication.coarsened]
+        releases = [
+            Release.of(read_boxes(table, names), read_published(files[0]))
+            for table, files in ((path, [f.path for f in before.files]), (now.boxes, now.paths))
+        ]
+        return asdict(difference(contract.publication, *releases))
 
     def _rows_in(self, transform: Transform) -> int:
         if transform.pairing is None:

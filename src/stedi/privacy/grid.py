@@ -47,6 +47,11 @@ class Grid:
         """The values half-way between numbers, as exact as doubles are."""
         return self._values(least.astype(np.float64) + most)
 
+    def positions(self, values: Floats) -> Floats:
+        """Where values lie among the numbers of the grid, which they may lie between."""
+        found: Floats = (values - self._origin) / self._grid - self._first
+        return found
+
     def edges(self, least: Ints, most: Ints) -> tuple[Floats, Floats]:
         """The least value that belongs to each range of numbers, and the least that doesn't.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from sqlglot import exp
 
 from stedi import parquet
@@ -24,7 +25,8 @@ from stedi.privacy.boxes import sorted_classes, table_of_boxes, write_boxes
 from stedi.privacy.mondrian import Floats, Longs
 from stedi.privacy.search import points, search, shortcomings
 
-_BATCH_ROWS = 1 << 17
+BATCH_ROWS = 1 << 17
+"""Rows of each row group but the last."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,11 @@ class Raw:
     def rows(self) -> int:
         """How many."""
         return len(self.people[0])
+
+    def taken(self, rows: Longs) -> Raw:
+        """Some of the rows, by their places."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return Raw(columns, tuple(side[rows] for side in self.people))
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,12 @@ def fetch_raw(engine: Engine, source: exp.Expr, publication: Publication) -> Raw
     )
 
 
+def read_published(path: Path) -> dict[str, Floats]:
+    """The columns of a published file, as they are stored."""
+    table = pq.read_table(path)
+    return {name: _array(table, name) for name in table.column_names}
+
+
 def _array(table: pa.Table, name: str) -> np.ndarray:
     return np.asarray(np.from_dlpack(table[name].combine_chunks()))
 
@@ -113,8 +126,8 @@ def _rows(
     schema = parquet.arrow_schema(fields)
     ends = np.cumsum(counts)
     begins = ends - counts
-    for begin in range(0, int(ends[-1]), _BATCH_ROWS):
-        end = min(begin + _BATCH_ROWS, int(ends[-1]))
+    for begin in range(0, int(ends[-1]), BATCH_ROWS):
+        end = min(begin + BATCH_ROWS, int(ends[-1]))
         first, last = np.searchsorted(ends, [begin, end - 1], side="right")
         among = slice(first, last + 1)
         times = np.minimum(ends[among], end) - np.maximum(begins[among], begin)

@@ -191,6 +191,11 @@ class Warehouse:
             return set()
         return self._alive(loaded) | self._logged(loaded)
 
+    def alive(self, table: str) -> set[Path]:
+        """Every file that a table's present metadata needs, itself included."""
+        loaded = self._load(table)
+        return self._alive(loaded) if loaded else set()
+
     @staticmethod
     def _logged(loaded: Table) -> set[Path]:
         """Metadata files of before that are still there."""

@@ -1,0 +1,235 @@
+"""Inference and membership: what the published table tells of people whose acceleration is known.
+
+Whoever can guess a value for people who are not in the table as well as for those who are has
+learnt about people, not about these people. So what counts is the excess over the controls.
+M. Giomi et al., "A Unified Framework for Quantifying Privacy Risk in Synthetic Data", Proceedings
+on Privacy Enhancing Technologies 2023(2), measures attacks by controls in the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.coding import Coder
+from stedi.privacy.grid import Grid
+from stedi.privacy.mondrian import Floats, Longs
+from stedi.privacy.publication import Raw
+from stedi.privacy.search import points
+
+FEWEST_PEOPLE = 30
+"""In the table and outside it: of fewer nothing can be told."""
+CLOSE = (0.01, 0.05, 0.10)
+"""How near a guess must come, in shares of the span of nine tenths of the published values."""
+RESAMPLES = 1_000
+_NEAREST_OF = 3_000
+"""Rows of each group that an attacker without a table of boxes tries: each takes a long search."""
+_SEED = 20_260_101
+
+Bools = npt.NDArray[np.bool_]
+Matrix = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Guess:
+    """One way of guessing: how often it is right in the table and outside, and the difference.
+
+    The interval holds the excess with 95 % for all ways at once (Bonferroni), by a bootstrap over
+    people.
+    """
+
+    way: str
+    in_table: float
+    controls: float
+    excess: float
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True)
+class Membership:
+    """How well people in the table are told from others, by how near their readings lie to it.
+
+    0.5 is guessing, 1 certainty. The interval is of 95 %, by a bootstrap over people.
+    """
+
+    auc: float
+    lower: float
+    upper: float
+
+
+def guesses(evidence: Evidence) -> list[Guess] | None:
+    """Guess the target from the axes; None where there is no target, or too few people."""
+    targets, target = _both(evidence), evidence.publication.target
+    if targets is None or target is None:
+        return None
+    held = _Held.of(evidence, Grid(target))
+    inside, outside = (list(held.rights(one)) for one in targets)
+    tail = 2.5 / len(inside)
+    found = []
+    for (way, right), (_, control) in zip(inside, outside, strict=True):
+        excess = targets[0].resampled_rates(right) - targets[1].resampled_rates(control)
+        lower, upper = np.percentile(excess, [tail, 100 - tail])
+        rates = float(right.mean()), float(control.mean())
+        found.append(Guess(way, *rates, rates[0] - rates[1], float(lower), float(upper)))
+    return found
+
+
+def membership(evidence: Evidence) -> Membership | None:
+    """Tell who is in the table; None where there are too few people."""
+    targets = _both(evidence)
+    if targets is None:
+        return None
+    axes = [axis.column for axis in evidence.publication.axes]
+    groups = _groups(evidence)[0]
+    scale = np.maximum(groups.std(axis=0), 1e-12)
+
+    def nearness(one: _Targets) -> Floats:
+        """By person, how near readings lie to the published values that stand for them."""
+        own = np.column_stack([one.raw.columns[name] for name in axes])
+        return -one.mean_by_person((np.abs(own - groups[one.group]) / scale).sum(axis=1))
+
+    inside, outside = (nearness(one) for one in targets)
+    rng = np.random.default_rng(_SEED)
+    resampled = [
+        _auc(rng.choice(inside, len(inside)), rng.choice(outside, len(outside)))
+        for _ in range(RESAMPLES)
+    ]
+    lower, upper = np.percentile(resampled, [2.5, 97.5])
+    return Membership(_auc(inside, outside), float(lower), float(upper))
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """Rows that are attacked, both of whose sides are one person's; people are numbered from 0.
+
+    `group` is what an attacker takes each row for: the group of equal published axes, by the table
+    of boxes or else by what lies nearest.
+    """
+
+    raw: Raw
+    person: Longs
+    people: int
+    group: Longs
+
+    @classmethod
+    def of(cls, raw: Raw, evidence: Evidence) -> _Targets:
+        rows = np.flatnonzero(raw.people[0] == raw.people[-1])
+        known, person = np.unique(raw.people[0][rows], return_inverse=True)
+        own = raw.taken(rows)
+        group = _by_boxes(own, evidence)
+        if group is None:
+            rng = np.random.default_rng(_SEED)
+            some = rng.choice(len(rows), min(len(rows), _NEAREST_OF), replace=False)
+            own, person = own.taken(some), person[some]
+            group = _nearest(own, evidence)
+        return cls(own, person, len(known), group)
+
+    def mean_by_person(self, values: Floats) -> Floats:
+        """The mean of each person who has rows here."""
+        rows = np.bincount(self.person, minlength=self.people)
+        sums = np.bincount(self.person, weights=values, minlength=self.people)
+        means: Floats = sums[rows > 0] / rows[rows > 0]
+        return means
+
+    def resampled_rates(self, right: Bools) -> Floats:
+        """How often a guess is right in each of the samples of people."""
+        rights = np.bincount(self.person, weights=right, minlength=self.people)
+        rows = np.bincount(self.person, minlength=self.people)
+        rng = np.random.default_rng(_SEED)
+        rates = np.empty(RESAMPLES)
+        for n in range(RESAMPLES):
+            drawn = rng.integers(self.people, size=self.people)
+            rates[n] = rights[drawn].sum() / max(rows[drawn].sum(), 1)
+        return rates
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What the published table holds of the target, by group; values are numbers of its grid."""
+
+    grid: Grid
+    likelier_band: Longs
+    most_frequent: Floats
+    median: Floats
+    span: float
+
+    @classmethod
+    def of(cls, evidence: Evidence, grid: Grid) -> _Held:
+        groups, group = _groups(evidence)
+        published = evidence.published[grid.column]
+        least, most = np.quantile(grid.positions(published), [0.05, 0.95])
+        values, counts = grid.positions(evidence.values[grid.column]), evidence.rows_by_class
+        bands = np.zeros((len(groups), len(grid.bands)), np.int64)
+        np.add.at(bands, (group, grid.band(np.floor(values).astype(np.int32))), counts)
+        by_value = np.lexsort((values, group))
+        begins, ends = (
+            np.searchsorted(group[by_value], np.arange(len(groups)), side=side)
+            for side in ("left", "right")
+        )
+        running = np.concatenate([[0], np.cumsum(counts[by_value])])
+        middle = np.searchsorted(running, (running[begins] + running[ends]) / 2, side="left") - 1
+        by_count = np.lexsort((values, -counts, group))
+        return cls(
+            grid,
+            bands.argmax(axis=1),
+            values[by_count][begins],
+            values[by_value][np.clip(middle, begins, ends - 1)],
+            float(most - least),
+        )
+
+    def rights(self, targets: _Targets) -> Iterator[tuple[str, Bools]]:
+        """Ways to guess, each with the rows for which it is right."""
+        numbers, _ = self.grid.numbers(targets.raw.columns[self.grid.column])
+        if len(self.grid.bands) > 1:
+            yield "band", self.likelier_band[targets.group] == self.grid.band(numbers)
+        for way, guess in (("most frequent value", self.most_frequent), ("median", self.median)):
+            off = np.abs(guess[targets.group] - numbers)
+            for share in CLOSE:
+                yield f"{way}, within {share:.0%}", off <= share * self.span
+
+
+def _both(evidence: Evidence) -> tuple[_Targets, _Targets] | None:
+    """People in the table, and others."""
+    if evidence.controls is None:
+        return None
+    inside, outside = (_Targets.of(raw, evidence) for raw in (evidence.raw, evidence.controls))
+    return (inside, outside) if min(inside.people, outside.people) >= FEWEST_PEOPLE else None
+
+
+def _groups(evidence: Evidence) -> tuple[Matrix, Longs]:
+    """Published axes that differ, and which of them each class has."""
+    axes = [evidence.values[axis.column] for axis in evidence.publication.axes]
+    groups, group = np.unique(np.column_stack(axes), axis=0, return_inverse=True)
+    return groups, group
+
+
+def _by_boxes(raw: Raw, evidence: Evidence) -> Longs | None:
+    if evidence.boxes is None or raw.rows == 0:
+        return None
+    on_grid = points(evidence.publication, raw.columns, raw.people)
+    coder = Coder(evidence.boxes, on_grid)
+    class_of_box = np.empty(coder.boxes, np.int64)
+    class_of_box[coder.box_of_class] = np.arange(evidence.class_count)
+    found: Longs = _groups(evidence)[1][class_of_box[coder.boxes_of(on_grid.rows)]]
+    return found
+
+
+def _nearest(raw: Raw, evidence: Evidence) -> Longs:
+    groups, _ = _groups(evidence)
+    scale = np.maximum(groups.std(axis=0), 1e-12)
+    own = np.column_stack([raw.columns[axis.column] for axis in evidence.publication.axes])
+    away = (((groups - row) / scale) ** 2 for row in own)
+    return np.array([int(one.sum(axis=1).argmin()) for one in away], np.int64)
+
+
+def _auc(inside: Floats, outside: Floats) -> float:
+    """The chance that one inside scores higher than one outside (Mann and Whitney's U)."""
+    ordered = np.sort(outside)
+    below = np.searchsorted(ordered, inside, side="left")
+    ties = np.searchsorted(ordered, inside, side="right") - below
+    return float((below + ties / 2).mean() / len(outside))

@@ -1,0 +1,107 @@
+"""Checks on what is stored: nothing but midpoints, sorted, in boxes that were cut blind."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.coding import BoxesOverlap, Coder
+from stedi.privacy.grid import Grid
+from stedi.privacy.publication import BATCH_ROWS
+from stedi.privacy.search import points
+
+CHECKS = ("columns", "midpoints", "order", "boxes", "rows", "files")
+"""Names of the checks: what is published, its values, its order, the boxes, the rows, the bytes."""
+_METADATA = {b"ARROW:schema"}
+
+
+def columns_problems(evidence: Evidence) -> Iterator[str]:
+    """Columns that are not declared, or are missing."""
+    declared = {one.column for one in evidence.publication.coarsened}
+    for name in sorted(declared.symmetric_difference(evidence.published)):
+        yield f"column {name} is {'missing' if name in declared else 'published undeclared'}"
+
+
+def midpoints_problems(evidence: Evidence) -> Iterator[str]:
+    """Values that are not half-way between two numbers of their grid, or not in their range."""
+    for one in evidence.publication.coarsened:
+        if one.column not in evidence.published:
+            continue
+        off = int(np.count_nonzero(~Grid(one).is_midpoint(evidence.published[one.column])))
+        if off:
+            yield f"{off:,} values of {one.column} are not midpoints of the grid"
+        if evidence.boxes is not None:
+            box = evidence.boxes[one.column]
+            astray = (box.values < box.begins) | (box.values >= box.ends)
+            if astray.any():
+                yield f"{int(astray.sum()):,} values of {one.column} lie outside their boxes"
+
+
+def order_problems(evidence: Evidence) -> Iterator[str]:
+    """Rows that are not in the order of their values: any other order could tell something."""
+    columns = list(evidence.published.values())
+    earlier = np.zeros(max(len(columns[0]) - 1, 0), np.bool_)
+    undecided = ~earlier
+    for column in columns:
+        earlier |= undecided & (column[1:] < column[:-1])
+        undecided &= column[1:] == column[:-1]
+    if earlier.any():
+        yield f"{int(earlier.sum()):,} rows are not in the order of their values"
+
+
+def boxes_problems(evidence: Evidence) -> Iterator[str]:
+    """Boxes that overlap, leave a row out, or reach across a declared edge.
+
+    Boxes of the axes that overlap were cut with an eye on the target: then the axes of a row tell
+    its target.
+    """
+    publication = evidence.publication
+    if evidence.boxes is None:
+        yield "there is no table of boxes"
+        return
+    try:
+        on_grid = points(publication, evidence.raw.columns, evidence.raw.people)
+        Coder(evidence.boxes, on_grid).classes_of(on_grid.rows)
+    except BoxesOverlap as problem:
+        yield str(problem)
+    for one in publication.coarsened:
+        box = evidence.boxes[one.column]
+        for edge in one.edges:
+            across = int(np.count_nonzero((box.begins < edge - one.grid / 2) & (box.ends > edge)))
+            if across:
+                yield f"{across:,} classes reach across {one.column} = {edge:.15g}"
+
+
+def rows_problems(evidence: Evidence) -> Iterator[str]:
+    """Rows that are published but shouldn't be, or should be but aren't."""
+    names = [name for name in evidence.values if name in evidence.published]
+    wanted = np.column_stack([evidence.values[name] for name in names])
+    classes, place = np.unique(wanted, axis=0, return_inverse=True)
+    counts = np.zeros(len(classes), np.int64)
+    np.add.at(counts, place, evidence.rows_by_class)
+    found, held = np.unique(
+        np.column_stack([evidence.published[name] for name in names]), axis=0, return_counts=True
+    )
+    if classes.shape != found.shape or (classes != found).any() or (counts != held).any():
+        yield "the rows published are not the rows behind them, coded with the table of boxes"
+
+
+def files_problems(paths: Sequence[Path], folder: Path, alive: Collection[Path]) -> Iterator[str]:
+    """What files tell beside their values: their number, their parts, what they note, leftovers."""
+    if len(paths) > 1:
+        yield f"there are {len(paths)} files, where one tells nothing"
+    for path in paths:
+        metadata = pq.read_metadata(path)
+        groups = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
+        if any(rows != BATCH_ROWS for rows in groups[:-1]) or groups[-1] > BATCH_ROWS:
+            yield f"{path.name}: its row groups are not of {BATCH_ROWS:,} rows"
+        noted = set(metadata.metadata or {}) - _METADATA
+        if noted:
+            yield f"{path.name}: notes {len(noted)} things that are no values"
+    left = [p for p in sorted(folder.rglob("*")) if p.is_file() and p not in alive]
+    if left:
+        yield f"{len(left)} files of earlier publications are still there"
