@@ -57,8 +57,10 @@ class Derivation:
                 for name in self._read_by(transform):
                     self._declare(name, versions[name])
                 versions[table] = self._build(transform, inputs, reason)
-            if self.declarations.contracts[table].is_published:
-                remove_outdated(self.warehouse, table)
+            contract = self.declarations.contracts[table]
+            if contract.is_published:
+                if reason or self.warehouse.has_history(table):
+                    remove_outdated(self.warehouse, table, contract.location)
                 self._note_withheld(versions[table])
 
     def _note_withheld(self, version: Version | None) -> None:

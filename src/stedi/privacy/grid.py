@@ -83,6 +83,9 @@ class Grid:
     def _number(self, values: Floats) -> Floats:
         with np.errstate(over="ignore"):
             numbers: Floats = np.floor((values - self._origin) / self._grid + 0.5) - self._first
+            # Half-way between two numbers rounding decides; an edge is told by comparison, always.
+            numbers += values >= self._values(2 * numbers + 1)
+            numbers -= values < self._values(2 * numbers - 1)
         return numbers
 
     def _values(self, halves: Floats) -> Floats:

@@ -76,13 +76,19 @@ def publish(
     without a person.
     """
     raw = fetch_raw(engine, exp.to_table(candidate), publication)
+    return write_published(raw, publication, fields, folder, boxes)
+
+
+def write_published(
+    raw: Raw, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+) -> Published:
+    """Write rows, made anonymous, to new files in a fresh folder, and their table of boxes."""
     if raw.rows == 0:
         return Published([], None, 0, None, {})
     found = points(publication, raw.columns, raw.people)
     missing = "; ".join(shortcomings(found, publication))
     if missing:
         return Published([], None, raw.rows, missing, {})
-    del raw
     partition = search(found, publication)
     ranges = table_of_boxes(publication, partition)
     names = [field.name for field in fields]

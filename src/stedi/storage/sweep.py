@@ -19,35 +19,35 @@ def boxes_folder(root: Path) -> Path:
     return root / MACHINERY / "boxes"
 
 
-def remove_outdated(warehouse: Warehouse, published: str) -> None:
-    """Remove what a published table was before: its older snapshots, and their tables of boxes."""
+def remove_outdated(warehouse: Warehouse, published: str, location: str) -> None:
+    """Remove what a published table was before, and whatever else lies in its folder."""
     warehouse.forget_history(published)
-    _sweep_boxes(warehouse, published)
+    _sweep_table(warehouse, published, location)
 
 
 def sweep(warehouse: Warehouse, locations: Mapping[str, str]) -> int:
     """Delete strays below the tables' folders (`locations` by table); returns how many."""
     shutil.rmtree(scratch_folder(warehouse.root), ignore_errors=True)
+    return sum(_sweep_table(warehouse, table, location) for table, location in locations.items())
+
+
+def _sweep_table(warehouse: Warehouse, table: str, location: str) -> int:
     strays = 0
-    for table, location in locations.items():
-        _sweep_boxes(warehouse, table)
-        referenced = warehouse.referenced(table)
-        for part in ("data", "metadata"):
-            for path in sorted((warehouse.root / location / part).rglob("*"), reverse=True):
-                if path.is_dir():
-                    _remove_if_empty(path)
-                elif path not in referenced:
-                    path.unlink()
-                    strays += 1
-    return strays
-
-
-def _sweep_boxes(warehouse: Warehouse, table: str) -> None:
+    referenced = warehouse.referenced(table)
+    for part in ("data", "metadata"):
+        for path in sorted((warehouse.root / location / part).rglob("*"), reverse=True):
+            if path.is_dir():
+                _remove_if_empty(path)
+            elif path not in referenced:
+                path.unlink()
+                strays += 1
     version = warehouse.version(table)
     present = version.notes.get("boxes") if version else None
     for path in boxes_folder(warehouse.root).glob(f"{table}-*.parquet"):
         if path.name != present:
             path.unlink(missing_ok=True)
+            strays += 1
+    return strays
 
 
 def _remove_if_empty(folder: Path) -> None:

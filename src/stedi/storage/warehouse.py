@@ -161,6 +161,11 @@ class Warehouse:
             for path in outdated - self._alive(loaded):
                 path.unlink(missing_ok=True)
 
+    def has_history(self, table: str) -> bool:
+        """Whether anything is left of what a table was before."""
+        loaded = self._load(table)
+        return loaded is not None and (len(loaded.snapshots()) > 1 or bool(self._logged(loaded)))
+
     def prepare(self) -> None:
         """Make the catalog if need be, and load what commits need, before there is any to make."""
         import pyiceberg.io.fsspec  # noqa: F401 - what the catalog would load at the first commit

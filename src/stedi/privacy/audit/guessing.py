@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stedi.privacy.audit.evidence import Evidence
-from stedi.privacy.coding import Coder
+from stedi.privacy.coding import BoxesOverlap, Coder
 from stedi.privacy.grid import Grid
 from stedi.privacy.mondrian import Floats, Longs
 from stedi.privacy.publication import Raw
@@ -212,10 +212,14 @@ def _by_boxes(raw: Raw, evidence: Evidence) -> Longs | None:
     if evidence.boxes is None or raw.rows == 0:
         return None
     on_grid = points(evidence.publication, raw.columns, raw.people)
-    coder = Coder(evidence.boxes, on_grid)
+    try:
+        coder = Coder(evidence.boxes, on_grid)
+        box = coder.boxes_of(on_grid.rows)
+    except BoxesOverlap:
+        return None
     class_of_box = np.empty(coder.boxes, np.int64)
     class_of_box[coder.box_of_class] = np.arange(evidence.class_count)
-    found: Longs = _groups(evidence)[1][class_of_box[coder.boxes_of(on_grid.rows)]]
+    found: Longs = _groups(evidence)[1][class_of_box[box]]
     return found
 
 
