@@ -53,7 +53,8 @@ $(BIN)/python:
 $(VENV)/.stedi: requirements.lock pyproject.toml | $(BIN)/python
 	$(PIP) install --require-hashes -r requirements.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
-	$(BIN)/python -c 'from stedi.landing.columns import prepare; prepare()'  # compiles the scan
+	$(BIN)/python -c 'from stedi.landing.columns import prepare; prepare()'  # compiles the scan,
+	$(BIN)/python -c 'from stedi.privacy.search import prepare; prepare()'  # and the search
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.stedi

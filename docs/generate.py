@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from stedi.contracts import Column, Contract
+from stedi.contracts import Column, Contract, Publication
 from stedi.ddl import ddl
 from stedi.declared import Declarations, packaged, read_declarations
 from stedi.landing.reasons import EXPLANATIONS
@@ -110,6 +110,8 @@ def _contract(contract: Contract) -> Iterator[str]:
         about = " ".join([column.description, *_limits(column)])
         yield f"| {column.name} |{key} {type_} | {column.classification} | {about} |"
     yield ""
+    if contract.publication:
+        yield from _publication(contract.publication)
     if contract.rules or any(column.unique for column in contract.columns):
         yield from ("Held to with every run:", "")
         yield from (f"- `{c.name}` is unique (stops the run)" for c in contract.columns if c.unique)
@@ -117,6 +119,34 @@ def _contract(contract: Contract) -> Iterator[str]:
             does = "stops the run" if rule.severity == "error" else "is noted"
             yield f"- `{rule.name}` ({does}): {rule.description}"
         yield ""
+
+
+def _publication(publication: Publication) -> Iterator[str]:
+    k, people = publication.k, " and by ".join(f"`{name}`" for name in publication.people)
+    yield (
+        f"Published in classes of equal rows. Each has rows of at least {k} different people, and "
+        f"no person more than 1/{k} of them, counted by {people}. Values are coarsened to ranges "
+        "of these grids and published as the middle of their range:"
+    )
+    yield ""
+    yield "| column | from | to | step | always an edge | |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for one in publication.coarsened:
+        how = "cut within boxes" if one == publication.target else "cut into boxes"
+        edges = ", ".join(f"{edge:,.15g}" for edge in one.edges)
+        yield (
+            f"| {one.column} | {one.minimum:,.15g} | {one.maximum:,.15g} | {one.grid:.15g} | "
+            f"{edges} | {how} |"
+        )
+    yield ""
+    yield (
+        f"A box has rows of at least {publication.people_per_box} people on either side of each "
+        "edge, or none there. What is worked out beside the published columns and left out:"
+    )
+    yield ""
+    for column in publication.working_columns:
+        yield f"- `{column.name}` ({column.classification}): {column.description}"
+    yield ""
 
 
 def _limits(column: Column) -> Iterator[str]:

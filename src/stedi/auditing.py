@@ -71,7 +71,7 @@ def _evidence(
 ) -> Evidence:
     publication = contract.publication
     assert publication is not None
-    raw, controls = _rows(warehouse, declarations, contract)
+    raw, controls = rows_behind(warehouse, declarations, contract)
     names = [one.column for one in publication.coarsened]
     path = boxes_folder(warehouse.root) / str(version.notes.get("boxes"))
     try:
@@ -96,7 +96,7 @@ def _evidence(
     )
 
 
-def _rows(
+def rows_behind(
     warehouse: Warehouse, declarations: Declarations, contract: Contract
 ) -> tuple[Raw, Raw | None]:
     """The rows behind a published table, and those of people who are not in it."""

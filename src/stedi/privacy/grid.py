@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from stedi.compiled import compiled, inlined
 from stedi.contracts import Coarsened
 from stedi.privacy.mondrian import Floats, Ints
 
@@ -22,8 +23,10 @@ class Grid:
         # 1,000 values to 1 are exact, of a thousandth there is no double.
         per_unit = round(1 / declared.grid)
         self._per_unit = per_unit if abs(per_unit * declared.grid - 1) < 1e-12 else 0
-        edges = sorted(self._number(np.array([edge]))[0] for edge in declared.edges)
-        begins = [0, *(int(edge) for edge in edges if 0 < edge < self.size)]
+        edges = sorted(
+            _nearest((edge - declared.origin) / declared.grid) for edge in declared.edges
+        )
+        begins = [0, *(edge - self._first for edge in edges if edge > self._first)]
         ends = [*(begin - 1 for begin in begins[1:]), self.size - 1]
         self.bands: Ints = np.array([begins, ends], np.int32).T.copy()
         """The first and last number of each band between declared edges."""
@@ -33,9 +36,14 @@ class Grid:
 
         Those become the first or last number of the grid.
         """
-        numbers = self._number(values)
-        beyond = int(np.count_nonzero((numbers < 0) | (numbers >= self.size)))
-        return np.clip(numbers, 0, self.size - 1).astype(np.int32), beyond
+        numbers = np.empty(len(values), np.int32)
+        return numbers, self.number(values, numbers)
+
+    def number(self, values: Floats, numbers: Ints) -> int:
+        """Write the numbers of values to where there is room for them; gives as `numbers` does."""
+        return _number(
+            values, self._origin, self._grid, self._per_unit, self._first, self.size, numbers
+        )
 
     def band(self, numbers: Ints) -> Ints:
         """The band that each number lies in."""
@@ -80,14 +88,6 @@ class Grid:
         found: Bools = inside & (self._values(whole) == values)
         return found
 
-    def _number(self, values: Floats) -> Floats:
-        with np.errstate(over="ignore"):
-            numbers: Floats = np.floor((values - self._origin) / self._grid + 0.5) - self._first
-            # Half-way between two numbers rounding decides; an edge is told by comparison, always.
-            numbers += values >= self._values(2 * numbers + 1)
-            numbers -= values < self._values(2 * numbers - 1)
-        return numbers
-
     def _values(self, halves: Floats) -> Floats:
         """The values of numbers that are given doubled."""
         doubled = halves + 2.0 * self._first
@@ -98,3 +98,35 @@ class Grid:
 
 def _nearest(number: float) -> int:
     return int(np.floor(number + 0.5))
+
+
+@compiled
+def _number(
+    values: Floats, origin: float, grid: float, per_unit: int, first: int, size: int, numbers: Ints
+) -> int:
+    beyond = 0
+    for n in range(len(values)):
+        value = values[n]
+        number = np.floor((value - origin) / grid + 0.5)
+        # Half-way between two numbers rounding decides; an edge is told by comparison, always.
+        if value >= _value(2 * number + 1, origin, grid, per_unit):
+            number += 1
+        elif value < _value(2 * number - 1, origin, grid, per_unit):
+            number -= 1
+        number -= first
+        if number < 0:
+            beyond += 1
+            numbers[n] = 0
+        elif number >= size:
+            beyond += 1
+            numbers[n] = size - 1
+        else:
+            numbers[n] = np.int32(number)
+    return beyond
+
+
+@inlined
+def _value(doubled: float, origin: float, grid: float, per_unit: int) -> float:
+    if per_unit:
+        return origin + doubled / (2 * per_unit)
+    return origin + doubled * (grid / 2)

@@ -62,7 +62,7 @@ class Found(NamedTuple):
     numbers: Longs
 
 
-def room(rows: int, people: int, bands: int, axes: int) -> Room:
+def new_room(rows: int, people: int, bands: int, axes: int) -> Room:
     """Room for so many rows of so many people."""
     return Room(
         counts=np.zeros((2, 2, bands, people), np.int32),
@@ -76,7 +76,7 @@ def room(rows: int, people: int, bands: int, axes: int) -> Room:
     )
 
 
-def found(most: int, axes: int) -> Found:
+def new_found(most: int, axes: int) -> Found:
     """Room for at most so many classes."""
     return Found(
         np.empty((most, 4 * axes), np.int32), np.empty((most, 6), np.int64), np.zeros(2, np.int64)

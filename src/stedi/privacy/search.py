@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import numpy as np
 
-from stedi.contracts import Publication
-from stedi.privacy import mondrian
+from stedi.contracts import Coarsened, Publication
 from stedi.privacy.grid import Grid
-from stedi.privacy.mondrian import AXES, BAND, REGION, SIDES, TARGET, Floats, Found, Ints, Longs
+from stedi.privacy.mondrian import (
+    AXES,
+    BAND,
+    SIDES,
+    TARGET,
+    Floats,
+    Found,
+    Ints,
+    Longs,
+    Room,
+    new_found,
+    new_room,
+    split,
+)
 
 _SHARE = 16
-"""Parts of the rows that are handed out to the cores, at least."""
+"""A box with a smaller part than this of a core's rows is cut to the end at once."""
 
 
 @dataclass(frozen=True)
@@ -57,10 +70,10 @@ def points(publication: Publication, columns: dict[str, Floats], people: Sequenc
     target = Grid(publication.target) if publication.target else None
     axes = tuple(Grid(axis) for axis in publication.axes)
     rows: Ints = np.zeros((len(people[0]), AXES + len(axes)), np.int32)
-    beyond = {}
-    for place, grid in ((TARGET, target), *enumerate(axes, start=AXES)):
-        if grid is not None:
-            rows[:, place], beyond[grid.column] = grid.numbers(columns[grid.column])
+    places = [*enumerate(axes, start=AXES), *([(TARGET, target)] if target else [])]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = pool.map(lambda at: at[1].number(columns[at[1].column], rows[:, at[0]]), places)
+        beyond = {grid.column: n for (_, grid), n in zip(places, found, strict=True)}
     if target is not None:
         rows[:, BAND] = target.band(rows[:, TARGET])
     sides, known = _numbered(people)
@@ -107,27 +120,57 @@ def search(found: Points, publication: Publication) -> Partition:
 
     Rows must be good as a whole: see `shortcomings`.
     """
-    cores = os.cpu_count() or 1
-    rows, axes = found.rows, len(found.axes)
-    sizes: Longs = np.array([grid.size for grid in found.axes], np.int64)
-    whole = np.array([[0, size - 1] for size in sizes], np.int64).ravel()
-    root: Longs = np.array([[0, len(rows), *whole]], np.int64)
-    later: Longs = np.empty((4 * _SHARE * cores, REGION + 2 * axes), np.int64)
+    work = _Work(found, publication)
+    whole = np.array([[0, grid.size - 1] for grid in found.axes], np.int64).ravel()
+    waiting = {work.submit(np.array([[0, len(found.rows), *whole]], np.int64))}
+    results = []
+    while waiting:
+        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        for one in done:
+            result, left = one.result()
+            results.append(result)
+            waiting |= {work.submit(node[None]) for node in left}
+    work.pool.shutdown()
+    return _united(results, len(found.axes))
 
-    def cut(nodes: Longs, stop: int) -> tuple[Found, int]:
-        size = int(nodes[:, 1].max() - nodes[:, 0].min())
-        result = mondrian.found(size // publication.k + 1, axes)
-        left = mondrian.split(
-            rows, nodes, later, stop, found.bands, sizes, publication.people_per_box,
-            publication.k, mondrian.room(size, found.people, len(found.bands), axes), result,
+
+def prepare() -> None:
+    """Let everything that is compiled be compiled now: for set-up, since it takes ten seconds."""
+    axis, target = Coarsened("x", 0, 7, 1), Coarsened("t", 0, 7, 1)
+    publication = Publication(1, 2, ("person",), target, (axis,), (), None)
+    values = np.arange(64).astype(np.float64) % 8
+    search(points(publication, {"x": values, "t": values}, [np.arange(64)]), publication)
+
+
+class _Work:
+    """Cuts boxes on all cores: a large one in two, which then wait, a small one to the end."""
+
+    def __init__(self, found: Points, publication: Publication) -> None:
+        cores, axes = os.cpu_count() or 1, len(found.axes)
+        self.pool = ThreadPoolExecutor(cores)
+        self._found, self._publication = found, publication
+        self._sizes: Longs = np.array([grid.size for grid in found.axes], np.int64)
+        self._small = len(found.rows) // (_SHARE * cores)
+        self._rooms: SimpleQueue[Room] = SimpleQueue()
+        for _ in range(cores):  # memory is taken only as far as it is used
+            self._rooms.put(new_room(len(found.rows), found.people, len(found.bands), axes))
+
+    def submit(self, node: Longs) -> Future[tuple[Found, Longs]]:
+        """Begin to cut a box; gives the boxes that are done, and those that are left."""
+        return self.pool.submit(self._cut, node)
+
+    def _cut(self, node: Longs) -> tuple[Found, Longs]:
+        size = int(node[0, 1] - node[0, 0])
+        result = new_found(size // self._publication.k + 1, len(self._sizes))
+        later: Longs = np.empty((2, node.shape[1]), np.int64)
+        stop = size - 1 if size > self._small else 0
+        own = self._rooms.get()
+        left = split(
+            self._found.rows, node, later, stop, self._found.bands, self._sizes,
+            self._publication.people_per_box, self._publication.k, own, result,
         )  # fmt: skip
-        return result, left
-
-    first, left = cut(root, len(rows) // (_SHARE * cores))
-    nodes = sorted(later[:left].copy(), key=lambda node: int(node[0] - node[1]))  # largest first
-    with ThreadPoolExecutor(cores) as pool:
-        others = pool.map(lambda node: cut(node[None], 0)[0], nodes)
-        return _united([first, *others], axes)
+        self._rooms.put(own)
+        return result, later[:left]
 
 
 def _united(found: Sequence[Found], axes: int) -> Partition:
