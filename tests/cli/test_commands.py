@@ -208,3 +208,23 @@ def test_quarantine_list_show_and_replay(root: Path) -> None:
     assert listing == {"count": 0, "groups": [], "pieces": []}
     report = json.loads(stedi("quarantine", "replay", "--json", "--root", root))
     assert report["before"] == report["after"] == {}
+
+
+def test_what_was_set_aside_does_not_reach_the_terminal_as_commands(root: Path) -> None:
+    landing = root / "accelerometer" / "landing"
+    (landing / "odd\x1b[31m.json").write_bytes(b"\x1b]0;title\x07 {\n")
+    stedi("run", "--root", root)
+    for raw in ((), ("--raw",)):
+        output = stedi("quarantine", "list", *raw, "--root", root)
+        assert "\\x1b" in output
+        assert "\x1b" not in output
+        assert "\x07" not in output
+
+
+def test_single_kinds_of_defects_can_be_planted(tmp_path: Path) -> None:
+    stedi("simulate", tmp_path / "one", "--customers", "100", "--defects", "cut off=2", "--quiet")
+    truth = json.loads((tmp_path / "one" / "truth.json").read_text())
+    seed = truth["profiles"]["seed"]
+    assert seed["sources"]["customer"]["quarantined"] == {"cut off": 2}
+    assert "--defects" in stedi("simulate", tmp_path / "two", "--defects", "some", check=2)
+    assert "no defect frogs" in stedi("simulate", tmp_path / "two", "--defects", "frogs=1", check=2)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import gzip
 import os
+from pathlib import Path
 
 import pytest
 import zstandard
 
 from stedi import Lakehouse, LandingError
+from stedi.landing.records import RecordReader
 from tests import small
 from tests.conftest import Land, rows
-from tests.landing.parsing import parse
+from tests.landing.parsing import CONTRACTS, parse
 
 GOOD = b'{"sensorReadingTime":1,"serialNumber":"S","distanceFromObject":5}'
 NOISE = b'{"sensorReadingTime":7,"serialNumber":"S-7","distanceFromObject":250}\n'
@@ -170,3 +172,59 @@ def test_a_name_that_is_not_utf8_and_a_link_to_itself_are_refused_plainly(
     (path.parent / "loop.json").symlink_to(path.parent / "loop.json")
     with pytest.raises(LandingError, match="symbolic link"):
         lakehouse.run()
+
+
+def test_a_landing_folder_outside_of_the_root_is_refused(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "one.json").write_bytes(GOOD)
+    (lakehouse.root / "step_trainer").mkdir()
+    (lakehouse.root / "step_trainer" / "landing").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(LandingError, match=r"leads out of .* stedi ingest"):
+        lakehouse.run()
+
+
+@pytest.mark.parametrize("name", ["one.JSON.GZ", "one.Zst"])
+def test_an_archive_is_known_by_its_name_in_any_case(name: str) -> None:
+    pack = gzip.compress if name.endswith("GZ") else zstandard.ZstdCompressor().compress
+    found = parse("step_trainer", pack(GOOD), name)
+    assert (len(found.records), found.pieces) == (1, [])
+
+
+def test_an_archive_that_looks_back_far_is_read() -> None:
+    parameters = zstandard.ZstdCompressionParameters(window_log=28, enable_ldm=True)
+    packed = zstandard.ZstdCompressor(compression_params=parameters).compress(GOOD)
+    found = parse("step_trainer", packed, "one.json.zst")
+    assert (len(found.records), found.pieces) == (1, [])
+
+
+GOOD_LINE = b'{"user":"a","timestamp":1,"x":1,"y":2,"z":3},\n'
+
+
+def test_a_record_cut_off_in_a_list_costs_no_other() -> None:
+    lines = 100_000
+    content = b'{"x":[\n' + GOOD_LINE * lines
+    found = parse("accelerometer", content)
+    assert len(found.records) == lines
+    assert [reason for reason, *_ in found.pieces] == ["cut off"]
+    many = parse("accelerometer", (b'{"x":[\n' + GOOD_LINE * 1_000) * 30)
+    assert len(many.records) == 30_000
+    assert len(many.pieces) == 30
+
+
+@pytest.mark.parametrize(
+    ("email", "suspended"),
+    [
+        (b'"ann@x.com"', "ann@x.com"),
+        (b'"ann@x.com', None),  # where it ends nobody can say: noted as unreadable
+        (b'"ann@x.com" ', "ann@x.com"),
+        (b'"ann\\u0040x.com"', "ann@x.com"),
+        (b'"ann\\n@x.com"', None),
+    ],
+)
+def test_whom_a_broken_record_is_about_is_read_only_where_its_text_is_whole(
+    email: bytes, suspended: str | None
+) -> None:
+    broken = b'{"customerName":"Ann","email":%s,"phone":"1","birthDay":oops}' % email
+    assert RecordReader(CONTRACTS["customer"]).piece("not JSON", broken).subject == suspended

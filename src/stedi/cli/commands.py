@@ -141,14 +141,18 @@ def simulate(
         typer.Option("--people", help="People walk, change their minds, share Step Trainers."),
     ] = False,
     defects: Annotated[
-        int, typer.Option(metavar="N", help="Plant N of each kind of defect in each source.")
-    ] = 0,
+        list[str] | None,
+        typer.Option(
+            metavar="N",
+            help="Plant N of each kind of defect in each source; KIND=N plants N of one kind.",
+        ),
+    ] = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Write landing data at any size, and in truth.json what is to be found in it."""
     simulated = Lakehouse.simulate(
-        folder, customers=customers, seed=seed, people=people, defects=defects
+        folder, customers=customers, seed=seed, people=people, defects=_defects(defects or [])
     )
     if as_json:
         _print_json(asdict(simulated))
@@ -158,6 +162,16 @@ def simulate(
             f"{simulated.accelerometer_records:,} accelerometer records in {simulated.files} files "
             f"below {folder}; {folder / 'truth.json'} counts what must be found in them"
         )
+
+
+def _defects(given: list[str]) -> int | dict[str, int]:
+    """How many of each kind, or by kind."""
+    try:
+        if len(given) == 1 and "=" not in given[0]:
+            return int(given[0])
+        return {kind: int(count) for kind, count in (one.rsplit("=", 1) for one in given)}
+    except ValueError:
+        raise typer.BadParameter("--defects takes a number, or KIND=N as often as needed") from None
 
 
 @app.command()

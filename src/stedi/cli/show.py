@@ -178,8 +178,10 @@ def quarantine(result: Quarantine, is_narrowed: bool) -> None:
         line(f"{reason}: {group.meaning}\n  Usually: {group.cause}")
     pieces = _table("place", "line", "bytes", "reason", "text")
     for piece in result.pieces:
-        text = piece.text.replace("\n", "⏎")
-        pieces.add_row(piece.place, f"{piece.line:,}", f"{piece.byte_length:,}", piece.reason, text)
+        text = _visible(piece.text.replace("\n", "⏎"))
+        pieces.add_row(
+            _visible(piece.place), f"{piece.line:,}", f"{piece.byte_length:,}", piece.reason, text
+        )
     if result.pieces:
         _print(pieces)
     if more := result.count - len(result.pieces):

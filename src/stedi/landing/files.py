@@ -32,13 +32,16 @@ def list_files(root: Path, source: str) -> list[LandingFile]:
     """All raw files of a source, by name; none where the folder isn't there.
 
     Names that begin with a dot or an underscore are not data, by the custom of Spark and Hive.
-    Raises `LandingError` where that is a file, and for symbolic links that lead out of it.
+    Raises `LandingError` where that is a file, and for symbolic links that lead out of it, or of
+    the root.
     """
     folder = landing_folder(root, source)
     if not folder.exists():
         return []
     if not folder.is_dir():
         raise LandingError(f"{folder} is a file; landing files lie in a folder of that name")
+    if not _leads_below(folder, root):
+        raise LandingError(f"{folder} leads out of {root}; copy the files there: stedi ingest")
     return sorted(_walk(folder, folder))
 
 

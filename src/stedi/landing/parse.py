@@ -370,7 +370,8 @@ def _refuse_changed(path: Path, file: LandingFile) -> None:
         stat = path.stat()
     except OSError:
         stat = None
-    if stat is None or (stat.st_size, stat.st_mtime_ns) != (file.size, file.modified):
+    known = (file.size, file.modified, file.changed)
+    if stat is None or (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) != known:
         raise LandingError(
             f"{path} changed while it was read; nothing of this load was kept. Deliver files "
             "under another name and rename them when they are whole, then run again"

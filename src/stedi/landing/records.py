@@ -142,6 +142,9 @@ class _Stretch:
                 if open_ and not (is_value and place == before_end):
                     # Nothing can begin here but another record: the one before lost its end.
                     return self._before_good(begin, place, most=place), "cut off"
+                if in_list and place - begin > _LONGEST_GARBAGE and self._begins_line(place):
+                    # A list that long, of records that begin lines, is none: its end was cut off.
+                    return self._before_good(begin, place, most=place), "cut off"
                 open_.append(text)
                 if len(open_) > _DEEPEST:
                     return self._before_good(begin, place), "object or list where a value belongs"
@@ -163,6 +166,12 @@ class _Stretch:
             before, before_end = text, token.end()
         self._need_last()
         return self._before_good(begin, end), "cut off"
+
+    def _begins_line(self, place: int) -> bool:
+        """Whether a record may begin there, and is the first of its line."""
+        before = self._data.rfind(b"\n", 0, place)
+        is_first = before >= 0 and not self._data[before:place].strip(_BLANK)
+        return is_first and self._is_good_object(place)
 
     def _line_or_object(self, begin: int) -> int:
         """Where what is no object ends."""
@@ -272,7 +281,9 @@ class _Shape:
         subject = contract.column(contract.subject) if contract.subject else None
         if subject is not None:
             key = (subject.json_key or subject.name).lower()
-            pattern = rb'"' + re.escape(key.encode()) + rb'"\s*:\s*("(?:[^"\\]|\\.)*")'
+            # A text behind which nothing that could follow stands has lost its quote.
+            text = rb'("(?:[^"\\]|\\.)*")(?=\s*(?:[,}\]]|$))'
+            pattern = rb'"' + re.escape(key.encode()) + rb'"\s*:\s*' + text
             self._subject = key, re.compile(pattern, re.IGNORECASE)
 
     def judge(self, value: object) -> Record | Reason:
@@ -299,7 +310,7 @@ class _Shape:
         values = [one for name, one in pairs if name.lower() == key]
         if not any(isinstance(one, str) for one in values):
             values = [_parse(text) for text in pattern.findall(raw)]
-        texts = [text for text in values if isinstance(text, str) and _is_text(text)]
+        texts = [text for text in values if isinstance(text, str) and _is_subject(text)]
         return "\n".join(dict.fromkeys(texts)) or None
 
     def _record(self, pairs: _Pairs) -> Record:
@@ -354,6 +365,11 @@ def _text(value: str, column: Column) -> str:
 def _is_text(value: str) -> bool:
     """Whether a string can be stored: JSON can spell half a surrogate pair, UTF-8 can't."""
     return _SURROGATE.search(value) is None
+
+
+def _is_subject(value: str) -> bool:
+    """Whether a text can stand on a line of its own; of others it is noted that nobody is named."""
+    return _is_text(value) and "\n" not in value
 
 
 def _is_number(text: str) -> bool:

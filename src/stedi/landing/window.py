@@ -19,16 +19,18 @@ LONGEST_RECORD = 1 << 28
 """A record with more bytes than this is set aside as cut off here."""
 PADDING = 1 << 11
 _PACKED_BYTES = 1 << 11
+_LARGEST_FRAME = 1 << 28
+"""Bytes that an archive may look back, which have to be kept in memory."""
 _DAMAGE = (zlib.error, zstandard.ZstdError)
 _COMPRESSIONS: Mapping[str, Callable[[], Any]] = {
     ".gz": lambda: zlib.decompressobj(wbits=31),
-    ".zst": lambda: zstandard.ZstdDecompressor().decompressobj(),
+    ".zst": lambda: zstandard.ZstdDecompressor(max_window_size=_LARGEST_FRAME).decompressobj(),
 }
 
 
 def is_packed(name: str) -> bool:
     """Whether a file of that name is an archive."""
-    return Path(name).suffix in _COMPRESSIONS
+    return Path(name).suffix.lower() in _COMPRESSIONS
 
 
 class Window:
@@ -52,7 +54,7 @@ class Window:
         self._file = path.open("rb", buffering=0)
         self._file.seek(begin)
         self._digest = digest
-        make = _COMPRESSIONS.get(path.suffix)
+        make = _COMPRESSIONS.get(path.suffix.lower())
         self._unpacked = self._unpack(make) if make else None
         self._left = memoryview(b"")
         self._block = 0
