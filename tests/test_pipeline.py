@@ -162,6 +162,26 @@ def test_files_with_the_same_bytes_count_once(small_lakehouse: Lakehouse, land: 
     assert small_lakehouse.status(verify=True).ok
 
 
+def test_files_with_the_same_bytes_count_once_whatever_secret_they_were_read_with(
+    small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small_lakehouse.run()
+    monkeypatch.setenv("STEDI_SECRET", "another")
+    land("customer", small.CUSTOMERS, name="again.json")
+    small_lakehouse.run()
+    assert counts(small_lakehouse)["customer_landing"] == 18
+    assert len(small_lakehouse.status().sources["customer"].copies) == 1
+
+
+def test_a_run_tells_how_many_rows_a_table_has_not_how_many_came(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    small_lakehouse.run()
+    land("step_trainer", [small.reading("S1", 1000, 215)], name="two.json")
+    rows = {built.table: built.rows for built in small_lakehouse.run().built}
+    assert rows["step_trainer_landing"] == 18
+
+
 def test_the_root_remembers_its_profile(small_lakehouse: Lakehouse) -> None:
     assert small_lakehouse.run(profile="strict").profile_changed is False
     assert small_lakehouse.run().built == ()

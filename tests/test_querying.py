@@ -142,3 +142,26 @@ def test_an_error_holds_no_persons_data(done: Lakehouse) -> None:
     with pytest.raises(QueryError) as caught:
         done.query("SELECT CAST(email AS BIGINT) FROM customer_landing").to_arrow()
     assert "@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT v.* FROM (SELECT 1 AS a) c, LATERAL duckdb_settings() v",
+        "SELECT v.* FROM (SELECT 1 AS a) c CROSS JOIN LATERAL query('SELECT 1') v",
+        "SELECT * FROM (SELECT 1 AS a) c, LATERAL parquet_metadata('x.parquet') v",
+        "SELECT current_setting('allowed_paths')",
+        "SELECT * FROM (DESCRIBE customer_trusted)",
+    ],
+)
+def test_nothing_is_told_of_the_engine(small_lakehouse: Lakehouse, sql: str) -> None:
+    small_lakehouse.run()
+    with pytest.raises(QueryError):
+        small_lakehouse.query(sql)
+
+
+def test_names_of_a_with_clause_are_the_same_in_any_case(small_lakehouse: Lakehouse) -> None:
+    small_lakehouse.run()
+    assert rows(
+        small_lakehouse, "WITH T AS (SELECT * FROM customer_trusted) SELECT COUNT(*) FROM t"
+    ) == [(8,)]

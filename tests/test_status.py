@@ -147,3 +147,29 @@ def test_a_run_at_work_is_noted_and_is_no_problem(done: Lakehouse) -> None:
     assert status.ok
     assert "running" in {note.code for note in status.notes}
     assert "running" not in {note.code for note in done.status().notes}
+
+
+@pytest.mark.parametrize("damage", ["gone", "garbage"])
+@pytest.mark.parametrize("table", ["loads", "quarantine"])
+def test_a_damaged_file_of_the_machinery_is_told_and_mended(
+    small_lakehouse: Lakehouse, land: Land, table: str, damage: str
+) -> None:
+    land("step_trainer", b"{ broken\n", name="broken.json")
+    small_lakehouse.run()
+    [path] = (small_lakehouse.root / "_stedi" / table / "data").rglob("*.parquet")
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"x" * path.stat().st_size)
+    status = small_lakehouse.status()
+    assert any(f"table {table}" in problem for problem in status.problems)
+    small_lakehouse.run(full=True)
+    status = small_lakehouse.status(verify=True)
+    assert status.ok, status.problems
+    assert counts(small_lakehouse) == small.SEED
+
+
+def test_a_table_is_stale_where_anything_it_is_made_from_is(done: Lakehouse, land: Land) -> None:
+    land("customer", small.CUSTOMERS[:1], name="new.json")
+    stale = {name for name, one in done.status().tables.items() if one.freshness == "stale"}
+    assert stale == {built.table for built in done.run().built}

@@ -7,7 +7,6 @@ import shutil
 from contextlib import suppress
 
 import numpy as np
-from sqlglot import exp
 
 from stedi.contracts import Contract
 from stedi.declared import Declarations
@@ -17,7 +16,7 @@ from stedi.privacy.audit import Audit, audit, nothing_published
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.boxes import read_boxes
 from stedi.privacy.coding import BoxesOverlap, Coder
-from stedi.privacy.publication import Raw, fetch_raw, read_published
+from stedi.privacy.publication import Raw, raw_rows, read_published
 from stedi.privacy.search import points
 from stedi.storage.sweep import boxes_folder, scratch_folder
 from stedi.storage.warehouse import Version, Warehouse
@@ -111,15 +110,11 @@ def rows_behind(
                 files = [str(file.path) for file in version.files] if version else []
                 engine.declare(name, declarations.schemas[name], files)
         return (
-            fetch_raw(engine, _subquery(select), contract.publication),
-            fetch_raw(engine, _subquery(others), contract.publication) if others else None,
+            raw_rows(engine.fetch(select), contract.publication),
+            raw_rows(engine.fetch(others), contract.publication) if others else None,
         )
     finally:
         engine.close()
         shutil.rmtree(scratch, ignore_errors=True)
         with suppress(OSError):
             scratch.parent.rmdir()  # the last one out
-
-
-def _subquery(query: exp.Query) -> exp.Expr:
-    return query.copy().subquery("pairs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 EngineName = Literal["duckdb", "spark"]
 DEFAULT_ROOT = "lakehouse"
 DEMO_CUSTOMERS = 956
+_ODD = re.compile(r"[#?\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
+"""What URIs, in which Iceberg's metadata names files, would take for something else."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,11 @@ class Lakehouse:
         self, root: str | Path = DEFAULT_ROOT, *, declarations: str | Path | None = None
     ) -> None:
         text = str(root)
-        if "://" in text or set("#?") & set(text):
-            raise UsageError(f"--root {text}: a local folder, without # or ? in its path")
+        if "://" in text or _ODD.search(text):
+            raise UsageError(
+                f"--root {text!a}: a local folder, without #, ?, control characters or %41 and the "
+                "like in its path"
+            )
         self.root = Path(root).absolute()
         if self.root.exists() and not self.root.is_dir():
             raise UsageError(f"--root {text}: not a folder")
@@ -321,6 +327,8 @@ class Lakehouse:
         from stedi.ddl import DEFAULT_LOCATION, ddl
 
         declarations = self._declared()
+        if location is not None and not re.fullmatch(r"s3://[a-z0-9.-]+(/[\w.=/-]*)?", location):
+            raise UsageError(f"--location {location}: as in s3://bucket/prefix, without quotes")
         if table is not None and table not in declarations.contracts:
             raise UsageError(f"no table {table}; there are {', '.join(declarations.contracts)}")
         contracts = [declarations.contracts[table]] if table else declarations.landing

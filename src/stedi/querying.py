@@ -107,7 +107,7 @@ def read_only(sql: str, declared: set[str]) -> exp.Query:
     tree = trees[0]
     if not isinstance(tree, exp.Query):
         raise QueryError(f"only SELECT can be run here, not {sql.split()[0].upper()[:20]}")
-    for forbidden in (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Pragma, exp.Set):
+    for forbidden in (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Pragma, exp.Set, exp.Describe):
         node = next((n for n in tree.find_all(forbidden) if not isinstance(n, exp.Query)), None)
         if node is not None:
             raise QueryError(f"only SELECT can be run here, not {node.key.upper()}")
@@ -116,6 +116,12 @@ def read_only(sql: str, declared: set[str]) -> exp.Query:
 
 
 def _only_declared(tree: exp.Query, declared: set[str]) -> None:
+    for lateral in tree.find_all(exp.Lateral):
+        if not isinstance(lateral.this, exp.Subquery | exp.Unnest):
+            raise QueryError(f"table functions can't be called: {lateral.sql(DIALECT)[:60]}")
+    for call in tree.find_all(exp.Anonymous):
+        if call.name.lower() in _OF_THE_ENGINE:
+            raise QueryError(f"{call.name.lower()} is no function of Athena's")
     own = {id(table) for table in _references_to_ctes(tree)}
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
@@ -133,12 +139,17 @@ def _only_declared(tree: exp.Query, declared: set[str]) -> None:
             raise QueryError(f"there is no table {table.name[:60]}; {hint}")
 
 
+_OF_THE_ENGINE = ("current_setting", "getvariable", "getenv", "query", "query_table")
+"""Functions of DuckDB's that tell of it, not of the tables."""
+
+
 def _references_to_ctes(tree: exp.Query) -> list[exp.Table]:
     """The table nodes that name a CTE in whose reach they stand."""
     found = []
     for scope in traverse_scope(tree):
+        names = {name.lower(): name for name in scope.cte_sources}
         for table in scope.tables:
-            if table.name in scope.cte_sources and not table.db:
+            if table.name.lower() in names and not table.db:
                 found.append(table)
     return found
 
@@ -159,6 +170,8 @@ def _syntax(sql: str, error: ParseError) -> str:
 
 def _plainly(error: Exception) -> str:
     """DuckDB's message without what only makes sense inside it, and without values of rows."""
+    if isinstance(error, duckdb.PermissionException):
+        return "the statement asks for what is no declared table"
     if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):
         return (
             f"the statement failed while it ran ({type(error).__name__}): a value is out of range, "

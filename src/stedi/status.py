@@ -9,15 +9,18 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from typing import Literal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
 from stedi import parquet
 from stedi.contracts import Contract
 from stedi.declared import Declarations
+from stedi.errors import StorageError
 from stedi.landing.files import LandingFile, landing_folder, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
@@ -93,8 +96,10 @@ class _Inspection:
         self.versions = {name: warehouse.version(name) for name in declarations.schemas}
         self.fingerprinter = Fingerprinter.of_user() if verify else None
         loads = self.versions["loads"]
-        self.loads = read_loads(file.path for file in loads.files) if loads else []
         self.problems: list[str] = []
+        self.loads: list[Load] = []
+        with self._noting_damage():
+            self.loads = read_loads(file.path for file in loads.files) if loads else []
         self.whys: dict[str, str] = {}
 
     def result(self) -> Status:
@@ -107,7 +112,10 @@ class _Inspection:
             version = self.versions[table]
             if version and (step := self._step(version)):
                 steps[table] = step
-        tables = {n: self._table(c) for n, c in self.declarations.contracts.items()}
+        # A table is stale where one that it is made from is: so these are looked at first.
+        order = [*(c.name for c in self.declarations.landing), *self.declarations.transforms]
+        found = {name: self._table(self.declarations.contracts[name]) for name in order}
+        tables = {name: found[name] for name in self.declarations.contracts}
         return Status(
             ok=not self.problems,
             profile=self.declarations.profile,
@@ -209,11 +217,25 @@ class _Inspection:
         paths = [file.path for file in version.files if file.path.exists()] if version else []
         reasons: dict[str, Counter[str]] = defaultdict(Counter)
         for path in paths:
-            rows = pq.read_table(path, columns=["source", "reason"])
+            try:
+                rows = pq.read_table(path, columns=["source", "reason"])
+            except (OSError, pa.ArrowException):
+                self.problems.append(
+                    f"table quarantine, file {path.name} in {path.parent}: damaged; "
+                    "`stedi run --full` makes it anew"
+                )
+                continue
             groups = rows.group_by(["source", "reason"]).aggregate([([], "count_all")])
             for group in groups.to_pylist():
                 reasons[group["source"]][group["reason"]] += group["count_all"]
         return reasons
+
+    @contextmanager
+    def _noting_damage(self) -> Iterator[None]:
+        try:
+            yield
+        except StorageError as error:
+            self.problems.append(str(error))
 
     def _step(self, version: Version) -> StepStatus | None:
         notes, table = version.notes, version.table

@@ -228,3 +228,39 @@ def test_single_kinds_of_defects_can_be_planted(tmp_path: Path) -> None:
     assert seed["sources"]["customer"]["quarantined"] == {"cut off": 2}
     assert "--defects" in stedi("simulate", tmp_path / "two", "--defects", "some", check=2)
     assert "no defect frogs" in stedi("simulate", tmp_path / "two", "--defects", "frogs=1", check=2)
+
+
+@pytest.mark.parametrize("reader", ["status", "query", "query --format csv"])
+def test_a_reader_who_has_had_enough_is_no_failure(root: Path, reader: str) -> None:
+    stedi("run", "--root", root)
+    verb, *options = reader.split()
+    sql = ["SELECT * FROM accelerometer_landing, customer_landing"] if verb == "query" else []
+    process = subprocess.Popen(
+        [STEDI, verb, *sql, *options, "--root", root],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    _, error = process.communicate()
+    assert (process.returncode, error) == (0, b"")
+
+
+def test_what_a_format_has_no_word_for_is_told(root: Path) -> None:
+    stedi("run", "--root", root)
+    odd = "SELECT 1e308 * 10 AS x, 0e0 / 0e0 AS y"
+    assert json.loads(stedi("query", odd, "--json", "--root", root)) == [{"x": "inf", "y": "nan"}]
+    twice = stedi("query", "SELECT 1 AS a, 2 AS a", "--json", "--root", root, check=2)
+    assert "column a twice" in twice
+    lists = "SELECT SPLIT(email, '@') AS parts FROM customer_trusted"
+    assert "--format json" in stedi("query", lists, "--format", "csv", "--root", root, check=2)
+
+
+@pytest.mark.parametrize("root", ["w/per%41cent", "tab\tbed"])
+def test_a_root_that_a_uri_would_misread_is_refused(root: str) -> None:
+    assert "without #, ?" in stedi("run", "--root", root, check=2)
+
+
+def test_a_location_that_is_no_s3_uri_is_refused() -> None:
+    for location in ("s3://x'y/z", "folder"):
+        assert "as in s3://bucket" in stedi("ddl", "--location", location, check=2)

@@ -200,6 +200,8 @@ def over_rows(working: Engine, tmp_path: Path) -> Engine:
          ["", "", "B"]),
         ("SELECT MAX_BY(s, m) FROM t WHERE m < 100", ["é"]),
         ("SELECT COUNT(*) FILTER (WHERE x > 0) FROM t", [2]),
+        ("SELECT SUM(n) FILTER (WHERE n IS NULL) FROM t", [None]),
+        ("SELECT AVG(n) FILTER (WHERE n IS NULL) FROM t", [None]),
         ("SELECT n FROM (SELECT n FROM t EXCEPT SELECT n FROM t WHERE n < 3) AS u ORDER BY n",
          [3, None]),
     ],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +11,8 @@ from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
+
+from stedi.errors import QueryError
 
 if TYPE_CHECKING:
     from stedi.lakehouse import Checked, Replay
@@ -25,7 +29,8 @@ _ROWS_SHOWN = 50
 
 def line(text: str) -> None:
     """Print a line as it is."""
-    sys.stdout.write(text + "\n")
+    with _until_closed():
+        sys.stdout.write(text + "\n")
 
 
 @contextmanager
@@ -63,8 +68,7 @@ def demo(simulated: Simulated | None, report: RunReport, status: Status, root: s
             f"Simulated {simulated.customers:,} customers, {simulated.accelerometer_records:,} "
             f"accelerometer and {simulated.step_readings:,} step trainer records."
         )
-    seconds = sum(built.seconds for built in report.built)
-    line(f"Brought {len(report.built)} tables up to date in {seconds:.1f} seconds.\n")
+    line(f"Brought {len(report.built)} tables up to date in {report.seconds:.1f} seconds.\n")
     _tables(status)
     _notes(status)
     option = f" --root {root}" if root else ""
@@ -221,7 +225,8 @@ def rows(result: Result, format_: str, output: Path | None) -> None:
         _rows_as_table(result)
         return
     if output is None:
-        _write_rows(result, format_, sys.stdout.buffer)
+        with _until_closed():
+            _write_rows(result, format_, sys.stdout.buffer)
         return
     with output.open("wb") as file:
         _write_rows(result, format_, file)
@@ -249,7 +254,7 @@ def _rows_as_table(result: Result) -> None:
         row for batch in result for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
     )
     for row in islice(every, _ROWS_SHOWN):
-        table.add_row(*("" if value is None else str(value) for value in row))
+        table.add_row(*("" if value is None else _visible(str(value)) for value in row))
     _print(table, width=10_000)  # a terminal wraps long lines better than narrow columns
     if more := sum(1 for _ in every):
         line(f"… and {more:,} more rows; --format csv prints all")
@@ -265,8 +270,12 @@ def _write_rows(result: Result, format_: str, file: BinaryIO) -> None:
             for batch in result:
                 writer.write_batch(batch)
     else:
+        import pyarrow as pa
         import pyarrow.csv as csv
 
+        nested = [f.name for f in result.schema if pa.types.is_nested(f.type)]
+        if nested:
+            raise QueryError(f"column {nested[0]}: no list fits into CSV; use --format json")
         with csv.CSVWriter(file, result.schema) as writer:
             for batch in result:
                 writer.write_batch(batch)
@@ -277,12 +286,25 @@ def _write_json(result: Result, file: BinaryIO) -> None:
     """A JSON array of objects, one row a line."""
     import json
 
+    names = result.schema.names
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise QueryError(f"column {twice[0]} twice; name one of them otherwise with AS")
     begin = "[\n"
     for batch in result:
         for row in batch.to_pylist():
-            file.write((begin + json.dumps(row, default=_as_json, ensure_ascii=False)).encode())
+            text = json.dumps(_finite(row), default=_as_json, ensure_ascii=False, allow_nan=False)
+            file.write((begin + text).encode())
             begin = ",\n"
     file.write(b"[]\n" if begin == "[\n" else b"\n]\n")
+
+
+def _finite(value: Any) -> Any:
+    """What JSON has no number for (infinity, NaN) as text, wherever it stands."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list) else value
 
 
 def _as_json(value: object) -> Any:
@@ -325,4 +347,20 @@ def _print(table: Any, width: int | None = None) -> None:
 
     if not sys.stdout.isatty():
         width = 10_000
-    Console(markup=False, highlight=False, width=width).print(table)
+
+    class Plain(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    with _until_closed():
+        Plain(markup=False, highlight=False, width=width).print(table)
+
+
+@contextmanager
+def _until_closed() -> Iterator[None]:
+    """End well where a reader of what is printed has had enough."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(0) from None

@@ -16,7 +16,7 @@ _WHOLE = exp.DataType.INTEGER_TYPES
 _REAL = exp.DataType.REAL_TYPES - {exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL}
 _TEXT = exp.DataType.TEXT_TYPES
 
-_REWRITTEN = (exp.Div, exp.Cast, exp.Sum, exp.Avg, exp.Round, exp.Floor, exp.Ceil,
+_REWRITTEN = (exp.Filter, exp.Div, exp.Cast, exp.Sum, exp.Avg, exp.Round, exp.Floor, exp.Ceil,
               exp.Greatest, exp.Least)  # fmt: skip
 
 
@@ -65,6 +65,8 @@ def _rewritten(query: exp.Query, rewrite: Callable[[exp.Expr], exp.Expr | None])
         return query
     tree = query.copy()
     for node in reversed(list(tree.walk())):  # what is inside first
+        if isinstance(node.parent, exp.Filter) and node.arg_key == "this":
+            continue  # it is rewritten with its FILTER
         replacement = rewrite(node)
         if replacement is not None:
             replacement.type = node.type
@@ -83,8 +85,12 @@ def _for_duckdb(node: exp.Expr) -> exp.Expr | None:
             whole = "CASE WHEN REGEXP_FULL_MATCH(:a, '[+-]?[0-9]+') THEN :a"
             text = _made("duckdb", f"{whole} WHEN :a IS NOT NULL THEN {wrong} END", a=node.this)
             return _like(node, text)
-    if not isinstance(node.parent, exp.Window):
-        summed = node.this if isinstance(node, exp.Window) else node
+    if rounded := _rounded(node, "duckdb"):
+        return rounded
+    if not isinstance(node.parent, exp.Window | exp.Filter):
+        summed = node
+        while isinstance(summed, exp.Window | exp.Filter):
+            summed = summed.this
         if isinstance(summed, exp.Sum) and summed.this.is_type(*_WHOLE):  # DuckDB: a HUGEINT
             return exp.cast(node.copy(), "BIGINT", dialect="duckdb")
     return None
@@ -105,11 +111,8 @@ def _for_spark(node: exp.Expr) -> exp.Expr | None:
             whole = r"CASE WHEN :a RLIKE '^[+-]?[0-9]+\\z' THEN :a"
             text = _made("spark", f"{whole} WHEN :a IS NOT NULL THEN {wrong} END", a=node.this)
             return _like(node, text)
-    if isinstance(node, exp.Round) and node.args.get("decimals") and node.this.is_type(*_REAL):
-        # Spark would round the shortest decimal that stands for the number, not the number.
-        digits = "ROUND(:a * POWER(10, :n)) / POWER(10, :n)"
-        rounded = f"CASE WHEN ABS(:a * POWER(10, :n)) < 1e308 THEN {digits} ELSE :a END"
-        return _made("spark", rounded, a=node.this, n=node.args["decimals"])
+    if rounded := _rounded(node, "spark"):
+        return rounded
     if isinstance(node, exp.Floor | exp.Ceil) and node.this.is_type(*_REAL):
         # Spark would give a bigint. From 2^52 on, every double is whole.
         cut = "CASE WHEN ABS(:a) >= 4503599627370496 THEN :a ELSE CAST(:cut AS DOUBLE) END"
@@ -118,15 +121,30 @@ def _for_spark(node: exp.Expr) -> exp.Expr | None:
         given = [node.this, *node.expressions]
         blank = exp.or_(*(exp.Is(this=one.copy(), expression=exp.null()) for one in given))
         return exp.Case(ifs=[exp.If(this=blank, true=exp.null())], default=node.copy())
+    averaged = node.this if isinstance(node, exp.Filter) else node
     if (
-        isinstance(node, exp.Avg)
-        and node.this.is_type(*_WHOLE)
+        isinstance(averaged, exp.Avg)
+        and averaged.this.is_type(*_WHOLE)
         and not isinstance(node.parent, exp.Window)
-        and not isinstance(node.this, exp.Distinct)
+        and not isinstance(averaged.this, exp.Distinct)
     ):  # Spark would sum up doubles
-        mean = "(CAST(SUM(CAST(:a AS DECIMAL(38, 0))) AS DOUBLE) / COUNT(:a))"
-        return _made("spark", mean, a=node.this)
+        only = " FILTER (WHERE :c)" if isinstance(node, exp.Filter) else ""
+        total = f"CAST(SUM(CAST(:a AS DECIMAL(38, 0))){only} AS DOUBLE)"
+        mean = f"({total} / NULLIF(COUNT(:a){only}, 0))"
+        parts = {"c": node.expression.this} if isinstance(node, exp.Filter) else {}
+        return _made("spark", mean, a=averaged.this, **parts)
     return None
+
+
+def _rounded(node: exp.Expr, dialect: str) -> exp.Expr | None:
+    """A double rounded to digits as Trino does it: engines would round what stands for it."""
+    if not (isinstance(node, exp.Round) and node.args.get("decimals")):
+        return None
+    if not node.this.is_type(*_REAL):
+        return None
+    digits = "ROUND(:a * POWER(10, :n)) / POWER(10, :n)"
+    rounded = f"CASE WHEN ABS(:a * POWER(10, :n)) < 1e308 THEN {digits} ELSE :a END"
+    return _made(dialect, rounded, a=node.this, n=node.args["decimals"])
 
 
 def _is_whole_division(node: exp.Div) -> bool:

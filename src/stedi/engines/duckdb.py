@@ -52,6 +52,11 @@ class DuckDBEngine:
         self._execute(f"DROP VIEW IF EXISTS {identifier(table)}")
         self._execute(f"CREATE OR REPLACE TEMP TABLE {identifier(table)} AS {for_duckdb(query)}")
 
+    def rows(self, table: str, columns: Sequence[str]) -> pa.Table:
+        """Columns of a table that was materialised, in memory, in no set order."""
+        names = (exp.column(name, quoted=True) for name in columns)
+        return self.fetch(exp.select(*names).from_(exp.to_table(table)))
+
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
         path = folder / "part-0.parquet"

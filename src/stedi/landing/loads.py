@@ -7,8 +7,10 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stedi.errors import StorageError
 from stedi.landing.files import LandingFile, landing_folder
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.parse import ReadFile, Verdict
@@ -92,8 +94,13 @@ def compare(
 
 
 def read_loads(paths: Iterable[Path]) -> list[Load]:
-    """The loads that lie in the files of the table `loads`."""
-    return [Load(**row) for path in paths for row in pq.read_table(path).to_pylist()]
+    """The loads that lie in the files of the table `loads`; raises `StorageError`."""
+    try:
+        return [Load(**row) for path in paths for row in pq.read_table(path).to_pylist()]
+    except (OSError, TypeError, pa.ArrowException):
+        raise StorageError(
+            "table loads: a file of it is missing or damaged; `stedi run --full` makes it anew"
+        ) from None
 
 
 def load_rows(loads: Sequence[Load]) -> list[tuple[object, ...]]:

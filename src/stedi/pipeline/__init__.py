@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -37,6 +38,7 @@ class RunReport:
     profile_before: str | None
     built: tuple[Built, ...]
     swept: int
+    seconds: float
 
     @property
     def profile_changed(self) -> bool:
@@ -57,6 +59,7 @@ def run(
     `PairingTooLarge`, `EngineFailed`, `StorageError`, `Locked`, and `NotAnonymous` when all else
     is done.
     """
+    begun = time.monotonic()
     scratch = scratch_folder(warehouse.root) / f"run-{os.getpid()}"
     engine = make_engine(scratch)
     pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
@@ -82,7 +85,8 @@ def run(
                 raise
             _record(work, proof)
             _refuse_withheld(work)
-            return RunReport(declarations.profile, before, tuple(work.built), swept)
+            seconds = time.monotonic() - begun
+            return RunReport(declarations.profile, before, tuple(work.built), swept, seconds)
     finally:
         engine.close()
         pool.shutdown(cancel_futures=True)

@@ -56,9 +56,9 @@ class Landing:
         version = self.warehouse.version("loads")
         if version and self._is_damaged(version, self.warehouse.version("quarantine")):
             version = None  # nothing that was noted can be relied on: read everything again
-        if version:
-            self._is_noted = True
+        if version and not (self.work.options.full and self.work.options.only is None):
             self._loads = read_loads(file.path for file in version.files)
+            self._is_noted = True
             self._noted = version.notes
         for contract in self._contracts():
             source, difference = self._plan(contract)
@@ -150,6 +150,10 @@ class Landing:
             return "not as the last run left it"
         if version.notes.get("declaration") != self.declarations.fingerprint(contract.name):
             return "its contract changed"
+        other = (load.fingerprint for load in self._loads if load.source == contract.source)
+        if difference.new and not all(map(self.work.fingerprinter.can_compare, other)):
+            # A new file could be a copy of one that was read, and nobody could tell.
+            return "it was read with another secret (STEDI_SECRET)"
         if difference.changed or difference.gone:
             return f"{len(difference.changed)} files changed, {len(difference.gone)} gone"
         return damage(version)
@@ -159,6 +163,8 @@ class Landing:
         assert source.parsing is not None
         source.parsed = source.parsing.result()
         rows = sum(parquet.count_rows(path) for path in source.parsed.typed)
+        if not source.anew and (before := self.warehouse.version(source.contract.name)):
+            rows += before.rows
         seconds = time.monotonic() - self._began
         self.work.built.append(Built(source.contract.name, source.reason, rows, seconds))
 

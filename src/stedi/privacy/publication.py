@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from sqlglot import exp
 
 from stedi import parquet
 from stedi.contracts import Publication
@@ -75,7 +74,7 @@ def publish(
     `boxes` is where the table of boxes goes. Raises `RuleBroken` for a row without a value or
     without a person.
     """
-    raw = fetch_raw(engine, exp.to_table(candidate), publication)
+    raw = raw_rows(engine.rows(candidate, raw_columns(publication)), publication)
     return write_published(raw, publication, fields, folder, boxes)
 
 
@@ -100,17 +99,19 @@ def write_published(
     return Published([path], boxes, 0, None, found.beyond)
 
 
-def fetch_raw(engine: Engine, source: exp.Expr, publication: Publication) -> Raw:
-    """The rows of a table or subquery before they are coarsened."""
-    names = [one.column for one in publication.coarsened]
-    query = exp.select(*(exp.column(name, quoted=True) for name in [*names, *publication.people]))
-    table = engine.fetch(query.from_(source))
-    for name in table.column_names:
+def raw_columns(publication: Publication) -> list[str]:
+    """The columns that rows have before they are coarsened: values, then people."""
+    return [*(one.column for one in publication.coarsened), *publication.people]
+
+
+def raw_rows(table: pa.Table, publication: Publication) -> Raw:
+    """Rows before they are coarsened; raises `RuleBroken` for one without a value or a person."""
+    for name in raw_columns(publication):
         if table[name].null_count:
             what = "a person" if name in publication.people else "a value"
             raise RuleBroken(f"{name}: {table[name].null_count:,} rows are without {what}")
     return Raw(
-        {name: _array(table, name) for name in names},
+        {one.column: _array(table, one.column) for one in publication.coarsened},
         tuple(_array(table, name) for name in publication.people),
     )
 

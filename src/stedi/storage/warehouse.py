@@ -23,6 +23,7 @@ NAMESPACE = "stedi"
 MACHINERY = "_stedi"
 _CATALOG = "catalog.db"
 _PREFIX = "stedi."
+_DELETES = "write.metadata.delete-after-commit.enabled"
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,10 @@ class Warehouse:
         loaded = self._load(table)
         if loaded is None:
             return
+        if loaded.properties.get(_DELETES) != "false":
+            # What is removed here, PyIceberg would look for again when its log is full.
+            with loaded.transaction() as transaction:
+                transaction.set_properties({_DELETES: "false"})
         newest = loaded.metadata.current_snapshot_id
         older = [s.snapshot_id for s in loaded.snapshots() if s.snapshot_id != newest]
         outdated = self.referenced(table) if older else self._logged(loaded)
@@ -272,7 +277,7 @@ class Warehouse:
         properties = {
             "format-version": "2",
             "commit.retry.num-retries": "0",
-            "write.metadata.delete-after-commit.enabled": "true",
+            _DELETES: "true",
             "write.metadata.previous-versions-max": "20",
         }
         for column in columns:

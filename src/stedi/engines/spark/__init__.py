@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from sqlglot import exp
 
 from stedi import parquet
@@ -55,6 +56,7 @@ class SparkEngine:
         self._is_closed = False
         self._counted: dict[str, int] = {}
         self._small: set[str] = set()
+        self._materialised: dict[str, Path] = {}
         self._broadcast_bytes = min(driver_bytes(self.session) // 16, _MOST_BROADCAST_BYTES)
         self.crew.refuse_strangers()
 
@@ -81,9 +83,17 @@ class SparkEngine:
         self._small.discard(table)
         folder = self._scratch / f"{table}-{uuid4()}"
         self.crew.wait(lambda: rows.write.parquet(_uri(str(folder))), f"work out {table}")
+        self._materialised[table] = folder
         with failing_plainly():
             again = self.session.read.schema(rows.schema).option("__globPaths__", "false")
             again.parquet(_uri(str(folder))).createOrReplaceTempView(table)
+
+    def rows(self, table: str, columns: Sequence[str]) -> pa.Table:
+        """Columns of a table that was materialised, in memory, in no set order.
+
+        Read from its files: what Spark would send to the driver has a limit of its own.
+        """
+        return pq.read_table(self._materialised[table], columns=list(columns))
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write what a query gives to new Parquet files in a fresh folder, in no set order."""

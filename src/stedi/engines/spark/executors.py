@@ -157,6 +157,11 @@ def _plainly(error: Exception) -> str:
     text = str(error)
     if "OutOfMemoryError" in text:
         return "Spark ran out of memory; give its driver and executors more, or run on more of them"
+    if "maxResultSize" in text:
+        return (
+            "a result is larger than Spark sends to its driver; give spark.driver.maxResultSize=0 "
+            "to spark-submit"
+        )
     if "ExecutorLostFailure" in text or "executor loss" in text:
         return "Spark lost executors again and again; the table stays as it was. Run again"
     if "cancelled" in text or "has been shut down" in text or "SparkContext was shut" in text:
