@@ -25,6 +25,12 @@ def record_declared(root: Path, declarations: Declarations, proof: Proof) -> Pat
     return keep(root / MACHINERY, to_uri(root), declarations, proof)
 
 
+def prepare_to_record(root: Path, declarations: Declarations) -> None:
+    """Load what recording will need, a quarter of a second that can pass beside other work."""
+    if is_configured() or not lineage_file(root / MACHINERY, declarations).exists():
+        import openlineage.client  # noqa: F401
+
+
 def record_run(root: Path, declarations: Declarations, proof: Proof, built: Sequence[str]) -> None:
     """Record that tables were built; into the file only the lineage of new declarations goes."""
     if is_configured():

@@ -18,7 +18,7 @@ from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import NotAnonymous
 from stedi.fit import check
-from stedi.lineage import record_run
+from stedi.lineage import prepare_to_record, record_run
 from stedi.pipeline.derive import Derivation
 from stedi.pipeline.land import Landing
 from stedi.pipeline.work import Built, Options, Progress, Work
@@ -76,6 +76,7 @@ def run(
                 if before != declarations.profile:
                     warehouse.profile = declarations.profile
                 landing.finish()
+                pool.submit(prepare_to_record, warehouse.root, declarations)
                 Derivation(work).bring_up_to_date()
             except BaseException:
                 engine.close()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 
+import pyarrow as pa
 from sqlglot import exp
 
 from stedi import parquet
@@ -107,11 +108,12 @@ class Derivation:
         begin = time.monotonic()
         rows_in = self._rows_in(transform)
         target = self.work.target(table, contract.columns)
-        published = None
+        published, publishing = None, 0.0
         if contract.is_published:
             self.engine.materialise(table, self.declarations.select(table))
+            began = time.monotonic()
             published = self._publish(contract, target)
-            paths = published.paths
+            paths, publishing = published.paths, time.monotonic() - began
         else:
             paths = self.engine.write(self.declarations.select(table), target.fields, target.folder)
             self.engine.declare(table, contract.columns, [str(path) for path in paths])
@@ -144,7 +146,8 @@ class Derivation:
                 "difference": self._difference(contract, published),
             },
         )
-        self.work.built.append(Built(table, reason, rows, time.monotonic() - begin))
+        seconds = time.monotonic() - begin
+        self.work.built.append(Built(table, reason, rows, seconds, publishing))
         return version
 
     def _publish(self, contract: Contract, target: Target) -> Published:
@@ -165,10 +168,13 @@ class Derivation:
         if boxes is None or not same or not path.exists() or damage(before):
             return None
         names = [one.column for one in contract.publication.coarsened]
-        releases = [
-            Release.of(read_boxes(table, names), read_published(files[0]))
-            for table, files in ((path, [f.path for f in before.files]), (now.boxes, now.paths))
-        ]
+        try:
+            releases = [
+                Release.of(read_boxes(table, names), read_published(files[0]))
+                for table, files in ((path, [f.path for f in before.files]), (now.boxes, now.paths))
+            ]
+        except (OSError, KeyError, ValueError, pa.ArrowException):
+            return None  # somebody has changed the one before: nothing to compare with
         return asdict(difference(contract.publication, *releases))
 
     def _rows_in(self, transform: Transform) -> int:

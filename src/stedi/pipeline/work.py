@@ -34,12 +34,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Built:
-    """A table that a run brought up to date."""
+    """A table brought up to date; `publication_seconds` went into making it anonymous."""
 
     table: str
     reason: str
     rows: int
     seconds: float
+    publication_seconds: float = 0.0
 
 
 @dataclass

@@ -44,15 +44,23 @@ class Release:
 
     @classmethod
     def of(cls, boxes: Mapping[str, Range], published: Mapping[str, Floats]) -> Release:
-        """Count the rows of each class; raises `ValueError` for rows that are of no class."""
-        names = list(boxes)
-        _, counts = np.unique(
-            np.column_stack([published[name] for name in names]), axis=0, return_counts=True
-        )
-        order = sorted_classes(boxes, names)
-        by_class = np.empty(len(order), np.int64)
-        if len(counts) != len(order):
+        """Count the rows of each class, of rows in the order of their columns.
+
+        Raises `ValueError` where rows and boxes are not of one publication.
+        """
+        columns = list(published.values())
+        is_new = np.zeros(len(columns[0]), np.bool_)
+        is_new[:1] = True
+        for column in columns:
+            is_new[1:] |= column[1:] != column[:-1]
+        begins = np.flatnonzero(is_new)
+        counts = np.diff(begins, append=len(is_new))
+        order = sorted_classes(boxes, list(published))
+        if len(counts) != len(order) or any(
+            (published[name][begins] != boxes[name].values[order]).any() for name in published
+        ):
             raise ValueError("the table of boxes is of another publication")
+        by_class = np.empty(len(order), np.int64)
         by_class[order] = counts
         return cls(boxes, by_class)
 
