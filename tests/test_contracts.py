@@ -224,3 +224,28 @@ def test_a_share_of_bad_records_is_for_landing_tables(folder: Path) -> None:
     assert "maxBadShare: for landing tables only" in message(folder)
     edit(folder, "contracts/customer_landing.yaml", "value: 0.9", "value: 1.5")
     assert "less than or equal to 1" in message(folder)
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "problem"),
+    [
+        ("            - {column: z, minimum: -131.072, maximum: 131.071, grid: 0.001}\n", "",
+         "column z is published, but isn't coarsened"),
+        ("edges: [250]", "edges: [250.5]", "edges: 250.5 is not on the grid"),
+        ("edges: [250]", "edges: [99999]", "is not between minimum and maximum"),
+        ("edges: [250]", "edge: [250]", "edge: no such key"),
+        ("k: 5\n", "k: 0\n", "k: Input should be greater than or equal to 1"),
+        ("k: 5\n", "k: 50\n", "peoplePerBox: at least k, which is 50"),
+        ("[step_person, accelerometer_person]", "[step_person, somebody]",
+         "people: no working column somebody of type long"),
+        ("{column: y,", "{column: x,", "column x twice"),
+        ("minimum: -131.072, maximum: 131.071", "minimum: 131.071, maximum: 0", "minimum lies below"),
+        ("u.person AS accelerometer_person\n            FROM", "a.x AS accelerometer_person\n            FROM",
+         "controls: gives other columns than these, or other types"),
+    ],
+)  # fmt: skip
+def test_a_publication_that_can_not_be_is_refused(
+    folder: Path, find: str, replace: str, problem: str
+) -> None:
+    edit(folder, "contracts/machine_learning_curated.yaml", find, replace)
+    assert problem in message(folder)

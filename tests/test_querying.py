@@ -165,3 +165,12 @@ def test_names_of_a_with_clause_are_the_same_in_any_case(small_lakehouse: Lakeho
     assert rows(
         small_lakehouse, "WITH T AS (SELECT * FROM customer_trusted) SELECT COUNT(*) FROM t"
     ) == [(8,)]
+
+
+def test_a_file_that_was_replaced_meanwhile_is_told_plainly(small_lakehouse: Lakehouse) -> None:
+    small_lakehouse.run()
+    data = small_lakehouse.root / "step_trainer" / "curated" / "data"
+    [path] = data.rglob("*.parquet")
+    path.unlink()
+    with pytest.raises(QueryError, match="ask again"):
+        small_lakehouse.query("SELECT * FROM machine_learning_curated").to_arrow()

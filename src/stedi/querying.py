@@ -68,15 +68,15 @@ def query(
     if unbuilt:
         raise QueryError(f"table {unbuilt[0]} is not built yet; `stedi run` builds it")
     connection = parquet.connect(scratch)
-    for table in sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas)):
-        columns = [(column.name, column.type) for column in schemas[table]]
-        paths = [str(path) for path in files.get(table, ())]
-        connection.execute(f"CREATE VIEW {identifier(table)} AS {parquet.scan(paths, columns)}")
     allowed = [str(path) for paths in files.values() for path in paths]
-    connection.execute(f"SET allowed_paths = {literals(allowed)}")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
     try:
+        for table in sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas)):
+            columns = [(column.name, column.type) for column in schemas[table]]
+            paths = [str(path) for path in files.get(table, ())]
+            connection.execute(f"CREATE VIEW {identifier(table)} AS {parquet.scan(paths, columns)}")
+        connection.execute(f"SET allowed_paths = {literals(allowed)}")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
         relation = connection.sql(for_duckdb(_typed(tree, schemas)))
         return Result(connection, relation.to_arrow_reader(_BATCH_ROWS))
     except duckdb.Error as error:
@@ -170,6 +170,8 @@ def _syntax(sql: str, error: ParseError) -> str:
 
 def _plainly(error: Exception) -> str:
     """DuckDB's message without what only makes sense inside it, and without values of rows."""
+    if isinstance(error, duckdb.IOException) or "IO Error" in str(error):
+        return "a file of a table is gone or damaged; if a run has just replaced it, ask again"
     if isinstance(error, duckdb.PermissionException):
         return "the statement asks for what is no declared table"
     if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):
