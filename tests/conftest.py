@@ -108,8 +108,11 @@ def not_anonymous(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def lakehouse(tmp_path: Path, engine: EngineName, not_anonymous: Path) -> Lakehouse:
-    """A lakehouse that publishes even what one person alone has measured."""
+def lakehouse(
+    tmp_path: Path, engine: EngineName, not_anonymous: Path, monkeypatch: pytest.MonkeyPatch
+) -> Lakehouse:
+    """A lakehouse that publishes even what one person alone has measured; so do processes."""
+    monkeypatch.setenv("STEDI_DECLARATIONS", str(not_anonymous))
     (tmp_path / "root").mkdir(exist_ok=True)
     return on(engine, tmp_path / "root", not_anonymous)
 

@@ -34,8 +34,7 @@ def stedi(
 
 
 @pytest.fixture
-def root(small_lakehouse: Lakehouse, not_anonymous: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("STEDI_DECLARATIONS", str(not_anonymous))
+def root(small_lakehouse: Lakehouse) -> Path:
     return small_lakehouse.root
 
 

@@ -54,12 +54,14 @@ def published_bytes(lakehouse: Lakehouse) -> list[bytes]:
     return sorted(path.read_bytes() for path in folder.rglob("*.parquet"))
 
 
-def assert_same(landing: Path, folder: Path, profiles: tuple[str, ...]) -> dict[str, Any]:
+def assert_same(
+    landing: Path, folder: Path, profiles: tuple[str, ...], declarations: Path | None = None
+) -> dict[str, Any]:
     """Run both engines over a landing zone and compare all they made of it; gives the figures."""
     lakehouses: dict[EngineName, Lakehouse] = {}
     for name in ("duckdb", "spark"):
         shutil.copytree(landing, folder / name)
-        lakehouses[name] = on(name, folder / name)
+        lakehouses[name] = on(name, folder / name, declarations)
     result = {}
     for profile in profiles:
         for lakehouse in lakehouses.values():
@@ -134,9 +136,9 @@ def random_landing(folder: Path, random: Random) -> None:
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32), profile=st.sampled_from(["seed", "strict"]))
-def test_on_random_landing_data(seed: int, profile: str) -> None:
+def test_on_random_landing_data(not_anonymous: Path, seed: int, profile: str) -> None:
     with TemporaryDirectory() as folder:
         landing = Path(folder) / "landing"
         random_landing(landing, Random(seed))
         landing.mkdir(exist_ok=True)
-        assert_same(landing, Path(folder), (profile,))
+        assert_same(landing, Path(folder), (profile,), not_anonymous)
