@@ -187,6 +187,7 @@ def test_the_same_rows_in_another_order_give_the_same_bytes(
         assert file(shuffled).read_bytes() == file(walking).read_bytes()
 
 
+@pytest.mark.slow  # tests/engines/test_same.py compares them on other data
 def test_spark_publishes_the_same_bytes(walking: Lakehouse, tmp_path: Path, spark: None) -> None:
     other = on("spark", tmp_path / "spark")
     other.ingest(walking.root)

@@ -14,6 +14,7 @@ from typing import Any
 
 from stedi import parquet
 from stedi.contracts import Contract
+from stedi.errors import StorageError
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.loads import Difference, Load, compare, load_rows, read_loads
 from stedi.landing.parse import Job, Parsed, parse
@@ -56,10 +57,15 @@ class Landing:
         version = self.warehouse.version("loads")
         if version and self._is_damaged(version, self.warehouse.version("quarantine")):
             version = None  # nothing that was noted can be relied on: read everything again
-        if version and not (self.work.options.full and self.work.options.only is None):
-            self._loads = read_loads(file.path for file in version.files)
-            self._is_noted = True
-            self._noted = version.notes
+        if version:
+            try:
+                self._loads = read_loads(file.path for file in version.files)
+            except StorageError:
+                if not self.work.options.full:
+                    raise
+            else:
+                self._is_noted = True
+                self._noted = version.notes
         for contract in self._contracts():
             source, difference = self._plan(contract)
             self._touched += difference.touched
