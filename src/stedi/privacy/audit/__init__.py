@@ -69,9 +69,7 @@ def audit(
     `paths` are its files, `folder` is where they lie, `alive` what may lie there; `difference` is
     what the publication noted of the one before it.
     """
-    checks: dict[str, list[str]] = {}
-    for name, problems in shape_problems(evidence, paths, folder, alive).items():
-        checks[name] = problems
+    checks = shape_problems(evidence, paths, folder, alive)
     singled_out = attribution(evidence)
     attacks = {
         "attribution": _attribution(evidence, singled_out),

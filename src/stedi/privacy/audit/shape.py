@@ -14,8 +14,6 @@ from stedi.privacy.grid import Grid
 from stedi.privacy.publication import BATCH_ROWS
 from stedi.privacy.search import points
 
-CHECKS = ("columns", "midpoints", "order", "boxes", "rows", "files")
-"""Names of the checks: what is published, its values, its order, the boxes, the rows, the bytes."""
 _METADATA = {b"ARROW:schema"}
 
 
