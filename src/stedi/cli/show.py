@@ -134,6 +134,9 @@ def checked(checked: Checked, explanation: Explanation | None) -> None:
 
 def audit(result: Audit) -> None:
     """Checks and attacks, and how far each got."""
+    if not result.rows:
+        line(f"{result.table}: {'; '.join(result.problems)}")
+        return
     line(
         f"{result.table}: {result.rows:,} rows in {result.classes:,} classes. Each holds rows of "
         f"{result.smallest_class} people or more (k is {result.k}), and none has more than "
