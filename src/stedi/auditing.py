@@ -57,8 +57,8 @@ def _published(declarations: Declarations, table: str | None) -> Contract:
 def _refuse_stale(
     warehouse: Warehouse, declarations: Declarations, contract: Contract, version: Version
 ) -> None:
-    inputs = declarations.transforms[contract.name].inputs
-    read = {name: v.snapshot_id for name in inputs if (v := warehouse.version(name))}
+    inputs = declarations.read_by(contract.name)
+    read = {name: v.content for name in inputs if (v := warehouse.version(name))}
     if version.notes.get("inputs") != read or (
         version.notes.get("declaration") != declarations.fingerprint(contract.name)
     ):

@@ -38,6 +38,7 @@ _LOGICAL_TYPES: Mapping[str, str] = {"long": "integer", "double": "number", "str
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _LOCATION = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*")
 _DEFAULT_BAD_SHARE = 0.9
+DEFAULT_SNAPSHOT_DAYS = 7.0
 MACHINERY_TABLES = ("loads", "quarantine")
 
 
@@ -118,13 +119,27 @@ class Publication:
 
 
 @dataclass(frozen=True)
+class Retention:
+    """How long earlier snapshots are kept, in days.
+
+    `snapshot_days` is for those of this table. `withdrawal_days` belongs to a table of people who
+    consent, with their name as its key: a person who leaves it has withdrawn, and after so many
+    days no table of the trusted and curated zones keeps a snapshot of before.
+    """
+
+    snapshot_days: float
+    withdrawal_days: float | None
+
+
+@dataclass(frozen=True)
 class Contract:
     """One table: where it lives, its columns in order, and what must be true of it.
 
     `location` is relative to the root. `source` and `subject` (the column that names whom a record
     is about) belong to landing tables, and so does `max_bad_share`: a file of which a greater share
     is bad is set aside whole. A contract with a `publication` is of a table that leaves the
-    lakehouse; its SELECT carries working columns beyond the published ones.
+    lakehouse; its SELECT carries working columns beyond the published ones. A table with a `key`
+    (one of its columns) is maintained by it.
     """
 
     name: str
@@ -137,6 +152,8 @@ class Contract:
     subject: str | None
     max_bad_share: float
     publication: Publication | None
+    key: str | None
+    retention: Retention
     fingerprint: str
     place: str
 
@@ -221,6 +238,9 @@ class _TableProperties(_Closed):
     source: str | None = None
     subject: str | None = None
     publication: _Publication | None = None
+    key: str | None = None
+    snapshot_days: Annotated[float, Field(ge=0)] | None = None
+    withdrawal_days: Annotated[float, Field(ge=0)] | None = None
 
 
 class _ColumnProperties(_Closed):
@@ -332,6 +352,8 @@ def _contract(place: str, standard: OpenDataContractStandard, fingerprint: str) 
         if properties.max_bad_share is None
         else properties.max_bad_share,
         publication=_publication(properties.publication, columns, where),
+        key=_key(properties, columns, where),
+        retention=_retention(properties, where),
         fingerprint=fingerprint,
         place=place,
     )
@@ -339,6 +361,27 @@ def _contract(place: str, standard: OpenDataContractStandard, fingerprint: str) 
     _refuse_twice(where, "rule", (rule.name for rule in contract.rules))
     _refuse_twice(where, "jsonKey", ((c.json_key or "").lower() for c in columns if c.json_key))
     return contract
+
+
+def _key(properties: _TableProperties, columns: tuple[Column, ...], table: str) -> str | None:
+    where, key = f"{table}.customProperties.key", properties.key
+    if key is None:
+        return None
+    if properties.zone == "landing" or properties.publication:
+        raise _Problem(f"{where}: landing tables and published ones aren't maintained by a key")
+    if not any(column.name == key and column.required for column in columns):
+        raise _Problem(f"{where}: {key} is no required column of the table")
+    return key
+
+
+def _retention(properties: _TableProperties, table: str) -> Retention:
+    where = f"{table}.customProperties"
+    if properties.withdrawal_days is not None and properties.key is None:
+        raise _Problem(f"{where}.withdrawalDays: for tables whose key names people")
+    if properties.publication and properties.snapshot_days is not None:
+        raise _Problem(f"{where}.snapshotDays: of a published table no snapshot is kept")
+    days = properties.snapshot_days
+    return Retention(DEFAULT_SNAPSHOT_DAYS if days is None else days, properties.withdrawal_days)
 
 
 def _default_location(name: str, properties: _TableProperties) -> str:

@@ -13,7 +13,15 @@ from sqlglot import exp
 
 from stedi.contracts import Column, Contract, Rule, read_contracts
 from stedi.errors import DeclarationError
-from stedi.transforms import MACHINERY_COLUMNS, SEED, Transform, parse, read_transforms, typed
+from stedi.transforms import (
+    MACHINERY_COLUMNS,
+    SEED,
+    Transform,
+    parse,
+    read_transforms,
+    tables_read,
+    typed,
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,13 @@ class Declarations:
         """The SELECT of a derived table, resolved and typed; raises `DeclarationError`."""
         transform = self.transforms[table]
         return self._typed(transform.tree, self.schemas, transform.place)
+
+    def read_by(self, table: str) -> frozenset[str]:
+        """The tables that a derived table's SELECT or rules read, itself left out."""
+        contract = self.contracts[table]
+        rules = (self.rule(table, rule) for rule in contract.rules)
+        named = {read.name for rule in rules for read in tables_read(rule)}
+        return frozenset({*self.transforms[table].inputs, *named} - {table})
 
     def reasons(self, table: str) -> exp.Query | None:
         """The query that counts a derived table's dropped rows by reason, resolved and typed."""

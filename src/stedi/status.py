@@ -172,7 +172,7 @@ class _Inspection:
             not self.is_running
             and version
             and loads
-            and loads.notes.get("typed", {}).get(contract.name) != version.snapshot_id
+            and loads.notes.get("typed", {}).get(contract.name) != version.content
         ):
             self.problems.append(
                 f"table {contract.name}: is not as the last run left it; `stedi run` makes it anew"
@@ -282,10 +282,10 @@ class _Inspection:
             return self.whys[contract.name]
         if version.notes.get("declaration") != self.declarations.fingerprint(contract.name):
             return "its declarations changed"
-        transform = self.declarations.transforms.get(contract.name)
-        for name in transform.inputs if transform else ():
+        is_derived = contract.name in self.declarations.transforms
+        for name in sorted(self.declarations.read_by(contract.name)) if is_derived else ():
             read = self.versions[name]
-            if read and version.notes.get("inputs", {}).get(name) != read.snapshot_id:
+            if read and version.notes.get("inputs", {}).get(name) != read.content:
                 return f"{name} changed"
             if name in self.whys:
                 return f"{name} is stale"

@@ -40,6 +40,7 @@ MACHINERY_COLUMNS: Mapping[str, tuple[Column, ...]] = {
         Column("unknown_keys", "long", "none", "Records with keys that the contract lacks."),
         Column("load", "long", "none", "Number of the load that read it last."),
         Column("verdict", "string", "none", "good; bad: set aside whole; accepted: bad, but read."),
+        Column("parts", "string", "none", "Typed files that its records were written to."),
     ),
     "quarantine": (
         Column("source", "string", "none", "Which source the piece is of."),

@@ -49,8 +49,9 @@ class DuckDBEngine:
 
     def materialise(self, table: str, query: exp.Query) -> None:
         """Work out a query once and let later queries read it as `table`."""
+        self._execute(f"DROP TABLE IF EXISTS temp.{identifier(table)}")
         self._execute(f"DROP VIEW IF EXISTS {identifier(table)}")
-        self._execute(f"CREATE OR REPLACE TEMP TABLE {identifier(table)} AS {for_duckdb(query)}")
+        self._execute(f"CREATE TEMP TABLE {identifier(table)} AS {for_duckdb(query)}")
 
     def rows(self, table: str, columns: Sequence[str]) -> pa.Table:
         """Columns of a table that was materialised, in memory, in no set order."""
@@ -107,5 +108,5 @@ def _failing_plainly() -> Iterator[None]:
         ) from None
     except duckdb.Error as error:
         raise EngineFailed(
-            f"DuckDB failed with {type(error).__name__}; the table stays as it was"
+            f"{error} DuckDB failed with {type(error).__name__}; the table stays as it was"
         ) from None

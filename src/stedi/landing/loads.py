@@ -20,7 +20,10 @@ State = Literal["read", "copy", "gone"]
 
 @dataclass(frozen=True)
 class Load:
-    """One landing file: `copy` has the same bytes as another, `gone` is no longer there."""
+    """One landing file: `copy` has the same bytes as another, `gone` is no longer there.
+
+    `parts` names the typed files that its records went to.
+    """
 
     source: str
     file: str
@@ -33,6 +36,7 @@ class Load:
     unknown_keys: int
     load: int
     verdict: Verdict
+    parts: str
 
     @classmethod
     def of(cls, source: str, read: ReadFile, load: int) -> Load:
@@ -50,6 +54,7 @@ class Load:
             unknown_keys=read.unknown_keys,
             load=load,
             verdict=read.verdict,
+            parts=" ".join(read.parts),
         )
 
     def matches(self, file: LandingFile) -> bool:

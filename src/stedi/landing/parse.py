@@ -50,7 +50,8 @@ class ReadFile:
 
     `records` counts the pieces set aside too; `unknown_keys` counts records. A file is `bad` and
     was set aside whole if a greater share of it than its contract allows can't be read, but for
-    one that is `accepted` all the same.
+    one that is `accepted` all the same. `parts` names the typed files (without their suffix) that
+    its records are in, among those of others maybe.
     """
 
     file: LandingFile
@@ -59,6 +60,7 @@ class ReadFile:
     records: int = 0
     unknown_keys: int = 0
     verdict: Verdict = "good"
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,15 @@ class Parsed:
     files: tuple[ReadFile, ...]
     typed: tuple[Path, ...]
     quarantine: tuple[Path, ...]
+
+    @classmethod
+    def of(
+        cls, files: Iterable[ReadFile], typed: Iterable[Path], quarantine: Iterable[Path]
+    ) -> Parsed:
+        """What reading these files gave, all of them together."""
+        typed = tuple(typed)
+        parts = tuple(path.stem for path in typed)
+        return cls(tuple(replace(f, parts=parts) for f in files), typed, tuple(quarantine))
 
     def remove(self) -> None:
         """Delete what was written."""
@@ -209,10 +220,10 @@ def _join(reading: _Reading, crew: Crew, parts: Sequence[_Part], fingerprint: st
             part.output.remove()
         [parsed] = crew.map(reading.set_aside, [_Share((file,), (fingerprint,))])
         return parsed
-    return Parsed(
-        (read,),
-        tuple(path for part in joined for path in part.output.typed),
-        tuple(path for part in joined for path in part.output.quarantine),
+    return Parsed.of(
+        [read],
+        (path for part in joined for path in part.output.typed),
+        (path for part in joined for path in part.output.quarantine),
     )
 
 
@@ -325,7 +336,7 @@ class _Reading:
             self._read_file(files, file, fingerprint, file in bad)
             for file, fingerprint in zip(share.files, share.fingerprints, strict=True)
         ]
-        return Parsed(tuple(read), *files.close())
+        return Parsed.of(read, *files.close())
 
     def _read_file(
         self, files: FileReader, file: LandingFile, fingerprint: str | None, is_bad: bool

@@ -20,6 +20,7 @@ from stedi.errors import NotAnonymous
 from stedi.fit import check
 from stedi.lineage import prepare_to_record, record_run
 from stedi.pipeline.derive import Derivation
+from stedi.pipeline.history import keep_house
 from stedi.pipeline.land import Landing
 from stedi.pipeline.work import Built, Options, Progress, Work
 from stedi.privacy.proof import Proof
@@ -78,6 +79,7 @@ def run(
                 landing.finish()
                 pool.submit(prepare_to_record, warehouse.root, declarations)
                 Derivation(work).bring_up_to_date()
+                keep_house(work)
             except BaseException:
                 engine.close()
                 pool.shutdown(cancel_futures=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 from sqlglot import exp
@@ -12,22 +14,52 @@ from sqlglot import exp
 from stedi import parquet
 from stedi.contracts import Contract
 from stedi.errors import PairingTooLarge, RuleBroken, UsageError
+from stedi.keyed import Keyed, keyed
 from stedi.landing.parse import Target
+from stedi.pipeline.history import withdrawals
+from stedi.pipeline.maintain import Change, Maintenance, keys_only_in
 from stedi.pipeline.rules import count, hold_to_contract
-from stedi.pipeline.work import Built, Work, damage
+from stedi.pipeline.work import Built, How, Left, Work, damage
 from stedi.privacy.boxes import read_boxes
 from stedi.privacy.difference import Release, difference
 from stedi.privacy.publication import Published, publish, read_published
 from stedi.storage.sweep import boxes_folder, remove_outdated
-from stedi.storage.warehouse import Version
-from stedi.transforms import Transform, parse, tables_read
+from stedi.storage.warehouse import DataFile, Version
+from stedi.transforms import Transform
 
 NOT_PUBLISHED = "not published: too few people, or one who dominates"
+_GONE = "_gone"
 LEAST_PAIR_LIMIT = 1_000_000
 PAIRS_PER_ROW = 10
 CROWD = 1_000
 """By default a pairing may give a million rows, or ten times those of its largest input while no
 more than a thousand rows share one value."""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """A table to be brought up to date, from inputs with these contents.
+
+    `changes` are those of its inputs where it can be maintained, `version` is what it was.
+    """
+
+    transform: Transform
+    inputs: Mapping[str, int]
+    reason: str
+    version: Version | None
+    changes: Mapping[str, Change] | None
+
+
+@dataclass
+class _Made:
+    """What is to be committed."""
+
+    added: Sequence[Path]
+    kept: Sequence[DataFile] = ()
+    dropped: dict[str, int] = field(default_factory=dict)
+    how: How = "rebuild"
+    notes: list[dict[str, Any]] = field(default_factory=list)
+    published: dict[str, Any] = field(default_factory=dict)
 
 
 class Derivation:
@@ -49,18 +81,21 @@ class Derivation:
                 continue
             self._refuse_missing(transform, versions)
             inputs = {
-                name: version.snapshot_id
-                for name in transform.inputs
+                name: version.content
+                for name in sorted(self.declarations.read_by(transform.table))
                 if (version := versions[name]) is not None
             }
-            reason = self._why_stale(table, versions[table], inputs)
-            if reason:
-                for name in self._read_by(transform):
+            reason = self._why_anew(table, versions[table])
+            changed = None if reason else self._why_stale(versions[table], inputs)
+            if reason or changed:
+                for name in self.declarations.read_by(transform.table):
                     self._declare(name, versions[name])
-                versions[table] = self._build(transform, inputs, reason)
+                changes = self._changes(transform, versions) if changed else None
+                step = _Step(transform, inputs, reason or changed or "", versions[table], changes)
+                versions[table] = self._build(step)
             contract = self.declarations.contracts[table]
             if contract.is_published:
-                if reason or self.warehouse.has_history(table):
+                if reason or changed or self.warehouse.has_history(table):
                     remove_outdated(self.warehouse, table, contract.location)
                 self._note_withheld(versions[table])
 
@@ -70,27 +105,21 @@ class Derivation:
             self.work.withheld[version.table] = why
 
     def _refuse_missing(self, transform: Transform, versions: Mapping[str, Version | None]) -> None:
-        for name in sorted(self._read_by(transform) & {*self.declarations.transforms}):
+        for name in sorted(
+            self.declarations.read_by(transform.table) & {*self.declarations.transforms}
+        ):
             if versions[name] is None:
                 raise UsageError(
                     f"{transform.table} reads {name}, which isn't there yet; build that first: "
                     f"stedi run --only {name}"
                 )
 
-    def _read_by(self, transform: Transform) -> set[str]:
-        """The tables that a transform or a rule of its table reads, that table left out."""
-        contract = self.declarations.contracts[transform.table]
-        rules = [parse(rule.query, contract.place) for rule in contract.rules]
-        named = {table.name for rule in rules for table in tables_read(rule)}
-        return ({*transform.inputs} | named) - {transform.table}
-
     def _declare(self, table: str, version: Version | None) -> None:
         files = [str(file.path) for file in version.files] if version else []
         self.engine.declare(table, self.declarations.schemas[table], files)
 
-    def _why_stale(
-        self, table: str, version: Version | None, inputs: Mapping[str, int]
-    ) -> str | None:
+    def _why_anew(self, table: str, version: Version | None) -> str | None:
+        """Why a table has to be made from all that it is made of."""
         if version is None:
             return "not built yet"
         if self.work.options.full:
@@ -99,56 +128,147 @@ class Derivation:
             return "not as the last run left it"
         if version.notes.get("declaration") != self.declarations.fingerprint(table):
             return "its declarations changed"
-        changed = sorted(n for n, i in inputs.items() if version.notes["inputs"].get(n) != i)
-        return f"{', '.join(changed)} changed" if changed else damage(version)
+        return damage(version)
 
-    def _build(self, transform: Transform, inputs: Mapping[str, int], reason: str) -> Version:
-        table, contract = transform.table, self.declarations.contracts[transform.table]
-        self.work.progress(f"{table}: {reason}")
+    @staticmethod
+    def _why_stale(version: Version | None, inputs: Mapping[str, int]) -> str | None:
+        noted = version.notes["inputs"] if version else {}
+        changed = sorted(name for name in {*inputs, *noted} if noted.get(name) != inputs.get(name))
+        return f"{', '.join(changed)} changed" if changed else None
+
+    def _changes(
+        self, transform: Transform, versions: Mapping[str, Version | None]
+    ) -> dict[str, Change] | None:
+        """What changed in all that a table is made from; None where it can't be maintained.
+
+        It can't where it has no key, where its inputs as they were are no longer there, and where
+        most of its FROM table changed.
+        """
+        table, version = transform.table, versions[transform.table]
+        contract = self.declarations.contracts[table]
+        by_key = keyed(self.declarations, table) if contract.key else None
+        if version is None or not isinstance(by_key, Keyed):
+            return None
+        changes = {}
+        for name in self.declarations.read_by(transform.table):
+            now, noted = versions[name], version.notes["inputs"].get(name)
+            before = now
+            if noted is None:
+                before = None
+            elif now is None or now.content != noted:
+                before = self.warehouse.version(name, content=noted)
+                if before is None or damage(before):
+                    return None
+            if before and now and before.columns != now.columns:
+                return None
+            changes[name] = Change(self.declarations.schemas[name], before, now)
+        source = changes[by_key.source]
+        rows = source.before.rows if source.before else 0
+        if 2 * sum(file.rows for file in source.removed) > rows:
+            return None
+        return changes
+
+    def _build(self, step: _Step) -> Version:
+        transform, table = step.transform, step.transform.table
+        contract = self.declarations.contracts[table]
+        self.work.progress(f"{table}: {step.reason}")
         begin = time.monotonic()
         rows_in = self._rows_in(transform)
         target = self.work.target(table, contract.columns)
-        published, publishing = None, 0.0
-        if contract.is_published:
+        publishing = 0.0
+        if contract.publication:
             self.engine.materialise(table, self.declarations.select(table))
             began = time.monotonic()
             published = self._publish(contract, target)
-            paths, publishing = published.paths, time.monotonic() - began
-        else:
-            paths = self.engine.write(self.declarations.select(table), target.fields, target.folder)
-            self.engine.declare(table, contract.columns, [str(path) for path in paths])
-        notes = hold_to_contract(contract, paths, self.declarations, self.engine)
-        dropped = self._dropped(transform)
-        if published:
-            notes += _coded_at_edges(published)
+            publishing = time.monotonic() - began
+            made = _Made(published.paths, dropped=self._dropped(transform))
+            made.notes = hold_to_contract(contract, made.added, self.declarations, self.engine)
+            made.notes += _coded_at_edges(published)
             if published.withheld:
-                dropped[NOT_PUBLISHED] = published.withheld
-        rows = sum(parquet.count_rows(path) for path in paths)
-        if transform.sums_hold and rows_in != rows + sum(dropped.values()):
+                made.dropped[NOT_PUBLISHED] = published.withheld
+            made.published = {
+                "boxes": published.boxes.name if published.boxes else None,
+                "publication": contract.publication.fingerprint,
+                "withheld": published.why,
+                "difference": self._difference(contract, published),
+            }
+        else:
+            made = self._maintain(step, target) or self._make_anew(step, target)
+        rows = sum(f.rows for f in made.kept) + sum(map(parquet.count_rows, made.added))
+        if transform.sums_hold and rows_in != rows + sum(made.dropped.values()):
             raise RuleBroken(
-                f"{table}: {rows_in:,} rows in, but {rows:,} kept and {sum(dropped.values()):,} "
-                f"dropped; {transform.place} loses or multiplies rows. Nothing of it was committed"
+                f"{table}: {rows_in:,} rows in, but {rows:,} kept and "
+                f"{sum(made.dropped.values()):,} dropped; {transform.place} loses or multiplies "
+                "rows. Nothing of it was committed"
             )
+        left = self._left(step, made)
         version = self.warehouse.commit(
             table,
-            paths,
+            made.added,
             {
-                "inputs": inputs,
+                "inputs": step.inputs,
                 "declaration": self.declarations.fingerprint(table),
                 "in": rows_in,
-                "dropped": dropped,
+                "dropped": made.dropped,
                 "sums": transform.sums_hold,
-                "notes": notes,
-                "files": self.work.fingerprints(paths, None),
-                "boxes": published.boxes.name if published and published.boxes else None,
-                "publication": contract.publication.fingerprint if contract.publication else None,
-                "withheld": published.why if published else None,
-                "difference": self._difference(contract, published),
+                "notes": made.notes,
+                "files": self.work.fingerprints(made.added, step.version, made.kept),
+                **made.published,
+                **withdrawals(contract, step.version, left),
             },
+            keep={file.uri for file in made.kept},
+            content=step.version.content if step.version and made.how == "no change" else None,
         )
         seconds = time.monotonic() - begin
-        self.work.built.append(Built(table, reason, rows, seconds, publishing))
+        self.work.built.append(Built(table, step.reason, rows, seconds, made.how, publishing, left))
         return version
+
+    def _make_anew(self, step: _Step, target: Target) -> _Made:
+        table, contract = step.transform.table, self.declarations.contracts[step.transform.table]
+        paths = self.engine.write(self.declarations.select(table), target.fields, target.folder)
+        self.engine.declare(table, contract.columns, [str(path) for path in paths])
+        made = _Made(paths, dropped=self._dropped(step.transform))
+        made.notes = hold_to_contract(contract, paths, self.declarations, self.engine)
+        return made
+
+    def _maintain(self, step: _Step, target: Target) -> _Made | None:
+        """Bring a table up to date by its key; None where it can't be."""
+        table, contract = step.transform.table, self.declarations.contracts[step.transform.table]
+        by_key = keyed(self.declarations, table) if contract.key else None
+        before = step.version
+        if step.changes is None or before is None or not isinstance(by_key, Keyed):
+            return None
+        maintenance = Maintenance(self.engine, self.declarations, contract, by_key, step.changes)
+        result = maintenance.work_out(before, target)
+        how: How = "swap" if result.is_swap else "append" if result.added else "no change"
+        made = _Made([*result.swapped, *result.added], result.kept, dict(result.dropped), how)
+        files = [*(file.path for file in made.kept), *made.added]
+        self.engine.declare(table, contract.columns, [str(path) for path in files])
+        made.notes = hold_to_contract(
+            contract,
+            made.added,
+            self.declarations,
+            self.engine,
+            lambda rule: maintenance.recount(before, result, rule),
+        )
+        return made
+
+    def _left(self, step: _Step, made: _Made) -> Left | None:
+        """Keys that a table had and has no longer; the engine knows it as it is now."""
+        contract = self.declarations.contracts[step.transform.table]
+        before = step.version
+        if contract.key is None or before is None or made.how in ("append", "no change"):
+            return None
+        kept = {file.uri for file in made.kept}
+        gone = [str(file.path) for file in before.files if file.uri not in kept]
+        if (contract.key, "string") not in before.columns or damage(before):
+            return None
+        key = contract.column(contract.key)
+        assert key is not None
+        self.engine.declare(_GONE, [key], gone)
+        rows = keys_only_in(_GONE, contract.name, contract.key)
+        [found] = self.engine.fetch(rows).to_pylist()
+        return Left(int(found["n_keys"] or 0), int(found["n_rows"] or 0))
 
     def _publish(self, contract: Contract, target: Target) -> Published:
         assert contract.publication is not None

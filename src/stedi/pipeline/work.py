@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Container, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from stedi.contracts import Column
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.parse import Target
-from stedi.storage.warehouse import Version, Warehouse
+from stedi.storage.warehouse import DataFile, Version, Warehouse
 
 Progress = Callable[[str], None]
 
@@ -32,15 +33,32 @@ class Options:
     accepts_bad_files: bool = False
 
 
+How = Literal["rebuild", "append", "swap", "no change"]
+"""All anew; new rows added; files swapped and rows added; looked at, and right as it was."""
+
+
+@dataclass(frozen=True)
+class Left:
+    """Keys that left a table, and the rows they had in it."""
+
+    keys: int
+    rows: int
+
+
 @dataclass(frozen=True)
 class Built:
-    """A table brought up to date; `publication_seconds` went into making it anonymous."""
+    """A table brought up to date; `publication_seconds` went into making it anonymous.
+
+    `left` is how many keys, and how many rows of theirs, are no longer in a table that has a key.
+    """
 
     table: str
     reason: str
     rows: int
     seconds: float
+    how: How = "rebuild"
     publication_seconds: float = 0.0
+    left: Left | None = None
 
 
 @dataclass
@@ -64,11 +82,18 @@ class Work:
         fields = self.warehouse.fields(table, columns, location)
         return Target(self.warehouse.data_folder(location) / self.attempt, fields)
 
-    def fingerprints(self, added: Sequence[Path], before: Version | None) -> dict[str, str]:
-        """Fingerprints of a table's files by their names below the table's data folder."""
-        kept = before.notes.get("files", {}) if before else {}
+    def fingerprints(
+        self, added: Sequence[Path], before: Version | None = None, kept: Iterable[DataFile] = ()
+    ) -> dict[str, str]:
+        """Fingerprints of a table's files by their names below the table's data folder.
+
+        Those of files `kept` from `before` are known.
+        """
+        noted = before.notes.get("files", {}) if before else {}
+        names = [short_name(file.path) for file in kept]
         found = self.engine.crew.map(self.fingerprinter.of_file, added)
-        return {**kept, **dict(zip(map(_short, added), found, strict=True))}
+        known = {name: noted[name] for name in names if name in noted}
+        return known | dict(zip(map(short_name, added), found, strict=True))
 
 
 def damage(version: Version) -> str | None:
@@ -83,5 +108,6 @@ def damage(version: Version) -> str | None:
     return None
 
 
-def _short(path: Path) -> str:
+def short_name(path: Path) -> str:
+    """A data file's name below its table's data folder."""
     return f"{path.parent.name}/{path.name}"

@@ -21,7 +21,7 @@ def boxes_folder(root: Path) -> Path:
 
 def remove_outdated(warehouse: Warehouse, published: str, location: str) -> None:
     """Remove what a published table was before, and whatever else lies in its folder."""
-    warehouse.forget_history(published)
+    warehouse.expire(published, {past.snapshot_id for past in warehouse.history(published)})
     _sweep_table(warehouse, published, location)
 
 

@@ -1,0 +1,232 @@
+"""How a derived table is maintained by its key, as far as its SELECT shows that it can be.
+
+A SELECT qualifies whose rows for one value of the key depend on nothing but the rows of its FROM
+table with that value, and on look-ups with that value: it reads one table, or one CTE over one
+table whose windows and groups are those of the key, and joins look-ups to the key from the left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from stedi.contracts import Rule
+from stedi.declared import Declarations
+
+_CUTS = ("group", "distinct", "limit", "having", "offset", "laterals", "qualify")
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """What a SELECT joins to its key: a table, or a CTE of the SELECT; `key` is its column.
+
+    `reads` are the tables that it is made from. `present_in` is the column of the one table that
+    it reads where it only says which keys are in there.
+    """
+
+    name: str
+    key: str
+    reads: frozenset[str]
+    present_in: str | None
+
+
+@dataclass(frozen=True)
+class Keyed:
+    """A SELECT that can be worked out for some keys alone.
+
+    `key` is the table's column, `source_key` that of the table `source` which it is selected from.
+    `is_linear` says that each row of `source` gives its row whatever other rows there are.
+    """
+
+    key: str
+    source: str
+    source_key: str
+    is_linear: bool
+    lookups: tuple[Lookup, ...]
+
+    def over(
+        self, query: exp.Query, source: exp.Query | None, renamed: Mapping[str, str]
+    ) -> exp.Query:
+        """The SELECT, or a query made from it, over other rows than those of `source`.
+
+        Other tables are read under the names that `renamed` gives them.
+        """
+        tree = query.copy()
+        from_ = _from_table(tree)
+        for table in list(tree.find_all(exp.Table)):
+            if table is not from_ and table.name in renamed and not _is_cte(tree, table.name):
+                table.set("this", exp.to_identifier(renamed[table.name]))
+        if source is not None:
+            from_.replace(exp.Subquery(this=source, alias=from_.args.get("alias")))
+        return tree
+
+
+class _NotKeyed(Exception):
+    """Why not."""
+
+
+def keyed(declarations: Declarations, table: str) -> Keyed | str:
+    """How a table with a key is maintained by it; or, in words, why its SELECT can't be."""
+    contract = declarations.contracts[table]
+    assert contract.key is not None
+    try:
+        return _analysed(declarations.select(table), contract.key)
+    except _NotKeyed as reason:
+        return str(reason)
+
+
+def counts_rows_of(declarations: Declarations, table: str, rule: Rule) -> bool:
+    """Whether a rule's count over some rows and over others adds up to that over all of them."""
+    tree = declarations.rule(table, rule)
+    if not isinstance(tree, exp.Select) or any(tree.args.get(part) for part in (*_CUTS, "with_")):
+        return False
+    [count] = tree.selects if len(tree.selects) == 1 else [None]
+    from_ = tree.args["from_"].this if tree.args.get("from_") else None
+    return (
+        count is not None
+        and isinstance(count.unalias(), exp.Count)
+        and isinstance(count.unalias().this, exp.Star)
+        and isinstance(from_, exp.Table)
+        and from_.name == table
+        and sum(node.name == table for node in tree.find_all(exp.Table)) == 1
+        and all(join.side in ("", "LEFT") for join in tree.args.get("joins") or ())
+    )
+
+
+def _analysed(tree: exp.Query, key: str) -> Keyed:
+    if sum(1 for _ in tree.find_all(exp.With)) > 1:
+        raise _NotKeyed("a CTE has CTEs of its own")
+    select = _plain(tree, "the statement")
+    column = _given(select, key)
+    if any(cte.alias == "judged" for cte in tree.ctes):
+        if select.args.get("joins") or _name(select.args["from_"].this) != "judged":
+            raise _NotKeyed("it joins more to its CTE judged")
+        select = _plain(_cte(tree, "judged"), "its CTE judged")
+        column = _given(select, column.name)
+    source = select.args["from_"].this
+    if not isinstance(source, exp.Table) or column.table != source.alias_or_name:
+        raise _NotKeyed(f"{key} is not a column of the table that it is selected from")
+    lookups = tuple(_lookup(tree, join, column) for join in select.args.get("joins") or ())
+    if not _is_cte(tree, source.name):
+        return Keyed(key, source.name, column.name, True, lookups)
+    grouped = _cte(tree, source.name)
+    base = grouped.args["from_"].this if grouped.args.get("from_") else None
+    if not isinstance(base, exp.Table) or _is_cte(tree, base.name) or grouped.args.get("joins"):
+        raise _NotKeyed(f"its CTE {source.name} reads more than one table")
+    base_key = _given(grouped, column.name)
+    _refuse_mixing(grouped, base_key, source.name)
+    return Keyed(key, base.name, base_key.name, False, lookups)
+
+
+def _plain(tree: exp.Expr, what: str) -> exp.Select:
+    """A SELECT that looks at row after row."""
+    if not isinstance(tree, exp.Select) or not tree.args.get("from_"):
+        raise _NotKeyed(f"{what} is not one SELECT")
+    if any(tree.args.get(part) for part in _CUTS):
+        raise _NotKeyed(f"{what} groups or cuts rows")
+    if any(_own(tree, exp.AggFunc, exp.Window, exp.Subquery, exp.Exists, exp.Unnest)):
+        raise _NotKeyed(f"{what} has more in it than columns of its own row and of look-ups")
+    return tree
+
+
+def _own(tree: exp.Select, *kinds: type[exp.Expr]) -> Iterator[exp.Expr]:
+    """Parts of a SELECT itself, its CTEs left out."""
+    for part, value in tree.args.items():
+        if part != "with_":
+            for one in value if isinstance(value, list) else [value]:
+                if isinstance(one, exp.Expr):
+                    yield from one.find_all(*kinds)
+
+
+def _given(select: exp.Select, name: str) -> exp.Column:
+    """The column that a SELECT gives under a name, unchanged."""
+    for projection in select.selects:
+        if projection.alias_or_name == name:
+            value = projection.unalias()
+            if isinstance(value, exp.Column):
+                return value
+    raise _NotKeyed(f"{name} is not given as it stands in the table that it is selected from")
+
+
+def _lookup(tree: exp.Query, join: exp.Join, key: exp.Column) -> Lookup:
+    table, on = join.this, join.args.get("on")
+    if join.side != "LEFT" or not isinstance(table, exp.Table):
+        raise _NotKeyed("it joins otherwise than a table or CTE by LEFT JOIN")
+    sides = [on.left, on.right] if isinstance(on, exp.EQ) else []
+    columns = [side for side in sides if isinstance(side, exp.Column)]
+    own = [c for c in columns if c.table == table.alias_or_name]
+    others = [c for c in columns if (c.table, c.name) == (key.table, key.name)]
+    if len(own) != 1 or len(others) != 1:
+        raise _NotKeyed(f"its look-up {table.name} is joined on something else than the key")
+    name = table.name
+    reads = frozenset(_reads(tree, name))
+    return Lookup(name, own[0].name, reads, _present_in(tree, name))
+
+
+def _present_in(tree: exp.Query, name: str) -> str | None:
+    if not _is_cte(tree, name):
+        return None
+    select = _cte(tree, name)
+    others = [part for part in (*_CUTS, "joins", "where") if part != "distinct"]
+    if not select.args.get("distinct") or any(select.args.get(part) for part in others):
+        return None
+    from_, given = select.args["from_"].this, select.selects
+    column = given[0].unalias()
+    if len(given) == 1 and isinstance(column, exp.Column) and isinstance(from_, exp.Table):
+        return None if _is_cte(tree, from_.name) else column.name
+    return None
+
+
+def _refuse_mixing(select: exp.Select, key: exp.Column, name: str) -> None:
+    """Refuse a CTE in which rows of one key depend on those of another."""
+    if any(_own(select, exp.Subquery, exp.Exists, exp.Unnest)) or select.args.get("limit"):
+        raise _NotKeyed(f"its CTE {name} has more in it than rows of one table")
+    windows = list(_own(select, exp.Window))
+    for window in windows:
+        if not _is_among(key, window.args.get("partition_by") or []):
+            raise _NotKeyed(f"a window of its CTE {name} is not partitioned by the key")
+    aggregates = [a for a in _own(select, exp.AggFunc) if not a.find_ancestor(exp.Window)]
+    group = select.args.get("group")
+    if (group or aggregates) and not (group and _is_among(key, group.expressions)):
+        raise _NotKeyed(f"its CTE {name} is not grouped by the key")
+
+
+def _is_among(key: exp.Column, columns: Iterable[exp.Expr]) -> bool:
+    """Whether a column is among these; how its name is quoted doesn't matter."""
+    named = ((c.table, c.name) for c in columns if isinstance(c, exp.Column))
+    return (key.table, key.name) in named
+
+
+def _reads(tree: exp.Query, name: str) -> Iterator[str]:
+    if not _is_cte(tree, name):
+        yield name
+        return
+    for table in _cte(tree, name).find_all(exp.Table):
+        yield from _reads(tree, table.name)
+
+
+def _from_table(tree: exp.Query) -> exp.Table:
+    """The node of the FROM table in a SELECT that qualifies, or in a query made from it."""
+    select: exp.Query = _cte(tree, "judged") if _is_cte(tree, "judged") else tree
+    source = select.args["from_"].this
+    if _is_cte(tree, source.name):
+        source = _cte(tree, source.name).args["from_"].this
+    assert isinstance(source, exp.Table)
+    return source
+
+
+def _is_cte(tree: exp.Query, name: str) -> bool:
+    return any(cte.alias == name for cte in tree.ctes)
+
+
+def _cte(tree: exp.Query, name: str) -> exp.Select:
+    [found] = (cte.this for cte in tree.ctes if cte.alias == name)
+    if not isinstance(found, exp.Select):
+        raise _NotKeyed(f"its CTE {name} is not one SELECT")
+    return found
+
+
+def _name(node: exp.Expr) -> str | None:
+    return node.name if isinstance(node, exp.Table) else None

@@ -1,0 +1,408 @@
+"""Brings a table up to date by its key, from what has changed in the tables it is made from.
+
+Rows of new input are added. Keys whose rows in the inputs changed otherwise, or whose look-ups did,
+are worked out anew: files of the table that hold rows of theirs are swapped for files without, and
+their new rows are added. What was dropped is counted on both sides of the change.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from sqlglot import exp
+
+from stedi.contracts import Column, Contract, Rule
+from stedi.declared import Declarations
+from stedi.engines import Engine
+from stedi.keyed import Keyed, Lookup, counts_rows_of
+from stedi.landing.parse import Target
+from stedi.pipeline.rules import count
+from stedi.storage.warehouse import DataFile, Version
+
+_CHANGED, _CANDIDATES, _PART = "_changed", "_candidates", "_part"
+_KEY = "key"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A table before and now, which share most of their files; none where it isn't there."""
+
+    columns: Sequence[Column]
+    before: Version | None
+    now: Version | None
+
+    @cached_property
+    def added(self) -> tuple[DataFile, ...]:
+        """Files that came in."""
+        return _others(self.now, self.before)
+
+    @cached_property
+    def removed(self) -> tuple[DataFile, ...]:
+        """Files that left."""
+        return _others(self.before, self.now)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed)
+
+
+@dataclass
+class Maintained:
+    """What became of a table: files to add and to keep, rows dropped now, keys worked out anew.
+
+    `added` are files of new rows alone: where nothing was swapped, all that is new.
+    """
+
+    added: list[Path] = field(default_factory=list)
+    swapped: list[Path] = field(default_factory=list)
+    kept: tuple[DataFile, ...] = ()
+    dropped: Counter[str] = field(default_factory=Counter)
+    is_swap: bool = False
+
+    @property
+    def is_same(self) -> bool:
+        """Whether no row changed."""
+        return not (self.added or self.is_swap)
+
+
+class Maintenance:
+    """Works out what changes in one table.
+
+    `changes` are those of every table that its SELECT reads, by name; all of them are known to the
+    engine as they are now.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        declarations: Declarations,
+        contract: Contract,
+        keyed: Keyed,
+        changes: Mapping[str, Change],
+    ) -> None:
+        self.engine, self.declarations, self.contract = engine, declarations, contract
+        self.keyed, self.changes = keyed, changes
+        self._source = changes[keyed.source]
+        self._present = {
+            name: look_up
+            for look_up in keyed.lookups
+            if look_up.present_in
+            and changes[name := next(iter(look_up.reads))]
+            and name != keyed.source
+            and sum(name in other.reads for other in keyed.lookups) == 1
+        }
+        self._appends = keyed.is_linear and bool(self._source.added) and not self._source.removed
+        """Whether new rows are added as they are, but for those of changed keys."""
+
+    def work_out(self, before: Version, target: Target) -> Maintained:
+        """Write the files that are new, into the fresh folder of `target`."""
+        for name, change in self.changes.items():
+            if change:
+                self._declare(_before(name), change, change.before.files if change.before else ())
+                self._declare(_added(name), change, change.added)
+                self._declare(_removed(name), change, change.removed)
+        changed = self._find_changed()
+        dropped = Counter(before.notes["dropped"])
+        result = Maintained(kept=before.files)
+        if changed:
+            dropped.subtract(self._dropped(self._of_changed(before=True), self._names_before))
+            dropped.update(self._dropped(self._of_changed(), self._names_now))
+            self._take_out(before, target, result)
+            result.added += self._write(self._of_changed(), target, "changed")
+        if self._appends:
+            source = self._of_added(but_changed=bool(changed))
+            dropped.update(self._dropped(source, self._names_now))
+            result.added += self._write(source, target, "added")
+        result.dropped = Counter({reason: n for reason, n in dropped.items() if n})
+        return result
+
+    def _find_changed(self) -> int:
+        """Materialise the keys to be worked out anew; gives how many there are."""
+        certain = [*self._changed_in_source(), *self._changed_in_lookups()]
+        if not self._present:
+            self._materialise(_CHANGED, certain)
+        else:
+            candidates = [*certain, *self._changed_in_presence()]
+            if self._appends:
+                key = self.keyed.source_key
+                candidates.append(_keys(_added(self.keyed.source), key))
+            self._materialise(_CANDIDATES, candidates)
+            for name, look_up in self._present.items():
+                self._materialise_presence(name, look_up)
+            for name, look_up in self._present.items():
+                now, before = (self._keys_of(t, look_up) for t in (_now(name), _before_of(name)))
+                certain += [_except(now, before), _except(before, now)]
+            self._materialise(_CHANGED, certain)
+        return count(self.engine, exp.select("COUNT(*)").from_(exp.to_table(_CHANGED)))
+
+    def _changed_in_source(self) -> list[exp.Query]:
+        if not self._source or self._appends:
+            return []
+        return [self._difference_of_files(self.keyed.source, self.keyed.source_key)]
+
+    def _changed_in_lookups(self) -> list[exp.Query]:
+        found = []
+        for look_up in self.keyed.lookups:
+            if look_up in self._present.values() or not any(
+                self.changes[name] for name in look_up.reads
+            ):
+                continue
+            if look_up.reads == {look_up.name}:
+                found.append(self._difference_of_files(look_up.name, look_up.key))
+            else:
+                found.append(self._difference_of_ctes(look_up))
+        return found
+
+    def _changed_in_presence(self) -> list[exp.Query]:
+        return [
+            self._difference_of_files(name, str(look_up.present_in), just_key=True)
+            for name, look_up in self._present.items()
+        ]
+
+    def _difference_of_files(self, table: str, key: str, just_key: bool = False) -> exp.Query:
+        """The keys whose rows in the files that came in are not those in the files that left."""
+        change = self.changes[table]
+        if not change.removed:
+            return _keys(_added(table), key)
+        columns = [c for c in change.columns if c.name == key or not just_key]
+        sides = [
+            exp.select(*(_comparable(c.name, c.type == "double") for c in columns)).from_(
+                exp.to_table(side)
+            )
+            for side in (_added(table), _removed(table))
+        ]
+        return _difference(sides, [c.name for c in columns], key)
+
+    def _difference_of_ctes(self, look_up: Lookup) -> exp.Query:
+        """The keys that a CTE of the SELECT has other rows for than before."""
+        tree = self.declarations.select(self.contract.name)
+        [cte] = (one for one in tree.ctes if one.alias == look_up.name)
+        names = [one.alias_or_name for one in cte.this.selects]
+        doubles = {one.alias_or_name for one in cte.this.selects if one.is_type("double")}
+        sides = []
+        for renamed in ({}, {n: _before(n) for n in look_up.reads if self.changes[n]}):
+            given = (_comparable(name, name in doubles) for name in names)
+            rows = exp.select(*given).from_(exp.to_table(look_up.name))
+            with_ = tree.args["with_"].copy()
+            needed = _needed(tree, look_up.name)
+            with_.set("expressions", [one for one in with_.expressions if one.alias in needed])
+            rows.set("with_", with_)
+            for table in list(rows.find_all(exp.Table)):
+                if table.name in renamed:
+                    table.set("this", exp.to_identifier(renamed[table.name]))
+            sides.append(rows)
+        return _difference(sides, names, look_up.key)
+
+    def _materialise_presence(self, name: str, look_up: Lookup) -> None:
+        """Which candidates a look-up has, now and before; the table it reads is read once."""
+        column = str(look_up.present_in)
+        change = self.changes[name]
+        before = _among(_keys(_before(name), column, column), column, _CANDIDATES)
+        self.engine.materialise(_before_of(name), before)
+        now: exp.Query
+        if change.removed:
+            now = _among(_keys(name, column, column), column, _CANDIDATES)
+        else:
+            had = exp.select(exp.column(column, quoted=True)).from_(exp.to_table(_before_of(name)))
+            now = exp.union(had, _keys(_added(name), column, column), distinct=True)
+        self.engine.materialise(_now(name), now)
+
+    @staticmethod
+    def _keys_of(table: str, look_up: Lookup) -> exp.Query:
+        return _keys(table, str(look_up.present_in))
+
+    @property
+    def _names_now(self) -> dict[str, str]:
+        return {name: _now(name) for name in self._present}
+
+    @property
+    def _names_before(self) -> dict[str, str]:
+        before = {name: _before(name) for name, change in self.changes.items() if change}
+        return before | {name: _before_of(name) for name in self._present}
+
+    def _of_changed(self, *, before: bool = False) -> exp.Query:
+        """The rows of changed keys in the FROM table."""
+        name = self.keyed.source
+        return self._of_keys(_before(name) if before and self._source else name, among=True)
+
+    def _of_added(self, *, but_changed: bool) -> exp.Query:
+        """The new rows of the FROM table; those of changed keys left out."""
+        name = _added(self.keyed.source)
+        return self._of_keys(name, among=False) if but_changed else self._of_table(name)
+
+    def _of_keys(self, table: str, *, among: bool) -> exp.Select:
+        return _among(self._of_table(table), self.keyed.source_key, _CHANGED, among=among)
+
+    def _of_table(self, table: str) -> exp.Select:
+        names = (exp.column(c.name, quoted=True) for c in self._source.columns)
+        return exp.select(*names).from_(exp.to_table(table))
+
+    def _write(self, source: exp.Query, target: Target, part: str) -> list[Path]:
+        select = self.declarations.select(self.contract.name)
+        query = self.keyed.over(select, source, self._names_now)
+        return self._written(query, target, part)
+
+    def _written(self, query: exp.Query, target: Target, part: str) -> list[Path]:
+        folder = target.folder.with_name(f"{target.folder.name}-{part}")
+        return self.engine.write(query, target.fields, folder)
+
+    def _dropped(self, source: exp.Query, renamed: Mapping[str, str]) -> Counter[str]:
+        reasons = self.declarations.reasons(self.contract.name)
+        if reasons is None:
+            return Counter()
+        rows = self.engine.fetch(self.keyed.over(reasons, source, renamed)).to_pylist()
+        return Counter({row["dropped"]: int(row["rows_dropped"]) for row in rows})
+
+    def _take_out(self, before: Version, target: Target, result: Maintained) -> None:
+        """Swap the files that hold rows of changed keys for files without them."""
+        key, columns = self.keyed.key, self.contract.columns
+        names = [exp.column(c.name, quoted=True) for c in columns]
+        touched = []
+        for file in before.files:
+            self.engine.declare(_PART, columns, [str(file.path)])
+            found = _among(exp.select("COUNT(*)").from_(exp.to_table(_PART)), key, _CHANGED)
+            if count(self.engine, found):
+                touched.append(file)
+        if touched:
+            self.engine.declare(_PART, columns, [str(file.path) for file in touched])
+            rest = exp.select(*names).from_(exp.to_table(_PART))
+            rest = _among(rest, key, _CHANGED, among=False)
+            result.swapped = self._written(rest, target, "kept")
+            result.kept = tuple(file for file in before.files if file not in touched)
+            result.is_swap = True
+
+    def _materialise(self, table: str, parts: Iterable[exp.Query]) -> None:
+        found: exp.Query | None = None
+        for part in parts:
+            one = exp.select(exp.column(_KEY, quoted=True)).from_(part.subquery("part"))
+            found = one if found is None else exp.union(found, one, distinct=True)
+        if found is None:
+            found = _among(_keys(self.keyed.source, self.keyed.source_key), None, None)
+        self.engine.materialise(table, found)
+
+    def _declare(self, name: str, change: Change, files: Sequence[DataFile]) -> None:
+        self.engine.declare(name, change.columns, [str(file.path) for file in files])
+
+    def recount(self, before: Version, result: Maintained, rule: Rule) -> int:
+        """What a rule counts in the table, which the engine knows as it is now.
+
+        Only new rows are looked at where that is enough: where none left, nothing else that the
+        rule reads changed, and its count is a sum over rows.
+        """
+        query = self.declarations.rule(self.contract.name, rule)
+        others = {table.name for table in query.find_all(exp.Table)} - {self.contract.name}
+        is_settled = not any(self.changes[name] for name in others)
+        noted = sum(n["count"] for n in before.notes["notes"] if n["code"] == rule.name)
+        if is_settled and result.is_same:
+            return int(noted)
+        if (
+            is_settled
+            and not result.is_swap
+            and counts_rows_of(self.declarations, self.contract.name, rule)
+        ):
+            return int(noted) + self._count_in(query, result.added)
+        return count(self.engine, query)
+
+    def _count_in(self, query: exp.Query, files: Sequence[Path]) -> int:
+        self.engine.declare(_PART, self.contract.columns, [str(path) for path in files])
+        query = query.copy()
+        for table in query.find_all(exp.Table):
+            if table.name == self.contract.name:
+                table.set("this", exp.to_identifier(_PART))
+        return count(self.engine, query)
+
+
+def keys_only_in(one: str, other: str, key: str) -> exp.Query:
+    """Counts the keys that one table has and another hasn't (`n_keys`), and their `n_rows`."""
+    column = exp.column(key, quoted=True)
+    counts = (
+        exp.func("COUNT", exp.Distinct(expressions=[column.copy()])).as_("n_keys"),
+        "COUNT(*) AS n_rows",
+    )
+    listed = exp.select(column.copy()).from_(exp.to_table(other))
+    return exp.select(*counts).from_(exp.to_table(one)).where(exp.not_(column.isin(query=listed)))
+
+
+def _others(of: Version | None, other: Version | None) -> tuple[DataFile, ...]:
+    known = {file.uri for file in other.files} if other else set()
+    return tuple(file for file in of.files if file.uri not in known) if of else ()
+
+
+def _before(table: str) -> str:
+    return f"_before_{table}"
+
+
+def _added(table: str) -> str:
+    return f"_added_{table}"
+
+
+def _removed(table: str) -> str:
+    return f"_removed_{table}"
+
+
+def _now(table: str) -> str:
+    return f"_present_{table}"
+
+
+def _before_of(table: str) -> str:
+    return f"_was_present_{table}"
+
+
+def _keys(table: str, column: str, name: str = _KEY) -> exp.Select:
+    key = exp.column(column, quoted=True)
+    return exp.select(key.as_(name, quoted=True)).from_(exp.to_table(table)).distinct()
+
+
+def _among(
+    rows: exp.Select, column: str | None, keys: str | None, among: bool = True
+) -> exp.Select:
+    """Rows whose key is, or is not, among some; without keys, none."""
+    if column is None or keys is None:
+        return rows.where(exp.false())
+    listed = exp.select(exp.column(_KEY, quoted=True)).from_(exp.to_table(keys))
+    condition = exp.column(column, quoted=True).isin(query=listed)
+    return rows.where(condition if among else exp.not_(condition))
+
+
+def _except(one: exp.Query, other: exp.Query) -> exp.Query:
+    return exp.except_(one, other, distinct=True)
+
+
+def _comparable(name: str, is_double: bool) -> exp.Expr:
+    """A column as it is compared: 0.0 is not -0.0."""
+    column = exp.column(name, quoted=True)
+    return exp.cast(column, "varchar").as_(name, quoted=True) if is_double else column
+
+
+def _difference(sides: Sequence[exp.Select], columns: Sequence[str], key: str) -> exp.Query:
+    """The keys for which two queries don't give the same rows, equally often."""
+    names = [exp.column(name, quoted=True) for name in columns]
+    counted = exp.union(
+        *(
+            exp.select(*names, exp.Literal.number(n).as_("n")).from_(side.subquery("side"))
+            for side, n in zip(sides, (1, -1), strict=True)
+        ),
+        distinct=False,
+    )
+    differing = (
+        exp.select(exp.column(key, quoted=True).as_(_KEY, quoted=True))
+        .from_(counted.subquery("sides"))
+        .group_by(*names)
+        .having("SUM(n) <> 0")
+    )
+    return exp.select(exp.column(_KEY, quoted=True)).from_(differing.subquery("rows")).distinct()
+
+
+def _needed(tree: exp.Query, name: str) -> set[str]:
+    """A CTE and those that it reads."""
+    found, waiting = {name}, [name]
+    ctes = {cte.alias: cte.this for cte in tree.ctes}
+    while waiting:
+        for table in ctes[waiting.pop()].find_all(exp.Table):
+            if table.name in ctes and table.name not in found:
+                found.add(table.name)
+                waiting.append(table.name)
+    return found

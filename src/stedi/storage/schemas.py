@@ -1,0 +1,150 @@
+"""Contracts' columns as Iceberg schemas, and finished Parquet files as manifests describe them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stedi.contracts import Column
+from stedi.errors import StorageError
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import Catalog
+    from pyiceberg.manifest import DataFile
+    from pyiceberg.schema import Schema
+    from pyiceberg.table import Table, Transaction
+    from pyiceberg.table.metadata import TableMetadata
+    from pyiceberg.table.snapshots import Snapshot
+    from pyiceberg.types import PrimitiveType
+
+_METRICS = "write.metadata.metrics.column."
+
+
+def make_table(catalog: Catalog, name: str, location: str, columns: Sequence[Column]) -> Table:
+    """Make an empty table; every field is optional, the contract enforces what is required."""
+    from pyiceberg.schema import Schema
+    from pyiceberg.types import NestedField
+
+    fields = (
+        NestedField(n, column.name, _type(column), doc=column.description or None)
+        for n, column in enumerate(columns, start=1)
+    )
+    properties = {
+        "format-version": "2",
+        "commit.retry.num-retries": "0",
+        # Old metadata is removed by `Warehouse.expire` and `tidy`, along with what it names.
+        "write.metadata.delete-after-commit.enabled": "false",
+        "write.metadata.previous-versions-max": "20",
+    }
+    return catalog.create_table(
+        name, Schema(*fields), location=location, properties=properties | _secrecy(columns)
+    )
+
+
+def has_columns(schema: Schema, columns: Sequence[Column]) -> bool:
+    """Whether a table has these columns, in this order."""
+    have = [(field.name, str(field.field_type)) for field in schema.fields]
+    return have == [(column.name, column.type) for column in columns]
+
+
+def evolve(transaction: Transaction, columns: Sequence[Column]) -> None:
+    """Give a table these columns: others go, new ones get ids of their own, order is kept.
+
+    A column of another type than before is a new one.
+    """
+    wanted = {column.name: column for column in columns}
+    present = {f.name: str(f.field_type) for f in transaction.table_metadata.schema().fields}
+    kept = {
+        name for name, type_ in present.items() if name in wanted and wanted[name].type == type_
+    }
+    with transaction.update_schema(allow_incompatible_changes=True) as update:
+        for name in present.keys() - kept:
+            update.delete_column(name)
+        for column in columns:
+            if column.name not in kept:
+                update.add_column(column.name, _type(column), doc=column.description or None)
+        for before, column in zip([None, *columns], columns, strict=False):
+            if before is None:
+                update.move_first(column.name)
+            else:
+                update.move_after(column.name, before.name)
+    transaction.set_properties(_secrecy(columns))
+
+
+def _secrecy(columns: Sequence[Column]) -> dict[str, str]:
+    """Keeps `direct` columns out of manifests, whose bounds would hold e-mail addresses."""
+    return {f"{_METRICS}{c.name}": "none" for c in columns if c.classification == "direct"}
+
+
+def _type(column: Column) -> PrimitiveType:
+    from pyiceberg.types import BinaryType, DoubleType, LongType, StringType
+
+    types: dict[str, PrimitiveType] = {
+        "long": LongType(),
+        "double": DoubleType(),
+        "string": StringType(),
+        "binary": BinaryType(),
+    }
+    return types[column.type]
+
+
+def data_files(table: Table, snapshot: Snapshot | None) -> list[DataFile]:
+    """The data files of a snapshot."""
+    if snapshot is None:
+        return []
+    return [
+        entry.data_file
+        for manifest in snapshot.manifests(table.io)
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+    ]
+
+
+def describe(path: Path, uri: str, table: TableMetadata) -> DataFile:
+    """Describe a finished Parquet file for a manifest; refuses field ids that aren't the table's.
+
+    Counts and bounds come from the file's footer. Strings have no bounds, and columns whose metrics
+    are off nothing at all: a manifest must not keep an e-mail address.
+    """
+    import pyarrow.parquet as pq
+    from pyiceberg.conversions import to_bytes
+    from pyiceberg.manifest import DataFile, DataFileContent, FileFormat
+    from pyiceberg.typedef import Record
+    from pyiceberg.types import DoubleType, LongType
+
+    fields = list(table.schema().fields)
+    metadata = pq.read_metadata(path)
+    found = [
+        (field.name, (field.metadata or {}).get(b"PARQUET:field_id"))
+        for field in metadata.schema.to_arrow_schema()
+    ]
+    if found != [(field.name, str(field.field_id).encode()) for field in fields]:
+        raise StorageError(f"{path}: field ids are not those of its table")
+    sizes, nulls, lower, upper = {}, {}, {}, {}
+    for number, field in enumerate(fields):
+        groups = [metadata.row_group(n).column(number) for n in range(metadata.num_row_groups)]
+        sizes[field.field_id] = sum(group.total_compressed_size for group in groups)
+        if table.properties.get(f"{_METRICS}{field.name}") == "none":
+            continue
+        statistics = [group.statistics for group in groups]
+        if all(one is not None and one.has_null_count for one in statistics):
+            nulls[field.field_id] = sum(one.null_count for one in statistics)
+        known = [one for one in statistics if one is not None and one.has_min_max]
+        kind = field.field_type
+        if known and len(known) == len(groups) and isinstance(kind, LongType | DoubleType):
+            lower[field.field_id] = to_bytes(kind, min(one.min for one in known))
+            upper[field.field_id] = to_bytes(kind, max(one.max for one in known))
+    return DataFile.from_args(
+        content=DataFileContent.DATA,
+        file_path=uri,
+        file_format=FileFormat.PARQUET,
+        partition=Record(),
+        record_count=metadata.num_rows,
+        file_size_in_bytes=path.stat().st_size,
+        column_sizes=sizes,
+        value_counts=dict.fromkeys(nulls, metadata.num_rows),
+        null_value_counts=nulls,
+        lower_bounds=lower,
+        upper_bounds=upper,
+        spec_id=table.default_spec_id,
+    )
