@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+import stedi.pipeline.plan as plan_module
 from stedi import Lakehouse, LandingError, Locked, PairingTooLarge, QueryError, RuleBroken
 from stedi.landing.files import LandingFile, list_files
-from stedi.pipeline import land as land_module
 from tests import small
 from tests.conftest import Land, both_engines, counts, rows
 
@@ -486,7 +486,7 @@ def test_a_file_that_changes_after_it_was_listed_is_refused(
             late.write_bytes(late.read_bytes() + b"\n")
         return listed
 
-    monkeypatch.setattr(land_module, "list_files", list_before)
+    monkeypatch.setattr(plan_module, "list_files", list_before)
     with pytest.raises(LandingError, match=r"late\.json changed while it was read"):
         small_lakehouse.run()
     late.unlink()

@@ -12,7 +12,8 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, Literal, TypeVar, cast, get_args
 
@@ -154,8 +155,17 @@ class Contract:
     publication: Publication | None
     key: str | None
     retention: Retention
-    fingerprint: str
     place: str
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Changes whenever the table's rows, or what is noted of them, could be others."""
+        columns = (replace(column, description="") for column in self.columns)
+        parts = (
+            *(self.name, self.location, *columns, self.rules, self.key),
+            *(self.source, self.subject, self.max_bad_share, self.publication),
+        )
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     @property
     def is_published(self) -> bool:
@@ -277,7 +287,7 @@ def _read(place: str, text: bytes) -> Contract:
         raise DeclarationError(f"{place}: not YAML: {error}") from None
     try:
         standard = _validate(OpenDataContractStandard, document, "")
-        return _contract(place, standard, hashlib.sha256(text).hexdigest())
+        return _contract(place, standard)
     except _Problem as problem:
         raise DeclarationError(
             "\n".join(f"{place}: {line}" for line in str(problem).split("\n"))
@@ -313,7 +323,7 @@ def _plain(message: str) -> str:
     return message.replace("Extra inputs are not permitted", "no such key")
 
 
-def _contract(place: str, standard: OpenDataContractStandard, fingerprint: str) -> Contract:
+def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     if standard.kind != "DataContract" or not (standard.apiVersion or "").startswith("v3."):
         raise _Problem("kind must be DataContract and apiVersion v3.x")
     if not standard.schema_ or len(standard.schema_) != 1:
@@ -354,7 +364,6 @@ def _contract(place: str, standard: OpenDataContractStandard, fingerprint: str) 
         publication=_publication(properties.publication, columns, where),
         key=_key(properties, columns, where),
         retention=_retention(properties, where),
-        fingerprint=fingerprint,
         place=place,
     )
     _refuse_twice(where, "column", (column.name for column in contract.selected_columns))

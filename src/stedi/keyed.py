@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from stedi.contracts import Rule
 from stedi.declared import Declarations
 
 _CUTS = ("group", "distinct", "limit", "having", "offset", "laterals", "qualify")
@@ -23,13 +22,15 @@ class Lookup:
     """What a SELECT joins to its key: a table, or a CTE of the SELECT; `key` is its column.
 
     `reads` are the tables that it is made from. `present_in` is the column of the one table that
-    it reads where it only says which keys are in there.
+    it reads where it only says which keys are in there; `is_required` says that rows of other keys
+    are dropped.
     """
 
     name: str
     key: str
     reads: frozenset[str]
     present_in: str | None
+    is_required: bool
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,8 @@ def keyed(declarations: Declarations, table: str) -> Keyed | str:
         return str(reason)
 
 
-def counts_rows_of(declarations: Declarations, table: str, rule: Rule) -> bool:
-    """Whether a rule's count over some rows and over others adds up to that over all of them."""
-    tree = declarations.rule(table, rule)
+def counts_rows_of(tree: exp.Query, table: str) -> bool:
+    """Whether the count of a table's rule over some rows and over others adds up to that of all."""
     if not isinstance(tree, exp.Select) or any(tree.args.get(part) for part in (*_CUTS, "with_")):
         return False
     [count] = tree.selects if len(tree.selects) == 1 else [None]
@@ -93,6 +93,32 @@ def counts_rows_of(declarations: Declarations, table: str, rule: Rule) -> bool:
         and sum(node.name == table for node in tree.find_all(exp.Table)) == 1
         and all(join.side in ("", "LEFT") for join in tree.args.get("joins") or ())
     )
+
+
+def falls_as_grow(tree: exp.Query, table: str, others: Iterable[str]) -> bool:
+    """Whether the count of a table's rule can only fall as rows come into other tables.
+
+    So it is where these are read in nothing but NOT EXISTS, one of the conditions that must hold.
+    """
+    if not counts_rows_of(tree, table):
+        return False
+    for node in tree.find_all(exp.Table):
+        if node.name not in others:
+            continue
+        exists = node.find_ancestor(exp.Exists)
+        inside = exists.this if exists else None
+        if not isinstance(inside, exp.Select) or any(inside.args.get(part) for part in _CUTS):
+            return False
+        if any(_own(inside, exp.AggFunc, exp.Exists, exp.Subquery, exp.Window)):
+            return False
+        condition = exists.parent if exists else None
+        if not isinstance(condition, exp.Not):
+            return False
+        while isinstance(condition.parent, exp.And | exp.Paren):
+            condition = condition.parent
+        if condition.parent is not tree.args.get("where"):
+            return False
+    return True
 
 
 def _analysed(tree: exp.Query, key: str) -> Keyed:
@@ -162,7 +188,25 @@ def _lookup(tree: exp.Query, join: exp.Join, key: exp.Column) -> Lookup:
         raise _NotKeyed(f"its look-up {table.name} is joined on something else than the key")
     name = table.name
     reads = frozenset(_reads(tree, name))
-    return Lookup(name, own[0].name, reads, _present_in(tree, name))
+    return Lookup(name, own[0].name, reads, _present_in(tree, name), _is_required(tree, own[0]))
+
+
+def _is_required(tree: exp.Query, key: exp.Column) -> bool:
+    """Whether a row is dropped where a look-up's key is NULL."""
+    if not _is_cte(tree, "judged"):
+        return False
+    dropped = (p.unalias() for p in _cte(tree, "judged").selects if p.alias_or_name == "dropped")
+    case = next(dropped, None)
+    if not isinstance(case, exp.Case) or case.this is not None:
+        return False
+    return any(
+        isinstance(branch.this, exp.Is)
+        and isinstance(branch.this.expression, exp.Null)
+        and isinstance(branch.this.this, exp.Column)
+        and _is_among(key, [branch.this.this])
+        and isinstance(branch.args["true"], exp.Literal)
+        for branch in case.args["ifs"]
+    )
 
 
 def _present_in(tree: exp.Query, name: str) -> str | None:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from stedi.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from importlib.resources.abc import Traversable
 
     from stedi.declared import Declarations
     from stedi.engines import Engine
     from stedi.landing.ingest import Ingested
-    from stedi.pipeline import RunReport
+    from stedi.pipeline import Options, Planned, RunReport
     from stedi.privacy.audit import Audit
     from stedi.privacy.explain import Explanation
     from stedi.privacy.proof import Proof
@@ -168,6 +169,7 @@ class Lakehouse:
         full: bool = False,
         max_pairs: int | None = None,
         accept_bad_files: bool = False,
+        wait: float = 0.0,
         progress: Callable[[str], None] | None = None,
     ) -> RunReport:
         """Bring every table up to date.
@@ -182,6 +184,7 @@ class Lakehouse:
             full: Read and build everything anew.
             max_pairs: How many rows a join by time may give, instead of the default limit.
             accept_bad_files: Load what fits of files that were, or would be, set aside whole.
+            wait: How many seconds to wait for another run on this root to end.
             progress: Called with a line at each step.
 
         Raises `DeclarationError`, `LandingError`, `UsageError`, `RuleBroken`, `PairingTooLarge`,
@@ -198,7 +201,26 @@ class Lakehouse:
             full=full,
             max_pairs=max_pairs,
             accepts_bad_files=accept_bad_files,
+            wait=wait,
         )
+
+    def plan(
+        self,
+        *,
+        profile: str | None = None,
+        only: Collection[str] | None = None,
+        full: bool = False,
+        accept_bad_files: bool = False,
+    ) -> list[Planned]:
+        """What `run` with these arguments would do, table by table; nothing is written."""
+        from stedi import pipeline
+
+        self._refuse_nothing()
+        declarations = self._declared(profile)
+        options = self._options(
+            declarations, only=only, full=full, accepts_bad_files=accept_bad_files
+        )
+        return pipeline.dry_run(self._warehouse(), declarations, options)
 
     def quarantine(
         self,
@@ -268,21 +290,35 @@ class Lakehouse:
         self._refuse_nothing()
         return status(self._warehouse(), self._declared(), verify=verify)
 
-    def query(self, sql: str) -> Result:
-        """Run a SELECT in Athena's SQL over the tables; raises `QueryError`."""
+    def query(self, sql: str, *, as_of: datetime | None = None) -> Result:
+        """Run a SELECT in Athena's SQL over the tables; raises `QueryError`.
+
+        With `as_of`, over the tables as they were then, as far as their snapshots are kept.
+        """
+        from stedi.contracts import Column
         from stedi.querying import query
         from stedi.storage.sweep import scratch_folder
 
         self._refuse_nothing()
         warehouse, declarations = self._warehouse(), self._declared()
-        versions = {name: warehouse.version(name) for name in declarations.schemas}
+        if as_of is None:
+            versions = {name: warehouse.version(name) for name in declarations.schemas}
+            schemas = dict(declarations.schemas)
+        else:
+            at = int(as_of.timestamp() * 1000)
+            versions = {name: warehouse.version(name, at=at) for name in declarations.schemas}
+            schemas = {**declarations.schemas} | {
+                name: tuple(Column(n, type_, "none") for n, type_ in version.columns)
+                for name, version in versions.items()
+                if version
+            }
         files = {
             name: [file.path for file in version.files]
             for name, version in versions.items()
             if version
         }
         scratch = scratch_folder(self.root) / f"query-{os.getpid()}"
-        return query(sql, declarations.schemas, files, scratch)
+        return query(sql, schemas, files, scratch, as_of)
 
     def check(self, *, profile: str | None = None) -> Checked:
         """Check contracts and transforms without touching data.
@@ -345,25 +381,33 @@ class Lakehouse:
     ) -> RunReport:
         from stedi import pipeline
 
-        max_pairs = options.get("max_pairs")
-        if max_pairs is not None and max_pairs < 0:
-            raise UsageError(f"--max-pairs {max_pairs}: a number of rows, 0 or more")
         if not self.root.is_dir():
             raise UsageError(
                 f"{self.root}: no such folder; begin with `stedi ingest` or `stedi demo`"
             )
         declarations = self._declared(profile)
-        for table in options.get("only") or ():
-            if table not in declarations.transforms:
-                known = ", ".join(declarations.transforms)
-                raise UsageError(f"--only {table}: the derived tables are {known}")
         return pipeline.run(
             self._warehouse(),
             declarations,
             make_engine,
-            pipeline.Options(**options),
+            self._options(declarations, **options),
             progress or (lambda _: None),
         )
+
+    @staticmethod
+    def _options(declarations: Declarations, **given: Any) -> Options:
+        from stedi.pipeline import Options
+
+        options = Options(**given)
+        if options.max_pairs is not None and options.max_pairs < 0:
+            raise UsageError(f"--max-pairs {options.max_pairs}: a number of rows, 0 or more")
+        if options.wait < 0:
+            raise UsageError(f"--wait {options.wait:g}: seconds, 0 or more")
+        for table in options.only or ():
+            if table not in declarations.transforms:
+                known = ", ".join(declarations.transforms)
+                raise UsageError(f"--only {table}: the derived tables are {known}")
+        return options
 
     def _refuse_nothing(self) -> None:
         if not self.root.is_dir():
@@ -394,11 +438,19 @@ def _engine(name: EngineName, master: str | None) -> Callable[[Path], Engine]:
     if name == "duckdb":
         if master is not None:
             raise UsageError("--master is Spark's; add --engine spark")
-        from stedi.engines.duckdb import DuckDBEngine
-
-        return DuckDBEngine
+        return _make_duckdb
     if name == "spark":
-        from stedi.engines.spark import SparkEngine
-
-        return lambda scratch: SparkEngine(scratch, master)
+        return lambda scratch: _make_spark(scratch, master)
     raise UsageError(f"--engine {name}: there are {', '.join(get_args(EngineName))}")
+
+
+def _make_duckdb(scratch: Path) -> Engine:
+    from stedi.engines.duckdb import DuckDBEngine
+
+    return DuckDBEngine(scratch)
+
+
+def _make_spark(scratch: Path, master: str | None) -> Engine:
+    from stedi.engines.spark import SparkEngine
+
+    return SparkEngine(scratch, master)

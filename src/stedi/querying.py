@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -58,14 +59,22 @@ def query(
     schemas: Mapping[str, tuple[Column, ...]],
     files: Mapping[str, Sequence[Path]],
     scratch: Path,
+    as_of: datetime | None = None,
 ) -> Result:
     """Run a SELECT in Athena's SQL over tables with these columns and data files.
+
+    `as_of` is when they were so, if that isn't now.
 
     Raises `QueryError` for anything else than one statement that reads declared tables.
     """
     tree = read_only(sql, set(schemas))
     unbuilt = sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas) - set(files))
     if unbuilt:
+        if as_of is not None:
+            raise QueryError(
+                f"table {unbuilt[0]}: no snapshot of {as_of:%Y-%m-%d %H:%M:%S} is kept; it wasn't "
+                "there yet, or its time is over"
+            )
         raise QueryError(f"table {unbuilt[0]} is not built yet; `stedi run` builds it")
     connection = parquet.connect(scratch)
     allowed = [str(path) for paths in files.values() for path in paths]

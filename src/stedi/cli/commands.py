@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -232,6 +233,12 @@ def run(
         ),
     ] = None,
     accept_bad_files: AcceptBadFiles = False,
+    wait: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Wait so long for another run to end.")
+    ] = 0.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
     root: Root = None,
     declarations: Declarations = None,
     as_json: Json = False,
@@ -239,6 +246,15 @@ def run(
 ) -> None:
     """Bring every table up to date."""
     lakehouse = _lakehouse(context, root, declarations)
+    if dry_run:
+        planned = lakehouse.plan(
+            profile=profile, only=only, full=full, accept_bad_files=accept_bad_files
+        )
+        if as_json:
+            _print_json([asdict(one) for one in planned])
+        elif not quiet:
+            show.plan(planned)
+        return
     with show.progress(quiet or as_json) as progress:
         report = lakehouse.run(
             engine=engine,
@@ -248,6 +264,7 @@ def run(
             full=full,
             max_pairs=max_pairs,
             accept_bad_files=accept_bad_files,
+            wait=wait,
             progress=progress,
         )
     if as_json:
@@ -286,6 +303,13 @@ def query(
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Write there instead of printing."),
     ] = None,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
+            help="The tables as they were then, by this machine's clock and time zone.",
+        ),
+    ] = None,
     as_json: Json = False,
     root: Root = None,
     declarations: Declarations = None,
@@ -293,7 +317,7 @@ def query(
     """Ask in Athena's SQL, over every table, landing and quarantine included."""
     if format_ is Format.parquet and output is None:
         raise typer.BadParameter("--format parquet needs --output FILE")
-    result = _lakehouse(context, root, declarations).query(sql)
+    result = _lakehouse(context, root, declarations).query(sql, as_of=as_of)
     show.rows(result, (Format.json if as_json else format_).value, output)
 
 

@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from stedi.errors import QueryError
 
 if TYPE_CHECKING:
     from stedi.lakehouse import Checked, Replay
-    from stedi.pipeline import RunReport
+    from stedi.pipeline import Planned, RunReport, Withdrawn
     from stedi.privacy.audit import Audit
     from stedi.privacy.explain import Explanation
     from stedi.quarantine import Quarantine, QuarantinedPiece
@@ -54,11 +54,38 @@ def run(report: RunReport, status: Status) -> None:
     if not report.built:
         line("Everything is up to date.")
     else:
-        table = _table("table", "rows", "seconds", "why")
+        table = _table("table", "rows", "seconds", "how", "why")
         for built in report.built:
-            table.add_row(built.table, f"{built.rows:,}", f"{built.seconds:.2f}", built.reason)
+            figures = f"{built.rows:,}", f"{built.seconds:.2f}"
+            table.add_row(built.table, *figures, built.how, built.reason)
         _print(table)
+    if report.withdrawn:
+        _withdrawn(report.withdrawn)
     _notes(status)
+
+
+def _withdrawn(withdrawn: Withdrawn) -> None:
+    rows = ", ".join(f"{count:,} of {table}" for table, count in withdrawn.rows.items())
+    line(f"{withdrawn.people:,} people don't consent any more; rows of theirs that left: {rows}.")
+    if withdrawn.difference:
+        found = withdrawn.difference
+        line(
+            f"Who has the publication of before can compare it with this one in "
+            f"{found['regions']:,} regions; in {found['few']:,} of them fewer rows than k came or "
+            "left. `stedi audit` says more."
+        )
+
+
+def plan(planned: Sequence[Planned]) -> None:
+    """What a run would do."""
+    if not planned:
+        line("Everything is up to date.")
+        return
+    table = _table("table", "how", "files", "rows now", "why")
+    for one in planned:
+        rows = "" if one.rows is None else f"{one.rows:,}"
+        table.add_row(one.table, one.how, f"{one.files:,}", rows, one.reason)
+    _print(table)
 
 
 def demo(simulated: Simulated | None, report: RunReport, status: Status, root: str | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 from stedi.errors import StorageError
 from stedi.landing.files import LandingFile, landing_folder
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.parse import ReadFile, Verdict
+
+if TYPE_CHECKING:
+    from stedi.landing.parse import ReadFile, Verdict
 
 State = Literal["read", "copy", "gone"]
 
@@ -101,7 +103,7 @@ def compare(
 def read_loads(paths: Iterable[Path]) -> list[Load]:
     """The loads that lie in the files of the table `loads`; raises `StorageError`."""
     try:
-        return [Load(**row) for path in paths for row in pq.read_table(path).to_pylist()]
+        return [Load(**row) for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
     except (OSError, TypeError, pa.ArrowException):
         raise StorageError(
             "table loads: a file of it is missing or damaged; `stedi run --full` makes it anew"

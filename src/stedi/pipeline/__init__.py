@@ -1,34 +1,44 @@
-"""One run: landing files are parsed, then each derived table that is out of date is rebuilt.
+"""One run: landing files are parsed, then each derived table that is out of date is brought up.
 
-What is committed when a run is killed are whole tables; the next run does what is missing.
+What is committed when a run is killed are whole tables; the next run does what is missing. A run
+with nothing to do loads no engine.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stedi.declared import Declarations
-from stedi.engines import Engine
-from stedi.errors import NotAnonymous
-from stedi.fit import check
-from stedi.lineage import prepare_to_record, record_run
-from stedi.pipeline.derive import Derivation
-from stedi.pipeline.history import keep_house
-from stedi.pipeline.land import Landing
-from stedi.pipeline.work import Built, Options, Progress, Work
-from stedi.privacy.proof import Proof
+from stedi.errors import NotAnonymous, StorageError
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.pipeline.history import remove_expired
+from stedi.pipeline.options import Built, Left, Options, Progress
+from stedi.pipeline.plan import Planned, plan_derived, plan_landing, planned_reading
 from stedi.storage.lock import RunLock
-from stedi.storage.sweep import scratch_folder, sweep
+from stedi.storage.sweep import start_anew, sweep
 from stedi.storage.warehouse import Warehouse
 
-__all__ = ["Built", "Options", "RunReport", "run"]
+if TYPE_CHECKING:
+    from stedi.engines import Engine
+
+__all__ = ["Built", "Left", "Options", "Planned", "RunReport", "Withdrawn", "dry_run", "run"]
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """Customers who consented before a run and don't any more, and rows of theirs that left.
+
+    `rows` are by table. `difference` is what a comparison of the publication with the one before
+    tells (as in the audit); None where these can't be compared.
+    """
+
+    people: int
+    rows: Mapping[str, int]
+    difference: Mapping[str, int] | None
 
 
 @dataclass(frozen=True)
@@ -40,6 +50,7 @@ class RunReport:
     built: tuple[Built, ...]
     swept: int
     seconds: float
+    withdrawn: Withdrawn | None
 
     @property
     def profile_changed(self) -> bool:
@@ -61,57 +72,75 @@ def run(
     is done.
     """
     begun = time.monotonic()
-    scratch = scratch_folder(warehouse.root) / f"run-{os.getpid()}"
-    engine = make_engine(scratch)
-    pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
-    try:
-        proof = check(declarations, engine)
-        with RunLock(warehouse.root) as lock:
-            swept = sweep(warehouse, declarations.locations) if lock.last_run_died else 0
-            work = Work(warehouse, declarations, engine, options, progress)
-            landing = Landing(work, pool)
-            before = warehouse.profile
-            try:
-                landing.begin()  # files are read while the catalog is being made ready
-                warehouse.prepare()
-                if before != declarations.profile:
-                    warehouse.profile = declarations.profile
-                landing.finish()
-                pool.submit(prepare_to_record, warehouse.root, declarations)
-                Derivation(work).bring_up_to_date()
-                keep_house(work)
-            except BaseException:
-                engine.close()
-                pool.shutdown(cancel_futures=True)
-                with suppress(OSError):
-                    sweep(warehouse, declarations.locations)
-                raise
-            _record(work, proof)
-            _refuse_withheld(work)
-            seconds = time.monotonic() - begun
-            return RunReport(declarations.profile, before, tuple(work.built), swept, seconds)
-    finally:
-        engine.close()
-        pool.shutdown(cancel_futures=True)
-        shutil.rmtree(scratch, ignore_errors=True)
-        with suppress(OSError):
-            scratch.parent.rmdir()  # the last one out
+    with RunLock(warehouse.root, options.wait) as lock:
+        _refuse_moved(warehouse, declarations, options)
+        before = warehouse.profile
+        swept = sweep(warehouse, declarations.locations) if lock.last_run_died else 0
+        landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
+        built: tuple[Built, ...] = ()
+        if (
+            landing
+            or warehouse.checked != declarations.fingerprint_of_all
+            or before != declarations.profile
+            or plan_derived(warehouse, declarations, options, landing)
+        ):
+            from stedi.pipeline.bring import bring_up_to_date
+
+            built = bring_up_to_date(
+                warehouse, declarations, make_engine, options, progress, landing
+            )
+        else:
+            remove_expired(warehouse, declarations)
+        _refuse_withheld(warehouse, declarations)
+        seconds = time.monotonic() - begun
+        withdrawn = _withdrawn(warehouse, declarations, built)
+        return RunReport(declarations.profile, before, built, swept, seconds, withdrawn)
 
 
-def _record(work: Work, proof: Proof) -> None:
-    """Record lineage; the tables are right even where that can't be done."""
-    derived = [one.table for one in work.built if one.table in work.declarations.transforms]
-    if not derived:
-        return
-    try:
-        record_run(work.warehouse.root, work.declarations, proof, derived)
-    except Exception as error:
-        work.progress(f"lineage could not be recorded: {type(error).__name__}")
+def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
+    """What a run would do, table by table; nothing is written."""
+    if warehouse.moved_from and not options.full:
+        raise _moved(warehouse)
+    landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
+    return [
+        *(planned_reading(reading, warehouse) for reading in landing.readings),
+        *plan_derived(warehouse, declarations, options, landing),
+    ]
 
 
-def _refuse_withheld(work: Work) -> None:
-    if work.withheld:
-        reasons = "\n".join(f"{table}: {why}" for table, why in work.withheld.items())
+def _withdrawn(
+    warehouse: Warehouse, declarations: Declarations, built: Sequence[Built]
+) -> Withdrawn | None:
+    contracts = declarations.contracts
+    left = {one.table: one.left for one in built if one.left and one.left.keys}
+    consenting = [name for name in left if contracts[name].retention.withdrawal_days is not None]
+    if not consenting:
+        return None
+    people = sum(left[name].keys for name in consenting)
+    rows = {name: found.rows for name, found in left.items()}
+    published = [one.table for one in built if contracts[one.table].is_published]
+    versions = [warehouse.version(name) for name in published]
+    differences = [v.notes["difference"] for v in versions if v and v.notes.get("difference")]
+    return Withdrawn(people, rows, differences[0] if differences else None)
+
+
+def _refuse_moved(warehouse: Warehouse, declarations: Declarations, options: Options) -> None:
+    """Refuse a root that was moved; a full run does without what lies in it but landing files."""
+    if warehouse.moved_from:
+        if not options.full:
+            raise _moved(warehouse)
+        start_anew(warehouse, declarations.locations)
+
+
+def _moved(warehouse: Warehouse) -> StorageError:
+    return StorageError(warehouse.says_moved)
+
+
+def _refuse_withheld(warehouse: Warehouse, declarations: Declarations) -> None:
+    versions = (warehouse.version(c.name) for c in declarations.contracts.values() if c.publication)
+    withheld = {v.table: why for v in versions if v and (why := v.notes.get("withheld"))}
+    if withheld:
+        reasons = "\n".join(f"{table}: {why}" for table, why in withheld.items())
         raise NotAnonymous(
             f"{reasons}\nAn empty table is published instead; the others are up to date. More "
             "people are needed, or other data of those there are"

@@ -18,13 +18,15 @@ from stedi.keyed import Keyed, keyed
 from stedi.landing.parse import Target
 from stedi.pipeline.history import withdrawals
 from stedi.pipeline.maintain import Change, Maintenance, keys_only_in
+from stedi.pipeline.options import Built, How, Left
+from stedi.pipeline.plan import why_anew, why_stale
 from stedi.pipeline.rules import count, hold_to_contract
-from stedi.pipeline.work import Built, How, Left, Work, damage
+from stedi.pipeline.work import Work
 from stedi.privacy.boxes import read_boxes
 from stedi.privacy.difference import Release, difference
 from stedi.privacy.publication import Published, publish, read_published
-from stedi.storage.sweep import boxes_folder, remove_outdated
-from stedi.storage.warehouse import DataFile, Version
+from stedi.storage.sweep import boxes_folder
+from stedi.storage.warehouse import DataFile, Version, damage
 from stedi.transforms import Transform
 
 NOT_PUBLISHED = "not published: too few people, or one who dominates"
@@ -85,24 +87,18 @@ class Derivation:
                 for name in sorted(self.declarations.read_by(transform.table))
                 if (version := versions[name]) is not None
             }
-            reason = self._why_anew(table, versions[table])
-            changed = None if reason else self._why_stale(versions[table], inputs)
+            version = versions[table]
+            reason = why_anew(table, version, self.declarations, self.work.options)
+            changed = None
+            if reason is None and version is not None:
+                noted = version.notes["inputs"]
+                changed = why_stale(version, {n: inputs.get(n) for n in {*inputs, *noted}})
             if reason or changed:
                 for name in self.declarations.read_by(transform.table):
                     self._declare(name, versions[name])
                 changes = self._changes(transform, versions) if changed else None
-                step = _Step(transform, inputs, reason or changed or "", versions[table], changes)
+                step = _Step(transform, inputs, reason or changed or "", version, changes)
                 versions[table] = self._build(step)
-            contract = self.declarations.contracts[table]
-            if contract.is_published:
-                if reason or changed or self.warehouse.has_history(table):
-                    remove_outdated(self.warehouse, table, contract.location)
-                self._note_withheld(versions[table])
-
-    def _note_withheld(self, version: Version | None) -> None:
-        why = version.notes.get("withheld") if version else None
-        if version and why:
-            self.work.withheld[version.table] = why
 
     def _refuse_missing(self, transform: Transform, versions: Mapping[str, Version | None]) -> None:
         for name in sorted(
@@ -117,24 +113,6 @@ class Derivation:
     def _declare(self, table: str, version: Version | None) -> None:
         files = [str(file.path) for file in version.files] if version else []
         self.engine.declare(table, self.declarations.schemas[table], files)
-
-    def _why_anew(self, table: str, version: Version | None) -> str | None:
-        """Why a table has to be made from all that it is made of."""
-        if version is None:
-            return "not built yet"
-        if self.work.options.full:
-            return "asked for"
-        if "inputs" not in version.notes:
-            return "not as the last run left it"
-        if version.notes.get("declaration") != self.declarations.fingerprint(table):
-            return "its declarations changed"
-        return damage(version)
-
-    @staticmethod
-    def _why_stale(version: Version | None, inputs: Mapping[str, int]) -> str | None:
-        noted = version.notes["inputs"] if version else {}
-        changed = sorted(name for name in {*inputs, *noted} if noted.get(name) != inputs.get(name))
-        return f"{', '.join(changed)} changed" if changed else None
 
     def _changes(
         self, transform: Transform, versions: Mapping[str, Version | None]

@@ -18,12 +18,12 @@ from sqlglot import exp
 from stedi.contracts import Column, Contract, Rule
 from stedi.declared import Declarations
 from stedi.engines import Engine
-from stedi.keyed import Keyed, Lookup, counts_rows_of
+from stedi.keyed import Keyed, Lookup, counts_rows_of, falls_as_grow
 from stedi.landing.parse import Target
 from stedi.pipeline.rules import count
 from stedi.storage.warehouse import DataFile, Version
 
-_CHANGED, _CANDIDATES, _PART = "_changed", "_candidates", "_part"
+_CHANGED, _CANDIDATES, _SOUGHT, _PART = "_changed", "_candidates", "_sought", "_part"
 _KEY = "key"
 
 
@@ -104,6 +104,8 @@ class Maintenance:
                 self._declare(_before(name), change, change.before.files if change.before else ())
                 self._declare(_added(name), change, change.added)
                 self._declare(_removed(name), change, change.removed)
+        files = [str(file.path) for file in before.files]
+        self.engine.declare(_before(self.contract.name), self.contract.columns, files)
         changed = self._find_changed()
         dropped = Counter(before.notes["dropped"])
         result = Maintained(kept=before.files)
@@ -129,14 +131,24 @@ class Maintenance:
             if self._appends:
                 key = self.keyed.source_key
                 candidates.append(_keys(_added(self.keyed.source), key))
-            self._materialise(_CANDIDATES, candidates)
+            self._materialise(_CANDIDATES, self._of_source(candidates))
             for name, look_up in self._present.items():
                 self._materialise_presence(name, look_up)
             for name, look_up in self._present.items():
                 now, before = (self._keys_of(t, look_up) for t in (_now(name), _before_of(name)))
                 certain += [_except(now, before), _except(before, now)]
             self._materialise(_CHANGED, certain)
-        return count(self.engine, exp.select("COUNT(*)").from_(exp.to_table(_CHANGED)))
+        return self._count(_CHANGED)
+
+    def _of_source(self, candidates: Iterable[exp.Query]) -> list[exp.Query]:
+        """Those of the keys that the FROM table has, or had, where that is a small table."""
+        look_ups = sum(_rows(self.changes[name].before) for name in self._present)
+        if look_ups < _rows(self._source.now):
+            return [*candidates]
+        key, name = self.keyed.source_key, self.keyed.source
+        self._materialise(_SOUGHT, candidates)
+        tables = [name, _before(name)] if self._source else [name]
+        return [_among(_keys(table, key), key, _SOUGHT) for table in tables]
 
     def _changed_in_source(self) -> list[exp.Query]:
         if not self._source or self._appends:
@@ -197,18 +209,25 @@ class Maintenance:
         return _difference(sides, names, look_up.key)
 
     def _materialise_presence(self, name: str, look_up: Lookup) -> None:
-        """Which candidates a look-up has, now and before; the table it reads is read once."""
-        column = str(look_up.present_in)
-        change = self.changes[name]
-        before = _among(_keys(_before(name), column, column), column, _CANDIDATES)
-        self.engine.materialise(_before_of(name), before)
-        now: exp.Query
+        """Which candidates a look-up has, now and before."""
+        column, change = str(look_up.present_in), self.changes[name]
+        sought = _CANDIDATES
+        had: list[exp.Query] = []
+        if look_up.is_required and _rows(change.before) > _rows(self._source.before):
+            # Who has rows in this table was there: a large look-up is asked for others only.
+            own = _keys(_before(self.contract.name), self.keyed.key)
+            had.append(_among(own, self.keyed.key, _CANDIDATES))
+            self._materialise(_SOUGHT, [_except(_keys(_CANDIDATES, _KEY), own)])
+            sought = _SOUGHT
+        if sought == _CANDIDATES or self._count(_SOUGHT):
+            had.append(_among(_keys(_before(name), column), column, sought))
+        self._materialise(_before_of(name), had, column)
         if change.removed:
-            now = _among(_keys(name, column, column), column, _CANDIDATES)
+            now = [_among(_keys(name, column), column, _CANDIDATES)]
         else:
-            had = exp.select(exp.column(column, quoted=True)).from_(exp.to_table(_before_of(name)))
-            now = exp.union(had, _keys(_added(name), column, column), distinct=True)
-        self.engine.materialise(_now(name), now)
+            added = _among(_keys(_added(name), column), column, _CANDIDATES)
+            now = [_keys(_before_of(name), column), added]
+        self._materialise(_now(name), now, column)
 
     @staticmethod
     def _keys_of(table: str, look_up: Lookup) -> exp.Query:
@@ -274,14 +293,19 @@ class Maintenance:
             result.kept = tuple(file for file in before.files if file not in touched)
             result.is_swap = True
 
-    def _materialise(self, table: str, parts: Iterable[exp.Query]) -> None:
+    def _materialise(self, table: str, parts: Iterable[exp.Query], name: str = _KEY) -> None:
+        """Keys that any of these queries gives, in a column of that name."""
         found: exp.Query | None = None
         for part in parts:
-            one = exp.select(exp.column(_KEY, quoted=True)).from_(part.subquery("part"))
+            key = exp.column(_KEY, quoted=True)
+            one = exp.select(key.as_(name, quoted=True)).from_(part.subquery("part"))
             found = one if found is None else exp.union(found, one, distinct=True)
         if found is None:
-            found = _among(_keys(self.keyed.source, self.keyed.source_key), None, None)
+            found = _keys(self.keyed.source, self.keyed.source_key, name).where(exp.false())
         self.engine.materialise(table, found)
+
+    def _count(self, table: str) -> int:
+        return count(self.engine, exp.select("COUNT(*)").from_(exp.to_table(table)))
 
     def _declare(self, name: str, change: Change, files: Sequence[DataFile]) -> None:
         self.engine.declare(name, change.columns, [str(file.path) for file in files])
@@ -294,15 +318,20 @@ class Maintenance:
         """
         query = self.declarations.rule(self.contract.name, rule)
         others = {table.name for table in query.find_all(exp.Table)} - {self.contract.name}
-        is_settled = not any(self.changes[name] for name in others)
+        changed = [name for name in others if self.changes[name]]
+        is_settled = not changed
         noted = sum(n["count"] for n in before.notes["notes"] if n["code"] == rule.name)
         if is_settled and result.is_same:
             return int(noted)
+        only_grew = not any(self.changes[name].removed for name in changed)
         if (
-            is_settled
-            and not result.is_swap
-            and counts_rows_of(self.declarations, self.contract.name, rule)
+            result.is_same
+            and not noted
+            and only_grew
+            and falls_as_grow(query, self.contract.name, changed)
         ):
+            return 0
+        if is_settled and not result.is_swap and counts_rows_of(query, self.contract.name):
             return int(noted) + self._count_in(query, result.added)
         return count(self.engine, query)
 
@@ -356,12 +385,12 @@ def _keys(table: str, column: str, name: str = _KEY) -> exp.Select:
     return exp.select(key.as_(name, quoted=True)).from_(exp.to_table(table)).distinct()
 
 
-def _among(
-    rows: exp.Select, column: str | None, keys: str | None, among: bool = True
-) -> exp.Select:
-    """Rows whose key is, or is not, among some; without keys, none."""
-    if column is None or keys is None:
-        return rows.where(exp.false())
+def _rows(version: Version | None) -> int:
+    return version.rows if version else 0
+
+
+def _among(rows: exp.Select, column: str, keys: str, *, among: bool = True) -> exp.Select:
+    """Rows whose key is, or is not, among some."""
     listed = exp.select(exp.column(_KEY, quoted=True)).from_(exp.to_table(keys))
     condition = exp.column(column, quoted=True).isin(query=listed)
     return rows.where(condition if among else exp.not_(condition))

@@ -3,62 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Container, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from stedi.contracts import Column
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.parse import Target
-from stedi.storage.warehouse import DataFile, Version, Warehouse
-
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Options:
-    """What a run was asked for. `max_pairs` of None is the default limit.
-
-    `only` are the derived tables to bring up to date, with the landing tables that they read; None
-    is all of them. `replays` are sources to read again because of what was set aside of them.
-    """
-
-    only: Collection[str] | None = None
-    full: bool = False
-    max_pairs: int | None = None
-    replays: Container[str] = ()
-    accepts_bad_files: bool = False
-
-
-How = Literal["rebuild", "append", "swap", "no change"]
-"""All anew; new rows added; files swapped and rows added; looked at, and right as it was."""
-
-
-@dataclass(frozen=True)
-class Left:
-    """Keys that left a table, and the rows they had in it."""
-
-    keys: int
-    rows: int
-
-
-@dataclass(frozen=True)
-class Built:
-    """A table brought up to date; `publication_seconds` went into making it anonymous.
-
-    `left` is how many keys, and how many rows of theirs, are no longer in a table that has a key.
-    """
-
-    table: str
-    reason: str
-    rows: int
-    seconds: float
-    how: How = "rebuild"
-    publication_seconds: float = 0.0
-    left: Left | None = None
+from stedi.pipeline.options import Built, Options, Progress
+from stedi.storage.warehouse import DataFile, Version, Warehouse, short_name
 
 
 @dataclass
@@ -73,8 +28,6 @@ class Work:
     fingerprinter: Fingerprinter = field(default_factory=Fingerprinter.of_user)
     attempt: str = field(default_factory=lambda: f"{time.time_ns():x}")
     built: list[Built] = field(default_factory=list)
-    withheld: dict[str, str] = field(default_factory=dict)
-    """Tables that can't be published, and why."""
 
     def target(self, table: str, columns: Sequence[Column]) -> Target:
         """Where this run writes the files of a table."""
@@ -94,20 +47,3 @@ class Work:
         found = self.engine.crew.map(self.fingerprinter.of_file, added)
         known = {name: noted[name] for name in names if name in noted}
         return known | dict(zip(map(short_name, added), found, strict=True))
-
-
-def damage(version: Version) -> str | None:
-    """Why a table can't be used as it lies there, as far as sizes show; None if it can."""
-    for file in version.files:
-        try:
-            size = file.path.stat().st_size
-        except OSError:
-            return "a file of it is missing"
-        if size != file.size:
-            return "a file of it was changed"
-    return None
-
-
-def short_name(path: Path) -> str:
-    """A data file's name below its table's data folder."""
-    return f"{path.parent.name}/{path.name}"

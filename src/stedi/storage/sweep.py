@@ -25,6 +25,12 @@ def remove_outdated(warehouse: Warehouse, published: str, location: str) -> None
     _sweep_table(warehouse, published, location)
 
 
+def start_anew(warehouse: Warehouse, locations: Mapping[str, str]) -> None:
+    """Remove the catalog and all tables; only landing files stay."""
+    warehouse.forget()
+    sweep(warehouse, locations)
+
+
 def sweep(warehouse: Warehouse, locations: Mapping[str, str]) -> int:
     """Delete strays below the tables' folders (`locations` by table); returns how many."""
     shutil.rmtree(scratch_folder(warehouse.root), ignore_errors=True)

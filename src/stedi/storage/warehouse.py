@@ -227,7 +227,8 @@ class Warehouse:
         """Make the catalog if need be, and load what commits need, before there is any to make."""
         import pyiceberg.io.fsspec  # noqa: F401 - what the catalog would load at the first commit
 
-        _ = self._catalog
+        if self._noted.get("root") is None:
+            self._note("root", str(self.root))
 
     def data_folder(self, location: str) -> Path:
         """Where the data files of the table at `location` (relative to the root) lie."""
@@ -236,15 +237,69 @@ class Warehouse:
     @property
     def profile(self) -> str | None:
         """The profile that this root was last run with."""
-        if not self.exists:
-            return None
-        properties = self._catalog.load_namespace_properties(NAMESPACE)
-        profile = properties.get("stedi.profile")
-        return str(profile) if profile else None
+        return self._noted.get("profile")
 
     @profile.setter
     def profile(self, profile: str) -> None:
-        self._catalog.update_namespace_properties(NAMESPACE, updates={"stedi.profile": profile})
+        self._note("profile", profile)
+
+    @property
+    def checked(self) -> str | None:
+        """Which declarations were last proved to hold together."""
+        return self._noted.get("checked")
+
+    @checked.setter
+    def checked(self, fingerprint: str) -> None:
+        self._note("checked", fingerprint)
+
+    @property
+    def moved_from(self) -> str | None:
+        """Where the root was when its tables were made, if that is elsewhere."""
+        known = self._noted.get("root")
+        if known is None or known == str(self.root):
+            return None
+        try:
+            is_same = Path(known).samefile(self.root)  # by another name
+        except OSError:
+            is_same = False
+        return None if is_same else known
+
+    @property
+    def says_moved(self) -> str:
+        """What to tell who works on a root that was moved."""
+        return (
+            f"{self.root} was moved or copied from {self.moved_from}, and its tables' metadata "
+            f"names files there. `stedi run --full --root {self.root}` makes the tables anew from "
+            "the landing files; or move it back"
+        )
+
+    def forget(self) -> None:
+        """Remove the catalog: whatever tables there were, they are not this root's any more."""
+        profile = self.profile
+        for part in ("", "-journal", "-wal", "-shm"):
+            (self.root / MACHINERY / f"{_CATALOG}{part}").unlink(missing_ok=True)
+        self._tables.clear()
+        for cached in ("_catalog", "_noted"):
+            self.__dict__.pop(cached, None)
+        if profile:
+            self.profile = profile
+
+    @cached_property
+    def _noted(self) -> dict[str, str]:
+        """What is noted of the root as a whole."""
+        if not self.exists:
+            return {}
+        properties = self._catalog.load_namespace_properties(NAMESPACE)
+        return {
+            key.removeprefix(_PREFIX): str(value)
+            for key, value in properties.items()
+            if key.startswith(_PREFIX)
+        }
+
+    def _note(self, key: str, value: str) -> None:
+        if self._noted.get(key) != value:
+            self._catalog.update_namespace_properties(NAMESPACE, updates={_PREFIX + key: value})
+            self._noted[key] = value
 
     def referenced(self, table: str) -> set[Path]:
         """Every file that any snapshot of a table still refers to, metadata included."""
@@ -262,15 +317,17 @@ class Warehouse:
         if table not in self._tables:
             if not self.exists:
                 return None
+            if self.moved_from:
+                raise StorageError(self.says_moved)
             try:
                 loaded = self._catalog.load_table(f"{NAMESPACE}.{table}")
             except NoSuchTableError:
                 return None
             except OSError:
                 raise StorageError(
-                    f"table {table}: its metadata file is not where the catalog says. Was "
-                    f"{self.root} moved? Move it back, or delete {self.root / MACHINERY} and the "
-                    "tables' folders and run again: landing files are all that is needed"
+                    f"table {table}: its metadata file is not where the catalog says; delete "
+                    f"{self.root / MACHINERY / _CATALOG} and run again: landing files are all that "
+                    "is needed"
                 ) from None
             self._tables[table] = loaded
         return self._tables[table]
@@ -291,6 +348,23 @@ class Warehouse:
         )
         catalog.create_namespace_if_not_exists(NAMESPACE)
         return catalog
+
+
+def damage(version: Version) -> str | None:
+    """Why a table can't be used as it lies there, as far as sizes show; None if it can."""
+    for file in version.files:
+        try:
+            size = file.path.stat().st_size
+        except OSError:
+            return "a file of it is missing"
+        if size != file.size:
+            return "a file of it was changed"
+    return None
+
+
+def short_name(path: Path) -> str:
+    """A data file's name below its table's data folder."""
+    return f"{path.parent.name}/{path.name}"
 
 
 def to_uri(path: Path) -> str:

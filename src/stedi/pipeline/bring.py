@@ -1,0 +1,81 @@
+"""The part of a run that works: engine, landing files, derived tables, lineage."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+from stedi.declared import Declarations
+from stedi.engines import Engine
+from stedi.fit import check
+from stedi.lineage import prepare_to_record, record_run
+from stedi.pipeline.compact import compact
+from stedi.pipeline.derive import Derivation
+from stedi.pipeline.history import remove_expired
+from stedi.pipeline.land import Landing
+from stedi.pipeline.options import Built, Options, Progress
+from stedi.pipeline.plan import LandingPlan
+from stedi.pipeline.work import Work
+from stedi.privacy.proof import Proof
+from stedi.storage.sweep import scratch_folder, sweep
+from stedi.storage.warehouse import Warehouse
+
+
+def bring_up_to_date(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    make_engine: Callable[[Path], Engine],
+    options: Options,
+    progress: Progress,
+    plan: LandingPlan,
+) -> tuple[Built, ...]:
+    """Do what is planned, and whatever follows from it; gives the tables that were looked at.
+
+    Where it fails, what it has begun is removed.
+    """
+    scratch = scratch_folder(warehouse.root) / f"run-{os.getpid()}"
+    engine = make_engine(scratch)
+    pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
+    try:
+        proof = check(declarations, engine)
+        work = Work(warehouse, declarations, engine, options, progress)
+        landing = Landing(work, plan, pool)
+        try:
+            landing.begin()  # files are read while the catalog is being made ready
+            warehouse.prepare()
+            landing.finish()
+            pool.submit(prepare_to_record, warehouse.root, declarations)
+            Derivation(work).bring_up_to_date()
+            compact(work)
+            remove_expired(warehouse, declarations)
+            warehouse.profile = declarations.profile
+            warehouse.checked = declarations.fingerprint_of_all
+        except BaseException:
+            engine.close()
+            pool.shutdown(cancel_futures=True)
+            with suppress(OSError):
+                sweep(warehouse, declarations.locations)
+            raise
+        _record(work, proof)
+        return tuple(work.built)
+    finally:
+        engine.close()
+        pool.shutdown(cancel_futures=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+        with suppress(OSError):
+            scratch.parent.rmdir()  # the last one out
+
+
+def _record(work: Work, proof: Proof) -> None:
+    """Record lineage; the tables are right even where that can't be done."""
+    derived = [one.table for one in work.built if one.table in work.declarations.transforms]
+    if not derived:
+        return
+    try:
+        record_run(work.warehouse.root, work.declarations, proof, derived)
+    except Exception as error:
+        work.progress(f"lineage could not be recorded: {type(error).__name__}")

@@ -1,0 +1,70 @@
+"""Stores a table in few files, however many small runs it grew by."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stedi.parquet import ParquetFile
+from stedi.pipeline.work import Work
+from stedi.storage.warehouse import DataFile, short_name
+from stedi.transforms import MACHINERY_COLUMNS
+
+_TIERS = (1 << 20, 8 << 20, 64 << 20)
+"""In bytes: files of about one size are merged, so that a row is written again a few times only."""
+_MOST_IN_TIER = 8
+_GROUP_ROWS = 1 << 17
+
+
+def compact(work: Work) -> None:
+    """Merge the small files of tables that were committed to, as soon as there are many."""
+    for table in sorted(work.warehouse.committed):
+        contract = work.declarations.contracts.get(table)
+        if contract is None or not contract.is_published:
+            _compact(work, table)
+
+
+def _compact(work: Work, table: str) -> None:
+    version = work.warehouse.version(table)
+    merged = _to_merge(version.files) if version else ()
+    if version is None or not merged:
+        return
+    columns = MACHINERY_COLUMNS.get(table) or work.declarations.contracts[table].columns
+    target = work.target(table, columns)
+    folder = target.folder.with_name(f"{work.attempt}-merged")
+    merging = ParquetFile(folder / "part-0.parquet", target.fields)
+    rows = pa.concat_tables(pq.ParquetFile(one.path).read() for one in merged)
+    for batch in rows.combine_chunks().to_batches(_GROUP_ROWS):
+        merging.write(pa.RecordBatch.from_arrays(batch.columns, schema=merging.schema))
+    paths = merging.close()
+    kept = [file for file in version.files if file not in merged]
+    notes = {**version.notes, "files": work.fingerprints(paths, version, kept)}
+    if "merged" in notes:
+        notes["merged"] = _parts(version.files, notes["merged"], merged, short_name(paths[0]))
+    keep = {file.uri for file in kept}
+    work.warehouse.commit(table, paths, notes, keep=keep, content=version.content)
+
+
+def _to_merge(files: Sequence[DataFile]) -> Sequence[DataFile]:
+    """Small files, where there are many of one size: all up to that size."""
+    least = 0
+    for most in _TIERS:
+        if sum(least <= file.size < most for file in files) >= _MOST_IN_TIER:
+            return [file for file in files if file.size < most]
+        least = most
+    return ()
+
+
+def _parts(
+    files: Sequence[DataFile],
+    known: dict[str, list[str]],
+    merged: Sequence[DataFile],
+    name: str,
+) -> dict[str, list[str]]:
+    """Which typed files, as loads name them, each file that was merged holds the rows of."""
+    held = {short_name(file.path): [file.path.stem] for file in files} | known
+    gone = [short_name(file.path) for file in merged]
+    others = {other: parts for other, parts in known.items() if other not in gone}
+    return {**others, name: [part for other in gone for part in held[other]]}
