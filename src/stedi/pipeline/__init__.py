@@ -73,7 +73,7 @@ def run(
     """
     begun = time.monotonic()
     with RunLock(warehouse.root, options.wait) as lock:
-        _refuse_moved(warehouse, declarations, options)
+        _refuse_unusable(warehouse, declarations, options)
         before = warehouse.profile
         swept = sweep(warehouse, declarations.locations) if lock.last_run_died else 0
         landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
@@ -100,7 +100,7 @@ def run(
 def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
     """What a run would do, table by table; nothing is written."""
     if warehouse.moved_from and not options.full:
-        raise _moved(warehouse)
+        raise StorageError(warehouse.says_moved)
     landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
     return [
         *(planned_reading(reading, warehouse) for reading in landing.readings),
@@ -124,16 +124,18 @@ def _withdrawn(
     return Withdrawn(people, rows, differences[0] if differences else None)
 
 
-def _refuse_moved(warehouse: Warehouse, declarations: Declarations, options: Options) -> None:
-    """Refuse a root that was moved; a full run does without what lies in it but landing files."""
-    if warehouse.moved_from:
+def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: Options) -> None:
+    """Refuse a root that was moved or damaged; a full run goes by its landing files alone."""
+    try:
+        if warehouse.moved_from:
+            raise StorageError(warehouse.says_moved)
+        for table in declarations.locations:
+            warehouse.history(table)
+            warehouse.version(table)
+    except StorageError:
         if not options.full:
-            raise _moved(warehouse)
+            raise
         start_anew(warehouse, declarations.locations)
-
-
-def _moved(warehouse: Warehouse) -> StorageError:
-    return StorageError(warehouse.says_moved)
 
 
 def _refuse_withheld(warehouse: Warehouse, declarations: Declarations) -> None:

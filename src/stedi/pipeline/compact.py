@@ -35,7 +35,10 @@ def _compact(work: Work, table: str) -> None:
     target = work.target(table, columns)
     folder = target.folder.with_name(f"{work.attempt}-merged")
     merging = ParquetFile(folder / "part-0.parquet", target.fields)
-    rows = pa.concat_tables(pq.ParquetFile(one.path).read() for one in merged)
+    rows = pa.concat_tables(
+        pa.Table.from_arrays(pq.ParquetFile(one.path).read().columns, schema=merging.schema)
+        for one in merged
+    )
     for batch in rows.combine_chunks().to_batches(_GROUP_ROWS):
         merging.write(pa.RecordBatch.from_arrays(batch.columns, schema=merging.schema))
     paths = merging.close()

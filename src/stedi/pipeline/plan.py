@@ -9,6 +9,7 @@ from typing import Any
 from stedi.contracts import Contract
 from stedi.declared import Declarations
 from stedi.errors import StorageError
+from stedi.keyed import Keyed, keyed
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Difference, Load, compare, read_loads
@@ -136,7 +137,10 @@ def plan_derived(
             inputs = sorted(changing & {*noted})
             if reason is None and inputs:
                 reason = f"{', '.join(inputs)} may change"
-            how = "by key" if declarations.contracts[table].key else "rebuild"
+            if reason and declarations.contracts[table].key:
+                by_key = keyed(declarations, table)
+                how = "by key" if isinstance(by_key, Keyed) else "rebuild"
+                reason += f"; not by its key: {by_key}" if isinstance(by_key, str) else ""
         if reason:
             changing.add(transform.table)
             files = len(version.files) if version else 0

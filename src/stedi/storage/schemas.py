@@ -11,11 +11,12 @@ from stedi.errors import StorageError
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
-    from pyiceberg.manifest import DataFile
+    from pyiceberg.manifest import DataFile, ManifestFile
     from pyiceberg.schema import Schema
     from pyiceberg.table import Table, Transaction
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.snapshots import Snapshot
+    from pyiceberg.table.update.snapshot import _OverwriteFiles
     from pyiceberg.types import PrimitiveType
 
 _METRICS = "write.metadata.metrics.column."
@@ -98,6 +99,21 @@ def data_files(table: Table, snapshot: Snapshot | None) -> list[DataFile]:
         for manifest in snapshot.manifests(table.io)
         for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
     ]
+
+
+def without_dead(producer: _OverwriteFiles) -> _OverwriteFiles:
+    """Let an overwrite leave manifests behind that list deleted files only.
+
+    PyIceberg (0.12) keeps them, one more with each overwrite, and every reader opens them all; its
+    own fast append leaves them.
+    """
+    existing = producer._existing_manifests
+
+    def alive() -> list[ManifestFile]:
+        return [one for one in existing() if one.has_added_files() or one.has_existing_files()]
+
+    producer._existing_manifests = alive  # type: ignore[method-assign]
+    return producer
 
 
 def describe(path: Path, uri: str, table: TableMetadata) -> DataFile:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,14 @@ from urllib.parse import urlparse
 from stedi.contracts import Column, ColumnType
 from stedi.errors import StorageError
 from stedi.parquet import Field
-from stedi.storage.schemas import data_files, describe, evolve, has_columns, make_table
+from stedi.storage.schemas import (
+    data_files,
+    describe,
+    evolve,
+    has_columns,
+    make_table,
+    without_dead,
+)
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.sql import SqlCatalog
@@ -106,6 +114,11 @@ class Warehouse:
         loaded = self._load(table)
         if loaded is None:
             return None
+        with self._reading(f"table {table}"):
+            return self._version(table, loaded, content, at)
+
+    @staticmethod
+    def _version(table: str, loaded: Table, content: int | None, at: int | None) -> Version | None:
         snapshot = loaded.current_snapshot()
         if content is not None:
             having = (one for one in loaded.snapshots() if _content(one) == content)
@@ -160,7 +173,8 @@ class Warehouse:
             columns, location = self._to_make.pop(table)
             path = to_uri(self.root / location)
             name = f"{NAMESPACE}.{table}"
-            self._tables[table] = make_table(self._catalog, name, path, columns)
+            with self._writing(f"table {table}"):
+                self._tables[table] = make_table(self._catalog, name, path, columns)
         loaded = self._load(table)
         if loaded is None:
             raise StorageError(f"table {table}: not there to commit to")
@@ -171,12 +185,13 @@ class Warehouse:
         noted = notes if content is None else {**notes, _CONTENT: content}
         properties = {_PREFIX + key: json.dumps(value) for key, value in noted.items()}
         try:
-            with loaded.transaction() as transaction:
+            with self._writing(f"table {table}"), loaded.transaction() as transaction:
                 if table in self._to_evolve:
                     evolve(transaction, self._to_evolve.pop(table))
                 added = [describe(path, to_uri(path), transaction.table_metadata) for path in add]
                 update = transaction.update_snapshot(snapshot_properties=properties)
-                producer = update.overwrite() if removed or not present else update.fast_append()
+                swaps = removed or not present
+                producer = without_dead(update.overwrite()) if swaps else update.fast_append()
                 for file in removed:
                     producer.delete_data_file(file)
                 for file in added:
@@ -204,7 +219,8 @@ class Warehouse:
         older = [one for one in older if one != newest]
         outdated = self.referenced(table) if older else _logged(loaded)
         if older:
-            loaded.maintenance.expire_snapshots().by_ids(older).commit()
+            with self._writing(f"table {table}"):
+                loaded.maintenance.expire_snapshots().by_ids(older).commit()
             outdated |= _logged(loaded)
         for path in outdated - _alive(loaded) if outdated else ():
             path.unlink(missing_ok=True)
@@ -275,7 +291,9 @@ class Warehouse:
 
     def forget(self) -> None:
         """Remove the catalog: whatever tables there were, they are not this root's any more."""
-        profile = self.profile
+        profile = None
+        with suppress(StorageError):
+            profile = self.profile
         for part in ("", "-journal", "-wal", "-shm"):
             (self.root / MACHINERY / f"{_CATALOG}{part}").unlink(missing_ok=True)
         self._tables.clear()
@@ -289,7 +307,8 @@ class Warehouse:
         """What is noted of the root as a whole."""
         if not self.exists:
             return {}
-        properties = self._catalog.load_namespace_properties(NAMESPACE)
+        with self._reading("the catalog"):
+            properties = self._catalog.load_namespace_properties(NAMESPACE)
         return {
             key.removeprefix(_PREFIX): str(value)
             for key, value in properties.items()
@@ -298,7 +317,9 @@ class Warehouse:
 
     def _note(self, key: str, value: str) -> None:
         if self._noted.get(key) != value:
-            self._catalog.update_namespace_properties(NAMESPACE, updates={_PREFIX + key: value})
+            with self._writing("the catalog"):
+                updates = {_PREFIX + key: value}
+                self._catalog.update_namespace_properties(NAMESPACE, updates=updates)
             self._noted[key] = value
 
     def referenced(self, table: str) -> set[Path]:
@@ -320,17 +341,42 @@ class Warehouse:
             if self.moved_from:
                 raise StorageError(self.says_moved)
             try:
-                loaded = self._catalog.load_table(f"{NAMESPACE}.{table}")
+                with self._reading(f"table {table}", but=NoSuchTableError):
+                    loaded = self._catalog.load_table(f"{NAMESPACE}.{table}")
             except NoSuchTableError:
                 return None
-            except OSError:
-                raise StorageError(
-                    f"table {table}: its metadata file is not where the catalog says; delete "
-                    f"{self.root / MACHINERY / _CATALOG} and run again: landing files are all that "
-                    "is needed"
-                ) from None
             self._tables[table] = loaded
         return self._tables[table]
+
+    @contextmanager
+    def _reading(self, what: str, but: type[Exception] = StorageError) -> Iterator[None]:
+        """Whatever goes wrong with a damaged catalog or metadata file, as one error."""
+        try:
+            yield
+        except (StorageError, but):
+            raise
+        except Exception as error:  # JSON, Avro and SQLite each have errors of their own
+            raise StorageError(
+                f"{what} can't be read: its metadata is missing or damaged "
+                f"({type(error).__name__}). `stedi run --full --root {self.root}` makes all tables "
+                "anew from the landing files"
+            ) from None
+
+    @contextmanager
+    def _writing(self, what: str) -> Iterator[None]:
+        from pyiceberg.exceptions import CommitFailedException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            yield
+        except CommitFailedException:
+            raise
+        except (OSError, SQLAlchemyError) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            raise StorageError(
+                f"{what} can't be committed to {self.root}: {reason}; is the disk full, or the "
+                "folder read-only?"
+            ) from None
 
     @cached_property
     def _catalog(self) -> SqlCatalog:
@@ -346,7 +392,8 @@ class Warehouse:
                 "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO",
             },
         )
-        catalog.create_namespace_if_not_exists(NAMESPACE)
+        with self._writing("the catalog"):
+            catalog.create_namespace_if_not_exists(NAMESPACE)
         return catalog
 
 

@@ -1,0 +1,430 @@
+"""What changes costs what changed; what is over its time is gone from disk."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from pyiceberg.catalog.sql import SqlCatalog
+
+from stedi import Lakehouse
+from stedi.errors import QueryError, StorageError
+from stedi.storage.warehouse import Warehouse
+from tests import small
+from tests.conftest import Land, both_engines, counts, on, rows
+from tests.test_crashes import STEDI, strays
+
+PEOPLE = ("customer/trusted", "customer/curated", "accelerometer/trusted", "step_trainer/trusted")
+
+
+def how(lakehouse: Lakehouse) -> dict[str, str]:
+    """What a run does with each table."""
+    return {built.table: built.how for built in lakehouse.run().built}
+
+
+def files(lakehouse: Lakehouse, table: str) -> set[str]:
+    version = Warehouse(lakehouse.root).version(table)
+    assert version is not None
+    return {file.uri for file in version.files}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, not_anonymous: Path) -> Path:
+    """Declarations of the test's own."""
+    return Path(shutil.copytree(not_anonymous, tmp_path / "declarations"))
+
+
+def declare(folder: Path, table: str, line: str) -> None:
+    """Add a custom property to a contract."""
+    path = folder / "contracts" / f"{table}.yaml"
+    name, value = line.split(": ")
+    first = "      - property: zone\n"
+    text = path.read_text()
+    assert name not in text
+    path.write_text(text.replace(first, f"      - {{property: {name}, value: {value}}}\n{first}"))
+
+
+@both_engines
+def test_new_readings_are_added(small_lakehouse: Lakehouse, land: Land) -> None:
+    small_lakehouse.run()
+    before = {table: files(small_lakehouse, table) for table in small.SEED}
+    land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="two.json")
+    assert how(small_lakehouse) == {
+        "accelerometer_landing": "append",
+        "accelerometer_trusted": "append",
+        "customer_curated": "no change",
+        "machine_learning_curated": "rebuild",
+    }
+    for table in small.SEED:
+        if table != "machine_learning_curated":
+            assert before[table] <= files(small_lakehouse, table)
+    assert how(small_lakehouse) == {}
+    assert small_lakehouse.status(verify=True).ok
+
+
+@both_engines
+def test_consent_given_late_and_withdrawn_touches_its_customers_rows(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    small_lakehouse.run()
+    land("customer", [small.customer("ben", "S2", 900, consent=900)], name="given.json")
+    made = how(small_lakehouse)
+    assert made["customer_landing"] == "append"
+    assert made["customer_trusted"] == made["accelerometer_trusted"] == "append"
+    assert rows(
+        small_lakehouse, "SELECT COUNT(*) FROM accelerometer_trusted WHERE \"user\" LIKE 'ben%'"
+    ) == [(1,)]
+    land("customer", [small.customer("ben", "S2", 1900)], name="withdrawn.json")
+    made = how(small_lakehouse)
+    assert made["customer_trusted"] == made["accelerometer_trusted"] == "swap"
+    assert counts(small_lakehouse) == small.SEED | {
+        "customer_landing": small.SEED["customer_landing"] + 2
+    }
+    assert small_lakehouse.status(verify=True).ok
+
+
+def test_a_file_taken_away_takes_its_part_of_a_table_along(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    small_lakehouse.run()
+    for n in range(3):
+        land("accelerometer", [small.acceleration("ann", 3000 + n, 0.9)], name=f"{n}.json")
+        small_lakehouse.run()
+    before = files(small_lakehouse, "accelerometer_landing")
+    (small_lakehouse.root / "accelerometer" / "landing" / "1.json").unlink()
+    assert how(small_lakehouse)["accelerometer_landing"] == "swap"
+    after = files(small_lakehouse, "accelerometer_landing")
+    assert len(before - after) == 1
+    assert after < before
+    assert rows(small_lakehouse, "SELECT COUNT(*) FROM accelerometer_trusted") == [
+        (small.SEED["accelerometer_trusted"] + 2,)
+    ]
+
+
+def test_a_copy_stays_when_the_file_it_is_of_goes(small_lakehouse: Lakehouse, land: Land) -> None:
+    first = land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="a.json")
+    land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="b.json")
+    small_lakehouse.run()
+    first.unlink()
+    small_lakehouse.run()
+    status = small_lakehouse.status(verify=True)
+    assert status.ok, status.problems
+    assert status.sources["accelerometer"].copies == []
+    expected = small.SEED["accelerometer_landing"] + 1
+    assert status.tables["accelerometer_landing"].rows == expected
+
+
+def test_a_dry_run_says_what_a_run_does_and_writes_nothing(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    def everything() -> dict[Path, int]:
+        found = small_lakehouse.root.rglob("*")
+        return {path: path.stat().st_mtime_ns for path in found if path.is_file()}
+
+    before = everything()
+    planned = {one.table: one.how for one in small_lakehouse.plan()}
+    assert planned == dict.fromkeys(small.SEED, "rebuild")
+    assert everything() == before
+    small_lakehouse.run()
+    assert small_lakehouse.plan() == []
+    land("customer", [small.customer("ben", "S2", 900, consent=900)], name="given.json")
+    (small_lakehouse.root / "step_trainer" / "landing" / "one.json").unlink()
+    before = everything()
+    found = {one.table: (one.how, one.files) for one in small_lakehouse.plan()}
+    assert everything() == before
+    assert found == {
+        "customer_landing": ("append", 1),
+        "step_trainer_landing": ("swap", 0),
+        "customer_trusted": ("by key", 1),
+        "accelerometer_trusted": ("by key", 1),
+        "customer_curated": ("by key", 1),
+        "step_trainer_trusted": ("by key", 1),
+        "machine_learning_curated": ("rebuild", 1),
+    }
+    told = {one.table: one.how for one in small_lakehouse.plan(profile="strict")}
+    assert told["accelerometer_trusted"] == "rebuild"
+    done = subprocess.run(
+        [STEDI, "run", "--dry-run", "--json", "--root", small_lakehouse.root],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert {one["table"] for one in json.loads(done.stdout)} == found.keys()
+
+
+def test_a_new_column_evolves_the_table(small_lakehouse: Lakehouse, folder: Path) -> None:
+    small_lakehouse.run()
+    uri = f"sqlite:///{small_lakehouse.root}/_stedi/catalog.db"
+    before = SqlCatalog("stedi", uri=uri).load_table("stedi.accelerometer_landing")
+    when = datetime.now()
+    contract = folder / "contracts" / "accelerometer_landing.yaml"
+    contract.write_text(
+        contract.read_text().replace(
+            "    properties:\n",
+            "    properties:\n      - {name: note, logicalType: string, physicalType: string, "
+            "classification: none,\n         customProperties: [{property: jsonKey, value: note}]}\n",
+        )
+    )
+    other = on("duckdb", small_lakehouse.root, folder)
+    made = how(other)
+    assert made["accelerometer_landing"] == "rebuild"
+    after = SqlCatalog("stedi", uri=uri).load_table("stedi.accelerometer_landing")
+    assert after.metadata.table_uuid == before.metadata.table_uuid
+    assert [field.name for field in after.schema().fields] == [
+        "note", "user", "timestamp", "x", "y", "z",
+    ]  # fmt: skip
+    ids = {field.name: field.field_id for field in before.schema().fields}
+    assert {f.name: f.field_id for f in after.schema().fields} == ids | {"note": 6}
+    assert other.query("SELECT * FROM accelerometer_landing", as_of=when).schema.names == [*ids]
+    assert other.status(verify=True).ok
+
+
+def test_words_in_a_contract_change_no_table(small_lakehouse: Lakehouse, folder: Path) -> None:
+    small_lakehouse.run()
+    contract = folder / "contracts" / "accelerometer_landing.yaml"
+    contract.write_text(
+        contract.read_text().replace("as the phone app delivered", "as the app sent")
+    )
+    assert how(on("duckdb", small_lakehouse.root, folder)) == {}
+
+
+def test_tables_can_be_asked_as_they_were(small_lakehouse: Lakehouse, land: Land) -> None:
+    early = datetime.now(UTC)
+    time.sleep(0.01)
+    small_lakehouse.run()
+    when = datetime.now(UTC)
+    land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="two.json")
+    time.sleep(0.01)
+    small_lakehouse.run()
+    sql = "SELECT COUNT(*) FROM accelerometer_trusted"
+    now = small.SEED["accelerometer_trusted"] + 1
+    assert rows(small_lakehouse, sql) == [(now,)]
+    assert small_lakehouse.query(sql, as_of=when).to_arrow().to_pylist()[0].popitem()[1] == now - 1
+    with pytest.raises(QueryError, match="no snapshot of"):
+        small_lakehouse.query(sql, as_of=early)
+    done = subprocess.run(
+        [STEDI, "query", "--root", small_lakehouse.root, "--as-of", "2020-01-01", sql],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no snapshot of 2020-01-01" in done.stderr
+
+
+def test_snapshots_are_kept_for_the_declared_time(
+    small_lakehouse: Lakehouse, folder: Path, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declare(folder, "accelerometer_trusted", "snapshotDays: 2")
+    lakehouse = on("duckdb", small_lakehouse.root, folder)
+    lakehouse.run()
+    first = files(lakehouse, "accelerometer_trusted")
+    small_lakehouse_files = set((lakehouse.root / "accelerometer").rglob("*.avro"))
+    land("accelerometer", [small.acceleration("ann", 3000, 0.9)] * 2, name="two.json")
+    lakehouse.run(full=True)
+    assert len(Warehouse(lakehouse.root).history("accelerometer_trusted")) == 2
+    now = time.time_ns()
+    for days, kept in ((1, 2), (3, 1)):
+        later = now + int(timedelta(days=days).total_seconds() * 1e9)
+        monkeypatch.setattr("stedi.pipeline.history.time.time_ns", lambda later=later: later)
+        lakehouse.run()
+        assert len(Warehouse(lakehouse.root).history("accelerometer_trusted")) == kept
+        assert len(Warehouse(lakehouse.root).history("accelerometer_landing")) == 2
+    assert not any(Path(uri.removeprefix("file://")).exists() for uri in first)
+    gone = [path for path in small_lakehouse_files if "trusted" in path.parts and path.exists()]
+    assert gone == []
+    assert strays(lakehouse) == []
+    assert lakehouse.status(verify=True).ok
+
+
+def held_on_disk(root: Path, word: str) -> list[Path]:
+    """Files of the trusted and curated zones that hold a word, whatever refers to them."""
+    found = []
+    for place in (*PEOPLE, "step_trainer/curated", "_stedi/boxes"):
+        for path in (root / place).rglob("*"):
+            if path.suffix == ".parquet":
+                text = repr(pq.read_table(path).to_pylist())
+            elif path.is_file():
+                text = path.read_bytes().decode("latin-1")
+            else:
+                continue
+            if word in text:
+                found.append(path)
+    return found
+
+
+@both_engines
+def test_who_withdraws_is_gone_from_every_snapshot_at_once(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    for n in range(3):
+        land("accelerometer", [small.acceleration("ann", 3000 + n, 0.9)], name=f"{n}.json")
+        small_lakehouse.run()
+    assert held_on_disk(small_lakehouse.root, "ann@example.com")
+    assert held_on_disk(small_lakehouse.root, "'S1'")
+    land("customer", [small.customer("ann", "S1", 9000)], name="withdrawn.json")
+    report = small_lakehouse.run()
+    assert held_on_disk(small_lakehouse.root, "ann@example.com") == []
+    assert held_on_disk(small_lakehouse.root, "'S1'") == []
+    assert report.withdrawn is not None
+    assert report.withdrawn.people == 1
+    assert report.withdrawn.rows == {
+        "customer_trusted": 1,
+        "accelerometer_trusted": 6,
+        "customer_curated": 1,
+        "step_trainer_trusted": 3,
+    }
+    assert report.withdrawn.difference is not None
+    assert small_lakehouse.run().withdrawn is None
+    assert small_lakehouse.status(verify=True).ok
+
+
+def test_who_withdraws_is_gone_after_the_declared_time(
+    small_lakehouse: Lakehouse, folder: Path, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = folder / "contracts" / "customer_trusted.yaml"
+    text = contract.read_text()
+    kept = "      - property: withdrawalDays\n        value: {}\n"
+    assert kept.format(0) in text
+    contract.write_text(text.replace(kept.format(0), kept.format(3)))
+    lakehouse = on("duckdb", small_lakehouse.root, folder)
+    lakehouse.run()
+    land("customer", [small.customer("ann", "S1", 9000)], name="withdrawn.json")
+    assert lakehouse.run().withdrawn is not None
+    assert held_on_disk(lakehouse.root, "ann@example.com")
+    now = time.time_ns()
+    for days, expected in ((2, True), (4, False)):
+        later = now + int(timedelta(days=days).total_seconds() * 1e9)
+        monkeypatch.setattr("stedi.pipeline.history.time.time_ns", lambda later=later: later)
+        lakehouse.run()
+        assert bool(held_on_disk(lakehouse.root, "ann@example.com")) is expected
+    assert strays(lakehouse) == []
+
+
+@pytest.mark.parametrize("runs", [30, pytest.param(300, marks=pytest.mark.slow)])
+def test_many_small_runs_leave_a_handful_of_files(
+    small_lakehouse: Lakehouse, folder: Path, land: Land, runs: int
+) -> None:
+    for table in small.SEED:
+        if table != "machine_learning_curated":
+            declare(folder, table, "snapshotDays: 0")
+    lakehouse = on("duckdb", small_lakehouse.root, folder)
+    lakehouse.run()
+    for n in range(runs):
+        land("accelerometer", [small.acceleration("ann", 3000 + n, 0.9)], name=f"a{n}.json")
+        land("step_trainer", [small.reading("S1", 3000 + n, 210)], name=f"s{n}.json")
+        if n % 7 == 0:
+            land("customer", [small.customer("ben", "S2", 900 + n, 1 - n % 2)], name="b.json")
+        lakehouse.run()
+    status = lakehouse.status(verify=True)
+    assert status.ok, status.problems
+    assert status.tables["accelerometer_landing"].rows == 19 + runs
+    for table in small.SEED:
+        assert len(files(lakehouse, table)) < 10, table
+        folder_ = Path(status.tables[table].location.removeprefix("file://"))
+        assert len(list(folder_.rglob("*.parquet"))) < 10
+        assert len(list((folder_ / "metadata").glob("*"))) < 30
+    assert strays(lakehouse) == []
+    (lakehouse.root / "accelerometer" / "landing" / "a3.json").unlink()
+    lakehouse.run()
+    assert rows(lakehouse, "SELECT COUNT(*) FROM accelerometer_landing") == [(18 + runs,)]
+    assert lakehouse.status(verify=True).ok
+
+
+def test_a_moved_root_says_which_command_makes_it_work(
+    small_lakehouse: Lakehouse, tmp_path: Path, not_anonymous: Path
+) -> None:
+    small_lakehouse.run(profile="strict")
+    expected = counts(small_lakehouse)
+    for make, name in ((shutil.copytree, "copied"), (shutil.move, "moved")):
+        place = tmp_path / name
+        make(small_lakehouse.root, place)
+        other = on("duckdb", place, not_anonymous)
+        for verb in ("status", "plan", "run", "quarantine"):
+            with pytest.raises(StorageError, match="run --full --root"):
+                getattr(other, verb)()
+        with pytest.raises(StorageError, match=r"was moved or copied from .*/root"):
+            other.query("SELECT COUNT(*) FROM customer_trusted")
+        done = subprocess.run(
+            [STEDI, "run", "--full", "--root", place], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        assert counts(other) == expected
+        assert other.status(verify=True).ok
+        assert other.status().profile == "strict"
+        assert strays(other) == []
+        if name == "copied":
+            assert counts(small_lakehouse) == expected
+            assert small_lakehouse.status(verify=True).ok
+
+
+def test_a_root_under_another_name_is_not_moved(
+    small_lakehouse: Lakehouse, tmp_path: Path, not_anonymous: Path
+) -> None:
+    small_lakehouse.run()
+    (tmp_path / "link").symlink_to(small_lakehouse.root)
+    other = on("duckdb", tmp_path / "link", not_anonymous)
+    assert counts(other) == small.SEED
+    assert how(other) == {}
+
+
+def test_nothing_that_is_said_names_a_person(
+    small_lakehouse: Lakehouse, land: Land, folder: Path
+) -> None:
+    """Plans, reports, errors and logs; names, e-mails, serial numbers and birthdays."""
+    land(
+        "customer", b'{"email": "ann@example.com", "customerName": "Ann", "serial', name="bad.json"
+    )
+    rule = folder / "contracts" / "step_trainer_trusted.yaml"
+    rule.write_text(rule.read_text().replace("WHERE NOT EXISTS", "WHERE EXISTS"))
+    told = ""
+    for arguments, declarations in (
+        (["run", "--dry-run"], None),
+        (["run"], None),
+        (["run", "--json"], None),
+        (["run"], folder),
+        (["run", "--full", "--max-pairs", "1"], None),
+        (["status", "--verify"], None),
+        (["status", "--json"], None),
+        (["quarantine", "list"], None),
+        (["quarantine", "list", "--json"], None),
+        (["audit"], None),
+        (["audit", "--json"], None),
+        (["check"], None),
+        (["query", "SELECT CAST(email AS BIGINT) FROM customer_trusted"], None),
+        (["run", "--dry-run", "--json"], folder),
+    ):
+        done = subprocess.run(
+            [STEDI, *arguments, "--root", small_lakehouse.root],
+            capture_output=True,
+            text=True,
+            check=False,
+            env={
+                **os.environ,
+                **({"STEDI_DECLARATIONS": str(declarations)} if declarations else {}),
+            },
+        )
+        assert "Traceback" not in done.stderr
+        told += done.stdout + done.stderr
+    land("customer", [small.customer("eve", "S5", 9000)], name="withdrawn.json")
+    for arguments in (["run", "--dry-run"], ["run"], ["status"]):
+        done = subprocess.run(
+            [STEDI, *arguments, "--root", small_lakehouse.root], capture_output=True, text=True
+        )
+        told += done.stdout + done.stderr
+    told += "".join(path.read_text() for path in (small_lakehouse.root / "_stedi").glob("*.jsonl"))
+    told += (small_lakehouse.root / "_stedi" / "lock").read_text()
+    assert "people don't consent any more" in told
+    assert "serial number of no curated customer" in told  # the rule that was broken
+    for name in ("ann", "ben", "cat", "eve", "fay", "ivy"):
+        assert f"{name}@example.com" not in told
+        assert f'"{name.title()}"' not in told
+    assert "1980-01-01" not in told
+    assert "S13" not in told
