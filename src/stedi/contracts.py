@@ -294,7 +294,11 @@ def _read(place: str, text: bytes) -> Contract:
         ) from None
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same, compiled, where PyYAML was built with it."""
+
+
+class _UniqueKeyLoader(_Loader):  # type: ignore[valid-type,misc]
     """YAML as safe as ever, with a key given twice an error instead of the last one winning."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
@@ -304,7 +308,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(
                     problem=f"key {key!r} twice", problem_mark=node.start_mark
                 )
-        return super().construct_mapping(node, deep=deep)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
 
 
 def _validate(model: type[_Model], value: object, where: str) -> _Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -31,7 +31,9 @@ class Declarations:
     profile: str
     contracts: Mapping[str, Contract]
     transforms: Mapping[str, Transform]
-    _known: dict[str, exp.Query] = field(default_factory=dict, repr=False, compare=False)
+    _known: dict[tuple[str, str], exp.Query] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @cached_property
     def landing(self) -> tuple[Contract, ...]:
@@ -54,7 +56,7 @@ class Declarations:
     def select(self, table: str) -> exp.Query:
         """The SELECT of a derived table, resolved and typed; raises `DeclarationError`."""
         transform = self.transforms[table]
-        return self._typed(transform.tree, self.schemas, transform.place)
+        return self._typed("SELECT", transform.place, lambda: transform.tree, self.schemas)
 
     def read_by(self, table: str) -> frozenset[str]:
         """The tables that a derived table's SELECT or rules read, itself left out."""
@@ -66,31 +68,37 @@ class Declarations:
     def reasons(self, table: str) -> exp.Query | None:
         """The query that counts a derived table's dropped rows by reason, resolved and typed."""
         transform = self.transforms[table]
-        if transform.reasons is None:
+        reasons = transform.reasons
+        if reasons is None:
             return None
-        return self._typed(transform.reasons, self.schemas, transform.place)
+        return self._typed("reasons", transform.place, lambda: reasons, self.schemas)
 
     def rule(self, table: str, rule: Rule) -> exp.Query:
         """The query of a rule, resolved and typed; it sees the working columns of its table too."""
         contract = self.contracts[table]
         place = f"{contract.place}, rule {rule.name}"
         schemas = {**self.schemas, table: contract.selected_columns}
-        return self._typed(parse(rule.query, place), schemas, place)
+        return self._typed("rule", place, lambda: parse(rule.query, place), schemas)
 
     def controls(self, table: str) -> exp.Query | None:
         """The query for rows of people who are not in a published table, resolved and typed."""
         contract = self.contracts[table]
-        if contract.publication is None or contract.publication.controls is None:
+        controls = contract.publication.controls if contract.publication else None
+        if controls is None:
             return None
         place = f"{contract.place}, controls"
-        return self._typed(parse(contract.publication.controls, place), self.schemas, place)
+        return self._typed("controls", place, lambda: parse(controls, place), self.schemas)
 
     def _typed(
-        self, tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: str
+        self,
+        what: str,
+        place: str,
+        tree: Callable[[], exp.Query],
+        schemas: Mapping[str, tuple[Column, ...]],
     ) -> exp.Query:
-        key = f"{place}: {tree.sql()}"
+        key = (what, place)
         if key not in self._known:
-            self._known[key] = typed(tree, schemas, place)
+            self._known[key] = typed(tree(), schemas, place)
         return self._known[key]
 
     def fingerprint(self, table: str) -> str:

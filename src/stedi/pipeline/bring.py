@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stedi.declared import Declarations
 from stedi.engines import Engine
+from stedi.errors import StorageError
 from stedi.fit import check
 from stedi.lineage import prepare_to_record, record_run
 from stedi.pipeline.compact import compact
@@ -57,7 +58,7 @@ def bring_up_to_date(
         except BaseException:
             engine.close()
             pool.shutdown(cancel_futures=True)
-            with suppress(OSError):
+            with suppress(OSError, StorageError):
                 sweep(warehouse, declarations.locations)
             raise
         _record(work, proof)

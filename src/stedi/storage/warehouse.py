@@ -95,6 +95,7 @@ class Warehouse:
         self._tables: dict[str, Table | None] = {}
         self._to_make: dict[str, tuple[Sequence[Column], str]] = {}
         self._to_evolve: dict[str, Sequence[Column]] = {}
+        self._versions: dict[tuple[str, int], Version] = {}
         self.committed: set[str] = set()
         """Tables that were committed to through this object."""
 
@@ -117,8 +118,9 @@ class Warehouse:
         with self._reading(f"table {table}"):
             return self._version(table, loaded, content, at)
 
-    @staticmethod
-    def _version(table: str, loaded: Table, content: int | None, at: int | None) -> Version | None:
+    def _version(
+        self, table: str, loaded: Table, content: int | None, at: int | None
+    ) -> Version | None:
         snapshot = loaded.current_snapshot()
         if content is not None:
             having = (one for one in loaded.snapshots() if _content(one) == content)
@@ -126,7 +128,12 @@ class Warehouse:
         elif at is not None:
             before = (one for one in loaded.snapshots() if one.timestamp_ms <= at)
             snapshot = max(before, key=_order, default=None)
-        return _version(table, loaded, snapshot) if snapshot else None
+        if snapshot is None:
+            return None
+        key = (table, snapshot.snapshot_id)
+        if key not in self._versions:
+            self._versions[key] = _version(table, loaded, snapshot)
+        return self._versions[key]
 
     def history(self, table: str) -> tuple[Past, ...]:
         """Every snapshot of a table that is kept, the newest last."""
@@ -297,6 +304,7 @@ class Warehouse:
         for part in ("", "-journal", "-wal", "-shm"):
             (self.root / MACHINERY / f"{_CATALOG}{part}").unlink(missing_ok=True)
         self._tables.clear()
+        self._versions.clear()
         for cached in ("_catalog", "_noted"):
             self.__dict__.pop(cached, None)
         if profile:
@@ -355,7 +363,7 @@ class Warehouse:
             yield
         except (StorageError, but):
             raise
-        except Exception as error:  # JSON, Avro and SQLite each have errors of their own
+        except _unreadable() as error:
             raise StorageError(
                 f"{what} can't be read: its metadata is missing or damaged "
                 f"({type(error).__name__}). `stedi run --full --root {self.root}` makes all tables "
@@ -365,13 +373,12 @@ class Warehouse:
     @contextmanager
     def _writing(self, what: str) -> Iterator[None]:
         from pyiceberg.exceptions import CommitFailedException
-        from sqlalchemy.exc import SQLAlchemyError
 
         try:
             yield
         except CommitFailedException:
             raise
-        except (OSError, SQLAlchemyError) as error:
+        except _unwritable() as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise StorageError(
                 f"{what} can't be committed to {self.root}: {reason}; is the disk full, or the "
@@ -395,6 +402,17 @@ class Warehouse:
         with self._writing("the catalog"):
             catalog.create_namespace_if_not_exists(NAMESPACE)
         return catalog
+
+
+def _unreadable() -> tuple[type[Exception], ...]:
+    """What readers of JSON, Avro and SQLite raise where a file is damaged."""
+    return (*_unwritable(), EOFError, ValueError, TypeError, LookupError, ArithmeticError)
+
+
+def _unwritable() -> tuple[type[Exception], ...]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (OSError, SQLAlchemyError)
 
 
 def damage(version: Version) -> str | None:
