@@ -14,16 +14,19 @@ demo: setup  ## simulate a landing zone, run everything, print the counts
 	@$(BIN)/stedi demo --root lakehouse-demo
 
 test: $(VENV)/.dev  ## run the tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 test-all: $(VENV)/.dev  ## run every test, the slow and heavy ones too
-	$(BIN)/python -m pytest --hypothesis-profile=random
+	$(BIN)/python -m pytest --hypothesis-profile=random $(SIDE_BY_SIDE)
 
 lint: $(VENV)/.dev  ## ruff, strict types, import direction
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Each process of tests may start a Spark of its own: not more than four.
+SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=loadfile
 
 format: $(VENV)/.dev  ## let ruff write the format
 	$(BIN)/ruff check --fix .

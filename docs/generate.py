@@ -100,6 +100,14 @@ def _contract(contract: Contract) -> Iterator[str]:
             f" Read from `{contract.source}/landing/`; a file of which more than {share} is bad is "
             "set aside whole."
         )
+    if contract.key:
+        place += f" Maintained by its key `{contract.key}`."
+    if contract.retention.withdrawal_days is not None:
+        days = f"{contract.retention.withdrawal_days:g}"
+        place += (
+            f" Who leaves it has withdrawn: {days} days later no snapshot of before is kept in the "
+            "trusted and curated zones."
+        )
     yield from (place, "")
     keys = " JSON key |" if contract.source else ""
     yield f"| column |{keys} type | class | |"

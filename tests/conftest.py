@@ -75,6 +75,11 @@ class OnSpark(OnDuckDB):
 both_engines = pytest.mark.parametrize("engine", ["duckdb", "spark"], indirect=True)
 """For what must hold whichever engine works out the tables."""
 
+both_engines_at_length = pytest.mark.parametrize(
+    "engine", ["duckdb", pytest.param("spark", marks=pytest.mark.slow)], indirect=True
+)
+"""The same, on Spark by `make test-all` only: tests/engines/test_same.py compares the engines."""
+
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,56 @@ def test_a_disk_that_is_full_is_said_plainly_and_leaves_whole_tables(
     status = small_lakehouse.status(verify=True)
     assert status.ok, status.problems
     assert status.tables["accelerometer_trusted"].rows == small.SEED["accelerometer_trusted"] + 3000
+    assert strays(small_lakehouse) == []
+
+
+AS_NOBODY = """
+import os, sys
+from stedi import Lakehouse
+from stedi.errors import StediError
+warm, root = (Lakehouse(name, declarations=sys.argv[3]) for name in sys.argv[1:3])
+warm.run()  # everything is imported now: nobody may not read this Python's folder
+if os.geteuid() == 0:  # who may write anywhere
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    root.run()
+except StediError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("place", ["", "_stedi", "customer/trusted", "step_trainer/curated/data"])
+def test_a_folder_that_is_read_only_is_said_plainly(
+    small_lakehouse: Lakehouse, land: Land, tmp_path: Path, not_anonymous: Path, place: str
+) -> None:
+    small_lakehouse.run()
+    declarations = shutil.copytree(not_anonymous, small_lakehouse.root / "declarations")
+    warm = Path(shutil.copytree(small_lakehouse.root / "customer" / "landing", tmp_path / "warm"))
+    land("customer", [small.customer("ann", "S1", 900, 100)], name="newer.json")
+    root = small_lakehouse.root
+    above = [path for path in root.parents if "pytest" in str(path)]  # pytest's own alone
+    for path in [root, *root.rglob("*"), *above]:
+        path.chmod(0o777 if path.is_dir() else 0o666)
+    closed = [p for p in [root / place, *(root / place).rglob("*")] if p.is_dir()]
+    for path in closed:
+        path.chmod(0o555)
+    done = subprocess.run(
+        [sys.executable, "-c", AS_NOBODY, warm, root, declarations],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    for path in closed:
+        path.chmod(0o777)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout, "it could write"
+    assert "read-only" in done.stdout
+    small_lakehouse.status()
+    small_lakehouse.run()
+    status = small_lakehouse.status(verify=True)
+    assert status.ok, status.problems
+    assert status.tables["customer_landing"].rows == small.SEED["customer_landing"] + 1
     assert strays(small_lakehouse) == []
 
 

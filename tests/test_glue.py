@@ -61,6 +61,7 @@ def landing(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_five_jobs_in_the_order_of_the_workflow_do_what_one_run_does(
     landing: Path, tmp_path: Path
 ) -> None:

@@ -14,9 +14,9 @@ import stedi.pipeline.plan as plan_module
 from stedi import Lakehouse, LandingError, Locked, PairingTooLarge, QueryError, RuleBroken
 from stedi.landing.files import LandingFile, list_files
 from tests import small
-from tests.conftest import Land, both_engines, counts, rows
+from tests.conftest import Land, both_engines_at_length, counts, rows
 
-pytestmark = both_engines
+pytestmark = both_engines_at_length
 
 
 def notes(lakehouse: Lakehouse) -> dict[str, int]:

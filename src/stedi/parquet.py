@@ -27,6 +27,8 @@ _DUCKDB_TYPES: dict[ColumnType, str] = {
     "binary": "BLOB",
 }
 
+_GROUPS_PER_FILE = 32
+
 
 @dataclass(frozen=True)
 class Field:
@@ -56,21 +58,31 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
 
 
 def write_query(
-    connection: duckdb.DuckDBPyConnection, query: str, fields: Sequence[Field], path: Path
-) -> int:
-    """Write what a DuckDB query gives, cast to `fields` by name, to one new file; returns rows."""
+    connection: duckdb.DuckDBPyConnection, query: str, fields: Sequence[Field], folder: Path
+) -> list[Path]:
+    """Write what a DuckDB query gives, cast to `fields` by name, to new files in a fresh folder.
+
+    Files hold a few million rows each, so that a change to some rows swaps some files.
+    """
     columns = ", ".join(
         f"CAST({identifier(f.name)} AS {_DUCKDB_TYPES[f.type]}) AS {identifier(f.name)}"
         for f in fields
     )
     ids = ", ".join(f"{identifier(f.name)}: {f.id}" for f in fields)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    [(rows,)] = connection.execute(
-        f"COPY (SELECT {columns} FROM ({query})) TO {literal(str(path))} "
-        f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, "
-        f"WRITE_BLOOM_FILTER false, FIELD_IDS {{{ids}}})"
-    ).fetchall()
-    return int(rows)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    connection.execute(
+        f"COPY (SELECT {columns} FROM ({query})) TO {literal(str(folder))} "
+        f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUPS_PER_FILE "
+        f"{_GROUPS_PER_FILE}, FILENAME_PATTERN 'part-{{i}}', WRITE_BLOOM_FILTER false, "
+        f"FIELD_IDS {{{ids}}})"
+    )
+    written = []
+    for path in sorted(folder.iterdir()):
+        if count_rows(path):
+            written.append(path)
+        else:
+            path.unlink()
+    return written
 
 
 class ParquetFile:

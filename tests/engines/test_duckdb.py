@@ -15,8 +15,8 @@ from stedi.parquet import Field, write_query
 
 def test_a_declared_table_replaces_one_that_was_materialised(tmp_path: Path) -> None:
     engine = DuckDBEngine(tmp_path / "scratch")
-    path = tmp_path / "t.parquet"
-    write_query(engine._connection, "SELECT 1 AS n", [Field("n", "long", 1)], path)
+    number = [Field("n", "long", 1)]
+    [path] = write_query(engine._connection, "SELECT 1 AS n", number, tmp_path / "t")
     engine.materialise("t", select("SELECT 2 AS n, 'Ann' AS person"))
     assert engine.fetch(select("SELECT * FROM t")).to_pylist() == [{"n": 2, "person": "Ann"}]
     engine.declare("t", [Column("n", "long", "none")], [str(path)])
@@ -40,14 +40,12 @@ def select(sql: str) -> sqlglot.exp.Query:
 )
 def test_a_failure_is_ours_and_holds_no_values(tmp_path: Path, sql: str, said: str) -> None:
     engine = DuckDBEngine(tmp_path / "scratch")
-    path = tmp_path / "people.parquet"
-    write_query(engine._connection, "SELECT 'Ann' AS name", [Field("name", "string", 1)], path)
+    name = [Field("name", "string", 1)]
+    [path] = write_query(engine._connection, "SELECT 'Ann' AS name", name, tmp_path / "people")
     engine.declare("people", [Column("name", "string", "direct")], [str(path)])
-    write_query(
-        engine._connection, "SELECT 'Ann' AS name", [Field("name", "string", 1)], tmp_path / "gone"
-    )
-    engine.declare("gone", [Column("name", "string", "direct")], [str(tmp_path / "gone")])
-    (tmp_path / "gone").unlink()
+    [gone] = write_query(engine._connection, "SELECT 'Ann' AS name", name, tmp_path / "gone")
+    engine.declare("gone", [Column("name", "string", "direct")], [str(gone)])
+    gone.unlink()
     with pytest.raises(EngineFailed, match=said) as caught:
         engine.fetch(select(sql))
     assert "Ann" not in str(caught.value)

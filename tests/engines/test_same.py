@@ -84,7 +84,7 @@ def test_on_the_starter_data(starter: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("customers", "seed"),
-    [(400, 11), pytest.param(20_000, 12, marks=pytest.mark.slow)],
+    [(200, 11), pytest.param(20_000, 12, marks=pytest.mark.slow)],
 )
 def test_on_simulated_people_with_every_defect(customers: int, seed: int, tmp_path: Path) -> None:
     simulate(tmp_path / "landing", customers=customers, seed=seed, people=True, defects=9)
@@ -132,7 +132,7 @@ def random_landing(folder: Path, random: Random) -> None:
 
 
 @settings(
-    max_examples=max(4, settings().max_examples // 30),
+    max_examples=max(3, settings().max_examples // 150),
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(seed=st.integers(0, 2**32), profile=st.sampled_from(["seed", "strict"]))

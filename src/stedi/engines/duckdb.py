@@ -60,13 +60,8 @@ class DuckDBEngine:
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
-        path = folder / "part-0.parquet"
         with _failing_plainly():
-            rows = parquet.write_query(self._connection, for_duckdb(query), fields, path)
-        if rows == 0:
-            path.unlink()
-            return []
-        return [path]
+            return parquet.write_query(self._connection, for_duckdb(query), fields, folder)
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """What a query gives, in memory: for counts and other small results."""
@@ -103,7 +98,7 @@ def _failing_plainly() -> Iterator[None]:
         raise EngineFailed("DuckDB ran out of memory; free some, or run on fewer records") from None
     except duckdb.IOException:
         raise EngineFailed(
-            "DuckDB could not read or write a file; is the disk full, or a file damaged? "
+            "DuckDB could not read or write a file; is the disk full, a folder read-only, or a file damaged? "
             "`stedi status --verify` tells which"
         ) from None
     except duckdb.Error as error:

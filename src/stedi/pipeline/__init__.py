@@ -71,6 +71,22 @@ def run(
     `PairingTooLarge`, `EngineFailed`, `StorageError`, `Locked`, and `NotAnonymous` when all else
     is done.
     """
+    try:
+        return _run(warehouse, declarations, make_engine, options, progress)
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename or warehouse.root} can't be read or written: "
+            f"{error.strerror or type(error).__name__}; is the disk full, or the folder read-only?"
+        ) from None
+
+
+def _run(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    make_engine: Callable[[Path], Engine],
+    options: Options,
+    progress: Progress,
+) -> RunReport:
     begun = time.monotonic()
     with RunLock(warehouse.root, options.wait) as lock:
         _refuse_unusable(warehouse, declarations, options)

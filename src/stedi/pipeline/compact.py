@@ -12,8 +12,8 @@ from stedi.pipeline.work import Work
 from stedi.storage.warehouse import DataFile, short_name
 from stedi.transforms import MACHINERY_COLUMNS
 
-_TIERS = (1 << 20, 8 << 20, 64 << 20)
-"""In bytes: files of about one size are merged, so that a row is written again a few times only."""
+_TIERS = (1 << 14, 1 << 17, 1 << 20)
+"""In rows: files of about one size are merged, so that a row is written again a few times only."""
 _MOST_IN_TIER = 8
 _GROUP_ROWS = 1 << 17
 
@@ -54,8 +54,8 @@ def _to_merge(files: Sequence[DataFile]) -> Sequence[DataFile]:
     """Small files, where there are many of one size: all up to that size."""
     least = 0
     for most in _TIERS:
-        if sum(least <= file.size < most for file in files) >= _MOST_IN_TIER:
-            return [file for file in files if file.size < most]
+        if sum(least <= file.rows < most for file in files) >= _MOST_IN_TIER:
+            return [file for file in files if file.rows < most]
         least = most
     return ()
 

@@ -23,7 +23,8 @@ from stedi.landing.parse import Target
 from stedi.pipeline.rules import count
 from stedi.storage.warehouse import DataFile, Version
 
-_CHANGED, _CANDIDATES, _SOUGHT, _PART = "_changed", "_candidates", "_sought", "_part"
+_CHANGED, _CANDIDATES, _SOUGHT = "_changed", "_candidates", "_sought"
+_ROWS, _PART = "_rows", "_part"
 _KEY = "key"
 
 
@@ -110,10 +111,11 @@ class Maintenance:
         dropped = Counter(before.notes["dropped"])
         result = Maintained(kept=before.files)
         if changed:
-            dropped.subtract(self._dropped(self._of_changed(before=True), self._names_before))
-            dropped.update(self._dropped(self._of_changed(), self._names_now))
+            now, then = self._materialise_rows()
+            dropped.subtract(self._dropped(then, self._names_before))
+            dropped.update(self._dropped(now, self._names_now))
             self._take_out(before, target, result)
-            result.added += self._write(self._of_changed(), target, "changed")
+            result.added += self._write(now, target, "changed")
         if self._appends:
             source = self._of_added(but_changed=bool(changed))
             dropped.update(self._dropped(source, self._names_now))
@@ -242,10 +244,14 @@ class Maintenance:
         before = {name: _before(name) for name, change in self.changes.items() if change}
         return before | {name: _before_of(name) for name in self._present}
 
-    def _of_changed(self, *, before: bool = False) -> exp.Query:
-        """The rows of changed keys in the FROM table."""
+    def _materialise_rows(self) -> tuple[exp.Query, exp.Query]:
+        """The rows of changed keys in the FROM table, now and before; each is read once."""
         name = self.keyed.source
-        return self._of_keys(_before(name) if before and self._source else name, among=True)
+        self.engine.materialise(_ROWS, self._of_keys(name, among=True))
+        now = self._of_table(_ROWS)
+        if not self._source:
+            return now, now
+        return now, self._of_keys(_before(name), among=True)
 
     def _of_added(self, *, but_changed: bool) -> exp.Query:
         """The new rows of the FROM table; those of changed keys left out."""
