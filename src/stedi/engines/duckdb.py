@@ -98,8 +98,8 @@ def _failing_plainly() -> Iterator[None]:
         raise EngineFailed("DuckDB ran out of memory; free some, or run on fewer records") from None
     except duckdb.IOException:
         raise EngineFailed(
-            "DuckDB could not read or write a file; is the disk full, a folder read-only, or a file damaged? "
-            "`stedi status --verify` tells which"
+            "DuckDB could not read or write a file; is the disk full, a folder read-only, or a "
+            "file damaged? `stedi status --verify` tells which"
         ) from None
     except duckdb.Error as error:
         raise EngineFailed(

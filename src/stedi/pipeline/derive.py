@@ -17,7 +17,7 @@ from stedi.errors import PairingTooLarge, RuleBroken, UsageError
 from stedi.keyed import Keyed, keyed
 from stedi.landing.parse import Target
 from stedi.pipeline.history import withdrawals
-from stedi.pipeline.maintain import Change, Maintenance, keys_only_in
+from stedi.pipeline.maintain import Change, Maintenance, keys_only_in, left_of
 from stedi.pipeline.options import Built, How, Left
 from stedi.pipeline.plan import why_anew, why_stale
 from stedi.pipeline.rules import count, hold_to_contract
@@ -62,6 +62,7 @@ class _Made:
     how: How = "rebuild"
     notes: list[dict[str, Any]] = field(default_factory=list)
     published: dict[str, Any] = field(default_factory=dict)
+    left: Left | None = None
 
 
 class Derivation:
@@ -219,7 +220,8 @@ class Derivation:
         maintenance = Maintenance(self.engine, self.declarations, contract, by_key, step.changes)
         result = maintenance.work_out(before, target)
         how: How = "swap" if result.is_swap else "append" if result.added else "no change"
-        made = _Made([*result.swapped, *result.added], result.kept, dict(result.dropped), how)
+        added = [*result.swapped, *result.added]
+        made = _Made(added, result.kept, dict(result.dropped), how, left=result.left)
         files = [*(file.path for file in made.kept), *made.added]
         self.engine.declare(table, contract.columns, [str(path) for path in files])
         made.notes = hold_to_contract(
@@ -233,20 +235,14 @@ class Derivation:
 
     def _left(self, step: _Step, made: _Made) -> Left | None:
         """Keys that a table had and has no longer; the engine knows it as it is now."""
-        contract = self.declarations.contracts[step.transform.table]
-        before = step.version
-        if contract.key is None or before is None or made.how in ("append", "no change"):
-            return None
-        kept = {file.uri for file in made.kept}
-        gone = [str(file.path) for file in before.files if file.uri not in kept]
-        if (contract.key, "string") not in before.columns or damage(before):
-            return None
+        contract, before = self.declarations.contracts[step.transform.table], step.version
+        if made.how != "rebuild" or contract.key is None or before is None:
+            return made.left
         key = contract.column(contract.key)
-        assert key is not None
-        self.engine.declare(_GONE, [key], gone)
-        rows = keys_only_in(_GONE, contract.name, contract.key)
-        [found] = self.engine.fetch(rows).to_pylist()
-        return Left(int(found["n_keys"] or 0), int(found["n_rows"] or 0))
+        if key is None or (key.name, key.type) not in before.columns or damage(before):
+            return None
+        self.engine.declare(_GONE, [key], [str(file.path) for file in before.files])
+        return left_of(self.engine, keys_only_in(_GONE, contract.name, key.name))
 
     def _publish(self, contract: Contract, target: Target) -> Published:
         assert contract.publication is not None

@@ -20,11 +20,12 @@ from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.keyed import Keyed, Lookup, counts_rows_of, falls_as_grow
 from stedi.landing.parse import Target
+from stedi.pipeline.options import Left
 from stedi.pipeline.rules import count
 from stedi.storage.warehouse import DataFile, Version
 
 _CHANGED, _CANDIDATES, _SOUGHT = "_changed", "_candidates", "_sought"
-_ROWS, _PART = "_rows", "_part"
+_ROWS, _PART, _NEW = "_rows", "_part", "_new"
 _KEY = "key"
 
 
@@ -62,6 +63,7 @@ class Maintained:
     kept: tuple[DataFile, ...] = ()
     dropped: Counter[str] = field(default_factory=Counter)
     is_swap: bool = False
+    left: Left | None = None
 
     @property
     def is_same(self) -> bool:
@@ -114,8 +116,10 @@ class Maintenance:
             now, then = self._materialise_rows()
             dropped.subtract(self._dropped(then, self._names_before))
             dropped.update(self._dropped(now, self._names_now))
-            self._take_out(before, target, result)
+            touched = self._take_out(before, target, result)
             result.added += self._write(now, target, "changed")
+            if touched:
+                result.left = self._left(touched, result.added)
         if self._appends:
             source = self._of_added(but_changed=bool(changed))
             dropped.update(self._dropped(source, self._names_now))
@@ -281,8 +285,8 @@ class Maintenance:
         rows = self.engine.fetch(self.keyed.over(reasons, source, renamed)).to_pylist()
         return Counter({row["dropped"]: int(row["rows_dropped"]) for row in rows})
 
-    def _take_out(self, before: Version, target: Target, result: Maintained) -> None:
-        """Swap the files that hold rows of changed keys for files without them."""
+    def _take_out(self, before: Version, target: Target, result: Maintained) -> Sequence[DataFile]:
+        """Swap the files that hold rows of changed keys for files without them; gives those."""
         key, columns = self.keyed.key, self.contract.columns
         names = [exp.column(c.name, quoted=True) for c in columns]
         touched = []
@@ -298,6 +302,16 @@ class Maintenance:
             result.swapped = self._written(rest, target, "kept")
             result.kept = tuple(file for file in before.files if file not in touched)
             result.is_swap = True
+        return touched
+
+    def _left(self, touched: Sequence[DataFile], new: Sequence[Path]) -> Left:
+        """Changed keys that had rows in these files, and have none any more."""
+        key = self.contract.column(self.keyed.key)
+        assert key is not None
+        self.engine.declare(_PART, [key], [str(file.path) for file in touched])
+        self.engine.declare(_NEW, [key], [str(path) for path in new])
+        had = _among(keys_only_in(_PART, _NEW, key.name), key.name, _CHANGED)
+        return left_of(self.engine, had)
 
     def _materialise(self, table: str, parts: Iterable[exp.Query], name: str = _KEY) -> None:
         """Keys that any of these queries gives, in a column of that name."""
@@ -350,15 +364,22 @@ class Maintenance:
         return count(self.engine, query)
 
 
-def keys_only_in(one: str, other: str, key: str) -> exp.Query:
-    """Counts the keys that one table has and another hasn't (`n_keys`), and their `n_rows`."""
+def keys_only_in(one: str, other: str, key: str) -> exp.Select:
+    """Counts the keys that one table has and another hasn't, and their rows, for `left_of`."""
     column = exp.column(key, quoted=True)
-    counts = (
-        exp.func("COUNT", exp.Distinct(expressions=[column.copy()])).as_("n_keys"),
-        "COUNT(*) AS n_rows",
-    )
+    keys = exp.func("COUNT", exp.Distinct(expressions=[column.copy()]))
     listed = exp.select(column.copy()).from_(exp.to_table(other))
-    return exp.select(*counts).from_(exp.to_table(one)).where(exp.not_(column.isin(query=listed)))
+    return (
+        exp.select(keys.as_("n_keys"), "COUNT(*) AS n_rows")
+        .from_(exp.to_table(one))
+        .where(exp.not_(column.isin(query=listed)))
+    )
+
+
+def left_of(engine: Engine, counts: exp.Query) -> Left:
+    """What such a query counts."""
+    [found] = engine.fetch(counts).to_pylist()
+    return Left(int(found["n_keys"] or 0), int(found["n_rows"] or 0))
 
 
 def _others(of: Version | None, other: Version | None) -> tuple[DataFile, ...]:
