@@ -10,12 +10,18 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyiceberg.catalog.sql import SqlCatalog
+from sqlglot.expressions import Query
 
 from stedi import Lakehouse
-from stedi.errors import QueryError, StorageError
+from stedi.declared import read_declarations
+from stedi.engines.duckdb import DuckDBEngine
+from stedi.errors import QueryError, RuleBroken, StorageError
+from stedi.keyed import keyed
+from stedi.parquet import Field
 from stedi.storage.warehouse import Warehouse
 from tests import small
 from tests.conftest import Land, both_engines, counts, on, rows
@@ -428,3 +434,77 @@ def test_nothing_that_is_said_names_a_person(
         assert f'"{name.title()}"' not in told
     assert "1980-01-01" not in told
     assert "S13" not in told
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        ("accelerometer", [small.acceleration("ann", 3000, 0.9)]),  # new rows are added
+        ("customer", [small.customer("ann", "S1", 900, 200)]),  # her rows are worked out anew
+    ],
+)
+def test_a_row_without_consent_stops_the_run_also_where_few_rows_are_looked_at(
+    small_lakehouse: Lakehouse,
+    land: Land,
+    monkeypatch: pytest.MonkeyPatch,
+    late: tuple[str, list[dict[str, object]]],
+) -> None:
+    small_lakehouse.run()
+    before = counts(small_lakehouse)
+    land(*late, name="late.json")
+    write = DuckDBEngine.write
+
+    def wrong(self: DuckDBEngine, query: Query, fields: list[Field], folder: Path) -> list[Path]:
+        """Give ann's new rows to ben, who doesn't consent; no row more or less."""
+        paths = write(self, query, fields, folder)
+        for path in paths if "accelerometer/trusted" in str(folder) else ():
+            if path.parent.name.endswith(("-added", "-changed")):
+                rows = pq.read_table(path)
+                users = pa.array(["ben@example.com"] * rows.num_rows)
+                pq.write_table(rows.set_column(0, rows.schema.field(0), users), path)
+        return paths
+
+    monkeypatch.setattr(DuckDBEngine, "write", wrong)
+    with pytest.raises(RuleBroken, match="belong to a user who does not consent"):
+        small_lakehouse.run()
+    assert counts(small_lakehouse) | {late[0] + "_landing": 0} == before | {late[0] + "_landing": 0}
+    monkeypatch.undo()
+    monkeypatch.setenv("STEDI_SECRET", "a secret of the tests")
+    small_lakehouse.run()
+    assert small_lakehouse.status(verify=True).ok
+
+
+def test_what_a_select_must_be_like_to_be_maintained_is_told(
+    small_lakehouse: Lakehouse, folder: Path
+) -> None:
+    """A SELECT that can't be followed is rebuilt, and the plan says why."""
+    transform = folder / "transforms" / "accelerometer_trusted.sql"
+    sql = transform.read_text()
+    for other, why in (
+        (sql.replace('SELECT "user"', 'SELECT LOWER("user") AS "user"'), "as it stands"),
+        (
+            sql.replace('c.email = a."user"', 'c.email = LOWER(a."user")'),
+            "something else than the key",
+        ),
+        (
+            sql.replace(
+                "c.email IS NULL",
+                "c.email IS NULL OR a.x > (SELECT MAX(x) FROM accelerometer_landing)",
+            ),
+            "has more in it",
+        ),
+        (sql.replace('SELECT "user"', 'SELECT DISTINCT "user"'), "groups or cuts rows"),
+    ):
+        assert other != sql
+        transform.write_text(other)
+        declarations = read_declarations(folder)
+        found = keyed(declarations, "accelerometer_trusted")
+        assert isinstance(found, str), other
+        assert why in found
+    transform.write_text(sql)
+    lakehouse = on("duckdb", small_lakehouse.root, folder)
+    lakehouse.run()
+    transform.write_text(other)
+    told = {one.table: one for one in lakehouse.plan()}
+    assert told["accelerometer_trusted"].how == "rebuild"
+    assert "not by its key: the statement groups" in told["accelerometer_trusted"].reason

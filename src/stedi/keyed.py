@@ -121,6 +121,63 @@ def falls_as_grow(tree: exp.Query, table: str, others: Iterable[str]) -> bool:
     return True
 
 
+def ties(tree: exp.Query, table: str, key: str, others: Iterable[str]) -> dict[str, str] | None:
+    """The columns by which a rule ties other tables to the key of its own; None where one isn't.
+
+    A row's share of the count then depends on nothing in these but rows with its key.
+    """
+    if not counts_rows_of(tree, table) or not isinstance(tree, exp.Select):
+        return None
+    of_key = (tree.args["from_"].this.alias_or_name, key)
+    found: dict[str, str] = {}
+    for node in tree.find_all(exp.Table):
+        if node.name not in others:
+            continue
+        column = _tie(tree, node, of_key)
+        if column is None or found.setdefault(node.name, column) != column:
+            return None
+    return found
+
+
+def _tie(tree: exp.Select, node: exp.Table, of_key: tuple[str, str]) -> str | None:
+    """The column of a table that a rule sets equal to the key."""
+    exists = node.find_ancestor(exp.Exists)
+    if exists is not None:
+        inner = exists.this
+        if not isinstance(inner, exp.Select) or inner.args["from_"].this is not node:
+            return None
+        if inner.args.get("joins") or any(inner.args.get(part) for part in _CUTS):
+            return None
+        condition = inner.args["where"].this if inner.args.get("where") else None
+        return _equal(condition, node.alias_or_name, of_key)
+    join = node.find_ancestor(exp.Join)
+    if join is None or join.parent is not tree:
+        return None
+    column = _equal(join.args.get("on"), join.this.alias_or_name, of_key)
+    if join.this is node or column is None:
+        return column
+    inner = join.this.this if isinstance(join.this, exp.Subquery) else None
+    if not isinstance(inner, exp.Select) or inner.args["from_"].this is not node:
+        return None
+    try:
+        given = _given(inner, column)
+        _refuse_mixing(inner, given, join.this.alias)
+    except _NotKeyed:
+        return None
+    return None if inner.args.get("joins") else given.name
+
+
+def _equal(condition: exp.Expr | None, name: str, of_key: tuple[str, str]) -> str | None:
+    """The column of a table that one of the conditions that must hold sets equal to the key."""
+    for term in condition.flatten() if isinstance(condition, exp.And) else [condition]:
+        sides = (term.left, term.right) if isinstance(term, exp.EQ) else ()
+        columns = [side for side in sides if isinstance(side, exp.Column)]
+        own = [column.name for column in columns if column.table == name]
+        if len(own) == 1 and of_key in [(column.table, column.name) for column in columns]:
+            return own[0]
+    return None
+
+
 def _analysed(tree: exp.Query, key: str) -> Keyed:
     if sum(1 for _ in tree.find_all(exp.With)) > 1:
         raise _NotKeyed("a CTE has CTEs of its own")

@@ -18,14 +18,14 @@ from sqlglot import exp
 from stedi.contracts import Column, Contract, Rule
 from stedi.declared import Declarations
 from stedi.engines import Engine
-from stedi.keyed import Keyed, Lookup, counts_rows_of, falls_as_grow
+from stedi.keyed import Keyed, Lookup, falls_as_grow, ties
 from stedi.landing.parse import Target
 from stedi.pipeline.options import Left
 from stedi.pipeline.rules import count
 from stedi.storage.warehouse import DataFile, Version
 
 _CHANGED, _CANDIDATES, _SOUGHT = "_changed", "_candidates", "_sought"
-_ROWS, _PART, _NEW = "_rows", "_part", "_new"
+_ROWS, _PART, _NEW, _ALSO = "_rows", "_part", "_new", "_also"
 _KEY = "key"
 
 
@@ -53,17 +53,23 @@ class Change:
 
 @dataclass
 class Maintained:
-    """What became of a table: files to add and to keep, rows dropped now, keys worked out anew.
+    """What became of a table, and how many rows are dropped by reason.
 
-    `added` are files of new rows alone: where nothing was swapped, all that is new.
+    `added` are files of new rows, `swapped` hold what is left of `touched`, which had rows of
+    changed keys; the others are `kept`. `left` are changed keys that have no rows any more.
     """
 
     added: list[Path] = field(default_factory=list)
     swapped: list[Path] = field(default_factory=list)
     kept: tuple[DataFile, ...] = ()
+    touched: tuple[DataFile, ...] = ()
     dropped: Counter[str] = field(default_factory=Counter)
-    is_swap: bool = False
     left: Left | None = None
+
+    @property
+    def is_swap(self) -> bool:
+        """Whether rows left files."""
+        return bool(self.touched)
 
     @property
     def is_same(self) -> bool:
@@ -116,10 +122,10 @@ class Maintenance:
             now, then = self._materialise_rows()
             dropped.subtract(self._dropped(then, self._names_before))
             dropped.update(self._dropped(now, self._names_now))
-            touched = self._take_out(before, target, result)
+            self._take_out(before, target, result)
             result.added += self._write(now, target, "changed")
-            if touched:
-                result.left = self._left(touched, result.added)
+            if result.touched:
+                result.left = self._left(result.touched, result.added)
         if self._appends:
             source = self._of_added(but_changed=bool(changed))
             dropped.update(self._dropped(source, self._names_now))
@@ -285,8 +291,8 @@ class Maintenance:
         rows = self.engine.fetch(self.keyed.over(reasons, source, renamed)).to_pylist()
         return Counter({row["dropped"]: int(row["rows_dropped"]) for row in rows})
 
-    def _take_out(self, before: Version, target: Target, result: Maintained) -> Sequence[DataFile]:
-        """Swap the files that hold rows of changed keys for files without them; gives those."""
+    def _take_out(self, before: Version, target: Target, result: Maintained) -> None:
+        """Swap the files that hold rows of changed keys for files without them."""
         key, columns = self.keyed.key, self.contract.columns
         names = [exp.column(c.name, quoted=True) for c in columns]
         touched = []
@@ -301,8 +307,7 @@ class Maintenance:
             rest = _among(rest, key, _CHANGED, among=False)
             result.swapped = self._written(rest, target, "kept")
             result.kept = tuple(file for file in before.files if file not in touched)
-            result.is_swap = True
-        return touched
+            result.touched = tuple(touched)
 
     def _left(self, touched: Sequence[DataFile], new: Sequence[Path]) -> Left:
         """Changed keys that had rows in these files, and have none any more."""
@@ -333,34 +338,56 @@ class Maintenance:
     def recount(self, before: Version, result: Maintained, rule: Rule) -> int:
         """What a rule counts in the table, which the engine knows as it is now.
 
-        Only new rows are looked at where that is enough: where none left, nothing else that the
-        rule reads changed, and its count is a sum over rows.
+        Where its count is a sum over rows, and all that changed is tied to the key, only rows that
+        came, that left, or whose keys changed elsewhere are looked at.
         """
         query = self.declarations.rule(self.contract.name, rule)
         others = {table.name for table in query.find_all(exp.Table)} - {self.contract.name}
         changed = [name for name in others if self.changes[name]]
-        is_settled = not changed
         noted = sum(n["count"] for n in before.notes["notes"] if n["code"] == rule.name)
-        if is_settled and result.is_same:
+        if result.is_same and not changed:
             return int(noted)
-        only_grew = not any(self.changes[name].removed for name in changed)
-        if (
-            result.is_same
-            and not noted
-            and only_grew
-            and falls_as_grow(query, self.contract.name, changed)
-        ):
+        only_grew = result.is_same and not any(self.changes[name].removed for name in changed)
+        if only_grew and not noted and falls_as_grow(query, self.contract.name, changed):
             return 0
-        if is_settled and not result.is_swap and counts_rows_of(query, self.contract.name):
-            return int(noted) + self._count_in(query, result.added)
-        return count(self.engine, query)
+        tied = ties(query, self.contract.name, self.keyed.key, changed)
+        if tied is None:
+            return count(self.engine, query)
+        then = {name: _before(name) for name in changed}
+        found = int(noted)
+        if result.touched:
+            gone = [file.path for file in result.touched]
+            found -= self._count_over(query, gone, _CHANGED, then)
+        if result.added:
+            found += self._count_over(query, result.added, None, {})
+        if tied and self._also_changed(tied):
+            present = [*(file.path for file in result.kept), *result.swapped]
+            found -= self._count_over(query, [f.path for f in before.files], _ALSO, then)
+            found += self._count_over(query, present, _ALSO, {})
+        return found
 
-    def _count_in(self, query: exp.Query, files: Sequence[Path]) -> int:
+    def _also_changed(self, tied: Mapping[str, str]) -> int:
+        """Materialise keys that changed in what a rule reads, and were not worked out anew."""
+        differing = [self._difference_of_files(name, column) for name, column in tied.items()]
+        self._materialise(_SOUGHT, differing)
+        self._materialise(_ALSO, [_except(_keys(_SOUGHT, _KEY), _keys(_CHANGED, _KEY))])
+        return self._count(_ALSO)
+
+    def _count_over(
+        self, query: exp.Query, files: Sequence[Path], keys: str | None, renamed: Mapping[str, str]
+    ) -> int:
+        """What a rule counts in files of the table: of all rows, or of those with some keys."""
         self.engine.declare(_PART, self.contract.columns, [str(path) for path in files])
+        names = (exp.column(column.name, quoted=True) for column in self.contract.columns)
+        rows = exp.select(*names).from_(exp.to_table(_PART))
+        source = _among(rows, self.keyed.key, keys) if keys else rows
         query = query.copy()
-        for table in query.find_all(exp.Table):
+        for table in list(query.find_all(exp.Table)):
             if table.name == self.contract.name:
-                table.set("this", exp.to_identifier(_PART))
+                alias = table.args.get("alias") or exp.TableAlias(this=table.this.copy())
+                table.replace(exp.Subquery(this=source, alias=alias))
+            elif table.name in renamed:
+                table.set("this", exp.to_identifier(renamed[table.name]))
         return count(self.engine, query)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from stedi.contracts import Contract
 from stedi.declared import Declarations
 from stedi.errors import StorageError
-from stedi.keyed import Keyed, keyed
+from stedi.keyed import keyed
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Difference, Load, compare, read_loads
@@ -138,9 +138,11 @@ def plan_derived(
             if reason is None and inputs:
                 reason = f"{', '.join(inputs)} may change"
             if reason and declarations.contracts[table].key:
-                by_key = keyed(declarations, table)
-                how = "by key" if isinstance(by_key, Keyed) else "rebuild"
-                reason += f"; not by its key: {by_key}" if isinstance(by_key, str) else ""
+                how = "by key"
+        if reason and declarations.contracts[table].key:
+            by_key = keyed(declarations, table)
+            if isinstance(by_key, str):
+                how, reason = "rebuild", f"{reason}; not by its key: {by_key}"
         if reason:
             changing.add(transform.table)
             files = len(version.files) if version else 0
