@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
-from stedi import Lakehouse, pipeline
+from stedi import Lakehouse
 from stedi.lakehouse import EngineName
 from stedi.status import Status
 from stedi.storage.warehouse import Warehouse
@@ -128,7 +128,7 @@ class History(RuleBasedStateMachine):
                 return version
 
             patch.setattr(Warehouse, "commit", dying)
-            patch.setattr(pipeline, "sweep", lambda *_: (_ for _ in ()).throw(Killed))
+            patch.setattr("stedi.pipeline.bring.sweep", lambda *_: (_ for _ in ()).throw(Killed))
             with contextlib.suppress(Killed):
                 self.bring_up_to_date(data.draw(st.sampled_from(self.engines)))
         self.lakehouse().status()

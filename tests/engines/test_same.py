@@ -84,7 +84,7 @@ def test_on_the_starter_data(starter: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("customers", "seed"),
-    [(200, 11), pytest.param(20_000, 12, marks=pytest.mark.slow)],
+    [(400, 11), pytest.param(20_000, 12, marks=pytest.mark.slow)],
 )
 def test_on_simulated_people_with_every_defect(customers: int, seed: int, tmp_path: Path) -> None:
     simulate(tmp_path / "landing", customers=customers, seed=seed, people=True, defects=9)

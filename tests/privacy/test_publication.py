@@ -288,8 +288,8 @@ def test_a_run_killed_after_the_commit_leaves_an_old_publication_to_the_next_run
     lakehouse.run()
     old = published_file(lakehouse)
     with monkeypatch.context() as patch:
-        patch.setattr("stedi.pipeline.derive.remove_outdated", lambda *_: 1 / 0)
-        patch.setattr("stedi.pipeline.sweep", lambda *_: 0)
+        patch.setattr("stedi.pipeline.history.remove_outdated", lambda *_: 1 / 0)
+        patch.setattr("stedi.pipeline.bring.sweep", lambda *_: 0)
         with pytest.raises(ZeroDivisionError):
             lakehouse.run(full=True)
     assert old.exists()

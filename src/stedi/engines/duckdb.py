@@ -103,5 +103,5 @@ def _failing_plainly() -> Iterator[None]:
         ) from None
     except duckdb.Error as error:
         raise EngineFailed(
-            f"{error} DuckDB failed with {type(error).__name__}; the table stays as it was"
+            f"DuckDB failed with {type(error).__name__}; the table stays as it was"
         ) from None
