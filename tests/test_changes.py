@@ -427,7 +427,7 @@ def test_nothing_that_is_said_names_a_person(
         told += done.stdout + done.stderr
     told += "".join(path.read_text() for path in (small_lakehouse.root / "_stedi").glob("*.jsonl"))
     told += (small_lakehouse.root / "_stedi" / "lock").read_text()
-    assert "people don't consent any more" in told
+    assert "People who don't consent any more: 1." in told
     assert "serial number of no curated customer" in told  # the rule that was broken
     for name in ("ann", "ben", "cat", "eve", "fay", "ivy"):
         assert f"{name}@example.com" not in told
@@ -508,3 +508,36 @@ def test_what_a_select_must_be_like_to_be_maintained_is_told(
     told = {one.table: one for one in lakehouse.plan()}
     assert told["accelerometer_trusted"].how == "rebuild"
     assert "not by its key: the statement groups" in told["accelerometer_trusted"].reason
+
+
+def test_copies_that_go_leave_what_was_set_aside_where_it_is(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    land("customer", b'{"email": "ann@example.com"\n', name="bad.json")
+    copies = []
+    for source in ("customer", "accelerometer", "step_trainer"):
+        first = small_lakehouse.root / source / "landing" / "one.json"
+        copies.append(land(source, first.read_bytes(), name="two.json"))
+    small_lakehouse.run()
+    for path in copies:
+        path.unlink()
+    small_lakehouse.run()
+    status = small_lakehouse.status(verify=True)
+    assert status.ok, status.problems
+    assert sum(status.sources["customer"].quarantined.values()) == 1
+
+
+def test_a_unique_column_of_a_landing_table_is_held_to_over_all_files(
+    small_lakehouse: Lakehouse, folder: Path, land: Land
+) -> None:
+    contract = folder / "contracts" / "step_trainer_landing.yaml"
+    column = "        physicalType: long\n"
+    contract.write_text(contract.read_text().replace(column, f"{column}        unique: true\n", 1))
+    land("step_trainer", [small.reading("S1", 1, 210)], name="one.json")
+    lakehouse = on("duckdb", small_lakehouse.root, folder)
+    lakehouse.run()
+    land("step_trainer", [small.reading("S2", 2, 220)], name="two.json")
+    lakehouse.run()
+    land("step_trainer", [small.reading("S3", 1, 230)], name="three.json")
+    with pytest.raises(RuleBroken, match="sensorreadingtime is unique and repeats"):
+        lakehouse.run()

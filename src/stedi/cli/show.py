@@ -66,7 +66,9 @@ def run(report: RunReport, status: Status) -> None:
 
 def _withdrawn(withdrawn: Withdrawn) -> None:
     rows = ", ".join(f"{count:,} of {table}" for table, count in withdrawn.rows.items())
-    line(f"{withdrawn.people:,} people don't consent any more; rows of theirs that left: {rows}.")
+    line(
+        f"People who don't consent any more: {withdrawn.people:,}. Rows of theirs that left: {rows}."
+    )
     if withdrawn.difference:
         found = withdrawn.difference
         line(
@@ -348,6 +350,7 @@ def _table(*columns: str) -> Any:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     numeric = {
         "rows",
+        "rows now",
         "seconds",
         "files",
         "records",

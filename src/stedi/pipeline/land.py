@@ -115,8 +115,12 @@ class Landing:
         before, typed = self.warehouse.version(contract.name), source.parsed.typed
         kept = source.reading.kept
         grows = before is not None and not source.reading.is_anew and len(kept) == len(before.files)
-        recount = (lambda rule: self._recount(contract, rule, before, typed)) if grows else None
-        if not grows:
+        # Whether values repeat, only the whole table tells.
+        counts_new = grows and not any(column.unique for column in contract.columns)
+        recount = (
+            (lambda rule: self._recount(contract, rule, before, typed)) if counts_new else None
+        )
+        if not counts_new:
             self._declare(contract, [*(file.path for file in kept), *typed])
         merged = before.notes.get("merged", {}) if before else {}
         names = {short_name(file.path) for file in kept}
@@ -157,7 +161,8 @@ class Landing:
         outdated = {str(s.contract.source): s.reading.outdated for s in self._sources}
         kept, added = [], [path for s in self._sources for path in s.parsed.quarantine]
         folder = target.folder.with_name(f"{target.folder.name}-kept")
-        is_all = len(outdated) == len(self.declarations.landing) and not any(outdated.values())
+        is_all = len(outdated) == len(self.declarations.landing)
+        is_all = is_all and all(names is None for names in outdated.values())
         present = before.files if before and not is_all else ()
         for number, file in enumerate(present):
             path = folder / f"part-{number}.parquet"

@@ -24,14 +24,18 @@ def hold_to_contract(
 ) -> list[dict[str, Any]]:
     """Run a contract's assertions on a table, which the engine knows; gives the notes.
 
-    `paths` are its new files; where there are none, no column has to be looked at. `recount` counts
-    for a rule in a shorter way than by running it. Raises `RuleBroken` for the first assertion that
+    `paths` are its new files. `recount` counts for a rule in a shorter way than by running it, where
+    a table was maintained: then no value can repeat where there are no new files. Raises `RuleBroken` for the first assertion that
     must hold and doesn't.
     """
     for column in contract.columns:
         if column.required and any(parquet.count_nulls(path, column.name) for path in paths):
             raise RuleBroken(f"{contract.name}: column {column.name} is required and has blanks")
-        if column.unique and paths and count(engine, _repeated(contract.name, column.name)):
+        if (
+            column.unique
+            and (paths or not recount)
+            and count(engine, _repeated(contract.name, column.name))
+        ):
             raise RuleBroken(f"{contract.name}: column {column.name} is unique and repeats")
     notes = []
     for rule in contract.rules:
