@@ -47,20 +47,15 @@ class Keyed:
     is_linear: bool
     lookups: tuple[Lookup, ...]
 
-    def over(
-        self, query: exp.Query, source: exp.Query | None, renamed: Mapping[str, str]
-    ) -> exp.Query:
+    def over(self, query: exp.Query, source: exp.Query, names: Mapping[str, str]) -> exp.Query:
         """The SELECT, or a query made from it, over other rows than those of `source`.
 
-        Other tables are read under the names that `renamed` gives them.
+        Other tables are read under the names that `names` gives them.
         """
         tree = query.copy()
         from_ = _from_table(tree)
-        for table in list(tree.find_all(exp.Table)):
-            if table is not from_ and table.name in renamed and not _is_cte(tree, table.name):
-                table.set("this", exp.to_identifier(renamed[table.name]))
-        if source is not None:
-            from_.replace(exp.Subquery(this=source, alias=from_.args.get("alias")))
+        read_as(tree, names)
+        from_.replace(exp.Subquery(this=source, alias=from_.args.get("alias")))
         return tree
 
 
@@ -76,6 +71,13 @@ def keyed(declarations: Declarations, table: str) -> Keyed | str:
         return _analysed(declarations.select(table), contract.key)
     except _NotKeyed as reason:
         return str(reason)
+
+
+def read_as(tree: exp.Query, names: Mapping[str, str]) -> None:
+    """Let a query, in place, read tables under the names that `names` gives them."""
+    for table in list(tree.find_all(exp.Table)):
+        if table.name in names and not _is_cte(tree, table.name):
+            table.set("this", exp.to_identifier(names[table.name]))
 
 
 def counts_rows_of(tree: exp.Query, table: str) -> bool:
@@ -184,7 +186,7 @@ def _analysed(tree: exp.Query, key: str) -> Keyed:
     select = _plain(tree, "the statement")
     column = _given(select, key)
     if any(cte.alias == "judged" for cte in tree.ctes):
-        if select.args.get("joins") or _name(select.args["from_"].this) != "judged":
+        if select.args.get("joins") or select.args["from_"].this.name != "judged":
             raise _NotKeyed("it joins more to its CTE judged")
         select = _plain(_cte(tree, "judged"), "its CTE judged")
         column = _given(select, column.name)
@@ -327,7 +329,3 @@ def _cte(tree: exp.Query, name: str) -> exp.Select:
     if not isinstance(found, exp.Select):
         raise _NotKeyed(f"its CTE {name} is not one SELECT")
     return found
-
-
-def _name(node: exp.Expr) -> str | None:
-    return node.name if isinstance(node, exp.Table) else None

@@ -66,9 +66,8 @@ def run(report: RunReport, status: Status) -> None:
 
 def _withdrawn(withdrawn: Withdrawn) -> None:
     rows = ", ".join(f"{count:,} of {table}" for table, count in withdrawn.rows.items())
-    line(
-        f"People who don't consent any more: {withdrawn.people:,}. Rows of theirs that left: {rows}."
-    )
+    people = f"People who don't consent any more: {withdrawn.people:,}."
+    line(f"{people} Rows of theirs that left: {rows}.")
     if withdrawn.difference:
         found = withdrawn.difference
         line(

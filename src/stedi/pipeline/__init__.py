@@ -7,7 +7,8 @@ with nothing to do loads no engine.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -71,24 +72,8 @@ def run(
     `PairingTooLarge`, `EngineFailed`, `StorageError`, `Locked`, and `NotAnonymous` when all else
     is done.
     """
-    try:
-        return _run(warehouse, declarations, make_engine, options, progress)
-    except OSError as error:
-        raise StorageError(
-            f"{error.filename or warehouse.root} can't be read or written: "
-            f"{error.strerror or type(error).__name__}; is the disk full, or the folder read-only?"
-        ) from None
-
-
-def _run(
-    warehouse: Warehouse,
-    declarations: Declarations,
-    make_engine: Callable[[Path], Engine],
-    options: Options,
-    progress: Progress,
-) -> RunReport:
     begun = time.monotonic()
-    with RunLock(warehouse.root, options.wait) as lock:
+    with _failing_plainly(warehouse.root), RunLock(warehouse.root, options.wait) as lock:
         _refuse_unusable(warehouse, declarations, options)
         before = warehouse.profile
         swept = sweep(warehouse, declarations.locations) if lock.last_run_died else 0
@@ -115,13 +100,22 @@ def _run(
 
 def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
     """What a run would do, table by table; nothing is written."""
-    if warehouse.moved_from and not options.full:
-        raise StorageError(warehouse.says_moved)
     landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
     return [
         *(planned_reading(reading, warehouse) for reading in landing.readings),
         *plan_derived(warehouse, declarations, options, landing),
     ]
+
+
+@contextmanager
+def _failing_plainly(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename or root} can't be read or written: "
+            f"{error.strerror or type(error).__name__}; is the disk full, or the folder read-only?"
+        ) from None
 
 
 def _withdrawn(

@@ -20,7 +20,7 @@ from stedi.pipeline.history import withdrawals
 from stedi.pipeline.maintain import Change, Maintenance, keys_only_in, left_of
 from stedi.pipeline.options import Built, How, Left
 from stedi.pipeline.plan import why_anew, why_stale
-from stedi.pipeline.rules import count, hold_to_contract
+from stedi.pipeline.rules import count, count_dropped, hold_to_contract
 from stedi.pipeline.work import Work
 from stedi.privacy.boxes import read_boxes
 from stedi.privacy.difference import Release, difference
@@ -42,14 +42,14 @@ more than a thousand rows share one value."""
 class _Step:
     """A table to be brought up to date, from inputs with these contents.
 
-    `changes` are those of its inputs where it can be maintained, `version` is what it was.
+    `version` is what it was; `maintenance` is there where it can be maintained by its key.
     """
 
     transform: Transform
     inputs: Mapping[str, int]
     reason: str
     version: Version | None
-    changes: Mapping[str, Change] | None
+    maintenance: Maintenance | None
 
 
 @dataclass
@@ -63,6 +63,8 @@ class _Made:
     notes: list[dict[str, Any]] = field(default_factory=list)
     published: dict[str, Any] = field(default_factory=dict)
     left: Left | None = None
+    publishing: float = 0.0
+    """Seconds that went into making it anonymous."""
 
 
 class Derivation:
@@ -97,14 +99,13 @@ class Derivation:
             if reason or changed:
                 for name in self.declarations.read_by(transform.table):
                     self._declare(name, versions[name])
-                changes = self._changes(transform, versions) if changed else None
-                step = _Step(transform, inputs, reason or changed or "", version, changes)
+                by_key = self._maintenance(transform, versions) if changed else None
+                step = _Step(transform, inputs, reason or changed or "", version, by_key)
                 versions[table] = self._build(step)
 
     def _refuse_missing(self, transform: Transform, versions: Mapping[str, Version | None]) -> None:
-        for name in sorted(
-            self.declarations.read_by(transform.table) & {*self.declarations.transforms}
-        ):
+        read = self.declarations.read_by(transform.table)
+        for name in sorted(read & self.declarations.transforms.keys()):
             if versions[name] is None:
                 raise UsageError(
                     f"{transform.table} reads {name}, which isn't there yet; build that first: "
@@ -115,10 +116,10 @@ class Derivation:
         files = [str(file.path) for file in version.files] if version else []
         self.engine.declare(table, self.declarations.schemas[table], files)
 
-    def _changes(
+    def _maintenance(
         self, transform: Transform, versions: Mapping[str, Version | None]
-    ) -> dict[str, Change] | None:
-        """What changed in all that a table is made from; None where it can't be maintained.
+    ) -> Maintenance | None:
+        """What maintains a table by its key; None where it can't be.
 
         It can't where it has no key, where its inputs as they were are no longer there, and where
         most of its FROM table changed.
@@ -145,7 +146,7 @@ class Derivation:
         rows = source.before.rows if source.before else 0
         if 2 * sum(file.rows for file in source.removed) > rows:
             return None
-        return changes
+        return Maintenance(self.engine, self.declarations, contract, by_key, changes)
 
     def _build(self, step: _Step) -> Version:
         transform, table = step.transform, step.transform.table
@@ -154,25 +155,12 @@ class Derivation:
         begin = time.monotonic()
         rows_in = self._rows_in(transform)
         target = self.work.target(table, contract.columns)
-        publishing = 0.0
-        if contract.publication:
-            self.engine.materialise(table, self.declarations.select(table))
-            began = time.monotonic()
-            published = self._publish(contract, target)
-            publishing = time.monotonic() - began
-            made = _Made(published.paths, dropped=self._dropped(transform))
-            made.notes = hold_to_contract(contract, made.added, self.declarations, self.engine)
-            made.notes += _coded_at_edges(published)
-            if published.withheld:
-                made.dropped[NOT_PUBLISHED] = published.withheld
-            made.published = {
-                "boxes": published.boxes.name if published.boxes else None,
-                "publication": contract.publication.fingerprint,
-                "withheld": published.why,
-                "difference": self._difference(contract, published),
-            }
+        if contract.is_published:
+            made = self._make_published(step, target)
+        elif step.maintenance and step.version:
+            made = self._maintain(step, step.maintenance, step.version, target)
         else:
-            made = self._maintain(step, target) or self._make_anew(step, target)
+            made = self._make_anew(step, target)
         rows = sum(f.rows for f in made.kept) + sum(map(parquet.count_rows, made.added))
         if transform.sums_hold and rows_in != rows + sum(made.dropped.values()):
             raise RuleBroken(
@@ -199,8 +187,30 @@ class Derivation:
             content=step.version.content if step.version and made.how == "no change" else None,
         )
         seconds = time.monotonic() - begin
-        self.work.built.append(Built(table, step.reason, rows, seconds, made.how, publishing, left))
+        self.work.built.append(
+            Built(table, step.reason, rows, seconds, made.how, made.publishing, left)
+        )
         return version
+
+    def _make_published(self, step: _Step, target: Target) -> _Made:
+        table, contract = step.transform.table, self.declarations.contracts[step.transform.table]
+        assert contract.publication is not None
+        self.engine.materialise(table, self.declarations.select(table))
+        began = time.monotonic()
+        published = self._publish(contract, target)
+        made = _Made(published.paths, publishing=time.monotonic() - began)
+        made.dropped = self._dropped(step.transform)
+        made.notes = hold_to_contract(contract, made.added, self.declarations, self.engine)
+        made.notes += _coded_at_edges(published)
+        if published.withheld:
+            made.dropped[NOT_PUBLISHED] = published.withheld
+        made.published = {
+            "boxes": published.boxes.name if published.boxes else None,
+            "publication": contract.publication.fingerprint,
+            "withheld": published.why,
+            "difference": self._difference(contract, published),
+        }
+        return made
 
     def _make_anew(self, step: _Step, target: Target) -> _Made:
         table, contract = step.transform.table, self.declarations.contracts[step.transform.table]
@@ -210,14 +220,11 @@ class Derivation:
         made.notes = hold_to_contract(contract, paths, self.declarations, self.engine)
         return made
 
-    def _maintain(self, step: _Step, target: Target) -> _Made | None:
-        """Bring a table up to date by its key; None where it can't be."""
+    def _maintain(
+        self, step: _Step, maintenance: Maintenance, before: Version, target: Target
+    ) -> _Made:
+        """Bring a table up to date by its key."""
         table, contract = step.transform.table, self.declarations.contracts[step.transform.table]
-        by_key = keyed(self.declarations, table) if contract.key else None
-        before = step.version
-        if step.changes is None or before is None or not isinstance(by_key, Keyed):
-            return None
-        maintenance = Maintenance(self.engine, self.declarations, contract, by_key, step.changes)
         result = maintenance.work_out(before, target)
         how: How = "swap" if result.is_swap else "append" if result.added else "no change"
         added = [*result.swapped, *result.added]
@@ -296,10 +303,7 @@ class Derivation:
 
     def _dropped(self, transform: Transform) -> dict[str, int]:
         reasons = self.declarations.reasons(transform.table)
-        if reasons is None:
-            return {}
-        rows = self.engine.fetch(reasons).to_pylist()
-        return {row["dropped"]: int(row["rows_dropped"]) for row in rows}
+        return {} if reasons is None else count_dropped(self.engine, reasons)
 
 
 def _coded_at_edges(published: Published) -> list[dict[str, object]]:

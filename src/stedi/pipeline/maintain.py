@@ -18,10 +18,10 @@ from sqlglot import exp
 from stedi.contracts import Column, Contract, Rule
 from stedi.declared import Declarations
 from stedi.engines import Engine
-from stedi.keyed import Keyed, Lookup, falls_as_grow, ties
+from stedi.keyed import Keyed, Lookup, falls_as_grow, read_as, ties
 from stedi.landing.parse import Target
 from stedi.pipeline.options import Left
-from stedi.pipeline.rules import count
+from stedi.pipeline.rules import count, count_dropped
 from stedi.storage.warehouse import DataFile, Version
 
 _CHANGED, _CANDIDATES, _SOUGHT = "_changed", "_candidates", "_sought"
@@ -147,7 +147,8 @@ class Maintenance:
             for name, look_up in self._present.items():
                 self._materialise_presence(name, look_up)
             for name, look_up in self._present.items():
-                now, before = (self._keys_of(t, look_up) for t in (_now(name), _before_of(name)))
+                column = str(look_up.present_in)
+                now, before = _keys(_now(name), column), _keys(_before_of(name), column)
                 certain += [_except(now, before), _except(before, now)]
             self._materialise(_CHANGED, certain)
         return self._count(_CHANGED)
@@ -207,16 +208,13 @@ class Maintenance:
         names = [one.alias_or_name for one in cte.this.selects]
         doubles = {one.alias_or_name for one in cte.this.selects if one.is_type("double")}
         sides = []
-        for renamed in ({}, {n: _before(n) for n in look_up.reads if self.changes[n]}):
+        for read in ({}, {n: _before(n) for n in look_up.reads if self.changes[n]}):
             given = (_comparable(name, name in doubles) for name in names)
             rows = exp.select(*given).from_(exp.to_table(look_up.name))
             with_ = tree.args["with_"].copy()
-            needed = _needed(tree, look_up.name)
-            with_.set("expressions", [one for one in with_.expressions if one.alias in needed])
+            with_.set("expressions", with_.expressions[: 1 + tree.ctes.index(cte)])
             rows.set("with_", with_)
-            for table in list(rows.find_all(exp.Table)):
-                if table.name in renamed:
-                    table.set("this", exp.to_identifier(renamed[table.name]))
+            read_as(rows, read)
             sides.append(rows)
         return _difference(sides, names, look_up.key)
 
@@ -240,10 +238,6 @@ class Maintenance:
             added = _among(_keys(_added(name), column), column, _CANDIDATES)
             now = [_keys(_before_of(name), column), added]
         self._materialise(_now(name), now, column)
-
-    @staticmethod
-    def _keys_of(table: str, look_up: Lookup) -> exp.Query:
-        return _keys(table, str(look_up.present_in))
 
     @property
     def _names_now(self) -> dict[str, str]:
@@ -288,8 +282,7 @@ class Maintenance:
         reasons = self.declarations.reasons(self.contract.name)
         if reasons is None:
             return Counter()
-        rows = self.engine.fetch(self.keyed.over(reasons, source, renamed)).to_pylist()
-        return Counter({row["dropped"]: int(row["rows_dropped"]) for row in rows})
+        return Counter(count_dropped(self.engine, self.keyed.over(reasons, source, renamed)))
 
     def _take_out(self, before: Version, target: Target, result: Maintained) -> None:
         """Swap the files that hold rows of changed keys for files without them."""
@@ -382,12 +375,9 @@ class Maintenance:
         rows = exp.select(*names).from_(exp.to_table(_PART))
         source = _among(rows, self.keyed.key, keys) if keys else rows
         query = query.copy()
-        for table in list(query.find_all(exp.Table)):
-            if table.name == self.contract.name:
-                alias = table.args.get("alias") or exp.TableAlias(this=table.this.copy())
-                table.replace(exp.Subquery(this=source, alias=alias))
-            elif table.name in renamed:
-                table.set("this", exp.to_identifier(renamed[table.name]))
+        read_as(query, renamed)
+        [own] = (node for node in query.find_all(exp.Table) if node.name == self.contract.name)
+        own.replace(exp.Subquery(this=source, alias=own.args["alias"]))
         return count(self.engine, query)
 
 
@@ -477,15 +467,3 @@ def _difference(sides: Sequence[exp.Select], columns: Sequence[str], key: str) -
         .having("SUM(n) <> 0")
     )
     return exp.select(exp.column(_KEY, quoted=True)).from_(differing.subquery("rows")).distinct()
-
-
-def _needed(tree: exp.Query, name: str) -> set[str]:
-    """A CTE and those that it reads."""
-    found, waiting = {name}, [name]
-    ctes = {cte.alias: cte.this for cte in tree.ctes}
-    while waiting:
-        for table in ctes[waiting.pop()].find_all(exp.Table):
-            if table.name in ctes and table.name not in found:
-                found.add(table.name)
-                waiting.append(table.name)
-    return found

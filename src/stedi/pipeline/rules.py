@@ -24,9 +24,9 @@ def hold_to_contract(
 ) -> list[dict[str, Any]]:
     """Run a contract's assertions on a table, which the engine knows; gives the notes.
 
-    `paths` are its new files. `recount` counts for a rule in a shorter way than by running it, where
-    a table was maintained: then no value can repeat where there are no new files. Raises `RuleBroken` for the first assertion that
-    must hold and doesn't.
+    `paths` are its new files. `recount` counts for a rule in a shorter way than by running it,
+    where a table was maintained: then no value can repeat where there are no new files. Raises
+    `RuleBroken` for the first assertion that must hold and doesn't.
     """
     for column in contract.columns:
         if column.required and any(parquet.count_nulls(path, column.name) for path in paths):
@@ -55,6 +55,12 @@ def count(engine: Engine, query: exp.Query) -> int:
     """The one whole number that a query gives."""
     [value] = engine.fetch(query).column(0).to_pylist()
     return int(value or 0)
+
+
+def count_dropped(engine: Engine, reasons: exp.Query) -> dict[str, int]:
+    """Rows dropped by reason, from the query that counts them."""
+    rows = engine.fetch(reasons).to_pylist()
+    return {row["dropped"]: int(row["rows_dropped"]) for row in rows}
 
 
 def _repeated(table: str, column: str) -> exp.Select:
