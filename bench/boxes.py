@@ -14,8 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from stedi import Lakehouse
-from stedi.auditing import rows_behind
 from stedi.declared import packaged, read_declarations
+from stedi.laid_open import lay_open
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.guessing import guesses
 from stedi.privacy.boxes import table_of_boxes
@@ -40,7 +40,8 @@ def main() -> None:
         lakehouse = Lakehouse(Path(folder) / "root")
         lakehouse.simulate(lakehouse.root, customers=given.customers, seed=given.seed, people=True)
         lakehouse.run()
-        raw, controls = rows_behind(Warehouse(lakehouse.root), declarations, contract)
+        opened = lay_open(Warehouse(lakehouse.root), declarations, TABLE)
+        raw, controls = opened.rows, opened.controls
     for people in PEOPLE:
         publication = replace(contract.publication, people_per_box=people)
         found = points(publication, raw.columns, raw.people)

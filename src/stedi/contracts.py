@@ -96,7 +96,8 @@ class Publication:
     cut over `axes` so that each has rows of at least `people_per_box` people in each band of
     `target` between its edges; inside a box the target is cut as finely as `k` allows. `controls`
     is a query for rows of people who are not in the table, with the same columns and people: the
-    audit compares with them.
+    audit compares with them. `identities` is one for who people are: the `person` that a number
+    stands for, and a text that names them the same way whoever else is there, as `identity`.
     """
 
     k: int
@@ -106,6 +107,7 @@ class Publication:
     axes: tuple[Coarsened, ...]
     working_columns: tuple[Column, ...]
     controls: str | None
+    identities: str | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -136,7 +138,8 @@ class Retention:
 class Contract:
     """One table: where it lives, its columns in order, and what must be true of it.
 
-    `location` is relative to the root. `source` and `subject` (the column that names whom a record
+    `usage` and `limitations` say what the table is good for, and what not. `location` is relative
+    to the root. `source` and `subject` (the column that names whom a record
     is about) belong to landing tables, and so does `max_bad_share`: a file of which a greater share
     is bad is set aside whole. A contract with a `publication` is of a table that leaves the
     lakehouse; its SELECT carries working columns beyond the published ones. A table with a `key`
@@ -147,6 +150,9 @@ class Contract:
     zone: Zone
     location: str
     description: str
+    usage: str
+    limitations: str
+    version: str
     columns: tuple[Column, ...]
     rules: tuple[Rule, ...]
     source: str | None
@@ -239,6 +245,7 @@ class _Publication(_Closed):
     axes: Annotated[list[_Coarsened], Field(min_length=1)]
     working_columns: list[_WorkingColumn]
     controls: str | None = None
+    identities: str | None = None
 
 
 class _TableProperties(_Closed):
@@ -359,6 +366,9 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         description=(standard.description and standard.description.purpose)
         or table.description
         or "",
+        usage=(standard.description and standard.description.usage) or "",
+        limitations=(standard.description and standard.description.limitations) or "",
+        version=standard.version or "",
         columns=columns,
         rules=tuple(_rule(rule, where) for rule in table.quality or ()),
         source=properties.source,
@@ -492,6 +502,7 @@ def _publication(
         axes=tuple(_coarsened(axis, f"{where}.axes.{axis.column}") for axis in given.axes),
         working_columns=working,
         controls=given.controls,
+        identities=given.identities,
     )
     if given.people_per_box < given.k:
         raise _Problem(f"{where}.peoplePerBox: at least k, which is {given.k}")

@@ -82,12 +82,19 @@ class Declarations:
 
     def controls(self, table: str) -> exp.Query | None:
         """The query for rows of people who are not in a published table, resolved and typed."""
-        contract = self.contracts[table]
-        controls = contract.publication.controls if contract.publication else None
-        if controls is None:
+        publication = self.contracts[table].publication
+        return self._beside(table, "controls", publication.controls if publication else None)
+
+    def identities(self, table: str) -> exp.Query | None:
+        """The query for who the people of a published table are, resolved and typed."""
+        publication = self.contracts[table].publication
+        return self._beside(table, "identities", publication.identities if publication else None)
+
+    def _beside(self, table: str, what: str, query: str | None) -> exp.Query | None:
+        if query is None:
             return None
-        place = f"{contract.place}, controls"
-        return self._typed("controls", place, lambda: parse(controls, place), self.schemas)
+        place = f"{self.contracts[table].place}, {what}"
+        return self._typed(what, place, lambda: parse(query, place), self.schemas)
 
     def _typed(
         self,

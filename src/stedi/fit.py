@@ -37,6 +37,7 @@ def check(declarations: Declarations, engine: Engine) -> Proof:
     for contract in declarations.contracts.values():
         problems += _collect(_rule_problems(contract, declarations, engine))
         problems += _collect(_controls_problems(contract, declarations, engine))
+        problems += _collect(_identities_problems(contract, declarations, engine))
     if problems:
         raise DeclarationError("\n".join(dict.fromkeys(problems)))
     return proof
@@ -100,10 +101,23 @@ def _controls_problems(
     controls = declarations.controls(contract.name)
     if controls is None or contract.publication is None:
         return
-    place = f"{contract.place}, controls"
-    given = _types(engine, controls, place)
     wanted = {one.column: "double" for one in contract.publication.coarsened}
     wanted |= dict.fromkeys(contract.publication.people, "long")
-    if given != wanted:
+    yield from _columns_problems(controls, wanted, f"{contract.place}, controls", engine)
+
+
+def _identities_problems(
+    contract: Contract, declarations: Declarations, engine: Engine
+) -> Iterator[str]:
+    identities = declarations.identities(contract.name)
+    if identities is not None:
+        wanted = {"person": "long", "identity": "string"}
+        yield from _columns_problems(identities, wanted, f"{contract.place}, identities", engine)
+
+
+def _columns_problems(
+    query: exp.Query, wanted: Mapping[str, str], place: str, engine: Engine
+) -> Iterator[str]:
+    if _types(engine, query, place) != wanted:
         columns = ", ".join(f"{name} {type_}" for name, type_ in wanted.items())
         yield f"{place}: gives other columns than these, or other types: {columns}"

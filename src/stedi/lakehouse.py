@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from stedi.privacy.proof import Proof
     from stedi.quarantine import Quarantine, QuarantinedPiece
     from stedi.querying import Result
+    from stedi.science.predicting import Predicted
+    from stedi.science.release import Release
+    from stedi.science.training import Training
     from stedi.simulate import Simulated
     from stedi.status import Status
     from stedi.storage.warehouse import Warehouse
@@ -350,10 +353,59 @@ class Lakehouse:
         `table` can be left out where only one is published. Raises `UsageError` where it is not
         up to date.
         """
-        from stedi.auditing import audit_table
+        from stedi.laid_open import lay_open
 
         self._refuse_nothing()
-        return audit_table(self._warehouse(), self._declared(), table)
+        return lay_open(self._warehouse(), self._declared(), table).audit()
+
+    def release(
+        self, folder: str | Path, *, table: str | None = None, licence: str | None = None
+    ) -> Release:
+        """Write a published table as a data set to a new folder, with all that one should know.
+
+        `table` can be left out where only one is published; `licence` is what the owner of the data
+        states, best a URL. Raises `UsageError` where the table is not up to date or the folder not
+        empty, `NotAnonymous` where the audit fails, and `RuleBroken` where sums don't hold.
+        """
+        from stedi.laid_open import lay_open
+        from stedi.science.release import release
+
+        self._refuse_nothing()
+        opened = lay_open(self._warehouse(), self._declared(), table)
+        return release(opened, self.status(), Path(folder).absolute(), licence)
+
+    def train(
+        self,
+        folder: str | Path,
+        *,
+        table: str | None = None,
+        threshold: float = 0.5,
+        progress: Callable[[str], None] | None = None,
+    ) -> Training:
+        """Train models on what is published, test them on people held out, and keep one.
+
+        The model, its figures and its card go to a new folder; no model where there are too few
+        people. From `threshold` on a probability counts as yes. Needs the extra `science`.
+        """
+        from stedi.laid_open import lay_open
+        from stedi.science import kept
+        from stedi.science.folder import refuse_taken
+        from stedi.science.training import train
+
+        if not 0 <= threshold <= 1:
+            raise UsageError(f"--threshold {threshold:g}: a probability, from 0 to 1")
+        self._refuse_nothing()
+        refuse_taken(Path(folder).absolute())
+        opened = lay_open(self._warehouse(), self._declared(), table)
+        trained = train(opened, threshold, progress or (lambda _: None))
+        kept.write(trained, Path(folder).absolute())
+        return trained.training
+
+    def predict(self, model: str | Path, files: Sequence[str | Path]) -> Predicted:
+        """What a kept model says of new records, read as the landing parser reads them."""
+        from stedi.science.predicting import predict
+
+        return predict(self._declared(), Path(model), [Path(file) for file in files])
 
     def ddl(self, table: str | None = None, *, location: str | None = None) -> dict[str, str]:
         """Athena's DDL by table; of the landing tables where `table` is None.

@@ -398,13 +398,9 @@ def test_what_a_second_publication_gives_away_is_noted(done: Lakehouse, tmp_path
 @pytest.mark.slow
 def test_k_is_what_pycanon_finds(done: Lakehouse, tmp_path: Path) -> None:
     """pyCANON counts rows, so it is given each person of a class once; it lives with old libraries."""
-    from stedi.auditing import _evidence
+    from stedi.laid_open import lay_open
 
-    warehouse, declarations = done._warehouse(), done._declared()
-    version = warehouse.version("machine_learning_curated")
-    assert version is not None
-    contract = declarations.contracts["machine_learning_curated"]
-    evidence = _evidence(warehouse, declarations, contract, version)
+    evidence = lay_open(done._warehouse(), done._declared(), None).evidence
     rows = {
         (one, person)
         for side in evidence.raw.people[:1]

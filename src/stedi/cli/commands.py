@@ -445,6 +445,85 @@ def audit(
 
 
 @app.command()
+def release(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the data set.")],
+    table: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A published table. [default: the only one]"),
+    ] = None,
+    licence: Annotated[
+        str | None,
+        typer.Option(
+            "--license", metavar="TEXT", help="The licence you give it under, best as a URL."
+        ),
+    ] = None,
+    root: Root = None,
+    declarations: Declarations = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write what is published as a data set for data scientists, if it passes its audit."""
+    lakehouse = _lakehouse(context, root, declarations)
+    released = lakehouse.release(folder, table=table, licence=licence)
+    if as_json:
+        _print_json({**asdict(released), "folder": str(released.folder)})
+    elif not quiet:
+        show.release(released)
+
+
+@app.command()
+def train(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the model.")],
+    table: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A published table. [default: the only one]"),
+    ] = None,
+    threshold: Annotated[
+        float, typer.Option(metavar="P", help="From which probability on it counts as yes.")
+    ] = 0.5,
+    root: Root = None,
+    declarations: Declarations = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Train models on what is published, and test them on raw rows of people held out."""
+    lakehouse = _lakehouse(context, root, declarations)
+    with show.progress(quiet) as progress:
+        trained = lakehouse.train(folder, table=table, threshold=threshold, progress=progress)
+    if as_json:
+        show.line(trained.model_dump_json(indent=2))
+    elif not quiet:
+        show.training(trained, folder)
+
+
+@app.command()
+def predict(
+    context: typer.Context,
+    model: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a trained model.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="New raw records.")],
+    format_: Annotated[
+        Format, typer.Option("--format", help="How rows are printed.")
+    ] = Format.table,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Write there instead of printing."),
+    ] = None,
+    as_json: Json = False,
+    root: Root = None,
+    declarations: Declarations = None,
+) -> None:
+    """Let a trained model tell from new accelerometer records whether a foot is there."""
+    if format_ is Format.parquet and output is None:
+        raise typer.BadParameter("--format parquet needs --output FILE")
+    predicted = _lakehouse(context, root, declarations).predict(model, files)
+    for reason, count in predicted.set_aside.items():
+        typer.echo(f"{count:,} pieces can't be read: {reason}", err=True)
+    show.rows(predicted.rows.to_reader(), (Format.json if as_json else format_).value, output)
+
+
+@app.command()
 def ddl(
     context: typer.Context,
     table: Annotated[

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from stedi.errors import QueryError
 
@@ -20,11 +20,23 @@ if TYPE_CHECKING:
     from stedi.privacy.audit import Audit
     from stedi.privacy.explain import Explanation
     from stedi.quarantine import Quarantine, QuarantinedPiece
-    from stedi.querying import Result
+    from stedi.science.evaluation import Interval
+    from stedi.science.release import Release
+    from stedi.science.training import Training
     from stedi.simulate import Simulated
     from stedi.status import Status
 
 _ROWS_SHOWN = 50
+
+
+class Rows(Protocol):
+    """Rows in batches: the result of a query, or an Arrow reader."""
+
+    @property
+    def schema(self) -> Any:
+        """Names and types of the columns."""
+
+    def __iter__(self) -> Iterator[Any]: ...
 
 
 def line(text: str) -> None:
@@ -75,6 +87,43 @@ def _withdrawn(withdrawn: Withdrawn) -> None:
             f"{found['regions']:,} regions; in {found['few']:,} of them fewer rows than k came or "
             "left. `stedi audit` says more."
         )
+
+
+def release(released: Release) -> None:
+    """Where a data set lies, and what is in it."""
+    table = _table("file", "bytes")
+    for name, size in released.files.items():
+        table.add_row(name, f"{size:,}")
+    _print(table)
+    line(f"{released.rows:,} rows of {released.table} in {released.classes:,} classes.")
+    line(f"Read {released.folder / 'README.md'} before you pass it on.")
+
+
+def training(trained: Training, folder: Path) -> None:
+    """What was trained, and what it is worth."""
+    line(f"{trained.task[0].upper()}{trained.task[1:]}:")
+    if trained.models:
+        table = _table("model", "trained on", "ROC AUC", "average precision", "kept")
+        for name, figures in trained.models.items():
+            kept = _interval(figures.kept) if figures.kept else ""
+            for what, found, share in (
+                ("published", figures.published, kept),
+                ("raw", figures.raw, ""),
+            ):
+                precision = _interval(found.average_precision)
+                table.add_row(name, what, _interval(found.auc), precision, share)
+        _print(table)
+    line(
+        f"{trained.rows:,} pairs of {trained.people:,} people in {trained.folds} folds, each "
+        f"tested by models that learnt from the others; {trained.rows_across:,} pairs of people in "
+        "two folds were not tested on."
+    )
+    line(trained.verdict)
+    line(f"Written to {folder}; README.md there is the model card.")
+
+
+def _interval(found: Interval) -> str:
+    return f"{found.value:.3f} ({found.lower:.3f} to {found.upper:.3f})"
 
 
 def plan(planned: Sequence[Planned]) -> None:
@@ -250,7 +299,7 @@ def replay(replay: Replay) -> None:
         line("Nothing is set aside.")
 
 
-def rows(result: Result, format_: str, output: Path | None) -> None:
+def rows(result: Rows, format_: str, output: Path | None) -> None:
     """The rows of a query, printed or written to a file."""
     if format_ == "table" and output is None:
         _rows_as_table(result)
@@ -279,7 +328,7 @@ def _notes(status: Status) -> None:
         line(f"  {note.text}")
 
 
-def _rows_as_table(result: Result) -> None:
+def _rows_as_table(result: Rows) -> None:
     table = _table(*result.schema.names)
     every = (
         row for batch in result for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
@@ -291,7 +340,7 @@ def _rows_as_table(result: Result) -> None:
         line(f"… and {more:,} more rows; --format csv prints all")
 
 
-def _write_rows(result: Result, format_: str, file: BinaryIO) -> None:
+def _write_rows(result: Rows, format_: str, file: BinaryIO) -> None:
     if format_ == "json":
         _write_json(result, file)
     elif format_ == "parquet":
@@ -313,7 +362,7 @@ def _write_rows(result: Result, format_: str, file: BinaryIO) -> None:
     file.flush()
 
 
-def _write_json(result: Result, file: BinaryIO) -> None:
+def _write_json(result: Rows, file: BinaryIO) -> None:
     """A JSON array of objects, one row a line."""
     import json
 

@@ -29,8 +29,7 @@ class Fingerprinter:
     @classmethod
     def of_user(cls) -> Fingerprinter:
         """The fingerprinter of whoever runs this process."""
-        given = os.environ.get("STEDI_SECRET")
-        return cls(given.encode() if given else _stored_secret())
+        return cls(secret_of_user())
 
     def begin(self) -> blake3:
         """A hash to feed a file's bytes to; give it to `end`."""
@@ -50,6 +49,12 @@ class Fingerprinter:
     def can_compare(self, fingerprint: str) -> bool:
         """Whether `fingerprint` was made with this key."""
         return fingerprint.startswith(f"{self.key_id}:")
+
+
+def secret_of_user() -> bytes:
+    """The secret of whoever runs this process; each use makes a key of its own from it."""
+    given = os.environ.get("STEDI_SECRET")
+    return given.encode() if given else _stored_secret()
 
 
 def _blocks(path: Path) -> Iterator[memoryview]:

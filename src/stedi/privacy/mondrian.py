@@ -172,11 +172,55 @@ def _spread(rows: Ints, begin: int, end: int, column: int) -> int:
 @compiled
 def _median(rows: Ints, begin: int, end: int, column: int, room: Room) -> int:
     """A cut that leaves about half of the rows, which differ in the column, on each side."""
+    count = end - begin
+    least = most = rows[begin, column]
+    for n in range(begin, end):
+        least, most = min(least, rows[n, column]), max(most, rows[n, column])
+    if most - least < count:
+        median, below, above = _middle_by_counting(rows, begin, end, column, least, most, room)
+    else:
+        median, below, above = _middle_by_selection(rows, begin, end, column, room)
+    if above >= 0:
+        return _roundest(median, above - 1)
+    return _roundest(below, median - 1)
+
+
+@compiled
+def _middle_by_counting(
+    rows: Ints, begin: int, end: int, column: int, least: int, most: int, room: Room
+) -> tuple[int, int, int]:
+    """The lower median of a column, and the values right below and above it, or -1."""
+    counts = room.others
+    for value in range(most - least + 1):
+        counts[value] = 0
+    for n in range(begin, end):
+        counts[rows[n, column] - least] += 1
+    wanted, median, before = (end - begin - 1) // 2, -1, 0
+    while before <= wanted:
+        median += 1
+        before += counts[median]
+    below, above = median - 1, median + 1
+    while below >= 0 and counts[below] == 0:
+        below -= 1
+    while above <= most - least and counts[above] == 0:
+        above += 1
+    return (
+        least + median,
+        least + below if below >= 0 else -1,
+        least + above if above <= most - least else -1,
+    )
+
+
+@compiled
+def _middle_by_selection(
+    rows: Ints, begin: int, end: int, column: int, room: Room
+) -> tuple[int, int, int]:
+    """As `_middle_by_counting`, where values are far apart: quickselect (Hoare 1961)."""
     keys, count = room.keys, end - begin
     for n in range(count):
         keys[n] = rows[begin + n, column]
     wanted, low, high = (count - 1) // 2, 0, count - 1
-    while low < high:  # quickselect (Hoare 1961)
+    while low < high:
         pivot = keys[(low + high) // 2]
         i, j = low, high
         while i <= j:
@@ -202,9 +246,7 @@ def _median(rows: Ints, begin: int, end: int, column: int, room: Room) -> int:
             below = value
         elif value > median and (above < 0 or value < above):
             above = value
-    if above >= 0:
-        return _roundest(median, above - 1)
-    return _roundest(below, median - 1)
+    return median, below, above
 
 
 @compiled

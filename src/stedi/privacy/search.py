@@ -98,21 +98,27 @@ def _numbered(people: Sequence[Longs]) -> tuple[list[Longs], int]:
 
 def shortcomings(found: Points, publication: Publication) -> Iterator[str]:
     """Why no partition at all is good, a sentence each; nothing where there is one."""
-    k, rows = publication.k, found.rows
     for band, (first, last) in enumerate(found.bands):
-        inside = rows[rows[:, BAND] == band]
+        inside = found.rows[found.rows[:, BAND] == band]
+        where = _where(found.target, int(first), int(last), len(found.bands))
+        sides: dict[str, list[str]] = {}
         for side, name in enumerate(publication.people):
-            counts = np.bincount(inside[:, SIDES + side], minlength=1)
-            people, most = int(np.count_nonzero(counts)), int(counts.max())
-            where = _where(found.target, int(first), int(last), len(found.bands))
-            if len(inside) and people < k:
-                yield f"{where} there are rows of {people} people by {name}, and {k} are needed"
-            elif most * k > len(inside):
-                share, limit = most / len(inside), 1 / k
-                yield (
-                    f"{where} {share:.0%} of the rows are of one person by {name}, and {limit:.0%} "
-                    "is the most"
-                )
+            missing = _shortcoming(inside[:, SIDES + side], publication.k)
+            if missing:
+                sides.setdefault(missing, []).append(name)
+        for missing, names in sides.items():
+            yield f"{where} {missing} (people by {' and by '.join(names)})"
+
+
+def _shortcoming(people: Ints, k: int) -> str | None:
+    counts = np.bincount(people, minlength=1)
+    known, most = int(np.count_nonzero(counts)), int(counts.max())
+    if len(people) and known < k:
+        return f"there are rows of {known} people, and {k} are needed"
+    if most * k > len(people):
+        share = most / len(people)
+        return f"{share:.0%} of the rows are of one person, and {1 / k:.0%} is the most"
+    return None
 
 
 def search(found: Points, publication: Publication) -> Partition:

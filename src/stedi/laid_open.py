@@ -1,0 +1,161 @@
+"""A published table laid open: what is published, the rows behind it, and people beside it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from sqlglot import exp
+
+from stedi.contracts import Contract, Publication
+from stedi.declared import Declarations
+from stedi.engines.duckdb import DuckDBEngine
+from stedi.errors import StorageError, UsageError
+from stedi.privacy.audit import Audit, audit, nothing_published
+from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.boxes import read_boxes
+from stedi.privacy.coding import BoxesOverlap, Coder
+from stedi.privacy.publication import Raw, raw_rows, read_published
+from stedi.privacy.search import points
+from stedi.storage.sweep import boxes_folder, scratch_folder
+from stedi.storage.warehouse import Version, Warehouse
+from stedi.transforms import tables_read
+
+
+@dataclass(frozen=True)
+class LaidOpen:
+    """A published table that is up to date; get one with `lay_open`."""
+
+    warehouse: Warehouse
+    declarations: Declarations
+    contract: Contract
+    publication: Publication
+    version: Version
+
+    @property
+    def withheld(self) -> str | None:
+        """Why nothing is published; None where something is."""
+        if self.version.files:
+            return None
+        return self.version.notes.get("withheld") or "there are no rows to publish"
+
+    @property
+    def path(self) -> Path:
+        """The published file."""
+        return self.version.files[0].path
+
+    @property
+    def boxes_path(self) -> Path:
+        """The table of boxes."""
+        return boxes_folder(self.warehouse.root) / str(self.version.notes.get("boxes"))
+
+    @cached_property
+    def rows(self) -> Raw:
+        """The rows behind it, before they were coarsened."""
+        return self._rows[0]
+
+    @property
+    def controls(self) -> Raw | None:
+        """Rows like those, of people who are not in the table."""
+        return self._rows[1]
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What an audit looks at; raises `StorageError` where the boxes can't be read."""
+        raw = self.rows
+        names = [one.column for one in self.publication.coarsened]
+        try:
+            boxes = read_boxes(self.boxes_path, names)
+        except (OSError, KeyError):
+            raise StorageError(
+                f"{self.boxes_path}: the table of boxes can't be read; `stedi run --full` makes it "
+                "anew"
+            ) from None
+        on_grid = points(self.publication, raw.columns, raw.people)
+        try:
+            classes = Coder(boxes, on_grid).classes_of(on_grid.rows)
+        except BoxesOverlap:
+            classes = np.zeros(raw.rows, np.int64)  # the check of the boxes tells why
+        return Evidence(
+            self.publication,
+            published=read_published(self.path),
+            values={name: boxes[name].values for name in names},
+            classes=classes,
+            raw=raw,
+            controls=self.controls,
+            boxes=boxes,
+        )
+
+    def audit(self) -> Audit:
+        """Check it, and attack it with all that the landing zone holds."""
+        if self.withheld:
+            return nothing_published(self.contract.name, self.publication.k, self.withheld)
+        return audit(
+            self.contract.name,
+            self.evidence,
+            [file.path for file in self.version.files],
+            self.warehouse.root / self.contract.location,
+            self.warehouse.alive(self.contract.name),
+            self.version.notes.get("difference"),
+        )
+
+    def fetch(self, queries: Sequence[exp.Query]) -> list[pa.Table]:
+        """What queries over the lakehouse's tables give."""
+        scratch = scratch_folder(self.warehouse.root) / f"audit-{os.getpid()}"
+        engine = DuckDBEngine(scratch)
+        try:
+            for name in {read.name for query in queries for read in tables_read(query)}:
+                version = self.warehouse.version(name)
+                files = [str(file.path) for file in version.files] if version else []
+                engine.declare(name, self.declarations.schemas[name], files)
+            return [engine.fetch(query) for query in queries]
+        finally:
+            engine.close()
+            shutil.rmtree(scratch, ignore_errors=True)
+            with suppress(OSError):
+                scratch.parent.rmdir()  # the last one out
+
+    @cached_property
+    def _rows(self) -> tuple[Raw, Raw | None]:
+        """The rows behind the table, and those of people who are not in it."""
+        select = self.declarations.select(self.contract.name)
+        others = self.declarations.controls(self.contract.name)
+        tables = self.fetch([select, others] if others else [select])
+        behind, *beside = (raw_rows(table, self.publication) for table in tables)
+        return behind, beside[0] if beside else None
+
+
+def lay_open(warehouse: Warehouse, declarations: Declarations, table: str | None) -> LaidOpen:
+    """Lay open one published table, by default the only one.
+
+    Raises `UsageError` where it isn't there, or isn't up to date.
+    """
+    contract = _published(declarations, table)
+    version = warehouse.version(contract.name)
+    if version is None:
+        raise UsageError(f"{contract.name} isn't there yet; run `stedi run` first")
+    inputs = declarations.read_by(contract.name)
+    read = {name: v.content for name in inputs if (v := warehouse.version(name))}
+    if version.notes.get("inputs") != read or (
+        version.notes.get("declaration") != declarations.fingerprint(contract.name)
+    ):
+        raise UsageError(f"{contract.name} is not up to date; run `stedi run` first")
+    assert contract.publication is not None
+    return LaidOpen(warehouse, declarations, contract, contract.publication, version)
+
+
+def _published(declarations: Declarations, table: str | None) -> Contract:
+    published = {c.name: c for c in declarations.contracts.values() if c.is_published}
+    if table is None and len(published) == 1:
+        return next(iter(published.values()))
+    if table not in published:
+        known = ", ".join(published) or "none"
+        raise UsageError(f"{table or 'which table'}: the published tables are {known}")
+    return published[table]

@@ -1,0 +1,1 @@
+"""For data scientists: the release, a model honestly evaluated, and its predictions."""

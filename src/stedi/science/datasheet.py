@@ -1,0 +1,221 @@
+"""A data sheet: what one should know before using a data set, from contracts and figures alone.
+
+After T. Gebru et al., "Datasheets for Datasets", Communications of the ACM 64(12), 2021. Its front
+matter tells Hugging Face's tools which file holds what.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from stedi.privacy.audit import Attack
+from stedi.science.facts import Facts
+from stedi.science.markdown import markdown, table
+from stedi.status import StepStatus
+
+_NOT_STATED = "Not stated. Whoever owns the data has to say before it is passed on."
+
+
+def datasheet(facts: Facts, rows: str, boxes: str) -> str:
+    """The data sheet in Markdown; `rows` and `boxes` name the files."""
+    parts = (
+        _front_matter(facts, rows, boxes),
+        _head(facts, rows, boxes),
+        _motivation(facts),
+        _composition(facts, boxes),
+        _collection(facts),
+        _preprocessing(facts),
+        _privacy(facts),
+        _uses(facts),
+        _distribution(facts),
+        _maintenance(facts),
+    )
+    return markdown(parts)
+
+
+def _front_matter(facts: Facts, rows: str, boxes: str) -> Iterator[str]:
+    yield "---"
+    yield f"pretty_name: {facts.contract.name}"
+    yield "configs:"
+    for name, file, default in ((facts.contract.name, rows, True), ("boxes", boxes, False)):
+        yield f"  - config_name: {name}"
+        yield f"    data_files: {file}"
+        if default:
+            yield "    default: true"
+    yield "---"
+
+
+def _head(facts: Facts, rows: str, boxes: str) -> Iterator[str]:
+    name = facts.contract.name
+    yield f"# {name}"
+    yield ""
+    yield facts.contract.description
+    yield f"{facts.audit.rows:,} rows of people who agreed to share their data for research, made "
+    yield f"anonymous: {facts.audit.classes:,} different rows, and behind each of them readings of "
+    yield f"at least {facts.audit.smallest_class} people."
+    yield ""
+    yield f"| file | holds |\n| --- | --- |\n| `{rows}` | the rows |"
+    yield f"| `{boxes}` | what each published value stands for: to code raw data alike |"
+    yield "| `croissant.json` | the same description for programs (MLCommons Croissant) |"
+    yield "| `SHA256SUMS` | checksums: `sha256sum --check SHA256SUMS` |"
+    yield ""
+    yield "```python"
+    yield "import pandas"
+    yield f'rows = pandas.read_parquet("{rows}")'
+    yield "```"
+
+
+def _motivation(facts: Facts) -> Iterator[str]:
+    yield "## Motivation"
+    yield ""
+    yield facts.contract.usage or facts.contract.description
+
+
+def _composition(facts: Facts, boxes: str) -> Iterator[str]:
+    yield "## Composition"
+    yield ""
+    yield "A row is one pair of readings. Rows are sorted by their values, so their order tells "
+    yield "nothing; none was left out. There are no time stamps, names or numbers of people, and "
+    yield "no recommended split, since a split by people can't be made from what is here."
+    yield ""
+    yield from table(
+        ("column", "is", "from", "to", "in steps of", "never coarsened across"),
+        (
+            (
+                f"`{one.column}`",
+                _describe(facts, one.column),
+                _number(one.minimum),
+                _number(one.maximum),
+                _number(one.grid),
+                ", ".join(map(_number, one.edges)) or "-",
+            )
+            for one in facts.publication.coarsened
+        ),
+    )
+    yield ""
+    yield f"All columns are doubles without blanks. `{boxes}` has a row a class of equal rows."
+
+
+def _collection(facts: Facts) -> Iterator[str]:
+    status = facts.status
+    yield "## Collection"
+    yield ""
+    yield "Raw records were delivered by devices and an app, and read under contract:"
+    yield ""
+    yield from table(
+        ("source", "files", "records", "loaded", "set aside"),
+        (
+            (name, *_counts(one.files, one.records, one.loaded, sum(one.quarantined.values())))
+            for name, one in status.sources.items()
+        ),
+    )
+    yield ""
+    yield f"Only what people agreed to is used. The profile was **{status.profile}**; what each "
+    yield "step kept, and why it dropped the rest:"
+    yield ""
+    yield from table(
+        ("table", "rows are", "in", "kept", "dropped"),
+        (
+            (name, facts.contracts[name].description, *_counts(step.in_, step.kept), _dropped(step))
+            for name, step in status.steps.items()
+        ),
+    )
+    yield ""
+    yield "Rows by zone:"
+    yield ""
+    yield from table(
+        ("table", "zone", "rows"),
+        ((name, one.zone, f"{one.rows or 0:,}") for name, one in status.tables.items()),
+    )
+    if status.notes:
+        yield ""
+        yield "Noted by the run:"
+        yield ""
+        yield from (f"- {note.text}." for note in status.notes)
+
+
+def _preprocessing(facts: Facts) -> Iterator[str]:
+    yield "## Preprocessing"
+    yield ""
+    axes = ", ".join(f"`{one.column}`" for one in facts.publication.axes)
+    yield f"Values were coarsened into boxes over {axes}, cut by Mondrian (LeFevre, DeWitt, "
+    yield "Ramakrishnan, ICDE 2006) without a look at what is to be predicted but for its declared "
+    yield "edges; a published value is the midpoint of its box. What that cost:"
+    yield ""
+    yield from table(
+        ("column", "mean error", "largest error"),
+        (
+            (f"`{name}`", f"{cost.mean:.3g}", f"{cost.worst:.3g}")
+            for name, cost in facts.costs.items()
+        ),
+    )
+    yield ""
+    yield "The raw data is not part of this data set."
+
+
+def _privacy(facts: Facts) -> Iterator[str]:
+    audit = facts.audit
+    yield "## Privacy"
+    yield ""
+    yield f"Each class of equal rows has rows of at least {audit.k} people (here at least "
+    yield f"{audit.smallest_class}), and nobody has more than 1/{audit.k} of its rows (here at "
+    yield f"most {audit.largest_share:.3f}), on both sides of the pair. The audit attacked it with "
+    yield "all raw data at hand:"
+    yield ""
+    yield from table(
+        ("attack", "the attacker knows", "and wants", "gets", "without the classes", "may get"),
+        ((name, *_attack(attack)) for name, attack in audit.attacks.items()),
+    )
+    yield ""
+    yield from (f"- {name}: {one.note}." for name, one in audit.attacks.items() if one.note)
+    yield ""
+    yield "Whether somebody is in the table at all, and what two releases compared tell, is not "
+    yield "protected. These figures are evidence for the owner's own assessment (GDPR Recital 26; "
+    yield "Article 29 Working Party, Opinion 05/2014), not a verdict."
+
+
+def _uses(facts: Facts) -> Iterator[str]:
+    yield "## Uses, and what it can't be used for"
+    yield ""
+    yield facts.contract.limitations or "No limits are declared."
+    yield ""
+    yield "Don't try to find out who a row is from, and don't join it with data about people."
+
+
+def _distribution(facts: Facts) -> Iterator[str]:
+    yield "## Distribution"
+    yield ""
+    yield f"Licence: {facts.licence or _NOT_STATED}"
+
+
+def _maintenance(facts: Facts) -> Iterator[str]:
+    yield "## Maintenance"
+    yield ""
+    yield f"Version {facts.contract.version}, snapshot {facts.snapshot}, published "
+    yield f"{facts.published:%Y-%m-%d %H:%M} UTC. When people withdraw their consent, the table is "
+    yield "published anew without them: replace this copy then, and don't keep both."
+
+
+def _describe(facts: Facts, column: str) -> str:
+    found = facts.contract.column(column)
+    return found.description if found else ""
+
+
+def _dropped(step: StepStatus) -> str:
+    return "; ".join(f"{count:,} {reason}" for reason, count in step.dropped.items()) or "-"
+
+
+def _attack(attack: Attack) -> Sequence[str]:
+    if attack.worst is None:
+        return attack.knows, attack.withheld, "-", "-", "-"
+    limit = "not protected" if attack.limit is None else f"{attack.limit:.3f}"
+    baseline = "-" if attack.baseline is None else f"{attack.baseline:.3f}"
+    return attack.knows, attack.withheld, f"{attack.worst:.3f}", baseline, limit
+
+
+def _counts(*numbers: int) -> tuple[str, ...]:
+    return tuple(f"{number:,}" for number in numbers)
+
+
+def _number(value: float) -> str:
+    return f"{value:.10g}"

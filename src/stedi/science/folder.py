@@ -1,0 +1,33 @@
+"""Folders that are handed out: new ones, whole or not there at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stedi.errors import UsageError
+
+
+def refuse_taken(folder: Path) -> None:
+    """Raise `UsageError` where something lies in a folder already."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder}: something is there already; name a new or an empty folder")
+
+
+@contextmanager
+def whole(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` to write to, which takes its place when all is written."""
+    refuse_taken(folder)
+    fresh = folder.with_name(f".{folder.name}-{os.getpid()}")
+    try:
+        fresh.mkdir(parents=True)
+        yield fresh
+        fresh.replace(folder)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"{folder} can't be written: {reason}") from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)

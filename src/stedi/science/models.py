@@ -1,0 +1,84 @@
+"""The models, and how one is kept: by skops, never by pickle, which would run what it loads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from stedi.errors import Unavailable, UsageError
+from stedi.privacy.mondrian import Floats
+
+BEST = "gradient boosting"
+"""The model that is kept, chosen before anything is measured."""
+_TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
+"""What a kept model is made of, beyond what skops trusts by itself: arrays of nodes, no code."""
+
+
+class Classifier(Protocol):
+    """A model that gives probabilities; scikit-learn's are."""
+
+    def fit(self, values: Floats, labels: npt.NDArray[Any]) -> Any:
+        """Learn from rows of values and their labels."""
+
+    def predict_proba(self, values: Floats) -> Floats:
+        """The probability of each label, by row."""
+
+
+def new_models() -> dict[str, Classifier]:
+    """Untrained models by name; raises `Unavailable` without the extra `science`."""
+    try:
+        from sklearn.dummy import DummyClassifier
+        from sklearn.ensemble import HistGradientBoostingClassifier
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+    except ImportError:
+        raise _missing() from None
+    return {
+        "majority": DummyClassifier(strategy="prior"),
+        "logistic regression": make_pipeline(StandardScaler(), LogisticRegression()),
+        BEST: HistGradientBoostingClassifier(random_state=0),
+    }
+
+
+def probabilities(model: Classifier, values: Floats) -> Floats:
+    """The probability that each row is positive."""
+    classes = [bool(label) for label in getattr(model, "classes_", [False, True])]
+    if True not in classes:
+        return np.zeros(len(values))
+    return model.predict_proba(values)[:, classes.index(True)]
+
+
+def keep(model: Classifier, path: Path) -> None:
+    """Write a model to a file."""
+    try:
+        import skops.io
+    except ImportError:
+        raise _missing() from None
+    skops.io.dump(model, path)
+
+
+def load(path: Path) -> Classifier:
+    """Read a model; raises `UsageError` for what isn't one, or holds more than a model does."""
+    try:
+        import skops.io
+    except ImportError:
+        raise _missing() from None
+    try:
+        model: Classifier = skops.io.load(path, trusted=_TRUSTED)
+    except FileNotFoundError:
+        raise UsageError(f"{path}: no such file; `stedi train` writes it") from None
+    except Exception as error:
+        raise UsageError(
+            f"{path}: not a model that `stedi train` wrote ({type(error).__name__})"
+        ) from None
+    if not hasattr(model, "predict_proba"):
+        raise UsageError(f"{path}: holds no model")
+    return model
+
+
+def _missing() -> Unavailable:
+    return Unavailable("models need scikit-learn and skops: pip install 'stedi[science]'")

@@ -1,0 +1,304 @@
+"""Trains models on what is published, and tests them on raw rows of people they haven't seen.
+
+The task: whether the target lies below its first declared edge, from the axes of the same instant.
+It is done inside the lakehouse, because nobody outside can: what is published doesn't tell people
+apart, so a person's rows could be on both sides of a split. Here people are split into folds. For
+each fold the pairs of all others are made anonymous exactly as the publication does it, models
+learn from those, and are tested on the fold's raw rows. The same models trained on raw rows stand
+beside them: the difference is the price of anonymity. The model that is kept learns from the
+published table itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from pydantic import BaseModel
+
+from stedi.errors import NotAnonymous, UsageError
+from stedi.laid_open import LaidOpen
+from stedi.parquet import Field
+from stedi.privacy.mondrian import Floats, Longs
+from stedi.privacy.publication import Raw, read_published, write_published
+from stedi.science.evaluation import (
+    Bools,
+    Interval,
+    Measures,
+    Scored,
+    Tested,
+    kept_above_chance,
+    measures,
+)
+from stedi.science.models import BEST, Classifier, new_models, probabilities
+from stedi.science.people import FOLDS, folds_of
+from stedi.storage.sweep import scratch_folder
+
+FEWEST_PEOPLE = 20
+"""Fewer people in a fold than these say nothing about others."""
+WIDEST = 0.2
+"""An interval of the AUC wider than this says nothing."""
+
+
+class ModelFigures(BaseModel):
+    """One model, trained on what would be published and on raw rows, tested on the same rows.
+
+    `kept` is how much of the raw one's AUC above chance is left; None where that has none.
+    """
+
+    published: Measures
+    raw: Measures
+    kept: Interval | None
+
+
+class Training(BaseModel):
+    """What was trained, and what it is worth.
+
+    `has_signal` is None where there are too few people to tell. Each of `people` is in one of
+    `folds`; `rows_tested` rows are of people in one fold, `rows_across` are pairs of people in two,
+    which nothing is tested on. `base_rate` is the share of positive rows among those tested.
+    `kept_model` names the model that is kept.
+    """
+
+    table: str
+    snapshot: str
+    profile: str
+    task: str
+    axes: list[str]
+    folds: int
+    people: int
+    rows: int
+    rows_tested: int
+    rows_across: int
+    base_rate: float | None
+    has_signal: bool | None
+    verdict: str
+    kept_model: str
+    models: dict[str, ModelFigures]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The figures, and the model that is kept; None where there are too few people to tell."""
+
+    training: Training
+    model: Classifier | None
+
+
+@dataclass(frozen=True)
+class _Task:
+    """Rows as a model sees them: values of the axes, and whether the target is below its edge."""
+
+    axes: list[str]
+    target: str
+    edge: float
+
+    @classmethod
+    def of(cls, opened: LaidOpen) -> _Task:
+        publication = opened.publication
+        if publication.target is None or not publication.target.edges:
+            raise UsageError(f"{opened.contract.place}: declares no edge of a target to be told")
+        names = [axis.column for axis in publication.axes]
+        return cls(names, publication.target.column, publication.target.edges[0])
+
+    @property
+    def text(self) -> str:
+        return f"whether {self.target} is below {self.edge:.15g}, from {', '.join(self.axes)}"
+
+    def values(self, columns: Mapping[str, Floats]) -> Floats:
+        return np.column_stack([columns[name] for name in self.axes])
+
+    def labels(self, columns: Mapping[str, Floats]) -> Bools:
+        found: Bools = columns[self.target] < self.edge
+        return found
+
+    def taught(self, model: Classifier, columns: Mapping[str, Floats]) -> Classifier:
+        model.fit(self.values(columns), self.labels(columns))
+        return model
+
+
+@dataclass(frozen=True)
+class _People:
+    """The rows behind a published table, and the fold of each row's person, by side."""
+
+    rows: Raw
+    folds: Longs
+
+    @classmethod
+    def of(cls, opened: LaidOpen) -> _People:
+        identities = opened.declarations.identities(opened.contract.name)
+        if identities is None:
+            raise UsageError(
+                f"{opened.contract.place}: publication declares no identities, so that people "
+                "can't be split into those to learn from and those to test on"
+            )
+        # By person and values: engines give rows in any order, and models mind.
+        rows = opened.rows
+        rows = rows.taken(np.lexsort([*rows.columns.values(), *rows.people]))
+        [known] = opened.fetch([identities])
+        return cls(rows, np.array(folds_of(known, rows.people)))
+
+    @cached_property
+    def is_tested(self) -> Bools:
+        found: Bools = (self.folds == self.folds[0]).all(axis=0)
+        return found
+
+    def learned(self, fold: int) -> Raw:
+        return self.rows.taken(np.flatnonzero((self.folds != fold).all(axis=0)))
+
+    def tested(self, fold: int) -> Raw:
+        return self.rows.taken(np.flatnonzero((self.folds == fold).all(axis=0)))
+
+
+def train(opened: LaidOpen, threshold: float, progress: Callable[[str], None]) -> Trained:
+    """Train, and measure on people who were held out.
+
+    Raises `UsageError` where the contract declares no task or not who people are, `NotAnonymous`
+    where nothing is published, `Unavailable` without the extra `science`, and `RuleBroken` where
+    people aren't named.
+    """
+    task = _Task.of(opened)
+    kept = new_models()[BEST]
+    if opened.withheld:
+        raise NotAnonymous(f"{opened.contract.name} holds nothing: {opened.withheld}")
+    progress("splitting people into folds")
+    people = _People.of(opened)
+    problem = _too_few(people, task)
+    if problem:
+        return Trained(_training(opened, task, people, {}, None, problem), None)
+    scored: dict[tuple[str, str], list[Scored]] = defaultdict(list)
+    for fold in range(FOLDS):
+        learned = people.learned(fold)
+        published, why_not = _made_anonymous(opened, learned)
+        if published is None:
+            verdict = f"Too few people to tell: those of some folds can't be published: {why_not}."
+            return Trained(_training(opened, task, people, {}, None, verdict), None)
+        columns = {"published": published, "raw": learned.columns}
+        for name, kind, one in _scored(task, people.tested(fold), columns, fold, progress):
+            scored[name, kind].append(one)
+    figures = {
+        name: _figures(scored[name, "published"], scored[name, "raw"], threshold)
+        for name, kind in scored
+        if kind == "raw"
+    }
+    has_signal, verdict = _verdict(figures[BEST])
+    progress("training the model that is kept")
+    model = task.taught(kept, read_published(opened.path))
+    return Trained(_training(opened, task, people, figures, has_signal, verdict), model)
+
+
+def _scored(
+    task: _Task,
+    tested: Raw,
+    columns: Mapping[str, Mapping[str, Floats]],
+    fold: int,
+    progress: Callable[[str], None],
+) -> Iterator[tuple[str, str, Scored]]:
+    """Each model, by what it learnt from, and its scores of one fold."""
+    person = np.unique(tested.people[0], return_inverse=True)[1]
+    right = Tested(person, task.labels(tested.columns))
+    values = task.values(tested.columns)
+    for kind, learned in columns.items():
+        for name, model in new_models().items():
+            progress(f"fold {fold + 1} of {FOLDS}: {name} on {kind} rows")
+            scores = probabilities(task.taught(model, learned), values)
+            yield name, kind, Scored(right, scores)
+
+
+def _figures(published: list[Scored], raw: list[Scored], threshold: float) -> ModelFigures:
+    ours, best = measures(published, threshold), measures(raw, threshold)
+    share = kept_above_chance(published, raw) if best.auc.lower > 0.5 else None
+    return ModelFigures(published=ours, raw=best, kept=share)
+
+
+def _made_anonymous(opened: LaidOpen, rows: Raw) -> tuple[dict[str, Floats] | None, str | None]:
+    """Rows as they would be published, or why they can't be."""
+    folder = scratch_folder(opened.warehouse.root) / f"train-{os.getpid()}"
+    names = [column.name for column in opened.contract.columns]
+    fields = [Field(name, "double", number) for number, name in enumerate(names, start=1)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        made = write_published(
+            rows, opened.publication, fields, folder / "rows", folder / "boxes.parquet"
+        )
+        if not made.paths:
+            return None, made.why or "there are no rows to learn from"
+        return read_published(made.paths[0]), None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            folder.parent.rmdir()  # the last one out
+
+
+def _too_few(people: _People, task: _Task) -> str | None:
+    """Why nothing can be told of some fold."""
+    for fold in range(FOLDS):
+        tested = people.tested(fold)
+        count = _count(tested)
+        if count < FEWEST_PEOPLE:
+            return (
+                f"Too few people to tell: of {FOLDS} folds one has {count}, and {FEWEST_PEOPLE} "
+                "are the least that say anything about others."
+            )
+        for rows in (tested, people.learned(fold)):
+            if len(np.unique(task.labels(rows.columns))) < 2:
+                return "Too little to tell: all rows of some folds have the same answer."
+    return None
+
+
+def _verdict(best: ModelFigures) -> tuple[bool | None, str]:
+    auc = best.published.auc
+    says = f"AUC {auc.value:.3f} ({auc.lower:.3f} to {auc.upper:.3f})"
+    if auc.upper - auc.lower > WIDEST:
+        return None, f"Too few people to tell: the interval is too wide, {says}."
+    if auc.lower <= 0.5:
+        return False, (
+            f"No signal: {says} on people it hasn't seen, and 0.5 is what guessing gives. "
+            "This model can't tell."
+        )
+    kept = best.kept
+    price = (
+        f" That is {kept.value:.0%} ({kept.lower:.0%} to {kept.upper:.0%}) of what the same model "
+        "has above chance when it is trained on raw rows."
+        if kept
+        else ""
+    )
+    return True, f"There is a signal: {says} on people it hasn't seen.{price}"
+
+
+def _training(
+    opened: LaidOpen,
+    task: _Task,
+    people: _People,
+    figures: dict[str, ModelFigures],
+    has_signal: bool | None,
+    verdict: str,
+) -> Training:
+    labels = task.labels(people.rows.columns)[people.is_tested]
+    return Training(
+        table=opened.contract.name,
+        snapshot=str(opened.version.snapshot_id),
+        profile=opened.declarations.profile,
+        task=task.text,
+        axes=task.axes,
+        folds=FOLDS,
+        people=_count(people.rows),
+        rows=people.rows.rows,
+        rows_tested=len(labels),
+        rows_across=people.rows.rows - len(labels),
+        base_rate=float(labels.mean()) if len(labels) else None,
+        has_signal=has_signal,
+        verdict=verdict,
+        kept_model=BEST,
+        models=figures,
+    )
+
+
+def _count(rows: Raw) -> int:
+    return len(np.unique(np.concatenate(rows.people)))
