@@ -69,7 +69,7 @@ class Measures(BaseModel):
 
 
 @dataclass(frozen=True)
-class Tested:
+class HeldOut:
     """The rows of one fold: whose they are, numbered from 0, and what is right."""
 
     person: Longs
@@ -98,7 +98,7 @@ class Ranks(NamedTuple):
 class Scored:
     """One model's scores of the rows of a fold."""
 
-    def __init__(self, tested: Tested, scores: Floats) -> None:
+    def __init__(self, tested: HeldOut, scores: Floats) -> None:
         self.tested, self.scores = tested, scores
         _, self._level = np.unique(scores, return_inverse=True)
         self._levels = int(self._level.max()) + 1

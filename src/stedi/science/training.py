@@ -32,7 +32,7 @@ from stedi.science.evaluation import (
     Interval,
     Measures,
     Scored,
-    Tested,
+    HeldOut,
     kept_above_chance,
     measures,
 )
@@ -202,7 +202,7 @@ def _scored(
 ) -> Iterator[tuple[str, str, Scored]]:
     """Each model, by what it learnt from, and its scores of one fold."""
     person = np.unique(tested.people[0], return_inverse=True)[1]
-    right = Tested(person, task.labels(tested.columns))
+    right = HeldOut(person, task.labels(tested.columns))
     values = task.values(tested.columns)
     for kind, learned in columns.items():
         for name, model in new_models().items():

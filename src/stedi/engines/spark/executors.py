@@ -34,6 +34,7 @@ class Executors:
         self._is_local = is_local(str(context.master))
         self._waiting = ThreadPoolExecutor(16)
         self._is_closed = False
+        self._lost: EngineFailed | None = None
 
     @property
     def size(self) -> int:
@@ -83,12 +84,13 @@ class Executors:
         while True:
             try:
                 return future.result(timeout=_LOOK_EVERY)
+            except EngineFailed as failed:
+                # What one waiter gives up is cancelled for all: they end for its reason.
+                raise self._lost or failed from None
             except NotYet:
-                if future.done():
-                    return future.result()
                 alone = 0.0 if self._has_executors() else alone + _LOOK_EVERY
                 if alone >= LOST_AFTER:
-                    self._give_up(future)
+                    raise self._give_up(future)
 
     def close(self) -> None:
         """Stop what is at work."""
@@ -106,13 +108,14 @@ class Executors:
         jvm = self._context._jsc
         return int(jvm.sc().getExecutorMemoryStatus().size()) > 1  # the driver is one
 
-    def _give_up(self, future: Future[Any]) -> None:
-        self._context.cancelJobGroup(self._group)
-        future.cancel()
-        raise EngineFailed(
+    def _give_up(self, future: Future[Any]) -> EngineFailed:
+        self._lost = EngineFailed(
             f"{self._context.master} has had no executor for {LOST_AFTER:.0f} seconds; the table "
             "stays as it was. Start workers, or give them more memory or cores, and run again"
         )
+        self._context.cancelJobGroup(self._group)
+        future.cancel()
+        return self._lost
 
 
 @dataclass(frozen=True)

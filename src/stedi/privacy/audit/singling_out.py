@@ -52,7 +52,7 @@ def attribution(evidence: Evidence) -> Attribution:
         np.maximum.at(largest, crowd.classes, crowd.rows)
         people = np.bincount(crowd.classes, minlength=len(rows))
         overall = np.bincount(crowd.people, weights=crowd.rows)
-        shares = largest / rows
+        shares = largest / np.maximum(rows, 1)
         found.append(
             (shares.max(), shares.mean(), overall.max() / overall.sum(), people.min(), rows.min())
         )

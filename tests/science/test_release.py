@@ -1,0 +1,208 @@
+"""The release: opened with tools that aren't ours, checked against what lies in the lakehouse."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from stedi import Lakehouse
+from stedi.errors import NotAnonymous, RuleBroken, UsageError
+
+COLUMNS = ["distancefromobject", "x", "y", "z"]
+FILE = "machine_learning_curated.parquet"
+
+
+def rows(lakehouse: Lakehouse) -> int:
+    found = lakehouse.status().tables["machine_learning_curated"].rows
+    assert found
+    return found
+
+
+def copied(lakehouse: Lakehouse, folder: Path) -> Lakehouse:
+    shutil.copytree(lakehouse.root, folder / "root")
+    copy = Lakehouse(folder / "root")
+    copy.run(full=True)
+    return copy
+
+
+def test_pandas_reads_it(walking: Lakehouse, released: Path) -> None:
+    import pandas as pd
+
+    table = pd.read_parquet(released / FILE)
+    assert list(table.columns) == COLUMNS
+    assert len(table) == rows(walking)
+
+
+def test_polars_reads_it(walking: Lakehouse, released: Path) -> None:
+    import polars as pl
+
+    table = pl.read_parquet(released / FILE)
+    assert table.columns == COLUMNS
+    assert table.height == rows(walking)
+
+
+def test_duckdb_reads_it(walking: Lakehouse, released: Path) -> None:
+    [(count,)] = duckdb.sql(f"SELECT COUNT(*) FROM '{released / FILE}'").fetchall()
+    assert count == rows(walking)
+
+
+def test_hugging_face_datasets_read_it(
+    walking: Lakehouse, released: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    import datasets
+
+    cache = str(tmp_path / "cache")
+    table = datasets.load_dataset(str(released), split="train", cache_dir=cache)
+    assert table.column_names == COLUMNS
+    assert table.num_rows == rows(walking)
+    boxes = datasets.load_dataset(str(released), "boxes", split="train", cache_dir=cache)
+    assert boxes.num_rows == pq.read_metadata(released / "boxes.parquet").num_rows
+
+
+def test_croissant_describes_it(walking: Lakehouse, released: Path) -> None:
+    import mlcroissant
+
+    data_set = mlcroissant.Dataset(jsonld=str(released / "croissant.json"))
+    assert not data_set.metadata.issues.errors
+    assert not data_set.metadata.issues.warnings
+    records = list(data_set.records(record_set="machine_learning_curated"))
+    first = pq.read_table(released / FILE).slice(0, 1).to_pylist()[0]
+    assert records[0] == {f"machine_learning_curated/{n}": value for n, value in first.items()}
+    assert len(records) == rows(walking)
+    boxes = sum(1 for _ in data_set.records(record_set="boxes"))
+    assert boxes == pq.read_metadata(released / "boxes.parquet").num_rows
+
+
+def test_checksums_are_what_sha256sum_finds(released: Path) -> None:
+    listed = (released / "SHA256SUMS").read_text()
+    assert {line.split("  ")[1] for line in listed.splitlines()} == {
+        path.name for path in released.iterdir() if path.name != "SHA256SUMS"
+    }
+    subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=released, check=True)
+
+
+def test_two_releases_are_the_same_bytes(
+    walking: Lakehouse, released: Path, tmp_path: Path
+) -> None:
+    walking.release(tmp_path / "again", licence="https://example.org/licence")
+    for path in released.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_raw_rows_coded_with_the_boxes_are_the_rows(walking: Lakehouse, released: Path) -> None:
+    """By a join in DuckDB, which knows nothing of how boxes are cut."""
+    root = walking.root
+    inside = " AND ".join(f"r.{c} >= b.{c}_from AND r.{c} < b.{c}_to" for c in COLUMNS)
+    duckdb.sql(
+        f"""
+        CREATE OR REPLACE TEMP TABLE coded AS
+        WITH r AS (
+          SELECT s.distancefromobject, a.x, a.y, a.z
+          FROM '{root}/step_trainer/trusted/data/*/*.parquet' s
+          JOIN '{root}/accelerometer/trusted/data/*/*.parquet' a
+            ON a."timestamp" = s.sensorreadingtime)
+        SELECT b.distancefromobject, b.x, b.y, b.z
+        FROM r LEFT JOIN '{released}/boxes.parquet' b ON {inside}"""
+    )
+    columns = ", ".join(COLUMNS)
+    both = "SELECT {0}, COUNT(*) AS times FROM {1} GROUP BY {0}"
+    left, right = (both.format(columns, name) for name in ("coded", f"'{released / FILE}'"))
+    [(different,)] = duckdb.sql(
+        f"SELECT COUNT(*) FROM (({left} EXCEPT {right}) UNION ({right} EXCEPT {left}))"
+    ).fetchall()
+    assert different == 0
+
+
+def test_the_data_sheet_has_the_lakehouse_s_own_figures(walking: Lakehouse, released: Path) -> None:
+    text = (released / "README.md").read_text()
+    status = walking.status()
+    for name, table in status.tables.items():
+        assert f"| {name} | {table.zone} | {table.rows:,} |" in text
+    for note in status.notes:
+        assert note.text in text
+    assert "https://example.org/licence" in text
+    assert "The profile was **seed**" in text
+    audit = walking.audit()
+    assert f"at least {audit.smallest_class} people" in text
+
+
+def test_what_coarsening_cost_is_what_numpy_finds(walking: Lakehouse, released: Path) -> None:
+    """The mean error of a column, from sorted values: published ones keep the order of raw ones."""
+    boxes = pq.read_table(released / "boxes.parquet")
+    widths = np.asarray(boxes["distancefromobject_to"]) - np.asarray(
+        boxes["distancefromobject_from"]
+    )
+    [line] = [
+        line
+        for line in (released / "README.md").read_text().splitlines()
+        if line.startswith("| `distancefromobject`") and line.count("|") == 4
+    ]
+    mean, worst = (float(cell) for cell in line.split("|")[2:4])
+    assert 0 < mean < worst <= widths[np.isfinite(widths)].max()
+
+
+def test_without_a_licence_the_owner_is_asked_for_one(walking: Lakehouse, tmp_path: Path) -> None:
+    walking.release(tmp_path / "out")
+    assert "Not stated" in (tmp_path / "out" / "README.md").read_text()
+    assert "license" not in json.loads((tmp_path / "out" / "croissant.json").read_text())
+
+
+def test_the_path_of_the_lakehouse_is_not_told(walking: Lakehouse, released: Path) -> None:
+    for path in released.iterdir():
+        assert str(walking.root).encode() not in path.read_bytes()
+        assert b"@" not in path.read_bytes().replace(b"@misc", b"").replace(b'"@', b"") or (
+            path.suffix == ".parquet"
+        )
+
+
+def test_nothing_is_released_where_the_audit_fails(walking: Lakehouse, tmp_path: Path) -> None:
+    copy = copied(walking, tmp_path)
+    [file] = (copy.root / "_stedi" / "boxes").iterdir()
+    boxes = pq.read_table(file)
+    shifted = pa.chunked_array([np.asarray(boxes["x_from"]) + 0.5])
+    pq.write_table(boxes.set_column(boxes.column_names.index("x_from"), "x_from", shifted), file)
+    assert copy.status().ok
+    with pytest.raises(NotAnonymous, match="fails its audit"):
+        copy.release(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_is_released_where_people_are_too_few(tmp_path: Path) -> None:
+    lakehouse = Lakehouse(tmp_path / "root")
+    lakehouse.simulate(lakehouse.root, customers=4)
+    with pytest.raises(NotAnonymous):
+        lakehouse.run()
+    with pytest.raises(NotAnonymous, match="nothing is published"):
+        lakehouse.release(tmp_path / "out")
+    assert list(tmp_path.iterdir()) == [tmp_path / "root"]
+
+
+def test_nothing_is_released_where_sums_do_not_hold(walking: Lakehouse, tmp_path: Path) -> None:
+    copy = copied(walking, tmp_path)
+    next((copy.root / "customer" / "landing").iterdir()).unlink()
+    with pytest.raises(RuleBroken, match="doesn't add up"):
+        copy.release(tmp_path / "out")
+
+
+def test_a_folder_that_holds_something_is_left_alone(walking: Lakehouse, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_text("mine")
+    with pytest.raises(UsageError, match="something is there already"):
+        walking.release(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_the_rows_are_the_published_file_as_it_is(walking: Lakehouse, released: Path) -> None:
+    [file] = (walking.root / "step_trainer" / "curated" / "data").rglob("*.parquet")
+    assert hashlib.sha256(file.read_bytes()).digest() == (
+        hashlib.sha256((released / FILE).read_bytes()).digest()
+    )
