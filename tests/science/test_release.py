@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
@@ -19,6 +20,11 @@ from stedi.errors import NotAnonymous, RuleBroken, UsageError
 
 COLUMNS = ["distancefromobject", "x", "y", "z"]
 FILE = "machine_learning_curated.parquet"
+
+
+def ask(sql: str) -> list[Any]:
+    """What DuckDB makes of a query."""
+    return list(duckdb.execute(sql).fetchall())
 
 
 def rows(lakehouse: Lakehouse) -> int:
@@ -51,7 +57,7 @@ def test_polars_reads_it(walking: Lakehouse, released: Path) -> None:
 
 
 def test_duckdb_reads_it(walking: Lakehouse, released: Path) -> None:
-    [(count,)] = duckdb.sql(f"SELECT COUNT(*) FROM '{released / FILE}'").fetchall()
+    [(count,)] = ask(f"SELECT COUNT(*) FROM '{released / FILE}'")
     assert count == rows(walking)
 
 
@@ -103,7 +109,7 @@ def test_raw_rows_coded_with_the_boxes_are_the_rows(walking: Lakehouse, released
     """By a join in DuckDB, which knows nothing of how boxes are cut."""
     root = walking.root
     inside = " AND ".join(f"r.{c} >= b.{c}_from AND r.{c} < b.{c}_to" for c in COLUMNS)
-    duckdb.sql(
+    ask(
         f"""
         CREATE OR REPLACE TEMP TABLE coded AS
         WITH r AS (
@@ -117,9 +123,9 @@ def test_raw_rows_coded_with_the_boxes_are_the_rows(walking: Lakehouse, released
     columns = ", ".join(COLUMNS)
     both = "SELECT {0}, COUNT(*) AS times FROM {1} GROUP BY {0}"
     left, right = (both.format(columns, name) for name in ("coded", f"'{released / FILE}'"))
-    [(different,)] = duckdb.sql(
+    [(different,)] = ask(
         f"SELECT COUNT(*) FROM (({left} EXCEPT {right}) UNION ({right} EXCEPT {left}))"
-    ).fetchall()
+    )
     assert different == 0
 
 

@@ -15,7 +15,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from stedi import Lakehouse
 from stedi.errors import NotAnonymous, UsageError
 from stedi.laid_open import lay_open
-from stedi.science.evaluation import Scored, HeldOut
+from stedi.science.evaluation import HeldOut, Scored
 from stedi.science.people import FOLDS, folds_of
 from stedi.science.training import Training
 
@@ -149,7 +149,7 @@ def test_identities_name_the_people_of_the_rows(walking: Lakehouse) -> None:
           FROM '{root}/step_trainer/trusted/data/*/*.parquet' s
           JOIN '{root}/accelerometer/trusted/data/*/*.parquet' a
             ON a."timestamp" = s.sensorreadingtime"""
-        [(missing,)] = duckdb.sql(
+        [(missing,)] = duckdb.execute(
             f"""SELECT COUNT(*) FROM (
               SELECT k.identity, n.distancefromobject, n.x, n.y, n.z
               FROM numbered n LEFT JOIN known k ON k.person = n.step_person
@@ -256,7 +256,7 @@ def test_no_model_is_read_that_could_run_something(
         with pytest.raises(UsageError, match="not a model"):
             walking.predict(folder, [tmp_path / "new.json"])
     skops.io.dump(FunctionTransformer(json.loads), folder / "model.skops")
-    with pytest.raises(UsageError, match="not a model|holds no model"):
+    with pytest.raises(UsageError, match=r"not a model|holds no model"):
         walking.predict(folder, [tmp_path / "new.json"])
 
 

@@ -29,10 +29,10 @@ from stedi.privacy.mondrian import Floats, Longs
 from stedi.privacy.publication import Raw, read_published, write_published
 from stedi.science.evaluation import (
     Bools,
+    HeldOut,
     Interval,
     Measures,
     Scored,
-    HeldOut,
     kept_above_chance,
     measures,
 )

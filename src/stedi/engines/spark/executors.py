@@ -90,7 +90,7 @@ class Executors:
             except NotYet:
                 alone = 0.0 if self._has_executors() else alone + _LOOK_EVERY
                 if alone >= LOST_AFTER:
-                    raise self._give_up(future)
+                    raise self._give_up(future) from None
 
     def close(self) -> None:
         """Stop what is at work."""
