@@ -37,7 +37,8 @@ class Room(NamedTuple):
     """Memory that a thread works in.
 
     `counts` are rows by half, side, band and person; `sums`, by half, side and band, how many rows,
-    people, and rows of one person at most. `keys`, `others` and `good` have a place a row.
+    people, and rows of one person at most. `keys`, `others` and `good` have a place a row. `most` is
+    the most rows that one person has on a side, in all.
     """
 
     counts: Ints
@@ -48,6 +49,7 @@ class Room(NamedTuple):
     good: Bytes
     spreads: Floats
     nodes: Longs
+    most: int
 
 
 class Found(NamedTuple):
@@ -62,17 +64,18 @@ class Found(NamedTuple):
     numbers: Longs
 
 
-def new_room(rows: int, people: int, bands: int, axes: int) -> Room:
-    """Room for so many rows of so many people."""
+def new_room(rows: int, people: int, bands: int, axes: int, most: int) -> Room:
+    """Room for so many rows of so many people, each of whom has so many at most."""
     return Room(
         counts=np.zeros((2, 2, bands, people), np.int32),
         sums=np.zeros((2, 2, bands, 3), np.int64),
         keys=np.empty(rows, np.int64),
         others=np.empty(rows, np.int64),
-        digits=np.empty(256, np.int64),
+        digits=np.empty(max(256, 2 * bands), np.int64),
         good=np.empty(rows, np.uint8),
         spreads=np.empty(axes, np.float64),
         nodes=np.empty((512, REGION + 2 * max(axes, 1)), np.int64),
+        most=most,
     )
 
 
@@ -267,6 +270,8 @@ def _is_allowed(
     rows: Ints, begin: int, end: int, column: int, cut: int, n_bands: int, k: int, room: Room
 ) -> bool:
     """Whether both halves of a cut are good."""
+    if _are_many(rows, begin, end, column, cut, n_bands, k * room.most, room):
+        return True
     for n in range(begin, end):
         _count(rows, n, 0 if rows[n, column] <= cut else 1, room)
     allowed = True
@@ -275,6 +280,27 @@ def _is_allowed(
             allowed = allowed and _is_good(room.sums, half, band, k)
     _clear(rows, begin, end, n_bands, room)
     return allowed
+
+
+@compiled
+def _are_many(
+    rows: Ints, begin: int, end: int, column: int, cut: int, n_bands: int, many: int, room: Room
+) -> bool:
+    """Whether each band has so many rows in each half, or none, that it is good whose they are.
+
+    With k times the most rows of one person, nobody has more than 1/k, and there are k people.
+    """
+    if end - begin < 2 * many:
+        return False
+    digits = room.digits
+    for n in range(2 * n_bands):
+        digits[n] = 0
+    for n in range(begin, end):
+        digits[2 * rows[n, BAND] + (0 if rows[n, column] <= cut else 1)] += 1
+    for n in range(2 * n_bands):
+        if 0 < digits[n] < many:
+            return False
+    return True
 
 
 @compiled

@@ -33,12 +33,16 @@ _SHARE = 16
 
 @dataclass(frozen=True)
 class Points:
-    """Rows on the grids, as `mondrian` takes them; `beyond` counts values off a grid by column."""
+    """Rows on the grids, as `mondrian` takes them; `beyond` counts values off a grid by column.
+
+    `people` is how many there are, `most` the most rows that one of them has on a side.
+    """
 
     rows: Ints
     target: Grid | None
     axes: tuple[Grid, ...]
     people: int
+    most: int
     beyond: dict[str, int]
 
     @property
@@ -79,7 +83,8 @@ def points(publication: Publication, columns: dict[str, Floats], people: Sequenc
     sides, known = _numbered(people)
     for side in range(AXES - SIDES):
         rows[:, SIDES + side] = sides[min(side, len(sides) - 1)]
-    return Points(rows, target, axes, known, {name: n for name, n in beyond.items() if n})
+    most = max(int(np.bincount(side, minlength=1).max()) for side in sides)
+    return Points(rows, target, axes, known, most, {name: n for name, n in beyond.items() if n})
 
 
 def _numbered(people: Sequence[Longs]) -> tuple[list[Longs], int]:
@@ -98,7 +103,10 @@ def _numbered(people: Sequence[Longs]) -> tuple[list[Longs], int]:
 
 def shortcomings(found: Points, publication: Publication) -> Iterator[str]:
     """Why no partition at all is good, a sentence each; nothing where there is one."""
+    rows_by_band = np.bincount(found.rows[:, BAND], minlength=len(found.bands))
     for band, (first, last) in enumerate(found.bands):
+        if rows_by_band[band] >= publication.k * found.most:
+            continue  # so nobody has more than 1/k of them, and there are k people
         inside = found.rows[found.rows[:, BAND] == band]
         where = _where(found.target, int(first), int(last), len(found.bands))
         sides: dict[str, list[str]] = {}
@@ -158,8 +166,9 @@ class _Work:
         self._sizes: Longs = np.array([grid.size for grid in found.axes], np.int64)
         self._small = len(found.rows) // (_SHARE * cores)
         self._rooms: SimpleQueue[Room] = SimpleQueue()
+        size = (len(found.rows), found.people, len(found.bands), axes, found.most)
         for _ in range(cores):  # memory is taken only as far as it is used
-            self._rooms.put(new_room(len(found.rows), found.people, len(found.bands), axes))
+            self._rooms.put(new_room(*size))
 
     def submit(self, node: Longs) -> Future[tuple[Found, Longs]]:
         """Begin to cut a box; gives the boxes that are done, and those that are left."""
