@@ -10,6 +10,7 @@ from stedi.contracts import Contract
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import DeclarationError
+from stedi.portable import disagreements
 from stedi.privacy.proof import Proof
 from stedi.transforms import Transform, tables_read
 
@@ -56,7 +57,9 @@ def _transform_problems(
     transform: Transform, declarations: Declarations, engine: Engine
 ) -> Iterator[str]:
     contract = declarations.contracts[transform.table]
-    given = _types(engine, declarations.select(transform.table), transform.place)
+    select = declarations.select(transform.table)
+    yield from _portability_problems(select, transform.place)
+    given = _types(engine, select, transform.place)
     wanted = {column.name: column for column in contract.selected_columns}
     for name in wanted.keys() - given.keys():
         yield f"{transform.place}: gives no column {name}, which {contract.place} has"
@@ -74,6 +77,10 @@ def _transform_problems(
     _types(engine, exp.select("COUNT(*)").from_(transform.source.copy()), transform.place)
 
 
+def _portability_problems(query: exp.Query, place: str) -> Iterator[str]:
+    return (f"{place}: {problem}" for problem in disagreements(query))
+
+
 def _types(engine: Engine, query: exp.Query, place: str) -> Mapping[str, str]:
     try:
         return engine.types(query)
@@ -86,6 +93,7 @@ def _rule_problems(contract: Contract, declarations: Declarations, engine: Engin
     for rule in contract.rules:
         place = f"{contract.place}, rule {rule.name}"
         query = declarations.rule(contract.name, rule)
+        yield from _portability_problems(query, place)
         read = {table.name for table in tables_read(query)}
         if contract.zone == "landing" and read != {contract.name}:
             yield f"{place}: a landing table's rule reads that table alone"

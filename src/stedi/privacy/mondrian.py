@@ -37,8 +37,8 @@ class Room(NamedTuple):
     """Memory that a thread works in.
 
     `counts` are rows by half, side, band and person; `sums`, by half, side and band, how many rows,
-    people, and rows of one person at most. `keys`, `others` and `good` have a place a row. `most` is
-    the most rows that one person has on a side, in all.
+    people, and rows of one person at most. `keys`, `others` and `good` have a place a row. `most`
+    is the most rows that one person has on a side, in all.
     """
 
     counts: Ints
@@ -297,10 +297,10 @@ def _are_many(
         digits[n] = 0
     for n in range(begin, end):
         digits[2 * rows[n, BAND] + (0 if rows[n, column] <= cut else 1)] += 1
+    few = 0
     for n in range(2 * n_bands):
-        if 0 < digits[n] < many:
-            return False
-    return True
+        few += 0 < digits[n] < many
+    return few == 0
 
 
 @compiled
