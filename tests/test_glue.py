@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from stedi import Lakehouse
+from stedi import Lakehouse, UsageError
 from stedi.cli.glue import job
 from stedi.engines.spark.java import java_home
 from stedi.simulate import simulate
@@ -32,7 +32,9 @@ OF_GLUE = [
 ]  # fmt: skip
 
 
-def submit(script: str, root: Path, *options: str) -> subprocess.CompletedProcess[str]:
+def submit(
+    script: str, root: Path, *options: str, master: str = "local[2]"
+) -> subprocess.CompletedProcess[str]:
     import pyspark
 
     environment = {k: v for k, v in os.environ.items() if k != "PYSPARK_SUBMIT_ARGS"}
@@ -43,7 +45,7 @@ def submit(script: str, root: Path, *options: str) -> subprocess.CompletedProces
         "SPARK_LOCAL_IP": "127.0.0.1",
     }
     spark_submit = Path(pyspark.__file__).parent / "bin" / "spark-submit"
-    command = [str(spark_submit), "--master", "local[2]", str(JOBS / f"{script}.py"), *OF_GLUE]
+    command = [str(spark_submit), "--master", master, str(JOBS / f"{script}.py"), *OF_GLUE]
     return subprocess.run(
         [*command, "--root", str(root), *options],
         capture_output=True, text=True, env=environment, timeout=300, check=False,
@@ -99,6 +101,25 @@ def test_a_job_whose_input_is_not_there_yet_says_so(
     assert built == {
         "customer_landing", "customer_trusted", "accelerometer_landing", "accelerometer_trusted"
     }  # fmt: skip
+
+
+def test_a_job_whose_input_is_not_there_says_so_before_spark_is_looked_for(
+    small_lakehouse: Lakehouse,
+) -> None:
+    with pytest.raises(UsageError, match="on Glue the job that builds it"):
+        small_lakehouse.run(
+            engine="spark", master="spark://127.0.0.1:1", only=["accelerometer_trusted"]
+        )
+    assert not (small_lakehouse.root / "accelerometer" / "typed").exists()
+
+
+def test_spark_submit_to_a_master_that_is_not_there_is_told_in_a_line(
+    small_lakehouse: Lakehouse,
+) -> None:
+    done = submit("customer_landing_to_trusted", small_lakehouse.root, master="spark://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "stedi: --master spark://127.0.0.1:1: nobody answers there" in done.stdout + done.stderr
+    assert "\tat " not in done.stderr
 
 
 def test_a_misspelt_option_of_ours_is_not_taken_for_one_of_glues(

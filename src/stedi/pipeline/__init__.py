@@ -18,7 +18,13 @@ from stedi.errors import NotAnonymous, StorageError
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.pipeline.history import remove_expired
 from stedi.pipeline.options import Built, Left, Options, Progress
-from stedi.pipeline.plan import Planned, plan_derived, plan_landing, planned_reading
+from stedi.pipeline.plan import (
+    Planned,
+    plan_derived,
+    plan_landing,
+    planned_reading,
+    refuse_missing,
+)
 from stedi.storage.lock import RunLock
 from stedi.storage.sweep import start_anew, sweep
 from stedi.storage.warehouse import Warehouse
@@ -75,6 +81,7 @@ def run(
     begun = time.monotonic()
     with _failing_plainly(warehouse.root), RunLock(warehouse.root, options.wait) as lock:
         _refuse_unusable(warehouse, declarations, options)
+        refuse_missing(warehouse, declarations, options.only or ())
         before = warehouse.profile
         swept = sweep(warehouse, declarations.locations) if lock.last_run_died else 0
         landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
@@ -100,6 +107,7 @@ def run(
 
 def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
     """What a run would do, table by table; nothing is written."""
+    refuse_missing(warehouse, declarations, options.only or ())
     landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
     return [
         *(planned_reading(reading, warehouse) for reading in landing.readings),

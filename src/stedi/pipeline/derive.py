@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from stedi import parquet
 from stedi.contracts import Contract
-from stedi.errors import PairingTooLarge, RuleBroken, UsageError
+from stedi.errors import PairingTooLarge, RuleBroken
 from stedi.keyed import Keyed, keyed
 from stedi.landing.parse import Target
 from stedi.pipeline.history import withdrawals
@@ -75,16 +75,12 @@ class Derivation:
         self.engine = work.engine
 
     def bring_up_to_date(self) -> None:
-        """Rebuild each derived table that is asked for and whose inputs or declarations changed.
-
-        Raises `UsageError` where a table that one of them reads was never built.
-        """
+        """Rebuild each derived table that is asked for and whose inputs or declarations changed."""
         versions = {name: self.warehouse.version(name) for name in self.declarations.schemas}
         only = self.work.options.only
         for table, transform in self.declarations.transforms.items():
             if only is not None and table not in only:
                 continue
-            self._refuse_missing(transform, versions)
             inputs = {
                 name: version.content
                 for name in sorted(self.declarations.read_by(transform.table))
@@ -102,15 +98,6 @@ class Derivation:
                 by_key = self._maintenance(transform, versions) if changed else None
                 step = _Step(transform, inputs, reason or changed or "", version, by_key)
                 versions[table] = self._build(step)
-
-    def _refuse_missing(self, transform: Transform, versions: Mapping[str, Version | None]) -> None:
-        read = self.declarations.read_by(transform.table)
-        for name in sorted(read & self.declarations.transforms.keys()):
-            if versions[name] is None:
-                raise UsageError(
-                    f"{transform.table} reads {name}, which isn't there yet; build that first: "
-                    f"stedi run --only {name}"
-                )
 
     def _declare(self, table: str, version: Version | None) -> None:
         files = [str(file.path) for file in version.files] if version else []

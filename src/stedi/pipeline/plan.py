@@ -8,7 +8,7 @@ from typing import Any
 
 from stedi.contracts import Contract
 from stedi.declared import Declarations
-from stedi.errors import StorageError
+from stedi.errors import StorageError, UsageError
 from stedi.keyed import keyed
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
@@ -92,6 +92,19 @@ def plan_landing(
         if only is None or contract.name in wanted:
             _plan_source(plan, contract, warehouse, declarations, options, fingerprinter)
     return plan
+
+
+def refuse_missing(warehouse: Warehouse, declarations: Declarations, only: Iterable[str]) -> None:
+    """Raise `UsageError` where a table that one of these reads is not there, nor built with it."""
+    only = set(only)
+    for table in (name for name in declarations.transforms if name in only):
+        read = declarations.read_by(table) & declarations.transforms.keys()
+        for name in sorted(read - only):
+            if warehouse.version(name) is None:
+                raise UsageError(
+                    f"{table} reads {name}, which isn't there yet; build that first: "
+                    f"stedi run --only {name}, or on Glue the job that builds it"
+                )
 
 
 def why_anew(

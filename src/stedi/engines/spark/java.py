@@ -36,7 +36,7 @@ def java_home(spark_version: str) -> Path:
         version = _version(home)
         if version in wanted:
             return home if _has_all_modules(home) else _shim(home)
-        found.append(f"{version} in {home}")
+        found.append(f"{version} in {home}" if version else f"no Java in {home}")
     versions = " or ".join(map(str, wanted))
     raise Unavailable(
         f"Spark {spark_version} runs on Java {versions}; there is "

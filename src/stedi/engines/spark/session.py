@@ -63,6 +63,11 @@ def join_or_start(master: str | None) -> tuple[SparkSession, bool]:
         builder = builder.master(master).appName("stedi")
         for key, value in _startup(master).items():
             builder = builder.config(key, value)
+    elif is_ours:
+        from pyspark import SparkConf
+
+        SparkContext._ensure_initialized()  # so that SparkConf knows
+        _refuse_unreachable(SparkConf().get("spark.master", LOCAL) or LOCAL)
     with _quiet():
         try:
             session = builder.getOrCreate().newSession()
