@@ -1,8 +1,10 @@
-"""Races a cold `stedi run` against DuckDB by hand, whole processes, in turn.
+"""Races a cold `stedi run` against the same tables by hand, whole processes, in turn.
 
-    python bench/race.py [--customers N] [--rounds N]
+    python bench/race.py [--customers N] [--rounds N] [--runners NAME,…] [--people] [--record]
 
-Prints medians, and the ratio round by round: machines drift, and a ratio within one round doesn't.
+Every round runs each once: machines drift, and a ratio within one round doesn't. `apart` is stedi's
+time without what makes the published table anonymous, which nobody else does. `--record` keeps the
+figures in bench/results.json, `--check` fails where ratios are more than 15 % worse than those.
 """
 
 from __future__ import annotations
@@ -10,80 +12,129 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import platform
 import shutil
 import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from stedi import Lakehouse
 
 BENCH = Path(__file__).parent
+RESULTS = BENCH / "results.json"
+OURS = "stedi"
+RUNNERS = (OURS, "duckdb", "polars", "spark", "floor")
+MOST_LOSS = 1.15
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One process: wall and CPU seconds, peak resident memory in bytes.
+    """One process: wall and CPU seconds, peak resident memory and what it wrote, in bytes.
 
     `apart` is the wall time without what it took to make the published table anonymous.
     """
 
     wall: float
+    apart: float
     cpu: float
     peak: int
-    apart: float
+    written: int
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Medians of ours and a peer's, and of the ratios of each round."""
+
+    ours: float
+    peer: float
+    ratio: float
+
+
+Rounds = list[dict[str, Measured]]
+Table = dict[str, dict[str, Ratio]]
 
 
 def main() -> None:
+    """Race, print, and keep or check the figures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=5)
-    arguments = parser.parse_args()
-    data = BENCH / "data" / f"{arguments.customers}"
+    parser.add_argument("--runners", default=",".join(RUNNERS))
+    parser.add_argument("--people", action="store_true", help="people who walk, as published data")
+    parser.add_argument("--record", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    given = parser.parse_args()
+    case = f"{given.customers}{'-people' if given.people else ''}"
+    data = BENCH / "data" / case
     if not data.exists():
-        print(f"simulating {arguments.customers:,} customers into {data}", flush=True)
-        Lakehouse.simulate(data / "landing", customers=arguments.customers)
+        print(f"simulating {case} into {data}", flush=True)
+        Lakehouse.simulate(data / "landing", customers=given.customers, people=given.people)
     size = sum(path.stat().st_size for path in (data / "landing").rglob("*") if path.is_file())
-    print(f"{size / 1e9:.2f} GB of JSON, {os.cpu_count()} cores, {arguments.rounds} rounds")
-
-    rounds = []
-    for number in range(arguments.rounds + 1):
-        ours, peer = _ours(data), _peer(data)
-        if number:  # the first warms the page cache
-            rounds.append((ours, peer))
-            print(f"  stedi {ours.wall:.2f} s, peer {peer.wall:.2f} s", flush=True)
-    print(f"{'':12}{'stedi run':>12}{'by hand':>12}{'ratio':>8}")
-    print("apart: wall time without making the published table anonymous, which the peer does not")
-    figures = (("wall", "s", 1.0), ("apart", "s", 1.0), ("cpu", "s", 1.0), ("peak", "MB", 1e6))
-    for name, unit, scale in figures:
-        left = [getattr(ours, name) / scale for ours, _ in rounds]
-        right = [getattr(peer, name) / scale for _, peer in rounds]
-        ratio = statistics.median(a / b for a, b in zip(left, right, strict=True))
-        a, b = statistics.median(left), statistics.median(right)
-        print(f"{f'{name}, {unit}':12}{a:12.2f}{b:12.2f}{ratio:8.2f}")
+    print(f"{size / 1e9:.2f} GB of JSON, {os.cpu_count()} cores, {given.rounds} rounds")
+    rounds = race(data, given.rounds, [OURS, *(set(given.runners.split(",")) - {OURS})])
+    table = compare(rounds)
+    show(table)
+    if given.record:
+        _record(case, table)
+    if given.check:
+        _check(case, table)
 
 
-def _ours(data: Path) -> Measured:
-    root = data / "root"
-    shutil.rmtree(root, ignore_errors=True)
-    root.mkdir()
-    for source in (data / "landing").iterdir():  # hard links: a landing zone without a copy
-        if source.is_dir():
-            shutil.copytree(source, root / source.name, copy_function=os.link)
-    stedi = Path(sys.executable).with_name("stedi")
-    return _measure([str(stedi), "run", "--root", str(root), "--json"])
+def race(data: Path, rounds: int, runners: Sequence[str]) -> Rounds:
+    """Run everybody so many times in turn, after a round that warms the page cache."""
+    found: Rounds = []
+    for number in range(rounds + 1):
+        measured = {runner: _run(runner, data) for runner in runners}
+        if number:
+            found.append(measured)
+            walls = ", ".join(f"{name} {one.wall:.2f} s" for name, one in measured.items())
+            print(f"  {walls}", flush=True)
+    return found
 
 
-def _peer(data: Path) -> Measured:
-    output = data / "peer"
+def compare(rounds: Rounds) -> Table:
+    """Each figure against each peer's. What is apart is held against the peer's whole time."""
+    table: Table = {}
+    for peer in rounds[0].keys() - {OURS}:
+        table[peer] = {}
+        for name in ("wall", "apart", "cpu", "peak", "written"):
+            left = [float(getattr(one[OURS], name)) for one in rounds]
+            right = [float(getattr(one[peer], name)) for one in rounds]
+            ratios = [a / b if b else float("nan") for a, b in zip(left, right, strict=True)]
+            medians = map(statistics.median, (left, right, ratios))
+            table[peer][name] = Ratio(*medians)
+    return dict(sorted(table.items(), key=lambda one: RUNNERS.index(one[0])))
+
+
+def show(table: Table) -> None:
+    """Print the figures for people."""
+    units = {"wall": ("s", 1.0), "apart": ("s", 1.0), "cpu": ("s", 1.0)}
+    for peer, figures in table.items():
+        print(f"\n{'':14}{'stedi run':>12}{peer:>12}{'ratio':>8}")
+        for name, one in figures.items():
+            unit, scale = units.get(name, ("MB", 1e6))
+            values = f"{one.ours / scale:12.2f}{one.peer / scale:12.2f}{one.ratio:8.2f}"
+            print(f"{f'{name}, {unit}':14}{values}")
+
+
+def _run(runner: str, data: Path) -> Measured:
+    landing, output = data / "landing", data / f"root-{runner}"
     shutil.rmtree(output, ignore_errors=True)
-    script = BENCH / "peer_duckdb.py"
-    return _measure([sys.executable, str(script), str(data / "landing"), str(output)])
-
-
-def _measure(command: list[str]) -> Measured:
+    if runner == OURS:
+        output.mkdir()
+        for source in landing.iterdir():  # hard links: a landing zone without a copy
+            if source.is_dir():
+                shutil.copytree(source, output / source.name, copy_function=os.link)
+        stedi = Path(sys.executable).with_name("stedi")
+        command = [str(stedi), "run", "--root", str(output), "--json"]
+    else:
+        script = BENCH / ("floor_duckdb.py" if runner == "floor" else f"peer_{runner}.py")
+        command = [sys.executable, str(script), str(landing), str(output)]
     begin = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -93,10 +144,43 @@ def _measure(command: list[str]) -> Measured:
     process.returncode = os.waitstatus_to_exitcode(exit_status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    anonymous = 0.0
+    if runner == OURS:
+        anonymous = sum(table["publication_seconds"] for table in json.loads(told)["built"])
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    built = json.loads(told)["built"] if told else []
-    anonymous = sum(table["publication_seconds"] for table in built)
-    return Measured(wall, usage.ru_utime + usage.ru_stime, peak, wall - anonymous)
+    files = [path for path in output.rglob("*") if path.is_file() and path.stat().st_nlink == 1]
+    written = sum(path.stat().st_size for path in files)
+    shutil.rmtree(output, ignore_errors=True)
+    return Measured(wall, wall - anonymous, usage.ru_utime + usage.ru_stime, peak, written)
+
+
+def _record(case: str, table: Table) -> None:
+    known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known[case] = {
+        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "versions": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("duckdb", "polars", "pyspark", "pyarrow")},
+        },
+        "ratios": {
+            peer: {name: asdict(one) for name, one in figures.items()}
+            for peer, figures in table.items()
+        },
+    }
+    RESULTS.write_text(json.dumps(known, indent=1) + "\n")
+
+
+def _check(case: str, table: Table) -> None:
+    known = json.loads(RESULTS.read_text())[case]["ratios"]
+    worse = [
+        f"{name} to {peer}: {one.ratio:.2f}, and it was {known[peer][name]['ratio']:.2f}"
+        for peer, figures in table.items()
+        for name, one in figures.items()
+        if one.ratio > MOST_LOSS * known.get(peer, {}).get(name, {}).get("ratio", float("inf"))
+    ]
+    if worse:
+        raise SystemExit("worse by more than 15 %:\n" + "\n".join(worse))
+    print("\nno ratio is more than 15 % worse than the recorded one")
 
 
 if __name__ == "__main__":

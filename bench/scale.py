@@ -2,8 +2,9 @@
 
     python bench/scale.py [--most N] [--engine duckdb|spark] [--only-largest]
 
-Prints a table for people, and writes bench/data/scale.json. A stage of Spark's is told by its event
-log; what a table's stages moved is summed.
+Prints a table for people, and writes bench/data/scale.json. A table's stage is from the commit of
+the one before to its own; the landing tables, which are read side by side, share one. What Spark's
+tasks did for a table is told by its event log.
 """
 
 from __future__ import annotations
@@ -108,15 +109,27 @@ def measure(engine: str, customers: int, landing: Path) -> Measured:
             engine, customers, size, seconds, watch.cpu, watch.peak, *watch.moved, built
         )
         result.moved = moved(Path(events))
+    stages = watch.stages(_commits(root))
     for name, table in Lakehouse(root).status().tables.items():
+        built[name] |= stages[name]
         folder = Path(table.location.removeprefix("file://")) / "data"
         built[name]["bytes"] = sum(p.stat().st_size for p in folder.rglob("*.parquet"))
     shutil.rmtree(root)
     return result
 
 
+def _commits(root: Path) -> dict[str, int]:
+    """When each table was committed, epoch ms; the landing tables when the last of them was."""
+    lakehouse = Lakehouse(root)
+    zones = {name: table.zone for name, table in lakehouse.status().tables.items()}
+    versions = {name: lakehouse._warehouse().version(name) for name in zones}
+    when = {name: version.committed for name, version in versions.items() if version}
+    landed = max(at for name, at in when.items() if zones[name] == "landing")
+    return {name: landed if zones[name] == "landing" else at for name, at in when.items()}
+
+
 class Watch:
-    """Memory, CPU time and bytes of a process and all below it, looked at five times a second.
+    """Memory, CPU time and bytes of a process and all below it, looked at ten times a second.
 
     `peak` is in bytes, pages that several share counted once (PSS); `cpu` in seconds; `moved` are
     bytes read and written, of files, pipes and sockets together.
@@ -124,6 +137,7 @@ class Watch:
 
     def __init__(self, process: int) -> None:
         self.peak = 0
+        self._samples: list[tuple[int, int, int, int]] = []
         self._process, self._is_over = process, threading.Event()
         self._cpu: dict[int, float] = {}
         self._io: dict[int, tuple[int, int]] = {}
@@ -140,17 +154,33 @@ class Watch:
         """Bytes read and written, of processes that have ended too."""
         return sum(r for r, _ in self._io.values()), sum(w for _, w in self._io.values())
 
+    def stages(self, ends: dict[str, int]) -> dict[str, dict[str, int]]:
+        """By table: peak memory, and bytes read and written, from the end before to its own."""
+        found = {}
+        for name, end in ends.items():
+            begin = max((other for other in ends.values() if other < end), default=0)
+            before = [one for one in self._samples if one[0] <= begin] or [(0, 0, 0, 0)]
+            inside = [one for one in self._samples if begin < one[0] <= end] or before[-1:]
+            found[name] = {
+                "peak_bytes": max(one[1] for one in inside),
+                "read_bytes": inside[-1][2] - before[-1][2],
+                "written_bytes": inside[-1][3] - before[-1][3],
+            }
+        return found
+
     def stop(self) -> None:
         """Look no more."""
         self._is_over.set()
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._is_over.wait(0.2):
+        while not self._is_over.wait(0.1):
             tree = _tree(self._process)
             self._cpu |= {one: seconds for one in tree if (seconds := _cpu(one))}
             self._io |= {one: io for one in tree if any(io := _io(one))}
-            self.peak = max(self.peak, sum(map(_pss, tree)))
+            memory = sum(map(_pss, tree))
+            self.peak = max(self.peak, memory)
+            self._samples.append((int(time.time() * 1000), memory, *self.moved))
 
 
 def _tree(process: int) -> list[int]:
@@ -227,9 +257,12 @@ def show(result: Measured) -> None:
         f"{result.peak_bytes / 1e9:.2f} GB of memory, {result.read_bytes / 1e9:.2f} GB read, "
         f"{result.written_bytes / 1e9:.2f} GB written"
     )
-    print(f"  {'table':28}{'rows':>12}{'seconds':>9}{'MB':>9}")
+    heads = ("seconds", "MB", "memory", "read", "written")
+    print(f"  {'table':28}{'rows':>12}" + "".join(f"{head:>9}" for head in heads))
     for name, table in result.tables.items():
-        print(f"  {name:28}{table['rows']:12,}{table['seconds']:9.2f}{table['bytes'] / 1e6:9.1f}")
+        print(f"  {name:28}{table['rows']:12,}{table['seconds']:9.2f}{table['bytes'] / 1e6:9.1f}"
+              f"{table['peak_bytes'] / 1e6:9.0f}{table['read_bytes'] / 1e6:9.0f}"
+              f"{table['written_bytes'] / 1e6:9.0f}")  # fmt: skip
     if result.moved:
         print(f"  {'work on':28}{'tasks':>7}{'task s':>9}{'read MB':>9}{'shuffled':>9}"
               f"{'written':>9}{'spilled':>9}")  # fmt: skip
