@@ -42,7 +42,7 @@ def bring_up_to_date(
     engine = make_engine(scratch)
     pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
     try:
-        proof = check(declarations, engine)
+        proof = check(declarations, engine, for_a_run=True)
         work = Work(warehouse, declarations, engine, options, progress)
         landing = Landing(work, plan, pool)
         try:
