@@ -29,6 +29,7 @@ BENCH = Path(__file__).parent
 RESULTS = BENCH / "results.json"
 OURS = "stedi"
 RUNNERS = (OURS, "duckdb", "polars", "spark", "floor")
+FIGURES = ("wall", "apart", "cpu", "peak", "written")
 MOST_LOSS = 1.15
 
 
@@ -102,7 +103,9 @@ def compare(rounds: Rounds) -> Table:
     table: Table = {}
     for peer in rounds[0].keys() - {OURS}:
         table[peer] = {}
-        for name in ("wall", "apart", "cpu", "peak", "written"):
+        # Of Spark's memory and CPU time most is a JVM's, which nobody waits for.
+        names = ("wall", "apart", "written") if peer == "spark" else FIGURES
+        for name in names:
             left = [float(getattr(one[OURS], name)) for one in rounds]
             right = [float(getattr(one[peer], name)) for one in rounds]
             ratios = [a / b if b else float("nan") for a, b in zip(left, right, strict=True)]
@@ -135,8 +138,9 @@ def _run(runner: str, data: Path) -> Measured:
     else:
         script = BENCH / ("floor_duckdb.py" if runner == "floor" else f"peer_{runner}.py")
         command = [sys.executable, str(script), str(landing), str(output)]
+    quiet = subprocess.DEVNULL if runner == "spark" else None
     begin = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, text=True)
     assert process.stdout is not None
     told = process.stdout.read()
     _, exit_status, usage = os.wait4(process.pid, 0)
@@ -162,7 +166,8 @@ def _record(case: str, table: Table) -> None:
             "python": platform.python_version(),
             **{name: version(name) for name in ("duckdb", "polars", "pyspark", "pyarrow")},
         },
-        "ratios": {
+        "ratios": known.get(case, {}).get("ratios", {})
+        | {
             peer: {name: asdict(one) for name, one in figures.items()}
             for peer, figures in table.items()
         },

@@ -8,7 +8,8 @@ from pathlib import Path
 from stedi.declared import Declarations
 from stedi.privacy.openlineage import emit_declared, emit_run, is_configured, keep, lineage_file
 from stedi.privacy.proof import Proof
-from stedi.storage.warehouse import MACHINERY, to_uri
+from stedi.storage.uris import to_uri
+from stedi.storage.warehouse import MACHINERY
 
 
 def record_declared(root: Path, declarations: Declarations, proof: Proof) -> Path | None:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import urlparse
 
 from stedi.contracts import Column, ColumnType
 from stedi.errors import StorageError
@@ -27,6 +26,7 @@ from stedi.storage.schemas import (
     make_table,
     without_dead,
 )
+from stedi.storage.uris import local_path, to_uri
 
 if TYPE_CHECKING:
     from pyiceberg.catalog.sql import SqlCatalog
@@ -248,7 +248,7 @@ class Warehouse:
 
     def prepare(self) -> None:
         """Make the catalog if need be, and load what commits need, before there is any to make."""
-        import pyiceberg.io.fsspec  # noqa: F401 - what the catalog would load at the first commit
+        import stedi.storage.local_io  # noqa: F401 - the catalog would at the first commit
 
         if self._noted.get("root") is None:
             self._note("root", str(self.root))
@@ -396,7 +396,7 @@ class Warehouse:
             **{
                 "uri": f"sqlite:///{folder / _CATALOG}",
                 "warehouse": to_uri(self.root),
-                "py-io-impl": "pyiceberg.io.fsspec.FsspecFileIO",
+                "py-io-impl": "stedi.storage.local_io.LocalFileIO",
             },
         )
         with self._writing("the catalog"):
@@ -430,16 +430,6 @@ def damage(version: Version) -> str | None:
 def short_name(path: Path) -> str:
     """A data file's name below its table's data folder."""
     return f"{path.parent.name}/{path.name}"
-
-
-def to_uri(path: Path) -> str:
-    """The `file://` URI of a local path, spelled as Iceberg's libraries spell it."""
-    return f"file://{path.absolute()}"
-
-
-def local_path(uri: str) -> Path:
-    """The local path of a `file://` URI."""
-    return Path(urlparse(uri).path)
 
 
 def _version(table: str, loaded: Table, snapshot: Snapshot) -> Version:
