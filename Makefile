@@ -3,7 +3,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test test-all lint format bench generate lock clean
+.PHONY: help setup demo test test-all lint format bench bench-check generate lock clean
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,8 +32,11 @@ format: $(VENV)/.dev  ## let ruff write the format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.dev  ## race a cold run against DuckDB by hand
+bench: $(VENV)/.dev  ## race a cold run against the same by hand
 	$(BIN)/python bench/race.py
+
+bench-check: $(VENV)/.dev  ## before a release: fail where a recorded ratio has become 15 % worse
+	$(BIN)/python bench/race.py --runners duckdb,polars,floor --check
 
 generate: $(VENV)/.dev  ## write what is made from the declarations: sql/, docs/
 	$(BIN)/python docs/generate.py
