@@ -15,6 +15,7 @@ from pathlib import Path
 
 from stedi import Lakehouse
 from stedi.declared import packaged, read_declarations
+from stedi.files.disk import Disk
 from stedi.laid_open import lay_open
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.guessing import guesses
@@ -40,7 +41,7 @@ def main() -> None:
         lakehouse = Lakehouse(Path(folder) / "root")
         lakehouse.simulate(lakehouse.root, customers=given.customers, seed=given.seed, people=True)
         lakehouse.run()
-        opened = lay_open(Warehouse(lakehouse.root), declarations, TABLE)
+        opened = lay_open(Warehouse(Disk(lakehouse.root)), declarations, TABLE)
         raw, controls = opened.rows, opened.controls
     for people in PEOPLE:
         publication = replace(contract.publication, people_per_box=people)

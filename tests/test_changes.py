@@ -20,6 +20,7 @@ from stedi import Lakehouse
 from stedi.declared import read_declarations
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import QueryError, RuleBroken, StorageError
+from stedi.files.disk import Disk
 from stedi.keyed import keyed
 from stedi.parquet import Field
 from stedi.storage.warehouse import Warehouse
@@ -36,7 +37,7 @@ def how(lakehouse: Lakehouse) -> dict[str, str]:
 
 
 def files(lakehouse: Lakehouse, table: str) -> set[str]:
-    version = Warehouse(lakehouse.root).version(table)
+    version = Warehouse(Disk(lakehouse.root)).version(table)
     assert version is not None
     return {file.uri for file in version.files}
 
@@ -235,14 +236,14 @@ def test_snapshots_are_kept_for_the_declared_time(
     small_lakehouse_files = set((lakehouse.root / "accelerometer").rglob("*.avro"))
     land("accelerometer", [small.acceleration("ann", 3000, 0.9)] * 2, name="two.json")
     lakehouse.run(full=True)
-    assert len(Warehouse(lakehouse.root).history("accelerometer_trusted")) == 2
+    assert len(Warehouse(Disk(lakehouse.root)).history("accelerometer_trusted")) == 2
     now = time.time_ns()
     for days, kept in ((1, 2), (3, 1)):
         later = now + int(timedelta(days=days).total_seconds() * 1e9)
         monkeypatch.setattr("stedi.pipeline.history.time.time_ns", lambda later=later: later)
         lakehouse.run()
-        assert len(Warehouse(lakehouse.root).history("accelerometer_trusted")) == kept
-        assert len(Warehouse(lakehouse.root).history("accelerometer_landing")) == 2
+        assert len(Warehouse(Disk(lakehouse.root)).history("accelerometer_trusted")) == kept
+        assert len(Warehouse(Disk(lakehouse.root)).history("accelerometer_landing")) == 2
     assert not any(Path(uri.removeprefix("file://")).exists() for uri in first)
     gone = [path for path in small_lakehouse_files if "trusted" in path.parts and path.exists()]
     assert gone == []

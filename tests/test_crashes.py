@@ -16,6 +16,7 @@ import pytest
 
 from stedi import Lakehouse
 from stedi.errors import Locked
+from stedi.files.disk import Disk
 from stedi.storage.warehouse import Warehouse
 from tests import small
 from tests.conftest import Land, counts, rows
@@ -34,7 +35,7 @@ def killed_after(lakehouse: Lakehouse, seconds: float) -> None:
 
 def strays(lakehouse: Lakehouse) -> list[Path]:
     """Files below the tables' folders that no snapshot refers to."""
-    warehouse = Warehouse(lakehouse.root)
+    warehouse = Warehouse(Disk(lakehouse.root))
     found: list[Path] = []
     for name, table in lakehouse.status().tables.items():
         folder = Path(table.location.removeprefix("file://"))

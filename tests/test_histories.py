@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from stedi import Lakehouse
+from stedi.files.disk import Disk
 from stedi.lakehouse import EngineName
 from stedi.status import Status
 from stedi.storage.warehouse import Warehouse
@@ -191,7 +192,7 @@ def without_copies(status: Status) -> dict[str, Any]:
 
 
 def held(root: Path, table: str) -> Counter[Row]:
-    version = Warehouse(root).version(table)
+    version = Warehouse(Disk(root)).version(table)
     assert version is not None
     found: Counter[Row] = Counter()
     for file in version.files:
@@ -211,7 +212,7 @@ def published(root: Path) -> list[bytes]:
 
 def strays(root: Path) -> list[Path]:
     """Files below the tables' folders that no snapshot refers to."""
-    warehouse = Warehouse(root)
+    warehouse = Warehouse(Disk(root))
     referenced: set[Path] = set()
     tables = ["loads", "quarantine", "machine_learning_curated", "customer_trusted"]
     tables += ["customer_landing", "accelerometer_landing", "step_trainer_landing"]

@@ -12,6 +12,8 @@ import pytest
 
 import stedi.pipeline.plan as plan_module
 from stedi import Lakehouse, LandingError, Locked, PairingTooLarge, QueryError, RuleBroken
+from stedi.files import Files
+from stedi.files.disk import Disk
 from stedi.landing.files import LandingFile, list_files
 from tests import small
 from tests.conftest import Land, both_engines_at_length, counts, rows
@@ -297,10 +299,8 @@ def test_a_crowded_instant_is_not_multiplied_out(lakehouse: Lakehouse, land: Lan
 def test_a_run_on_a_root_that_is_being_worked_on_is_refused(
     small_lakehouse: Lakehouse,
 ) -> None:
-    from stedi.storage.lock import RunLock
-
     other = small_lakehouse.root / "_stedi" / "scratch" / "run-1"
-    with RunLock(small_lakehouse.root):
+    with Disk(small_lakehouse.root).lock():
         other.mkdir(parents=True)
         with pytest.raises(Locked, match="process"):
             small_lakehouse.run()
@@ -480,8 +480,8 @@ def test_a_file_that_changes_after_it_was_listed_is_refused(
     small_lakehouse.run()
     late = land("accelerometer", small.ACCELEROMETER * 100, name="late.json")
 
-    def list_before(root: Path, source: str) -> list[LandingFile]:
-        listed = list_files(root, source)
+    def list_before(files: Files, source: str) -> list[LandingFile]:
+        listed = list_files(files, source)
         if source == "accelerometer":
             late.write_bytes(late.read_bytes() + b"\n")
         return listed

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stedi import Lakehouse
+from stedi.files.disk import Disk
 from stedi.storage.warehouse import Warehouse
 from tests import small
 from tests.conftest import Land, counts
@@ -23,7 +24,7 @@ def done(small_lakehouse: Lakehouse) -> Lakehouse:
 
 
 def data_file(lakehouse: Lakehouse, table: str) -> Path:
-    version = Warehouse(lakehouse.root).version(table)
+    version = Warehouse(Disk(lakehouse.root)).version(table)
     assert version is not None
     [file] = version.files
     return file.path
@@ -92,7 +93,7 @@ def test_a_landing_file_that_is_gone(done: Lakehouse) -> None:
 
 @pytest.mark.parametrize("table", ["customer_trusted", "step_trainer_landing"])
 def test_rows_doubled_in_a_table_by_another_writer(done: Lakehouse, table: str) -> None:
-    warehouse = Warehouse(done.root)
+    warehouse = Warehouse(Disk(done.root))
     loaded = warehouse._load(table)
     assert loaded is not None
     loaded.append(pq.read_table(data_file(done, table)).cast(loaded.schema().as_arrow()))
@@ -120,9 +121,9 @@ def test_a_sum_of_a_source_that_does_not_hold(
     read = loads.read_loads
     monkeypatch.setattr(
         "stedi.status.read_loads",
-        lambda paths: [
+        lambda files, paths: [
             loads.Load(**{**load.__dict__, "records": load.records + (load.source == "customer")})
-            for load in read(paths)
+            for load in read(files, paths)
         ],
     )
     [problem] = done.status().problems
@@ -140,9 +141,9 @@ def test_status_works_before_the_first_table_exists(small_lakehouse: Lakehouse) 
 
 
 def test_a_run_at_work_is_noted_and_is_no_problem(done: Lakehouse) -> None:
-    from stedi.storage.lock import RunLock
+    from stedi.files.disk import Disk
 
-    with RunLock(done.root):
+    with Disk(done.root).lock():
         status = done.status()
     assert status.ok
     assert "running" in {note.code for note in status.notes}

@@ -18,13 +18,13 @@ from stedi.contracts import Contract, Publication
 from stedi.declared import Declarations
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import StorageError, UsageError
+from stedi.files.names import boxes_folder, scratch_folder
 from stedi.privacy.audit import Audit, audit, nothing_published
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.boxes import read_boxes
 from stedi.privacy.coding import BoxesOverlap, Coder
 from stedi.privacy.publication import Raw, raw_rows, read_published
 from stedi.privacy.search import points
-from stedi.storage.sweep import boxes_folder, scratch_folder
 from stedi.storage.warehouse import Version, Warehouse
 from stedi.transforms import tables_read
 
@@ -49,7 +49,9 @@ class LaidOpen:
     @property
     def path(self) -> Path:
         """The published file."""
-        return self.version.files[0].path
+        path = self.version.files[0].path
+        self.warehouse.files.fetch([path])
+        return path
 
     @property
     def boxes_path(self) -> Path:
@@ -71,12 +73,14 @@ class LaidOpen:
         """What an audit looks at; raises `StorageError` where the boxes can't be read."""
         raw = self.rows
         names = [one.column for one in self.publication.coarsened]
+        files = self.warehouse.files
         try:
+            files.fetch([self.boxes_path])
             boxes = read_boxes(self.boxes_path, names)
         except (OSError, KeyError):
             raise StorageError(
-                f"{self.boxes_path}: the table of boxes can't be read; `stedi run --full` makes it "
-                "anew"
+                f"{files.name(self.boxes_path)}: the table of boxes can't be read; "
+                "`stedi run --full` makes it anew"
             ) from None
         on_grid = points(self.publication, raw.columns, raw.people)
         try:
@@ -101,15 +105,21 @@ class LaidOpen:
             self.contract.name,
             self.evidence,
             [file.path for file in self.version.files],
-            self.warehouse.root / self.contract.location,
+            self._lying(),
             self.warehouse.alive(self.contract.name),
             self.version.notes.get("difference"),
         )
 
+    def _lying(self) -> list[Path]:
+        """Whatever lies in its folder."""
+        folder = self.warehouse.root / self.contract.location
+        self.warehouse.files.fetch([file.path for file in self.version.files])
+        return [path for path, _ in self.warehouse.files.below(folder)]
+
     def fetch(self, queries: Sequence[exp.Query]) -> list[pa.Table]:
         """What queries over the lakehouse's tables give."""
         scratch = scratch_folder(self.warehouse.root) / f"audit-{os.getpid()}"
-        engine = DuckDBEngine(scratch)
+        engine = DuckDBEngine(scratch, self.warehouse.files)
         try:
             for name in {read.name for query in queries for read in tables_read(query)}:
                 version = self.warehouse.version(name)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from stedi.errors import UsageError
+from stedi.files.disk import Disk
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from stedi.declared import Declarations
     from stedi.engines import Engine
+    from stedi.files import Files
+    from stedi.files.s3 import S3
     from stedi.landing.ingest import Ingested
     from stedi.pipeline import Options, Planned, RunReport
     from stedi.privacy.audit import Audit
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
 
 EngineName = Literal["duckdb", "spark"]
 DEFAULT_ROOT = "lakehouse"
+DEFAULT_DATABASE = "stedi"
 DEMO_CUSTOMERS = 956
 _ODD = re.compile(r"[#?\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 """What URIs, in which Iceberg's metadata names files, would take for something else."""
@@ -81,23 +86,22 @@ class Lakehouse:
     """A lakehouse at one root.
 
     Args:
-        root: The folder that holds, or will hold, landing zone and tables.
+        root: The folder that holds, or will hold, landing zone and tables, or `s3://bucket/prefix`.
         declarations: A folder with `contracts/` and `transforms/`; those of STEDI by default.
+        database: For a root on S3, the database of Glue's Data Catalog that knows its tables.
 
     """
 
     def __init__(
-        self, root: str | Path = DEFAULT_ROOT, *, declarations: str | Path | None = None
+        self,
+        root: str | Path = DEFAULT_ROOT,
+        *,
+        declarations: str | Path | None = None,
+        database: str = DEFAULT_DATABASE,
     ) -> None:
-        text = str(root)
-        if "://" in text or _ODD.search(text):
-            raise UsageError(
-                f"--root {text!a}: a local folder, without #, ?, control characters or %41 and the "
-                "like in its path"
-            )
-        self.root = Path(root).absolute()
-        if self.root.exists() and not self.root.is_dir():
-            raise UsageError(f"--root {text}: not a folder")
+        self._files = _files(str(root))
+        self.root = self._files.root
+        self._database = database
         self._declarations = Path(declarations) if declarations is not None else None
         if self._declarations is not None and not self._declarations.is_dir():
             what = "not a folder" if self._declarations.exists() else "no such folder"
@@ -107,9 +111,13 @@ class Lakehouse:
         self, *, seed: int = 0, progress: Callable[[str], None] | None = None
     ) -> tuple[Simulated | None, RunReport]:
         """Simulate a landing zone of 956 customers, unless one is there, and run everything."""
+        from stedi.landing.files import list_files
+
         simulated = None
-        if not (self.root / "customer" / "landing").exists():
-            simulated = self.simulate(self.root, customers=DEMO_CUSTOMERS, seed=seed)
+        if not list_files(self._files, "customer"):
+            with tempfile.TemporaryDirectory(prefix="stedi-demo-") as folder:
+                simulated = self.simulate(folder, customers=DEMO_CUSTOMERS, seed=seed)
+                self.ingest(folder)
         return simulated, self.run(progress=progress)
 
     @staticmethod
@@ -148,9 +156,10 @@ class Lakehouse:
         from stedi.landing.ingest import ingest_files, ingest_folder
 
         sources = [str(contract.source) for contract in self._declared().landing]
+        folder = Path(path)
         if source is None:
-            return ingest_folder(self.root, Path(path), sources)
-        return ingest_files(self.root, Path(path), source, sources)
+            return ingest_folder(self._files, folder, sources)
+        return ingest_files(self._files, folder, source, sources)
 
     def ingest_starter(self) -> Ingested:
         """Fetch the public starter data with git and copy it into the landing zone.
@@ -299,8 +308,8 @@ class Lakehouse:
         With `as_of`, over the tables as they were then, as far as their snapshots are kept.
         """
         from stedi.contracts import Column
+        from stedi.files.names import scratch_folder
         from stedi.querying import query
-        from stedi.storage.sweep import scratch_folder
 
         self._refuse_nothing()
         warehouse, declarations = self._warehouse(), self._declared()
@@ -321,7 +330,7 @@ class Lakehouse:
             if version
         }
         scratch = scratch_folder(self.root) / f"query-{os.getpid()}"
-        return query(sql, schemas, files, scratch, as_of)
+        return query(sql, schemas, files, scratch, as_of, self._files.fetch)
 
     def check(self, *, profile: str | None = None) -> Checked:
         """Check contracts and transforms without touching data.
@@ -343,7 +352,7 @@ class Lakehouse:
                 proof = check(declarations, engine)
             finally:
                 engine.close()
-        events = record_declared(self.root, declarations, proof)
+        events = record_declared(self._files, declarations, proof)
         tables = [*(contract.name for contract in declarations.landing), *declarations.transforms]
         return Checked(tuple(tables), events, declarations, proof)
 
@@ -426,17 +435,14 @@ class Lakehouse:
 
     def _run(
         self,
-        make_engine: Callable[[Path], Engine],
+        make_engine: Callable[[Path, Files], Engine],
         profile: str | None,
         progress: Callable[[str], None] | None,
         **options: Any,
     ) -> RunReport:
         from stedi import pipeline
 
-        if not self.root.is_dir():
-            raise UsageError(
-                f"{self.root}: no such folder; begin with `stedi ingest` or `stedi demo`"
-            )
+        self._refuse_nothing()
         declarations = self._declared(profile)
         return pipeline.run(
             self._warehouse(),
@@ -462,7 +468,7 @@ class Lakehouse:
         return options
 
     def _refuse_nothing(self) -> None:
-        if not self.root.is_dir():
+        if self._files.is_local and not self.root.is_dir():
             raise UsageError(
                 f"{self.root}: no lakehouse here; begin with `stedi ingest` or `stedi demo`"
             )
@@ -470,7 +476,11 @@ class Lakehouse:
     def _warehouse(self) -> Warehouse:
         from stedi.storage.warehouse import Warehouse
 
-        return Warehouse(self.root)
+        if isinstance(self._files, Disk):
+            return Warehouse(self._files)
+        from stedi.storage.glue import GlueDataCatalog
+
+        return Warehouse(self._files, GlueDataCatalog(self._files, self._database))
 
     def _declared(self, profile: str | None = None) -> Declarations:
         from stedi.declared import packaged, read_declarations
@@ -485,24 +495,40 @@ class Lakehouse:
         return read_declarations(folder, profile)
 
 
-def _engine(name: EngineName, master: str | None) -> Callable[[Path], Engine]:
+def _files(root: str) -> Disk | S3:
+    if root.startswith("s3://"):
+        from stedi.files.s3 import S3
+
+        return S3.at(root)
+    if "://" in root or _ODD.search(root):
+        raise UsageError(
+            f"--root {root!a}: a local folder, without #, ?, control characters or %41 and the "
+            "like in its path, or s3://bucket/prefix"
+        )
+    folder = Path(root).absolute()
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"--root {root}: not a folder")
+    return Disk(folder)
+
+
+def _engine(name: EngineName, master: str | None) -> Callable[[Path, Files], Engine]:
     """Makes an engine that spills into a folder."""
     if name == "duckdb":
         if master is not None:
             raise UsageError("--master is Spark's; add --engine spark")
         return _make_duckdb
     if name == "spark":
-        return lambda scratch: _make_spark(scratch, master)
+        return lambda scratch, files: _make_spark(scratch, files, master)
     raise UsageError(f"--engine {name}: there are {', '.join(get_args(EngineName))}")
 
 
-def _make_duckdb(scratch: Path) -> Engine:
+def _make_duckdb(scratch: Path, files: Files) -> Engine:
     from stedi.engines.duckdb import DuckDBEngine
 
-    return DuckDBEngine(scratch)
+    return DuckDBEngine(scratch, files)
 
 
-def _make_spark(scratch: Path, master: str | None) -> Engine:
+def _make_spark(scratch: Path, files: Files, master: str | None) -> Engine:
     from stedi.engines.spark import SparkEngine
 
-    return SparkEngine(scratch, master)
+    return SparkEngine(scratch, master, files)

@@ -6,35 +6,50 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stedi.declared import Declarations
+from stedi.files import Files
+from stedi.files.names import MACHINERY
 from stedi.privacy.openlineage import emit_declared, emit_run, is_configured, keep, lineage_file
 from stedi.privacy.proof import Proof
-from stedi.storage.uris import to_uri
-from stedi.storage.warehouse import MACHINERY
 
 
-def record_declared(root: Path, declarations: Declarations, proof: Proof) -> Path | None:
+def record_declared(files: Files, declarations: Declarations, proof: Proof) -> Path | None:
     """Record the lineage of all transforms; gives the file, where it is one."""
     if is_configured():
         from openlineage.client import OpenLineageClient
 
         client = OpenLineageClient()
-        emit_declared(client, to_uri(root), declarations, proof)
+        emit_declared(client, files.uri(files.root), declarations, proof)
         client.close()
         return None
-    if not root.is_dir():
+    if files.is_local and not files.root.is_dir():
         return None
-    return keep(root / MACHINERY, to_uri(root), declarations, proof)
+    return _keep(files, declarations, proof)
 
 
-def prepare_to_record(root: Path, declarations: Declarations) -> None:
+def prepare_to_record(files: Files, declarations: Declarations) -> None:
     """Load what recording will need, a quarter of a second that can pass beside other work."""
-    if is_configured() or not lineage_file(root / MACHINERY, declarations).exists():
+    if is_configured() or not _is_kept(files, declarations):
         import openlineage.client  # noqa: F401
 
 
-def record_run(root: Path, declarations: Declarations, proof: Proof, built: Sequence[str]) -> None:
+def record_run(
+    files: Files, declarations: Declarations, proof: Proof, built: Sequence[str]
+) -> None:
     """Record that tables were built; into the file only the lineage of new declarations goes."""
     if is_configured():
-        emit_run(to_uri(root), declarations, proof, built)
-    elif not lineage_file(root / MACHINERY, declarations).exists():
-        keep(root / MACHINERY, to_uri(root), declarations, proof)
+        emit_run(files.uri(files.root), declarations, proof, built)
+    elif not _is_kept(files, declarations):
+        _keep(files, declarations, proof)
+
+
+def _is_kept(files: Files, declarations: Declarations) -> bool:
+    return files.stat(lineage_file(files.root / MACHINERY, declarations)) is not None
+
+
+def _keep(files: Files, declarations: Declarations, proof: Proof) -> Path:
+    folder = files.root / MACHINERY
+    path = keep(folder, files.uri(files.root), declarations, proof)
+    files.publish([path])
+    older = (one for one, _ in files.below(folder) if one.name.startswith(path.name.split("-")[0]))
+    files.remove([one for one in older if one != path and one.suffix == path.suffix])
+    return path

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -207,19 +208,19 @@ def literals(texts: Iterable[str]) -> str:
     return "[" + ", ".join(map(literal, texts)) + "]"
 
 
-def count_rows(path: Path) -> int:
+def count_rows(file: Path | RawIOBase) -> int:
     """The rows of a file, by its footer."""
-    return int(pq.read_metadata(path).num_rows)
+    return int(pq.read_metadata(file).num_rows)
 
 
-def count_nulls(path: Path, column: str) -> int:
+def count_nulls(file: Path | RawIOBase, column: str) -> int:
     """The blanks in a column of a file, by its footer, or by reading it where that doesn't say."""
-    metadata = pq.read_metadata(path)
+    metadata = pq.read_metadata(file)
     number = metadata.schema.names.index(column)
     nulls = 0
     for group in range(metadata.num_row_groups):
         statistics = metadata.row_group(group).column(number).statistics
         if statistics is None or not statistics.has_null_count:
-            return int(pq.read_table(path, columns=[column]).column(0).null_count)
+            return int(pq.read_table(file, columns=[column]).column(0).null_count)
         nulls += int(statistics.null_count)
     return nulls

@@ -136,6 +136,7 @@ def _rows(warehouse: Warehouse, wanted: Mapping[str, object]) -> ds.Dataset | No
     version = warehouse.version("quarantine")
     if version is None or not version.files:
         return None
+    warehouse.files.fetch([file.path for file in version.files])
     rows = ds.dataset([str(file.path) for file in version.files])
     for column, value in wanted.items():
         rows = rows.filter(pc.field(column) == value)

@@ -7,7 +7,7 @@ runs in a DuckDB that is locked to the data files of those tables.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -60,10 +60,11 @@ def query(
     files: Mapping[str, Sequence[Path]],
     scratch: Path,
     as_of: datetime | None = None,
+    fetch: Callable[[Sequence[Path]], None] | None = None,
 ) -> Result:
     """Run a SELECT in Athena's SQL over tables with these columns and data files.
 
-    `as_of` is when they were so, if that isn't now.
+    `as_of` is when they were so, if that isn't now; `fetch` has files here before they are read.
 
     Raises `QueryError` for anything else than one statement that reads declared tables.
     """
@@ -81,6 +82,8 @@ def query(
     try:
         for table in sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas)):
             columns = [(column.name, column.type) for column in schemas[table]]
+            if fetch:
+                fetch(files.get(table, ()))
             paths = [str(path) for path in files.get(table, ())]
             connection.execute(f"CREATE VIEW {identifier(table)} AS {parquet.scan(paths, columns)}")
         connection.execute(f"SET allowed_paths = {literals(allowed)}")

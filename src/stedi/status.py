@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
@@ -21,10 +22,11 @@ from stedi import parquet
 from stedi.contracts import Contract
 from stedi.declared import Declarations
 from stedi.errors import StorageError
-from stedi.landing.files import LandingFile, landing_folder, list_files
+from stedi.files import footer_source
+from stedi.files.names import landing_folder
+from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
-from stedi.storage.lock import RunLock
 from stedi.storage.warehouse import Version, Warehouse
 
 Freshness = Literal["fresh", "stale", "missing"]
@@ -92,14 +94,17 @@ def status(warehouse: Warehouse, declarations: Declarations, *, verify: bool = F
 class _Inspection:
     def __init__(self, warehouse: Warehouse, declarations: Declarations, verify: bool) -> None:
         self.warehouse, self.declarations, self.verify = warehouse, declarations, verify
-        self.is_running = RunLock(warehouse.root).is_held
+        self.files = warehouse.files
+        self.is_running = self.files.lock().is_held
         self.versions = {name: warehouse.version(name) for name in declarations.schemas}
         self.fingerprinter = Fingerprinter.of_user() if verify else None
         loads = self.versions["loads"]
         self.problems: list[str] = []
         self.loads: list[Load] = []
         with self._noting_damage():
-            self.loads = read_loads(file.path for file in loads.files) if loads else []
+            self.loads = (
+                read_loads(self.files, [file.path for file in loads.files]) if loads else []
+            )
         self.whys: dict[str, str] = {}
 
     def result(self) -> Status:
@@ -128,11 +133,11 @@ class _Inspection:
 
     def _file_problems(self, version: Version) -> Iterator[str]:
         noted: Mapping[str, str] = version.notes.get("files", {})
-        for file in version.files:
-            name = f"table {version.table}, file {file.path.name} in {file.path.parent}"
-            try:
-                size = file.path.stat().st_size
-            except OSError:
+        sizes = self.files.sizes([file.path for file in version.files])
+        for file, size in zip(version.files, sizes, strict=True):
+            folder = self.files.name(file.path.parent)
+            name = f"table {version.table}, file {file.path.name} in {folder}"
+            if size is None:
                 yield f"{name}: missing; `stedi run` makes it anew"
                 continue
             if size != file.size:
@@ -141,7 +146,7 @@ class _Inspection:
                 yield from self._verified(
                     name,
                     noted.get("/".join(file.path.parts[-2:])),
-                    self.fingerprinter.of_file(file.path),
+                    self.fingerprinter.of_file(file.path, self.files.open),
                 )
 
     def _verified(self, name: str, noted: str | None, found: str) -> Iterator[str]:
@@ -156,7 +161,7 @@ class _Inspection:
     def _source(self, contract: Contract) -> SourceStatus:
         source = contract.source or ""
         own = [load for load in self.loads if load.source == source]
-        files = {file.name: file for file in list_files(self.warehouse.root, source)}
+        files = {file.name: file for file in list_files(self.files, source)}
         self._compare_landing(contract, own, files)
         version, loads = self.versions[contract.name], self.versions["loads"]
         read = [load for load in own if load.state == "read"]
@@ -192,7 +197,7 @@ class _Inspection:
         for load in own:
             if load.state == "gone":
                 continue
-            file, name = files.get(load.file), f"landing file {folder / load.file}"
+            file, name = files.get(load.file), f"landing file {self.files.name(folder / load.file)}"
             if file is None:
                 self.problems.append(f"{name}: gone since it was read; `stedi run` takes it out")
             elif not load.matches(file):
@@ -200,7 +205,7 @@ class _Inspection:
                     f"{name}: changed since it was read; `stedi run` reads it again"
                 )
             elif self.fingerprinter:
-                found = self.fingerprinter.of_file(folder / load.file)
+                found = self.fingerprinter.of_file(folder / load.file, self.files.open)
                 self.problems += self._verified(name, load.fingerprint, found)
 
     def _unread(self, contract: Contract, own: list[Load], files: Mapping[str, LandingFile]) -> int:
@@ -214,21 +219,27 @@ class _Inspection:
     def _quarantined(self) -> Mapping[str, Mapping[str, int]]:
         """Pieces set aside by source and reason, counted in the quarantine's files."""
         version = self.versions["quarantine"]
-        paths = [file.path for file in version.files if file.path.exists()] if version else []
         reasons: dict[str, Counter[str]] = defaultdict(Counter)
-        for path in paths:
+        for path in self._present(version) if version else ():
             try:
+                self.files.fetch([path])
                 rows = pq.read_table(path, columns=["source", "reason"])
             except (OSError, pa.ArrowException):
                 self.problems.append(
-                    f"table quarantine, file {path.name} in {path.parent}: damaged; "
-                    "`stedi run --full` makes it anew"
+                    f"table quarantine, file {path.name} in {self.files.name(path.parent)}: "
+                    "damaged; `stedi run --full` makes it anew"
                 )
                 continue
             groups = rows.group_by(["source", "reason"]).aggregate([([], "count_all")])
             for group in groups.to_pylist():
                 reasons[group["source"]][group["reason"]] += group["count_all"]
         return reasons
+
+    def _present(self, version: Version) -> list[Path]:
+        """The files of a table that are there."""
+        paths = [file.path for file in version.files]
+        sizes = self.files.sizes(paths)
+        return [path for path, size in zip(paths, sizes, strict=True) if size is not None]
 
     @contextmanager
     def _noting_damage(self) -> Iterator[None]:
@@ -252,7 +263,10 @@ class _Inspection:
                 f"{sum(dropped.values()):,} dropped"
             )
         if self.verify:
-            held = sum(parquet.count_rows(f.path) for f in version.files if f.path.exists())
+            held = sum(
+                parquet.count_rows(footer_source(self.files, path))
+                for path in self._present(version)
+            )
             if held != version.rows:
                 self.problems.append(
                     f"table {table}: its files hold {held:,} rows, its manifests {version.rows:,}"
@@ -270,7 +284,7 @@ class _Inspection:
             freshness="missing" if version is None else "stale" if why else "fresh",
             location=version.location
             if version
-            else f"file://{self.warehouse.root / contract.location}",
+            else self.files.uri(self.warehouse.root / contract.location),
             snapshot=str(version.snapshot_id) if version else None,
             why=why,
         )

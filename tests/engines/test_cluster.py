@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from stedi import Lakehouse
+from stedi.files.disk import Disk
 from stedi.simulate import simulate
 from tests.engines.cluster import Cluster, cluster
 from tests.engines.test_same import contents, published_bytes
@@ -49,7 +50,7 @@ def files_below(root: Path) -> set[Path]:
 def referenced(root: Path) -> set[Path]:
     from stedi.storage.warehouse import Warehouse
 
-    warehouse = Warehouse(root)
+    warehouse = Warehouse(Disk(root))
     tables = [*Lakehouse(root).status().tables, "loads", "quarantine"]
     return {path for table in tables for path in warehouse.referenced(table)}
 

@@ -19,6 +19,7 @@ from stedi.declared import packaged, read_declarations
 from stedi.engines.spark import SparkEngine
 from stedi.engines.spark.java import java_home
 from stedi.errors import LandingError
+from stedi.files.disk import Disk
 from stedi.parquet import Field
 from stedi.storage.warehouse import Warehouse
 from stedi.transforms import typed
@@ -231,7 +232,7 @@ def planned(small_lakehouse: Lakehouse, land: Land, engine_at_work: SparkEngine)
     land("customer", b'{"email": "ann@example.com", "broken"', "broken.json")
     small_lakehouse.run()
     declarations = read_declarations(packaged())
-    warehouse = Warehouse(small_lakehouse.root)
+    warehouse = Warehouse(Disk(small_lakehouse.root))
 
     def plan(table: str) -> str:
         for name, columns in declarations.schemas.items():

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from stedi.contracts import Column, read_contracts
 from stedi.declared import packaged
 from stedi.engines.crew import Item, Result
+from stedi.files.disk import Disk
 from stedi.landing import reader, window
 from stedi.landing.files import list_files
 from stedi.landing.fingerprint import Fingerprinter
@@ -89,8 +90,8 @@ def _parse(folder: Path, source: str, content: bytes, name: str) -> Parsed:
     contract = CONTRACTS[source]
     typed = _target(folder / "typed", contract.columns)
     aside = _target(folder / "aside", MACHINERY_COLUMNS["quarantine"])
-    job = Job(list_files(folder / "root", source), {}, 1, typed, aside)
-    parsed = landing_parser(folder / "root", contract, Fingerprinter(b"key"), _Alone(), job)
+    job = Job(list_files(Disk(folder / "root"), source), {}, 1, typed, aside)
+    parsed = landing_parser(Disk(folder / "root"), contract, Fingerprinter(b"key"), _Alone(), job)
     records = [row for path in parsed.typed for row in _rows(path)]
     place = ["reason", "byte_offset", "raw", "line"]
     pieces: list[Piece] = [row for path in parsed.quarantine for row in _rows(path, place)]

@@ -85,7 +85,7 @@ def audited(
             boxes=boxes,
         ),
         [],
-        Path("/nonexistent"),
+        (),
         (),
         None,
     )
@@ -128,7 +128,7 @@ def in_order(
         "ours",
         Evidence(PUBLICATION, **{**evidence, **changes}),
         [],
-        Path("/nonexistent"),
+        (),
         (),
         None,
     )

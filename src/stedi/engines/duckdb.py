@@ -16,6 +16,7 @@ from stedi.contracts import Column, ColumnType
 from stedi.engines.crew import Threads
 from stedi.engines.dialects import for_duckdb
 from stedi.errors import DeclarationError, EngineFailed
+from stedi.files import Files
 from stedi.parquet import Field, identifier
 
 _TYPES: Mapping[str, ColumnType] = {
@@ -32,16 +33,20 @@ _TYPES: Mapping[str, ColumnType] = {
 
 
 class DuckDBEngine:
-    """Runs queries in an embedded DuckDB that spills into `scratch`."""
+    """Runs queries over a lakehouse's files in an embedded DuckDB that spills into `scratch`."""
 
     name = "duckdb"
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, files: Files | None = None) -> None:
+        self._files = files
         self.crew: Threads = Threads(os.cpu_count() or 1)
         self._connection = parquet.connect(scratch)
 
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
         """Let queries read `table` from these Parquet files; a second call replaces the first."""
+        if self._files:
+            with _failing_plainly():
+                self._files.fetch(map(Path, files))
         query = parquet.scan(files, [(column.name, column.type) for column in columns])
         # A table that was materialised under this name would hide the view.
         self._execute(f"DROP TABLE IF EXISTS temp.{identifier(table)}")

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stedi.errors import LandingError
+from stedi.files import Files
+from stedi.files.names import landing_folder
 
 
 @dataclass(frozen=True, order=True)
@@ -23,19 +25,16 @@ class LandingFile:
     changed: int
 
 
-def landing_folder(root: Path, source: str) -> Path:
-    """Where the raw files of a source lie."""
-    return root / source / "landing"
-
-
-def list_files(root: Path, source: str) -> list[LandingFile]:
+def list_files(files: Files, source: str) -> list[LandingFile]:
     """All raw files of a source, by name; none where the folder isn't there.
 
     Names that begin with a dot or an underscore are not data, by the custom of Spark and Hive.
     Raises `LandingError` where that is a file, and for symbolic links that lead out of it, or of
     the root.
     """
-    folder = landing_folder(root, source)
+    root, folder = files.root, landing_folder(files.root, source)
+    if not files.is_local:
+        return sorted(_listed(files, folder))
     if not folder.exists():
         return []
     if not folder.is_dir():
@@ -43,6 +42,13 @@ def list_files(root: Path, source: str) -> list[LandingFile]:
     if not _leads_below(folder, root):
         raise LandingError(f"{folder} leads out of {root}; copy the files there: stedi ingest")
     return sorted(_walk(folder, folder))
+
+
+def _listed(files: Files, folder: Path) -> Iterator[LandingFile]:
+    for path, stat in files.below(folder):
+        name = path.relative_to(folder)
+        if not any(part.startswith((".", "_")) for part in name.parts):
+            yield LandingFile(name.as_posix(), stat.size, stat.modified, stat.changed)
 
 
 def _walk(folder: Path, top: Path) -> Iterator[LandingFile]:

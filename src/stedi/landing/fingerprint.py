@@ -10,6 +10,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from stedi.errors import UsageError
+from stedi.files import Opener, open_local
 
 _BLOCK = 1 << 20
 _CONTEXT = "stedi lakehouse, fingerprints of files, 2026"
@@ -39,10 +40,10 @@ class Fingerprinter:
         """The fingerprint of the bytes that `digest` was fed."""
         return f"{self.key_id}:{digest.hexdigest()}"
 
-    def of_file(self, path: Path) -> str:
+    def of_file(self, path: Path, opener: Opener = open_local) -> str:
         """The fingerprint of a whole file."""
         digest = self.begin()
-        for block in _blocks(path):
+        for block in _blocks(path, opener):
             digest.update(block)
         return self.end(digest)
 
@@ -57,9 +58,9 @@ def secret_of_user() -> bytes:
     return given.encode() if given else _stored_secret()
 
 
-def _blocks(path: Path) -> Iterator[memoryview]:
+def _blocks(path: Path, opener: Opener) -> Iterator[memoryview]:
     buffer = bytearray(_BLOCK)
-    with path.open("rb", buffering=0) as file:
+    with opener(path) as file:
         while count := file.readinto(buffer):
             yield memoryview(buffer)[:count]
 

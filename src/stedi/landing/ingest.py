@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import filecmp
 import os
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 from stedi.errors import Unavailable, UsageError
-from stedi.landing.files import landing_folder, list_files
+from stedi.files import Files
+from stedi.files.disk import Disk
+from stedi.files.names import landing_folder
+from stedi.landing.files import list_files
 
 STARTER_REPOSITORY = "https://github.com/udacity/nd027-Data-Engineering-Data-Lakes-AWS-Exercises"
 STARTER_COMMIT = "20c27f989c979c479eff446e19988c6235f94e8d"
@@ -26,6 +28,7 @@ STARTER_LICENCE = (
 )
 
 _NO_DATA = (".", "_")
+_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Ingested:
     present: tuple[str, ...]
 
 
-def ingest_folder(root: Path, folder: Path, sources: Sequence[str]) -> Ingested:
+def ingest_folder(files: Files, folder: Path, sources: Sequence[str]) -> Ingested:
     """Copy `<source>/landing/` of a folder, for each source that it has.
 
     Raises `UsageError` where it has none of them.
@@ -52,28 +55,32 @@ def ingest_folder(root: Path, folder: Path, sources: Sequence[str]) -> Ingested:
             "of one source say which: --source NAME"
         )
     return _ingest(
-        root, {s: [(p / f.name, f.name) for f in list_files(folder, s)] for s, p in found.items()}
+        files,
+        {
+            s: [(p / file.name, file.name) for file in list_files(Disk(folder), s)]
+            for s, p in found.items()
+        },
     )
 
 
-def ingest_files(root: Path, path: Path, source: str, sources: Sequence[str]) -> Ingested:
+def ingest_files(files: Files, path: Path, source: str, sources: Sequence[str]) -> Ingested:
     """Copy one file, or the files of a folder, as deliveries of `source`."""
     if source not in sources:
         raise UsageError(f"--source {source}: there are {', '.join(sources)}")
     if path.is_file() and path.name.startswith(_NO_DATA):
         raise UsageError(f"{path}: names that begin with a dot or an underscore are not read")
     if path.is_file():
-        return _ingest(root, {source: [(path, path.name)]})
+        return _ingest(files, {source: [(path, path.name)]})
     if not path.is_dir():
         raise UsageError(f"{path}: no such file or folder")
-    files = sorted(
+    found = sorted(
         p
         for p in path.rglob("*")
         if p.is_file() and not any(s.startswith(_NO_DATA) for s in p.relative_to(path).parts)
     )
-    if not files:
+    if not found:
         raise UsageError(f"{path}: no files in it")
-    return _ingest(root, {source: [(p, p.relative_to(path).as_posix()) for p in files]})
+    return _ingest(files, {source: [(p, p.relative_to(path).as_posix()) for p in found]})
 
 
 @contextmanager
@@ -87,7 +94,8 @@ def starter(repository: str = STARTER_REPOSITORY, commit: str = STARTER_COMMIT) 
         folder = Path(temporary) / STARTER_FOLDER
         for source, expected in STARTER_RECORDS.items():
             found = sum(
-                _lines(landing_folder(folder, source) / f.name) for f in list_files(folder, source)
+                _lines(landing_folder(folder, source) / file.name)
+                for file in list_files(Disk(folder), source)
             )
             if found != expected:
                 raise Unavailable(
@@ -131,43 +139,42 @@ def _lines(path: Path) -> int:
         return sum(bool(line.strip()) for line in file)
 
 
-def _ingest(root: Path, deliveries: Mapping[str, Sequence[tuple[Path, str]]]) -> Ingested:
+def _ingest(files: Files, deliveries: Mapping[str, Sequence[tuple[Path, str]]]) -> Ingested:
     copied, present = [], []
-    for source, files in deliveries.items():
-        folder = landing_folder(root, source)
+    for source, delivered in deliveries.items():
+        folder = landing_folder(files.root, source)
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.rglob(".*.part"):
             leftover.unlink()
         by_size: dict[int, list[Path]] = {}
-        for file in list_files(root, source):
+        for file in list_files(files, source):
             by_size.setdefault(file.size, []).append(folder / file.name)
-        for path, name in files:
+        for path, name in delivered:
             same_size = by_size.setdefault(path.stat().st_size, [])
-            twin = next((p for p in same_size if filecmp.cmp(path, p, shallow=False)), None)
+            twin = next((one for one in same_size if _is_same(path, one, files)), None)
             if twin is not None:
-                present.append(twin.relative_to(root).as_posix())
+                present.append(twin.relative_to(files.root).as_posix())
                 continue
-            target = _free_name(folder / name)
-            _copy(path, target)
+            target = _free_name(folder / name, files)
+            files.add(path, target)
             same_size.append(target)
-            copied.append(target.relative_to(root).as_posix())
+            copied.append(target.relative_to(files.root).as_posix())
     return Ingested(tuple(copied), tuple(present))
 
 
-def _free_name(path: Path) -> Path:
+def _is_same(path: Path, other: Path, files: Files) -> bool:
+    """Whether a file has the bytes of a landing file of its size."""
+    with path.open("rb") as one, BufferedReader(files.open(other)) as two:
+        while block := one.read(_BLOCK):
+            if block != two.read(len(block)):
+                return False
+    return True
+
+
+def _free_name(path: Path, files: Files) -> Path:
     """`path`, or with a number where another content has that name: nothing is overwritten."""
     number, free = 1, path
-    while free.exists():
+    while files.stat(free) or free.exists():
         number += 1
         free = path.with_name(f"{path.stem}-{number}{path.suffix}")
     return free
-
-
-def _copy(path: Path, target: Path) -> None:
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        raise UsageError(f"{target.parent}: there is a file of that name already") from None
-    part = target.with_name(f".{os.getpid()}.part")
-    shutil.copyfile(path, part)
-    part.replace(target)

@@ -11,7 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stedi.errors import StorageError
-from stedi.landing.files import LandingFile, landing_folder
+from stedi.files import Files
+from stedi.files.names import landing_folder
+from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
 
 if TYPE_CHECKING:
@@ -76,23 +78,23 @@ class Difference:
 
 
 def compare(
-    root: Path,
+    files: Files,
     source: str,
-    files: Sequence[LandingFile],
+    listed: Sequence[LandingFile],
     loads: Iterable[Load],
     fingerprinter: Fingerprinter,
 ) -> Difference:
     """Compare a listing with the loads of that source; only files with other times are read."""
     known = {load.file: load for load in loads if load.state != "gone"}
     new, changed, touched = [], [], []
-    for file in files:
+    for file in listed:
         load = known.pop(file.name, None)
         if load is None:
             new.append(file)
         elif load.matches(file) and load.changed == file.changed:
             continue
         elif load.size == file.size and load.fingerprint == fingerprinter.of_file(
-            landing_folder(root, source) / file.name
+            landing_folder(files.root, source) / file.name, files.open
         ):
             touched.append(replace(load, modified=file.modified, changed=file.changed))
         else:
@@ -100,9 +102,10 @@ def compare(
     return Difference(tuple(new), tuple(changed), tuple(known.values()), tuple(touched))
 
 
-def read_loads(paths: Iterable[Path]) -> list[Load]:
+def read_loads(files: Files, paths: Sequence[Path]) -> list[Load]:
     """The loads that lie in the files of the table `loads`; raises `StorageError`."""
     try:
+        files.fetch(paths)
         return [Load(**row) for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
     except (OSError, TypeError, pa.ArrowException):
         raise StorageError(

@@ -22,8 +22,10 @@ import pyarrow.parquet as pq
 from stedi.contracts import Contract
 from stedi.engines.crew import Crew
 from stedi.errors import LandingError
+from stedi.files import Files, Stat
+from stedi.files.names import landing_folder
 from stedi.landing import reader
-from stedi.landing.files import LandingFile, landing_folder
+from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.reader import Counts, FileReader, is_large, range_begins
 from stedi.landing.window import is_packed
@@ -80,10 +82,9 @@ class Parsed:
         parts = tuple(path.stem for path in typed)
         return cls(tuple(replace(f, parts=parts) for f in files), typed, tuple(quarantine))
 
-    def remove(self) -> None:
+    def remove(self, files: Files) -> None:
         """Delete what was written."""
-        for path in (*self.typed, *self.quarantine):
-            path.unlink()
+        files.remove([*self.typed, *self.quarantine])
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Job:
 
 
 def parse(
-    root: Path, contract: Contract, fingerprinter: Fingerprinter, crew: Crew, job: Job
+    files: Files, contract: Contract, fingerprinter: Fingerprinter, crew: Crew, job: Job
 ) -> Parsed:
     """Read the files of a job, shared out among a crew.
 
@@ -115,16 +116,15 @@ def parse(
     Raises `LandingError` if a file can't be read or changed meanwhile.
     """
     assert contract.source is not None
-    folder = landing_folder(root, contract.source)
     # What travels doesn't grow with the landing zone.
-    reading = _Reading(folder, contract, fingerprinter, replace(job, files=(), known={}))
+    reading = _Reading(files, contract, fingerprinter, replace(job, files=(), known={}))
     prints, copies = _fingerprints(reading, crew, job)
-    files = [file for file in sorted(job.files) if file not in copies]
-    large = [file for file in files if is_large(file.name, file.size)]
-    small = [file for file in files if not is_large(file.name, file.size)]
+    wanted = [file for file in sorted(job.files) if file not in copies]
+    large = [file for file in wanted if is_large(file.name, file.size)]
+    small = [file for file in wanted if not is_large(file.name, file.size)]
     work: list[_Whole | _Range | _Share] = [
         *(_Whole(file) for file in large if file not in prints),
-        *(part for file in large for part in _ranges(folder, file)),
+        *(part for file in large for part in _ranges(reading, file)),
         *(_Share(f, tuple(prints.get(file) for file in f)) for f in _shares(small, crew.size)),
     ]
     done = crew.map(reading.do, work)
@@ -190,9 +190,9 @@ def _shares(files: Sequence[LandingFile], crew_size: int) -> list[tuple[LandingF
     return [tuple(share) for share in shares]
 
 
-def _ranges(folder: Path, file: LandingFile) -> list[_Range]:
-    with _reading(folder / file.name) as path:
-        begins = range_begins(path, file.size)
+def _ranges(reading: _Reading, file: LandingFile) -> list[_Range]:
+    with reading.reading(file) as path:
+        begins = range_begins(path, file.size, reading.files.open)
     return [_Range(file, begin, end) for begin, end in pairwise([*begins, file.size])]
 
 
@@ -203,21 +203,22 @@ def _join(reading: _Reading, crew: Crew, parts: Sequence[_Part], fingerprint: st
     for part in sorted(parts, key=lambda part: part.range.begin):
         if part.range.begin != at:
             # The range before ends elsewhere: this one was begun inside a record.
-            part.output.remove()
+            part.output.remove(reading.files)
             if at >= part.range.end:
                 continue
             [part] = crew.map(reading.read_range, [replace(part.range, begin=at)])
         if lines and part.output.quarantine:
-            moved = crew.map(_count_lines_from, [(path, lines) for path in part.output.quarantine])
+            moves = [(path, lines) for path in part.output.quarantine]
+            moved = crew.map(reading.count_lines_from, moves)
             part = replace(part, output=replace(part.output, quarantine=tuple(moved)))
         at, lines = part.counts.end, lines + part.counts.lines
         joined.append(part)
     file = parts[0].range.file
-    _refuse_changed(reading.folder / file.name, file)
+    reading.refuse_changed(file)
     read = reading.judged(file, fingerprint, [part.counts for part in joined])
     if read.verdict == "bad":
         for part in joined:
-            part.output.remove()
+            part.output.remove(reading.files)
         [parsed] = crew.map(reading.set_aside, [_Share((file,), (fingerprint,))])
         return parsed
     return Parsed.of(
@@ -231,13 +232,14 @@ def _remove_strays(reading: _Reading, parsed: Parsed) -> None:
     """Delete what shares have left that were begun twice."""
     job = reading.job
     written = {*parsed.typed, *parsed.quarantine}
-    for folder, names in (
-        (job.typed.folder, "*"),
-        (job.quarantine.folder, f"{reading.contract.source}.*"),
-    ):
-        for path in folder.glob(names):
-            if path not in written:
-                path.unlink()
+    own = f"{reading.contract.source}."
+    strays = [path for path, _ in reading.files.below(job.typed.folder) if path not in written]
+    strays += [
+        path
+        for path, _ in reading.files.below(job.quarantine.folder)
+        if path.name.startswith(own) and path not in written
+    ]
+    reading.files.remove(strays)
 
 
 @dataclass(frozen=True)
@@ -277,7 +279,7 @@ class _Part:
 class _Reading:
     """Reads shares of a job's files; `job` is without its files here."""
 
-    folder: Path
+    files: Files
     contract: Contract
     fingerprinter: Fingerprinter
     job: Job
@@ -290,8 +292,8 @@ class _Reading:
 
     def fingerprint(self, file: LandingFile) -> str:
         """The fingerprint of a file."""
-        with _reading(self.folder / file.name) as path:
-            return self.fingerprinter.of_file(path)
+        with self.reading(file) as path:
+            return self.fingerprinter.of_file(path, self.files.open)
 
     def fingerprints(self, files: Iterable[LandingFile]) -> list[str]:
         """The fingerprints of files."""
@@ -304,7 +306,7 @@ class _Reading:
         if not bad:
             return parsed
         # What was loaded of them went into one file with the rest: read all of it again.
-        parsed.remove()
+        parsed.remove(self.files)
         return self._read_files(share, bad)
 
     def set_aside(self, share: _Share) -> Parsed:
@@ -313,10 +315,10 @@ class _Reading:
 
     def read_range(self, part: _Range) -> _Part:
         """Read a byte range of a file."""
-        files = self._reader()
-        with _reading(self.folder / part.file.name) as path:
-            counts = files.read(path, part.file.name, begin=part.begin, stop=part.end)
-        return _Part(part, counts, Parsed((), *files.close()))
+        reader = self._reader()
+        with self.reading(part.file) as path:
+            counts = reader.read(path, part.file.name, begin=part.begin, stop=part.end)
+        return _Part(part, counts, Parsed((), *self._written(reader)))
 
     def judged(
         self, file: LandingFile, fingerprint: str, parts: Sequence[Counts], is_bad: bool = False
@@ -331,20 +333,26 @@ class _Reading:
         return ReadFile(file, fingerprint, False, records, unknown_keys, verdict)
 
     def _read_files(self, share: _Share, bad: Container[LandingFile]) -> Parsed:
-        files = self._reader()
+        reader = self._reader()
         read = [
-            self._read_file(files, file, fingerprint, file in bad)
+            self._read_file(reader, file, fingerprint, file in bad)
             for file, fingerprint in zip(share.files, share.fingerprints, strict=True)
         ]
-        return Parsed.of(read, *files.close())
+        return Parsed.of(read, *self._written(reader))
+
+    def _written(self, reader: FileReader) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """The typed and the quarantine file of a reader, where all can see them."""
+        typed, aside = reader.close()
+        self.files.publish([*typed, *aside])
+        return typed, aside
 
     def _read_file(
-        self, files: FileReader, file: LandingFile, fingerprint: str | None, is_bad: bool
+        self, reader: FileReader, file: LandingFile, fingerprint: str | None, is_bad: bool
     ) -> ReadFile:
         digest = self.fingerprinter.begin()
-        with _reading(self.folder / file.name) as path:
-            counts = files.read(path, file.name, None if fingerprint else digest, is_bad=is_bad)
-            _refuse_changed(path, file)
+        with self.reading(file) as path:
+            counts = reader.read(path, file.name, None if fingerprint else digest, is_bad=is_bad)
+            self.refuse_changed(file)
         return self.judged(file, fingerprint or self.fingerprinter.end(digest), [counts], is_bad)
 
     def _reader(self) -> FileReader:
@@ -353,37 +361,38 @@ class _Reading:
         typed = ParquetFile(job.typed.folder / f"part-{name}.parquet", job.typed.fields)
         path = job.quarantine.folder / f"{self.contract.source}.{name}.parquet"
         aside = RowWriter(path, job.quarantine.fields)
-        return FileReader(self.contract, typed, aside, job.load)
+        return FileReader(self.contract, typed, aside, job.load, self.files.open)
 
+    def count_lines_from(self, move: tuple[Path, int]) -> Path:
+        """A quarantine file like this one, whose lines count from so many lines further up."""
+        path, lines = move
+        self.files.fetch([path])
+        rows = pq.read_table(path)
+        place = rows.schema.get_field_index("line")
+        moved = pc.add(rows.column(place), lines)
+        rows = rows.set_column(place, rows.schema.field(place), moved)
+        other = path.with_name(f"{path.name.split('.')[0]}.{secrets.token_hex(8)}.parquet")
+        pq.write_table(rows, other, compression="zstd", compression_level=1)
+        self.files.publish([other])
+        return other
 
-def _count_lines_from(move: tuple[Path, int]) -> Path:
-    """A quarantine file like this one, whose lines count from so many lines further up."""
-    path, lines = move
-    rows = pq.read_table(path)
-    place = rows.schema.get_field_index("line")
-    moved = pc.add(rows.column(place), lines)
-    rows = rows.set_column(place, rows.schema.field(place), moved)
-    other = path.with_name(f"{path.name.split('.')[0]}.{secrets.token_hex(8)}.parquet")
-    pq.write_table(rows, other, compression="zstd", compression_level=1)
-    return other
+    @contextmanager
+    def reading(self, file: LandingFile) -> Iterator[Path]:
+        """The path of a file while it is read."""
+        path = landing_folder(self.files.root, str(self.contract.source)) / file.name
+        try:
+            yield path
+        except OSError as error:
+            raise LandingError(
+                f"{self.files.name(path)} can't be read: {error.strerror or error}"
+            ) from None
 
-
-@contextmanager
-def _reading(path: Path) -> Iterator[Path]:
-    try:
-        yield path
-    except OSError as error:
-        raise LandingError(f"{path} can't be read: {error.strerror or error}") from None
-
-
-def _refuse_changed(path: Path, file: LandingFile) -> None:
-    try:
-        stat = path.stat()
-    except OSError:
-        stat = None
-    known = (file.size, file.modified, file.changed)
-    if stat is None or (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns) != known:
-        raise LandingError(
-            f"{path} changed while it was read; nothing of this load was kept. Deliver files "
-            "under another name and rename them when they are whole, then run again"
-        )
+    def refuse_changed(self, file: LandingFile) -> None:
+        """Raise `LandingError` where a file is no longer what was listed."""
+        path = landing_folder(self.files.root, str(self.contract.source)) / file.name
+        if self.files.stat(path) != Stat(file.size, file.modified, file.changed):
+            raise LandingError(
+                f"{self.files.name(path)} changed while it was read; nothing of this load was "
+                "kept. Deliver files under another name and rename them when they are whole, then "
+                "run again"
+            )

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
 
 from blake3 import blake3
 
 from stedi.contracts import Contract
+from stedi.files import Opener, open_local
 from stedi.landing.columns import Rows
 from stedi.landing.records import Piece, Record, RecordReader
 from stedi.landing.window import Window, is_packed
@@ -40,13 +42,13 @@ def is_large(name: str, size: int) -> bool:
     return size >= 2 * RANGE_BYTES and not is_packed(name)
 
 
-def range_begins(path: Path, size: int) -> Sequence[int]:
+def range_begins(path: Path, size: int, opener: Opener = open_local) -> Sequence[int]:
     """Where byte ranges of a file may begin: at what looks like a record.
 
     Only reading the range before tells whether it is one: that ends where the next record begins.
     """
     begins = [0]
-    with path.open("rb") as file:
+    with BufferedReader(opener(path)) as file:
         for nominal in range(RANGE_BYTES, size - RANGE_BYTES // 2, RANGE_BYTES):
             file.seek(nominal)
             if found := _BEGINNING.search(file.read(_SEARCHED_BYTES)):
@@ -60,8 +62,15 @@ class FileReader:
     `load` is the number that is noted with what is set aside.
     """
 
-    def __init__(self, contract: Contract, typed: ParquetFile, aside: RowWriter, load: int) -> None:
-        self._source, self._load = contract.source, load
+    def __init__(
+        self,
+        contract: Contract,
+        typed: ParquetFile,
+        aside: RowWriter,
+        load: int,
+        opener: Opener = open_local,
+    ) -> None:
+        self._source, self._load, self._open = contract.source, load, opener
         self._typed, self._aside = typed, aside
         self._rows = Rows(contract.columns, typed)
         self._reader = RecordReader(contract)
@@ -83,7 +92,7 @@ class FileReader:
         """
         records, unknown_keys = self._rows.records, self._rows.unknown_keys
         pieces = 0
-        with Window(path, digest, begin) as window:
+        with Window(path, digest, begin, self._open) as window:
             for offset, line, what in self._unclear(window, stop, is_bad):
                 if isinstance(what, Record):
                     self._rows.add(what)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from io import BufferedReader
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,8 @@ from typing import Any, Self
 import numpy as np
 import zstandard
 from blake3 import blake3
+
+from stedi.files import Opener, open_local
 
 WINDOW_BYTES = 1 << 21
 LONGEST_RECORD = 1 << 28
@@ -42,7 +45,9 @@ class Window:
     `has_ended` says that no more follows, `is_last` that no more is going to be seen at once.
     """
 
-    def __init__(self, path: Path, digest: blake3 | None, begin: int = 0) -> None:
+    def __init__(
+        self, path: Path, digest: blake3 | None, begin: int = 0, opener: Opener = open_local
+    ) -> None:
         self.data = bytearray(WINDOW_BYTES + PADDING)
         self.array = np.frombuffer(self.data, np.uint8)
         self.at = self.end = 0
@@ -50,8 +55,8 @@ class Window:
         self.line = 1
         self.is_last = self.has_ended = False
         self.is_damaged = False
-        self._path = path
-        self._file = path.open("rb", buffering=0)
+        self._path, self._open = path, opener
+        self._file = opener(path)
         self._file.seek(begin)
         self._digest = digest
         make = _COMPRESSIONS.get(path.suffix.lower())
@@ -136,7 +141,7 @@ class Window:
         except _DAMAGE:
             self.is_damaged = True
             # The block in which the damage lies gave nothing: take it byte by byte.
-            with self._path.open("rb") as again, suppress(*_DAMAGE, EOFError):
+            with BufferedReader(self._open(self._path)) as again, suppress(*_DAMAGE, EOFError):
                 whole = iter(
                     lambda: again.read(min(_PACKED_BYTES, self._block - again.tell())), b""
                 )
@@ -150,7 +155,7 @@ class Window:
     def _blocks(self) -> Iterator[bytes]:
         while True:
             self._block = self._file.tell()
-            block = self._file.read(_PACKED_BYTES)
+            block = self._file.read(_PACKED_BYTES) or b""
             if not block:
                 return
             if self._digest is not None:

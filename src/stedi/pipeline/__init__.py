@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from stedi.declared import Declarations
 from stedi.errors import NotAnonymous, StorageError
+from stedi.files import Files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.pipeline.history import remove_expired
 from stedi.pipeline.options import Built, Left, Options, Progress
@@ -25,7 +26,6 @@ from stedi.pipeline.plan import (
     planned_reading,
     refuse_missing,
 )
-from stedi.storage.lock import RunLock
 from stedi.storage.sweep import start_anew, sweep
 from stedi.storage.warehouse import Warehouse
 
@@ -68,7 +68,7 @@ class RunReport:
 def run(
     warehouse: Warehouse,
     declarations: Declarations,
-    make_engine: Callable[[Path], Engine],
+    make_engine: Callable[[Path, Files], Engine],
     options: Options,
     progress: Progress,
 ) -> RunReport:
@@ -79,7 +79,8 @@ def run(
     is done.
     """
     begun = time.monotonic()
-    with _failing_plainly(warehouse.root), RunLock(warehouse.root, options.wait) as lock:
+    with _failing_plainly(warehouse.name), warehouse.files.lock(options.wait) as lock:
+        warehouse.lock = lock
         _refuse_unusable(warehouse, declarations, options)
         refuse_missing(warehouse, declarations, options.only or ())
         before = warehouse.profile
@@ -116,7 +117,7 @@ def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) 
 
 
 @contextmanager
-def _failing_plainly(root: Path) -> Iterator[None]:
+def _failing_plainly(root: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:

@@ -12,6 +12,8 @@ from pathlib import Path
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import StorageError
+from stedi.files import Files
+from stedi.files.names import scratch_folder
 from stedi.fit import check
 from stedi.lineage import prepare_to_record, record_run
 from stedi.pipeline.compact import compact
@@ -22,14 +24,14 @@ from stedi.pipeline.options import Built, Options, Progress
 from stedi.pipeline.plan import LandingPlan
 from stedi.pipeline.work import Work
 from stedi.privacy.proof import Proof
-from stedi.storage.sweep import scratch_folder, sweep
+from stedi.storage.sweep import sweep
 from stedi.storage.warehouse import Warehouse
 
 
 def bring_up_to_date(
     warehouse: Warehouse,
     declarations: Declarations,
-    make_engine: Callable[[Path], Engine],
+    make_engine: Callable[[Path, Files], Engine],
     options: Options,
     progress: Progress,
     plan: LandingPlan,
@@ -39,7 +41,7 @@ def bring_up_to_date(
     Where it fails, what it has begun is removed.
     """
     scratch = scratch_folder(warehouse.root) / f"run-{os.getpid()}"
-    engine = make_engine(scratch)
+    engine = make_engine(scratch, warehouse.files)
     pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
     try:
         proof = check(declarations, engine, for_a_run=True)
@@ -49,7 +51,7 @@ def bring_up_to_date(
             landing.begin()  # files are read while the catalog is being made ready
             warehouse.prepare()
             landing.finish()
-            pool.submit(prepare_to_record, warehouse.root, declarations)
+            pool.submit(prepare_to_record, warehouse.files, declarations)
             Derivation(work).bring_up_to_date()
             compact(work)
             remove_expired(warehouse, declarations)
@@ -77,6 +79,6 @@ def _record(work: Work, proof: Proof) -> None:
     if not derived:
         return
     try:
-        record_run(work.warehouse.root, work.declarations, proof, derived)
+        record_run(work.warehouse.files, work.declarations, proof, derived)
     except Exception as error:
         work.progress(f"lineage could not be recorded: {type(error).__name__}")

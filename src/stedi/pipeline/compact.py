@@ -35,6 +35,7 @@ def _compact(work: Work, table: str) -> None:
     target = work.target(table, columns)
     folder = target.folder.with_name(f"{work.attempt}-merged")
     merging = ParquetFile(folder / "part-0.parquet", target.fields)
+    work.warehouse.files.fetch([one.path for one in merged])
     rows = pa.concat_tables(
         pa.Table.from_arrays(pq.ParquetFile(one.path).read().columns, schema=merging.schema)
         for one in merged

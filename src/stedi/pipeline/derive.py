@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,10 @@ import pyarrow as pa
 from sqlglot import exp
 
 from stedi import parquet
-from stedi.contracts import Contract
+from stedi.contracts import Contract, Rule
 from stedi.errors import PairingTooLarge, RuleBroken
+from stedi.files import footer_source
+from stedi.files.names import boxes_folder
 from stedi.keyed import Keyed, keyed
 from stedi.landing.parse import Target
 from stedi.pipeline.history import withdrawals
@@ -25,7 +27,6 @@ from stedi.pipeline.work import Work
 from stedi.privacy.boxes import read_boxes
 from stedi.privacy.difference import Release, difference
 from stedi.privacy.publication import Published, publish, read_published
-from stedi.storage.sweep import boxes_folder
 from stedi.storage.warehouse import DataFile, Version, damage
 from stedi.transforms import Transform
 
@@ -87,7 +88,9 @@ class Derivation:
                 if (version := versions[name]) is not None
             }
             version = versions[table]
-            reason = why_anew(table, version, self.declarations, self.work.options)
+            reason = why_anew(
+                self.warehouse.files, table, version, self.declarations, self.work.options
+            )
             changed = None
             if reason is None and version is not None:
                 noted = version.notes["inputs"]
@@ -124,7 +127,7 @@ class Derivation:
                 before = None
             elif now is None or now.content != noted:
                 before = self.warehouse.version(name, content=noted)
-                if before is None or damage(before):
+                if before is None or damage(self.warehouse.files, before):
                     return None
             if before and now and before.columns != now.columns:
                 return None
@@ -148,7 +151,7 @@ class Derivation:
             made = self._maintain(step, step.maintenance, step.version, target)
         else:
             made = self._make_anew(step, target)
-        rows = sum(f.rows for f in made.kept) + sum(map(parquet.count_rows, made.added))
+        rows = sum(f.rows for f in made.kept) + sum(self._count_rows(path) for path in made.added)
         if transform.sums_hold and rows_in != rows + sum(made.dropped.values()):
             raise RuleBroken(
                 f"{table}: {rows_in:,} rows in, but {rows:,} kept and "
@@ -187,7 +190,7 @@ class Derivation:
         published = self._publish(contract, target)
         made = _Made(published.paths, publishing=time.monotonic() - began)
         made.dropped = self._dropped(step.transform)
-        made.notes = hold_to_contract(contract, made.added, self.declarations, self.engine)
+        made.notes = self._hold_to_contract(contract, made.added)
         made.notes += _coded_at_edges(published)
         if published.withheld:
             made.dropped[NOT_PUBLISHED] = published.withheld
@@ -204,7 +207,7 @@ class Derivation:
         paths = self.engine.write(self.declarations.select(table), target.fields, target.folder)
         self.engine.declare(table, contract.columns, [str(path) for path in paths])
         made = _Made(paths, dropped=self._dropped(step.transform))
-        made.notes = hold_to_contract(contract, paths, self.declarations, self.engine)
+        made.notes = self._hold_to_contract(contract, paths)
         return made
 
     def _maintain(
@@ -218,12 +221,8 @@ class Derivation:
         made = _Made(added, result.kept, dict(result.dropped), how, left=result.left)
         files = [*(file.path for file in made.kept), *made.added]
         self.engine.declare(table, contract.columns, [str(path) for path in files])
-        made.notes = hold_to_contract(
-            contract,
-            made.added,
-            self.declarations,
-            self.engine,
-            lambda rule: maintenance.recount(before, result, rule),
+        made.notes = self._hold_to_contract(
+            contract, made.added, lambda rule: maintenance.recount(before, result, rule)
         )
         return made
 
@@ -232,8 +231,8 @@ class Derivation:
         contract, before = self.declarations.contracts[step.transform.table], step.version
         if made.how != "rebuild" or contract.key is None or before is None:
             return made.left
-        key = contract.column(contract.key)
-        if key is None or (key.name, key.type) not in before.columns or damage(before):
+        key, files = contract.column(contract.key), self.warehouse.files
+        if key is None or (key.name, key.type) not in before.columns or damage(files, before):
             return None
         self.engine.declare(_GONE, [key], [str(file.path) for file in before.files])
         return left_of(self.engine, keys_only_in(_GONE, contract.name, key.name))
@@ -241,9 +240,12 @@ class Derivation:
     def _publish(self, contract: Contract, target: Target) -> Published:
         assert contract.publication is not None
         boxes = boxes_folder(self.warehouse.root) / f"{contract.name}-{self.work.attempt}.parquet"
-        return publish(
+        published = publish(
             self.engine, contract.name, contract.publication, target.fields, target.folder, boxes
         )
+        if published.boxes:
+            self.warehouse.files.publish([published.boxes])
+        return published
 
     def _difference(self, contract: Contract, now: Published | None) -> dict[str, int] | None:
         """What a comparison with the publication before this one tells, while that is there."""
@@ -252,11 +254,13 @@ class Derivation:
             return None
         boxes = before.notes.get("boxes")
         same = before.notes.get("publication") == contract.publication.fingerprint
+        files = self.warehouse.files
         path = boxes_folder(self.warehouse.root) / str(boxes)
-        if boxes is None or not same or not path.exists() or damage(before):
+        if boxes is None or not same or not files.stat(path) or damage(files, before):
             return None
         names = [one.column for one in contract.publication.coarsened]
         try:
+            files.fetch([path, *(file.path for file in before.files)])
             releases = [
                 Release.of(read_boxes(table, names), read_published(files[0]))
                 for table, files in ((path, [f.path for f in before.files]), (now.boxes, now.paths))
@@ -284,6 +288,18 @@ class Derivation:
                 f"raise the limit: --max-pairs {pairs}"
             )
         return pairs
+
+    def _hold_to_contract(
+        self,
+        contract: Contract,
+        new: Sequence[Path],
+        recount: Callable[[Rule], int] | None = None,
+    ) -> list[dict[str, Any]]:
+        files = [footer_source(self.warehouse.files, path) for path in new]
+        return hold_to_contract(contract, files, self.declarations, self.engine, recount)
+
+    def _count_rows(self, path: Path) -> int:
+        return parquet.count_rows(footer_source(self.warehouse.files, path))
 
     def _rows(self, table: str) -> int:
         return count(self.engine, exp.select("COUNT(*)").from_(exp.to_table(table)))

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from stedi import parquet
 from stedi.contracts import Contract, Rule
+from stedi.files import footer_source
 from stedi.keyed import counts_rows_of
 from stedi.landing.aside import take_out
 from stedi.landing.loads import Load, load_rows
@@ -60,7 +61,7 @@ class Landing:
         for reading in self._plan.readings:
             parsing = self._pool.submit(
                 parse,
-                self.warehouse.root,
+                self.warehouse.files,
                 reading.contract,
                 self.work.fingerprinter,
                 self.work.engine.crew,
@@ -99,7 +100,8 @@ class Landing:
 
     def _parse(self, source: _Source) -> None:
         self.work.progress(f"{source.contract.name}: reading {len(source.reading.files)} files")
-        new = sum(parquet.count_rows(path) for path in source.parsed.typed)
+        files = self.warehouse.files
+        new = sum(parquet.count_rows(footer_source(files, path)) for path in source.parsed.typed)
         rows = new + sum(file.rows for file in source.reading.kept)
         before = self.warehouse.version(source.contract.name)
         is_swap = before is not None and len(source.reading.kept) < len(before.files)
@@ -164,6 +166,7 @@ class Landing:
         is_all = len(outdated) == len(self.declarations.landing)
         is_all = is_all and all(names is None for names in outdated.values())
         present = before.files if before and not is_all else ()
+        self.warehouse.files.fetch([file.path for file in present])
         for number, file in enumerate(present):
             path = folder / f"part-{number}.parquet"
             rest = take_out(file.path, outdated, ParquetFile(path, target.fields))

@@ -9,6 +9,7 @@ from typing import Any
 from stedi.contracts import Contract
 from stedi.declared import Declarations
 from stedi.errors import StorageError, UsageError
+from stedi.files import Files
 from stedi.keyed import keyed
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
@@ -76,11 +77,12 @@ def plan_landing(
 ) -> LandingPlan:
     """Compare the landing zone with what was read of it; raises `LandingError`, `StorageError`."""
     plan = LandingPlan()
+    files = warehouse.files
     version, quarantine = warehouse.version("loads"), warehouse.version("quarantine")
     # Where either can't be relied on, everything is read again.
-    if version and quarantine and not damage(version) and not damage(quarantine):
+    if version and quarantine and not damage(files, version) and not damage(files, quarantine):
         try:
-            plan.loads = read_loads(file.path for file in version.files)
+            plan.loads = read_loads(files, [file.path for file in version.files])
         except StorageError:
             if not options.full:
                 raise
@@ -108,7 +110,11 @@ def refuse_missing(warehouse: Warehouse, declarations: Declarations, only: Itera
 
 
 def why_anew(
-    table: str, version: Version | None, declarations: Declarations, options: Options
+    files: Files,
+    table: str,
+    version: Version | None,
+    declarations: Declarations,
+    options: Options,
 ) -> str | None:
     """Why a derived table has to be made from all that it is made of."""
     if version is None:
@@ -119,7 +125,7 @@ def why_anew(
         return "not as the last run left it"
     if version.notes.get("declaration") != declarations.fingerprint(table):
         return "its declarations changed"
-    return damage(version)
+    return damage(files, version)
 
 
 def why_stale(version: Version, contents: Mapping[str, int | None]) -> str | None:
@@ -141,7 +147,7 @@ def plan_derived(
         if options.only is not None and table not in options.only:
             continue
         version = warehouse.version(table)
-        reason = why_anew(table, version, declarations, options)
+        reason = why_anew(warehouse.files, table, version, declarations, options)
         how: How = "rebuild"
         if reason is None and version is not None:
             noted = version.notes["inputs"]
@@ -187,11 +193,11 @@ def _plan_source(
 ) -> None:
     assert contract.source is not None
     own = [load for load in plan.loads if load.source == contract.source]
-    files = list_files(warehouse.root, contract.source)
-    difference = compare(warehouse.root, contract.source, files, own, fingerprinter)
+    files = list_files(warehouse.files, contract.source)
+    difference = compare(warehouse.files, contract.source, files, own, fingerprinter)
     plan.touched += difference.touched
     version = warehouse.version(contract.name)
-    reason = _why_all(contract, version, plan.noted, declarations, options)
+    reason = _why_all(warehouse, contract, version, plan.noted, declarations, options)
     if (
         reason is None
         and (difference.new or difference.changed)
@@ -212,6 +218,7 @@ def _plan_source(
 
 
 def _why_all(
+    warehouse: Warehouse,
     contract: Contract,
     version: Version | None,
     noted: Mapping[str, Any] | None,
@@ -229,7 +236,7 @@ def _why_all(
         return "not as the last run left it"
     if version.notes.get("declaration") != declarations.fingerprint(contract.name):
         return "its contract changed"
-    return damage(version)
+    return damage(warehouse.files, version)
 
 
 def _read_some(

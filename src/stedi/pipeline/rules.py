@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +18,23 @@ from stedi.errors import RuleBroken
 
 def hold_to_contract(
     contract: Contract,
-    paths: Sequence[Path],
+    files: Sequence[Path | RawIOBase],
     declarations: Declarations,
     engine: Engine,
     recount: Callable[[Rule], int] | None = None,
 ) -> list[dict[str, Any]]:
     """Run a contract's assertions on a table, which the engine knows; gives the notes.
 
-    `paths` are its new files. `recount` counts for a rule in a shorter way than by running it,
+    `files` are its new ones. `recount` counts for a rule in a shorter way than by running it,
     where a table was maintained: then no value can repeat where there are no new files. Raises
     `RuleBroken` for the first assertion that must hold and doesn't.
     """
     for column in contract.columns:
-        if column.required and any(parquet.count_nulls(path, column.name) for path in paths):
+        if column.required and any(parquet.count_nulls(file, column.name) for file in files):
             raise RuleBroken(f"{contract.name}: column {column.name} is required and has blanks")
         if (
             column.unique
-            and (paths or not recount)
+            and (files or not recount)
             and count(engine, _repeated(contract.name, column.name))
         ):
             raise RuleBroken(f"{contract.name}: column {column.name} is unique and repeats")

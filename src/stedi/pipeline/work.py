@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from stedi.contracts import Column
@@ -44,6 +45,7 @@ class Work:
         """
         noted = before.notes.get("files", {}) if before else {}
         names = [short_name(file.path) for file in kept]
-        found = self.engine.crew.map(self.fingerprinter.of_file, added)
+        of_file = partial(self.fingerprinter.of_file, opener=self.warehouse.files.open)
+        found = self.engine.crew.map(of_file, added)
         known = {name: noted[name] for name in names if name in noted}
         return known | dict(zip(map(short_name, added), found, strict=True))

@@ -45,7 +45,7 @@ def lineage_file(folder: Path, declarations: Declarations) -> Path:
 
 
 def keep(folder: Path, namespace: str, declarations: Declarations, proof: Proof) -> Path:
-    """Keep the lineage of all transforms in a file, one event a line, instead of an older one."""
+    """Keep the lineage of all transforms in a file, one event a line."""
     from openlineage.client import OpenLineageClient
     from openlineage.client.transport.file import FileConfig, FileTransport
 
@@ -59,9 +59,6 @@ def keep(folder: Path, namespace: str, declarations: Declarations, proof: Proof)
     )
     emit_declared(client, namespace, declarations, proof)
     unfinished.replace(path)
-    for older in folder.glob("openlineage-*"):
-        if older != path:
-            older.unlink(missing_ok=True)
     return path
 
 

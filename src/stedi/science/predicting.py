@@ -19,6 +19,7 @@ from stedi.contracts import Contract
 from stedi.declared import Declarations
 from stedi.engines.crew import Threads
 from stedi.errors import UsageError
+from stedi.files.disk import Disk
 from stedi.landing.files import list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.parse import Job, Parsed, Target, parse
@@ -79,7 +80,7 @@ def _read(
     fields = [Field(c.name, c.type, n) for n, c in enumerate(contract.columns, start=1)]
     pieces = [Field(c.name, c.type, n) for n, c in enumerate(MACHINERY_COLUMNS["quarantine"], 1)]
     job = Job(
-        list_files(scratch, contract.source),
+        list_files(Disk(scratch), contract.source),
         known={},
         load=1,
         typed=Target(scratch / "typed", tuple(fields)),
@@ -87,7 +88,7 @@ def _read(
         accepts_all=True,
     )
     try:
-        parsed = parse(scratch, contract, Fingerprinter.of_user(), crew, job)
+        parsed = parse(Disk(scratch), contract, Fingerprinter.of_user(), crew, job)
     finally:
         crew.close()
     return _tables(parsed, fields)

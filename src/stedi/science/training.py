@@ -23,6 +23,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from stedi.errors import NotAnonymous, UsageError
+from stedi.files.names import scratch_folder
 from stedi.laid_open import LaidOpen
 from stedi.parquet import Field
 from stedi.privacy.mondrian import Floats, Longs
@@ -38,7 +39,6 @@ from stedi.science.evaluation import (
 )
 from stedi.science.models import BEST, Classifier, new_models, probabilities
 from stedi.science.people import FOLDS, folds_of
-from stedi.storage.sweep import scratch_folder
 
 FEWEST_PEOPLE = 20
 """Fewer people in a fold than these say nothing about others."""

@@ -5,11 +5,16 @@ That would be a tenth of a second with every command, for opening and writing a 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
+from urllib.parse import urlparse
 
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
 
-from stedi.storage.uris import local_path
+
+def local_path(uri: str) -> Path:
+    """The local path of a `file://` URI."""
+    return Path(urlparse(uri).path)
 
 
 class _Input(InputFile):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from stedi.contracts import Column
 from stedi.errors import StorageError
+from stedi.files import Files, footer_source
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
@@ -116,7 +117,7 @@ def without_dead(producer: _OverwriteFiles) -> _OverwriteFiles:
     return producer
 
 
-def describe(path: Path, uri: str, table: TableMetadata) -> DataFile:
+def describe(files: Files, path: Path, table: TableMetadata) -> DataFile:
     """Describe a finished Parquet file for a manifest; refuses field ids that aren't the table's.
 
     Counts and bounds come from the file's footer. Strings have no bounds, and columns whose metrics
@@ -129,13 +130,14 @@ def describe(path: Path, uri: str, table: TableMetadata) -> DataFile:
     from pyiceberg.types import DoubleType, LongType
 
     fields = list(table.schema().fields)
-    metadata = pq.read_metadata(path)
+    metadata = pq.read_metadata(footer_source(files, path))
+    [size] = files.sizes([path])
     found = [
         (field.name, (field.metadata or {}).get(b"PARQUET:field_id"))
         for field in metadata.schema.to_arrow_schema()
     ]
     if found != [(field.name, str(field.field_id).encode()) for field in fields]:
-        raise StorageError(f"{path}: field ids are not those of its table")
+        raise StorageError(f"{files.name(path)}: field ids are not those of its table")
     sizes, nulls, lower, upper = {}, {}, {}, {}
     for number, field in enumerate(fields):
         groups = [metadata.row_group(n).column(number) for n in range(metadata.num_row_groups)]
@@ -152,11 +154,11 @@ def describe(path: Path, uri: str, table: TableMetadata) -> DataFile:
             upper[field.field_id] = to_bytes(kind, max(one.max for one in known))
     return DataFile.from_args(
         content=DataFileContent.DATA,
-        file_path=uri,
+        file_path=files.uri(path),
         file_format=FileFormat.PARQUET,
         partition=Record(),
         record_count=metadata.num_rows,
-        file_size_in_bytes=path.stat().st_size,
+        file_size_in_bytes=size,
         column_sizes=sizes,
         value_counts=dict.fromkeys(nulls, metadata.num_rows),
         null_value_counts=nulls,

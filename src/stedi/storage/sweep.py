@@ -6,17 +6,8 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from stedi.storage.warehouse import MACHINERY, Warehouse
-
-
-def scratch_folder(root: Path) -> Path:
-    """Where a run keeps what it needs only meanwhile."""
-    return root / MACHINERY / "scratch"
-
-
-def boxes_folder(root: Path) -> Path:
-    """Where the tables of boxes lie: what published values stand for."""
-    return root / MACHINERY / "boxes"
+from stedi.files.names import boxes_folder, scratch_folder
+from stedi.storage.warehouse import Warehouse
 
 
 def remove_outdated(warehouse: Warehouse, published: str, location: str) -> None:
@@ -33,29 +24,31 @@ def start_anew(warehouse: Warehouse, locations: Mapping[str, str]) -> None:
 
 def sweep(warehouse: Warehouse, locations: Mapping[str, str]) -> int:
     """Delete strays below the tables' folders (`locations` by table); returns how many."""
-    shutil.rmtree(scratch_folder(warehouse.root), ignore_errors=True)
+    scratch = scratch_folder(warehouse.root)
+    warehouse.files.remove([path for path, _ in warehouse.files.below(scratch)])
+    shutil.rmtree(scratch, ignore_errors=True)
     return sum(_sweep_table(warehouse, table, location) for table, location in locations.items())
 
 
 def _sweep_table(warehouse: Warehouse, table: str, location: str) -> int:
-    strays = 0
-    referenced = warehouse.referenced(table)
-    for part in ("data", "metadata"):
-        for path in sorted((warehouse.root / location / part).rglob("*"), reverse=True):
-            if path.is_dir():
-                _remove_if_empty(path)
-            elif path not in referenced:
-                path.unlink()
-                strays += 1
+    files, referenced = warehouse.files, warehouse.referenced(table)
     version = warehouse.version(table)
     present = version.notes.get("boxes") if version else None
-    for path in boxes_folder(warehouse.root).glob(f"{table}-*.parquet"):
-        if path.name != present:
-            path.unlink(missing_ok=True)
-            strays += 1
-    return strays
+    folder = warehouse.root / location
+    lying = [path for part in ("data", "metadata") for path, _ in files.below(folder / part)]
+    strays = [path for path in lying if path not in referenced]
+    strays += [
+        path
+        for path, _ in files.below(boxes_folder(warehouse.root))
+        if path.name.startswith(f"{table}-") and path.name != present
+    ]
+    files.remove(strays)
+    for part in ("data", "metadata"):
+        _remove_empty(folder / part)
+    return len(strays)
 
 
-def _remove_if_empty(folder: Path) -> None:
-    if not any(folder.iterdir()):
-        folder.rmdir()
+def _remove_empty(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()

@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from stedi.contracts import Column, ColumnType
 from stedi.errors import StorageError
+from stedi.files import Files, Lock
 from stedi.parquet import Field
+from stedi.storage.catalogs import CatalogOf, SqliteCatalog
 from stedi.storage.schemas import (
     data_files,
     describe,
@@ -26,16 +28,12 @@ from stedi.storage.schemas import (
     make_table,
     without_dead,
 )
-from stedi.storage.uris import local_path, to_uri
 
 if TYPE_CHECKING:
-    from pyiceberg.catalog.sql import SqlCatalog
+    from pyiceberg.catalog import MetastoreCatalog
     from pyiceberg.table import Table
     from pyiceberg.table.snapshots import Snapshot
 
-NAMESPACE = "stedi"
-MACHINERY = "_stedi"
-_CATALOG = "catalog.db"
 _PREFIX = "stedi."
 _CONTENT = "content"
 _METADATA_KEPT = 3
@@ -43,16 +41,12 @@ _METADATA_KEPT = 3
 
 @dataclass(frozen=True)
 class DataFile:
-    """A Parquet file that a snapshot refers to: a `file://` URI, bytes, rows."""
+    """A Parquet file that a snapshot refers to: its URI and path, bytes, rows."""
 
     uri: str
+    path: Path
     size: int
     rows: int
-
-    @property
-    def path(self) -> Path:
-        """Where the file lies on this machine."""
-        return local_path(self.uri)
 
 
 @dataclass(frozen=True)
@@ -88,21 +82,25 @@ class Past:
 
 
 class Warehouse:
-    """The Iceberg tables of a lakehouse, in a SQLite catalog under its root."""
+    """The Iceberg tables of a lakehouse, looked up in `catalog`."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, files: Files, catalog: CatalogOf | None = None) -> None:
+        self.files, self.root = files, files.root
+        self.name = files.name(files.root)
+        self._catalog_of = catalog or SqliteCatalog(files)
         self._tables: dict[str, Table | None] = {}
         self._to_make: dict[str, tuple[Sequence[Column], str]] = {}
         self._to_evolve: dict[str, Sequence[Column]] = {}
         self._versions: dict[tuple[str, int], Version] = {}
+        self.lock: Lock | None = None
+        """What says, before each commit, that this root is still ours to work on."""
         self.committed: set[str] = set()
         """Tables that were committed to through this object."""
 
     @property
     def exists(self) -> bool:
         """Whether anything was ever committed here."""
-        return (self.root / MACHINERY / _CATALOG).exists()
+        return self._catalog_of.exists
 
     def version(
         self, table: str, *, content: int | None = None, at: int | None = None
@@ -132,7 +130,7 @@ class Warehouse:
             return None
         key = (table, snapshot.snapshot_id)
         if key not in self._versions:
-            self._versions[key] = _version(table, loaded, snapshot)
+            self._versions[key] = self._describe(table, loaded, snapshot)
         return self._versions[key]
 
     def history(self, table: str) -> tuple[Past, ...]:
@@ -178,10 +176,10 @@ class Warehouse:
 
         if table in self._to_make:
             columns, location = self._to_make.pop(table)
-            path = to_uri(self.root / location)
-            name = f"{NAMESPACE}.{table}"
+            uri = self.files.uri(self.root / location)
             with self._writing(f"table {table}"):
-                self._tables[table] = make_table(self._catalog, name, path, columns)
+                name = self._catalog_of.name(table)
+                self._tables[table] = make_table(self._catalog, name, uri, columns)
         loaded = self._load(table)
         if loaded is None:
             raise StorageError(f"table {table}: not there to commit to")
@@ -191,11 +189,15 @@ class Warehouse:
             raise StorageError(f"table {table}: a file to keep is not in its newest snapshot")
         noted = notes if content is None else {**notes, _CONTENT: content}
         properties = {_PREFIX + key: json.dumps(value) for key, value in noted.items()}
+        with self._writing(f"table {table}"):
+            self.files.publish(add)
+        if self.lock is not None:
+            self.lock.check()
         try:
             with self._writing(f"table {table}"), loaded.transaction() as transaction:
                 if table in self._to_evolve:
                     evolve(transaction, self._to_evolve.pop(table))
-                added = [describe(path, to_uri(path), transaction.table_metadata) for path in add]
+                added = [describe(self.files, path, transaction.table_metadata) for path in add]
                 update = transaction.update_snapshot(snapshot_properties=properties)
                 swaps = removed or not present
                 producer = without_dead(update.overwrite()) if swaps else update.fast_append()
@@ -224,34 +226,32 @@ class Warehouse:
         newest = loaded.metadata.current_snapshot_id
         older = [o.snapshot_id for o in loaded.snapshots() if o.snapshot_id in snapshots]
         older = [one for one in older if one != newest]
-        outdated = self.referenced(table) if older else _logged(loaded)
+        outdated = self.referenced(table) if older else self._logged(loaded)
         if older:
             with self._writing(f"table {table}"):
                 loaded.maintenance.expire_snapshots().by_ids(older).commit()
-            outdated |= _logged(loaded)
-        for path in outdated - _alive(loaded) if outdated else ():
-            path.unlink(missing_ok=True)
+            outdated |= self._logged(loaded)
+        if outdated:
+            self.files.remove(outdated - self._alive(loaded))
 
     def tidy(self, table: str) -> None:
         """Remove metadata files of before, but for the last few, which a reader may be opening."""
         loaded = self._load(table)
         if loaded is None:
             return
-        logged = [local_path(log.metadata_file) for log in loaded.metadata.metadata_log]
-        for path in logged[:-_METADATA_KEPT]:
-            path.unlink(missing_ok=True)
+        logged = [self.files.path(log.metadata_file) for log in loaded.metadata.metadata_log]
+        self.files.remove(logged[:-_METADATA_KEPT])
 
     def has_history(self, table: str) -> bool:
         """Whether anything is left of what a table was before."""
         loaded = self._load(table)
-        return loaded is not None and (len(loaded.snapshots()) > 1 or bool(_logged(loaded)))
+        return loaded is not None and (len(loaded.snapshots()) > 1 or bool(self._logged(loaded)))
 
     def prepare(self) -> None:
         """Make the catalog if need be, and load what commits need, before there is any to make."""
-        import stedi.storage.local_io  # noqa: F401 - the catalog would at the first commit
-
+        self._catalog_of.prepare()
         if self._noted.get("root") is None:
-            self._note("root", str(self.root))
+            self._note("root", self.name)
 
     def data_folder(self, location: str) -> Path:
         """Where the data files of the table at `location` (relative to the root) lie."""
@@ -279,8 +279,10 @@ class Warehouse:
     def moved_from(self) -> str | None:
         """Where the root was when its tables were made, if that is elsewhere."""
         known = self._noted.get("root")
-        if known is None or known == str(self.root):
+        if known is None or known == self.name:
             return None
+        if not self.files.is_local:
+            return known
         try:
             is_same = Path(known).samefile(self.root)  # by another name
         except OSError:
@@ -291,8 +293,8 @@ class Warehouse:
     def says_moved(self) -> str:
         """What to tell who works on a root that was moved."""
         return (
-            f"{self.root} was moved or copied from {self.moved_from}, and its tables' metadata "
-            f"names files there. `stedi run --full --root {self.root}` makes the tables anew from "
+            f"{self.name} was moved or copied from {self.moved_from}, and its tables' metadata "
+            f"names files there. `stedi run --full --root {self.name}` makes the tables anew from "
             "the landing files; or move it back"
         )
 
@@ -301,8 +303,7 @@ class Warehouse:
         profile = None
         with suppress(StorageError):
             profile = self.profile
-        for part in ("", "-journal", "-wal", "-shm"):
-            (self.root / MACHINERY / f"{_CATALOG}{part}").unlink(missing_ok=True)
+        self._catalog_of.forget()
         self._tables.clear()
         self._versions.clear()
         for cached in ("_catalog", "_noted"):
@@ -316,7 +317,7 @@ class Warehouse:
         if not self.exists:
             return {}
         with self._reading("the catalog"):
-            properties = self._catalog.load_namespace_properties(NAMESPACE)
+            properties = self._catalog.load_namespace_properties(self._catalog_of.namespace)
         return {
             key.removeprefix(_PREFIX): str(value)
             for key, value in properties.items()
@@ -327,18 +328,19 @@ class Warehouse:
         if self._noted.get(key) != value:
             with self._writing("the catalog"):
                 updates = {_PREFIX + key: value}
-                self._catalog.update_namespace_properties(NAMESPACE, updates=updates)
+                namespace = self._catalog_of.namespace
+                self._catalog.update_namespace_properties(namespace, updates=updates)
             self._noted[key] = value
 
     def referenced(self, table: str) -> set[Path]:
         """Every file that any snapshot of a table still refers to, metadata included."""
         loaded = self._load(table)
-        return _alive(loaded) | _logged(loaded) if loaded else set()
+        return self._alive(loaded) | self._logged(loaded) if loaded else set()
 
     def alive(self, table: str) -> set[Path]:
         """Every file that a table's present metadata needs, itself included."""
         loaded = self._load(table)
-        return _alive(loaded) if loaded else set()
+        return self._alive(loaded) if loaded else set()
 
     def _load(self, table: str) -> Table | None:
         from pyiceberg.exceptions import NoSuchTableError
@@ -350,7 +352,7 @@ class Warehouse:
                 raise StorageError(self.says_moved)
             try:
                 with self._reading(f"table {table}", but=NoSuchTableError):
-                    loaded = self._catalog.load_table(f"{NAMESPACE}.{table}")
+                    loaded = self._catalog.load_table(self._catalog_of.name(table))
             except NoSuchTableError:
                 return None
             self._tables[table] = loaded
@@ -366,7 +368,7 @@ class Warehouse:
         except _unreadable() as error:
             raise StorageError(
                 f"{what} can't be read: its metadata is missing or damaged "
-                f"({type(error).__name__}). `stedi run --full --root {self.root}` makes all tables "
+                f"({type(error).__name__}). `stedi run --full --root {self.name}` makes all tables "
                 "anew from the landing files"
             ) from None
 
@@ -381,27 +383,57 @@ class Warehouse:
         except _unwritable() as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise StorageError(
-                f"{what} can't be committed to {self.root}: {reason}; is the disk full, or the "
+                f"{what} can't be committed to {self.name}: {reason}; is the disk full, or the "
                 "folder read-only?"
             ) from None
 
     @cached_property
-    def _catalog(self) -> SqlCatalog:
-        from pyiceberg.catalog.sql import SqlCatalog
-
-        folder = self.root / MACHINERY
-        folder.mkdir(parents=True, exist_ok=True)
-        catalog = SqlCatalog(
-            "stedi",
-            **{
-                "uri": f"sqlite:///{folder / _CATALOG}",
-                "warehouse": to_uri(self.root),
-                "py-io-impl": "stedi.storage.local_io.LocalFileIO",
-            },
-        )
+    def _catalog(self) -> MetastoreCatalog:
         with self._writing("the catalog"):
-            catalog.create_namespace_if_not_exists(NAMESPACE)
-        return catalog
+            return self._catalog_of.open()
+
+    def _describe(self, table: str, loaded: Table, snapshot: Snapshot) -> Version:
+        files = tuple(
+            DataFile(
+                file.file_path,
+                self.files.path(file.file_path),
+                file.file_size_in_bytes,
+                file.record_count,
+            )
+            for file in data_files(loaded, snapshot)
+        )
+        schema = next(
+            (one for one in loaded.metadata.schemas if one.schema_id == snapshot.schema_id),
+            loaded.schema(),
+        )
+        columns = tuple((f.name, cast(ColumnType, str(f.field_type))) for f in schema.fields)
+        return Version(
+            table,
+            loaded.location(),
+            snapshot.snapshot_id,
+            _content(snapshot),
+            snapshot.timestamp_ms,
+            files,
+            columns,
+            _notes(snapshot),
+        )
+
+    def _logged(self, loaded: Table) -> set[Path]:
+        """Metadata files of before that are still there."""
+        logged = [self.files.path(log.metadata_file) for log in loaded.metadata.metadata_log]
+        sizes = self.files.sizes(logged)
+        return {path for path, size in zip(logged, sizes, strict=True) if size is not None}
+
+    def _alive(self, loaded: Table) -> set[Path]:
+        """Every file that a table's present metadata needs, itself included."""
+        uris = {loaded.metadata_location}
+        for snapshot in loaded.snapshots():
+            uris.add(snapshot.manifest_list)
+            for manifest in snapshot.manifests(loaded.io):
+                uris.add(manifest.manifest_path)
+                entries = manifest.fetch_manifest_entry(loaded.io, discard_deleted=True)
+                uris.update(entry.data_file.file_path for entry in entries)
+        return {self.files.path(uri) for uri in uris}
 
 
 def _unreadable() -> tuple[type[Exception], ...]:
@@ -415,12 +447,12 @@ def _unwritable() -> tuple[type[Exception], ...]:
     return (OSError, SQLAlchemyError)
 
 
-def damage(version: Version) -> str | None:
+def damage(files: Files, version: Version) -> str | None:
     """Why a table can't be used as it lies there, as far as sizes show; None if it can."""
-    for file in version.files:
-        try:
-            size = file.path.stat().st_size
-        except OSError:
+    for file, size in zip(
+        version.files, files.sizes([file.path for file in version.files]), strict=True
+    ):
+        if size is None:
             return "a file of it is missing"
         if size != file.size:
             return "a file of it was changed"
@@ -430,28 +462,6 @@ def damage(version: Version) -> str | None:
 def short_name(path: Path) -> str:
     """A data file's name below its table's data folder."""
     return f"{path.parent.name}/{path.name}"
-
-
-def _version(table: str, loaded: Table, snapshot: Snapshot) -> Version:
-    files = tuple(
-        DataFile(file.file_path, file.file_size_in_bytes, file.record_count)
-        for file in data_files(loaded, snapshot)
-    )
-    schema = next(
-        (one for one in loaded.metadata.schemas if one.schema_id == snapshot.schema_id),
-        loaded.schema(),
-    )
-    columns = tuple((f.name, cast(ColumnType, str(f.field_type))) for f in schema.fields)
-    return Version(
-        table,
-        loaded.location(),
-        snapshot.snapshot_id,
-        _content(snapshot),
-        snapshot.timestamp_ms,
-        files,
-        columns,
-        _notes(snapshot),
-    )
 
 
 def _notes(snapshot: Snapshot) -> dict[str, Any]:
@@ -470,21 +480,3 @@ def _content(snapshot: Snapshot) -> int:
 
 def _order(snapshot: Snapshot) -> int:
     return snapshot.sequence_number or 0
-
-
-def _logged(loaded: Table) -> set[Path]:
-    """Metadata files of before that are still there."""
-    logged = (local_path(log.metadata_file) for log in loaded.metadata.metadata_log)
-    return {path for path in logged if path.exists()}
-
-
-def _alive(loaded: Table) -> set[Path]:
-    """Every file that a table's present metadata needs, itself included."""
-    uris = {loaded.metadata_location}
-    for snapshot in loaded.snapshots():
-        uris.add(snapshot.manifest_list)
-        for manifest in snapshot.manifests(loaded.io):
-            uris.add(manifest.manifest_path)
-            entries = manifest.fetch_manifest_entry(loaded.io, discard_deleted=True)
-            uris.update(entry.data_file.file_path for entry in entries)
-    return {local_path(uri) for uri in uris}

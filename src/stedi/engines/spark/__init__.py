@@ -16,8 +16,10 @@ from stedi import parquet
 from stedi.contracts import Column, ColumnType
 from stedi.engines.dialects import for_spark
 from stedi.engines.spark.executors import Executors, failing_plainly
-from stedi.engines.spark.session import driver_bytes, join_or_start
+from stedi.engines.spark.session import driver_bytes, join_or_start, read_objects
 from stedi.errors import DeclarationError
+from stedi.files import Files, footer_source
+from stedi.files.disk import Disk
 from stedi.parquet import Field
 
 if TYPE_CHECKING:
@@ -49,8 +51,13 @@ class SparkEngine:
 
     name = "spark"
 
-    def __init__(self, scratch: Path, master: str | None = None) -> None:
+    def __init__(
+        self, scratch: Path, master: str | None = None, files: Files | None = None
+    ) -> None:
         self.session, self._is_ours = join_or_start(master)
+        self._files: Files = files or Disk(scratch)
+        if not self._files.is_local:
+            read_objects(self.session)
         self._scratch = scratch
         self.crew: Executors = Executors(self.session.sparkContext, f"stedi-{uuid4()}")
         self._is_closed = False
@@ -66,7 +73,7 @@ class SparkEngine:
             if files:
                 schema = ", ".join(f"{_quoted(c.name)} {_SQL_TYPES[c.type]}" for c in columns)
                 reader = self.session.read.schema(schema).option("__globPaths__", "false")
-                rows = reader.parquet(*(_uri(file) for file in files))
+                rows = reader.parquet(*(self._files.uri(Path(file)) for file in files))
             else:
                 nulls = ", ".join(
                     f"CAST(NULL AS {_SQL_TYPES[c.type]}) AS {_quoted(c.name)}" for c in columns
@@ -82,18 +89,21 @@ class SparkEngine:
         rows = self._rows(query)
         self._small.discard(table)
         folder = self._scratch / f"{table}-{uuid4()}"
-        self.crew.wait(lambda: rows.write.parquet(_uri(str(folder))), f"work out {table}")
+        self.crew.wait(lambda: rows.write.parquet(self._files.uri(folder)), f"work out {table}")
         self._materialised[table] = folder
         with failing_plainly():
             again = self.session.read.schema(rows.schema).option("__globPaths__", "false")
-            again.parquet(_uri(str(folder))).createOrReplaceTempView(table)
+            again.parquet(self._files.uri(folder)).createOrReplaceTempView(table)
 
     def rows(self, table: str, columns: Sequence[str]) -> pa.Table:
         """Columns of a table that was materialised, in memory, in no set order.
 
         Read from its files: what Spark would send to the driver has a limit of its own.
         """
-        return pq.read_table(self._materialised[table], columns=list(columns))
+        folder = self._materialised[table]
+        written = [path for path, _ in self._files.below(folder) if path.suffix == ".parquet"]
+        self._files.fetch(written)
+        return pq.read_table(sorted(map(str, written)), columns=list(columns))
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
@@ -109,9 +119,10 @@ class SparkEngine:
             ]
             selected = rows.select(*columns)
         self.crew.wait(
-            lambda: selected.write.mode("append").parquet(_uri(str(folder))), f"write {folder}"
+            lambda: selected.write.mode("append").parquet(self._files.uri(folder)),
+            f"write {self._files.name(folder)}",
         )
-        return _written(folder)
+        return self._written(folder)
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """What a query gives, in memory: for counts and other small results."""
@@ -144,6 +155,7 @@ class SparkEngine:
             return
         self._is_closed = True
         self.crew.close()
+        self._files.remove([path for path, _ in self._files.below(self._scratch)])
         shutil.rmtree(self._scratch, ignore_errors=True)
         if self._is_ours:
             self.session.stop()
@@ -157,29 +169,26 @@ class SparkEngine:
         for file in files:
             if file not in self._counted:
                 try:
-                    self._counted[file] = parquet.count_rows(Path(file))
+                    self._counted[file] = self._count_rows(Path(file))
                 except OSError:
                     return False  # whoever reads it will say so
             count += self._counted[file]
         width = sum(_TEXT_BYTES if column.type in ("string", "binary") else 8 for column in columns)
         return count * width <= self._broadcast_bytes
 
+    def _written(self, folder: Path) -> list[Path]:
+        """The files that Spark wrote; those without rows and its checksums are removed."""
+        lying = sorted(path for path, _ in self._files.below(folder))
+        written = [path for path in lying if path.suffix == ".parquet" and self._count_rows(path)]
+        self._files.remove([path for path in lying if path not in written])
+        return written
+
+    def _count_rows(self, path: Path) -> int:
+        return parquet.count_rows(footer_source(self._files, path))
+
     def _rows(self, query: exp.Query) -> DataFrame:
         with failing_plainly():
             return self.session.sql(for_spark(query, self._small))
-
-
-def _written(folder: Path) -> list[Path]:
-    """The files that Spark wrote; those without rows and its checksums are removed."""
-    for checksum in folder.glob(".*.crc"):
-        checksum.unlink()
-    written = []
-    for path in sorted(folder.glob("*.parquet")):
-        if parquet.count_rows(path):
-            written.append(path)
-        else:
-            path.unlink()
-    return written
 
 
 def _collected(rows: DataFrame) -> pa.Table:
@@ -196,7 +205,3 @@ def _collected(rows: DataFrame) -> pa.Table:
 
 def _quoted(name: str) -> str:
     return "`" + name.replace("`", "``") + "`"
-
-
-def _uri(path: str) -> str:
-    return path if "://" in path else f"file://{path}"

@@ -83,6 +83,36 @@ def join_or_start(master: str | None) -> tuple[SparkSession, bool]:
     return session, is_ours
 
 
+def read_objects(session: SparkSession) -> None:
+    """Let `s3://` URIs be read through Hadoop's S3A, as boto3 finds endpoint and credentials.
+
+    On AWS Glue and EMR, Spark has a way of its own.
+    """
+    import boto3
+
+    hadoop: Any = session.sparkContext._jvm
+    try:
+        hadoop.java.lang.Class.forName("org.apache.hadoop.fs.s3a.S3AFileSystem")
+    except Exception:
+        if any(name in os.environ for name in ("GLUE_VERSION", "EMR_CLUSTER_ID")):
+            return
+        raise Unavailable(
+            "Spark lacks Hadoop's S3A; give it the jars of org.apache.hadoop:hadoop-aws in the "
+            "version of its own Hadoop, as with spark-submit --packages"
+        ) from None
+    client = boto3.client("s3")
+    for key, value in {
+        "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "fs.s3a.endpoint": str(client.meta.endpoint_url),
+        "fs.s3a.endpoint.region": str(client.meta.region_name),
+        "fs.s3a.path.style.access": "true",
+        "fs.s3a.aws.credentials.provider": (
+            "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
+        ),
+    }.items():
+        session.conf.set(key, value)
+
+
 def driver_bytes(session: SparkSession) -> int:
     """The most memory that the driver's JVM takes."""
     jvm: Any = session.sparkContext._jvm

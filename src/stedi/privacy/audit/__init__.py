@@ -60,16 +60,16 @@ def audit(
     table: str,
     evidence: Evidence,
     paths: Sequence[Path],
-    folder: Path,
+    lying: Collection[Path],
     alive: Collection[Path],
     difference: Mapping[str, int] | None,
 ) -> Audit:
     """Check and attack a published table.
 
-    `paths` are its files, `folder` is where they lie, `alive` what may lie there; `difference` is
-    what the publication noted of the one before it.
+    `paths` are its files, `lying` whatever lies in its folder, `alive` what may lie there;
+    `difference` is what the publication noted of the one before it.
     """
-    checks = shape_problems(evidence, paths, folder, alive)
+    checks = shape_problems(evidence, paths, lying, alive)
     singled_out = attribution(evidence)
     attacks = {
         "attribution": _attribution(evidence, singled_out),
@@ -118,7 +118,7 @@ def nothing_published(table: str, k: int, why: str) -> Audit:
 
 
 def shape_problems(
-    evidence: Evidence, paths: Sequence[Path], folder: Path, alive: Collection[Path]
+    evidence: Evidence, paths: Sequence[Path], lying: Collection[Path], alive: Collection[Path]
 ) -> dict[str, list[str]]:
     """What each check finds wrong with what is stored."""
     of_values: dict[str, Callable[[Evidence], Iterator[str]]] = {
@@ -129,7 +129,7 @@ def shape_problems(
         "rows": shape.rows_problems,
     }
     found = {name: list(check(evidence)) for name, check in of_values.items()}
-    return {**found, "files": list(shape.files_problems(paths, folder, alive))}
+    return {**found, "files": list(shape.files_problems(paths, lying, alive))}
 
 
 def _failed(attack: Attack) -> str:

@@ -88,7 +88,9 @@ def rows_problems(evidence: Evidence) -> Iterator[str]:
         yield "the rows published are not the rows behind them, coded with the table of boxes"
 
 
-def files_problems(paths: Sequence[Path], folder: Path, alive: Collection[Path]) -> Iterator[str]:
+def files_problems(
+    paths: Sequence[Path], lying: Collection[Path], alive: Collection[Path]
+) -> Iterator[str]:
     """What files tell beside their values: their number, their parts, what they note, leftovers."""
     if len(paths) > 1:
         yield f"there are {len(paths)} files, where one tells nothing"
@@ -100,6 +102,6 @@ def files_problems(paths: Sequence[Path], folder: Path, alive: Collection[Path])
         noted = set(metadata.metadata or {}) - _METADATA
         if noted:
             yield f"{path.name}: notes {len(noted)} things that are no values"
-    left = [p for p in sorted(folder.rglob("*")) if p.is_file() and p not in alive]
+    left = [path for path in lying if path not in alive]
     if left:
         yield f"{len(left)} files of earlier publications are still there"

@@ -7,14 +7,15 @@ import os
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from stedi.errors import Locked
-from stedi.storage.warehouse import MACHINERY
+from stedi.files.names import MACHINERY
 
 _POLL = 0.05
 
 
-class RunLock:
+class DiskLock:
     """Holds a root for one run.
 
     `wait` is how many seconds to wait for whoever holds it. The lock file names its owner while it
@@ -40,7 +41,7 @@ class RunLock:
             return True
         return False
 
-    def __enter__(self) -> RunLock:
+    def __enter__(self) -> Self:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         deadline = time.monotonic() + self._wait
@@ -57,6 +58,9 @@ class RunLock:
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"process {os.getpid()}".encode(), 0)
         return self
+
+    def check(self) -> None:
+        """Nobody can take it from a process that lives."""
 
     def _take(self) -> bool:
         assert self._file is not None

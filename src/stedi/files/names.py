@@ -1,0 +1,22 @@
+"""Names below a lakehouse's root that are no table's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+MACHINERY = "_stedi"
+
+
+def landing_folder(root: Path, source: str) -> Path:
+    """Where the raw files of a source lie."""
+    return root / source / "landing"
+
+
+def scratch_folder(root: Path) -> Path:
+    """Where a run keeps what it needs only meanwhile."""
+    return root / MACHINERY / "scratch"
+
+
+def boxes_folder(root: Path) -> Path:
+    """Where the tables of boxes lie: what published values stand for."""
+    return root / MACHINERY / "boxes"

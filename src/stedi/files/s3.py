@@ -1,0 +1,449 @@
+"""Objects below a prefix of a bucket, through boto3: it finds credentials, region and endpoint.
+
+Copies lie in a temporary folder of this process, which only its user can read, and are gone when it
+ends; where it was killed, the next one removes them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from hashlib import blake2b
+from io import SEEK_CUR, SEEK_END, RawIOBase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stedi.errors import Unavailable, UsageError
+from stedi.files import Stat
+
+if TYPE_CHECKING:
+    from stedi.files.s3_lock import S3Lock
+
+KMS_KEY = "STEDI_KMS_KEY"
+"""The environment variable with a KMS key for what is written; by default the bucket decides."""
+_ROOT = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[\w.=-]+)*)/?", re.ASCII)
+_COPIES = "stedi-copies-"
+_AT_ONCE = 16
+_FEW = 8
+_TRIES = 8
+_LONGEST_PAUSE = 4.0
+_PER_REQUEST = 1000
+_NOT_FOUND = ("404", "NoSuchKey", "NotFound")
+
+
+class S3:
+    """A prefix of a bucket.
+
+    Sent to another process, it keeps no copies there of what that publishes.
+    """
+
+    def __init__(self, bucket: str, prefix: str, root: Path, is_sent: bool = False) -> None:
+        self.bucket, self._prefix, self.root = bucket, prefix, root
+        self._is_sent = is_sent
+        self._published: set[Path] = set()
+        self.remarks: list[str] = []
+        """What could not be done, and that somebody should know of."""
+
+    @classmethod
+    def at(cls, uri: str) -> S3:
+        """The root at a URI; raises `UsageError`, `Unavailable`."""
+        match = _ROOT.fullmatch(uri)
+        if match is None or match[2].startswith("/_"):
+            raise UsageError(
+                f"--root {uri!a}: as in s3://bucket/prefix, of letters, digits and . _ - ="
+            )
+        try:
+            import boto3  # noqa: F401
+        except ImportError:
+            raise Unavailable("boto3 isn't installed; run: pip install 'stedi[aws]'") from None
+        return cls(match[1], match[2].strip("/"), _folder_for_copies())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return S3, (self.bucket, self._prefix, self.root, True)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the paths are the files themselves: they are copies."""
+        return False
+
+    @cached_property
+    def client(self) -> Any:
+        """boto3's client of S3, with as many tries as a throttled bucket needs."""
+        import boto3
+        from botocore.config import Config
+
+        given = {"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"} & os.environ.keys()
+        retries = None if given else {"mode": "standard", "total_max_attempts": _TRIES}
+        config = Config(
+            retries=retries, connect_timeout=10, read_timeout=30, max_pool_connections=2 * _AT_ONCE
+        )
+        try:
+            return boto3.client("s3", config=config)
+        except Exception as error:
+            raise as_ours(error, "s3", f"s3://{self.bucket}") from None
+
+    def uri(self, path: Path) -> str:
+        """The `s3://` URI of a path."""
+        return f"s3://{self.bucket}/{self.key(path)}"
+
+    def path(self, uri: str) -> Path:
+        """The path of a URI below the root; raises `OSError` for any other."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        below = f"{self._prefix}/" if self._prefix else ""
+        name = key.removeprefix(below)
+        if bucket != self.bucket or not key.startswith(below) or ".." in name.split("/"):
+            raise OSError(f"{uri} doesn't lie below {self.uri(self.root)}")
+        return self.root / name
+
+    def name(self, path: Path) -> str:
+        """The URI."""
+        return self.uri(path)
+
+    def key(self, path: Path) -> str:
+        """The key of a path."""
+        name = path.relative_to(self.root).as_posix()
+        return "/".join(part for part in (self._prefix, name) if part not in ("", "."))
+
+    def stat(self, path: Path) -> Stat | None:
+        """What is known of an object; None where it isn't there."""
+        try:
+            found = self._call("head_object", Key=self.key(path))
+        except FileNotFoundError:
+            return None
+        return _stat(found["ContentLength"], found["LastModified"], found["ETag"])
+
+    def sizes(self, paths: Sequence[Path]) -> list[int | None]:
+        """The sizes of objects in bytes; None of those that aren't there."""
+        if len(paths) <= _FEW:
+            found = self._each(self.stat, paths)
+            return [stat.size if stat else None for stat in found]
+        folder = Path(os.path.commonpath([path.parent for path in paths]))
+        sizes = {path: stat.size for path, stat in self.below(folder)}
+        return [sizes.get(path) for path in paths]
+
+    def below(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
+        """All objects below a folder, in no set order."""
+        prefix = self.key(folder)
+        token: dict[str, str] = {}
+        while True:
+            page = self._call("list_objects_v2", Prefix=f"{prefix}/" if prefix else "", **token)
+            for one in page.get("Contents", ()):
+                if not one["Key"].endswith("/"):  # what consoles make for a folder
+                    path = self.path(f"s3://{self.bucket}/{one['Key']}")
+                    yield path, _stat(one["Size"], one["LastModified"], one["ETag"])
+            if not page.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def open(self, path: Path) -> RawIOBase:
+        """An object's bytes, read from any place; raises `OSError`."""
+        if path.exists():
+            return path.open("rb", buffering=0)
+        return _Stream(self, self.key(path))
+
+    def fetch(self, paths: Iterable[Path]) -> None:
+        """Have copies of whole objects; raises `OSError`."""
+        self._each(self._fetch, [path for path in paths if not path.exists()])
+
+    def publish(self, paths: Iterable[Path]) -> None:
+        """Upload files that were written here."""
+        new = [path for path in paths if path not in self._published and path.exists()]
+        self._each(self._upload, new)
+        self._published.update(new)
+        if self._is_sent:
+            for path in new:
+                path.unlink()
+
+    def add(self, path: Path, target: Path) -> None:
+        """Upload a local file to `target`."""
+        self._upload(target, path)
+
+    def remove(self, paths: Iterable[Path]) -> None:
+        """Remove objects and copies, older versions included; those that aren't there are.
+
+        Where versions may not be removed, `remarks` says so.
+        """
+        wanted = list(paths)
+        for path in wanted:
+            path.unlink(missing_ok=True)
+            self._published.discard(path)
+        keys = [self.key(path) for path in wanted]
+        objects: list[dict[str, str]] = [{"Key": key} for key in keys]
+        if keys and self._keeps_versions:
+            objects = [*self._versions(keys)]
+        for begin in range(0, len(objects), _PER_REQUEST):
+            batch = {"Objects": objects[begin : begin + _PER_REQUEST], "Quiet": True}
+            said = self._call("delete_objects", Delete=batch)
+            for error in said.get("Errors", ()):
+                if "VersionId" in error and error.get("VersionId"):
+                    self._remark_versions("s3:DeleteObjectVersion")
+                else:
+                    where = f"arn:aws:s3:::{self.bucket}/{error['Key']}"
+                    raise PermissionError(f"s3:DeleteObject on {where}: {error['Code']}")
+
+    def lock(self, wait: float = 0.0) -> S3Lock:
+        """The lock of the root; `wait` is how many seconds to wait for whoever holds it."""
+        from stedi.files.s3_lock import S3Lock
+
+        return S3Lock(self, wait)
+
+    def request(self, operation: str, key: str, **arguments: Any) -> Any:
+        """One request about an object; raises botocore's own `ClientError`."""
+        return getattr(self.client, operation)(Bucket=self.bucket, Key=key, **arguments)
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        try:
+            return getattr(self.client, operation)(Bucket=self.bucket, **arguments)
+        except Exception as error:
+            key = arguments.get("Key", arguments.get("Prefix", ""))
+            raise as_ours(error, "s3", f"{self.bucket}/{key}".rstrip("/")) from None
+
+    @staticmethod
+    def _each(function: Any, items: Sequence[Any]) -> list[Any]:
+        if len(items) < 2:
+            return [function(item) for item in items]
+        with ThreadPoolExecutor(min(_AT_ONCE, len(items))) as pool:
+            return list(pool.map(function, items))
+
+    def _fetch(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        for attempt in range(_TRIES):
+            try:
+                self.client.download_file(self.bucket, self.key(path), str(part))
+                part.replace(path)
+                return
+            except Exception as error:
+                part.unlink(missing_ok=True)
+                if attempt == _TRIES - 1 or not is_passing(error):
+                    raise as_ours(error, "s3", f"{self.bucket}/{self.key(path)}") from None
+                pause(attempt)
+
+    def _upload(self, target: Path, path: Path | None = None) -> None:
+        key = os.environ.get(KMS_KEY)
+        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else None
+        for attempt in range(_TRIES):
+            try:
+                self.client.upload_file(
+                    str(path or target), self.bucket, self.key(target), ExtraArgs=extra
+                )
+                return
+            except Exception as error:
+                if attempt == _TRIES - 1 or not is_passing(error):
+                    raise as_ours(error, "s3", f"{self.bucket}/{self.key(target)}") from None
+                pause(attempt)
+
+    @cached_property
+    def _keeps_versions(self) -> bool:
+        try:
+            return "Status" in self._call("get_bucket_versioning")
+        except PermissionError:
+            self._remark_versions("s3:GetBucketVersioning")
+            return False
+
+    def _versions(self, keys: Sequence[str]) -> Iterator[dict[str, str]]:
+        """Every version of these objects, with the markers that say they are gone."""
+        wanted, found = set(keys), set()
+        prefix = os.path.commonprefix(keys)  # noqa: RUF071 - keys have no components
+        token: dict[str, str] = {}
+        try:
+            while True:
+                page = self._call("list_object_versions", Prefix=prefix, **token)
+                for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    if one["Key"] in wanted:
+                        found.add(one["Key"])
+                        yield {"Key": one["Key"], "VersionId": one["VersionId"]}
+                if not page.get("IsTruncated"):
+                    return
+                token = {"KeyMarker": page["NextKeyMarker"]}
+                if page.get("NextVersionIdMarker"):
+                    token["VersionIdMarker"] = page["NextVersionIdMarker"]
+        except PermissionError:
+            self._remark_versions("s3:ListBucketVersions")
+            yield from ({"Key": key} for key in keys if key not in found)
+
+    def _remark_versions(self, action: str) -> None:
+        remark = (
+            f"old versions of removed objects may stay in the bucket {self.bucket}, people's data "
+            f"among them: {action} is not allowed. Allow it, or expire noncurrent versions by a "
+            "lifecycle rule"
+        )
+        if remark not in self.remarks:
+            self.remarks.append(remark)
+
+
+class _Stream(RawIOBase):
+    """An object read from any place on; a connection that was cut is taken up where it was."""
+
+    def __init__(self, files: S3, key: str) -> None:
+        self._files, self._key = files, key
+        found = files._call("head_object", Key=key)
+        self._size, self._etag = int(found["ContentLength"]), found["ETag"]
+        self._at = 0
+        self._body: Any = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        at = offset + {SEEK_CUR: self._at, SEEK_END: self._size}.get(whence, 0)
+        if at != self._at:
+            self._drop()
+        self._at = at
+        return at
+
+    def readinto(self, view: Any) -> int:
+        wanted = min(len(view), self._size - self._at)
+        if wanted <= 0:
+            return 0
+        for attempt in range(_TRIES):
+            try:
+                if self._body is None:
+                    self._body = self._files.request(
+                        "get_object", self._key, Range=f"bytes={self._at}-", IfMatch=self._etag
+                    )["Body"]
+                data = self._body.read(wanted)
+                if not data:
+                    raise ConnectionError("cut off")
+            except Exception as error:
+                self._drop()
+                if attempt == _TRIES - 1 or not is_passing(error):
+                    where = f"{self._files.bucket}/{self._key}"
+                    raise as_ours(error, "s3", where) from None
+                pause(attempt)
+            else:
+                view[: len(data)] = data
+                self._at += len(data)
+                return len(data)
+        return 0
+
+    def close(self) -> None:
+        self._drop()
+        super().close()
+
+    def _drop(self) -> None:
+        if self._body is not None:
+            self._body.close()
+        self._body = None
+
+
+def is_passing(error: Exception) -> bool:
+    """Whether it may go well the next time: it was throttled, cut, or the server's fault."""
+    from botocore.exceptions import (
+        ClientError,
+        ConnectionClosedError,
+        HTTPClientError,
+        IncompleteReadError,
+        ResponseStreamingError,
+    )
+
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return int(status) >= 500 or int(status) in (408, 429)
+    cut = (ConnectionError, HTTPClientError, ConnectionClosedError, IncompleteReadError)
+    return isinstance(error, (*cut, ResponseStreamingError)) or _is_transfer_failure(error)
+
+
+def _is_transfer_failure(error: Exception) -> bool:
+    import boto3.exceptions
+    import s3transfer.exceptions
+
+    if isinstance(error, s3transfer.exceptions.RetriesExceededError):
+        return True
+    if isinstance(error, boto3.exceptions.RetriesExceededError):
+        return True
+    return isinstance(error, boto3.exceptions.S3UploadFailedError) and not any(
+        code in str(error) for code in ("AccessDenied", "NoSuchBucket", "InvalidAccessKeyId")
+    )
+
+
+def pause(attempt: int) -> None:
+    """Wait before another try, twice as long each time."""
+    time.sleep(min(0.1 * 2**attempt, _LONGEST_PAUSE))
+
+
+_ACTIONS: Mapping[str, str] = {
+    "HeadObject": "GetObject",
+    "ListObjectsV2": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
+    "DeleteObjects": "DeleteObject",
+    "UploadPart": "PutObject",
+    "CreateMultipartUpload": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+}
+_DENIED = ("403", "AccessDenied", "AccessDeniedException", "Forbidden")
+_OPERATION = re.compile(r"\((\w+)\) when calling the (\w+) operation")
+_RESOURCE = re.compile(r"perform: (\S+) on resource: (\S+)")
+
+
+def as_ours(error: Exception, service: str, where: str) -> OSError:
+    """What boto3 raised as an `OSError` that names action and resource, without its own text."""
+    found = _OPERATION.search(str(error))
+    code, operation = (str(found[1]), str(found[2])) if found else ("", "")
+    if code in _NOT_FOUND:
+        return FileNotFoundError(2, "not there", f"{service}://{where}")
+    if code in _DENIED:
+        named = _RESOURCE.search(str(error))
+        action = f"{service}:{_ACTIONS.get(operation, operation)}"
+        resource = f"arn:aws:s3:::{where}" if service == "s3" else where
+        if named:
+            action, resource = named[1], named[2]
+        said = f"not allowed to {action} on {resource}; ask whoever gives the rights there"
+        return PermissionError(13, said, f"{service}://{where}")
+    reasons = {
+        "NoSuchBucket": "there is no such bucket",
+        "PreconditionFailed": "it changed while it was read",
+        "NoCredentialsError": "no AWS credentials were found; set them as for the AWS CLI",
+        "NoRegionError": "no AWS region is set; AWS_REGION or the profile's",
+    }
+    reason = reasons.get(code or type(error).__name__)
+    return OSError(5, reason or code or f"no connection ({type(error).__name__})", f"s3://{where}")
+
+
+def _stat(size: int, modified: Any, etag: str) -> Stat:
+    changed = int.from_bytes(blake2b(etag.encode(), digest_size=7).digest())
+    return Stat(size, int(modified.timestamp()) * 1_000_000_000, changed)
+
+
+def _folder_for_copies() -> Path:
+    temporary = Path(tempfile.gettempdir())
+    for left in temporary.glob(f"{_COPIES}*-*"):
+        owner = left.name.removeprefix(_COPIES).split("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_COPIES}{os.getpid()}-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _folders.append(folder)
+    return folder
+
+
+_folders: list[Path] = []
+
+
+def remove_copies() -> None:
+    """Remove what this process has copied; for one that ends without its exit handlers."""
+    for folder in _folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -1,0 +1,80 @@
+"""Where a lakehouse's tables are looked up: SQLite under its root, or AWS Glue's Data Catalog."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from stedi.files import Files
+from stedi.files.names import MACHINERY
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import MetastoreCatalog
+
+NAMESPACE = "stedi"
+_CATALOG = "catalog.db"
+
+
+class CatalogOf(Protocol):
+    """The catalog of one lakehouse."""
+
+    namespace: str
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever noted in it."""
+
+    def name(self, table: str) -> str:
+        """What a table is called in it, namespace included."""
+
+    def prepare(self) -> None:
+        """Load what commits need."""
+
+    def open(self) -> MetastoreCatalog:
+        """The catalog, made if need be, with the namespace."""
+
+    def forget(self) -> None:
+        """Remove what it says of all tables."""
+
+
+class SqliteCatalog:
+    """A SQLite file under the root."""
+
+    namespace = NAMESPACE
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._path = files.root / MACHINERY / _CATALOG
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever committed here."""
+        return self._path.exists()
+
+    def name(self, table: str) -> str:
+        """What a table is called in it, namespace included."""
+        return f"{NAMESPACE}.{table}"
+
+    def prepare(self) -> None:
+        """Load what the catalog would at the first commit."""
+        import stedi.storage.local_io  # noqa: F401
+
+    def open(self) -> MetastoreCatalog:
+        """The catalog, made if need be, with the namespace."""
+        from pyiceberg.catalog.sql import SqlCatalog
+
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        catalog = SqlCatalog(
+            NAMESPACE,
+            **{
+                "uri": f"sqlite:///{self._path}",
+                "warehouse": self._files.uri(self._files.root),
+                "py-io-impl": "stedi.storage.local_io.LocalFileIO",
+            },
+        )
+        catalog.create_namespace_if_not_exists(NAMESPACE)
+        return catalog
+
+    def forget(self) -> None:
+        """Remove the file."""
+        for part in ("", "-journal", "-wal", "-shm"):
+            self._path.with_name(f"{_CATALOG}{part}").unlink(missing_ok=True)
