@@ -156,10 +156,26 @@ class Lakehouse:
         from stedi.landing.ingest import ingest_files, ingest_folder
 
         sources = [str(contract.source) for contract in self._declared().landing]
-        folder = Path(path)
+        folder = self._at_hand(str(path))
         if source is None:
             return ingest_folder(self._files, folder, sources)
         return ingest_files(self._files, folder, source, sources)
+
+    @property
+    def location(self) -> str:
+        """The root as people call it."""
+        return self._files.name(self._files.root)
+
+    @staticmethod
+    def _at_hand(path: str) -> Path:
+        """A folder, or copies of what lies below a prefix."""
+        if not path.startswith("s3://"):
+            return Path(path)
+        from stedi.files.s3 import S3
+
+        delivery = S3.at(path)
+        delivery.fetch([file for file, _ in delivery.below(delivery.root)])
+        return delivery.root
 
     def ingest_starter(self) -> Ingested:
         """Fetch the public starter data with git and copy it into the landing zone.

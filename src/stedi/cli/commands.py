@@ -13,7 +13,7 @@ import typer
 
 from stedi import __version__
 from stedi.cli import show
-from stedi.lakehouse import DEFAULT_ROOT, DEMO_CUSTOMERS, EngineName, Lakehouse
+from stedi.lakehouse import DEFAULT_DATABASE, DEFAULT_ROOT, DEMO_CUSTOMERS, EngineName, Lakehouse
 
 app = typer.Typer(
     name="stedi",
@@ -23,9 +23,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+_ROOT = f"The lakehouse, a folder or s3://bucket/prefix. [default: ./{DEFAULT_ROOT}]"
 Root = Annotated[
     str | None,
-    typer.Option("--root", metavar="FOLDER", help=f"The lakehouse. [default: ./{DEFAULT_ROOT}]"),
+    typer.Option(
+        "--root",
+        metavar="ROOT",
+        help=_ROOT,
+    ),
 ]
 Declarations = Annotated[
     Path | None,
@@ -71,6 +76,7 @@ class _Shared:
 
     root: str | None = None
     declarations: Path | None = None
+    database: str = DEFAULT_DATABASE
 
 
 def _print_version(wanted: bool) -> None:
@@ -86,9 +92,9 @@ def _shared(
         str | None,
         typer.Option(
             "--root",
-            metavar="FOLDER",
+            metavar="ROOT",
             envvar="STEDI_ROOT",
-            help=f"The lakehouse. [default: ./{DEFAULT_ROOT}]",
+            help=_ROOT,
         ),
     ] = None,
     declarations: Annotated[
@@ -100,6 +106,14 @@ def _shared(
             help="Contracts and transforms other than STEDI's.",
         ),
     ] = None,
+    database: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            envvar="STEDI_DATABASE",
+            help="For a root on S3, the database of Glue's Data Catalog that knows its tables.",
+        ),
+    ] = DEFAULT_DATABASE,
     _version: Annotated[
         bool,
         typer.Option(
@@ -107,13 +121,15 @@ def _shared(
         ),
     ] = False,
 ) -> None:
-    context.obj = _Shared(root, declarations)
+    context.obj = _Shared(root, declarations, database)
 
 
 def _lakehouse(context: typer.Context, root: str | None, declarations: Path | None) -> Lakehouse:
     shared: _Shared = context.obj
     return Lakehouse(
-        root or shared.root or DEFAULT_ROOT, declarations=declarations or shared.declarations
+        root or shared.root or DEFAULT_ROOT,
+        declarations=declarations or shared.declarations,
+        database=shared.database,
     )
 
 
@@ -179,8 +195,10 @@ def _defects(given: list[str]) -> int | dict[str, int]:
 def ingest(
     context: typer.Context,
     path: Annotated[
-        Path | None,
-        typer.Argument(help="A folder with <source>/landing/ in it; with --source, files."),
+        str | None,
+        typer.Argument(
+            help="A folder or s3://bucket/prefix with <source>/landing/; with --source, files."
+        ),
     ] = None,
     source: Annotated[
         str | None, typer.Option(metavar="NAME", help="The files are of this source.")
@@ -210,7 +228,7 @@ def ingest(
         _print_json(asdict(ingested))
     elif not quiet:
         show.line(
-            f"{len(ingested.copied)} files copied into {lakehouse.root}, "
+            f"{len(ingested.copied)} files copied into {lakehouse.location}, "
             f"{len(ingested.present)} were there already"
         )
 

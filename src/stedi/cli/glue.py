@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 from stedi.errors import StediError
-from stedi.lakehouse import Lakehouse
+from stedi.lakehouse import DEFAULT_DATABASE, Lakehouse
 
-_OPTIONS = ("--root", "--profile", "--declarations")
+_OPTIONS = ("--root", "--profile", "--declarations", "--database")
 
 
 def job(table: str, arguments: Sequence[str] | None = None) -> None:
     """Bring one derived table up to date on Spark, and the landing tables that it reads.
 
-    Understands `--root`, `--profile` and `--declarations`; Glue passes options of its own along,
-    which are left alone. Ends the process with a message where the table can't be built.
+    Understands `--root`, `--profile`, `--declarations` and `--database`; Glue passes options of its
+    own along, which are left alone. Ends the process with a message where the table can't be built.
     """
     try:
         _bring_up_to_date(table, sys.argv[1:] if arguments is None else arguments)
@@ -30,12 +30,17 @@ def _bring_up_to_date(table: str, arguments: Sequence[str]) -> None:
     parser.add_argument("--root", required=True, help="the lakehouse, a folder every worker sees")
     parser.add_argument("--profile", help="seed or strict; by default the last one used")
     parser.add_argument("--declarations", help="contracts and transforms other than STEDI's")
+    parser.add_argument(
+        "--database", default=DEFAULT_DATABASE, help="of Glue's Data Catalog, for a root on S3"
+    )
     options, others = parser.parse_known_args(arguments)
     for other in others:
         name = other.split("=")[0]
         if near := get_close_matches(name, _OPTIONS, n=1, cutoff=0.8):
             parser.error(f"there is no {name}; did you mean {near[0]}?")
-    lakehouse = Lakehouse(options.root, declarations=options.declarations)
+    lakehouse = Lakehouse(
+        options.root, declarations=options.declarations, database=options.database
+    )
     report = lakehouse.run(engine="spark", profile=options.profile, only=[table], progress=_say)
     if not report.built:
         _say(f"{table}: up to date")

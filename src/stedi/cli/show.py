@@ -73,6 +73,8 @@ def run(report: RunReport, status: Status) -> None:
         _print(table)
     if report.withdrawn:
         _withdrawn(report.withdrawn)
+    for remark in report.remarks:
+        line(f"{remark[0].upper()}{remark[1:]}.")
     _notes(status)
 
 

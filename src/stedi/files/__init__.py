@@ -93,6 +93,10 @@ class Files(Protocol):
     def remove(self, paths: Iterable[Path]) -> None:
         """Remove files, older versions of them included; those that aren't there are."""
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        """What could not be done, and that somebody should know of."""
+
     def lock(self, wait: float = 0.0) -> Lock:
         """The lock of the root; `wait` is how many seconds to wait for whoever holds it."""
 

@@ -81,6 +81,11 @@ class Disk:
         for path in paths:
             path.unlink(missing_ok=True)
 
+    @property
+    def remarks(self) -> Sequence[str]:
+        """Nothing: what can't be done here raises."""
+        return ()
+
     def lock(self, wait: float = 0.0) -> DiskLock:
         """The lock of the root; `wait` is how many seconds to wait for whoever holds it."""
         return DiskLock(self.root, wait)

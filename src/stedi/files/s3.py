@@ -20,7 +20,7 @@ from io import SEEK_CUR, SEEK_END, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stedi.errors import Unavailable, UsageError
+from stedi.errors import NotAllowed, StediError, Unavailable, UsageError
 from stedi.files import Stat
 
 if TYPE_CHECKING:
@@ -143,13 +143,13 @@ class S3:
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
     def open(self, path: Path) -> RawIOBase:
-        """An object's bytes, read from any place; raises `OSError`."""
+        """An object's bytes, read from any place; raises `FileNotFoundError`, `Unavailable`."""
         if path.exists():
             return path.open("rb", buffering=0)
         return _Stream(self, self.key(path))
 
     def fetch(self, paths: Iterable[Path]) -> None:
-        """Have copies of whole objects; raises `OSError`."""
+        """Have copies of whole objects; raises `FileNotFoundError`, `Unavailable`."""
         self._each(self._fetch, [path for path in paths if not path.exists()])
 
     def publish(self, paths: Iterable[Path]) -> None:
@@ -186,7 +186,7 @@ class S3:
                     self._remark_versions("s3:DeleteObjectVersion")
                 else:
                     where = f"arn:aws:s3:::{self.bucket}/{error['Key']}"
-                    raise PermissionError(f"s3:DeleteObject on {where}: {error['Code']}")
+                    raise NotAllowed(f"s3:DeleteObject on {where}: {error['Code']}")
 
     def lock(self, wait: float = 0.0) -> S3Lock:
         """The lock of the root; `wait` is how many seconds to wait for whoever holds it."""
@@ -244,7 +244,7 @@ class S3:
     def _keeps_versions(self) -> bool:
         try:
             return "Status" in self._call("get_bucket_versioning")
-        except PermissionError:
+        except NotAllowed:
             self._remark_versions("s3:GetBucketVersioning")
             return False
 
@@ -265,7 +265,7 @@ class S3:
                 token = {"KeyMarker": page["NextKeyMarker"]}
                 if page.get("NextVersionIdMarker"):
                     token["VersionIdMarker"] = page["NextVersionIdMarker"]
-        except PermissionError:
+        except NotAllowed:
             self._remark_versions("s3:ListBucketVersions")
             yield from ({"Key": key} for key in keys if key not in found)
 
@@ -389,8 +389,8 @@ _OPERATION = re.compile(r"\((\w+)\) when calling the (\w+) operation")
 _RESOURCE = re.compile(r"perform: (\S+) on resource: (\S+)")
 
 
-def as_ours(error: Exception, service: str, where: str) -> OSError:
-    """What boto3 raised as an `OSError` that names action and resource, without its own text."""
+def as_ours(error: Exception, service: str, where: str) -> StediError | FileNotFoundError:
+    """What boto3 raised as one of our errors, which names action and resource, not its own text."""
     found = _OPERATION.search(str(error))
     code, operation = (str(found[1]), str(found[2])) if found else ("", "")
     if code in _NOT_FOUND:
@@ -401,16 +401,18 @@ def as_ours(error: Exception, service: str, where: str) -> OSError:
         resource = f"arn:aws:s3:::{where}" if service == "s3" else where
         if named:
             action, resource = named[1], named[2]
-        said = f"not allowed to {action} on {resource}; ask whoever gives the rights there"
-        return PermissionError(13, said, f"{service}://{where}")
-    reasons = {
-        "NoSuchBucket": "there is no such bucket",
-        "PreconditionFailed": "it changed while it was read",
-        "NoCredentialsError": "no AWS credentials were found; set them as for the AWS CLI",
-        "NoRegionError": "no AWS region is set; AWS_REGION or the profile's",
-    }
-    reason = reasons.get(code or type(error).__name__)
-    return OSError(5, reason or code or f"no connection ({type(error).__name__})", f"s3://{where}")
+        return NotAllowed(f"not allowed to {action} on {resource}; ask whoever gives the rights")
+    reason = _REASONS.get(code or type(error).__name__)
+    said = reason or code or f"no connection ({type(error).__name__})"
+    return Unavailable(f"{service}://{where}: {said}; the next run does what is missing")
+
+
+_REASONS: Mapping[str, str] = {
+    "NoSuchBucket": "there is no such bucket",
+    "PreconditionFailed": "it changed while it was read",
+    "NoCredentialsError": "no AWS credentials were found; set them as for the AWS CLI",
+    "NoRegionError": "no AWS region is set; set AWS_REGION, or the profile's",
+}
 
 
 def _stat(size: int, modified: Any, etag: str) -> Stat:

@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from stedi.errors import Locked
+from stedi.errors import Locked, StediError, Unavailable
 from stedi.files.names import MACHINERY
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ class S3Lock:
                 if not self._put(_owner(), IfMatch=self._etag):
                     self._is_lost = True
                     return
-            except OSError:
+            except (OSError, Unavailable):
                 continue  # `check` sees where that lasts too long
 
     def _put(self, body: bytes, **condition: str) -> bool:
@@ -132,7 +132,7 @@ class S3Lock:
         self._etag, self._renewed = found["ETag"], begun
         return True
 
-    def _as_ours(self, error: Exception) -> OSError:
+    def _as_ours(self, error: Exception) -> StediError | FileNotFoundError:
         from stedi.files.s3 import as_ours
 
         return as_ours(error, "s3", f"{self._files.bucket}/{self._key}")

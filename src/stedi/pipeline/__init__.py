@@ -58,6 +58,8 @@ class RunReport:
     swept: int
     seconds: float
     withdrawn: Withdrawn | None
+    remarks: tuple[str, ...] = ()
+    """What could not be done, and that somebody should know of."""
 
     @property
     def profile_changed(self) -> bool:
@@ -103,7 +105,8 @@ def run(
         _refuse_withheld(warehouse, declarations)
         seconds = time.monotonic() - begun
         withdrawn = _withdrawn(warehouse, declarations, built)
-        return RunReport(declarations.profile, before, built, swept, seconds, withdrawn)
+        remarks = tuple(warehouse.files.remarks)
+        return RunReport(declarations.profile, before, built, swept, seconds, withdrawn, remarks)
 
 
 def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:

@@ -23,6 +23,13 @@ class CatalogOf(Protocol):
     def exists(self) -> bool:
         """Whether anything was ever noted in it."""
 
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What it raises where it can't be reached, beside what damage gives."""
+
+    def plainly(self, error: Exception) -> Exception:
+        """One of `failures` as an error of ours."""
+
     def name(self, table: str) -> str:
         """What a table is called in it, namespace included."""
 
@@ -44,6 +51,12 @@ class SqliteCatalog:
     def __init__(self, files: Files) -> None:
         self._files = files
         self._path = files.root / MACHINERY / _CATALOG
+
+    failures: tuple[type[Exception], ...] = ()
+
+    def plainly(self, error: Exception) -> Exception:
+        """There are none."""
+        return error
 
     @property
     def exists(self) -> bool:

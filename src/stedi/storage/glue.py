@@ -30,6 +30,13 @@ class GlueDataCatalog:
         self._opened: Any = None
 
     @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What the catalog raises where it can't be reached."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        return BotoCoreError, ClientError
+
+    @property
     def exists(self) -> bool:
         """Whether the database is there; raises `StorageError` where it is another root's."""
         from pyiceberg.exceptions import NoSuchNamespaceError
@@ -38,8 +45,8 @@ class GlueDataCatalog:
             noted = self._catalog().load_namespace_properties(self.namespace)
         except NoSuchNamespaceError:
             return False
-        except Exception as error:
-            raise self._plainly(error) from None
+        except self.failures as error:
+            raise self.plainly(error) from None
         owner, own = noted.get(_ROOT), self._files.name(self._files.root)
         if owner != own:
             whose = f"belongs to {owner}" if owner else "was not made by stedi"
@@ -63,10 +70,8 @@ class GlueDataCatalog:
             if not self.exists:
                 own = self._files.name(self._files.root)
                 catalog.create_namespace(self.namespace, {_ROOT: own})
-        except StorageError:
-            raise
-        except Exception as error:
-            raise self._plainly(error) from None
+        except self.failures as error:
+            raise self.plainly(error) from None
         return catalog
 
     def forget(self) -> None:
@@ -98,7 +103,8 @@ class GlueDataCatalog:
             )
         return self._opened
 
-    def _plainly(self, error: Exception) -> OSError:
+    def plainly(self, error: Exception) -> Exception:
+        """An error of AWS as ours."""
         return as_ours(error, "glue", f"the database {self.namespace}")
 
 

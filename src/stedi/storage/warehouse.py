@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from stedi.contracts import Column, ColumnType
-from stedi.errors import StorageError
+from stedi.errors import StediError, StorageError
 from stedi.files import Files, Lock
 from stedi.parquet import Field
 from stedi.storage.catalogs import CatalogOf, SqliteCatalog
@@ -363,8 +363,10 @@ class Warehouse:
         """Whatever goes wrong with a damaged catalog or metadata file, as one error."""
         try:
             yield
-        except (StorageError, but):
+        except (StediError, but):
             raise
+        except self._catalog_of.failures as error:
+            raise self._catalog_of.plainly(error) from None
         except _unreadable() as error:
             raise StorageError(
                 f"{what} can't be read: its metadata is missing or damaged "
@@ -380,6 +382,8 @@ class Warehouse:
             yield
         except CommitFailedException:
             raise
+        except self._catalog_of.failures as error:
+            raise self._catalog_of.plainly(error) from None
         except _unwritable() as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise StorageError(
