@@ -171,7 +171,12 @@ def test_an_object_is_read_on_from_where_it_was_cut(aws: Faults, s3: Any, bucket
 
 @pytest.mark.parametrize("after", [30, 60, 90, 120, 150])
 def test_a_run_that_loses_its_bucket_stops_cleanly_and_the_next_completes_it(
-    landed: OnS3, aws: Faults, after: int, monkeypatch: pytest.MonkeyPatch
+    landed: OnS3,
+    aws: Faults,
+    s3: Any,
+    bucket: str,
+    after: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("stedi.files.s3._TRIES", 1)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
@@ -187,7 +192,9 @@ def test_a_run_that_loses_its_bucket_stops_cleanly_and_the_next_completes_it(
         landed().run()
     assert len(aws.met) > begin
     aws.rule = lambda _: None
-    monkeypatch.setattr("stedi.files.s3_lock.ABANDONED_AFTER", 0.0)  # it could not be let go of
+    with pytest.raises(Locked):  # it could not be let go of
+        landed().run()
+    s3.put_object(Bucket=bucket, Key="stedi/_stedi/lock", Body=b"died")  # as after a minute
     landed().run()
     assert counts(landed()) == small.SEED
     assert landed().status(verify=True).ok
