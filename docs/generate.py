@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
+from stedi.checks import checks, script
 from stedi.contracts import Column, Contract, Publication
 from stedi.ddl import ddl
 from stedi.declared import Declarations, packaged, read_declarations
@@ -25,6 +26,8 @@ def generated() -> dict[Path, str]:
     """The text of every generated file, by its path below the project."""
     declarations = read_declarations(packaged())
     files = {Path("sql") / f"{c.name}.sql": ddl(c) for c in declarations.landing}
+    for zone, found in checks(declarations).items():
+        files[Path("sql") / f"{zone}_checks.sql"] = script(zone, found)
     files[Path("docs") / "workflow.svg"] = workflow(declarations)
     files[Path("docs") / "contracts.md"] = contracts(declarations)
     return files

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_what_is_generated_is_up_to_date() -> None:
     files = runpy.run_path(str(ROOT / "docs" / "generate.py"))["generated"]()
-    assert len(files) == 5
+    assert len(files) == 8
     for path, text in files.items():
         assert (ROOT / path).read_text() == text, f"{path}: run make generate"
 

@@ -7,14 +7,18 @@ from collections.abc import Iterator
 from stedi.contracts import Column, Contract
 
 DEFAULT_LOCATION = "s3://YOUR-BUCKET/stedi"
+_HEADER = """\
+-- Athena reads the files of this table line by line, and not as stedi run does. A line that is no
+-- JSON gives a row of NULLs, where stedi run sets it aside with a reason. Of several objects on a
+-- line only the first is read, where stedi run reads all. docs/aws.md has an example."""
 _TYPES = {"long": "bigint", "double": "double", "string": "string", "binary": "binary"}
 
 
 def ddl(contract: Contract, location: str = DEFAULT_LOCATION) -> str:
     """The statement that makes a table known to Athena; `location` is the lakehouse's root on S3.
 
-    A landing table is an external table over the raw JSON, read by the OpenX SerDe; any other is
-    an Iceberg table.
+    A landing table is an external table over the raw JSON, read by the OpenX SerDe, and a comment
+    says how that reads; any other is an Iceberg table.
     """
     root = location.rstrip("/")
     return _landing(contract, root) if contract.zone == "landing" else _iceberg(contract, root)
@@ -23,6 +27,7 @@ def ddl(contract: Contract, location: str = DEFAULT_LOCATION) -> str:
 def _landing(contract: Contract, root: str) -> str:
     return "\n".join(
         [
+            _HEADER,
             f"CREATE EXTERNAL TABLE IF NOT EXISTS `{contract.name}` (",
             ",\n".join(_columns(contract.columns)),
             ")",

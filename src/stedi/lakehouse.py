@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from importlib.resources.abc import Traversable
 
+    from stedi.aws.athena import AthenaResult
     from stedi.declared import Declarations
     from stedi.engines import Engine
     from stedi.files import Files
@@ -347,6 +348,33 @@ class Lakehouse:
         }
         scratch = scratch_folder(self.root) / f"query-{os.getpid()}"
         return query(sql, schemas, files, scratch, as_of, self._files.fetch)
+
+    def query_athena(
+        self,
+        sql: str,
+        *,
+        database: str | None = None,
+        workgroup: str | None = None,
+        output_location: str | None = None,
+    ) -> AthenaResult:
+        """Run a SELECT on Athena itself, over the tables of a database in the Glue Data Catalog.
+
+        The landing tables' names mean Athena's external tables over the raw files there. Raises
+        `QueryError` or `Unavailable`. Needs the extra `aws`.
+        """
+        from stedi.aws import athena
+        from stedi.checks import DEFAULT_DATABASE, typed_name
+
+        if output_location is not None and not output_location.startswith("s3://"):
+            raise UsageError(f"--output-location {output_location}: as in s3://bucket/prefix/")
+        declarations = self._declared()
+        return athena.query(
+            sql,
+            {*declarations.schemas, *map(typed_name, declarations.landing)},
+            database=database or DEFAULT_DATABASE,
+            workgroup=workgroup,
+            output_location=output_location,
+        )
 
     def check(self, *, profile: str | None = None) -> Checked:
         """Check contracts and transforms without touching data.

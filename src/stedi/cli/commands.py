@@ -328,6 +328,22 @@ def query(
             help="The tables as they were then, by this machine's clock and time zone.",
         ),
     ] = None,
+    athena: Annotated[
+        bool, typer.Option("--athena", help="Run it on Athena, and say what that cost.")
+    ] = False,
+    workgroup: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Athena's workgroup. [default: primary]")
+    ] = None,
+    output_location: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S3-URI", help="Where Athena keeps the result. [default: the workgroup's]"
+        ),
+    ] = None,
+    database: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Of the Glue Data Catalog. [default: stedi]"),
+    ] = None,
     as_json: Json = False,
     root: Root = None,
     declarations: Declarations = None,
@@ -335,8 +351,24 @@ def query(
     """Ask in Athena's SQL, over every table, landing and quarantine included."""
     if format_ is Format.parquet and output is None:
         raise typer.BadParameter("--format parquet needs --output FILE")
-    result = _lakehouse(context, root, declarations).query(sql, as_of=as_of)
-    show.rows(result, (Format.json if as_json else format_).value, output)
+    format_ = Format.json if as_json else format_
+    lakehouse = _lakehouse(context, root, declarations)
+    if not athena:
+        if workgroup or output_location or database:
+            raise typer.BadParameter("--workgroup, --output-location, --database need --athena")
+        show.rows(lakehouse.query(sql, as_of=as_of), format_.value, output)
+        return
+    if output and output.parts[0] == "s3:":
+        raise typer.BadParameter("--output is a file here; --output-location is on S3")
+    if as_of is not None:
+        raise typer.BadParameter("--as-of is not for --athena; write FOR TIMESTAMP AS OF there")
+    result = lakehouse.query_athena(
+        sql, database=database, workgroup=workgroup, output_location=output_location
+    )
+    typer.echo(
+        f"Athena scanned {result.bytes_scanned:,} bytes, for about {result.cost:.5f} US$", err=True
+    )
+    show.rows(result, format_.value, output)
 
 
 quarantine = typer.Typer(no_args_is_help=True, help="See what was set aside and why; try again.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from difflib import get_close_matches
@@ -17,8 +18,11 @@ def job(table: str, arguments: Sequence[str] | None = None) -> None:
     """Bring one derived table up to date on Spark, and the landing tables that it reads.
 
     Understands `--root`, `--profile`, `--declarations` and `--database`; Glue passes options of its
-    own along, which are left alone. Ends the process with a message where the table can't be built.
+    own along, which are left alone. STEDI_SECRET may come as CUSTOMER_STEDI_SECRET. Ends the
+    process with a message where the table can't be built.
     """
+    if secret := os.environ.get("CUSTOMER_STEDI_SECRET"):  # Glue sets variables so named only
+        os.environ.setdefault("STEDI_SECRET", secret)
     try:
         _bring_up_to_date(table, sys.argv[1:] if arguments is None else arguments)
     except StediError as error:

@@ -1,0 +1,1 @@
+"""What runs on AWS itself; needs the extra `aws`."""
