@@ -1,0 +1,1 @@
+"""S3, Glue and Athena: what the lakehouse is to them."""
