@@ -3,10 +3,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test test-all lint format bench bench-check generate lock clean
+.PHONY: help setup demo test test-all test-athena lint format bench bench-check generate lock clean
 
 help:  ## list what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.stedi  ## make .venv with stedi in it
 
@@ -18,6 +18,9 @@ test: $(VENV)/.dev  ## run the tests
 
 test-all: $(VENV)/.dev  ## run every test, the slow and heavy ones too
 	$(BIN)/python -m pytest --hypothesis-profile=random $(SIDE_BY_SIDE)
+
+test-athena: $(VENV)/.dev  ## prove it on Trino, the engine behind Athena
+	$(BIN)/python -m pytest tests/aws/test_trino.py
 
 lint: $(VENV)/.dev  ## ruff, strict types, import direction
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from typing import get_args
 from stedi.contracts import Column, Contract, Zone
 from stedi.declared import Declarations
 from stedi.parquet import identifier, literal
+from stedi.storage.landing_tables import typed_name
 
 DEFAULT_DATABASE = "stedi"
 _WIDTH = 97
@@ -69,11 +70,6 @@ def script(zone: Zone, found: Iterable[Check]) -> str:
     return head + "".join(f"\n{check.text}" for check in found)
 
 
-def typed_name(contract: Contract) -> str:
-    """What a landing table's typed rows are called on AWS, where its own name means raw JSON."""
-    return f"{contract.source}_typed"
-
-
 def _counts(contract: Contract) -> Iterator[Check]:
     if contract.source is None:
         yield Check(
@@ -85,8 +81,8 @@ def _counts(contract: Contract) -> Iterator[Check]:
         f"{contract.name}. Its records. On AWS, the lines of its files, as Athena reads them.",
     )
     yield Check(
-        _count(typed_name(contract)),
-        f"{typed_name(contract)}. Rows that stedi run made of these records, which are all of them "
+        _count(typed_name(contract.name)),
+        f"{typed_name(contract.name)}. Rows that stedi run made of these records, which are all of them "
         "but those that were set aside.",
         only_in_athena=True,
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from stedi.contracts import Column, Contract
+from stedi.storage.landing_tables import TYPES, plain
 
 DEFAULT_LOCATION = "s3://YOUR-BUCKET/stedi"
 _HEADER = """\
 -- Athena reads the files of this table line by line, and not as stedi run does. A line that is no
 -- JSON gives a row of NULLs, where stedi run sets it aside with a reason. Of several objects on a
 -- line only the first is read, where stedi run reads all. docs/aws.md has an example."""
-_TYPES = {"long": "bigint", "double": "double", "string": "string", "binary": "binary"}
 
 
 def ddl(contract: Contract, location: str = DEFAULT_LOCATION) -> str:
@@ -59,8 +59,8 @@ def _iceberg(contract: Contract, root: str) -> str:
 
 def _columns(columns: tuple[Column, ...]) -> Iterator[str]:
     for column in columns:
-        yield f"  `{column.name}` {_TYPES[column.type]} COMMENT '{_quoted(column.description)}'"
+        yield f"  `{column.name}` {TYPES[column.type]} COMMENT '{_quoted(column.description)}'"
 
 
 def _quoted(text: str) -> str:
-    return text.replace(";", ",").replace("'", "''")  # a semicolon ends a statement
+    return plain(text).replace("'", "''")

@@ -353,25 +353,24 @@ class Lakehouse:
         self,
         sql: str,
         *,
-        database: str | None = None,
         workgroup: str | None = None,
         output_location: str | None = None,
     ) -> AthenaResult:
-        """Run a SELECT on Athena itself, over the tables of a database in the Glue Data Catalog.
+        """Run a SELECT on Athena itself, over the tables of this lakehouse's database in Glue.
 
         The landing tables' names mean Athena's external tables over the raw files there. Raises
         `QueryError` or `Unavailable`. Needs the extra `aws`.
         """
         from stedi.aws import athena
-        from stedi.checks import DEFAULT_DATABASE, typed_name
+        from stedi.storage.landing_tables import typed_name
 
         if output_location is not None and not output_location.startswith("s3://"):
             raise UsageError(f"--output-location {output_location}: as in s3://bucket/prefix/")
         declarations = self._declared()
         return athena.query(
             sql,
-            {*declarations.schemas, *map(typed_name, declarations.landing)},
-            database=database or DEFAULT_DATABASE,
+            {*declarations.schemas, *map(typed_name, declarations.schemas)},
+            database=self._database,
             workgroup=workgroup,
             output_location=output_location,
         )

@@ -1,55 +1,78 @@
+"""Fixtures: S3 and Glue of the tests' own, a Trino over them, lakehouses on them."""
+
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 from uuid import uuid4
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from stedi import Lakehouse
+from tests.aws.cloud import REGION, Cloud, running
 from tests.aws.faults import Faults, faults
+from tests.aws.trino import Trino, started
 
 
-@pytest.fixture(scope="session")
-def aws_server() -> Iterator[tuple[str, int]]:
-    """A server of S3, Glue and Athena on loopback."""
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()
-    server.stop()
+@dataclass(frozen=True)
+class OnS3:
+    """A lakehouse with its root at a bucket and its tables in a Glue database."""
+
+    lakehouse: Lakehouse
+    uri: str
+    database: str
+
+
+MakeOnS3 = Callable[..., OnS3]
+
+
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[Cloud]:
+    with running() as made, pytest.MonkeyPatch.context() as patch:
+        for name, value in made.environment.items():
+            patch.setenv(name, value)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def trino(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trino]:
+    with started(tmp_path_factory.mktemp("trino"), cloud.catalogs) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def on_s3(cloud: Cloud) -> MakeOnS3:
+    """Make a lakehouse on S3; nothing is ingested or run yet."""
+
+    def make(database: str, declarations: Path) -> OnS3:
+        uri = f"s3://{cloud.bucket}/{database}/root"
+        return OnS3(Lakehouse(uri, database=database, declarations=declarations), uri, database)
+
+    return make
 
 
 @pytest.fixture
-def aws(aws_server: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
-    """AWS as boto3 finds it: that server, behind a proxy that can fail."""
-    with faults(*aws_server) as (proxy, endpoint):
-        for name, value in {
-            "AWS_ENDPOINT_URL": endpoint,
-            "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }.items():
-            monkeypatch.setenv(name, value)
+def aws(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
+    """AWS as boto3 finds it, behind a proxy that can fail."""
+    address = urlparse(cloud.endpoint)
+    with faults(str(address.hostname), int(address.port or 0)) as (proxy, endpoint):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         monkeypatch.setattr("stedi.files.s3._LONGEST_PAUSE", 0.1)
         yield proxy
 
 
 @pytest.fixture
-def s3(aws: Faults) -> Any:
-    import boto3
-
-    return boto3.client("s3")
+def s3(aws: Faults, cloud: Cloud) -> Any:
+    return cloud.client("s3")
 
 
 @pytest.fixture
 def bucket(s3: Any) -> str:
     name = f"lake-{uuid4().hex[:12]}"
-    s3.create_bucket(Bucket=name)
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": REGION})
     return name
 
 
@@ -58,17 +81,17 @@ def database() -> str:
     return f"stedi_{uuid4().hex[:12]}"
 
 
-OnS3 = Callable[[], Lakehouse]
+Opened = Callable[[], Lakehouse]
 
 
 @pytest.fixture
-def on_s3(bucket: str, database: str) -> OnS3:
+def opened(bucket: str, database: str) -> Opened:
     """Opens the lakehouse on S3, each time as another process would."""
     return lambda: Lakehouse(f"s3://{bucket}/stedi", database=database)
 
 
 @pytest.fixture
-def landed(bucket: str, database: str, small_lakehouse: Lakehouse, not_anonymous: Path) -> OnS3:
+def landed(bucket: str, database: str, small_lakehouse: Lakehouse, not_anonymous: Path) -> Opened:
     """The landing zone that `tests.small` counts by hand, on S3, not yet run."""
     root = f"s3://{bucket}/stedi"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from stedi.checks import typed_name
 from stedi.declared import packaged, read_declarations
+from stedi.storage.landing_tables import typed_name
 
 FOLDER = Path(__file__).parents[2] / "docs" / "aws"
 DECLARED = read_declarations(packaged())
@@ -128,7 +128,11 @@ def test_the_job_keeps_the_database_and_no_other() -> None:
     actions = [
         f"{verb}{what}" for verb in ("Get", "Create", "Update") for what in ("Database", "Table")
     ]
-    tables = [*DECLARED.contracts, *map(typed_name, DECLARED.landing), "quarantine"]
+    tables = [
+        *DECLARED.contracts,
+        *(typed_name(one.name) for one in DECLARED.landing),
+        "quarantine",
+    ]
     for action, table in product([*actions, "GetTables", "DeleteTable"], tables):
         assert is_allowed("glue-job", f"glue:{action}", f"{GLUE}:table/stedi/{table}")
         assert not is_allowed("glue-job", f"glue:{action}", f"{GLUE}:table/other/{table}")
@@ -152,7 +156,12 @@ def test_who_queries_reads_their_tables_and_nothing_else(
         assert can_list(name, f"stedi/{place}/") == (place in places)
         for action in ("PutObject", "DeleteObject", "DeleteObjectVersion"):
             assert not can(name, f"s3:{action}", place)
-    for table in [*DECLARED.contracts, *map(typed_name, DECLARED.landing), "quarantine", "loads"]:
+    for table in [
+        *DECLARED.contracts,
+        *(typed_name(one.name) for one in DECLARED.landing),
+        "quarantine",
+        "loads",
+    ]:
         assert is_allowed(name, "glue:GetTable", f"{GLUE}:table/stedi/{table}") == (table in tables)
     for other in ("stedi", "stedi-research", "primary"):
         mine = other == workgroup

@@ -10,7 +10,7 @@ from stedi import Lakehouse, Locked, StediError, Unavailable, UsageError
 from stedi.errors import NotAllowed
 from stedi.files.s3 import S3
 from tests import small
-from tests.aws.conftest import OnS3
+from tests.aws.conftest import Opened
 from tests.aws.faults import Faults, Kind, Request
 from tests.conftest import counts, rows
 
@@ -30,7 +30,7 @@ def everything(lakehouse: Lakehouse) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def test_the_same_tables_as_on_a_disk(
-    landed: OnS3, small_lakehouse: Lakehouse, s3: Any, bucket: str
+    landed: Opened, small_lakehouse: Lakehouse, s3: Any, bucket: str
 ) -> None:
     small_lakehouse.run()
     landed().run()
@@ -43,18 +43,18 @@ def test_the_same_tables_as_on_a_disk(
 
 
 @pytest.mark.parametrize("profile", ["seed", "strict"])
-def test_the_starter_data(on_s3: OnS3, starter: Path, profile: str) -> None:
-    on_s3().ingest(starter)
-    on_s3().run(profile=profile)
+def test_the_starter_data(opened: Opened, starter: Path, profile: str) -> None:
+    opened().ingest(starter)
+    opened().run(profile=profile)
     trusted, published = {"seed": (40_981, 43_681), "strict": (32_025, 32_025)}[profile]
-    found = counts(on_s3())
+    found = counts(opened())
     assert found["accelerometer_trusted"] == trusted
     assert found["machine_learning_curated"] == published
-    assert on_s3().audit().ok
-    assert on_s3().ingest(starter).copied == ()
+    assert opened().audit().ok
+    assert opened().ingest(starter).copied == ()
 
 
-def test_what_changes_costs_what_changed(landed: OnS3, tmp_path: Path) -> None:
+def test_what_changes_costs_what_changed(landed: Opened, tmp_path: Path) -> None:
     landed().run()
     late = tmp_path / "late.json"
     late.write_text(json.dumps(small.acceleration("ann", 5000, 0.1)))
@@ -66,7 +66,7 @@ def test_what_changes_costs_what_changed(landed: OnS3, tmp_path: Path) -> None:
     assert landed().status(verify=True).ok
 
 
-def test_a_file_taken_away_and_one_that_changed(landed: OnS3, s3: Any, bucket: str) -> None:
+def test_a_file_taken_away_and_one_that_changed(landed: Opened, s3: Any, bucket: str) -> None:
     landed().run()
     before = counts(landed())
     [key] = [key for key in keys(s3, bucket) if "step_trainer/landing" in key]
@@ -82,7 +82,7 @@ def test_a_file_taken_away_and_one_that_changed(landed: OnS3, s3: Any, bucket: s
     assert landed().status(verify=True).ok
 
 
-def test_bad_records_are_set_aside(landed: OnS3, tmp_path: Path) -> None:
+def test_bad_records_are_set_aside(landed: Opened, tmp_path: Path) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text('{"user": "ann@example.com"\n' + json.dumps(small.acceleration("ann", 1, 0.1)))
     landed().ingest(bad, source="accelerometer")
@@ -98,15 +98,17 @@ def test_bad_records_are_set_aside(landed: OnS3, tmp_path: Path) -> None:
     assert landed().quarantine().count == 1
 
 
-def test_a_delivery_from_another_bucket(on_s3: OnS3, small_lakehouse: Lakehouse, s3: Any) -> None:
+def test_a_delivery_from_another_bucket(
+    opened: Opened, small_lakehouse: Lakehouse, s3: Any
+) -> None:
     s3.create_bucket(Bucket="deliveries")
     for path in small_lakehouse.root.rglob("*.json"):
         s3.upload_file(str(path), "deliveries", f"today/{path.relative_to(small_lakehouse.root)}")
-    assert len(on_s3().ingest("s3://deliveries/today").copied) == len(SOURCES)
+    assert len(opened().ingest("s3://deliveries/today").copied) == len(SOURCES)
 
 
 def test_who_withdraws_is_gone_from_every_version(
-    landed: OnS3, s3: Any, bucket: str, tmp_path: Path
+    landed: Opened, s3: Any, bucket: str, tmp_path: Path
 ) -> None:
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     landed().run()
@@ -125,7 +127,7 @@ def test_who_withdraws_is_gone_from_every_version(
 
 
 def test_versions_that_may_not_be_removed_are_told(
-    landed: OnS3, aws: Faults, s3: Any, bucket: str
+    landed: Opened, aws: Faults, s3: Any, bucket: str
 ) -> None:
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     aws.rule = lambda request: "denied" if request.path.startswith(f"/{bucket}?versions") else None
@@ -144,7 +146,7 @@ def every(count: int, kind: Kind, aws: Faults) -> None:
 
 
 @pytest.mark.parametrize("kind", ["slow down", "error", "cut request", "cut response", "slow"])
-def test_a_run_through_bad_connections(landed: OnS3, aws: Faults, kind: Kind) -> None:
+def test_a_run_through_bad_connections(landed: Opened, aws: Faults, kind: Kind) -> None:
     every(5, kind, aws)
     landed().run()
     aws.rule = lambda _: None
@@ -171,7 +173,7 @@ def test_an_object_is_read_on_from_where_it_was_cut(aws: Faults, s3: Any, bucket
 
 @pytest.mark.parametrize("after", [30, 60, 90, 120, 150])
 def test_a_run_that_loses_its_bucket_stops_cleanly_and_the_next_completes_it(
-    landed: OnS3,
+    landed: Opened,
     aws: Faults,
     s3: Any,
     bucket: str,
@@ -209,7 +211,7 @@ def test_a_run_that_loses_its_bucket_stops_cleanly_and_the_next_completes_it(
     ],
 )
 def test_a_missing_right_names_action_and_resource(
-    landed: OnS3, aws: Faults, bucket: str, method: str, part: str, action: str, where: str
+    landed: Opened, aws: Faults, bucket: str, method: str, part: str, action: str, where: str
 ) -> None:
     aws.rule = lambda r: "denied" if r.method == method and part in r.path else None
     with pytest.raises(NotAllowed, match=f"{action} on arn:aws:s3:::{bucket}.*{where}"):
@@ -219,7 +221,7 @@ def test_a_missing_right_names_action_and_resource(
     assert counts(landed()) == small.SEED
 
 
-def test_a_missing_right_to_the_catalog_is_no_damage(landed: OnS3, aws: Faults) -> None:
+def test_a_missing_right_to_the_catalog_is_no_damage(landed: Opened, aws: Faults) -> None:
     landed().run()
     aws.rule = lambda r: "denied" if r.action == "AWSGlue.GetTable" else None
     with pytest.raises(NotAllowed, match="glue:GetTable"):
@@ -228,7 +230,7 @@ def test_a_missing_right_to_the_catalog_is_no_damage(landed: OnS3, aws: Faults) 
     assert landed().run().built == ()
 
 
-def test_one_run_at_a_time(landed: OnS3, bucket: str) -> None:
+def test_one_run_at_a_time(landed: Opened, bucket: str) -> None:
     files = S3.at(f"s3://{bucket}/stedi")
     with files.lock():
         assert "running" in {note.code for note in landed().status().notes}
@@ -238,7 +240,7 @@ def test_one_run_at_a_time(landed: OnS3, bucket: str) -> None:
 
 
 def test_a_lock_that_was_lost_commits_nothing(
-    landed: OnS3, s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+    landed: Opened, s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stedi.files.s3_lock.RENEWED_EVERY", 0.01)
 
@@ -258,7 +260,7 @@ def test_a_root_that_cannot_be_one() -> None:
             Lakehouse(root)
 
 
-def test_no_bucket(on_s3: OnS3, s3: Any, bucket: str) -> None:
+def test_no_bucket(opened: Opened, s3: Any, bucket: str) -> None:
     s3.delete_bucket(Bucket=bucket)
     with pytest.raises(Unavailable, match="no such bucket"):
-        on_s3().run()
+        opened().run()

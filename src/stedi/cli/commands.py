@@ -38,6 +38,13 @@ Declarations = Annotated[
         "--declarations", metavar="FOLDER", help="Contracts and transforms other than STEDI's."
     ),
 ]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help=f"Of Glue's Data Catalog, for a root on S3. [default: {DEFAULT_DATABASE}]",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Engine = Annotated[
@@ -124,12 +131,17 @@ def _shared(
     context.obj = _Shared(root, declarations, database)
 
 
-def _lakehouse(context: typer.Context, root: str | None, declarations: Path | None) -> Lakehouse:
+def _lakehouse(
+    context: typer.Context,
+    root: str | None,
+    declarations: Path | None,
+    database: str | None = None,
+) -> Lakehouse:
     shared: _Shared = context.obj
     return Lakehouse(
         root or shared.root or DEFAULT_ROOT,
         declarations=declarations or shared.declarations,
-        database=shared.database,
+        database=database or shared.database,
     )
 
 
@@ -141,7 +153,7 @@ def demo(
     quiet: Quiet = False,
 ) -> None:
     """Simulate a landing zone of 956 customers, run everything, print the counts."""
-    lakehouse = _lakehouse(context, root, None)
+    lakehouse = _lakehouse(context, root, None, None)
     with show.progress(quiet) as progress:
         simulated, report = lakehouse.demo(seed=seed, progress=progress)
     if not quiet:
@@ -208,11 +220,12 @@ def ingest(
     ] = False,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Copy raw files into the landing zone; the same bytes twice change nothing."""
-    lakehouse = _lakehouse(context, root, declarations)
+    lakehouse = _lakehouse(context, root, declarations, database)
     if starter == (path is not None) or (starter and source):
         raise typer.BadParameter("give a folder, files with --source, or --starter alone")
     if starter:
@@ -259,11 +272,12 @@ def run(
     ] = False,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Bring every table up to date."""
-    lakehouse = _lakehouse(context, root, declarations)
+    lakehouse = _lakehouse(context, root, declarations, database)
     if dry_run:
         planned = lakehouse.plan(
             profile=profile, only=only, full=full, accept_bad_files=accept_bad_files
@@ -297,11 +311,12 @@ def status(
     verify: Annotated[bool, typer.Option("--verify", help="Read every file again.")] = False,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Show every table, and whether each record is accounted for."""
-    result = _lakehouse(context, root, declarations).status(verify=verify)
+    result = _lakehouse(context, root, declarations, database).status(verify=verify)
     if as_json:
         show.line(result.model_dump_json(by_alias=True, indent=2))
     elif not quiet:
@@ -340,31 +355,26 @@ def query(
             metavar="S3-URI", help="Where Athena keeps the result. [default: the workgroup's]"
         ),
     ] = None,
-    database: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Of the Glue Data Catalog. [default: stedi]"),
-    ] = None,
     as_json: Json = False,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
 ) -> None:
     """Ask in Athena's SQL, over every table, landing and quarantine included."""
     if format_ is Format.parquet and output is None:
         raise typer.BadParameter("--format parquet needs --output FILE")
     format_ = Format.json if as_json else format_
-    lakehouse = _lakehouse(context, root, declarations)
+    lakehouse = _lakehouse(context, root, declarations, database)
     if not athena:
-        if workgroup or output_location or database:
-            raise typer.BadParameter("--workgroup, --output-location, --database need --athena")
+        if workgroup or output_location:
+            raise typer.BadParameter("--workgroup and --output-location need --athena")
         show.rows(lakehouse.query(sql, as_of=as_of), format_.value, output)
         return
     if output and output.parts[0] == "s3:":
         raise typer.BadParameter("--output is a file here; --output-location is on S3")
     if as_of is not None:
         raise typer.BadParameter("--as-of is not for --athena; write FOR TIMESTAMP AS OF there")
-    result = lakehouse.query_athena(
-        sql, database=database, workgroup=workgroup, output_location=output_location
-    )
+    result = lakehouse.query_athena(sql, workgroup=workgroup, output_location=output_location)
     typer.echo(
         f"Athena scanned {result.bytes_scanned:,} bytes, for about {result.cost:.5f} US$", err=True
     )
@@ -387,10 +397,11 @@ def quarantine_list(
     raw: Raw = False,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Count what was set aside, then list it; letters and digits are masked."""
-    result = _lakehouse(context, root, declarations).quarantine(
+    result = _lakehouse(context, root, declarations, database).quarantine(
         source=source, reason=reason, file=file, limit=limit, raw=raw
     )
     if as_json:
@@ -406,10 +417,11 @@ def quarantine_show(
     raw: Raw = False,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Show one piece, why it was set aside, and what usually causes that."""
-    piece = _lakehouse(context, root, declarations).quarantined(place, raw=raw)
+    piece = _lakehouse(context, root, declarations, database).quarantined(place, raw=raw)
     if as_json:
         show.line(piece.model_dump_json(indent=2))
     else:
@@ -425,11 +437,12 @@ def quarantine_replay(
     master: Master = None,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Read again what was set aside, after a contract or a file was mended."""
-    lakehouse = _lakehouse(context, root, declarations)
+    lakehouse = _lakehouse(context, root, declarations, database)
     with show.progress(quiet or as_json) as progress:
         replay = lakehouse.replay(
             source=source,
@@ -458,11 +471,12 @@ def check(
     ] = None,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Check contracts and transforms, and prove what is published, without touching data."""
-    checked = _lakehouse(context, root, declarations).check(profile=profile)
+    checked = _lakehouse(context, root, declarations, database).check(profile=profile)
     explanation = checked.explain(explain) if explain else None
     if graph:
         graph.write_text(checked.graph())
@@ -481,11 +495,12 @@ def audit(
     ] = None,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Check what is published, and attack it with all that the landing zone holds."""
-    result = _lakehouse(context, root, declarations).audit(table)
+    result = _lakehouse(context, root, declarations, database).audit(table)
     if as_json:
         show.line(result.model_dump_json(indent=2))
     elif not quiet:
@@ -510,11 +525,12 @@ def release(
     ] = None,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Write what is published as a data set for data scientists, if it passes its audit."""
-    lakehouse = _lakehouse(context, root, declarations)
+    lakehouse = _lakehouse(context, root, declarations, database)
     released = lakehouse.release(folder, table=table, licence=licence)
     if as_json:
         _print_json({**asdict(released), "folder": str(released.folder)})
@@ -535,11 +551,12 @@ def train(
     ] = 0.5,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Train models on what is published, and test them on raw rows of people held out."""
-    lakehouse = _lakehouse(context, root, declarations)
+    lakehouse = _lakehouse(context, root, declarations, database)
     with show.progress(quiet) as progress:
         trained = lakehouse.train(folder, table=table, threshold=threshold, progress=progress)
     if as_json:
@@ -563,11 +580,12 @@ def predict(
     as_json: Json = False,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
 ) -> None:
     """Let a trained model tell from new accelerometer records whether a foot is there."""
     if format_ is Format.parquet and output is None:
         raise typer.BadParameter("--format parquet needs --output FILE")
-    predicted = _lakehouse(context, root, declarations).predict(model, files)
+    predicted = _lakehouse(context, root, declarations, database).predict(model, files)
     for reason, count in predicted.set_aside.items():
         typer.echo(f"{count:,} pieces can't be read: {reason}", err=True)
     show.rows(predicted.rows.to_reader(), (Format.json if as_json else format_).value, output)
@@ -584,10 +602,11 @@ def ddl(
     ] = None,
     root: Root = None,
     declarations: Declarations = None,
+    database: Database = None,
     as_json: Json = False,
 ) -> None:
     """Print Athena's DDL."""
-    statements = _lakehouse(context, root, declarations).ddl(table, location=location)
+    statements = _lakehouse(context, root, declarations, database).ddl(table, location=location)
     if as_json:
         _print_json(statements)
     else:

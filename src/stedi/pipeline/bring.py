@@ -49,7 +49,7 @@ def bring_up_to_date(
         landing = Landing(work, plan, pool)
         try:
             landing.begin()  # files are read while the catalog is being made ready
-            warehouse.prepare()
+            warehouse.prepare(declarations.landing)
             landing.finish()
             pool.submit(prepare_to_record, warehouse.files, declarations)
             Derivation(work).bring_up_to_date()

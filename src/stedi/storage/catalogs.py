@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from stedi.files import Files
@@ -9,6 +10,8 @@ from stedi.files.names import MACHINERY
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import MetastoreCatalog
+
+    from stedi.contracts import Contract
 
 NAMESPACE = "stedi"
 _CATALOG = "catalog.db"
@@ -38,6 +41,9 @@ class CatalogOf(Protocol):
 
     def open(self) -> MetastoreCatalog:
         """The catalog, made if need be, with the namespace."""
+
+    def register(self, landing: Sequence[Contract]) -> None:
+        """Let others who use the catalog read the raw landing files, where it can."""
 
     def forget(self) -> None:
         """Remove what it says of all tables."""
@@ -86,6 +92,9 @@ class SqliteCatalog:
         )
         catalog.create_namespace_if_not_exists(NAMESPACE)
         return catalog
+
+    def register(self, landing: Sequence[Contract]) -> None:
+        """Nobody else reads them through it."""
 
     def forget(self) -> None:
         """Remove the file."""

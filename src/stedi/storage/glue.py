@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from stedi.errors import StorageError, UsageError
 from stedi.files.s3 import S3, as_ours
 from stedi.storage import object_io
+from stedi.storage.landing_tables import table_input, typed_name
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import MetastoreCatalog
 
+    from stedi.contracts import Contract
+
 _NAME = re.compile("[a-z0-9_]{1,255}")
 _ROOT = "stedi.root"
-_LANDING = "_landing"
 
 
 class GlueDataCatalog:
@@ -47,32 +50,65 @@ class GlueDataCatalog:
             return False
         except self.failures as error:
             raise self.plainly(error) from None
-        owner, own = noted.get(_ROOT), self._files.name(self._files.root)
-        if owner != own:
-            whose = f"belongs to {owner}" if owner else "was not made by stedi"
+        owner = noted.get(_ROOT)
+        if owner not in (None, self._files.name(self._files.root)):
             raise StorageError(
-                f"the database {self.namespace} of Glue's Data Catalog {whose}; give this root "
-                "one of its own: --database NAME"
+                f"the database {self.namespace} of Glue's Data Catalog belongs to {owner}; give "
+                "this root one of its own: --database NAME"
             )
-        return True
+        return owner is not None
 
     def name(self, table: str) -> str:
         """What a table is called in it, database included."""
-        return f"{self.namespace}.{table_name(table)}"
+        return f"{self.namespace}.{typed_name(table)}"
 
     def prepare(self) -> None:
         """What commits need is loaded with the catalog."""
 
     def open(self) -> MetastoreCatalog:
         """The catalog, with the database made if need be."""
+        from pyiceberg.exceptions import NamespaceAlreadyExistsError
+
         catalog: MetastoreCatalog = self._catalog()
         try:
             if not self.exists:
-                own = self._files.name(self._files.root)
-                catalog.create_namespace(self.namespace, {_ROOT: own})
+                own = {_ROOT: self._files.name(self._files.root)}
+                try:
+                    catalog.create_namespace(self.namespace, own)
+                except NamespaceAlreadyExistsError:  # made by hand, and nobody's yet
+                    catalog.update_namespace_properties(self.namespace, updates=own)
         except self.failures as error:
             raise self.plainly(error) from None
         return catalog
+
+    def register(self, landing: Sequence[Contract]) -> None:
+        """Let Athena read the raw JSON: make landing tables external ones, or renew them.
+
+        One of that name over other files stays as it is.
+        """
+        glue = self._catalog().glue
+        root = self._files.name(self._files.root)
+        for contract in landing:
+            wanted = table_input(contract, root)
+            try:
+                self._register(glue, wanted)
+            except self.failures as error:
+                raise self.plainly(error) from None
+
+    def _register(self, glue: Any, wanted: dict[str, Any]) -> None:
+        try:
+            found = glue.get_table(DatabaseName=self.namespace, Name=wanted["Name"])["Table"]
+        except glue.exceptions.EntityNotFoundException:
+            glue.create_table(DatabaseName=self.namespace, TableInput=wanted)
+            return
+        stored, right = found.get("StorageDescriptor", {}), wanted["StorageDescriptor"]
+        if str(stored.get("Location", "")).rstrip("/") != right["Location"].rstrip("/"):
+            self._files.remarks.append(
+                f"the table {wanted['Name']} in the database {self.namespace} reads other files "
+                f"than {right['Location']}, and was left as it is"
+            )
+        elif stored.get("Columns") != right["Columns"]:
+            glue.update_table(DatabaseName=self.namespace, TableInput=wanted)
 
     def forget(self) -> None:
         """Take all Iceberg tables of the root out of the database; raises `StorageError`."""
@@ -106,8 +142,3 @@ class GlueDataCatalog:
     def plainly(self, error: Exception) -> Exception:
         """An error of AWS as ours."""
         return as_ours(error, "glue", f"the database {self.namespace}")
-
-
-def table_name(table: str) -> str:
-    """What an Iceberg table is called in Glue."""
-    return table.removesuffix(_LANDING) + "_typed" if table.endswith(_LANDING) else table

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from stedi.contracts import Column, ColumnType
+from stedi.contracts import Column, ColumnType, Contract
 from stedi.errors import StediError, StorageError
 from stedi.files import Files, Lock
 from stedi.parquet import Field
@@ -247,11 +247,13 @@ class Warehouse:
         loaded = self._load(table)
         return loaded is not None and (len(loaded.snapshots()) > 1 or bool(self._logged(loaded)))
 
-    def prepare(self) -> None:
+    def prepare(self, landing: Sequence[Contract]) -> None:
         """Make the catalog if need be, and load what commits need, before there is any to make."""
         self._catalog_of.prepare()
         if self._noted.get("root") is None:
             self._note("root", self.name)
+        self._catalog  # noqa: B018 - makes the namespace
+        self._catalog_of.register(landing)
 
     def data_folder(self, location: str) -> Path:
         """Where the data files of the table at `location` (relative to the root) lie."""
