@@ -82,8 +82,8 @@ def _counts(contract: Contract) -> Iterator[Check]:
     )
     yield Check(
         _count(typed_name(contract.name)),
-        f"{typed_name(contract.name)}. Rows that stedi run made of these records, which are all of them "
-        "but those that were set aside.",
+        f"{typed_name(contract.name)}. Rows that stedi run made of these records, which are all "
+        "of them but those that were set aside.",
         only_in_athena=True,
     )
 

@@ -170,12 +170,18 @@ def _wait_until_ready(trino: Trino, process: subprocess.Popen[bytes], log: Path)
             raise TrinoFailed(f"Trino ended while starting:\n{_end_of(log)}")
         try:
             with urlopen(f"{trino.uri}/v1/info", timeout=5) as response:
-                if not json.load(response)["starting"]:
+                if not json.load(response)["starting"] and _has_workers(trino):
                     return
-        except (URLError, OSError):
+        except (URLError, OSError, TrinoFailed):
             pass
         time.sleep(0.2)
     raise TrinoFailed(f"Trino isn't ready after {STARTS_WITHIN:.0f} seconds:\n{_end_of(log)}")
+
+
+def _has_workers(trino: Trino) -> bool:
+    """Whether a query finds who works on it: itself, when it has announced itself to itself."""
+    working = "SELECT COUNT(*) FROM system.runtime.nodes WHERE state = 'active'"
+    return trino.rows(working) == [(1,)] and bool(trino.rows("SHOW SCHEMAS"))
 
 
 def _end_of(log: Path) -> str:
