@@ -92,6 +92,7 @@ def faults(host: str, port: int) -> Iterator[tuple[Faults, str]]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
             pass
@@ -153,6 +154,7 @@ def faults(host: str, port: int) -> Iterator[tuple[Faults, str]]:
                     self.wfile.write(body[begin : begin + (1 << 16)])
             else:
                 self.wfile.write(body)
+            self.wfile.flush()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

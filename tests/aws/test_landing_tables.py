@@ -31,7 +31,7 @@ def declared(statement: str) -> dict[str, Any]:
         return dict(re.findall(f"{TEXT} = {TEXT}", found[1]))
 
     return {
-        "Name": head.removeprefix("CREATE EXTERNAL TABLE IF NOT EXISTS ").strip("`"),
+        "Name": head.rpartition("CREATE EXTERNAL TABLE IF NOT EXISTS ")[2].strip("`"),
         "Description": text("COMMENT"),
         "TableType": "EXTERNAL_TABLE",
         "Parameters": {"EXTERNAL": "TRUE"} | pairs("TBLPROPERTIES"),

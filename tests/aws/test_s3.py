@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from stedi import Lakehouse, Locked, StediError, Unavailable, UsageError
+from stedi import Lakehouse, Locked, StediError, StorageError, Unavailable, UsageError
 from stedi.errors import NotAllowed
 from stedi.files.s3 import S3
 from tests import small
+from tests.aws.cloud import REGION, Cloud
 from tests.aws.conftest import Opened
 from tests.aws.faults import Faults, Kind, Request
 from tests.conftest import counts, rows
@@ -101,7 +102,8 @@ def test_bad_records_are_set_aside(landed: Opened, tmp_path: Path) -> None:
 def test_a_delivery_from_another_bucket(
     opened: Opened, small_lakehouse: Lakehouse, s3: Any
 ) -> None:
-    s3.create_bucket(Bucket="deliveries")
+    place = {"LocationConstraint": REGION}
+    s3.create_bucket(Bucket="deliveries", CreateBucketConfiguration=place)
     for path in small_lakehouse.root.rglob("*.json"):
         s3.upload_file(str(path), "deliveries", f"today/{path.relative_to(small_lakehouse.root)}")
     assert len(opened().ingest("s3://deliveries/today").copied) == len(SOURCES)
@@ -145,12 +147,19 @@ def every(count: int, kind: Kind, aws: Faults) -> None:
     )
 
 
-@pytest.mark.parametrize("kind", ["slow down", "error", "cut request", "cut response", "slow"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "slow down",
+        "cut response",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("error", "cut request", "slow")),
+    ],
+)
 def test_a_run_through_bad_connections(landed: Opened, aws: Faults, kind: Kind) -> None:
     every(5, kind, aws)
     landed().run()
     aws.rule = lambda _: None
-    assert len(aws.met) > 20
+    assert len(aws.met) > 10
     assert counts(landed()) == small.SEED
     assert landed().status(verify=True).ok
 
@@ -171,7 +180,9 @@ def test_an_object_is_read_on_from_where_it_was_cut(aws: Faults, s3: Any, bucket
     assert "cut response" in aws.met
 
 
-@pytest.mark.parametrize("after", [30, 60, 90, 120, 150])
+@pytest.mark.parametrize(
+    "after", [60, *(pytest.param(n, marks=pytest.mark.slow) for n in (20, 40, 80, 100, 120, 140))]
+)
 def test_a_run_that_loses_its_bucket_stops_cleanly_and_the_next_completes_it(
     landed: Opened,
     aws: Faults,
@@ -264,3 +275,37 @@ def test_no_bucket(opened: Opened, s3: Any, bucket: str) -> None:
     s3.delete_bucket(Bucket=bucket)
     with pytest.raises(Unavailable, match="no such bucket"):
         opened().run()
+
+
+def test_of_two_who_commit_at_once_one_is_refused(landed: Opened) -> None:
+    landed().run()
+    early, late = landed()._warehouse(), landed()._warehouse()
+    table = "customer_trusted"
+    seen, also_seen = early.version(table), late.version(table)
+    assert seen
+    assert also_seen
+    early.commit(table, [], dict(seen.notes), keep=[file.uri for file in seen.files])
+    with pytest.raises(StorageError, match="someone else committed"):
+        late.commit(table, [], dict(seen.notes), keep=[file.uri for file in also_seen.files])
+    assert len(landed()._warehouse().history(table)) == 2
+    assert counts(landed()) == small.SEED
+
+
+def test_a_database_that_is_another_roots_is_refused(
+    landed: Opened, bucket: str, database: str
+) -> None:
+    landed().run()
+    other = Lakehouse(f"s3://{bucket}/other", database=database)
+    with pytest.raises(StorageError, match="--database NAME"):
+        other.run()
+    assert counts(landed()) == small.SEED
+
+
+def test_landing_tables_are_registered(landed: Opened, cloud: Cloud, database: str) -> None:
+    landed().run()
+    glue = cloud.client("glue")
+    found = glue.get_table(DatabaseName=database, Name="customer_landing")["Table"]
+    assert found["TableType"] == "EXTERNAL_TABLE"
+    assert found["StorageDescriptor"]["Location"].endswith("/stedi/customer/landing/")
+    names = {one["Name"] for one in glue.get_tables(DatabaseName=database)["TableList"]}
+    assert {"customer_landing", "customer_typed", "customer_trusted"} <= names

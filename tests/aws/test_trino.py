@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stedi.checks import checks
 from stedi.contracts import Column
 from stedi.declared import packaged, read_declarations
 from stedi.laid_open import lay_open
@@ -282,3 +283,18 @@ def test_the_checks_run_on_trino(trino: Trino, made: Made, data: str, file: Path
     assert statements(file)
     for statement in statements(file):
         session.rows(statement)
+
+
+@both_data
+def test_the_checks_give_what_is_right(trino: Trino, made: Made, data: str) -> None:
+    one = made(data, "seed")
+    session = over_raw_json(trino, one)
+    found = [
+        check
+        for zone in checks(one.lakehouse._declared(), one.database).values()
+        for check in zone
+        if check.right is not None
+    ]
+    assert len(found) > 20
+    for check in found:
+        assert session.rows(check.sql) == [check.right], check.comment
