@@ -47,7 +47,7 @@ def trino(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tr
 def on_s3(cloud: Cloud) -> MakeOnS3:
     """Make a lakehouse on S3; nothing is ingested or run yet."""
 
-    def make(database: str, declarations: Path) -> OnS3:
+    def make(database: str, declarations: Path | None) -> OnS3:
         uri = f"s3://{cloud.bucket}/{database}/root"
         return OnS3(Lakehouse(uri, database=database, declarations=declarations), uri, database)
 

@@ -216,6 +216,17 @@ def fetched() -> Path:
     return home
 
 
+def from_maven(artifact: str) -> Path:
+    """A jar, fetched through Maven if it isn't there yet."""
+    _, name, version = artifact.split(":")
+    jar = cache() / f"{name}-{version}.jar"
+    if not jar.exists():
+        with tempfile.TemporaryDirectory(dir=cache()) as scratch:
+            _copy_from_maven(artifact, Path(scratch))
+            (Path(scratch) / jar.name).rename(jar)
+    return jar
+
+
 def _copy_from_maven(artifact: str, folder: Path) -> None:
     maven = shutil.which("mvn")
     if maven is None:

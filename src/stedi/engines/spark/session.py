@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LOCAL = "local[*]"
 _MASTER = re.compile(r"local(\[[\d*,]+\])?|spark://\S+|yarn|k8s://\S+")
 _REACHED_WITHIN = 5.0
+_S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 _SESSION: Mapping[str, str] = {
     # The same meaning as Athena's: an overflow is an error, not another number.
     "spark.sql.ansi.enabled": "true",
@@ -90,9 +91,9 @@ def read_objects(session: SparkSession) -> None:
     """
     import boto3
 
-    hadoop: Any = session.sparkContext._jvm
+    context: Any = session.sparkContext
     try:
-        hadoop.java.lang.Class.forName("org.apache.hadoop.fs.s3a.S3AFileSystem")
+        context._jsc.hadoopConfiguration().getClassByName(_S3A)
     except Exception:
         if any(name in os.environ for name in ("GLUE_VERSION", "EMR_CLUSTER_ID")):
             return
@@ -102,7 +103,7 @@ def read_objects(session: SparkSession) -> None:
         ) from None
     client = boto3.client("s3")
     for key, value in {
-        "fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "fs.s3.impl": _S3A,
         "fs.s3a.endpoint": str(client.meta.endpoint_url),
         "fs.s3a.endpoint.region": str(client.meta.region_name),
         "fs.s3a.path.style.access": "true",
