@@ -47,8 +47,13 @@ generate: $(VENV)/.dev  ## write what is made from the declarations: sql/, docs/
 lock: $(VENV)/.dev  ## renew the lock files
 	$(BIN)/uv pip compile $(LOCK) --extra aws --extra science --extra spark --group build --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile $(LOCK) --group build -c requirements-dev.lock -o requirements.lock
+	$(BIN)/uv pip compile $(GLUE) --extra aws -c requirements-dev.lock -o glue/modules.txt
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+        --no-header --no-annotate pyproject.toml
+
+# What `--additional-python-modules` of a Glue job takes: no hashes, and nothing for other systems.
+GLUE := --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_34 \
         --no-header --no-annotate pyproject.toml
 
 clean:  ## remove .venv, caches and the demo's lakehouse
