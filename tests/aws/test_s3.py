@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,19 @@ def test_a_run_through_bad_connections(landed: Opened, aws: Faults, kind: Kind) 
     aws.rule = lambda _: None
     assert len(aws.met) > 10
     assert counts(landed()) == small.SEED
+    assert landed().status(verify=True).ok
+
+
+def test_an_empty_file_and_one_in_an_archive(landed: Opened, s3: Any, bucket: str) -> None:
+    lines = [json.dumps(small.acceleration("ann", n, 0.1)) for n in range(9000, 9100)]
+    packed = gzip.compress("\n".join(lines).encode())
+    s3.put_object(Bucket=bucket, Key="stedi/accelerometer/landing/more/empty.json", Body=b"")
+    s3.put_object(Bucket=bucket, Key="stedi/accelerometer/landing/more/a.json.gz", Body=packed)
+    s3.put_object(Bucket=bucket, Key="stedi/accelerometer/landing/_hidden/a.json", Body=b"{")
+    s3.put_object(Bucket=bucket, Key="stedi/accelerometer/landing/more/", Body=b"")
+    landed().run()
+    assert counts(landed())["accelerometer_landing"] == small.SEED["accelerometer_landing"] + 100
+    assert landed().quarantine().count == 0
     assert landed().status(verify=True).ok
 
 

@@ -284,8 +284,8 @@ class _Stream(RawIOBase):
 
     def __init__(self, files: S3, key: str) -> None:
         self._files, self._key = files, key
-        found = files._call("head_object", Key=key)
-        self._size, self._etag = int(found["ContentLength"]), found["ETag"]
+        self._size: int | None = None
+        self._etag = ""
         self._at = 0
         self._body: Any = None
 
@@ -299,23 +299,23 @@ class _Stream(RawIOBase):
         return self._at
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        at = offset + {SEEK_CUR: self._at, SEEK_END: self._size}.get(whence, 0)
+        if whence == SEEK_END and self._size is None:
+            found = self._files._call("head_object", Key=self._key)
+            self._size, self._etag = int(found["ContentLength"]), found["ETag"]
+        at = offset + {SEEK_CUR: self._at, SEEK_END: self._size or 0}.get(whence, 0)
         if at != self._at:
             self._drop()
         self._at = at
         return at
 
     def readinto(self, view: Any) -> int:
-        wanted = min(len(view), self._size - self._at)
-        if wanted <= 0:
-            return 0
         for attempt in range(_TRIES):
             try:
-                if self._body is None:
-                    self._body = self._files.request(
-                        "get_object", self._key, Range=f"bytes={self._at}-", IfMatch=self._etag
-                    )["Body"]
-                data = self._body.read(wanted)
+                if self._body is None and not self._is_at_end:
+                    self._begin()
+                if self._is_at_end:
+                    return 0
+                data = self._body.read(len(view))
                 if not data:
                     raise ConnectionError("cut off")
             except Exception as error:
@@ -333,6 +333,27 @@ class _Stream(RawIOBase):
     def close(self) -> None:
         self._drop()
         super().close()
+
+    @property
+    def _is_at_end(self) -> bool:
+        return self._size is not None and self._at >= self._size
+
+    def _begin(self) -> None:
+        """Ask for all from here on, of the object as it was when it was first asked for."""
+        from botocore.exceptions import ClientError
+
+        condition = {"IfMatch": self._etag} if self._etag else {}
+        try:
+            said = self._files.request(
+                "get_object", self._key, Range=f"bytes={self._at}-", **condition
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("InvalidRange", "416"):
+                raise
+            self._size = self._at  # nothing lies here or behind, as in an empty object
+            return
+        self._size = int(said["ContentRange"].rpartition("/")[2])
+        self._etag, self._body = said["ETag"], said["Body"]
 
     def _drop(self) -> None:
         if self._body is not None:

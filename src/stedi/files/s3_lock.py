@@ -10,6 +10,7 @@ import os
 import socket
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
@@ -79,7 +80,8 @@ class S3Lock:
         if self._renewing is not None:
             self._renewing.join()
         if not self._is_lost:
-            self._put(b"" if kind is None else _DIED, IfMatch=self._etag)
+            with suppress(OSError, StediError):  # then it is let go of in a minute
+                self._put(b"" if kind is None else _DIED, IfMatch=self._etag)
 
     def _take(self) -> str | None:
         """Take it; gives who holds it if that can't be."""
