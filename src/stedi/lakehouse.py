@@ -59,11 +59,11 @@ class Replay:
 class Checked:
     """Declarations that fit together: the tables in the order they are made, and what was proved.
 
-    `events` is the file that the OpenLineage events are in; None where they went elsewhere.
+    `events` names the file that the OpenLineage events are in; None where they went elsewhere.
     """
 
     tables: tuple[str, ...]
-    events: Path | None
+    events: str | None
     _declarations: Declarations = field(repr=False)
     _proof: Proof = field(repr=False)
 

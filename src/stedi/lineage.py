@@ -12,7 +12,7 @@ from stedi.privacy.openlineage import emit_declared, emit_run, is_configured, ke
 from stedi.privacy.proof import Proof
 
 
-def record_declared(files: Files, declarations: Declarations, proof: Proof) -> Path | None:
+def record_declared(files: Files, declarations: Declarations, proof: Proof) -> str | None:
     """Record the lineage of all transforms; gives the file, where it is one."""
     if is_configured():
         from openlineage.client import OpenLineageClient
@@ -23,7 +23,7 @@ def record_declared(files: Files, declarations: Declarations, proof: Proof) -> P
         return None
     if files.is_local and not files.root.is_dir():
         return None
-    return _keep(files, declarations, proof)
+    return files.name(_keep(files, declarations, proof))
 
 
 def prepare_to_record(files: Files, declarations: Declarations) -> None:
@@ -51,5 +51,5 @@ def _keep(files: Files, declarations: Declarations, proof: Proof) -> Path:
     path = keep(folder, files.uri(files.root), declarations, proof)
     files.publish([path])
     older = (one for one, _ in files.below(folder) if one.name.startswith(path.name.split("-")[0]))
-    files.remove([one for one in older if one != path and one.suffix == path.suffix])
+    files.remove([one for one in older if one != path])
     return path
