@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
-Kind = Literal["slow down", "error", "denied", "cut request", "cut response", "slow"]
+Kind = Literal["unlisted", "slow down", "error", "denied", "cut request", "cut response", "slow"]
 
 
 @dataclass(frozen=True)
@@ -119,6 +119,9 @@ def faults(host: str, port: int) -> Iterator[tuple[Faults, str]]:
                 self.answer(*proxy.update_table(self.path, headers, body))
                 return
             answered = proxy.forward(self.command, self.path, headers, body)
+            if kind == "unlisted" and answered[0] == 404:
+                denied = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+                answered = 403, [("Content-Type", "application/xml")], denied
             self.answer(*answered, kind)
 
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any  # noqa: N815

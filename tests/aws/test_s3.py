@@ -246,6 +246,18 @@ def test_a_missing_right_names_action_and_resource(
     assert counts(landed()) == small.SEED
 
 
+def test_what_is_not_there_is_told_from_what_one_may_not_read(
+    landed: Opened, aws: Faults, bucket: str
+) -> None:
+    """As S3 answers who may list a prefix only: https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html"""
+    aws.rule = lambda r: "unlisted" if not r.action and f"/{bucket}/" in r.path else None
+    landed().run()
+    landed().run()
+    assert "unlisted" in aws.met
+    assert counts(landed()) == small.SEED
+    assert landed().status(verify=True).ok
+
+
 def test_a_missing_right_to_the_catalog_is_no_damage(landed: Opened, aws: Faults) -> None:
     landed().run()
     aws.rule = lambda r: "denied" if r.action == "AWSGlue.GetTable" else None

@@ -114,7 +114,7 @@ class S3:
     def stat(self, path: Path) -> Stat | None:
         """What is known of an object; None where it isn't there."""
         try:
-            found = self._call("head_object", Key=self.key(path))
+            found = self.ask("head_object", self.key(path))
         except FileNotFoundError:
             return None
         return _stat(found["ContentLength"], found["LastModified"], found["ETag"])
@@ -193,6 +193,19 @@ class S3:
         from stedi.files.s3_lock import S3Lock
 
         return S3Lock(self, wait)
+
+    def ask(self, operation: str, key: str) -> Any:
+        """What S3 says of an object; raises `FileNotFoundError`, `Unavailable`.
+
+        To whoever may list a prefix only, S3 says of what isn't there that it is not allowed.
+        """
+        try:
+            return self._call(operation, Key=key)
+        except NotAllowed:
+            page = self._call("list_objects_v2", Prefix=key, MaxKeys=1)
+            if any(one["Key"] == key for one in page.get("Contents", ())):
+                raise
+            raise FileNotFoundError(2, "not there", f"s3://{self.bucket}/{key}") from None
 
     def request(self, operation: str, key: str, **arguments: Any) -> Any:
         """One request about an object; raises botocore's own `ClientError`."""

@@ -94,7 +94,7 @@ class S3Lock:
 
     def _look(self) -> dict[str, Any] | None:
         try:
-            found = self._files._call("get_object", Key=self._key)
+            found = self._files.ask("get_object", self._key)
         except FileNotFoundError:
             return None
         body = found["Body"].read().decode(errors="replace")
