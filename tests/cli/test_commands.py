@@ -135,7 +135,7 @@ def test_ddl_names_the_location(root: Path) -> None:
     ("arguments", "status", "said"),
     [
         (("status", "--root", "/no/such/folder"), 2, "no lakehouse here"),
-        (("run", "--root", "/no/such/folder"), 2, "no such folder"),
+        (("run", "--root", "/no/such/folder"), 2, "no lakehouse here"),
         (("run", "--profile", "wild"), 2, "seed, strict"),
         (("run", "--engine", "abacus"), 2, "duckdb"),
         (("run", "--max-pairs", "-1"), 2, "--max-pairs"),
@@ -152,7 +152,7 @@ def test_ddl_names_the_location(root: Path) -> None:
         (("check", "--declarations", __file__), 2, "not a folder"),
         (("simulate", __file__), 2, "not a folder"),
         (("simulate", "x", "--customers", "40", "--defects", "2"), 2, "have room for 0 to 1"),
-        (("--root", "s3://bucket", "status"), 2, "a local folder"),
+        (("--root", "gs://bucket", "status"), 2, "a local folder"),
     ],
 )
 def test_wrong_use_is_said_plainly(
