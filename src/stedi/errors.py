@@ -9,7 +9,6 @@
     ├── PairingTooLarge       a join by time that would explode
     ├── NotAnonymous          a table that can't be published without telling who somebody is
     ├── Unavailable           an engine, Java, a cluster, a bucket or a repository that can't be had
-    │   └── NotAllowed        something on AWS that one has no right to
     ├── EngineFailed          an engine that ran out of memory or disk, or broke
     ├── StorageError          a catalog or table that is damaged or not ours
     └── Locked                another run holds the lakehouse
@@ -56,10 +55,6 @@ class NotAnonymous(StediError):
 
 class Unavailable(StediError):
     """Something outside this package that isn't installed, or can't be reached or started."""
-
-
-class NotAllowed(Unavailable):
-    """Missing rights on AWS; names the action and the resource."""
 
 
 class EngineFailed(StediError):

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from stedi import Lakehouse, Locked, StediError, StorageError, Unavailable, UsageError
-from stedi.errors import NotAllowed
-from stedi.files.s3 import S3
+from stedi.files.s3 import S3, NotAllowed
 from tests import small
 from tests.aws.cloud import REGION, Cloud
 from tests.aws.conftest import Opened

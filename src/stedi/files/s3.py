@@ -20,7 +20,7 @@ from io import SEEK_CUR, SEEK_END, RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stedi.errors import NotAllowed, StediError, Unavailable, UsageError
+from stedi.errors import StediError, Unavailable, UsageError
 from stedi.files import Stat
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ _TRIES = 8
 _LONGEST_PAUSE = 4.0
 _PER_REQUEST = 1000
 _NOT_FOUND = ("404", "NoSuchKey", "NotFound")
+
+
+class NotAllowed(Unavailable):
+    """Missing rights; names the action and the resource."""
 
 
 class S3:
