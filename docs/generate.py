@@ -13,6 +13,7 @@ from stedi.checks import checks, script
 from stedi.contracts import Column, Contract, Publication
 from stedi.ddl import ddl
 from stedi.declared import Declarations, packaged, read_declarations
+from stedi.lakehouse import DEFAULT_DATABASE
 from stedi.landing.reasons import EXPLANATIONS
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +27,7 @@ def generated() -> dict[Path, str]:
     """The text of every generated file, by its path below the project."""
     declarations = read_declarations(packaged())
     files = {Path("sql") / f"{c.name}.sql": ddl(c) for c in declarations.landing}
-    for zone, found in checks(declarations).items():
+    for zone, found in checks(declarations, DEFAULT_DATABASE).items():
         files[Path("sql") / f"{zone}_checks.sql"] = script(zone, found)
     files[Path("docs") / "workflow.svg"] = workflow(declarations)
     files[Path("docs") / "contracts.md"] = contracts(declarations)

@@ -16,7 +16,6 @@ from stedi.declared import Declarations
 from stedi.parquet import identifier, literal
 from stedi.storage.landing_tables import typed_name
 
-DEFAULT_DATABASE = "stedi"
 _WIDTH = 97
 
 
@@ -41,7 +40,7 @@ class Check:
         return "".join(f"-- {line}\n" for line in lines) + f"{self.sql};\n"
 
 
-def checks(declarations: Declarations, database: str = DEFAULT_DATABASE) -> dict[Zone, list[Check]]:
+def checks(declarations: Declarations, database: str) -> dict[Zone, list[Check]]:
     """The checks of every zone's tables, counts first.
 
     `database` is the name that the tables have theirs in, in the Glue Data Catalog.

@@ -22,6 +22,7 @@ from stedi import Lakehouse, QueryError, Unavailable
 from stedi.aws import athena
 from stedi.checks import checks
 from stedi.declared import packaged, read_declarations
+from stedi.lakehouse import DEFAULT_DATABASE
 from tests.cli.test_commands import STEDI, stedi
 
 pytest.importorskip("boto3")
@@ -206,7 +207,7 @@ def test_typed_landing_tables_and_earlier_snapshots_can_be_read(aws: str) -> Non
 
 def test_declared_queries_survive_being_read_and_written_again() -> None:
     declared = read_declarations(packaged())
-    texts = [check.sql for zone in checks(declared).values() for check in zone]
+    texts = [check.sql for zone in checks(declared, DEFAULT_DATABASE).values() for check in zone]
     texts += [rule.query for one in declared.contracts.values() for rule in one.rules]
     texts += [transform.tree.sql("athena") for transform in declared.transforms.values()]
     for text in texts:

@@ -15,19 +15,13 @@ from stedi.cli.commands import app
 from stedi.cli.glue import job
 from stedi.lakehouse import Lakehouse
 from tests.conftest import Land, rows
+from tests.test_glue import IN_ORDER
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "aws.md").read_text()
 SHELL = "\n".join(re.findall(r"```bash\n(.*?)```", TEXT, re.DOTALL))
 COMMANDS = re.findall(r"aws (?!s3 )[a-z0-9]+ [a-z][a-z0-9-]+ .*?(?=\)$|;|$)", SHELL, re.MULTILINE)
 OF_THE_COMMAND_LINE = {"query", "output", "region"}
-IN_ORDER = [
-    "customer_landing_to_trusted",
-    "accelerometer_landing_to_trusted",
-    "customer_trusted_to_curated",
-    "step_trainer_trusted",
-    "machine_learning_curated",
-]
 
 
 def camel(name: str) -> str:

@@ -19,13 +19,14 @@ from stedi import Lakehouse
 from stedi.checks import Check, checks
 from stedi.contracts import Column, Zone
 from stedi.declared import packaged, read_declarations
+from stedi.lakehouse import DEFAULT_DATABASE
 from stedi.querying import query
 from tests.conftest import rows
 from tests.small import CUSTOMERS
 
 SQL = Path(__file__).parents[2] / "sql"
 DECLARED = read_declarations(packaged())
-ZONES = checks(DECLARED)
+ZONES = checks(DECLARED, DEFAULT_DATABASE)
 EVERY = [check for zone in ZONES.values() for check in zone]
 HERE = [check for check in EVERY if not check.only_in_athena]
 ARROW = {"long": pa.int64(), "double": pa.float64(), "string": pa.string(), "binary": pa.binary()}

@@ -93,6 +93,9 @@ class Files(Protocol):
     def remove(self, paths: Iterable[Path]) -> None:
         """Remove files, older versions of them included; those that aren't there are."""
 
+    def remove_below(self, folder: Path) -> None:
+        """Remove a folder with all that lies below it."""
+
     @property
     def remarks(self) -> Sequence[str]:
         """What could not be done, and that somebody should know of."""

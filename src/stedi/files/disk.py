@@ -81,6 +81,10 @@ class Disk:
         for path in paths:
             path.unlink(missing_ok=True)
 
+    def remove_below(self, folder: Path) -> None:
+        """Remove a folder with all that lies below it."""
+        shutil.rmtree(folder, ignore_errors=True)
+
     @property
     def remarks(self) -> Sequence[str]:
         """Nothing: what can't be done here raises."""

@@ -12,13 +12,13 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from hashlib import blake2b
 from io import SEEK_CUR, SEEK_END, RawIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from stedi.errors import StediError, Unavailable, UsageError
 from stedi.files import Stat
@@ -26,6 +26,7 @@ from stedi.files import Stat
 if TYPE_CHECKING:
     from stedi.files.s3_lock import S3Lock
 
+_Answer = TypeVar("_Answer")
 KMS_KEY = "STEDI_KMS_KEY"
 """The environment variable with a KMS key for what is written; by default the bucket decides."""
 _ROOT = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[\w.=-]+)*)/?", re.ASCII)
@@ -91,7 +92,7 @@ class S3:
         try:
             return boto3.client("s3", config=config)
         except Exception as error:
-            raise as_ours(error, "s3", f"s3://{self.bucket}") from None
+            raise as_ours(error, "s3", self.bucket) from None
 
     def uri(self, path: Path) -> str:
         """The `s3://` URI of a path."""
@@ -169,6 +170,11 @@ class S3:
         """Upload a local file to `target`."""
         self._upload(target, path)
 
+    def remove_below(self, folder: Path) -> None:
+        """Remove all objects below a folder, and their copies."""
+        self.remove([path for path, _ in self.below(folder)])
+        shutil.rmtree(folder, ignore_errors=True)
+
     def remove(self, paths: Iterable[Path]) -> None:
         """Remove objects and copies, older versions included; those that aren't there are.
 
@@ -186,11 +192,10 @@ class S3:
             batch = {"Objects": objects[begin : begin + _PER_REQUEST], "Quiet": True}
             said = self._call("delete_objects", Delete=batch)
             for error in said.get("Errors", ()):
-                if "VersionId" in error and error.get("VersionId"):
+                if error.get("VersionId"):
                     self._remark_versions("s3:DeleteObjectVersion")
                 else:
-                    where = f"arn:aws:s3:::{self.bucket}/{error['Key']}"
-                    raise NotAllowed(f"s3:DeleteObject on {where}: {error['Code']}")
+                    raise _not_allowed("s3:DeleteObject", f"{_ARN}{self.bucket}/{error['Key']}")
 
     def lock(self, wait: float = 0.0) -> S3Lock:
         """The lock of the root; `wait` is how many seconds to wait for whoever holds it."""
@@ -229,33 +234,33 @@ class S3:
         with ThreadPoolExecutor(min(_AT_ONCE, len(items))) as pool:
             return list(pool.map(function, items))
 
+    def trying(self, action: Callable[[], _Answer], key: str) -> _Answer:
+        """What an action on an object gives, tried again while that may help; raises our errors."""
+        tried = 0
+        while True:
+            try:
+                return action()
+            except StediError:
+                raise
+            except Exception as error:
+                if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+                    raise  # of this machine's disk
+                tried += 1
+                if tried >= _TRIES or not _is_passing(error):
+                    raise as_ours(error, "s3", f"{self.bucket}/{key}") from None
+                time.sleep(min(0.05 * 2**tried, _LONGEST_PAUSE))
+
     def _fetch(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        for attempt in range(_TRIES):
-            try:
-                self.client.download_file(self.bucket, self.key(path), str(part))
-                part.replace(path)
-                return
-            except Exception as error:
-                part.unlink(missing_ok=True)
-                if attempt == _TRIES - 1 or not is_passing(error):
-                    raise as_ours(error, "s3", f"{self.bucket}/{self.key(path)}") from None
-                pause(attempt)
+        key = self.key(path)
+        # It appears whole, under its name.
+        self.trying(lambda: self.client.download_file(self.bucket, key, str(path)), key)
 
     def _upload(self, target: Path, path: Path | None = None) -> None:
-        key = os.environ.get(KMS_KEY)
-        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": key} if key else None
-        for attempt in range(_TRIES):
-            try:
-                self.client.upload_file(
-                    str(path or target), self.bucket, self.key(target), ExtraArgs=extra
-                )
-                return
-            except Exception as error:
-                if attempt == _TRIES - 1 or not is_passing(error):
-                    raise as_ours(error, "s3", f"{self.bucket}/{self.key(target)}") from None
-                pause(attempt)
+        master = os.environ.get(KMS_KEY)
+        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": master} if master else None
+        here, key = str(path or target), self.key(target)
+        self.trying(lambda: self.client.upload_file(here, self.bucket, key, ExtraArgs=extra), key)
 
     @cached_property
     def _keeps_versions(self) -> bool:
@@ -326,26 +331,24 @@ class _Stream(RawIOBase):
         return at
 
     def readinto(self, view: Any) -> int:
-        for attempt in range(_TRIES):
-            try:
-                if self._body is None and not self._is_at_end:
-                    self._begin()
-                if self._is_at_end:
-                    return 0
-                data = self._body.read(len(view))
-                if not data:
-                    raise ConnectionError("cut off")
-            except Exception as error:
-                self._drop()
-                if attempt == _TRIES - 1 or not is_passing(error):
-                    where = f"{self._files.bucket}/{self._key}"
-                    raise as_ours(error, "s3", where) from None
-                pause(attempt)
-            else:
-                view[: len(data)] = data
-                self._at += len(data)
-                return len(data)
-        return 0
+        data = self._files.trying(lambda: self._read(len(view)), self._key)
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def _read(self, wanted: int) -> bytes:
+        try:
+            if self._body is None and not self._is_at_end:
+                self._begin()
+            if self._is_at_end or not wanted:
+                return b""
+            data: bytes = self._body.read(wanted)
+            if not data:
+                raise ConnectionError("cut off")
+            return data
+        except Exception:
+            self._drop()
+            raise
 
     def close(self) -> None:
         self._drop()
@@ -378,7 +381,7 @@ class _Stream(RawIOBase):
         self._body = None
 
 
-def is_passing(error: Exception) -> bool:
+def _is_passing(error: Exception) -> bool:
     """Whether it may go well the next time: it was throttled, cut, or the server's fault."""
     from botocore.exceptions import (
         ClientError,
@@ -408,11 +411,6 @@ def _is_transfer_failure(error: Exception) -> bool:
     )
 
 
-def pause(attempt: int) -> None:
-    """Wait before another try, twice as long each time."""
-    time.sleep(min(0.1 * 2**attempt, _LONGEST_PAUSE))
-
-
 _ACTIONS: Mapping[str, str] = {
     "HeadObject": "GetObject",
     "ListObjectsV2": "ListBucket",
@@ -428,26 +426,35 @@ _RESOURCE = re.compile(r"perform: (\S+) on resource: (\S+)")
 
 
 def as_ours(error: Exception, service: str, where: str) -> StediError | FileNotFoundError:
-    """What boto3 raised as one of our errors, which names action and resource, not its own text."""
+    """What boto3 raised as one of our errors, which names action and resource, not its own text.
+
+    `where` is a bucket, and a key behind it, or how another service's resource is called.
+    """
+    is_s3 = service == "s3"
+    name = f"s3://{where}" if is_s3 else where
     found = _OPERATION.search(str(error))
     code, operation = (str(found[1]), str(found[2])) if found else ("", "")
     if code in _NOT_FOUND:
-        return FileNotFoundError(2, "not there", f"{service}://{where}")
+        return FileNotFoundError(2, "not there", name)
     if code in _DENIED:
-        named = _RESOURCE.search(str(error))
+        if named := _RESOURCE.search(str(error)):
+            return _not_allowed(named[1], named[2])
         action = f"{service}:{_ACTIONS.get(operation, operation)}"
-        resource = f"arn:aws:s3:::{where}" if service == "s3" else where
-        if named:
-            action, resource = named[1], named[2]
-        return NotAllowed(f"not allowed to {action} on {resource}; ask whoever gives the rights")
-    reason = _REASONS.get(code or type(error).__name__)
-    said = reason or code or f"no connection ({type(error).__name__})"
-    return Unavailable(f"{service}://{where}: {said}; the next run does what is missing")
+        return _not_allowed(action, f"{_ARN}{where}" if is_s3 else name)
+    if reason := _REASONS.get(code or type(error).__name__):
+        return Unavailable(f"{name}: {reason}")
+    said = code or f"no connection ({type(error).__name__})"
+    return Unavailable(f"{name}: {said}; try again, a run does then what is missing")
 
 
+def _not_allowed(action: str, resource: str) -> NotAllowed:
+    return NotAllowed(f"not allowed to {action} on {resource}; ask whoever gives the rights")
+
+
+_ARN = "arn:aws:s3:::"
 _REASONS: Mapping[str, str] = {
     "NoSuchBucket": "there is no such bucket",
-    "PreconditionFailed": "it changed while it was read",
+    "PreconditionFailed": "it changed while it was read; run again",
     "NoCredentialsError": "no AWS credentials were found; set them as for the AWS CLI",
     "NoRegionError": "no AWS region is set; set AWS_REGION, or the profile's",
 }
@@ -465,7 +472,6 @@ def _folder_for_copies() -> Path:
         if owner.isdigit() and not _is_alive(int(owner)):
             shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{_COPIES}{os.getpid()}-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     _folders.append(folder)
     return folder
 
@@ -473,8 +479,9 @@ def _folder_for_copies() -> Path:
 _folders: list[Path] = []
 
 
+@atexit.register
 def remove_copies() -> None:
-    """Remove what this process has copied; for one that ends without its exit handlers."""
+    """Remove what this process has copied; to be called where it ends without exit handlers."""
     for folder in _folders:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -484,6 +491,6 @@ def _is_alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except OSError:
-        return True
+    except OSError:  # somebody else's
+        pass
     return True

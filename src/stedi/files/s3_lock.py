@@ -11,7 +11,6 @@ import socket
 import threading
 import time
 from contextlib import suppress
-from datetime import datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -94,12 +93,16 @@ class S3Lock:
 
     def _look(self) -> dict[str, Any] | None:
         try:
-            found = self._files.ask("get_object", self._key)
+            found, body = self._files.trying(self._read, self._key)
         except FileNotFoundError:
             return None
-        body = found["Body"].read().decode(errors="replace")
         now = parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])
-        return {"ETag": found["ETag"], "owner": body, "age": _seconds(found["LastModified"], now)}
+        age = (now - found["LastModified"]).total_seconds()
+        return {"ETag": found["ETag"], "owner": body.decode(errors="replace"), "age": age}
+
+    def _read(self) -> tuple[dict[str, Any], bytes]:
+        found = self._files.ask("get_object", self._key)
+        return found, found["Body"].read()
 
     def _renew(self) -> None:
         while not self._stop.wait(RENEWED_EVERY):
@@ -148,7 +151,3 @@ def _owner() -> bytes:
 def _is_owned(found: dict[str, Any]) -> bool:
     owner = found["owner"]
     return bool(owner) and owner != _DIED.decode() and found["age"] < ABANDONED_AFTER
-
-
-def _seconds(since: datetime, now: datetime) -> float:
-    return (now - since).total_seconds()

@@ -36,14 +36,11 @@ class CatalogOf(Protocol):
     def name(self, table: str) -> str:
         """What a table is called in it, namespace included."""
 
-    def prepare(self) -> None:
-        """Load what commits need."""
+    def prepare(self, landing: Sequence[Contract]) -> None:
+        """Load what commits need, and let others who use it read the raw landing files."""
 
     def open(self) -> MetastoreCatalog:
         """The catalog, made if need be, with the namespace."""
-
-    def register(self, landing: Sequence[Contract]) -> None:
-        """Let others who use the catalog read the raw landing files, where it can."""
 
     def forget(self) -> None:
         """Remove what it says of all tables."""
@@ -73,8 +70,8 @@ class SqliteCatalog:
         """What a table is called in it, namespace included."""
         return f"{NAMESPACE}.{table}"
 
-    def prepare(self) -> None:
-        """Load what the catalog would at the first commit."""
+    def prepare(self, landing: Sequence[Contract]) -> None:
+        """Load what the catalog would at the first commit; nobody else uses it."""
         import stedi.storage.local_io  # noqa: F401
 
     def open(self) -> MetastoreCatalog:
@@ -92,9 +89,6 @@ class SqliteCatalog:
         )
         catalog.create_namespace_if_not_exists(NAMESPACE)
         return catalog
-
-    def register(self, landing: Sequence[Contract]) -> None:
-        """Nobody else reads them through it."""
 
     def forget(self) -> None:
         """Remove the file."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _NAME = re.compile("[a-z0-9_]{1,255}")
 _ROOT = "stedi.root"
+"""As the warehouse notes it of any root."""
 
 
 class GlueDataCatalog:
@@ -62,9 +63,6 @@ class GlueDataCatalog:
         """What a table is called in it, database included."""
         return f"{self.namespace}.{typed_name(table)}"
 
-    def prepare(self) -> None:
-        """What commits need is loaded with the catalog."""
-
     def open(self) -> MetastoreCatalog:
         """The catalog, with the database made if need be."""
         from pyiceberg.exceptions import NamespaceAlreadyExistsError
@@ -81,11 +79,12 @@ class GlueDataCatalog:
             raise self.plainly(error) from None
         return catalog
 
-    def register(self, landing: Sequence[Contract]) -> None:
+    def prepare(self, landing: Sequence[Contract]) -> None:
         """Let Athena read the raw JSON: make landing tables external ones, or renew them.
 
         One of that name over other files stays as it is.
         """
+        self.open()
         glue = self._catalog().glue
         root = self._files.name(self._files.root)
         for contract in landing:
@@ -141,4 +140,4 @@ class GlueDataCatalog:
 
     def plainly(self, error: Exception) -> Exception:
         """An error of AWS as ours."""
-        return as_ours(error, "glue", f"the database {self.namespace}")
+        return as_ours(error, "glue", f"the database {self.namespace} of Glue's Data Catalog")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,9 +23,7 @@ def start_anew(warehouse: Warehouse, locations: Mapping[str, str]) -> None:
 
 def sweep(warehouse: Warehouse, locations: Mapping[str, str]) -> int:
     """Delete strays below the tables' folders (`locations` by table); returns how many."""
-    scratch = scratch_folder(warehouse.root)
-    warehouse.files.remove([path for path, _ in warehouse.files.below(scratch)])
-    shutil.rmtree(scratch, ignore_errors=True)
+    warehouse.files.remove_below(scratch_folder(warehouse.root))
     return sum(_sweep_table(warehouse, table, location) for table, location in locations.items())
 
 

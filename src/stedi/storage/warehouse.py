@@ -249,11 +249,9 @@ class Warehouse:
 
     def prepare(self, landing: Sequence[Contract]) -> None:
         """Make the catalog if need be, and load what commits need, before there is any to make."""
-        self._catalog_of.prepare()
+        self._catalog_of.prepare(landing)
         if self._noted.get("root") is None:
             self._note("root", self.name)
-        self._catalog  # noqa: B018 - makes the namespace
-        self._catalog_of.register(landing)
 
     def data_folder(self, location: str) -> Path:
         """Where the data files of the table at `location` (relative to the root) lie."""
@@ -283,8 +281,6 @@ class Warehouse:
         known = self._noted.get("root")
         if known is None or known == self.name:
             return None
-        if not self.files.is_local:
-            return known
         try:
             is_same = Path(known).samefile(self.root)  # by another name
         except OSError:

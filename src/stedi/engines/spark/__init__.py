@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,8 +154,7 @@ class SparkEngine:
             return
         self._is_closed = True
         self.crew.close()
-        self._files.remove([path for path, _ in self._files.below(self._scratch)])
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._files.remove_below(self._scratch)
         if self._is_ours:
             self.session.stop()
 
