@@ -62,8 +62,8 @@ class S3:
         match = _ROOT.fullmatch(uri)
         if match is None or match[2].startswith("/_"):
             raise UsageError(
-                f"--root {uri!a}: as in s3://bucket/prefix, a bucket of small letters, digits, . and -, "
-                "a prefix of letters, digits, . _ - and ="
+                f"--root {uri!a}: as in s3://bucket/prefix, a bucket of small letters, digits, . "
+                "and -, a prefix of letters, digits, . _ - and ="
             )
         try:
             import boto3  # noqa: F401
