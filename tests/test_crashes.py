@@ -44,6 +44,13 @@ def strays(lakehouse: Lakehouse) -> list[Path]:
     return found
 
 
+def assert_whole(lakehouse: Lakehouse) -> None:
+    """It holds what the fixture gives, each record once, and nothing is left over."""
+    assert counts(lakehouse) == small.SEED
+    assert lakehouse.status(verify=True).ok
+    assert strays(lakehouse) == []
+
+
 @pytest.mark.parametrize(
     "seed", [*range(10), *(pytest.param(n, marks=pytest.mark.slow) for n in range(10, 250))]
 )
@@ -59,9 +66,7 @@ def test_a_killed_run_loses_and_doubles_nothing(small_lakehouse: Lakehouse, seed
             if table.rows is not None:
                 assert rows(small_lakehouse, f"SELECT COUNT(*) FROM {name}") == [(table.rows,)]
     small_lakehouse.run()
-    assert counts(small_lakehouse) == small.SEED
-    assert small_lakehouse.status(verify=True).ok
-    assert strays(small_lakehouse) == []
+    assert_whole(small_lakehouse)
     assert not (small_lakehouse.root / "_stedi" / "scratch").exists()
 
 
@@ -219,9 +224,7 @@ def test_a_second_run_stops_or_waits_as_told_and_nothing_is_doubled(
     first.send_signal(signal.SIGCONT)
     assert first.communicate()[0] == "done\n"
     assert second.wait() == 0
-    assert counts(small_lakehouse) == small.SEED
-    assert small_lakehouse.status(verify=True).ok
-    assert strays(small_lakehouse) == []
+    assert_whole(small_lakehouse)
 
 
 @pytest.mark.parametrize("step", [2, 6])
@@ -230,9 +233,7 @@ def test_the_lock_of_a_run_that_died_is_recognised(small_lakehouse: Lakehouse, s
     first.kill()
     first.communicate()
     small_lakehouse.run()
-    assert counts(small_lakehouse) == small.SEED
-    assert small_lakehouse.status(verify=True).ok
-    assert strays(small_lakehouse) == []
+    assert_whole(small_lakehouse)
 
 
 def test_who_reads_in_the_middle_of_a_run_sees_whole_tables(

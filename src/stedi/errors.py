@@ -16,6 +16,10 @@
 A message says what happened, where, and what to do next. None holds a person's data.
 """
 
+from __future__ import annotations
+
+from typing import Any
+
 
 class StediError(Exception):
     """Anything this package raises on purpose; `exit_status` is what the command line ends with."""
@@ -50,7 +54,14 @@ class PairingTooLarge(StediError):
 
 
 class NotAnonymous(StediError):
-    """Too few people, or one who dominates: an empty table was published, others are up to date."""
+    """Too few people, or one who dominates: an empty table was published, others are up to date.
+
+    `report` is what the run that found it did, a `stedi.pipeline.RunReport`; None elsewhere.
+    """
+
+    def __init__(self, message: str, report: Any = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class Unavailable(StediError):

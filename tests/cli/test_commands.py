@@ -263,3 +263,11 @@ def test_a_root_that_a_uri_would_misread_is_refused(root: str) -> None:
 def test_a_location_that_is_no_s3_uri_is_refused() -> None:
     for location in ("s3://x'y/z", "folder"):
         assert "as in s3://bucket" in stedi("ddl", "--location", location, check=2)
+
+
+def test_a_run_that_must_withhold_its_publication_tells_what_else_it_did(root: Path) -> None:
+    as_declared = {"STEDI_DECLARATIONS": ""}  # five people are needed, and there are fewer
+    told = stedi("run", "--root", root, check=1, **as_declared)
+    assert "accelerometer_trusted" in told
+    assert "machine_learning_curated: " in told
+    assert "are needed" in told

@@ -224,8 +224,12 @@ def test_too_few_people_publish_an_empty_table_and_remove_the_old_one(
     assert counts(lakehouse)["machine_learning_curated"] == 6
     old = {published_file(lakehouse), boxes_file(lakehouse)}
     land("customer", [small.customer(name, f"S{name}", 200) for name in people[:2]], "later.json")
-    with pytest.raises(NotAnonymous, match="rows of 4 people, and 5 are needed"):
+    with pytest.raises(NotAnonymous, match="rows of 4 people, and 5 are needed") as withheld:
         lakehouse.run()
+    report = withheld.value.report
+    assert report is not None
+    assert report.withdrawn is not None
+    assert report.withdrawn.people == 2
     found = counts(lakehouse)
     assert found["machine_learning_curated"] == 0
     assert found["accelerometer_trusted"] == found["step_trainer_trusted"] == 4

@@ -13,6 +13,7 @@ import typer
 
 from stedi import __version__
 from stedi.cli import show
+from stedi.errors import NotAnonymous
 from stedi.lakehouse import DEFAULT_DATABASE, DEFAULT_ROOT, DEMO_CUSTOMERS, EngineName, Lakehouse
 
 app = typer.Typer(
@@ -287,22 +288,30 @@ def run(
         elif not quiet:
             show.plan(planned)
         return
+    withheld: NotAnonymous | None = None
     with show.progress(quiet or as_json) as progress:
-        report = lakehouse.run(
-            engine=engine,
-            master=master,
-            profile=profile,
-            only=only,
-            full=full,
-            max_pairs=max_pairs,
-            accept_bad_files=accept_bad_files,
-            wait=wait,
-            progress=progress,
-        )
+        try:
+            report = lakehouse.run(
+                engine=engine,
+                master=master,
+                profile=profile,
+                only=only,
+                full=full,
+                max_pairs=max_pairs,
+                accept_bad_files=accept_bad_files,
+                wait=wait,
+                progress=progress,
+            )
+        except NotAnonymous as error:
+            if error.report is None:
+                raise
+            withheld, report = error, error.report
     if as_json:
         _print_json({**asdict(report), "profile_changed": report.profile_changed})
     elif not quiet:
         show.run(report, lakehouse.status())
+    if withheld:
+        raise withheld
 
 
 @app.command()

@@ -102,11 +102,12 @@ def run(
             )
         else:
             remove_expired(warehouse, declarations)
-        _refuse_withheld(warehouse, declarations)
         seconds = time.monotonic() - begun
         withdrawn = _withdrawn(warehouse, declarations, built)
         remarks = tuple(warehouse.files.remarks)
-        return RunReport(declarations.profile, before, built, swept, seconds, withdrawn, remarks)
+        report = RunReport(declarations.profile, before, built, swept, seconds, withdrawn, remarks)
+        _refuse_withheld(warehouse, declarations, report)
+        return report
 
 
 def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
@@ -160,12 +161,13 @@ def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: 
         start_anew(warehouse, declarations.locations)
 
 
-def _refuse_withheld(warehouse: Warehouse, declarations: Declarations) -> None:
+def _refuse_withheld(warehouse: Warehouse, declarations: Declarations, report: RunReport) -> None:
     versions = (warehouse.version(c.name) for c in declarations.contracts.values() if c.publication)
     withheld = {v.table: why for v in versions if v and (why := v.notes.get("withheld"))}
     if withheld:
         reasons = "\n".join(f"{table}: {why}" for table, why in withheld.items())
         raise NotAnonymous(
             f"{reasons}\nAn empty table is published instead; the others are up to date. More "
-            "people are needed, or other data of those there are"
+            "people are needed, or other data of those there are",
+            report,
         )
