@@ -15,9 +15,11 @@ from pathlib import Path
 
 from stedi import parquet
 from stedi.contracts import Contract, Rule
+from stedi.engines.crew import Threads
 from stedi.files import footer_source
 from stedi.keyed import counts_rows_of
 from stedi.landing.aside import take_out
+from stedi.landing.columns import prepare as load_scan
 from stedi.landing.loads import Load, load_rows
 from stedi.landing.parse import Job, Parsed, parse
 from stedi.parquet import ParquetFile, RowWriter
@@ -58,6 +60,9 @@ class Landing:
     def begin(self) -> None:
         """Begin to read in the background."""
         self._began = time.monotonic()
+        if self._plan.readings and isinstance(self.work.engine.crew, Threads):
+            # It loads under Python's lock, as modules do: once it is there, they can load beside.
+            load_scan()
         for reading in self._plan.readings:
             parsing = self._pool.submit(
                 parse,
