@@ -10,6 +10,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -139,6 +140,12 @@ def batch_of(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.Record
     columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
     arrays = [_array(list(c), field.type) for c, field in zip(columns, schema, strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def doubles(values: npt.NDArray[np.float64]) -> pa.Array:
+    """Doubles as an array; `pyarrow.array` would load pandas here too."""
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.float64(), len(values), [None, buffer])
 
 
 def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:

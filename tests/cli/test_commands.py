@@ -266,8 +266,8 @@ def test_a_location_that_is_no_s3_uri_is_refused() -> None:
 
 
 def test_a_run_that_must_withhold_its_publication_tells_what_else_it_did(root: Path) -> None:
-    as_declared = {"STEDI_DECLARATIONS": ""}  # five people are needed, and there are fewer
-    told = stedi("run", "--root", root, check=1, **as_declared)
+    # As declared, with five people needed; there are fewer.
+    told = stedi("run", "--root", root, check=1, STEDI_DECLARATIONS="")
     assert "accelerometer_trusted" in told
     assert "machine_learning_curated: " in told
     assert "are needed" in told

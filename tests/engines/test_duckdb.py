@@ -13,7 +13,7 @@ from stedi.engines.duckdb import DuckDBEngine
 from stedi.parquet import Field, write_query
 
 
-def test_a_declared_table_replaces_one_that_was_materialised(tmp_path: Path) -> None:
+def test_a_declared_table_replaces_one_that_was_worked_out(tmp_path: Path) -> None:
     engine = DuckDBEngine(tmp_path / "scratch")
     number = [Field("n", "long", 1)]
     [path] = write_query(engine._connection, "SELECT 1 AS n", number, tmp_path / "t")
@@ -21,8 +21,10 @@ def test_a_declared_table_replaces_one_that_was_materialised(tmp_path: Path) -> 
     assert engine.fetch(select("SELECT * FROM t")).to_pylist() == [{"n": 2, "person": "Ann"}]
     engine.declare("t", [Column("n", "long", "none")], [str(path)])
     assert engine.fetch(select("SELECT * FROM t")).to_pylist() == [{"n": 1}]
-    engine.materialise("t", select("SELECT 3 AS n"))
+    assert engine.gather("t", select("SELECT n + 2 AS n FROM t")).to_pylist() == [{"n": 3}]
     assert engine.fetch(select("SELECT * FROM t")).to_pylist() == [{"n": 3}]
+    engine.materialise("t", select("SELECT 4 AS n"))
+    assert engine.fetch(select("SELECT * FROM t")).to_pylist() == [{"n": 4}]
 
 
 def select(sql: str) -> sqlglot.exp.Query:

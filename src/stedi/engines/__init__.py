@@ -29,8 +29,8 @@ class Engine(Protocol):
     def materialise(self, table: str, query: exp.Query) -> None:
         """Work out a query once and let later queries read it as `table`."""
 
-    def rows(self, table: str, columns: Sequence[str]) -> pa.Table:
-        """Columns of a table that was materialised, in memory, in no set order."""
+    def gather(self, table: str, query: exp.Query) -> pa.Table:
+        """What a query gives, in memory and in no set order; later queries read it as `table`."""
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write what a query gives to new Parquet files in a fresh folder, in no set order."""

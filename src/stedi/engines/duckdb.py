@@ -41,6 +41,7 @@ class DuckDBEngine:
         self._files = files
         self.crew: Threads = Threads(os.cpu_count() or 1)
         self._connection = parquet.connect(scratch)
+        self._gathered: set[str] = set()
 
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
         """Let queries read `table` from these Parquet files; a second call replaces the first."""
@@ -48,20 +49,23 @@ class DuckDBEngine:
             with _failing_plainly():
                 self._files.fetch(map(Path, files))
         query = parquet.scan(files, [(column.name, column.type) for column in columns])
-        # A table that was materialised under this name would hide the view.
-        self._execute(f"DROP TABLE IF EXISTS temp.{identifier(table)}")
+        self._forget(table)
         self._execute(f"CREATE OR REPLACE VIEW {identifier(table)} AS {query}")
 
     def materialise(self, table: str, query: exp.Query) -> None:
         """Work out a query once and let later queries read it as `table`."""
-        self._execute(f"DROP TABLE IF EXISTS temp.{identifier(table)}")
+        self._forget(table)
         self._execute(f"DROP VIEW IF EXISTS {identifier(table)}")
         self._execute(f"CREATE TEMP TABLE {identifier(table)} AS {for_duckdb(query)}")
 
-    def rows(self, table: str, columns: Sequence[str]) -> pa.Table:
-        """Columns of a table that was materialised, in memory, in no set order."""
-        names = (exp.column(name, quoted=True) for name in columns)
-        return self.fetch(exp.select(*names).from_(exp.to_table(table)))
+    def gather(self, table: str, query: exp.Query) -> pa.Table:
+        """What a query gives, in memory and in no set order; later queries read it as `table`."""
+        rows = self.fetch(query)
+        self._forget(table)
+        with _failing_plainly():
+            self._connection.register(table, rows)
+        self._gathered.add(table)
+        return rows
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
@@ -88,6 +92,13 @@ class DuckDBEngine:
         """Stop what is at work, and let go of memory and scratch files; again does nothing."""
         self.crew.close()
         self._connection.close()
+
+    def _forget(self, table: str) -> None:
+        """Let go of a table that was worked out, which would hide a view of its name."""
+        if table in self._gathered:
+            self._connection.unregister(table)
+            self._gathered.remove(table)
+        self._execute(f"DROP TABLE IF EXISTS temp.{identifier(table)}")
 
     def _execute(self, sql: str) -> None:
         with _failing_plainly():

@@ -185,9 +185,9 @@ class Derivation:
     def _make_published(self, step: _Step, target: Target) -> _Made:
         table, contract = step.transform.table, self.declarations.contracts[step.transform.table]
         assert contract.publication is not None
-        self.engine.materialise(table, self.declarations.select(table))
+        rows = self.engine.gather(table, self.declarations.select(table))
         began = time.monotonic()
-        published = self._publish(contract, target)
+        published = self._publish(contract, rows, target)
         made = _Made(published.paths, publishing=time.monotonic() - began)
         made.dropped = self._dropped(step.transform)
         made.notes = self._hold_to_contract(contract, made.added)
@@ -237,12 +237,10 @@ class Derivation:
         self.engine.declare(_GONE, [key], [str(file.path) for file in before.files])
         return left_of(self.engine, keys_only_in(_GONE, contract.name, key.name))
 
-    def _publish(self, contract: Contract, target: Target) -> Published:
+    def _publish(self, contract: Contract, rows: pa.Table, target: Target) -> Published:
         assert contract.publication is not None
         boxes = boxes_folder(self.warehouse.root) / f"{contract.name}-{self.work.attempt}.parquet"
-        published = publish(
-            self.engine, contract.name, contract.publication, target.fields, target.folder, boxes
-        )
+        published = publish(rows, contract.publication, target.fields, target.folder, boxes)
         if published.boxes:
             self.warehouse.files.publish([published.boxes])
         return published

@@ -58,7 +58,7 @@ def write_boxes(ranges: Mapping[str, Range], path: Path) -> None:
     ]
     fields = [Field(name, "double", n) for n, (name, _) in enumerate(columns, start=1)]
     batch = pa.RecordBatch.from_arrays(
-        [pa.array(array) for _, array in columns], schema=parquet.arrow_schema(fields)
+        [parquet.doubles(array) for _, array in columns], schema=parquet.arrow_schema(fields)
     )
     parquet.write_batches([batch], fields, path)
 

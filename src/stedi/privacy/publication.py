@@ -17,12 +17,11 @@ import pyarrow.parquet as pq
 
 from stedi import parquet
 from stedi.contracts import Publication
-from stedi.engines import Engine
 from stedi.errors import RuleBroken
 from stedi.parquet import Field
 from stedi.privacy.boxes import sorted_classes, table_of_boxes, write_boxes
 from stedi.privacy.mondrian import Floats, Longs
-from stedi.privacy.search import points, search, shortcomings
+from stedi.privacy.search import BLOCK_ROWS, Points, points, points_of, search, shortcomings
 
 BATCH_ROWS = 1 << 17
 """Rows of each row group but the last."""
@@ -62,32 +61,41 @@ class Published:
 
 
 def publish(
-    engine: Engine,
-    candidate: str,
+    rows: pa.Table,
     publication: Publication,
     fields: Sequence[Field],
     folder: Path,
     boxes: Path,
 ) -> Published:
-    """Write the rows of `candidate`, made anonymous, to new files in a fresh folder.
+    """Write rows, made anonymous, to new files in a fresh folder.
 
     `boxes` is where the table of boxes goes. Raises `RuleBroken` for a row without a value or
     without a person.
     """
-    raw = raw_rows(engine.rows(candidate, raw_columns(publication)), publication)
-    return write_published(raw, publication, fields, folder, boxes)
+    columns = rows.select(raw_columns(publication))
+    _refuse_blanks(columns, publication)
+    # Copied into one array each, columns would take longer to come by than all that follows.
+    raw = (_raw(batch, publication) for batch in columns.to_batches(BLOCK_ROWS))
+    blocks = [(one.columns, one.people) for one in raw]
+    return _write(points_of(publication, blocks), publication, fields, folder, boxes)
 
 
 def write_published(
     raw: Raw, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
 ) -> Published:
-    """Write rows, made anonymous, to new files in a fresh folder, and their table of boxes."""
-    if raw.rows == 0:
-        return Published([], None, 0, None, {})
+    """Write rows that are at hand like `publish`."""
     found = points(publication, raw.columns, raw.people)
+    return _write(found, publication, fields, folder, boxes)
+
+
+def _write(
+    found: Points, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+) -> Published:
+    if len(found.rows) == 0:
+        return Published([], None, 0, None, {})
     missing = "; ".join(shortcomings(found, publication))
     if missing:
-        return Published([], None, raw.rows, missing, {})
+        return Published([], None, len(found.rows), missing, {})
     partition = search(found, publication)
     ranges = table_of_boxes(publication, partition)
     names = [field.name for field in fields]
@@ -106,13 +114,21 @@ def raw_columns(publication: Publication) -> list[str]:
 
 def raw_rows(table: pa.Table, publication: Publication) -> Raw:
     """Rows before they are coarsened; raises `RuleBroken` for one without a value or a person."""
+    _refuse_blanks(table, publication)
+    return _raw(table, publication)
+
+
+def _refuse_blanks(table: pa.Table, publication: Publication) -> None:
     for name in raw_columns(publication):
         if table[name].null_count:
             what = "a person" if name in publication.people else "a value"
             raise RuleBroken(f"{name}: {table[name].null_count:,} rows are without {what}")
+
+
+def _raw(rows: pa.Table | pa.RecordBatch, publication: Publication) -> Raw:
     return Raw(
-        {one.column: _array(table, one.column) for one in publication.coarsened},
-        tuple(_array(table, name) for name in publication.people),
+        {one.column: _array(rows, one.column) for one in publication.coarsened},
+        tuple(_array(rows, name) for name in publication.people),
     )
 
 
@@ -122,8 +138,10 @@ def read_published(path: Path) -> dict[str, Floats]:
     return {name: _array(table, name) for name in table.column_names}
 
 
-def _array(table: pa.Table, name: str) -> np.ndarray:
-    return np.asarray(np.from_dlpack(table[name].combine_chunks()))
+def _array(rows: pa.Table | pa.RecordBatch, name: str) -> np.ndarray:
+    column = rows[name]
+    one = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.asarray(np.from_dlpack(one))
 
 
 def _rows(
@@ -138,5 +156,5 @@ def _rows(
         first, last = np.searchsorted(ends, [begin, end - 1], side="right")
         among = slice(first, last + 1)
         times = np.minimum(ends[among], end) - np.maximum(begins[among], begin)
-        arrays = [pa.array(np.repeat(column[among], times)) for column in values]
+        arrays = [parquet.doubles(np.repeat(column[among], times)) for column in values]
         yield pa.RecordBatch.from_arrays(arrays, schema=schema)

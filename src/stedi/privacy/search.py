@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from queue import SimpleQueue
 
 import numpy as np
 
+from stedi.compiled import compiled
 from stedi.contracts import Coarsened, Publication
 from stedi.privacy.grid import Grid
 from stedi.privacy.mondrian import (
@@ -27,6 +28,11 @@ from stedi.privacy.mondrian import (
     split,
 )
 
+Block = tuple[Mapping[str, Floats], Sequence[Longs]]
+"""Some rows: their columns by name, and the people of each side."""
+
+BLOCK_ROWS = 1 << 16
+"""So many rows stay in a core's cache while they are worked on."""
 _SHARE = 16
 """A box with a smaller part than this of a core's rows is cut to the end at once."""
 
@@ -71,39 +77,85 @@ class Partition:
 
 def points(publication: Publication, columns: dict[str, Floats], people: Sequence[Longs]) -> Points:
     """Rows of a table on the grids of its publication; `people` by side, any numbers."""
+    blocks = [
+        (
+            {name: column[begin : begin + BLOCK_ROWS] for name, column in columns.items()},
+            [side[begin : begin + BLOCK_ROWS] for side in people],
+        )
+        for begin in range(0, len(people[0]), BLOCK_ROWS)
+    ]
+    return points_of(publication, blocks)
+
+
+def points_of(publication: Publication, blocks: Sequence[Block]) -> Points:
+    """Rows that come in blocks likewise; a block is worked on as a whole while it is at hand."""
     target = Grid(publication.target) if publication.target else None
     axes = tuple(Grid(axis) for axis in publication.axes)
-    rows: Ints = np.zeros((len(people[0]), AXES + len(axes)), np.int32)
-    places = [*enumerate(axes, start=AXES), *([(TARGET, target)] if target else [])]
+    grids = [*enumerate(axes, start=AXES), *([(TARGET, target)] if target else [])]
+    ends = np.cumsum([0, *(len(people[0]) for _, people in blocks)])
+    rows: Ints = np.zeros((ends[-1], AXES + len(axes)), np.int32)
+    known = _Known([people for _, people in blocks])
+
+    def place(number: int) -> list[int]:
+        columns, people = blocks[number]
+        own = rows[ends[number] : ends[number + 1]]
+        beyond = [grid.number(columns[grid.column], own[:, at]) for at, grid in grids]
+        if target is not None:
+            own[:, BAND] = target.band(own[:, TARGET])
+        for side in range(AXES - SIDES):
+            own[:, SIDES + side] = known.numbers(people[min(side, len(people) - 1)])
+        return beyond
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(lambda at: at[1].number(columns[at[1].column], rows[:, at[0]]), places)
-        beyond = {grid.column: n for (_, grid), n in zip(places, found, strict=True)}
-    if target is not None:
-        rows[:, BAND] = target.band(rows[:, TARGET])
-    sides, known = _numbered(people)
-    for side in range(AXES - SIDES):
-        rows[:, SIDES + side] = sides[min(side, len(sides) - 1)]
-    most = max(int(np.bincount(side, minlength=1).max()) for side in sides)
-    return Points(rows, target, axes, known, most, {name: n for name, n in beyond.items() if n})
+        found = list(pool.map(place, range(len(blocks))))
+        counts = pool.map(lambda at: counted(rows[:, at], known.count), range(SIDES, AXES))
+        most = max(int(side.max(initial=0)) for side in counts)
+    beyond = np.array(found, np.int64).reshape(len(found), len(grids)).sum(axis=0)
+    off = {grid.column: int(n) for (_, grid), n in zip(grids, beyond, strict=True) if n}
+    return Points(rows, target, axes, known.count, most, off)
 
 
-def _numbered(people: Sequence[Longs]) -> tuple[list[Longs], int]:
-    """People numbered from 0, and how many there are."""
-    least = min((int(side.min(initial=0)) for side in people), default=0)
-    most = max((int(side.max(initial=0)) for side in people), default=0)
-    if most - least > 16 * sum(map(len, people)):  # far apart: a table of all numbers is too large
-        known, numbers = np.unique(np.concatenate(people), return_inverse=True)
-        return np.split(numbers, len(people)), len(known)
-    seen = np.zeros(most - least + 1, np.bool_)
-    for side in people:
-        seen[side - least] = True
-    places = np.cumsum(seen) - 1
-    return [places[side - least] for side in people], int(seen.sum())
+class _Known:
+    """The people of all blocks, numbered from 0 in their order; `count` is how many there are."""
+
+    def __init__(self, blocks: Sequence[Sequence[Longs]]) -> None:
+        sides = [side for block in blocks for side in block if len(side)]
+        self._least = min((int(side.min()) for side in sides), default=0)
+        most = max((int(side.max()) for side in sides), default=0)
+        self._ordered: Longs | None = None
+        if most - self._least > 16 * sum(map(len, sides)):  # too far apart for a table of them all
+            self._ordered = np.unique(np.concatenate([np.unique(side) for side in sides]))
+            self.count = len(self._ordered)
+            return
+        seen = np.zeros(most - self._least + 1, np.bool_)
+        for side in sides:
+            seen[side - self._least] = True
+        self._places = np.cumsum(seen) - 1
+        self.count = int(seen.sum()) if sides else 0
+
+    def numbers(self, people: Longs) -> Longs:
+        """The number of each."""
+        if self._ordered is not None:
+            return np.searchsorted(self._ordered, people)
+        return self._places[people - self._least]
+
+
+def counted(numbers: Ints, size: int) -> Longs:
+    """How often each number from 0 to below `size` comes."""
+    counts = np.zeros(size, np.int64)
+    _count(numbers, counts)
+    return counts
+
+
+@compiled
+def _count(numbers: Ints, counts: Longs) -> None:
+    for number in numbers:
+        counts[number] += 1
 
 
 def shortcomings(found: Points, publication: Publication) -> Iterator[str]:
     """Why no partition at all is good, a sentence each; nothing where there is one."""
-    rows_by_band = np.bincount(found.rows[:, BAND], minlength=len(found.bands))
+    rows_by_band = counted(found.rows[:, BAND], len(found.bands))
     for band, (first, last) in enumerate(found.bands):
         if rows_by_band[band] >= publication.k * found.most:
             continue  # so nobody has more than 1/k of them, and there are k people

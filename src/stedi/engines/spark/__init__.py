@@ -62,7 +62,6 @@ class SparkEngine:
         self._is_closed = False
         self._counted: dict[str, int] = {}
         self._small: set[str] = set()
-        self._materialised: dict[str, Path] = {}
         self._broadcast_bytes = min(driver_bytes(self.session) // 16, _MOST_BROADCAST_BYTES)
         self.crew.refuse_strangers()
 
@@ -85,24 +84,27 @@ class SparkEngine:
 
     def materialise(self, table: str, query: exp.Query) -> None:
         """Work out a query once and let later queries read it as `table`."""
+        self._work_out(table, query)
+
+    def gather(self, table: str, query: exp.Query) -> pa.Table:
+        """What a query gives, in memory and in no set order; later queries read it as `table`.
+
+        Read from its files: what Spark would send to the driver has a limit of its own.
+        """
+        folder = self._work_out(table, query)
+        written = [path for path, _ in self._files.below(folder) if path.suffix == ".parquet"]
+        self._files.fetch(written)
+        return pq.read_table(sorted(map(str, written)))
+
+    def _work_out(self, table: str, query: exp.Query) -> Path:
         rows = self._rows(query)
         self._small.discard(table)
         folder = self._scratch / f"{table}-{uuid4()}"
         self.crew.wait(lambda: rows.write.parquet(self._files.uri(folder)), f"work out {table}")
-        self._materialised[table] = folder
         with failing_plainly():
             again = self.session.read.schema(rows.schema).option("__globPaths__", "false")
             again.parquet(self._files.uri(folder)).createOrReplaceTempView(table)
-
-    def rows(self, table: str, columns: Sequence[str]) -> pa.Table:
-        """Columns of a table that was materialised, in memory, in no set order.
-
-        Read from its files: what Spark would send to the driver has a limit of its own.
-        """
-        folder = self._materialised[table]
-        written = [path for path, _ in self._files.below(folder) if path.suffix == ".parquet"]
-        self._files.fetch(written)
-        return pq.read_table(sorted(map(str, written)), columns=list(columns))
+        return folder
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
