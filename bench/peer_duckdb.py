@@ -40,7 +40,7 @@ customer = json(
     serialNumber="VARCHAR",
     registrationDate="BIGINT",
     lastUpdateDate="BIGINT",
-    shareWithResearchAsOfDate="BIGINT",
+    shareWithResearchAsOfDate="VARCHAR",  # some say "" for no consent
     shareWithPublicAsOfDate="BIGINT",
     shareWithFriendsAsOfDate="BIGINT",
 )
@@ -53,9 +53,10 @@ step_trainer = json(
 
 write(
     "customer_trusted",
-    f"SELECT * FROM {customer} "
+    "SELECT * REPLACE (TRY_CAST(shareWithResearchAsOfDate AS BIGINT) AS shareWithResearchAsOfDate) "
+    f"FROM {customer} "
     "QUALIFY row_number() OVER (PARTITION BY email ORDER BY lastUpdateDate DESC) = 1 "
-    "AND shareWithResearchAsOfDate > 0",
+    "AND TRY_CAST(shareWithResearchAsOfDate AS BIGINT) > 0",
 )
 write(
     "accelerometer_trusted",
@@ -67,7 +68,8 @@ write(
 )
 write(
     "step_trainer_trusted",
-    f"SELECT s.* FROM {step_trainer} s JOIN customer_curated c USING (serialNumber)",
+    f"SELECT * FROM {step_trainer} "
+    "WHERE serialNumber IN (SELECT serialNumber FROM customer_curated)",
 )
 write(
     "machine_learning_curated",

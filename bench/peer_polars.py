@@ -34,7 +34,7 @@ customer = json(
     serialNumber=pl.String,
     registrationDate=pl.Int64,
     lastUpdateDate=pl.Int64,
-    shareWithResearchAsOfDate=pl.Int64,
+    shareWithResearchAsOfDate=pl.String,  # some say "" for no consent
     shareWithPublicAsOfDate=pl.Int64,
     shareWithFriendsAsOfDate=pl.Int64,
 )
@@ -50,7 +50,8 @@ step_trainer = json(
 
 customer_trusted = write(
     "customer_trusted",
-    customer.sort("lastUpdateDate", descending=True)
+    customer.with_columns(pl.col("shareWithResearchAsOfDate").cast(pl.Int64, strict=False))
+    .sort("lastUpdateDate", descending=True)
     .unique("email", keep="first", maintain_order=True)
     .filter(pl.col("shareWithResearchAsOfDate") > 0),
 )

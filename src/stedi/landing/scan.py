@@ -148,8 +148,8 @@ def _record(
         kind = keys.kinds[slot]
         if kind == UNKNOWN:
             at = _scalar(data, at)
-        elif _byte(data, at) == _N:
-            at = _literal(data, at)
+        elif _byte(data, at) == _N or (kind != TEXT and _byte(data, at) == _QUOTE):
+            at = _nothing(data, at)
             if keys.required[slot]:
                 return unclear
             columns.valid[slot, row] = 0
@@ -224,6 +224,14 @@ def _key(data: Bytes, at: int, keys: Keys, expected: int) -> tuple[int, int]:
                 if n == length:
                     return at + length + 1, spelling
     return at, -1
+
+
+@compiled
+def _nothing(data: Bytes, at: int) -> int:
+    """Behind null, or behind the empty text that some write where there is no number; or -1."""
+    if _byte(data, at) == _QUOTE:
+        return at + 2 if _byte(data, at + 1) == _QUOTE else -1
+    return _literal(data, at)
 
 
 @compiled
