@@ -8,6 +8,7 @@ rows in another order.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,8 +103,10 @@ def _write(
     order = sorted_classes(ranges, names)
     values = [ranges[name].values[order] for name in names]
     path = folder / "part-0.parquet"
-    parquet.write_batches(_rows(values, partition.counts[order], fields), fields, path)
-    write_boxes(ranges, boxes)
+    with ThreadPoolExecutor(1) as beside:
+        written = beside.submit(write_boxes, ranges, boxes)
+        parquet.write_batches(_rows(values, partition.counts[order], fields), fields, path)
+        written.result()
     return Published([path], boxes, 0, None, found.beyond)
 
 
