@@ -194,7 +194,10 @@ def shape(plan: str) -> list[str]:
     return [re.sub(r"Join .* ", "Join ", node) for node in found]
 
 
-PEOPLE = ["BroadcastExchange", "Window", "Exchange SinglePartition", "Exchange hashpartitioning"]
+NUMBERED = ["Window", "Exchange SinglePartition", "Exchange hashpartitioning"]
+PEOPLE = ["BroadcastExchange", *NUMBERED]
+SHUFFLED = "Exchange hashpartitioning"
+JOINED = ["SortMergeJoin Inner", SHUFFLED, SHUFFLED]
 PLANS = {
     # Every record of a customer meets the others once; suspended customers are broadcast.
     "customer_trusted": [
@@ -217,11 +220,15 @@ PLANS = {
     ],
 }  # fmt: skip
 LARGE_PLANS = {
-    "accelerometer_trusted": [
-        "SortMergeJoin Inner", "Exchange hashpartitioning", "Exchange hashpartitioning"
-    ],
-    "step_trainer_trusted": [
-        "SortMergeJoin Inner", "Exchange hashpartitioning", "Exchange hashpartitioning"
+    "customer_trusted": ["SortMergeJoin LeftOuter", "Window", SHUFFLED, SHUFFLED, "Generate"],
+    "accelerometer_trusted": JOINED,
+    "customer_curated": JOINED,
+    "step_trainer_trusted": JOINED,
+    # By instant, then by serial number, then by user; everything is shared out but the numbering.
+    "machine_learning_curated": [
+        "SortMergeJoin LeftOuter", SHUFFLED, "SortMergeJoin LeftOuter", SHUFFLED,
+        *JOINED, SHUFFLED, *NUMBERED,
+        SHUFFLED, *JOINED, *NUMBERED,
     ],
 }  # fmt: skip
 
@@ -249,7 +256,7 @@ def test_a_table_is_worked_out_by_this_plan(planned: Planned, table: str) -> Non
     assert shape(planned(table)) == PLANS[table]
 
 
-@pytest.mark.parametrize("table", sorted(LARGE_PLANS))
+@pytest.mark.parametrize("table", sorted(PLANS))
 def test_customers_that_are_not_small_are_joined_instead_of_broadcast(
     planned: Planned, engine_at_work: SparkEngine, table: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
