@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import zlib
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from stedi import Lakehouse, LandingError
 from stedi.landing.records import RecordReader
 from tests import small
 from tests.conftest import Land, rows
-from tests.landing.parsing import CONTRACTS, parse
+from tests.landing.parsing import CONTRACTS, misplaced, parse
 
 GOOD = b'{"sensorReadingTime":1,"serialNumber":"S","distanceFromObject":5}'
 NOISE = b'{"sensorReadingTime":7,"serialNumber":"S-7","distanceFromObject":250}\n'
@@ -153,6 +154,31 @@ def test_a_damaged_end_of_an_archive_costs_no_record_before_it(
     found = parse("step_trainer", bytes(packed), f"one.json.{compression}")
     assert [record[0] for record in found.records] == list(range(50))
     assert [reason for reason, *_ in found.pieces] == ["archive damaged"]
+
+
+def test_a_broken_record_at_the_damaged_end_of_an_archive_is_one_piece() -> None:
+    broken = GOOD.replace(b"5", b"true")
+    packer = zlib.compressobj(wbits=31)
+    packed = packer.compress(GOOD + b"\n" + broken) + packer.flush(zlib.Z_SYNC_FLUSH)
+    found = parse("step_trainer", packed, "one.json.gz")
+    assert len(found.records) == 1
+    assert found.pieces == [("archive damaged", len(GOOD) + 1, broken, 2)]
+
+
+def test_more_broken_records_than_a_scan_passes_over_keep_their_places() -> None:
+    lines = [GOOD.replace(b"1", b"%d" % n) for n in range(2_000)]
+    broken = dict.fromkeys(range(5, 2_000, 7), b"true") | dict.fromkeys(range(900, 1_200), b'"5"')
+    for n, value in broken.items():
+        lines[n] = lines[n].replace(b'Object":5', b'Object":' + value)
+    content = b"\n".join(lines)
+    found = parse("step_trainer", content)
+    assert {record[0] for record in found.records} == {*range(2_000)} - {*broken}
+    assert len(found.records) == 2_000 - len(broken)
+    reasons = {b"true": "true or false where a value belongs", b'"5"': "number in quotes"}
+    assert [(reason, raw, line) for reason, _, raw, line in found.pieces] == [
+        (reasons[value], lines[n], n + 1) for n, value in sorted(broken.items())
+    ]
+    assert not misplaced(content, found.pieces)
 
 
 def test_padding_behind_an_archive_is_no_damage() -> None:

@@ -20,6 +20,8 @@ from stedi.parquet import ParquetFile
 GROUP_ROWS = 1 << 17
 _TEXT_BYTES = 8 * WINDOW_BYTES
 _OPEN_NUMBERS = 1 << 14
+_PASSED = 1 << 6
+"""After so many scans learn what keys they had, if they were right."""
 _LONGEST_KEY = 256
 _MOST_SPELLINGS = 128
 _KINDS = {"long": scan.LONG, "double": scan.DOUBLE, "string": scan.TEXT}
@@ -92,11 +94,13 @@ def _most_long(column: Column) -> int:
 class Scanned:
     """How one scan ended: whether at something that it can't read.
 
-    `misfits` are the places of records whose values turned out not to fit; they are not loaded.
+    `misfits` are the places of records whose values turned out not to fit, `passed` of objects that
+    it passed over: where they begin and end, and how many newlines lie before. None is loaded.
     """
 
     is_unclear: bool
     misfits: Sequence[int]
+    passed: Sequence[tuple[int, int, int]]
 
 
 def prepare() -> None:
@@ -126,7 +130,7 @@ class Rows:
         """Read records that begin before `end`, while they are clear and there is room."""
         self._reserve(window.end - window.at)
         first, columns = self._rows, self._columns
-        status, at, self._rows, lines, unknown, n_open = scan.scan(
+        status, at, self._rows, lines, unknown, n_open, n_passed = scan.scan(
             window.array, window.at, end, self._vocabulary.keys, columns, first
         )
         window.advance(at, lines)
@@ -135,7 +139,7 @@ class Rows:
         self.unknown_keys += unknown
         if status == scan.FULL:
             self.flush()
-        return Scanned(status == scan.UNCLEAR, misfits)
+        return Scanned(status == scan.UNCLEAR, misfits, columns.passed[:n_passed].tolist())
 
     def add(self, record: Record) -> None:
         """Add a record that was read piece by piece; scans learn its keys."""
@@ -238,6 +242,7 @@ def _room(n_columns: int, text_bytes: int) -> scan.Columns:
         text_ends=np.zeros((n_columns, GROUP_ROWS + 1), np.int32),
         valid=np.ones((n_columns, GROUP_ROWS), np.uint8),
         begins=np.empty(GROUP_ROWS, np.int64),
+        passed=np.empty((_PASSED, 3), np.int64),
         open_rows=np.empty(_OPEN_NUMBERS, np.int64),
         open_columns=np.empty(_OPEN_NUMBERS, np.int64),
         open_text=np.empty(_OPEN_NUMBERS * scan.LONGEST_NUMBER, np.uint8),

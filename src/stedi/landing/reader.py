@@ -121,6 +121,11 @@ class FileReader:
                     misfit = self._reader.read(window.data, begin, window.end, True)
                     assert misfit and misfit.what
                     yield window.offset + begin, line + window.newlines(at, begin), misfit.what
+                for begin, behind, lines in scanned.passed:
+                    whole = self._reader.whole(bytes(window.data[begin:behind]))
+                    if isinstance(whole, Piece) and window.ends_damaged(behind):
+                        whole, is_rest_aside = replace(whole, reason="archive damaged"), True
+                    yield window.offset + begin, line + lines, whole
                 if not scanned.is_unclear:
                     if window.at == window.end:
                         window.slide()
@@ -137,7 +142,7 @@ class FileReader:
                 raw = bytes(window.data[found.begin : found.end])
                 what = self._reader.piece("file set aside whole", raw)
             window.advance(found.end, window.newlines(window.at, found.end))
-            if isinstance(what, Piece) and window.ends_damaged:
+            if isinstance(what, Piece) and window.ends_damaged(found.end):
                 what, is_rest_aside = replace(what, reason="archive damaged"), True
             if what is not None:
                 yield offset, line, what

@@ -100,11 +100,18 @@ class RecordReader:
         except _Undecided:
             return None
         raw = bytes(data[begin:stop]).rstrip(_BLANK)
+        if problem is None:
+            return Found(begin, stop, self.whole(raw))
         value = _Misfit(problem) if problem in ("cut off", "not JSON") else _parse(raw)
-        verdict = problem or self._shape.judge(value)
+        return Found(begin, stop, Piece(problem, raw, self._shape.subject(value, raw)))
+
+    def whole(self, raw: bytes) -> Record | Piece:
+        """What an object is, of which it is known where it ends."""
+        value = _parse(raw)
+        verdict = self._shape.judge(value)
         if isinstance(verdict, Record):
-            return Found(begin, stop, verdict)
-        return Found(begin, stop, Piece(verdict, raw, self._shape.subject(value, raw)))
+            return verdict
+        return Piece(verdict, raw, self._shape.subject(value, raw))
 
     def piece(self, reason: Reason, raw: bytes) -> Piece:
         """A piece that is set aside for a reason outside of it, with whom it is about."""

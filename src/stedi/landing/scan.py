@@ -1,9 +1,10 @@
 """Reads records that fit their contract, compiled: one strict pass from bytes to typed columns.
 
-`scan` stops before the first record that it isn't sure of, which `stedi.landing.records` then looks
-at; so what it takes it must read exactly as that does. It takes objects of scalar values with keys
-it was taught, in any order and however spaced, whole numbers of up to 18 digits, decimal numbers,
-text without escapes. Numba compiles it when it is first called on a machine and keeps the result.
+What `scan` isn't sure of `stedi.landing.records` looks at; so what it takes it must read exactly as
+that does. It passes over objects whose end is clear, and stops before anything else. It takes
+objects of scalar values with keys it was taught, in any order and however spaced, whole numbers of
+up to 18 digits, decimal numbers, text without escapes. Numba compiles it when it is first called on
+a machine and keeps the result.
 
 What there is of a file must be followed by NUL: no token goes on over one, so that no place but
 the beginning of a record has to be compared with an end.
@@ -64,8 +65,9 @@ class Columns(NamedTuple):
     """Room for rows, by column and row; of each column only the array of its kind is used.
 
     `text` holds the texts of a column one after another, `text_ends` where each ends, after a 0.
-    `begins` is where a row's record began. `open_rows` and `open_columns` name the decimal numbers
-    that have yet to be converted; their texts are laid out in the same way.
+    `begins` is where a row's record began. `passed` says of objects that were passed over where
+    they begin and end, and how many newlines were passed before. `open_rows` and `open_columns`
+    name the decimal numbers that have yet to be converted; their texts are laid out like others.
     """
 
     longs: Ints
@@ -74,6 +76,7 @@ class Columns(NamedTuple):
     text_ends: npt.NDArray[np.int32]
     valid: Bytes
     begins: Ints
+    passed: Ints
     open_rows: Ints
     open_columns: Ints
     open_text: Bytes
@@ -83,17 +86,17 @@ class Columns(NamedTuple):
 @compiled
 def scan(
     data: Bytes, at: int, end: int, keys: Keys, columns: Columns, row: int
-) -> tuple[int, int, int, int, int, int]:
+) -> tuple[int, int, int, int, int, int, int]:
     """Read records that begin in `data[at:end]` into `columns` from `row` on.
 
     Gives why it stopped (`DONE` at the end, `UNCLEAR`, or `FULL`), where, the next row, how many
-    newlines it passed, how many records had keys that the contract lacks, and how many decimal
-    numbers are open.
+    newlines it passed, how many records had keys that the contract lacks, how many decimal numbers
+    are open, and how many objects it passed over.
     """
     n_columns, most_rows = columns.valid.shape
     most_open = len(columns.open_rows) - n_columns
     every_key = (1 << n_columns) - 1
-    newlines = unknown = n_open = 0
+    newlines = unknown = n_open = n_passed = 0
     while True:
         while True:  # what may stand between records
             c = _byte(data, at)
@@ -103,19 +106,25 @@ def scan(
                 break
             at += 1
         if at >= end:
-            return DONE, at, row, newlines, unknown, n_open
+            return DONE, at, row, newlines, unknown, n_open, n_passed
         if row == most_rows or n_open > most_open:
-            return FULL, at, row, newlines, unknown, n_open
+            return FULL, at, row, newlines, unknown, n_open, n_passed
         behind, lines, opened, seen = _record(data, at, keys, columns, row, n_open)
-        if behind < 0:
-            return UNCLEAR, at, row, newlines, unknown, n_open
-        if seen & every_key != every_key:
+        if behind >= 0 and seen & every_key != every_key:
             for column in range(n_columns):
                 if not seen >> column & 1:
                     if keys.required[column]:
-                        return UNCLEAR, at, row, newlines, unknown, n_open
+                        behind = -1
                     columns.valid[column, row] = 0
                     columns.text_ends[column, row + 1] = columns.text_ends[column, row]
+        if behind < 0:
+            behind = _flat(data, at) if n_passed < len(columns.passed) else -1
+            if behind < 0:
+                return UNCLEAR, at, row, newlines, unknown, n_open, n_passed
+            passed = columns.passed[n_passed]
+            passed[0], passed[1], passed[2] = at, behind, newlines
+            at, n_passed = behind, n_passed + 1
+            continue
         columns.begins[row] = at
         at, newlines, n_open = behind, newlines + lines, opened
         unknown += seen > every_key
@@ -185,6 +194,35 @@ def _record(
             return at + 1, newlines, n_open, seen
         if _byte(data, at) != _COMMA:
             return unclear
+
+
+@compiled
+def _flat(data: Bytes, at: int) -> int:
+    """Behind an object on one line that holds no other and no text that lost a quote; or -1."""
+    if _byte(data, at) != _OBJECT:
+        return -1
+    at += 1
+    while True:
+        c = _byte(data, at)
+        if c == _UNOBJECT:
+            return at + 1
+        if c in (_OBJECT, _BACKSLASH, _NEWLINE, _RETURN, 0):
+            return -1
+        at += 1
+        if c != _QUOTE:
+            continue
+        while _byte(data, at) != _QUOTE:
+            if _byte(data, at) == _BACKSLASH:
+                at += 1
+            if _byte(data, at) in (_NEWLINE, _RETURN, 0):
+                return -1
+            at += 1
+        at += 1
+        behind = at
+        while _byte(data, behind) in (_SPACE, _TAB):
+            behind += 1
+        if _byte(data, behind) not in (_COLON, _COMMA, _UNOBJECT, _UNLIST):
+            return -1
 
 
 @compiled

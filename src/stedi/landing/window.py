@@ -75,10 +75,9 @@ class Window:
     ) -> None:
         self._file.close()
 
-    @property
-    def ends_damaged(self) -> bool:
-        """Whether all was seen of an archive that is damaged behind it."""
-        return self.is_damaged and self.has_ended and self.at == self.end
+    def ends_damaged(self, at: int) -> bool:
+        """Whether nothing more was seen behind `at` of an archive that is damaged there."""
+        return self.is_damaged and self.has_ended and at == self.end
 
     def newlines(self, begin: int, end: int) -> int:
         """How many newlines there are in `data[begin:end]`."""
