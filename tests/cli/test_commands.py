@@ -45,6 +45,8 @@ def test_the_demo_simulates_runs_and_says_where_to_look_next(tmp_path: Path) -> 
     assert f"{STEDI} status --root {tmp_path / 'demo'}" in output
     again = stedi("demo", "--root", tmp_path / "demo")
     assert "Simulated" not in again
+    told = json.loads(stedi("demo", "--json", "--root", tmp_path / "demo"))
+    assert (told["simulated"], told["run"]["built"]) == (None, [])
     assert json.loads(stedi("status", "--json", "--root", tmp_path / "demo"))["ok"]
 
 

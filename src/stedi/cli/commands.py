@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from stedi import __version__
 from stedi.cli import show
 from stedi.errors import NotAnonymous
 from stedi.lakehouse import DEFAULT_DATABASE, DEFAULT_ROOT, DEMO_CUSTOMERS, EngineName, Lakehouse
+
+if TYPE_CHECKING:
+    from stedi.pipeline import RunReport
 
 app = typer.Typer(
     name="stedi",
@@ -132,6 +135,10 @@ def _shared(
     context.obj = _Shared(root, declarations, database)
 
 
+def _told(report: RunReport) -> dict[str, object]:
+    return {**asdict(report), "profile_changed": report.profile_changed}
+
+
 def _lakehouse(
     context: typer.Context,
     root: str | None,
@@ -151,13 +158,19 @@ def demo(
     context: typer.Context,
     root: Root = None,
     seed: Annotated[int, typer.Option(help="Another seed, other people.")] = 0,
+    declarations: Declarations = None,
+    database: Database = None,
+    as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Simulate a landing zone of 956 customers, run everything, print the counts."""
-    lakehouse = _lakehouse(context, root, None, None)
-    with show.progress(quiet) as progress:
+    lakehouse = _lakehouse(context, root, declarations, database)
+    with show.progress(quiet or as_json) as progress:
         simulated, report = lakehouse.demo(seed=seed, progress=progress)
-    if not quiet:
+    if as_json:
+        told = asdict(simulated) if simulated else None
+        _print_json({"simulated": told, "run": _told(report)})
+    elif not quiet:
         show.demo(simulated, report, lakehouse.status(), root or context.obj.root)
 
 
@@ -307,7 +320,7 @@ def run(
                 raise
             withheld, report = error, error.report
     if as_json:
-        _print_json({**asdict(report), "profile_changed": report.profile_changed})
+        _print_json(_told(report))
     elif not quiet:
         show.run(report, lakehouse.status())
     if withheld:
