@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 Row = tuple[Any, ...]
-Tables = dict[str, Counter[Row]]
+Tables = dict[str, list[Row]]
 
 CUSTOMER = (
     "customerName",
@@ -43,8 +43,7 @@ def rebuild(root: Path, profile: str, *, notes: bool = False) -> Tables:
     tables: Tables = {}
     for source, keys in KEYS.items():
         more = ("note",) if notes and source == "accelerometer" else ()
-        rows = (tuple(r.get(key) for key in (*keys, *more)) for r in records[source])
-        tables[f"{source}_landing"] = Counter(rows)
+        tables[f"{source}_landing"] = _rows(records[source], (*keys, *more))
     newest: dict[str, dict[str, Any]] = {}
     for record in records["customer"]:
         email = record["email"]
@@ -100,7 +99,7 @@ def rebuild(root: Path, profile: str, *, notes: bool = False) -> Tables:
     tables["accelerometer_trusted"] = _rows(accelerations, ACCELEROMETER)
     tables["customer_curated"] = _rows(curated.values(), CUSTOMER)
     tables["step_trainer_trusted"] = _rows(readings, STEP_TRAINER)
-    tables["pairs"] = Counter(pairs)
+    tables["pairs"] = pairs
     return tables
 
 
@@ -134,5 +133,5 @@ def _rank(record: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def _rows(records: Iterable[dict[str, Any]], keys: Iterable[str]) -> Counter[Row]:
-    return Counter(tuple(record.get(key) for key in keys) for record in records)
+def _rows(records: Iterable[dict[str, Any]], keys: Sequence[str]) -> list[Row]:
+    return [tuple(record.get(key) for key in keys) for record in records]

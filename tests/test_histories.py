@@ -8,6 +8,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ class History(RuleBasedStateMachine):
         pairs = expected.pop("pairs")
         for table, rows in expected.items():
             assert exact(held(self.root, table)) == exact(rows), table
-        assert sum(held(self.root, "machine_learning_curated").values()) == sum(pairs.values())
+        assert len(held(self.root, "machine_learning_curated")) == len(pairs)
         status = self.lakehouse().status(verify=True)
         assert status.ok, status.problems
         assert all(table.freshness == "fresh" for table in status.tables.values())
@@ -191,18 +192,16 @@ def without_copies(status: Status) -> dict[str, Any]:
     }
 
 
-def held(root: Path, table: str) -> Counter[Row]:
+def held(root: Path, table: str) -> list[Row]:
     version = Warehouse(Disk(root)).version(table)
     assert version is not None
-    found: Counter[Row] = Counter()
-    for file in version.files:
-        found.update(tuple(row.values()) for row in pq.read_table(file.path).to_pylist())
-    return found
+    tables = (pq.read_table(file.path) for file in version.files)
+    return [tuple(row.values()) for table in tables for row in table.to_pylist()]
 
 
-def exact(rows: Counter[Row]) -> Counter[str]:
-    """Rows by how they are written: -0.0 is not 0.0."""
-    return Counter(repr(row) for row in rows.elements())
+def exact(rows: Iterable[Row]) -> Counter[str]:
+    """Rows by how they are written: -0.0 is not 0.0, though they are equal."""
+    return Counter(map(repr, rows))
 
 
 def published(root: Path) -> list[bytes]:
