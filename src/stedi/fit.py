@@ -15,21 +15,42 @@ from stedi.privacy.proof import Proof
 from stedi.transforms import Transform, tables_read
 
 
-def check(declarations: Declarations, engine: Engine, *, for_a_run: bool = False) -> Proof:
-    """Check what can be known before any data is read.
+def prove(declarations: Declarations) -> Proof:
+    """Prove from the declarations alone that no value of a `direct` column is published.
+
+    Raises `DeclarationError`, which lists the leaks and what can't be followed.
+    """
+    proof = Proof(declarations)
+    problems = _leaks(proof)
+    if problems:
+        raise DeclarationError("\n".join(dict.fromkeys(problems)))
+    return proof
+
+
+def _leaks(proof: Proof) -> list[str]:
+    published = (one for one in proof.declarations.contracts.values() if one.is_published)
+    return [*(leak for one in published for leak in proof.leaks(one)), *proof.problems]
+
+
+def check(
+    declarations: Declarations,
+    engine: Engine,
+    *,
+    proof: Proof | None = None,
+    for_a_run: bool = False,
+) -> Proof:
+    """Check what can be known without any data.
 
     Every column resolves, every SELECT gives the contract's columns with their types, no column is
     classified weaker than those it is made from, no value of a `direct` column reaches a published
     table, every rule can be run, and unless it is just for a run the queries that audits and
-    training ask. Gives the proof; raises `DeclarationError`, which lists all that is wrong.
+    training ask. Gives the proof, which may be at hand already; raises `DeclarationError`, which
+    lists all that is wrong.
     """
-    proof = Proof(declarations)
-    problems: list[str] = []
+    proof = proof or Proof(declarations)
+    problems = _leaks(proof)
     for contract in declarations.contracts.values():
         engine.declare(contract.name, contract.columns, ())
-        if contract.is_published:
-            problems += proof.leaks(contract)
-    problems += proof.problems
     for table in ("loads", "quarantine"):
         engine.declare(table, declarations.schemas[table], ())
     for transform in declarations.transforms.values():

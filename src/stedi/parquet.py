@@ -30,6 +30,8 @@ _DUCKDB_TYPES: dict[ColumnType, str] = {
 }
 
 _GROUPS_PER_FILE = 32
+_DICTIONARY_VALUES = 1 << 13
+"""A column with more values in a row group has no dictionary: instants, which repeat seldom."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def write_query(
         f"COPY (SELECT {columns} FROM ({query})) TO {literal(str(folder))} "
         f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUPS_PER_FILE "
         f"{_GROUPS_PER_FILE}, FILENAME_PATTERN 'part-{{i}}', WRITE_BLOOM_FILTER false, "
+        f"DICTIONARY_SIZE_LIMIT {_DICTIONARY_VALUES}, "
         f"FIELD_IDS {{{ids}}})"
     )
     written = []

@@ -76,7 +76,7 @@ def run(
 ) -> RunReport:
     """Bring every table up to date.
 
-    Raises `DeclarationError` before any data is touched, `LandingError`, `RuleBroken`,
+    Raises `DeclarationError` before any table is touched, `LandingError`, `RuleBroken`,
     `PairingTooLarge`, `EngineFailed`, `StorageError`, `Locked`, and `NotAnonymous` when all else
     is done.
     """

@@ -14,7 +14,7 @@ from stedi.engines import Engine
 from stedi.errors import StorageError
 from stedi.files import Files
 from stedi.files.names import scratch_folder
-from stedi.fit import check
+from stedi.fit import check, prove
 from stedi.lineage import prepare_to_record, record_run
 from stedi.pipeline.compact import compact
 from stedi.pipeline.derive import Derivation
@@ -44,11 +44,12 @@ def bring_up_to_date(
     engine = make_engine(scratch, warehouse.files)
     pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
     try:
-        proof = check(declarations, engine, for_a_run=True)
+        proof = prove(declarations)
         work = Work(warehouse, declarations, engine, options, progress)
         landing = Landing(work, plan, pool)
         try:
-            landing.begin()  # files are read while the catalog is being made ready
+            landing.begin()  # files are read while all else is looked at and made ready
+            check(declarations, engine, proof=proof, for_a_run=True)
             warehouse.prepare(declarations.landing)
             landing.finish()
             pool.submit(prepare_to_record, warehouse.files, declarations)
