@@ -18,12 +18,13 @@ Kind = Literal["unlisted", "slow down", "error", "denied", "cut request", "cut r
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked for; `number` counts all requests, `action` is Glue's."""
+    """What is asked for, and by what `client`; `number` counts all requests, `action` is Glue's."""
 
     number: int
     method: str
     path: str
     action: str
+    client: str
 
 
 Rule = Callable[[Request], Kind | None]
@@ -45,10 +46,10 @@ class Faults:
         self._lock = threading.Lock()
         self._glue = threading.Lock()
 
-    def meet(self, method: str, path: str, action: str) -> Kind | None:
+    def meet(self, method: str, path: str, action: str, client: str) -> Kind | None:
         with self._lock:
             self._count += 1
-            kind = self.rule(Request(self._count, method, path, action))
+            kind = self.rule(Request(self._count, method, path, action, client))
             if kind:
                 self.met.append(kind)
             return kind
@@ -99,7 +100,8 @@ def faults(host: str, port: int) -> Iterator[tuple[Faults, str]]:
 
         def handle_any(self) -> None:
             action = self.headers.get("X-Amz-Target", "")
-            kind = proxy.meet(self.command, self.path, action)
+            client = self.headers.get("User-Agent", "")
+            kind = proxy.meet(self.command, self.path, action, client)
             if kind == "cut request":
                 self.connection.shutdown(socket.SHUT_RDWR)
                 self.close_connection = True
