@@ -10,6 +10,8 @@ import pytest
 from stedi import DeclarationError, Lakehouse
 from stedi.contracts import read_contracts
 from stedi.declared import packaged
+from tests import small
+from tests.conftest import counts
 
 CONTRACT = "contracts/accelerometer_trusted.yaml"
 
@@ -155,6 +157,31 @@ def test_the_value_of_a_direct_column_does_not_reach_the_published_table(
     said = message(folder)
     assert "column x is classified quasi" in said
     assert "which is direct, reaches it" in said
+
+
+def test_a_run_reads_nothing_before_the_proof(
+    folder: Path, small_lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leak = 'CAST(length(a."user") AS DOUBLE) AS x,'
+    edit(folder, "transforms/machine_learning_curated.sql", "  a.x,", f"  {leak}")
+    begun = "stedi.pipeline.land.Landing.begin"
+    monkeypatch.setattr(begun, lambda _: pytest.fail("it reads what may leak"))
+    with pytest.raises(DeclarationError, match="which is direct, reaches it"):
+        Lakehouse(small_lakehouse.root, declarations=folder).run()
+
+
+def test_a_run_whose_transform_does_not_fit_leaves_no_file(
+    folder: Path, small_lakehouse: Lakehouse
+) -> None:
+    root = small_lakehouse.root
+    before = {path for path in root.rglob("*") if path.is_file()}
+    edit(folder, "transforms/accelerometer_trusted.sql", "x, y, z\nFROM", "x, y\nFROM")
+    with pytest.raises(DeclarationError, match="gives no column z"):
+        Lakehouse(root, declarations=folder).run()
+    left = {path for path in root.rglob("*") if path.is_file()} - before
+    assert left <= {root / "_stedi" / "lock"}
+    small_lakehouse.run()
+    assert counts(small_lakehouse) == small.SEED
 
 
 def test_a_leak_in_an_earlier_table_is_found_there(folder: Path) -> None:
