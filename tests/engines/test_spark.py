@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -50,6 +51,24 @@ def test_a_run_says_nothing_of_spark(small_lakehouse: Lakehouse) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert "machine_learning_curated" in done.stdout
     assert "park" not in done.stdout
+
+
+def test_a_query_that_fails_for_a_value_says_nothing_of_the_value(
+    small_lakehouse: Lakehouse, not_anonymous: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(not_anonymous, tmp_path / "declarations")
+    transform = folder / "transforms" / "accelerometer_trusted.sql"
+    sql = transform.read_text()
+    failing = sql.replace("CASE", """CASE WHEN CAST(a."user" AS DOUBLE) = 1 THEN 'one'""", 1)
+    assert failing != sql
+    transform.write_text(failing)
+    done = stedi(small_lakehouse.root, "--declarations", str(folder))
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "CAST_INVALID_INPUT" in done.stderr
+    assert "@" not in done.stdout + done.stderr
+    traced = stedi(small_lakehouse.root, "--declarations", str(folder), STEDI_TRACEBACK="1")
+    assert "SQLQueryContextLogger" in traced.stderr
 
 
 @pytest.mark.parametrize(

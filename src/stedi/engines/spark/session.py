@@ -77,8 +77,10 @@ def join_or_start(master: str | None) -> tuple[SparkSession, bool]:
                 f"Spark could not be started on {master or 'its master'} "
                 f"({type(error).__name__}); STEDI_TRACEBACK=1 shows what it said"
             ) from None
-    if is_ours and not os.environ.get("STEDI_TRACEBACK"):
-        session.sparkContext.setLogLevel("OFF")
+    if not os.environ.get("STEDI_TRACEBACK"):
+        _let_pyspark_log_nothing()
+        if is_ours:
+            session.sparkContext.setLogLevel("OFF")
     for key, value in _SESSION.items():
         session.conf.set(key, value)
     return session, is_ours
@@ -160,6 +162,16 @@ def _refuse_unreachable(master: str) -> None:
         except (OSError, ValueError):
             continue
     raise Unavailable(f"--master {master}: nobody answers there; is the master running?")
+
+
+def _let_pyspark_log_nothing() -> None:
+    """Spark 4's Python half tells stderr of every error of a query, values of rows included."""
+    try:
+        from pyspark.logger import PySparkLogger
+    except ImportError:  # before Spark 4
+        return
+    for name in ("SQLQueryContextLogger", "DataFrameQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
 
 
 @contextmanager
