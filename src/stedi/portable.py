@@ -2,10 +2,13 @@
 
 A declared query that used it would give other rows on Spark than on DuckDB, or others each time.
 Where an engine can be brought to say what Athena says, `engines/dialects.py` does that instead.
+Tests hold each function of `HELD` to the same values on every engine and on Trino.
 """
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator
 
 from sqlglot import exp
@@ -13,39 +16,73 @@ from sqlglot import exp
 _WHOLE = exp.DataType.INTEGER_TYPES
 _REAL = exp.DataType.REAL_TYPES - {exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL}
 _DECIMAL = {exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL}
+_TEXT = exp.DataType.TEXT_TYPES
+_MOMENT = exp.DataType.TEMPORAL_TYPES - {exp.DataType.Type.DATE}
 _CHANCE = "gives something else each time, and a table is made from its inputs alone"
+_DIGITS = "engines disagree on the last digit"
+
+HELD = (
+    *(exp.And, exp.Or, exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least),
+    *(exp.Exists, exp.Cast, exp.TryCast, exp.Abs, exp.Ceil, exp.Floor, exp.Round, exp.Sqrt),
+    *(exp.Lower, exp.Upper, exp.Length, exp.Concat, exp.Substring, exp.StrPosition, exp.StartsWith),
+    *(exp.Replace, exp.RegexpLike, exp.Chr, exp.Split, exp.SplitPart, exp.Array, exp.ArraySize),
+    *(exp.UnixToTime, exp.Year, exp.Month, exp.Day, exp.Hour, exp.Minute, exp.Second),
+    *(exp.Extract, exp.DateDiff, exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max),
+    *(exp.RowNumber, exp.Rank, exp.DenseRank, exp.Lag, exp.Lead, exp.Unnest),
+)
+"""The functions that tests hold every engine to, and Trino; any other is refused."""
 
 _REFUSED: tuple[tuple[tuple[type[exp.Expr], ...], str], ...] = (
     ((exp.Rand, exp.Uuid, exp.TableSample), _CHANCE),
     ((exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.Localtimestamp), _CHANCE),
     ((exp.Ln, exp.Log), "engines disagree on numbers that aren't positive"),
+    ((exp.Exp, exp.Pow, exp.Cbrt, exp.Sin, exp.Cos, exp.Tan, exp.Atan, exp.Atan2), _DIGITS),
     ((exp.DayOfWeek, exp.DayOfWeekIso), "engines disagree on the first day"),
     ((exp.SHA, exp.SHA2, exp.SHA2Digest, exp.MD5, exp.MD5Digest), "gives bytes, or text of them"),
     ((exp.RegexpReplace,), "engines write groups differently"),
+    ((exp.RegexpExtract,), "engines disagree on what isn't there"),
+    ((exp.Trim,), "engines disagree on what is blank"),
+    ((exp.Reverse,), "engines disagree on what is a letter"),
     ((exp.ArgMax, exp.ArgMin), "engines disagree on blanks, and on which of several rows counts"),
     ((exp.ArrayAgg, exp.GroupConcat), "the order of what it gathers is not the same everywhere"),
     ((exp.ArrayPosition,), "engines disagree on what isn't there"),
     ((exp.ApproxDistinct, exp.ApproxQuantile), "engines estimate differently"),
     ((exp.Sign, exp.TimeToUnix), "gives another type on each engine"),
     ((exp.Try,), "engines disagree on what can go wrong; TRY_CAST they agree on"),
+    ((exp.AtTimeZone, exp.Interval), "gives another type on each engine"),
 )
 
 
 def disagreements(query: exp.Query) -> Iterator[str]:
     """What engines would disagree on in a query, resolved and typed."""
     for node in query.walk():
-        name = node.sql_name() if isinstance(node, exp.Func) else type(node).__name__.upper()
-        for kinds, why in _REFUSED:
-            if isinstance(node, kinds):
-                yield f"{name}: {why}"
-        by_types = _refused_by_its_types(node)
-        if by_types:
-            yield f"{name}: {by_types}"
+        why = _why_refused(node) or _why_refused_as_used(node)
+        if why:
+            yield f"{_name(node)}: {why}"
 
 
-def _refused_by_its_types(node: exp.Expr) -> str | None:
-    if isinstance(node, exp.DateDiff) and node.text("unit").upper() in ("MONTH", "QUARTER", "YEAR"):
-        return f"engines disagree on when a {node.text('unit').lower()} is over"
+def _name(node: exp.Expr) -> str:
+    if isinstance(node, exp.Anonymous):
+        return str(node.this).upper()
+    return node.sql_name() if isinstance(node, exp.Func) else type(node).__name__.upper()
+
+
+def _why_refused(node: exp.Expr) -> str | None:
+    for kinds, why in _REFUSED:
+        if isinstance(node, kinds):
+            return why
+    if isinstance(node, exp.Func) and not isinstance(node, HELD):
+        return "none of the functions that engines agree on (docs/engines.md)"
+    return None
+
+
+def _why_refused_as_used(node: exp.Expr) -> str | None:
+    if isinstance(node, exp.Cast):
+        return _why_refused_cast(node)
+    if isinstance(node, exp.DateDiff):
+        dates = all(one.is_type(exp.DataType.Type.DATE) for one in (node.this, node.expression))
+        if node.text("unit").upper() != "DAY" or not dates:
+            return "engines disagree on when a unit is over; take days between two dates"
     if isinstance(node, exp.Div) and _is_decimal_division(node):
         return "engines round decimals differently; write 1e0 for a double, or cast to DOUBLE"
     if isinstance(node, exp.Avg) and node.this.is_type(*_DECIMAL):
@@ -58,6 +95,73 @@ def _refused_by_its_types(node: exp.Expr) -> str | None:
         return "WITH ORDINALITY: engines count differently"
     if isinstance(node, exp.Join) and isinstance(node.this, exp.Unnest) and node.side:
         return f"{node.side} JOIN UNNEST: engines disagree on what is empty"
+    if isinstance(node, exp.UnixToTime) and not node.this.is_type(*_WHOLE):
+        return "of a number that isn't whole, which engines cut differently"
+    if isinstance(node, exp.Extract) and node.name.upper() not in _UNITS:
+        return f"{node.name.upper()}: engines agree on {', '.join(_UNITS)} only"
+    if isinstance(node, exp.Bracket) and not (
+        node.args.get("safe") and _counts(node.expressions[0])
+    ):
+        return "engines disagree on what isn't there; write ELEMENT_AT with a number from 1 on"
+    return _why_refused_text(node)
+
+
+_UNITS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
+
+
+def _why_refused_text(node: exp.Expr) -> str | None:
+    if isinstance(node, exp.Split | exp.SplitPart | exp.Replace):
+        cut = node.args.get("delimiter") if isinstance(node, exp.SplitPart) else node.expression
+        if not (isinstance(cut, exp.Chr) or (isinstance(cut, exp.Literal) and cut.name)):
+            return "engines disagree where what is looked for is empty; write it out"
+        if isinstance(node, exp.SplitPart) and not _counts(node.args["part_index"]):
+            return "engines disagree on parts but those from 1 on; write the number out"
+    if isinstance(node, exp.Chr) and not _is_letter(node.expressions[0]):
+        return "of what isn't the number of a letter, written out"
+    if isinstance(node, exp.RegexpLike):
+        pattern = node.expression
+        if not (isinstance(pattern, exp.Literal) and _PLAIN.fullmatch(pattern.name)):
+            return (
+                "engines agree on patterns that are written out, of letters, sets as [0-9], (…|…), "
+                "+, *, ^ and \\z only, with a backslash before any other sign"
+            )
+    return None
+
+
+_PLAIN = re.compile(
+    r"(?!.*[+*][+*])\^?([\w @%,:;=/-]|\\[][.*+?(){}|^$\\-]|\[\^?[\w @%,:;=/.+-]+\]|[()|+*])*(\\z)?",
+    re.ASCII,
+)
+"""Patterns that mean the same to RE2, Java and Trino: no flags, no classes, no `.`, `?` and `$`."""
+
+
+def _is_letter(node: exp.Expr) -> bool:
+    return _counts(node) and int(node.name) <= sys.maxunicode
+
+
+def _counts(node: exp.Expr) -> bool:
+    """Whether it is a number from 1 on, written out."""
+    return isinstance(node, exp.Literal) and node.is_int and int(node.name) >= 1
+
+
+def _why_refused_cast(node: exp.Cast) -> str | None:
+    to, given = node.to, node.this
+    if isinstance(given, exp.Null | exp.Literal) and not to.expressions:
+        return None
+    if to.is_type(exp.DataType.Type.FLOAT):
+        return "to few digits, which engines write differently; cast to DOUBLE"
+    if to.is_type(*_TEXT):
+        if to.expressions:
+            return "engines disagree on what is too long; SUBSTR cuts"
+        if given.is_type(*_REAL, *_DECIMAL, *_MOMENT):
+            return "engines write decimal numbers and times differently"
+        return None
+    if to.is_type(*_DECIMAL) and not given.is_type(*_WHOLE):
+        return "engines round decimals differently; cast to DOUBLE"
+    if to.is_type(*_MOMENT):
+        return "gives another type on each engine"
+    if given.is_type(*_TEXT) and not to.is_type(*_WHOLE, exp.DataType.Type.DOUBLE):
+        return "engines read text differently but for whole numbers and doubles"
     return None
 
 

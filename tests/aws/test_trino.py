@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from importlib.resources import as_file
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,8 +26,17 @@ from stedi.privacy.search import points
 from stedi.storage.landing_tables import typed_name
 from tests import small
 from tests.aws.conftest import MakeOnS3, OnS3
-from tests.aws.trino import Row, Trino
+from tests.aws.trino import Row, Trino, TrinoFailed
 from tests.conftest import Land, counts, rows
+from tests.engines.test_dialects import (
+    LETTERS,
+    QUERIES,
+    ROWS,
+    VALUES,
+    WORTHLESS,
+    lower,
+    upper,
+)
 from tests.test_starter import SEED, STRICT
 
 pytestmark = pytest.mark.slow
@@ -268,6 +278,48 @@ def test_a_select_pasted_into_trino_gives_the_tables_rows(
     held = rows(one.lakehouse, f"SELECT * FROM {table}")
     assert len(held) == counts(one.lakehouse)[table]
     assert Counter(given) == Counter(held)
+
+
+@pytest.mark.parametrize(("expression", "expected"), VALUES)
+def test_what_engines_are_held_to_is_what_trino_gives(
+    trino: Trino, expression: str, expected: Any
+) -> None:
+    assert trino.rows(f"SELECT {expression}") == [(expected,)]
+
+
+@pytest.mark.parametrize(("sql", "expected"), QUERIES)
+def test_a_query_gives_trino_the_rows_that_engines_are_held_to(
+    trino: Trino, sql: str, expected: list[Any]
+) -> None:
+    values = ", ".join(f"({', '.join(map(literal, row))})" for row in ROWS)
+    table = f"WITH t (n, m, x, s) AS (VALUES {values}) "
+    assert [row[0] for row in trino.rows(table + sql)] == expected
+
+
+def literal(value: Any) -> str:
+    """A value of a row in Athena's SQL."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, int):
+        return f"CAST({value} AS BIGINT)"
+    return (
+        f"'{value}'"
+        if isinstance(value, str)
+        else f"CAST('{value}' AS DOUBLE)".replace("inf", "Infinity")
+    )
+
+
+@pytest.mark.parametrize("expression", WORTHLESS)
+def test_what_has_no_value_on_engines_has_none_on_trino(trino: Trino, expression: str) -> None:
+    with pytest.raises(TrinoFailed):
+        trino.rows(f"SELECT {expression}")
+
+
+def test_every_letter_is_turned_by_itself(trino: Trino) -> None:
+    text = "".join(LETTERS).replace("'", "''")
+    [(turned_up, turned_down)] = trino.rows(f"SELECT UPPER('{text}'), LOWER('{text}')")
+    assert turned_up == "".join(map(upper, LETTERS))
+    assert turned_down == "".join(map(lower, LETTERS))
 
 
 def statements(file: Path) -> list[str]:

@@ -7,6 +7,8 @@ tree before it is translated; tests/engines/test_dialects.py holds the engines t
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator
+from functools import cache
+from typing import Literal
 
 import sqlglot
 from sqlglot import exp
@@ -17,7 +19,8 @@ _REAL = exp.DataType.REAL_TYPES - {exp.DataType.Type.DECIMAL, exp.DataType.Type.
 _TEXT = exp.DataType.TEXT_TYPES
 
 _REWRITTEN = (exp.Filter, exp.Div, exp.Cast, exp.Sum, exp.Avg, exp.Round, exp.Floor, exp.Ceil,
-              exp.Greatest, exp.Least)  # fmt: skip
+              exp.Greatest, exp.Least, exp.Upper, exp.Lower, exp.Substring, exp.SplitPart, exp.Chr,
+              exp.UnixToTime, exp.Extract, exp.CountIf)  # fmt: skip
 
 
 def for_duckdb(query: exp.Query) -> str:
@@ -77,21 +80,20 @@ def _rewritten(query: exp.Query, rewrite: Callable[[exp.Expr], exp.Expr | None])
 def _for_duckdb(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node, exp.Div) and _is_whole_division(node):
         return _made("duckdb", "(:a // :b)", a=node.left, b=node.right)
-    if isinstance(node, exp.Cast) and node.is_type(*_WHOLE):
-        if node.this.is_type(*_REAL):  # DuckDB would round halves to even
-            return _like(node, _made("duckdb", "ROUND(:a)", a=node.this))
-        if node.this.is_type(*_TEXT):  # DuckDB would take '1.5' and '1e3'
-            wrong = "NULL" if isinstance(node, exp.TryCast) else "ERROR('not a whole number')"
-            whole = "CASE WHEN REGEXP_FULL_MATCH(:a, '[+-]?[0-9]+') THEN :a"
-            text = _made("duckdb", f"{whole} WHEN :a IS NOT NULL THEN {wrong} END", a=node.this)
-            return _like(node, text)
-    if rounded := _rounded(node, "duckdb"):
-        return rounded
+    if isinstance(node, exp.Cast) and node.is_type(*_WHOLE) and node.this.is_type(*_REAL):
+        return _like(node, _made("duckdb", "ROUND(:a)", a=node.this))  # not halves to even
+    for alike in (_number, _rounded, _cut, _moment):
+        if made := alike(node, "duckdb"):
+            return made
+    if isinstance(node, exp.Upper):  # DuckDB would make ẞ of ß
+        parts = "[UPPER(part) FOR part IN STRING_SPLIT(:a, 'ß')]"
+        return _made("duckdb", f"ARRAY_TO_STRING({parts}, 'ß')", a=node.this)
     if not isinstance(node.parent, exp.Window | exp.Filter):
         summed = node
         while isinstance(summed, exp.Window | exp.Filter):
             summed = summed.this
-        if isinstance(summed, exp.Sum) and summed.this.is_type(*_WHOLE):  # DuckDB: a HUGEINT
+        is_whole = isinstance(summed, exp.Sum) and summed.this.is_type(*_WHOLE)
+        if is_whole or isinstance(summed, exp.CountIf):  # DuckDB: a HUGEINT
             return exp.cast(node.copy(), "BIGINT", dialect="duckdb")
     return None
 
@@ -103,20 +105,23 @@ def _for_spark(node: exp.Expr) -> exp.Expr | None:
         if node.left.is_type(*_REAL) or node.right.is_type(*_REAL):  # Spark would fail for zero
             division = "CASE WHEN :b = 0 THEN :a * POWER(:b, -1) ELSE :a / :b END"
             return _made("spark", division, a=node.left, b=node.right)
-    if isinstance(node, exp.Cast) and node.is_type(*_WHOLE):
-        if node.this.is_type(*_REAL):  # Spark would cut
-            return _like(node, _made("spark", "ROUND(:a)", a=node.this))
-        if node.this.is_type(*_TEXT):  # Spark would take ' 12 '
-            wrong = "NULL" if isinstance(node, exp.TryCast) else "RAISE_ERROR('not a whole number')"
-            whole = r"CASE WHEN :a RLIKE '^[+-]?[0-9]+\\z' THEN :a"
-            text = _made("spark", f"{whole} WHEN :a IS NOT NULL THEN {wrong} END", a=node.this)
-            return _like(node, text)
-    if rounded := _rounded(node, "spark"):
-        return rounded
+    if isinstance(node, exp.Cast) and node.is_type(*_WHOLE) and node.this.is_type(*_REAL):
+        # Spark would cut, and make 2^63 a little less; 1e300 is no whole number to it either.
+        rounded = "CASE WHEN :a = 9223372036854775807D THEN 1E300 ELSE ROUND(:a) END"
+        return _like(node, _made("spark", rounded, a=node.this))
+    for alike in (_number, _rounded, _cut, _moment):
+        if made := alike(node, "spark"):
+            return made
     if isinstance(node, exp.Floor | exp.Ceil) and node.this.is_type(*_REAL):
         # Spark would give a bigint. From 2^52 on, every double is whole.
         cut = "CASE WHEN ABS(:a) >= 4503599627370496 THEN :a ELSE CAST(:cut AS DOUBLE) END"
         return _made("spark", cut, a=node.this, cut=node)
+    if isinstance(node, exp.Upper | exp.Lower):  # Spark would make SS of ß, and ς of some Σ
+        letters = _turned("UPPER" if isinstance(node, exp.Upper) else "LOWER")
+        before, after = map(exp.Literal.string, letters)
+        return _made(
+            "spark", "TRANSLATE(:a, :before, :after)", a=node.this, before=before, after=after
+        )
     if isinstance(node, exp.Greatest | exp.Least):  # Spark would leave nulls out
         given = [node.this, *node.expressions]
         blank = exp.or_(*(exp.Is(this=one.copy(), expression=exp.null()) for one in given))
@@ -136,6 +141,24 @@ def _for_spark(node: exp.Expr) -> exp.Expr | None:
     return None
 
 
+@cache
+def _turned(case: Literal["UPPER", "LOWER"]) -> tuple[str, str]:
+    """The letters that another case turns into another letter, and those, one for one.
+
+    DuckDB knows: it turns every letter by itself, as Trino does, but for ß.
+    """
+    import duckdb
+
+    query = (
+        "SELECT STRING_AGG(given, '' ORDER BY given), STRING_AGG(turned, '' ORDER BY given) FROM ("
+        f"SELECT CHR(n::INTEGER) AS given, {case}(given) AS turned"
+        " FROM (SELECT UNNEST(RANGE(1, 55296) || RANGE(57344, 131072)) AS n))"  # no surrogates
+        " WHERE given <> turned AND given <> 'ß'"
+    )
+    [(given, turned)] = duckdb.execute(query).fetchall()
+    return given, turned
+
+
 def _rounded(node: exp.Expr, dialect: str) -> exp.Expr | None:
     """A double rounded to digits as Trino does it: engines would round what stands for it."""
     if not (isinstance(node, exp.Round) and node.args.get("decimals")):
@@ -145,6 +168,82 @@ def _rounded(node: exp.Expr, dialect: str) -> exp.Expr | None:
     digits = "ROUND(:a * POWER(10, :n)) / POWER(10, :n)"
     rounded = f"CASE WHEN ABS(:a * POWER(10, :n)) < 1e308 THEN {digits} ELSE :a END"
     return _made(dialect, rounded, a=node.this, n=node.args["decimals"])
+
+
+def _number(node: exp.Expr, dialect: str) -> exp.Expr | None:
+    """Text read as a number as Java reads it, on which Trino relies; engines would read more."""
+    if not (isinstance(node, exp.Cast) and node.this.is_type(*_TEXT)):
+        return None
+    if node.is_type(*_WHOLE):
+        number = "[+-]?[0-9]+"
+        pattern = f"{_BLANK}({number}){_BLANK}"
+    elif node.is_type(exp.DataType.Type.DOUBLE):
+        number = r"[+-]?(([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?|NaN|Infinity)"
+        pattern = f"{_BLANK}({number})[dDfF]?{_BLANK}"
+    else:
+        return None
+    is_tried = isinstance(node, exp.TryCast)
+    if dialect == "duckdb":
+        wrong = "NULL" if is_tried else "ERROR('not a number')"
+        says, found = f"REGEXP_FULL_MATCH(:a, '{pattern}')", f"REGEXP_EXTRACT(:a, '{pattern}', 1)"
+    else:
+        pattern = pattern.replace("\\", "\\\\")
+        wrong = "NULL" if is_tried else "RAISE_ERROR('not a number')"
+        says, found = f":a RLIKE '^{pattern}\\\\z'", f"REGEXP_EXTRACT(:a, '{pattern}', 1)"
+    text = f"CASE WHEN {says} THEN {found} WHEN :a IS NOT NULL THEN {wrong} END"
+    return _like(node, _made(dialect, text, a=node.this))
+
+
+_BLANK = r"[\x00-\x20]*"
+
+
+def _cut(node: exp.Expr, dialect: str) -> exp.Expr | None:
+    """Part of a text as Trino cuts it; engines would give something where it has no such part."""
+    if isinstance(node, exp.Chr):
+        return exp.Literal.string(chr(int(node.expressions[0].name)))
+    if isinstance(node, exp.SplitPart):
+        parts = exp.Split(this=node.this.copy(), expression=node.args["delimiter"].copy())
+        has = exp.ArraySize(this=parts) >= node.args["part_index"].copy()
+        return exp.Case(ifs=[exp.If(this=has, true=node.copy())])
+    if not isinstance(node, exp.Substring):
+        return None
+    text, start, length = node.this, node.args["start"], node.args.get("length")
+    cut = node.copy()
+    if length is not None and not _counts(length):
+        some = (
+            "CASE WHEN :length < 0 THEN 0 WHEN :length > LENGTH(:text) THEN LENGTH(:text) "
+            "ELSE :length END"
+        )
+        cut.set("length", _made(dialect, some, length=length, text=text))
+    if _counts(start):
+        return cut
+    is_outside = "(:start = 0 OR :start NOT BETWEEN -LENGTH(:text) AND LENGTH(:text))"
+    nothing = "CASE WHEN :length IS NOT NULL THEN '' END" if length is not None else "''"
+    given = f"CASE WHEN :text IS NOT NULL AND {is_outside} THEN {nothing} ELSE :cut END"
+    parts_of = {"text": text, "start": start, "cut": cut}
+    if length is not None:
+        parts_of["length"] = length
+    return _made(dialect, given, **parts_of)
+
+
+def _moment(node: exp.Expr, dialect: str) -> exp.Expr | None:
+    """A time from seconds, to the second; an error outside of the years 1 to 9999."""
+    if isinstance(node, exp.Extract) and node.name.upper() == "SECOND":  # Spark: with decimals
+        return exp.Second(this=node.expression.copy())
+    if not isinstance(node, exp.UnixToTime):
+        return None
+    made, error = {
+        "duckdb": ("MAKE_TIMESTAMP(:n * 1000000)", "ERROR('no time')"),
+        "spark": ("TIMESTAMP_SECONDS(:n)", "RAISE_ERROR('no time')"),
+    }[dialect]
+    within = f"CASE WHEN :n BETWEEN -62135596800 AND 253402300799 THEN {made}"
+    return _made(dialect, f"{within} WHEN :n IS NOT NULL THEN {error} END", n=node.this)
+
+
+def _counts(node: exp.Expr) -> bool:
+    """Whether it is a number from 1 on that is written out, and no larger than an integer."""
+    is_number = isinstance(node, exp.Literal) and node.is_int
+    return is_number and 1 <= int(node.name) < 1 << 31
 
 
 def _is_whole_division(node: exp.Div) -> bool:
