@@ -135,16 +135,6 @@ def write_batches(batches: Iterable[pa.RecordBatch], fields: Sequence[Field], pa
     return file.rows
 
 
-def batch_of(rows: Sequence[tuple[object, ...]], schema: pa.Schema) -> pa.RecordBatch:
-    """Rows as a batch of whole numbers, texts and bytes; None is null.
-
-    `pyarrow.array` does the same, but loads pandas where that is installed, for 0.2 s.
-    """
-    columns = zip(*rows, strict=True) if rows else ([] for _ in schema)
-    arrays = [_array(list(c), field.type) for c, field in zip(columns, schema, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
 def doubles(values: npt.NDArray[np.float64]) -> pa.Array:
     """Doubles as an array; `pyarrow.array` would load pandas here too."""
     buffer = pa.py_buffer(np.ascontiguousarray(values))
@@ -152,12 +142,16 @@ def doubles(values: npt.NDArray[np.float64]) -> pa.Array:
 
 
 def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
-    given = np.array([value is not None for value in values], np.bool_)
-    valid = None if given.all() else pa.py_buffer(np.packbits(given, bitorder="little"))
+    """Whole numbers, texts or bytes as an array; None is null."""
+    valid = None
+    if None in values:
+        given = np.array([value is not None for value in values], np.bool_)
+        valid = pa.py_buffer(np.packbits(given, bitorder="little"))
+        values = [value or (0 if type_ == pa.int64() else b"") for value in values]
     if type_ == pa.int64():
-        numbers = np.array([value or 0 for value in values], np.int64)
+        numbers = np.array(values, np.int64)
         return pa.Array.from_buffers(type_, len(values), [valid, pa.py_buffer(numbers)])
-    texts = [(v.encode() if isinstance(v, str) else v) or b"" for v in values]
+    texts = [value.encode() if isinstance(value, str) else value for value in values]
     ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
     buffers = [valid, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
     return pa.Array.from_buffers(type_, len(values), buffers)
@@ -174,7 +168,7 @@ class RowWriter:
         self._chunk_bytes = 0
 
     def add(self, row: tuple[object, ...], size: int) -> None:
-        """Add a row; `size` is about how many bytes it has."""
+        """Add a row of whole numbers, texts and bytes; `size` is about how many bytes it has."""
         self._chunk.append(row)
         self._chunk_bytes += size
         if self._chunk_bytes > self._CHUNK_BYTES:
@@ -188,7 +182,10 @@ class RowWriter:
     def _flush(self) -> None:
         if not self._chunk:
             return
-        self._file.write(batch_of(self._chunk, self._file.schema))
+        schema = self._file.schema
+        # `pyarrow.array` does the same, but loads pandas where that is installed, for 0.2 s.
+        arrays = [_array([row[n] for row in self._chunk], f.type) for n, f in enumerate(schema)]
+        self._file.write(pa.RecordBatch.from_arrays(arrays, schema=schema))
         self._chunk, self._chunk_bytes = [], 0
 
 

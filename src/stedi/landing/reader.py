@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
@@ -124,7 +124,7 @@ class FileReader:
                 for begin, behind, lines in scanned.passed:
                     whole = self._reader.whole(bytes(window.data[begin:behind]))
                     if isinstance(whole, Piece) and window.ends_damaged(behind):
-                        whole, is_rest_aside = replace(whole, reason="archive damaged"), True
+                        whole, is_rest_aside = whole._replace(reason="archive damaged"), True
                     yield window.offset + begin, line + lines, whole
                 if not scanned.is_unclear:
                     if window.at == window.end:
@@ -143,7 +143,7 @@ class FileReader:
                 what = self._reader.piece("file set aside whole", raw)
             window.advance(found.end, window.newlines(window.at, found.end))
             if isinstance(what, Piece) and window.ends_damaged(found.end):
-                what, is_rest_aside = replace(what, reason="archive damaged"), True
+                what, is_rest_aside = what._replace(reason="archive damaged"), True
             if what is not None:
                 yield offset, line, what
         if window.is_damaged and not is_rest_aside:

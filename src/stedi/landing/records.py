@@ -9,10 +9,11 @@ aside ends where the next good object or the next line begins, so that it costs 
 from __future__ import annotations
 
 import json
+import math
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from stedi.contracts import Column, Contract
 from stedi.landing.reasons import Reason
@@ -31,6 +32,8 @@ _LINE_OR_OBJECT = re.compile(rb"[\n{]")
 _OPENS = {b"}": b"{", b"]": b"["}
 _AFTER_STRING = b":,}]"
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_TEXT_BEHIND = re.compile(rb'\s*:\s*("(?:[^"\\]|\\.)*")(?=\s*(?:[,}\]]|$))')
+"""A text behind which nothing that could follow stands has lost its quote."""
 _DEEPEST = 64
 _LONGEST_GARBAGE = 1 << 20
 """Bytes after which the end of what is broken, or no object, is no longer looked for."""
@@ -38,8 +41,7 @@ _OBJECT, _COLON = b"{:"
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """A record that fits: its values in the order of the columns, its keys as spelled."""
 
     values: tuple[Value, ...]
@@ -47,8 +49,7 @@ class Record:
     has_unknown_keys: bool
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A piece that was set aside; `subject` is whom it is about, where that can be read."""
 
     reason: Reason
@@ -56,8 +57,7 @@ class Piece:
     subject: str | None
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """What lies at `data[begin:end]`; nothing but blank space and the like where it is None."""
 
     begin: int
@@ -65,11 +65,10 @@ class Found:
     what: Record | Piece | None
 
 
-class _Misfit(Exception):
+class _Misfit(NamedTuple):
     """Why a value or an object does not fit."""
 
-    def __init__(self, reason: Reason) -> None:
-        self.reason: Reason = reason
+    reason: Reason
 
 
 class _Undecided(Exception):
@@ -254,12 +253,16 @@ def _refuse_constant(_: str) -> object:
     raise ValueError
 
 
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_Pairs,
-    parse_float=_number,
-    parse_int=Decimal,
-    parse_constant=_refuse_constant,
-)
+def _decoder(number: Callable[[str], Decimal]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_Pairs,
+        parse_float=number,
+        parse_int=Decimal,
+        parse_constant=_refuse_constant,
+    )
+
+
+_DECODER, _DECODER_OF_LONG_EXPONENTS = _decoder(Decimal), _decoder(_number)
 
 
 def _parse(raw: bytes) -> object:
@@ -269,13 +272,17 @@ def _parse(raw: bytes) -> object:
     except UnicodeDecodeError:
         return _Misfit("not UTF-8")
     try:
-        return _DECODER.decode(text)
+        try:
+            value, end = _DECODER.raw_decode(text)
+        except InvalidOperation:
+            value, end = _DECODER_OF_LONG_EXPONENTS.raw_decode(text)
     except InvalidOperation:
         return _Misfit("value out of range")
     except RecursionError:
         return _Misfit("object or list where a value belongs")
     except ValueError:
         return _Misfit("not JSON")
+    return value if end == len(text) else _Misfit("not JSON")
 
 
 class _Shape:
@@ -284,25 +291,36 @@ class _Shape:
     def __init__(self, contract: Contract) -> None:
         self._columns = contract.columns
         self._by_key = {(c.json_key or c.name).lower(): n for n, c in enumerate(contract.columns)}
-        self._subject: tuple[str, re.Pattern[bytes]] | None = None
+        self._required = [n for n, column in enumerate(contract.columns) if column.required]
+        self._subject: tuple[str, bytes] | None = None
         subject = contract.column(contract.subject) if contract.subject else None
         if subject is not None:
             key = (subject.json_key or subject.name).lower()
-            # A text behind which nothing that could follow stands has lost its quote.
-            text = rb'("(?:[^"\\]|\\.)*")(?=\s*(?:[,}\]]|$))'
-            pattern = rb'"' + re.escape(key.encode()) + rb'"\s*:\s*' + text
-            self._subject = key, re.compile(pattern, re.IGNORECASE)
+            self._subject = key, b'"%b"' % key.encode()
 
     def judge(self, value: object) -> Record | Reason:
         """The record that a JSON value is, or why it is none."""
-        try:
-            if isinstance(value, _Misfit):
-                raise value
-            if not isinstance(value, _Pairs):
-                raise _Misfit("not an object")
-            return self._record(value)
-        except _Misfit as misfit:
-            return misfit.reason
+        if isinstance(value, _Misfit):
+            return value.reason
+        if not isinstance(value, _Pairs):
+            return "not an object"
+        by_key = {key.lower(): given for key, given in value}
+        if len(by_key) < len(value):
+            return "key twice"
+        values: list[Value] = [None] * len(self._columns)
+        has_unknown_keys = False
+        for key, given in by_key.items():
+            n = self._by_key.get(key)
+            if n is None:
+                has_unknown_keys = True
+            elif given is not None:
+                fit = _fit(given, self._columns[n])
+                if isinstance(fit, _Misfit):
+                    return fit.reason
+                values[n] = fit
+        if any(values[n] is None for n in self._required):
+            return "key missing"
+        return Record(tuple(values), tuple(key for key, _ in value), has_unknown_keys)
 
     def subject(self, value: object, raw: bytes) -> str | None:
         """Whom a broken piece is about, each on a line of its own; `value` is what `raw` spells.
@@ -312,71 +330,66 @@ class _Shape:
         """
         if self._subject is None:
             return None
-        key, pattern = self._subject
+        key, quoted = self._subject
         pairs = value if isinstance(value, _Pairs) else ()
-        values = [one for name, one in pairs if name.lower() == key]
-        if not any(isinstance(one, str) for one in values):
-            values = [_parse(text) for text in pattern.findall(raw)]
-        texts = [text for text in values if isinstance(text, str) and _is_subject(text)]
-        return "\n".join(dict.fromkeys(texts)) or None
-
-    def _record(self, pairs: _Pairs) -> Record:
-        keys = [key.lower() for key, _ in pairs]
-        if len(set(keys)) < len(keys):
-            raise _Misfit("key twice")
-        values: list[Value] = [None] * len(self._columns)
-        has_unknown_keys = False
-        for key, (_, value) in zip(keys, pairs, strict=True):
-            n = self._by_key.get(key)
-            if n is None:
-                has_unknown_keys = True
-            else:
-                values[n] = _fit(value, self._columns[n])
-        for value, column in zip(values, self._columns, strict=True):
-            if value is None and column.required:
-                raise _Misfit("key missing")
-        return Record(tuple(values), tuple(key for key, _ in pairs), has_unknown_keys)
+        texts = [one for name, one in pairs if name == key or name.lower() == key]
+        texts = [one for one in texts if isinstance(one, str)]
+        texts = texts or [_parse(text) for text in _texts_behind(quoted, raw)]
+        subjects = [text for text in texts if isinstance(text, str) and _is_subject(text)]
+        if len(subjects) == 1:
+            return subjects[0] or None
+        return "\n".join(dict.fromkeys(subjects)) or None
 
 
-def _fit(value: object, column: Column) -> Value:
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        raise _Misfit("true or false where a value belongs")
-    if isinstance(value, list):
-        raise _Misfit("object or list where a value belongs")
-    if isinstance(value, str):
+def _texts_behind(key: bytes, raw: bytes) -> Iterator[bytes]:
+    """The texts that follow a key in quotes, in any case, wherever it stands."""
+    lowered = raw.lower()
+    at = lowered.find(key)
+    while at >= 0:
+        at += len(key)
+        if match := _TEXT_BEHIND.match(raw, at):
+            yield match[1]
+            at = match.end()
+        at = lowered.find(key, at)
+
+
+def _fit(value: object, column: Column) -> Value | _Misfit:
+    """What a column holds for a JSON value that isn't null; None for an empty text, or why not."""
+    if isinstance(value, Decimal):
         if column.type == "string":
-            return _text(value, column)
-        if value == "" and not column.required:
-            return None  # an empty consent is none
-        raise _Misfit("number in quotes" if _is_number(value) else "text where a number belongs")
-    assert isinstance(value, Decimal)
+            return _Misfit("number where text belongs")
+        return _whole(value, column) if column.type == "long" else _double(value, column)
+    if isinstance(value, bool):
+        return _Misfit("true or false where a value belongs")
+    if not isinstance(value, str):
+        return _Misfit("object or list where a value belongs")
     if column.type == "string":
-        raise _Misfit("number where text belongs")
-    return _whole(value, column) if column.type == "long" else _double(value, column)
+        return _text(value, column)
+    if value == "" and not column.required:
+        return None  # an empty consent is none
+    return _Misfit("number in quotes" if _is_number(value) else "text where a number belongs")
 
 
-def _text(value: str, column: Column) -> str:
+def _text(value: str, column: Column) -> str | _Misfit:
     if not _is_text(value):
-        raise _Misfit("not UTF-8")
+        return _Misfit("not UTF-8")
     if (
         len(value) < (column.min_length or 0)
         or (column.max_length is not None and len(value) > column.max_length)
         or (column.pattern is not None and not re.search(column.pattern, value))
     ):
-        raise _Misfit("value out of range")
+        return _Misfit("value out of range")
     return value
 
 
 def _is_text(value: str) -> bool:
     """Whether a string can be stored: JSON can spell half a surrogate pair, UTF-8 can't."""
-    return _SURROGATE.search(value) is None
+    return value.isascii() or _SURROGATE.search(value) is None
 
 
 def _is_subject(value: str) -> bool:
     """Whether a text can stand on a line of its own; of others it is noted that nobody is named."""
-    return _is_text(value) and "\n" not in value
+    return "\n" not in value and _is_text(value)
 
 
 def _is_number(text: str) -> bool:
@@ -387,33 +400,30 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _whole(value: Decimal, column: Column) -> int:
+def _whole(value: Decimal, column: Column) -> int | _Misfit:
     if value.is_zero():
-        whole = 0
-    elif value.adjusted() > 18:
-        raise _Misfit("value out of range")
-    elif value != value.to_integral_value():
-        raise _Misfit("fraction where a whole number belongs")
-    else:
-        whole = int(value)
+        return _in_range(0, column)
+    if value.adjusted() > 18:
+        return _Misfit("value out of range")
+    whole = int(value)
+    if whole != value:
+        return _Misfit("fraction where a whole number belongs")
     if not LONG_MIN <= whole <= LONG_MAX:
-        raise _Misfit("value out of range")
+        return _Misfit("value out of range")
     return _in_range(whole, column)
 
 
-def _double(value: Decimal, column: Column) -> float:
+def _double(value: Decimal, column: Column) -> float | _Misfit:
     number = float(value)
-    if number in (float("inf"), float("-inf")):
-        raise _Misfit("value out of range")
-    return _in_range(number, column)
+    return _Misfit("value out of range") if math.isinf(number) else _in_range(number, column)
 
 
 _Number = TypeVar("_Number", int, float)
 
 
-def _in_range(value: _Number, column: Column) -> _Number:
+def _in_range(value: _Number, column: Column) -> _Number | _Misfit:
     if (column.minimum is not None and value < column.minimum) or (
         column.maximum is not None and value > column.maximum
     ):
-        raise _Misfit("value out of range")
+        return _Misfit("value out of range")
     return value
