@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -90,17 +90,17 @@ def _most_long(column: Column) -> int:
     return LONG_MAX if column.maximum is None else min(LONG_MAX, math.floor(column.maximum))
 
 
-@dataclass(frozen=True)
-class Scanned:
+class Scanned(NamedTuple):
     """How one scan ended: whether at something that it can't read.
 
-    `misfits` are the places of records whose values turned out not to fit, `passed` of objects that
-    it passed over: where they begin and end, and how many newlines lie before. None is loaded.
+    `misfits` are the places of records whose values turned out not to fit, `passed` of what it
+    passed over: where it begins and ends, how many newlines lie before, and what it is (of `scan`).
+    None is loaded.
     """
 
     is_unclear: bool
     misfits: Sequence[int]
-    passed: Sequence[tuple[int, int, int]]
+    passed: Sequence[tuple[int, int, int, int]]
 
 
 def prepare() -> None:
@@ -242,7 +242,7 @@ def _room(n_columns: int, text_bytes: int) -> scan.Columns:
         text_ends=np.zeros((n_columns, GROUP_ROWS + 1), np.int32),
         valid=np.ones((n_columns, GROUP_ROWS), np.uint8),
         begins=np.empty(GROUP_ROWS, np.int64),
-        passed=np.empty((_PASSED, 3), np.int64),
+        passed=np.empty((_PASSED, 4), np.int64),
         open_rows=np.empty(_OPEN_NUMBERS, np.int64),
         open_columns=np.empty(_OPEN_NUMBERS, np.int64),
         open_text=np.empty(_OPEN_NUMBERS * scan.LONGEST_NUMBER, np.uint8),

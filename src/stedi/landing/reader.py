@@ -121,11 +121,11 @@ class FileReader:
                     misfit = self._reader.read(window.data, begin, window.end, True)
                     assert misfit and misfit.what
                     yield window.offset + begin, line + window.newlines(at, begin), misfit.what
-                for begin, behind, lines in scanned.passed:
-                    whole = self._reader.whole(bytes(window.data[begin:behind]))
-                    if isinstance(whole, Piece) and window.ends_damaged(behind):
-                        whole, is_rest_aside = whole._replace(reason="archive damaged"), True
-                    yield window.offset + begin, line + lines, whole
+                for begin, behind, lines, kind in scanned.passed:
+                    passed = self._reader.passed(bytes(window.data[begin:behind]), kind)
+                    if isinstance(passed, Piece) and window.ends_damaged(behind):
+                        passed, is_rest_aside = passed._replace(reason="archive damaged"), True
+                    yield window.offset + begin, line + lines, passed
                 if not scanned.is_unclear:
                     if window.at == window.end:
                         window.slide()

@@ -16,6 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple, TypeVar
 
 from stedi.contracts import Column, Contract
+from stedi.landing import scan
 from stedi.landing.reasons import Reason
 
 Value = str | int | float | None
@@ -100,12 +101,21 @@ class RecordReader:
             return None
         raw = bytes(data[begin:stop]).rstrip(_BLANK)
         if problem is None:
-            return Found(begin, stop, self.whole(raw))
+            return Found(begin, stop, self._whole(raw))
         value = _Misfit(problem) if problem in ("cut off", "not JSON") else _parse(raw)
         return Found(begin, stop, Piece(problem, raw, self._shape.subject(value, raw)))
 
-    def whole(self, raw: bytes) -> Record | Piece:
-        """What an object is, of which it is known where it ends."""
+    def passed(self, raw: bytes, kind: int) -> Record | Piece:
+        """What a scan passed over, as `read` would have found it."""
+        raw = raw.rstrip(_BLANK)
+        if kind == scan.WHOLE:
+            return self._whole(raw)
+        is_closed = kind == scan.LOST_QUOTE and raw.endswith(b"}")
+        reason: Reason = "not JSON" if is_closed else "cut off"
+        return Piece(reason, raw, self._shape.subject(None, raw))
+
+    def _whole(self, raw: bytes) -> Record | Piece:
+        """What a piece is, of which it is known where it ends."""
         value = _parse(raw)
         verdict = self._shape.judge(value)
         if isinstance(verdict, Record):

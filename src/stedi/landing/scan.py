@@ -1,10 +1,10 @@
 """Reads records that fit their contract, compiled: one strict pass from bytes to typed columns.
 
 What `scan` isn't sure of `stedi.landing.records` looks at; so what it takes it must read exactly as
-that does. It passes over objects whose end is clear, and stops before anything else. It takes
-objects of scalar values with keys it was taught, in any order and however spaced, whole numbers of
-up to 18 digits, decimal numbers, text without escapes. Numba compiles it when it is first called on
-a machine and keeps the result.
+that does. It passes over what it can't take and whose end is clear, flat objects and what ends with
+its line, and stops before anything else. It takes objects of scalar values with keys it was taught,
+in any order and however spaced, whole numbers of up to 18 digits, decimal numbers, text without
+escapes. Numba compiles it when it is first called on a machine and keeps the result.
 
 What there is of a file must be followed by NUL: no token goes on over one, so that no place but
 the beginning of a record has to be compared with an end.
@@ -29,11 +29,17 @@ Doubles: TypeAlias = npt.NDArray[np.float64]
 
 LONG, DOUBLE, TEXT, UNKNOWN = 0, 1, 2, 3
 DONE, UNCLEAR, FULL = 0, 1, 2
+WHOLE, CUT_OFF, LOST_QUOTE = 0, 1, 2
+"""What was passed over: an object that ends or what is none, one without an end, one in which a
+quote is missing or one too many."""
 MOST_SLOTS = 62
 LONGEST_NUMBER = 32
 _LONGEST_EXPONENT = 280
 _POWERS_OF_TEN = 10.0 ** np.arange(23)
 _EXACT = 1 << 53
+_LONGEST_PASSED = 1 << 16
+_MARK = 0xEF
+"""The first byte of a byte order mark."""
 _TAB, _NEWLINE, _RETURN, _SPACE, _QUOTE, _COMMA, _COLON, _BACKSLASH = b'\t\n\r ",:\\'
 _LIST, _UNLIST, _OBJECT, _UNOBJECT = b"[]{}"
 _LITERALS = (b"true", b"false", b"null")
@@ -65,8 +71,8 @@ class Columns(NamedTuple):
     """Room for rows, by column and row; of each column only the array of its kind is used.
 
     `text` holds the texts of a column one after another, `text_ends` where each ends, after a 0.
-    `begins` is where a row's record began. `passed` says of objects that were passed over where
-    they begin and end, and how many newlines were passed before. `open_rows` and `open_columns`
+    `begins` is where a row's record began. `passed` says of what was passed over where it begins
+    and ends, how many newlines were passed before, and what it is. `open_rows` and `open_columns`
     name the decimal numbers that have yet to be converted; their texts are laid out like others.
     """
 
@@ -91,7 +97,7 @@ def scan(
 
     Gives why it stopped (`DONE` at the end, `UNCLEAR`, or `FULL`), where, the next row, how many
     newlines it passed, how many records had keys that the contract lacks, how many decimal numbers
-    are open, and how many objects it passed over.
+    are open, and how many pieces it passed over.
     """
     n_columns, most_rows = columns.valid.shape
     most_open = len(columns.open_rows) - n_columns
@@ -118,11 +124,12 @@ def scan(
                     columns.valid[column, row] = 0
                     columns.text_ends[column, row + 1] = columns.text_ends[column, row]
         if behind < 0:
-            behind = _flat(data, at) if n_passed < len(columns.passed) else -1
+            if n_passed < len(columns.passed):
+                behind, what = _piece(data, at)
             if behind < 0:
                 return UNCLEAR, at, row, newlines, unknown, n_open, n_passed
             passed = columns.passed[n_passed]
-            passed[0], passed[1], passed[2] = at, behind, newlines
+            passed[0], passed[1], passed[2], passed[3] = at, behind, newlines, what
             at, n_passed = behind, n_passed + 1
             continue
         columns.begins[row] = at
@@ -194,6 +201,57 @@ def _record(
             return at + 1, newlines, n_open, seen
         if _byte(data, at) != _COMMA:
             return unclear
+
+
+@compiled
+def _piece(data: Bytes, at: int) -> tuple[int, int]:
+    """Behind a piece whose end is clear, and what it is; or -1."""
+    if _byte(data, at) == _OBJECT:
+        behind = _flat(data, at)
+        return (behind, WHOLE) if behind >= 0 else _broken(data, at)
+    begin = at
+    while _byte(data, at) not in (_NEWLINE, _OBJECT):
+        if _byte(data, at) in (_MARK, 0) or at - begin > _LONGEST_PASSED:
+            return -1, WHOLE
+        at += 1
+    return at, WHOLE
+
+
+@compiled
+def _broken(data: Bytes, at: int) -> tuple[int, int]:
+    """Behind an object without an end whose line ends and whose next line begins another; or -1.
+
+    It holds no object, list or escape, so that nothing can begin or end within it.
+    """
+    begin, last, what = at, _OBJECT, CUT_OFF
+    is_text = is_decided = False
+    at += 1
+    while _byte(data, at) != _NEWLINE:
+        c = _byte(data, at)
+        if c in (_OBJECT, _LIST, _UNLIST, _BACKSLASH, 0) or at - begin > _LONGEST_PASSED:
+            return -1, what
+        at += 1
+        if c not in (_SPACE, _TAB, _RETURN):
+            last = c
+        if is_decided:
+            continue
+        if c == _QUOTE:
+            is_text = not is_text
+            behind = at
+            while _byte(data, behind) in (_SPACE, _TAB, _RETURN, _NEWLINE):
+                behind += 1
+            if not is_text and _byte(data, behind) not in (_COLON, _COMMA, _UNOBJECT, _UNLIST):
+                what, is_decided = LOST_QUOTE, True
+        elif is_text:
+            is_decided = c == _RETURN  # no text goes on over one
+        elif c == _UNOBJECT:
+            return -1, what
+    behind = at
+    while _byte(data, behind) in (_SPACE, _TAB, _RETURN, _NEWLINE):
+        behind += 1
+    if last == _COLON or _byte(data, behind) != _OBJECT:
+        return -1, what
+    return at, what
 
 
 @compiled
