@@ -12,14 +12,18 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stedi.landing import scan
+from stedi.landing.records import RecordReader
+from stedi.landing.window import PADDING
 from tests.landing import reference
 from tests.landing.damage import file_of
 from tests.landing.dirt import SOURCES
-from tests.landing.parsing import VIEWS, View, misplaced, parse, same
+from tests.landing.parsing import CONTRACTS, VIEWS, View, misplaced, parse, same
 from tests.landing.reference import COLUMNS, Parsed
 
 RECORDS = 40
@@ -61,6 +65,28 @@ def scrapped(draw: st.DrawFn) -> tuple[str, bytes]:
 @given(scrapped(), views)
 def test_scraps_of_json_are_read_as_by_the_reference(made: tuple[str, bytes], view: View) -> None:
     compare(*made, view)
+
+
+PIECES = 500
+BEGINNINGS = [b"{", b"{", b'{"user":"a@b",', b'{"email":"a@b"', b"x", b"1", b'"']
+ENDS = [b"\n{", b"\n{", b"\r\n {", b"}\n{", b"\n\n", b""]
+
+
+@given(sources, seeds)
+def test_what_a_scan_passes_over_is_what_reading_it_finds(source: str, seed: int) -> None:
+    random, reader = Random(seed), RecordReader(CONTRACTS[source])
+    passed = 0
+    for _ in range(PIECES):
+        within, behind = (random.choices(SCRAPS, k=random.randint(0, most)) for most in (10, 6))
+        content = random.choice(BEGINNINGS) + "".join(within).encode()
+        content += random.choice(ENDS) + "".join(behind).encode()
+        data = bytearray(content + bytes(PADDING))
+        end, kind = scan.piece(np.frombuffer(data, np.uint8), 0)
+        if end >= 0:
+            passed += 1
+            found = reader.read(data, 0, len(content), is_last=True)
+            assert found == (0, end, reader.passed(content[:end], kind)), content
+    assert passed
 
 
 @given(sources, st.binary(max_size=1000), views)

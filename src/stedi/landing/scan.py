@@ -125,7 +125,7 @@ def scan(
                     columns.text_ends[column, row + 1] = columns.text_ends[column, row]
         if behind < 0:
             if n_passed < len(columns.passed):
-                behind, what = _piece(data, at)
+                behind, what = piece(data, at)
             if behind < 0:
                 return UNCLEAR, at, row, newlines, unknown, n_open, n_passed
             passed = columns.passed[n_passed]
@@ -204,7 +204,7 @@ def _record(
 
 
 @compiled
-def _piece(data: Bytes, at: int) -> tuple[int, int]:
+def piece(data: Bytes, at: int) -> tuple[int, int]:
     """Behind a piece whose end is clear, and what it is; or -1."""
     if _byte(data, at) == _OBJECT:
         behind = _flat(data, at)
