@@ -53,7 +53,6 @@ def found(select: str, rest: str = "FROM t") -> list[str]:
         ("FROM_UNIXTIME(x)", "isn't whole"),
         ("FROM_UNIXTIME(n) + INTERVAL '1' DAY", "another type"),
         ("EXTRACT(DOW FROM FROM_UNIXTIME(n))", "MINUTE"),
-        ("TRIM(s)", "blank"),
         ("REVERSE(s)", "a letter"),
         ("EXP(x)", "last digit"),
         ("REPLACE(s, '', 'x')", "write it out"),

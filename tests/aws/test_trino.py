@@ -32,6 +32,7 @@ from tests.engines.test_dialects import (
     LETTERS,
     QUERIES,
     ROWS,
+    SPACES,
     VALUES,
     WORTHLESS,
     lower,
@@ -320,6 +321,12 @@ def test_every_letter_is_turned_by_itself(trino: Trino) -> None:
     [(turned_up, turned_down)] = trino.rows(f"SELECT UPPER('{text}'), LOWER('{text}')")
     assert turned_up == "".join(map(upper, LETTERS))
     assert turned_down == "".join(map(lower, LETTERS))
+
+
+def test_white_space_is_what_java_takes_for_it(trino: Trino) -> None:
+    letters = ", ".join(f"({ord(letter)})" for letter in LETTERS if letter < "\U00010000")
+    found = trino.rows(f"SELECT CHR(n) FROM (VALUES {letters}) AS t (n) WHERE TRIM(CHR(n)) = ''")
+    assert {letter for (letter,) in found} == SPACES
 
 
 def statements(file: Path) -> list[str]:

@@ -138,6 +138,11 @@ VALUES: list[tuple[str, Any]] = [
     ("LOWER('İẞK')", "ißk"),
     ("UPPER('')", ""),
     ("UPPER(CAST(NULL AS VARCHAR))", None),
+    ("TRIM(' \t\u3000a b\u2003\x1f\n')", "a b"),
+    ("LTRIM('\ta ')", "a "),
+    ("RTRIM(' a\r\n')", " a"),
+    ("TRIM(CAST(NULL AS VARCHAR))", None),
+    ("TRIM(BOTH 'xy' FROM 'yxaxby')", "axb"),
     ("SPLIT_PART('a,b', ',', 2)", "b"),
     ("SPLIT_PART('a,', ',', 2)", ""),
     ("SPLIT_PART('a,b', ',', 3)", None),
@@ -159,6 +164,7 @@ VALUES: list[tuple[str, Any]] = [
     (f"{LONG(1)} > 1 AND CAST(NULL AS BIGINT) > 1", False),
     # Time stands still at Greenwich.
     (f"YEAR(FROM_UNIXTIME({LONG(-1)}))", 1969),
+    (f"QUARTER(FROM_UNIXTIME({LONG(1655296678)}))", 2),
     (f"MONTH(FROM_UNIXTIME({LONG(1655296678)}))", 6),
     (f"DAY(FROM_UNIXTIME({LONG(1655296678)}))", 15),
     (f"MINUTE(FROM_UNIXTIME({LONG(1655296678)}))", 37),
@@ -205,6 +211,11 @@ def test_every_letter_is_turned_by_itself(over_letters: Engine) -> None:
     assert [row for row in found if row["l"] != lower(row["s"])] == []
 
 
+def test_white_space_is_what_java_takes_for_it(over_letters: Engine) -> None:
+    blank = over_letters.fetch(select("SELECT s FROM t WHERE TRIM(s) = '' ORDER BY s")).to_pylist()
+    assert [row["s"] for row in blank] == sorted(SPACES)
+
+
 @pytest.mark.parametrize("expression", WORTHLESS)
 def test_what_has_no_value_fails_instead_of_becoming_another(
     working: Engine, expression: str
@@ -229,6 +240,10 @@ LETTERS = [
     if ucd_3_2_0.category(chr(n)) not in ("Cn", "Cs") and chr(n) not in "ƛɤ"
 ]
 """Those of Unicode 3.2, which all know alike, but for two that got an upper case in Unicode 16."""
+
+
+SPACES = {letter for letter in LETTERS if letter.isspace() and letter not in "\x85\xa0\u2007\u202f"}
+"""`Character.isWhitespace`: Unicode's, but for those that don't break a line and U+0085."""
 
 
 def upper(letter: str) -> str:
@@ -279,6 +294,12 @@ QUERIES: list[tuple[str, list[Any]]] = [
     ("SELECT n FROM (SELECT n FROM t EXCEPT SELECT n FROM t WHERE n < 3) AS u ORDER BY n",
      [3, None]),
     ("SELECT COUNT_IF(x > 0) FROM t", [2]),
+    ("SELECT BOOL_AND(n > 0) FROM t", [True]),
+    ("SELECT BOOL_OR(n > 3) FROM t", [False]),
+    ("SELECT BOOL_OR(n > 3) FROM t WHERE n IS NULL", [None]),
+    ("SELECT FIRST_VALUE(m) OVER (ORDER BY n, s) AS v FROM t ORDER BY n, s", [None] * 6),
+    ("SELECT LAST_VALUE(s) OVER (ORDER BY m) AS v FROM t ORDER BY m",
+     ["a", "b", "é", None, "", "B"]),
     ("SELECT RANK() OVER (ORDER BY n) AS v FROM t ORDER BY v", [1, 1, 3, 3, 5, 6]),
     ("SELECT DENSE_RANK() OVER (ORDER BY n) AS v FROM t ORDER BY v", [1, 1, 2, 2, 3, 4]),
     ("SELECT ROW_NUMBER() OVER (PARTITION BY n ORDER BY m) AS v FROM t ORDER BY v",

@@ -20,7 +20,7 @@ _TEXT = exp.DataType.TEXT_TYPES
 
 _REWRITTEN = (exp.Filter, exp.Div, exp.Cast, exp.Sum, exp.Avg, exp.Round, exp.Floor, exp.Ceil,
               exp.Greatest, exp.Least, exp.Upper, exp.Lower, exp.Substring, exp.SplitPart, exp.Chr,
-              exp.UnixToTime, exp.Extract, exp.CountIf)  # fmt: skip
+              exp.UnixToTime, exp.Extract, exp.CountIf, exp.Trim)  # fmt: skip
 
 
 def for_duckdb(query: exp.Query) -> str:
@@ -195,10 +195,19 @@ def _number(node: exp.Expr, dialect: str) -> exp.Expr | None:
 
 
 _BLANK = r"[\x00-\x20]*"
+_SPACES = (
+    "\t\n\v\f\r\x1c\x1d\x1e\x1f \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009"
+    "\u200a\u2028\u2029\u205f\u3000"
+)
+"""What Java takes for white space, and Trino with it; engines would trim plain spaces only."""
 
 
 def _cut(node: exp.Expr, dialect: str) -> exp.Expr | None:
     """Part of a text as Trino cuts it; engines would give something where it has no such part."""
+    if isinstance(node, exp.Trim) and not node.args.get("expression"):
+        trimmed = node.copy()
+        trimmed.set("expression", exp.Literal.string(_SPACES))
+        return trimmed
     if isinstance(node, exp.Chr):
         return exp.Literal.string(chr(int(node.expressions[0].name)))
     if isinstance(node, exp.SplitPart):
