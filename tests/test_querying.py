@@ -34,6 +34,8 @@ def done(small_lakehouse: Lakehouse, land: Land) -> Lakehouse:
         ("SELECT TRY_CAST('x' AS BIGINT)", [(None,)]),
         ("SELECT 7 / 2", [(3,)]),
         ("SELECT date_format(from_unixtime(0), '%Y')", [("1970",)]),
+        ("SELECT CHR(CAST(66 AS INTEGER))", [("B",)]),
+        ("SELECT YEAR(FROM_UNIXTIME(1.5e0)), YEAR(FROM_UNIXTIME(1))", [(1970, 1970)]),
         ("SELECT approx_distinct(email) FROM customer_curated", [(7,)]),
     ],
 )

@@ -203,6 +203,13 @@ def test_an_expression_has_the_value_that_athena_gives(
     assert isinstance(found, float) == isinstance(expected, float)
 
 
+def test_no_zero_that_was_rounded_is_negative(working: Engine) -> None:
+    """Here Trino differs by function, and both engines are the same."""
+    low = [f"ROUND({DOUBLE(-0.4)})", f"CEIL({DOUBLE(-0.5)})", f"FLOOR({DOUBLE(-0.0)})"]
+    for expression in [*low, f"ROUND({DOUBLE(-0.04)}, 1)", f"ROUND({DOUBLE(-2.5)}, -1)"]:
+        assert str(value(working, expression)) == "0.0", expression
+
+
 def test_every_letter_is_turned_by_itself(over_letters: Engine) -> None:
     """As Trino does it: the case of one letter, never of a text or a language."""
     found = over_letters.fetch(select("SELECT s, UPPER(s) AS u, LOWER(s) AS l FROM t")).to_pylist()

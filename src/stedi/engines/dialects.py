@@ -85,6 +85,8 @@ def _for_duckdb(node: exp.Expr) -> exp.Expr | None:
     for alike in (_number, _rounded, _cut, _moment):
         if made := alike(node, "duckdb"):
             return made
+    if isinstance(node, exp.Round | exp.Floor | exp.Ceil) and node.this.is_type(*_REAL):
+        return _made("duckdb", "(:whole + 0e0)", whole=node)  # never -0.0, as in Spark
     if isinstance(node, exp.Upper):  # DuckDB would make ẞ of ß
         parts = "[UPPER(part) FOR part IN STRING_SPLIT(:a, 'ß')]"
         return _made("duckdb", f"ARRAY_TO_STRING({parts}, 'ß')", a=node.this)
@@ -165,7 +167,7 @@ def _rounded(node: exp.Expr, dialect: str) -> exp.Expr | None:
         return None
     if not node.this.is_type(*_REAL):
         return None
-    digits = "ROUND(:a * POWER(10, :n)) / POWER(10, :n)"
+    digits = "(ROUND(:a * POWER(10, :n)) + 0) / POWER(10, :n)"
     rounded = f"CASE WHEN ABS(:a * POWER(10, :n)) < 1e308 THEN {digits} ELSE :a END"
     return _made(dialect, rounded, a=node.this, n=node.args["decimals"])
 
@@ -208,7 +210,7 @@ def _cut(node: exp.Expr, dialect: str) -> exp.Expr | None:
         trimmed = node.copy()
         trimmed.set("expression", exp.Literal.string(_SPACES))
         return trimmed
-    if isinstance(node, exp.Chr):
+    if isinstance(node, exp.Chr) and _counts(node.expressions[0]):
         return exp.Literal.string(chr(int(node.expressions[0].name)))
     if isinstance(node, exp.SplitPart):
         parts = exp.Split(this=node.this.copy(), expression=node.args["delimiter"].copy())
@@ -239,10 +241,10 @@ def _moment(node: exp.Expr, dialect: str) -> exp.Expr | None:
     """A time from seconds, to the second; an error outside of the years 1 to 9999."""
     if isinstance(node, exp.Extract) and node.name.upper() == "SECOND":  # Spark: with decimals
         return exp.Second(this=node.expression.copy())
-    if not isinstance(node, exp.UnixToTime):
+    if not (isinstance(node, exp.UnixToTime) and node.this.is_type(*_WHOLE)):
         return None
     made, error = {
-        "duckdb": ("MAKE_TIMESTAMP(:n * 1000000)", "ERROR('no time')"),
+        "duckdb": ("CAST(MAKE_TIMESTAMP(:n * 1000000) AS TIMESTAMPTZ)", "ERROR('no time')"),
         "spark": ("TIMESTAMP_SECONDS(:n)", "RAISE_ERROR('no time')"),
     }[dialect]
     within = f"CASE WHEN :n BETWEEN -62135596800 AND 253402300799 THEN {made}"
