@@ -28,8 +28,9 @@ lint: $(VENV)/.dev  ## ruff, strict types, import direction
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Each process of tests may start a Spark of its own: not more than four.
-SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=loadfile
+# Each process of tests may start a Spark of its own: not more than four. Files in their own order:
+# by how many tests they have, the longest would come last, and one process would wait.
+SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 format: $(VENV)/.dev  ## let ruff write the format
 	$(BIN)/ruff check --fix .

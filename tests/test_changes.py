@@ -25,7 +25,7 @@ from stedi.keyed import keyed
 from stedi.parquet import Field
 from stedi.storage.warehouse import Warehouse
 from tests import small
-from tests.conftest import Land, both_engines, counts, on, rows
+from tests.conftest import Land, both_engines, both_engines_at_length, counts, on, rows
 from tests.test_crashes import STEDI, strays
 
 PEOPLE = ("customer/trusted", "customer/curated", "accelerometer/trusted", "step_trainer/trusted")
@@ -76,7 +76,7 @@ def test_new_readings_are_added(small_lakehouse: Lakehouse, land: Land) -> None:
     assert small_lakehouse.status(verify=True).ok
 
 
-@both_engines
+@both_engines_at_length
 def test_consent_given_late_and_withdrawn_touches_its_customers_rows(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
@@ -315,7 +315,7 @@ def test_who_withdraws_is_gone_after_the_declared_time(
     assert strays(lakehouse) == []
 
 
-@pytest.mark.parametrize("runs", [30, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [20, pytest.param(300, marks=pytest.mark.slow)])
 def test_many_small_runs_leave_a_handful_of_files(
     small_lakehouse: Lakehouse, folder: Path, land: Land, runs: int
 ) -> None:

@@ -249,7 +249,7 @@ def run_histories(declarations: dict[bool, Path], engines: tuple[EngineName, ...
 
 
 def test_any_history_ends_as_a_rebuild_would(declarations: dict[bool, Path]) -> None:
-    run_histories(declarations, ("duckdb",), max(20, settings().max_examples // 10))
+    run_histories(declarations, ("duckdb",), settings().max_examples // 15)
 
 
 @pytest.mark.slow

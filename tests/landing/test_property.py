@@ -14,7 +14,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stedi.landing import scan
@@ -33,6 +33,7 @@ views = st.sampled_from(VIEWS)
 seeds = st.integers(0, 2**64 - 1)
 
 
+@settings(max_examples=settings().max_examples // 3)
 @given(sources, seeds)
 def test_damaged_files_are_read_as_by_the_reference(source: str, seed: int) -> None:
     content = file_of(Random(seed), COLUMNS[source], RECORDS)
