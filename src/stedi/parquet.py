@@ -29,7 +29,10 @@ _DUCKDB_TYPES: dict[ColumnType, str] = {
     "binary": "BLOB",
 }
 
-_GROUPS_PER_FILE = 32
+GROUP_ROWS = 30_720
+"""Rows of a row group, which is what a change to some rows writes again; a multiple of 2,048, as
+DuckDB writes them."""
+_GROUPS_PER_FILE = 128
 _DICTIONARY_VALUES = 1 << 13
 """A column with more values in a row group has no dictionary: instants, which repeat seldom."""
 
@@ -76,9 +79,9 @@ def write_query(
     folder.parent.mkdir(parents=True, exist_ok=True)
     connection.execute(
         f"COPY (SELECT {columns} FROM ({query})) TO {literal(str(folder))} "
-        f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUPS_PER_FILE "
-        f"{_GROUPS_PER_FILE}, FILENAME_PATTERN 'part-{{i}}', WRITE_BLOOM_FILTER false, "
-        f"DICTIONARY_SIZE_LIMIT {_DICTIONARY_VALUES}, "
+        f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {GROUP_ROWS}, "
+        f"ROW_GROUPS_PER_FILE {_GROUPS_PER_FILE}, FILENAME_PATTERN 'part-{{i}}', "
+        f"WRITE_BLOOM_FILTER false, DICTIONARY_SIZE_LIMIT {_DICTIONARY_VALUES}, "
         f"FIELD_IDS {{{ids}}})"
     )
     written = []
@@ -218,6 +221,11 @@ def literals(texts: Iterable[str]) -> str:
 def count_rows(file: Path | RawIOBase) -> int:
     """The rows of a file, by its footer."""
     return int(pq.read_metadata(file).num_rows)
+
+
+def count_groups(file: Path | RawIOBase) -> int:
+    """The row groups of a file."""
+    return int(pq.read_metadata(file).num_row_groups)
 
 
 def count_nulls(file: Path | RawIOBase, column: str) -> int:

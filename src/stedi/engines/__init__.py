@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from stedi.contracts import Column, ColumnType
 from stedi.engines.crew import Crew
+from stedi.engines.take_out import Asked, TakenOut
 from stedi.parquet import Field
 
 
@@ -34,6 +35,9 @@ class Engine(Protocol):
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
+
+    def take_out(self, asked: Asked) -> TakenOut:
+        """Write files again without some of their rows; files that have none of them stay."""
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """What a query gives, in memory: for counts and other small results."""

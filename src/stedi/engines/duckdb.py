@@ -11,10 +11,11 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
-from stedi import parquet
+from stedi import parquet, splice
 from stedi.contracts import Column, ColumnType
 from stedi.engines.crew import Threads
 from stedi.engines.dialects import for_duckdb
+from stedi.engines.take_out import Asked, TakenOut, by_query
 from stedi.errors import DeclarationError, EngineFailed
 from stedi.files import Files
 from stedi.parquet import Field, identifier
@@ -30,6 +31,8 @@ _TYPES: Mapping[str, ColumnType] = {
     "VARCHAR": "string",
     "BLOB": "binary",
 }
+_MOST_KEYS, _MOST_KEYS_A_GROUP = 1 << 14, 8
+"""More keys than that take long to be looked for in each row group, or are in all of them."""
 
 
 class DuckDBEngine:
@@ -61,16 +64,41 @@ class DuckDBEngine:
     def gather(self, table: str, query: exp.Query) -> pa.Table:
         """What a query gives, in memory and in no set order; later queries read it as `table`."""
         rows = self.fetch(query)
-        self._forget(table)
-        with _failing_plainly():
-            self._connection.register(table, rows)
-        self._gathered.add(table)
+        self._register(table, rows)
         return rows
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
         with _failing_plainly():
             return parquet.write_query(self._connection, for_duckdb(query), fields, folder)
+
+    def take_out(self, asked: Asked) -> TakenOut:
+        """Write files again without some of their rows; files that have none of them stay.
+
+        Of each file only the row groups that have such rows are read and written anew.
+        """
+        listed = exp.select(exp.column(asked.keys_column, quoted=True)).from_(asked.keys).distinct()
+        keys = self.fetch(listed).column(0).combine_chunks()
+        if self._files:
+            with _failing_plainly():
+                self._files.fetch(map(Path, asked.files))
+        groups = sum(parquet.count_groups(Path(file)) for file in asked.files)
+        if len(keys) > min(_MOST_KEYS, _MOST_KEYS_A_GROUP * groups):
+            return by_query(self, asked)
+        asked.folder.mkdir(parents=True)
+
+        def without(numbered: tuple[int, str]) -> splice.Spliced | None:
+            number, file = numbered
+            target = asked.folder / f"part-{number}.parquet"
+            with _failing_plainly():
+                return splice.take_out(Path(file), asked.key, keys, asked.fields, target)
+
+        found = self.crew.map(without, list(enumerate(asked.files)))
+        gone = [parquet.arrow_schema(asked.fields).empty_table()]
+        gone += [one.gone for one in found if one]
+        self._register(asked.gone, pa.concat_tables(gone))
+        touched = [file for file, one in zip(asked.files, found, strict=True) if one]
+        return TakenOut(touched, [one.left for one in found if one and one.left])
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """What a query gives, in memory: for counts and other small results."""
@@ -92,6 +120,13 @@ class DuckDBEngine:
         """Stop what is at work, and let go of memory and scratch files; again does nothing."""
         self.crew.close()
         self._connection.close()
+
+    def _register(self, table: str, rows: pa.Table) -> None:
+        self._execute(f"DROP VIEW IF EXISTS {identifier(table)}")
+        self._forget(table)
+        with _failing_plainly():
+            self._connection.register(table, rows)
+        self._gathered.add(table)
 
     def _forget(self, table: str) -> None:
         """Let go of a table that was worked out, which would hide a view of its name."""

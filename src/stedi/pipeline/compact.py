@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stedi.parquet import ParquetFile
+from stedi.parquet import GROUP_ROWS, ParquetFile
 from stedi.pipeline.work import Work
 from stedi.storage.warehouse import DataFile, short_name
 from stedi.transforms import MACHINERY_COLUMNS
@@ -15,7 +15,6 @@ from stedi.transforms import MACHINERY_COLUMNS
 _TIERS = (1 << 14, 1 << 17, 1 << 20)
 """In rows: files of about one size are merged, so that a row is written again a few times only."""
 _MOST_IN_TIER = 8
-_GROUP_ROWS = 1 << 17
 
 
 def compact(work: Work) -> None:
@@ -40,7 +39,7 @@ def _compact(work: Work, table: str) -> None:
         pa.Table.from_arrays(pq.ParquetFile(one.path).read().columns, schema=merging.schema)
         for one in merged
     )
-    for batch in rows.combine_chunks().to_batches(_GROUP_ROWS):
+    for batch in rows.combine_chunks().to_batches(GROUP_ROWS):
         merging.write(pa.RecordBatch.from_arrays(batch.columns, schema=merging.schema))
     paths = merging.close()
     kept = [file for file in version.files if file not in merged]

@@ -19,7 +19,7 @@ from stedi.files.names import boxes_folder
 from stedi.keyed import Keyed, keyed
 from stedi.landing.parse import Target
 from stedi.pipeline.history import withdrawals
-from stedi.pipeline.maintain import Change, Maintenance, keys_only_in, left_of
+from stedi.pipeline.maintain import Change, Maintenance, Touched, keys_only_in, left_of
 from stedi.pipeline.options import Built, How, Left
 from stedi.pipeline.plan import why_anew, why_stale
 from stedi.pipeline.rules import count, count_dropped, hold_to_contract
@@ -74,6 +74,8 @@ class Derivation:
     def __init__(self, work: Work) -> None:
         self.work, self.warehouse, self.declarations = work, work.warehouse, work.declarations
         self.engine = work.engine
+        self._touched: dict[str, Touched] = {}
+        """What is known of changes to tables that this run has maintained."""
 
     def bring_up_to_date(self) -> None:
         """Rebuild each derived table that is asked for and whose inputs or declarations changed."""
@@ -131,10 +133,10 @@ class Derivation:
                     return None
             if before and now and before.columns != now.columns:
                 return None
-            changes[name] = Change(self.declarations.schemas[name], before, now)
-        source = changes[by_key.source]
-        rows = source.before.rows if source.before else 0
-        if 2 * sum(file.rows for file in source.removed) > rows:
+            columns, touched = self.declarations.schemas[name], self._touched.get(name)
+            is_known = before and now and touched and touched.before == before.content
+            changes[name] = Change(columns, before, now, touched if is_known else None)
+        if changes[by_key.source].is_large:
             return None
         return Maintenance(self.engine, self.declarations, contract, by_key, changes)
 
@@ -216,6 +218,8 @@ class Derivation:
         """Bring a table up to date by its key."""
         table, contract = step.transform.table, self.declarations.contracts[step.transform.table]
         result = maintenance.work_out(before, target)
+        if touched := maintenance.touched(before, result):
+            self._touched[table] = touched
         how: How = "swap" if result.is_swap else "append" if result.added else "no change"
         added = [*result.swapped, *result.added]
         made = _Made(added, result.kept, dict(result.dropped), how, left=result.left)

@@ -18,15 +18,32 @@ from sqlglot import exp
 from stedi.contracts import Column, Contract, Rule
 from stedi.declared import Declarations
 from stedi.engines import Engine
+from stedi.engines.take_out import Asked
 from stedi.keyed import Keyed, Lookup, falls_as_grow, read_as, ties
 from stedi.landing.parse import Target
 from stedi.pipeline.options import Left
 from stedi.pipeline.rules import count, count_dropped
 from stedi.storage.warehouse import DataFile, Version
 
-_CHANGED, _CANDIDATES, _SOUGHT = "_changed", "_candidates", "_sought"
-_ROWS, _PART, _NEW, _ALSO = "_rows", "_part", "_new", "_also"
+_CANDIDATES, _SOUGHT = "_candidates", "_sought"
+_ROWS, _PART, _ALSO = "_rows", "_part", "_also"
 _KEY = "key"
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What is known of a change to a table that was maintained, since its content `before`.
+
+    The engine knows as tables the `keys` that were worked out anew, `count` of them, the rows of
+    theirs that are `gone` and those that `came`. All others are the same.
+    """
+
+    before: int
+    key: str
+    keys: str
+    count: int
+    gone: str
+    came: str
 
 
 @dataclass(frozen=True)
@@ -36,6 +53,7 @@ class Change:
     columns: Sequence[Column]
     before: Version | None
     now: Version | None
+    touched: Touched | None = None
 
     @cached_property
     def added(self) -> tuple[DataFile, ...]:
@@ -50,15 +68,23 @@ class Change:
     def __bool__(self) -> bool:
         return bool(self.added or self.removed)
 
+    @property
+    def is_large(self) -> bool:
+        """Whether most of what the table was changed."""
+        changed = self.touched.count if self.touched else sum(file.rows for file in self.removed)
+        return 2 * changed > _rows(self.before)
+
 
 @dataclass
 class Maintained:
     """What became of a table, and how many rows are dropped by reason.
 
-    `added` are files of new rows, `swapped` hold what is left of `touched`, which had rows of
-    changed keys; the others are `kept`. `left` are changed keys that have no rows any more.
+    `changed` is how many keys were worked out anew. `added` are files of new rows, `swapped` hold
+    what is left of `touched`, which had rows of changed keys; the others are `kept`. `left` are
+    changed keys that have no rows any more.
     """
 
+    changed: int = 0
     added: list[Path] = field(default_factory=list)
     swapped: list[Path] = field(default_factory=list)
     kept: tuple[DataFile, ...] = ()
@@ -105,6 +131,8 @@ class Maintenance:
         }
         self._appends = keyed.is_linear and bool(self._source.added) and not self._source.removed
         """Whether new rows are added as they are, but for those of changed keys."""
+        self._changed = f"_changed_{contract.name}"
+        self._gone, self._came = f"_gone_{contract.name}", f"_came_{contract.name}"
 
     def work_out(self, before: Version, target: Target) -> Maintained:
         """Write the files that are new, into the fresh folder of `target`."""
@@ -117,15 +145,17 @@ class Maintenance:
         self.engine.declare(_before(self.contract.name), self.contract.columns, files)
         changed = self._find_changed()
         dropped = Counter(before.notes["dropped"])
-        result = Maintained(kept=before.files)
+        result = Maintained(changed, kept=before.files)
         if changed:
             now, then = self._materialise_rows()
             dropped.subtract(self._dropped(then, self._names_before))
             dropped.update(self._dropped(now, self._names_now))
             self._take_out(before, target, result)
             result.added += self._write(now, target, "changed")
+            self._declare_files(self._came, result.added)
             if result.touched:
-                result.left = self._left(result.touched, result.added)
+                gone = keys_only_in(self._gone, self._came, self.keyed.key)
+                result.left = left_of(self.engine, gone)
         if self._appends:
             source = self._of_added(but_changed=bool(changed))
             dropped.update(self._dropped(source, self._names_now))
@@ -133,11 +163,18 @@ class Maintenance:
         result.dropped = Counter({reason: n for reason, n in dropped.items() if n})
         return result
 
+    def touched(self, before: Version, result: Maintained) -> Touched | None:
+        """What tables made from this one may know of its change; None where other rows came too."""
+        if self._appends or not result.changed:
+            return None
+        tables = (self._changed, result.changed, self._gone, self._came)
+        return Touched(before.content, self.keyed.key, *tables)
+
     def _find_changed(self) -> int:
         """Materialise the keys to be worked out anew; gives how many there are."""
         certain = [*self._changed_in_source(), *self._changed_in_lookups()]
         if not self._present:
-            self._materialise(_CHANGED, certain)
+            self._materialise(self._changed, certain)
         else:
             candidates = [*certain, *self._changed_in_presence()]
             if self._appends:
@@ -150,8 +187,8 @@ class Maintenance:
                 column = str(look_up.present_in)
                 now, before = _keys(_now(name), column), _keys(_before_of(name), column)
                 certain += [_except(now, before), _except(before, now)]
-            self._materialise(_CHANGED, certain)
-        return self._count(_CHANGED)
+            self._materialise(self._changed, certain)
+        return self._count(self._changed)
 
     def _of_source(self, candidates: Iterable[exp.Query]) -> list[exp.Query]:
         """Those of the keys that the FROM table has, or had, where that is a small table."""
@@ -183,9 +220,16 @@ class Maintenance:
 
     def _changed_in_presence(self) -> list[exp.Query]:
         return [
-            self._difference_of_files(name, str(look_up.present_in), just_key=True)
+            self._may_differ(name, str(look_up.present_in), just_key=True)
             for name, look_up in self._present.items()
         ]
+
+    def _may_differ(self, table: str, key: str, just_key: bool = False) -> exp.Query:
+        """The keys that differ, or a few more."""
+        known = self.changes[table].touched
+        if known and known.key == key:
+            return _keys(known.keys, _KEY)
+        return self._difference_of_files(table, key, just_key)
 
     def _difference_of_files(self, table: str, key: str, just_key: bool = False) -> exp.Query:
         """The keys whose rows in the files that came in are not those in the files that left."""
@@ -193,12 +237,10 @@ class Maintenance:
         if not change.removed:
             return _keys(_added(table), key)
         columns = [c for c in change.columns if c.name == key or not just_key]
-        sides = [
-            exp.select(*(_comparable(c.name, c.type == "double") for c in columns)).from_(
-                exp.to_table(side)
-            )
-            for side in (_added(table), _removed(table))
-        ]
+        given = [_comparable(c.name, c.type == "double") for c in columns]
+        known = change.touched
+        tables = (known.came, known.gone) if known else (_added(table), _removed(table))
+        sides = [exp.select(*given).from_(exp.to_table(side)) for side in tables]
         return _difference(sides, [c.name for c in columns], key)
 
     def _difference_of_ctes(self, look_up: Lookup) -> exp.Query:
@@ -263,7 +305,7 @@ class Maintenance:
         return self._of_keys(name, among=False) if but_changed else self._of_table(name)
 
     def _of_keys(self, table: str, *, among: bool) -> exp.Select:
-        return _among(self._of_table(table), self.keyed.source_key, _CHANGED, among=among)
+        return _among(self._of_table(table), self.keyed.source_key, self._changed, among=among)
 
     def _of_table(self, table: str) -> exp.Select:
         names = (exp.column(c.name, quoted=True) for c in self._source.columns)
@@ -286,30 +328,22 @@ class Maintenance:
 
     def _take_out(self, before: Version, target: Target, result: Maintained) -> None:
         """Swap the files that hold rows of changed keys for files without them."""
-        key, columns = self.keyed.key, self.contract.columns
-        names = [exp.column(c.name, quoted=True) for c in columns]
-        touched = []
-        for file in before.files:
-            self.engine.declare(_PART, columns, [str(file.path)])
-            found = _among(exp.select("COUNT(*)").from_(exp.to_table(_PART)), key, _CHANGED)
-            if count(self.engine, found):
-                touched.append(file)
-        if touched:
-            self.engine.declare(_PART, columns, [str(file.path) for file in touched])
-            rest = exp.select(*names).from_(exp.to_table(_PART))
-            rest = _among(rest, key, _CHANGED, among=False)
-            result.swapped = self._written(rest, target, "kept")
-            result.kept = tuple(file for file in before.files if file not in touched)
-            result.touched = tuple(touched)
-
-    def _left(self, touched: Sequence[DataFile], new: Sequence[Path]) -> Left:
-        """Changed keys that had rows in these files, and have none any more."""
-        key = self.contract.column(self.keyed.key)
-        assert key is not None
-        self.engine.declare(_PART, [key], [str(file.path) for file in touched])
-        self.engine.declare(_NEW, [key], [str(path) for path in new])
-        had = _among(keys_only_in(_PART, _NEW, key.name), key.name, _CHANGED)
-        return left_of(self.engine, had)
+        by_path = {str(file.path): file for file in before.files}
+        taken = self.engine.take_out(
+            Asked(
+                tuple(by_path),
+                self.contract.columns,
+                self.keyed.key,
+                self._changed,
+                _KEY,
+                target.fields,
+                target.folder.with_name(f"{target.folder.name}-kept"),
+                self._gone,
+            )
+        )
+        result.touched = tuple(by_path[path] for path in taken.touched)
+        result.kept = tuple(file for file in before.files if file not in result.touched)
+        result.swapped = list(taken.left)
 
     def _materialise(self, table: str, parts: Iterable[exp.Query], name: str = _KEY) -> None:
         """Keys that any of these queries gives, in a column of that name."""
@@ -349,35 +383,39 @@ class Maintenance:
         then = {name: _before(name) for name in changed}
         found = int(noted)
         if result.touched:
-            gone = [file.path for file in result.touched]
-            found -= self._count_over(query, gone, _CHANGED, then)
+            found -= self._count_over(query, self._of(self._gone), then)
         if result.added:
-            found += self._count_over(query, result.added, None, {})
+            self._declare_files(_PART, result.added)
+            found += self._count_over(query, self._of(_PART), {})
         if tied and self._also_changed(tied):
-            present = [*(file.path for file in result.kept), *result.swapped]
-            found -= self._count_over(query, [f.path for f in before.files], _ALSO, then)
-            found += self._count_over(query, present, _ALSO, {})
+            also = _among(self._of(_PART), self.keyed.key, _ALSO)
+            self._declare_files(_PART, [file.path for file in before.files])
+            found -= self._count_over(query, also, then)
+            self._declare_files(_PART, [*(file.path for file in result.kept), *result.swapped])
+            found += self._count_over(query, also, {})
         return found
 
     def _also_changed(self, tied: Mapping[str, str]) -> int:
         """Materialise keys that changed in what a rule reads, and were not worked out anew."""
-        differing = [self._difference_of_files(name, column) for name, column in tied.items()]
+        differing = [self._may_differ(name, column) for name, column in tied.items()]
         self._materialise(_SOUGHT, differing)
-        self._materialise(_ALSO, [_except(_keys(_SOUGHT, _KEY), _keys(_CHANGED, _KEY))])
+        self._materialise(_ALSO, [_except(_keys(_SOUGHT, _KEY), _keys(self._changed, _KEY))])
         return self._count(_ALSO)
 
-    def _count_over(
-        self, query: exp.Query, files: Sequence[Path], keys: str | None, renamed: Mapping[str, str]
-    ) -> int:
-        """What a rule counts in files of the table: of all rows, or of those with some keys."""
-        self.engine.declare(_PART, self.contract.columns, [str(path) for path in files])
+    def _of(self, table: str) -> exp.Select:
+        """All rows of a table that has the columns of this one."""
         names = (exp.column(column.name, quoted=True) for column in self.contract.columns)
-        rows = exp.select(*names).from_(exp.to_table(_PART))
-        source = _among(rows, self.keyed.key, keys) if keys else rows
+        return exp.select(*names).from_(exp.to_table(table))
+
+    def _declare_files(self, table: str, files: Sequence[Path]) -> None:
+        self.engine.declare(table, self.contract.columns, [str(path) for path in files])
+
+    def _count_over(self, query: exp.Query, rows: exp.Select, renamed: Mapping[str, str]) -> int:
+        """What a rule counts where these rows are all that the table has."""
         query = query.copy()
         read_as(query, renamed)
         [own] = (node for node in query.find_all(exp.Table) if node.name == self.contract.name)
-        own.replace(exp.Subquery(this=source, alias=own.args["alias"]))
+        own.replace(exp.Subquery(this=rows, alias=own.args["alias"]))
         return count(self.engine, query)
 
 

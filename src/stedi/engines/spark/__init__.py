@@ -16,6 +16,7 @@ from stedi.contracts import Column, ColumnType
 from stedi.engines.dialects import for_spark
 from stedi.engines.spark.executors import Executors, failing_plainly
 from stedi.engines.spark.session import driver_bytes, join_or_start, read_objects
+from stedi.engines.take_out import Asked, TakenOut, by_query
 from stedi.errors import DeclarationError
 from stedi.files import Files, footer_source
 from stedi.files.disk import Disk
@@ -124,6 +125,10 @@ class SparkEngine:
             f"write {self._files.name(folder)}",
         )
         return self._written(folder)
+
+    def take_out(self, asked: Asked) -> TakenOut:
+        """Write files again without some of their rows; files that have none of them stay."""
+        return by_query(self, asked)
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """What a query gives, in memory: for counts and other small results."""
