@@ -17,7 +17,7 @@ from stedi.landing.records import LONG_MAX, LONG_MIN, Record
 from stedi.landing.window import PADDING, WINDOW_BYTES, Window
 from stedi.parquet import ParquetFile
 
-GROUP_ROWS = 1 << 15
+GROUP_ROWS = 1 << 17
 _TEXT_BYTES = 8 * WINDOW_BYTES
 _OPEN_NUMBERS = 1 << 14
 _PASSED = 1 << 6

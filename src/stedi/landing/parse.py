@@ -358,7 +358,8 @@ class _Reading:
     def _reader(self) -> FileReader:
         """Writes to files of its own, whoever else reads the same."""
         job, name = self.job, secrets.token_hex(8)
-        typed = ParquetFile(job.typed.folder / f"part-{name}.parquet", job.typed.fields)
+        path = job.typed.folder / f"part-{name}.parquet"
+        typed = ParquetFile(path, job.typed.fields, self.contract.subject)
         path = job.quarantine.folder / f"{self.contract.source}.{name}.parquet"
         aside = RowWriter(path, job.quarantine.fields)
         return FileReader(self.contract, typed, aside, job.load, self.files.open)

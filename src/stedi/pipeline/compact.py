@@ -30,10 +30,12 @@ def _compact(work: Work, table: str) -> None:
     merged = _to_merge(version.files) if version else ()
     if version is None or not merged:
         return
-    columns = MACHINERY_COLUMNS.get(table) or work.declarations.contracts[table].columns
+    contract = work.declarations.contracts.get(table)
+    columns = contract.columns if contract else MACHINERY_COLUMNS[table]
     target = work.target(table, columns)
     folder = target.folder.with_name(f"{work.attempt}-merged")
-    merging = ParquetFile(folder / "part-0.parquet", target.fields)
+    sought = contract.subject if contract else None
+    merging = ParquetFile(folder / "part-0.parquet", target.fields, sought)
     work.warehouse.files.fetch([one.path for one in merged])
     rows = pa.concat_tables(
         pa.Table.from_arrays(pq.ParquetFile(one.path).read().columns, schema=merging.schema)
