@@ -37,7 +37,7 @@ _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY = 1, 2, 3, 4, 5, 6, 7, 
 _LIST, _SET, _MAP, _STRUCT = 9, 10, 11, 12
 
 Fields = dict[int, tuple[int, Any]]
-"""A Thrift struct: type and value of each of its fields, by their ids."""
+"""A Thrift struct: type and value of each of its fields by their ids, which rise."""
 
 
 @dataclass(frozen=True)
@@ -216,11 +216,11 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _value(data: bytes, at: int, type_: int) -> tuple[Any, int]:
-    if type_ in (_I16, _I32, _I64):
-        value, at = _varint(data, at)
+    if _I16 <= type_ <= _I64:
+        value, at = (data[at], at + 1) if data[at] < 0x80 else _varint(data, at)
         return (value >> 1) ^ -(value & 1), at
     if type_ == _BINARY:
-        size, at = _varint(data, at)
+        size, at = (data[at], at + 1) if data[at] < 0x80 else _varint(data, at)
         return data[at : at + size], at + size
     if type_ == _STRUCT:
         return _struct(data, at)
@@ -255,7 +255,7 @@ def _struct(data: bytes, at: int) -> tuple[Fields, int]:
             id_ += head >> 4
         else:
             id_, at = _value(data, at, _I16)
-        if type_ in (_TRUE, _FALSE):
+        if type_ <= _FALSE:
             fields[id_] = (type_, None)
         else:
             value, at = _value(data, at, type_)
@@ -271,7 +271,7 @@ def _put_varint(into: bytearray, value: int) -> None:
 
 
 def _put_value(into: bytearray, type_: int, value: Any) -> None:
-    if type_ in (_I16, _I32, _I64):
+    if _I16 <= type_ <= _I64:
         _put_varint(into, value << 1 if value >= 0 else (-value << 1) - 1)
     elif type_ == _BINARY:
         _put_varint(into, len(value))
@@ -293,13 +293,13 @@ def _put_value(into: bytearray, type_: int, value: Any) -> None:
 
 def _put_struct(into: bytearray, fields: Fields) -> None:
     before = 0
-    for id_, (type_, value) in sorted(fields.items()):
+    for id_, (type_, value) in fields.items():
         if 0 < id_ - before <= 0x0F:
             into.append(id_ - before << 4 | type_)
         else:
             into.append(type_)
             _put_value(into, _I16, id_)
-        if type_ not in (_TRUE, _FALSE):
+        if type_ > _FALSE:
             _put_value(into, type_, value)
         before = id_
     into.append(0)
