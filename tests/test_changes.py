@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -22,6 +23,7 @@ from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import QueryError, RuleBroken, StorageError
 from stedi.files.disk import Disk
 from stedi.keyed import keyed
+from stedi.lakehouse import EngineName
 from stedi.parquet import Field
 from stedi.storage.warehouse import Warehouse
 from tests import small
@@ -95,6 +97,58 @@ def test_consent_given_late_and_withdrawn_touches_its_customers_rows(
         "customer_landing": small.SEED["customer_landing"] + 2
     }
     assert small_lakehouse.status(verify=True).ok
+
+
+def crowd(land: Land, people: int) -> None:
+    """People who all share what they measure, ten readings each."""
+    names = [f"p{n}" for n in range(people)]
+    land("customer", [small.customer(n, f"S-{n}", 100, consent=100) for n in names], "crowd.json")
+    land("accelerometer", [small.acceleration(n, t, 0.1) for n in names for t in range(200, 210)])
+    land("step_trainer", [small.reading(f"S-{n}", t, 210) for n in names for t in range(200, 210)])
+
+
+@both_engines_at_length
+def test_one_of_many_who_withdraws_has_tables_of_people_swapped_too(
+    engine: EngineName, folder: Path, tmp_path: Path, land: Land
+) -> None:
+    crowd(land, 30)
+    lakehouse = on(engine, tmp_path / "root", folder)
+    lakehouse.run()
+    land("customer", [small.customer("p7", "S-p7", 900)], name="withdrawn.json")
+    land("customer", [small.customer("new", "S-p8", 900, consent=900)], name="came.json")
+    made = how(lakehouse)
+    assert {made[t] for t in ("customer_trusted", "customer_curated")} == {"swap"}
+    assert {made[t] for t in ("accelerometer_trusted", "step_trainer_trusted")} == {"swap"}
+    for table, column, value in (
+        ("customer_curated", "email", "p7@example.com"),
+        ("customer_curated", "email", "new@example.com"),
+        ("accelerometer_trusted", '"user"', "p7@example.com"),
+        ("step_trainer_trusted", "serialnumber", "S-p7"),
+    ):
+        assert rows(lakehouse, f"SELECT COUNT(*) FROM {table} WHERE {column} = '{value}'") == [(0,)]
+    assert rows(lakehouse, "SELECT COUNT(*) FROM customer_trusted") == [(30,)]
+    assert rows(lakehouse, "SELECT COUNT(*) FROM customer_curated") == [(29,)]
+    assert rows(lakehouse, "SELECT COUNT(*) FROM step_trainer_trusted") == [(290,)]
+    assert held_on_disk(lakehouse.root, "p7@example.com") == []
+    assert lakehouse.status(verify=True).ok
+
+
+def test_row_groups_of_typed_data_say_whom_they_lack(small_lakehouse: Lakehouse) -> None:
+    small_lakehouse.run()
+    for source, column, known in (
+        ("customer", "email", "ann@example.com"),
+        ("accelerometer", "user", "ann@example.com"),
+        ("step_trainer", "serialnumber", "S1"),
+    ):
+        [*typed] = (small_lakehouse.root / source / "typed").rglob("*.parquet")
+        assert typed
+        for path in typed:
+            for value, excluded in ((known, False), ("someone@else.com", True)):
+                found = duckdb.execute(
+                    "SELECT bloom_filter_excludes FROM parquet_bloom_probe(?, ?, ?)",
+                    [str(path), column, value],
+                ).fetchall()
+                assert found == [(excluded,)]
 
 
 def test_a_file_taken_away_takes_its_part_of_a_table_along(

@@ -65,9 +65,19 @@ def take_out(
             target.unlink(missing_ok=True)
             return None
         others = [n for n in groups if n not in set(hit)]
+        encoded = _encoded(file.schema)
+    if others and is_begun and _encoded(pq.read_metadata(target).schema) != encoded:
+        raise ValueError("row groups of one file can't be those of another")
     if others:
         _append(path, others, target, is_begun)
     return Spliced(gone, target if others or is_begun else None)
+
+
+def _encoded(schema: pq.ParquetSchema) -> list[tuple[object, ...]]:
+    """What of a schema decides how values of a column are read."""
+    columns = [schema.column(n) for n in range(len(schema.names))]
+    levels = [(c.max_definition_level, c.max_repetition_level) for c in columns]
+    return [(c.name, c.physical_type, *level) for c, level in zip(columns, levels, strict=True)]
 
 
 def _may_have(rows: pa.Table, keys: pa.Array) -> bool:
@@ -111,9 +121,12 @@ def _write_rest(
             if not rest.num_rows:
                 continue
             if writer is None:
-                types = rest.schema.types
-                given = [plain.field(n).with_type(type_) for n, type_ in enumerate(types)]
-                schema = pa.schema(given)
+                # As in the file, whose footer also tells which columns can have blanks.
+                is_open = [file.schema_arrow.field(name).nullable for name in plain.names]
+                schema = pa.schema(
+                    plain.field(n).with_type(type_).with_nullable(is_open[n])
+                    for n, type_ in enumerate(rest.schema.types)
+                )
                 writer = pq.ParquetWriter(
                     target,
                     schema,
