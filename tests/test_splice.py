@@ -40,7 +40,7 @@ def table_of(rows: list[Row]) -> pa.Table:
 
 
 def by_arrow(path: Path, rows: list[Row], group: int) -> Path:
-    file = ParquetFile(path, FIELDS, "who")
+    file = ParquetFile(path, FIELDS, ["who"])
     for batch in table_of(rows).to_batches(group):
         file.write(pa.RecordBatch.from_arrays(batch.columns, schema=file.schema))
     file.close()

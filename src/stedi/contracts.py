@@ -179,6 +179,11 @@ class Contract:
         return self.publication is not None
 
     @property
+    def identifiers(self) -> tuple[str, ...]:
+        """The columns that say whom a row is about: those classified as `direct`."""
+        return tuple(c.name for c in self.columns if c.classification == "direct")
+
+    @property
     def selected_columns(self) -> tuple[Column, ...]:
         """What the table's SELECT gives: the columns, then the working columns."""
         return self.columns + (self.publication.working_columns if self.publication else ())

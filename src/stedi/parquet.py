@@ -98,13 +98,13 @@ def write_query(
 class ParquetFile:
     """A file that is begun with the first batch written to it.
 
-    `sought` is a column whose values are looked for: each row group has a Bloom filter for it, by
+    `sought` are columns whose values are looked for: each row group has Bloom filters for them, by
     which readers pass over those that lack what they seek.
     """
 
-    def __init__(self, path: Path, fields: Sequence[Field], sought: str | None = None) -> None:
+    def __init__(self, path: Path, fields: Sequence[Field], sought: Sequence[str] = ()) -> None:
         self.path, self.schema = path, arrow_schema(fields)
-        self._filters = {sought: _BLOOM_FILTER} if sought else None
+        self._filters = dict.fromkeys(sought, _BLOOM_FILTER) or None
         self.rows = 0
         self._coded = [f.name for f in fields if f.type != "long"]
         self._measured = [f.name for f in fields if f.type in ("long", "double")]

@@ -359,7 +359,7 @@ class _Reading:
         """Writes to files of its own, whoever else reads the same."""
         job, name = self.job, secrets.token_hex(8)
         path = job.typed.folder / f"part-{name}.parquet"
-        typed = ParquetFile(path, job.typed.fields, self.contract.subject)
+        typed = ParquetFile(path, job.typed.fields, self.contract.identifiers)
         path = job.quarantine.folder / f"{self.contract.source}.{name}.parquet"
         aside = RowWriter(path, job.quarantine.fields)
         return FileReader(self.contract, typed, aside, job.load, self.files.open)

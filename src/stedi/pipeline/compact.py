@@ -34,7 +34,7 @@ def _compact(work: Work, table: str) -> None:
     columns = contract.columns if contract else MACHINERY_COLUMNS[table]
     target = work.target(table, columns)
     folder = target.folder.with_name(f"{work.attempt}-merged")
-    sought = contract.subject if contract else None
+    sought = contract.identifiers if contract and contract.source else ()
     merging = ParquetFile(folder / "part-0.parquet", target.fields, sought)
     work.warehouse.files.fetch([one.path for one in merged])
     rows = pa.concat_tables(
