@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from stedi.parquet import Field, arrow_schema
+from stedi.parquet import Field, ParquetFile, arrow_schema
 
 _MAGIC = b"PAR1"
 _COPIED_AT_ONCE = 8 << 20
@@ -42,35 +42,37 @@ Fields = dict[int, tuple[int, Any]]
 
 @dataclass(frozen=True)
 class Spliced:
-    """What was taken out of a file, and the file that holds what is left, if anything is."""
+    """The file that holds what is left of a file, if anything is, and that of what is gone."""
 
-    gone: pa.Table
     left: Path | None
+    gone: Path
 
 
 def take_out(
-    path: Path, key: str, keys: pa.Array, fields: Sequence[Field], target: Path
+    path: Path, key: str, keys: pa.Array, fields: Sequence[Field], left: Path, gone: Path
 ) -> Spliced | None:
     """Write a file anew without the rows whose column `key` has one of the values `keys`.
 
     None where it has no such rows; nothing is written then. The rows that are left stand in no set
-    order. `fields` are the file's columns in their order, of which `key` is one.
+    order. `fields` are the file's columns in their order, of which `key` is one. Memory is that of
+    a row group.
     """
     coded = [key] if pa.types.is_string(keys.type) else []
     with pq.ParquetFile(path, read_dictionary=coded) as file:
         groups = range(file.num_row_groups)
         hit = [n for n in groups if _may_have(file.read_row_group(n, [key], False), keys)]
-        gone, is_begun = _write_rest(file, hit, key, keys, fields, target)
-        if not gone.num_rows:
-            target.unlink(missing_ok=True)
+        taken = ParquetFile(gone, fields)
+        is_begun = _write_rest(file, hit, key, keys, fields, left, taken)
+        if not taken.close():
+            left.unlink(missing_ok=True)
             return None
         others = [n for n in groups if n not in set(hit)]
         encoded = _encoded(file.schema)
-    if others and is_begun and _encoded(pq.read_metadata(target).schema) != encoded:
+    if others and is_begun and _encoded(pq.read_metadata(left).schema) != encoded:
         raise ValueError("row groups of one file can't be those of another")
     if others:
-        _append(path, others, target, is_begun)
-    return Spliced(gone, target if others or is_begun else None)
+        _append(path, others, left, is_begun)
+    return Spliced(left if others or is_begun else None, gone)
 
 
 def _encoded(schema: pq.ParquetSchema) -> list[tuple[object, ...]]:
@@ -107,16 +109,18 @@ def _write_rest(
     key: str,
     keys: pa.Array,
     fields: Sequence[Field],
-    target: Path,
-) -> tuple[pa.Table, bool]:
-    """Write what is left of some row groups; gives what isn't, and whether anything is."""
+    left: Path,
+    gone: ParquetFile,
+) -> bool:
+    """Write what is left of some row groups, and what isn't; gives whether anything is left."""
     plain = arrow_schema(fields)
-    writer, gone = None, [plain.empty_table()]
+    writer = None
     try:
         for n in hit:
             rows = file.read_row_group(n, plain.names, False)
             found = _among(rows.column(key), keys)
-            gone.append(rows.filter(found).cast(plain))
+            for batch in rows.filter(found).cast(plain).combine_chunks().to_batches():
+                gone.write(batch)
             rest = rows.filter(pc.invert(found))
             if not rest.num_rows:
                 continue
@@ -128,7 +132,7 @@ def _write_rest(
                     for n, type_ in enumerate(rest.schema.types)
                 )
                 writer = pq.ParquetWriter(
-                    target,
+                    left,
                     schema,
                     compression="zstd",
                     compression_level=1,
@@ -139,7 +143,7 @@ def _write_rest(
     finally:
         if writer is not None:
             writer.close()
-    return pa.concat_tables(gone), writer is not None
+    return writer is not None
 
 
 def _with_dictionary(group: pq.RowGroupMetaData) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,10 @@ _TYPES: Mapping[str, ColumnType] = {
     "VARCHAR": "string",
     "BLOB": "binary",
 }
+_NO_FILE = (
+    "DuckDB could not read or write a file; is the disk full, a folder read-only, or a file "
+    "damaged? `stedi status --verify` tells which"
+)
 _MOST_KEYS, _MOST_KEYS_A_GROUP = 1 << 14, 8
 """More keys than that take long to be looked for in each row group, or are in all of them."""
 
@@ -41,7 +46,7 @@ class DuckDBEngine:
     name = "duckdb"
 
     def __init__(self, scratch: Path, files: Files | None = None) -> None:
-        self._files = files
+        self._scratch, self._files = scratch, files
         self.crew: Threads = Threads(os.cpu_count() or 1)
         self._connection = parquet.connect(scratch)
         self._gathered: set[str] = set()
@@ -51,9 +56,7 @@ class DuckDBEngine:
         if self._files:
             with _failing_plainly():
                 self._files.fetch(map(Path, files))
-        query = parquet.scan(files, [(column.name, column.type) for column in columns])
-        self._forget(table)
-        self._execute(f"CREATE OR REPLACE VIEW {identifier(table)} AS {query}")
+        self._view(table, columns, files)
 
     def materialise(self, table: str, query: exp.Query) -> None:
         """Work out a query once and let later queries read it as `table`."""
@@ -64,7 +67,10 @@ class DuckDBEngine:
     def gather(self, table: str, query: exp.Query) -> pa.Table:
         """What a query gives, in memory and in no set order; later queries read it as `table`."""
         rows = self.fetch(query)
-        self._register(table, rows)
+        self._forget(table)
+        with _failing_plainly():
+            self._connection.register(table, rows)
+        self._gathered.add(table)
         return rows
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
@@ -86,19 +92,25 @@ class DuckDBEngine:
         if len(keys) > min(_MOST_KEYS, _MOST_KEYS_A_GROUP * groups):
             return by_query(self, asked)
         asked.folder.mkdir(parents=True)
+        aside = self._scratch / asked.gone
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
 
         def without(numbered: tuple[int, str]) -> splice.Spliced | None:
-            number, file = numbered
-            target = asked.folder / f"part-{number}.parquet"
-            with _failing_plainly():
-                return splice.take_out(Path(file), asked.key, keys, asked.fields, target)
+            name, file = f"part-{numbered[0]}.parquet", Path(numbered[1])
+            to = (asked.folder / name, aside / name)
+            try:
+                return splice.take_out(file, asked.key, keys, asked.fields, *to)
+            except (OSError, EOFError, LookupError, ValueError, pa.ArrowException):
+                raise EngineFailed(_NO_FILE) from None
 
         found = self.crew.map(without, list(enumerate(asked.files)))
-        gone = [parquet.arrow_schema(asked.fields).empty_table()]
-        gone += [one.gone for one in found if one]
-        self._register(asked.gone, pa.concat_tables(gone))
+        self._view(asked.gone, asked.columns, [str(one.gone) for one in found if one])
         touched = [file for file, one in zip(asked.files, found, strict=True) if one]
-        return TakenOut(touched, [one.left for one in found if one and one.left])
+        left = [one.left for one in found if one and one.left]
+        if not left:
+            asked.folder.rmdir()
+        return TakenOut(touched, left)
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """What a query gives, in memory: for counts and other small results."""
@@ -121,12 +133,10 @@ class DuckDBEngine:
         self.crew.close()
         self._connection.close()
 
-    def _register(self, table: str, rows: pa.Table) -> None:
-        self._execute(f"DROP VIEW IF EXISTS {identifier(table)}")
+    def _view(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
+        query = parquet.scan(files, [(column.name, column.type) for column in columns])
         self._forget(table)
-        with _failing_plainly():
-            self._connection.register(table, rows)
-        self._gathered.add(table)
+        self._execute(f"CREATE OR REPLACE VIEW {identifier(table)} AS {query}")
 
     def _forget(self, table: str) -> None:
         """Let go of a table that was worked out, which would hide a view of its name."""
@@ -148,10 +158,7 @@ def _failing_plainly() -> Iterator[None]:
     except duckdb.OutOfMemoryException:
         raise EngineFailed("DuckDB ran out of memory; free some, or run on fewer records") from None
     except duckdb.IOException:
-        raise EngineFailed(
-            "DuckDB could not read or write a file; is the disk full, a folder read-only, or a "
-            "file damaged? `stedi status --verify` tells which"
-        ) from None
+        raise EngineFailed(_NO_FILE) from None
     except duckdb.Error as error:
         raise EngineFailed(
             f"DuckDB failed with {type(error).__name__}; the table stays as it was"

@@ -134,7 +134,7 @@ class Derivation:
             if before and now and before.columns != now.columns:
                 return None
             columns, touched = self.declarations.schemas[name], self._touched.get(name)
-            is_known = before and now and touched and touched.before == before.content
+            is_known = before is not now and before and touched and touched.before == before.content
             changes[name] = Change(columns, before, now, touched if is_known else None)
         if changes[by_key.source].is_large:
             return None
