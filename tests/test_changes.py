@@ -321,7 +321,7 @@ def held_on_disk(root: Path, word: str) -> list[Path]:
     return found
 
 
-@both_engines
+@both_engines_at_length
 def test_who_withdraws_is_gone_from_every_snapshot_at_once(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
