@@ -134,6 +134,20 @@ def test_row_groups_that_lack_them_are_copied_as_they_are(tmp_path: Path) -> Non
         assert content[begin : begin + sum(c.total_compressed_size for c in chunks)] in copied
 
 
+@pytest.mark.parametrize("write", [by_arrow, by_duckdb, of_known_rows])
+def test_no_dictionary_holds_who_was_taken_out(tmp_path: Path, write: Any) -> None:
+    path = write(tmp_path / "given.parquet", rows_of(Random(5), 2_000), 700)
+    found = taken_out(tmp_path, path, pa.array(["person50@example.com"]))
+    assert found.left
+    left = pq.ParquetFile(found.left, read_dictionary=["who"])
+    held = set()
+    for n in range(left.num_row_groups):
+        for chunk in left.read_row_group(n, ["who"]).column(0).chunks:
+            held |= set(chunk.dictionary.to_pylist())
+    assert "person49@example.com" in held
+    assert "person50@example.com" not in held
+
+
 def test_a_file_can_be_taken_from_again_and_again(tmp_path: Path) -> None:
     rows = rows_of(Random(2), 2_000)
     path = by_duckdb(tmp_path / "given.parquet", rows, 0)

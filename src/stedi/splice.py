@@ -121,15 +121,15 @@ def _write_rest(
             found = _among(rows.column(key), keys)
             for batch in rows.filter(found).cast(plain).combine_chunks().to_batches():
                 gone.write(batch)
-            rest = rows.filter(pc.invert(found))
+            # Not with the dictionary as it was read: who was taken out would stay in there.
+            rest = rows.filter(pc.invert(found)).cast(plain)
             if not rest.num_rows:
                 continue
             if writer is None:
                 # As in the file, whose footer also tells which columns can have blanks.
                 is_open = [file.schema_arrow.field(name).nullable for name in plain.names]
                 schema = pa.schema(
-                    plain.field(n).with_type(type_).with_nullable(is_open[n])
-                    for n, type_ in enumerate(rest.schema.types)
+                    field.with_nullable(open_) for field, open_ in zip(plain, is_open, strict=True)
                 )
                 writer = pq.ParquetWriter(
                     left,
@@ -159,15 +159,15 @@ def _append(path: Path, groups: Sequence[int], target: Path, is_begun: bool) -> 
         given = [footer[_ROW_GROUPS][1][1][n] for n in groups]
         if is_begun:
             begun, at = _footer(file)
-            rows_groups = begun[_ROW_GROUPS][1][1]
+            row_groups = begun[_ROW_GROUPS][1][1]
             file.seek(at)
             file.truncate()
         else:
-            rows_groups = []
+            row_groups = []
             file.write(_MAGIC)
         for group in given:
             _copy(source, group, file)
-        merged = [*rows_groups, *given]
+        merged = [*row_groups, *given]
         for number, group in enumerate(merged):
             if _ORDINAL in group:
                 group[_ORDINAL] = (_I16, number)
