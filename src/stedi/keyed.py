@@ -141,6 +141,18 @@ def ties(tree: exp.Query, table: str, key: str, others: Iterable[str]) -> dict[s
     return found
 
 
+def asks_presence(tree: exp.Query, table: str, column: str) -> bool:
+    """Whether a rule asks no more of a table that it is tied to than whether it has a key."""
+    for node in tree.find_all(exp.Table):
+        exists = node.find_ancestor(exp.Exists)
+        if node.name == table and exists is None:
+            return False
+        columns = exists.find_all(exp.Column) if exists and node.name == table else ()
+        if any(c.name != column for c in columns if c.table == node.alias_or_name):
+            return False
+    return True
+
+
 def _tie(tree: exp.Select, node: exp.Table, of_key: tuple[str, str]) -> str | None:
     """The column of a table that a rule sets equal to the key."""
     exists = node.find_ancestor(exp.Exists)

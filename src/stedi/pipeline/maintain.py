@@ -8,7 +8,7 @@ their new rows are added. What was dropped is counted on both sides of the chang
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -19,14 +19,15 @@ from stedi.contracts import Column, Contract, Rule
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.engines.take_out import Asked
-from stedi.keyed import Keyed, Lookup, falls_as_grow, read_as, ties
+from stedi.keyed import Keyed, Lookup, asks_presence, falls_as_grow, read_as, ties
 from stedi.landing.parse import Target
 from stedi.pipeline.options import Left
 from stedi.pipeline.rules import count, count_dropped
 from stedi.storage.warehouse import DataFile, Version
 
 _CANDIDATES, _SOUGHT = "_candidates", "_sought"
-_ROWS, _PART, _ALSO = "_rows", "_part", "_also"
+_ROWS, _PART = "_rows", "_part"
+_ALSO, _STAYED = "_also", "_stayed"
 _KEY = "key"
 
 
@@ -133,6 +134,8 @@ class Maintenance:
         """Whether new rows are added as they are, but for those of changed keys."""
         self._changed = f"_changed_{contract.name}"
         self._gone, self._came = f"_gone_{contract.name}", f"_came_{contract.name}"
+        self._stayed_of: Mapping[str, str] | None = None
+        """The ties of which the engine knows the rows that stayed."""
 
     def work_out(self, before: Version, target: Target) -> Maintained:
         """Write the files that are new, into the fresh folder of `target`."""
@@ -220,16 +223,9 @@ class Maintenance:
 
     def _changed_in_presence(self) -> list[exp.Query]:
         return [
-            self._may_differ(name, str(look_up.present_in), just_key=True)
+            self._difference_of_files(name, str(look_up.present_in), just_key=True)
             for name, look_up in self._present.items()
         ]
-
-    def _may_differ(self, table: str, key: str, just_key: bool = False) -> exp.Query:
-        """The keys that differ, or a few more."""
-        known = self.changes[table].touched
-        if known and known.key == key:
-            return _keys(known.keys, _KEY)
-        return self._difference_of_files(table, key, just_key)
 
     def _difference_of_files(self, table: str, key: str, just_key: bool = False) -> exp.Query:
         """The keys whose rows in the files that came in are not those in the files that left."""
@@ -383,23 +379,43 @@ class Maintenance:
         then = {name: _before(name) for name in changed}
         found = int(noted)
         if result.touched:
-            found -= self._count_over(query, self._of(self._gone), then)
+            renamed = {name: _before(name) for name in changed} | self._asked(query, tied, _before_of)
+            found -= self._count_over(query, self._of(self._gone), renamed)
         if result.added:
             self._declare_files(_PART, result.added)
-            found += self._count_over(query, self._of(_PART), {})
-        if tied and self._also_changed(tied):
-            also = _among(self._of(_PART), self.keyed.key, _ALSO)
-            self._declare_files(_PART, [file.path for file in before.files])
-            found -= self._count_over(query, also, then)
-            self._declare_files(_PART, [*(file.path for file in result.kept), *result.swapped])
-            found += self._count_over(query, also, {})
+            found += self._count_over(query, self._of(_PART), self._asked(query, tied, _now))
+        if tied and self._know_stayed(tied, before):
+            stayed = self._of(_STAYED)
+            found -= self._count_over(query, stayed, {name: _before(name) for name in changed})
+            found += self._count_over(query, stayed, {})
         return found
 
-    def _also_changed(self, tied: Mapping[str, str]) -> int:
-        """Materialise keys that changed in what a rule reads, and were not worked out anew."""
-        differing = [self._may_differ(name, column) for name, column in tied.items()]
-        self._materialise(_SOUGHT, differing)
-        self._materialise(_ALSO, [_except(_keys(_SOUGHT, _KEY), _keys(self._changed, _KEY))])
+    def _asked(
+        self, query: exp.Query, tied: Mapping[str, str], known_as: Callable[[str], str]
+    ) -> dict[str, str]:
+        """Where a rule learns of keys that were worked out whether a table has them."""
+        return {
+            name: known_as(name)
+            for name, look_up in self._present.items()
+            if name in tied
+            and look_up.present_in == tied[name]
+            and asks_presence(query, name, tied[name])
+        }
+
+    def _know_stayed(self, tied: Mapping[str, str], before: Version) -> int:
+        """Materialise rows that stay as they are while what a rule ties to them changed.
+
+        Gives how many keys that is true of. It is done once for all rules with the same ties.
+        """
+        if self._stayed_of != tied:
+            differing = [self._difference_of_files(*tie) for tie in tied.items()]
+            self._materialise(_SOUGHT, differing)
+            self._materialise(_ALSO, [_except(_keys(_SOUGHT, _KEY), _keys(self._changed, _KEY))])
+            if self._count(_ALSO):
+                self._declare_files(_PART, [file.path for file in before.files])
+                rows = _among(self._of(_PART), self.keyed.key, _ALSO)
+                self.engine.materialise(_STAYED, rows)
+            self._stayed_of = tied
         return self._count(_ALSO)
 
     def _of(self, table: str) -> exp.Select:
