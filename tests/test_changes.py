@@ -133,6 +133,24 @@ def test_one_of_many_who_withdraws_has_tables_of_people_swapped_too(
     assert lakehouse.status(verify=True).ok
 
 
+def test_new_records_about_nobody_are_dropped_beside_a_change_of_consent(
+    folder: Path, tmp_path: Path, land: Land
+) -> None:
+    contract = folder / "contracts" / "accelerometer_landing.yaml"
+    text = contract.read_text()
+    of_user = text.index("required: true", text.index("- name: user"))
+    contract.write_text(text[:of_user] + text[of_user:].replace("true", "false", 1))
+    crowd(land, 5)
+    lakehouse = Lakehouse(tmp_path / "root", declarations=folder)
+    lakehouse.run()
+    land("customer", [small.customer("p3", "S-p3", 900)], name="withdrawn.json")
+    nobody = {k: v for k, v in small.acceleration("p1", 300, 0.1).items() if k != "user"}
+    land("accelerometer", [nobody, small.acceleration("p1", 301, 0.1)], name="more.json")
+    assert how(lakehouse)["accelerometer_trusted"] == "swap"
+    assert rows(lakehouse, "SELECT COUNT(*) FROM accelerometer_trusted") == [(41,)]
+    assert lakehouse.status(verify=True).ok
+
+
 def test_row_groups_of_typed_data_say_whom_they_lack(small_lakehouse: Lakehouse) -> None:
     small_lakehouse.run()
     for source, column, known in (

@@ -1,4 +1,4 @@
-"""Rows taken out of Parquet files; what is left is read by DuckDB and by Polars."""
+"""Parquet files split, and rows taken out of them; DuckDB and Polars read what comes of it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlglot import exp
 
+from stedi.contracts import Column
+from stedi.engines.duckdb import DuckDBEngine
+from stedi.engines.take_out import KEY, Asked, TakenOut
 from stedi.parquet import Field, ParquetFile, connect, write_query
-from stedi.splice import Spliced, take_out
+from stedi.splice import split
 
 FIELDS = [Field("who", "string", 7), Field("n", "long", 3), Field("x", "double", 12)]
 TYPES = pa.schema([("who", pa.string()), ("n", pa.int64()), ("x", pa.float64())])
@@ -80,110 +84,163 @@ def as_text(rows: list[Row]) -> Counter[str]:
     return Counter(map(repr, rows))
 
 
-def same(left: Path | None, gone: Path, rows: list[Row], keys: set[Any]) -> None:
-    """Whether two readers find what is left, and what is gone is the rest."""
-    expected = [row for row in rows if row[0] not in keys]
-    assert as_text(pl.read_parquet(gone).rows()) == as_text([row for row in rows if row[0] in keys])
-    if left is None:
-        assert not expected
-        return
-    read = duckdb.execute(f"FROM read_parquet('{left}')").fetchall()
-    assert as_text(read) == as_text(expected)
-    assert as_text(pl.read_parquet(left).rows()) == as_text(expected)
-    assert pq.read_metadata(left).num_rows == len(expected)
+def read(files: list[Path]) -> Counter[str]:
+    """The rows of some files, on which two readers agree."""
+    rows = [row for file in files for row in pl.read_parquet(file).rows()]
+    assert sum(pq.read_metadata(file).num_rows for file in files) == len(rows)
+    names = [str(file) for file in files]
+    by_duckdb = duckdb.execute(f"FROM read_parquet({names})").fetchall() if files else []
+    assert as_text(by_duckdb) == as_text(rows)
+    return as_text(rows)
 
 
 @pytest.mark.parametrize("write", [by_arrow, by_duckdb, of_known_rows, with_indexes])
 @settings(max_examples=settings().max_examples // 3)
 @given(st.integers(0, 2**64 - 1))
-def test_what_is_left_is_all_but_what_was_taken_out(write: Any, seed: int) -> None:
+def test_a_file_is_split_by_whom_its_row_groups_may_have(write: Any, seed: int) -> None:
     random = Random(seed)
     rows = rows_of(random, random.choice([1, 30, 400, 700]))
     group = random.choice([1, 13, 40, 100])
-    people = [f"person{random.randrange(40)}@example.com" for _ in range(random.choice([1, 2, 30]))]
+    people = [f"person{random.randrange(40)}@example.com" for _ in range(random.choice([1, 2, 9]))]
     with TemporaryDirectory() as folder:
         path = write(Path(folder, "given.parquet"), rows, group)
-        left, gone = Path(folder, "left.parquet"), Path(folder, "gone.parquet")
-        found = take_out(path, "who", pa.array(people), FIELDS, left, gone)
+        having, lacking = Path(folder, "having.parquet"), Path(folder, "lacking.parquet")
+        found = split(path, "who", pa.array(people), having, lacking)
         if found is None:
             assert not {row[0] for row in rows} & set(people)
-            assert not left.exists()
-            assert not gone.exists()
+        if found is None or found.having == path:
+            assert not having.exists()
+            assert not lacking.exists()
             return
-        same(found.left, found.gone, rows, set(people))
+        assert read([having, lacking]) == as_text(rows)
+        assert not set(pl.read_parquet(lacking)["who"]) & set(people)
+        sizes = [Counter(map(repr, groups_of(file))) for file in (path, having, lacking)]
+        assert sizes[0] == sizes[1] + sizes[2]
 
 
-def taken_out(folder: Path, path: Path, keys: pa.Array, key: str = "who") -> Spliced:
-    to = (folder / f"left of {path.name}", folder / f"gone from {path.name}")
-    found = take_out(path, key, keys, FIELDS, *to)
-    assert found is not None
-    return found
+def groups_of(path: Path) -> list[list[Row]]:
+    file = pq.ParquetFile(path)
+    tables = (file.read_row_group(n) for n in range(file.num_row_groups))
+    return [[tuple(row.values()) for row in table.to_pylist()] for table in tables]
 
 
-def test_row_groups_that_lack_them_are_copied_as_they_are(tmp_path: Path) -> None:
-    rows = rows_of(Random(1), 4_000)
-    path = by_arrow(tmp_path / "given.parquet", rows, 100)
-    found = taken_out(tmp_path, path, pa.array(["person50@example.com"]))
-    assert found.left
-    before, now = pq.read_metadata(path), pq.read_metadata(found.left)
-    assert now.num_row_groups == 40
-    content, copied = path.read_bytes(), found.left.read_bytes()
-    for n in (0, 9, 11, 39):
+def test_row_groups_are_copied_as_they_are(tmp_path: Path) -> None:
+    path = by_arrow(tmp_path / "given.parquet", rows_of(Random(1), 4_000), 100)
+    having, lacking = tmp_path / "having", tmp_path / "lacking"
+    assert split(path, "who", pa.array(["person50@example.com"]), having, lacking)
+    before = pq.read_metadata(path)
+    assert pq.read_metadata(having).num_row_groups == 1
+    assert pq.read_metadata(lacking).num_row_groups == 39
+    content = path.read_bytes()
+    for n, file in ((0, lacking), (9, lacking), (10, having), (11, lacking), (39, lacking)):
         chunks = [before.row_group(n).column(c) for c in range(3)]
         begin = min(chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks)
-        assert content[begin : begin + sum(c.total_compressed_size for c in chunks)] in copied
+        bytes_ = content[begin : begin + sum(c.total_compressed_size for c in chunks)]
+        assert bytes_ in file.read_bytes()
+
+
+def test_field_ids_and_columns_without_blanks_stay_so(tmp_path: Path) -> None:
+    path = of_known_rows(tmp_path / "given.parquet", rows_of(Random(4), 100_000), 0)
+    assert not pq.read_schema(path).field("who").nullable
+    having, lacking = tmp_path / "having", tmp_path / "lacking"
+    assert split(path, "who", pa.array(["person3@example.com"]), having, lacking)
+    for file in (having, lacking):
+        assert pq.read_schema(file).equals(pq.read_schema(path), check_metadata=True)
+        assert [f.metadata[b"PARQUET:field_id"] for f in pq.read_schema(file)] == [
+            b"7",
+            b"3",
+            b"12",
+        ]
+
+
+COLUMNS = [Column(field.name, field.type, "none") for field in FIELDS]
+
+
+class Table:
+    """A table in files, of which the embedded engine takes rows out, again and again."""
+
+    def __init__(self, folder: Path, files: list[Path]) -> None:
+        self.files = files
+        self.engine = DuckDBEngine(folder / "scratch")
+        self._folder, self._times = folder, 0
+
+    def take_out(self, keys: list[Any], key: str = "who") -> TakenOut:
+        self._times += 1
+        fresh = self._folder / f"taken-{self._times}"
+        pq.write_table(pa.table({KEY: keys}), self._folder / f"keys-{self._times}")
+        type_ = next(column.type for column in COLUMNS if column.name == key)
+        keys_file = str(self._folder / f"keys-{self._times}")
+        self.engine.declare("sought", [Column(KEY, type_, "none")], [keys_file])
+        files = [str(file) for file in self.files]
+        asked = Asked(files, COLUMNS, key, "sought", FIELDS, fresh, "gone")
+        taken = self.engine.take_out(asked)
+        self.files = [file for file in self.files if str(file) not in taken.touched]
+        self.files += taken.left
+        return taken
+
+    @property
+    def gone(self) -> Counter[str]:
+        names = [exp.column(column.name) for column in COLUMNS]
+        rows = self.engine.fetch(exp.select(*names).from_("gone")).to_pylist()
+        return as_text([tuple(row.values()) for row in rows])
+
+
+@settings(max_examples=settings().max_examples // 3)
+@given(st.integers(0, 2**64 - 1))
+def test_what_is_left_is_all_but_what_was_taken_out(seed: int) -> None:
+    random = Random(seed)
+    kinds: list[Any] = [by_arrow, by_duckdb, of_known_rows, with_indexes]
+    with TemporaryDirectory() as folder:
+        rows, files = [], []
+        for n in range(random.choice([1, 1, 3])):
+            some = rows_of(random, random.choice([1, 30, 400, 700]))
+            path = Path(folder, str(n), "given.parquet")
+            path.parent.mkdir()
+            files.append(random.choice(kinds)(path, some, random.choice([1, 13, 40, 100])))
+            rows += some
+        table = Table(Path(folder), files)
+        for _ in range(2):
+            keys = {
+                f"person{random.randrange(40)}@example.com"
+                for _ in range(random.choice([1, 2, 30]))
+            }
+            table.take_out(list(keys))
+            assert table.gone == as_text([row for row in rows if row[0] in keys])
+            rows = [row for row in rows if row[0] not in keys]
+            assert read(table.files) == as_text(rows)
+        table.engine.close()
 
 
 @pytest.mark.parametrize("write", [by_arrow, by_duckdb, of_known_rows])
-def test_no_dictionary_holds_who_was_taken_out(tmp_path: Path, write: Any) -> None:
-    path = write(tmp_path / "given.parquet", rows_of(Random(5), 2_000), 700)
-    found = taken_out(tmp_path, path, pa.array(["person50@example.com"]))
-    assert found.left
-    left = pq.ParquetFile(found.left, read_dictionary=["who"])
+@pytest.mark.parametrize("count", [2_000, 80_000])
+def test_no_dictionary_holds_who_was_taken_out(tmp_path: Path, write: Any, count: int) -> None:
+    table = Table(tmp_path, [write(tmp_path / "given.parquet", rows_of(Random(5), count), 700)])
+    table.take_out(["person50@example.com"])
     held = set()
-    for n in range(left.num_row_groups):
-        for chunk in left.read_row_group(n, ["who"]).column(0).chunks:
-            held |= set(chunk.dictionary.to_pylist())
+    for path in table.files:
+        left = pq.ParquetFile(path, read_dictionary=["who"])
+        for n in range(left.num_row_groups):
+            for chunk in left.read_row_group(n, ["who"]).column(0).chunks:
+                held |= set(chunk.dictionary.to_pylist())
+        assert b"person50@" not in path.read_bytes()
     assert "person49@example.com" in held
     assert "person50@example.com" not in held
 
 
-def test_a_file_can_be_taken_from_again_and_again(tmp_path: Path) -> None:
-    rows = rows_of(Random(2), 2_000)
-    path = by_duckdb(tmp_path / "given.parquet", rows, 0)
-    gone: set[str] = set()
-    for n in range(0, 100, 9):
-        gone.add(f"person{n}@example.com")
-        found = taken_out(tmp_path, path, pa.array([f"person{n}@example.com"]))
-        assert found.left
-        path = found.left
-    left = [row for row in rows if row[0] not in gone]
-    assert as_text(pl.read_parquet(path).rows()) == as_text(left)
-
-
-def test_columns_without_blanks_stay_so(tmp_path: Path) -> None:
-    rows = rows_of(Random(4), 40_000)
-    path = of_known_rows(tmp_path / "given.parquet", rows, 0)
-    assert not pq.read_schema(path).field("who").nullable
-    found = taken_out(tmp_path, path, pa.array(["person3@example.com"]))
-    assert found.left
-    assert pq.read_metadata(found.left).num_row_groups == 2
-    same(found.left, found.gone, rows, {"person3@example.com"})
-
-
-def test_field_ids_stay(tmp_path: Path) -> None:
-    path = by_duckdb(tmp_path / "given.parquet", rows_of(Random(3), 500), 0)
-    found = taken_out(tmp_path, path, pa.array(["person3@example.com"]))
-    assert found.left
-    ids = [field.metadata[b"PARQUET:field_id"] for field in pq.read_schema(found.left)]
-    assert ids == [b"7", b"3", b"12"]
+def test_files_that_have_nobody_of_them_stay(tmp_path: Path) -> None:
+    files = [
+        by_arrow(tmp_path / f"{n}.parquet", [(f"{n}@example.com", n, None)], 1) for n in range(3)
+    ]
+    table = Table(tmp_path, files)
+    taken = table.take_out(["1@example.com", "9@example.com"])
+    assert taken == TakenOut([str(files[1])], [])
+    assert table.files == [files[0], files[2]]
+    assert table.take_out(["9@example.com"]) == TakenOut([], [])
+    assert not table.gone
 
 
 def test_keys_may_be_whole_numbers(tmp_path: Path) -> None:
     rows = [(f"person{n}@example.com", n, 0.5) for n in range(500)]
-    path = by_arrow(tmp_path / "given.parquet", rows, 100)
-    found = taken_out(tmp_path, path, pa.array([7, 250, 9_999]), "n")
-    assert found.left
-    assert as_text(pl.read_parquet(found.left).rows()) == as_text(
-        [row for row in rows if row[1] not in (7, 250)]
-    )
+    table = Table(tmp_path, [by_arrow(tmp_path / "given.parquet", rows, 100)])
+    table.take_out([7, 250, 9_999], "n")
+    assert read(table.files) == as_text([row for row in rows if row[1] not in (7, 250)])

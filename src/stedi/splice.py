@@ -1,6 +1,6 @@
-"""Takes rows out of a Parquet file at the cost of the row groups that hold them.
+"""Splits a Parquet file in two: row groups that may have rows of some keys, and all others.
 
-Other row groups are copied as they are, byte for byte, as Iceberg's own rewriting of files merges
+Row groups are copied as they are, byte for byte, as Iceberg's own rewriting of files merges
 row groups (apache/iceberg, pull request 14435). What is read and written again is the footer: a
 Thrift struct in the compact protocol, by the specification of Apache Thrift, with the fields of
 parquet.thrift of Apache Parquet. Fields that are not known here stay what they are.
@@ -17,8 +17,6 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-
-from stedi.parquet import Field, ParquetFile, arrow_schema
 
 _MAGIC = b"PAR1"
 _COPIED_AT_ONCE = 8 << 20
@@ -41,45 +39,33 @@ Fields = dict[int, tuple[int, Any]]
 
 
 @dataclass(frozen=True)
-class Spliced:
-    """The file that holds what is left of a file, if anything is, and that of what is gone."""
+class Split:
+    """Two files of the same columns: `having` may have rows of the keys, `lacking` has none."""
 
-    left: Path | None
-    gone: Path
+    having: Path
+    lacking: Path | None
 
 
-def take_out(
-    path: Path, key: str, keys: pa.Array, fields: Sequence[Field], left: Path, gone: Path
-) -> Spliced | None:
-    """Write a file anew without the rows whose column `key` has one of the values `keys`.
+def split(path: Path, key: str, keys: pa.Array, having: Path, lacking: Path) -> Split | None:
+    """Split a file by whether row groups may have one of the values `keys` in the column `key`.
 
-    None where it has no such rows; nothing is written then. The rows that are left stand in no set
-    order. `fields` are the file's columns in their order, of which `key` is one. Memory is that of
-    a row group.
+    Nothing is written where none has, which gives None, or nearly all have: the file stands for
+    both then.
     """
     coded = [key] if pa.types.is_string(keys.type) else []
     with pq.ParquetFile(path, read_dictionary=coded) as file:
         groups = range(file.num_row_groups)
-        hit = [n for n in groups if _may_have(file.read_row_group(n, [key], False), keys)]
-        taken = ParquetFile(gone, fields)
-        is_begun = _write_rest(file, hit, key, keys, fields, left, taken)
-        if not taken.close():
-            left.unlink(missing_ok=True)
-            return None
-        others = [n for n in groups if n not in set(hit)]
-        encoded = _encoded(file.schema)
-    if others and is_begun and _encoded(pq.read_metadata(left).schema) != encoded:
-        raise ValueError("row groups of one file can't be those of another")
-    if others:
-        _append(path, others, left, is_begun)
-    return Spliced(left if others or is_begun else None, gone)
-
-
-def _encoded(schema: pq.ParquetSchema) -> list[tuple[object, ...]]:
-    """What of a schema decides how values of a column are read."""
-    columns = [schema.column(n) for n in range(len(schema.names))]
-    levels = [(c.max_definition_level, c.max_repetition_level) for c in columns]
-    return [(c.name, c.physical_type, *level) for c, level in zip(columns, levels, strict=True)]
+        hit = {n for n in groups if _may_have(file.read_row_group(n, [key], False), keys)}
+    if 8 * len(hit) > 7 * len(groups):
+        return Split(path, None)
+    if not hit:
+        return None
+    with path.open("rb") as source:
+        footer = _footer(source)
+        given = footer[_ROW_GROUPS][1][1]
+        _write(source, footer, [given[n] for n in groups if n in hit], having)
+        _write(source, footer, [given[n] for n in groups if n not in hit], lacking)
+    return Split(having, lacking)
 
 
 def _may_have(rows: pa.Table, keys: pa.Array) -> bool:
@@ -91,88 +77,16 @@ def _may_have(rows: pa.Table, keys: pa.Array) -> bool:
     return False
 
 
-def _among(column: pa.ChunkedArray, keys: pa.Array) -> pa.ChunkedArray:
-    """Which values of a column are among these; of one with a dictionary, each is asked once."""
-    found = []
-    for chunk in column.chunks:
-        if isinstance(chunk, pa.DictionaryArray):
-            values = pc.is_in(chunk.dictionary, value_set=keys)
-            found.append(pc.fill_null(pc.take(values, chunk.indices), False))
-        else:
-            found.append(pc.is_in(chunk, value_set=keys))
-    return pa.chunked_array(found, pa.bool_())
-
-
-def _write_rest(
-    file: pq.ParquetFile,
-    hit: Sequence[int],
-    key: str,
-    keys: pa.Array,
-    fields: Sequence[Field],
-    left: Path,
-    gone: ParquetFile,
-) -> bool:
-    """Write what is left of some row groups, and what isn't; gives whether anything is left."""
-    plain = arrow_schema(fields)
-    writer = None
-    try:
-        for n in hit:
-            rows = file.read_row_group(n, plain.names, False)
-            found = _among(rows.column(key), keys)
-            for batch in rows.filter(found).cast(plain).combine_chunks().to_batches():
-                gone.write(batch)
-            # Not with the dictionary as it was read: who was taken out would stay in there.
-            rest = rows.filter(pc.invert(found)).cast(plain)
-            if not rest.num_rows:
-                continue
-            if writer is None:
-                # As in the file, whose footer also tells which columns can have blanks.
-                is_open = [file.schema_arrow.field(name).nullable for name in plain.names]
-                schema = pa.schema(
-                    field.with_nullable(open_) for field, open_ in zip(plain, is_open, strict=True)
-                )
-                writer = pq.ParquetWriter(
-                    left,
-                    schema,
-                    compression="zstd",
-                    compression_level=1,
-                    use_dictionary=_with_dictionary(file.metadata.row_group(n)),
-                    store_schema=False,
-                )
-            writer.write_table(pa.Table.from_arrays(rest.columns, schema=schema))
-    finally:
-        if writer is not None:
-            writer.close()
-    return writer is not None
-
-
-def _with_dictionary(group: pq.RowGroupMetaData) -> list[str]:
-    """The columns that have a dictionary in a row group."""
-    chunks = [group.column(n) for n in range(group.num_columns)]
-    return [chunk.path_in_schema for chunk in chunks if chunk.dictionary_page_offset]
-
-
-def _append(path: Path, groups: Sequence[int], target: Path, is_begun: bool) -> None:
-    """Copy row groups of a file behind those that `target` has, if it is begun."""
-    with path.open("rb") as source, target.open("r+b" if is_begun else "wb") as file:
-        footer, _ = _footer(source)
-        given = [footer[_ROW_GROUPS][1][1][n] for n in groups]
-        if is_begun:
-            begun, at = _footer(file)
-            row_groups = begun[_ROW_GROUPS][1][1]
-            file.seek(at)
-            file.truncate()
-        else:
-            row_groups = []
-            file.write(_MAGIC)
-        for group in given:
+def _write(source: BinaryIO, footer: Fields, groups: Sequence[Fields], target: Path) -> None:
+    """Write a file of some of the row groups of another, with its footer."""
+    with target.open("wb") as file:
+        file.write(_MAGIC)
+        for number, group in enumerate(groups):
             _copy(source, group, file)
-        merged = [*row_groups, *given]
-        for number, group in enumerate(merged):
             if _ORDINAL in group:
                 group[_ORDINAL] = (_I16, number)
-        footer[_ROW_GROUPS] = (_LIST, (_STRUCT, merged))
-        footer[_NUM_ROWS] = (_I64, sum(group[_GROUP_ROWS][1] for group in merged))
+        footer[_ROW_GROUPS] = (_LIST, (_STRUCT, groups))
+        footer[_NUM_ROWS] = (_I64, sum(group[_GROUP_ROWS][1] for group in groups))
         written = bytearray()
         _put_struct(written, footer)
         file.write(written + struct.pack("<I", len(written)) + _MAGIC)
@@ -210,15 +124,15 @@ def _move(fields: Fields, offset: int, moved: int) -> None:
         fields[offset] = (fields[offset][0], fields[offset][1] + moved)
 
 
-def _footer(file: BinaryIO) -> tuple[Fields, int]:
-    """A file's footer, and where it begins."""
+def _footer(file: BinaryIO) -> Fields:
+    """A file's footer."""
     end = file.seek(-8, 2)
     size, magic = struct.unpack("<I4s", file.read(8))
     if magic != _MAGIC or size > end:
         raise ValueError("not a Parquet file with a plain footer")
     file.seek(end - size)
     fields, _ = _struct(file.read(size), 0)
-    return fields, end - size
+    return fields
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:

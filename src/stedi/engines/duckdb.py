@@ -16,10 +16,11 @@ from stedi import parquet, splice
 from stedi.contracts import Column, ColumnType
 from stedi.engines.crew import Threads
 from stedi.engines.dialects import for_duckdb
-from stedi.engines.take_out import Asked, TakenOut, by_query
+from stedi.engines.take_out import KEY, Asked, TakenOut, by_query, rewrite
 from stedi.errors import DeclarationError, EngineFailed
 from stedi.files import Files
 from stedi.parquet import Field, identifier
+from stedi.splice import Split
 
 _TYPES: Mapping[str, ColumnType] = {
     "TINYINT": "long",
@@ -81,9 +82,9 @@ class DuckDBEngine:
     def take_out(self, asked: Asked) -> TakenOut:
         """Write files again without some of their rows; files that have none of them stay.
 
-        Of each file only the row groups that have such rows are read and written anew.
+        Of each file only the row groups that may have such rows are read and written anew.
         """
-        listed = exp.select(exp.column(asked.keys_column, quoted=True)).from_(asked.keys).distinct()
+        listed = exp.select(exp.column(KEY, quoted=True)).from_(asked.keys).distinct()
         keys = self.fetch(listed).column(0).combine_chunks()
         if self._files:
             with _failing_plainly():
@@ -91,26 +92,27 @@ class DuckDBEngine:
         groups = sum(parquet.count_groups(Path(file)) for file in asked.files)
         if len(keys) > min(_MOST_KEYS, _MOST_KEYS_A_GROUP * groups):
             return by_query(self, asked)
-        asked.folder.mkdir(parents=True)
         aside = self._scratch / asked.gone
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
+        kept = asked.folder.with_name(f"{asked.folder.name}-groups")
+        kept.mkdir(parents=True)
 
-        def without(numbered: tuple[int, str]) -> splice.Spliced | None:
+        def split(numbered: tuple[int, str]) -> Split | None:
             name, file = f"part-{numbered[0]}.parquet", Path(numbered[1])
-            to = (asked.folder / name, aside / name)
             try:
-                return splice.take_out(file, asked.key, keys, asked.fields, *to)
+                return splice.split(file, asked.key, keys, aside / name, kept / name)
             except (OSError, EOFError, LookupError, ValueError, pa.ArrowException):
                 raise EngineFailed(_NO_FILE) from None
 
-        found = self.crew.map(without, list(enumerate(asked.files)))
-        self._view(asked.gone, asked.columns, [str(one.gone) for one in found if one])
+        found = self.crew.map(split, list(enumerate(asked.files)))
         touched = [file for file, one in zip(asked.files, found, strict=True) if one]
-        left = [one.left for one in found if one and one.left]
+        rest = rewrite(self, asked, [str(one.having) for one in found if one])
+        shutil.rmtree(aside)
+        left = [one.lacking for one in found if one and one.lacking]
         if not left:
-            asked.folder.rmdir()
-        return TakenOut(touched, left)
+            kept.rmdir()
+        return TakenOut(touched, [*left, *rest])
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """What a query gives, in memory: for counts and other small results."""

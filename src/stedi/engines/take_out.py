@@ -15,6 +15,8 @@ from stedi.parquet import Field
 if TYPE_CHECKING:
     from stedi.engines import Engine
 
+KEY = "key"
+"""The column of a table of keys."""
 _PART = "_part"
 
 
@@ -22,15 +24,14 @@ _PART = "_part"
 class Asked:
     """Which rows are to be taken out of a table's files: those whose `key` is in a table `keys`.
 
-    `keys` has one column of the name `keys_column`. What is left is written as `fields` into the
-    fresh `folder`; later queries read what was taken out as the table `gone`.
+    `keys` has one column, `KEY`. What is left is written as `fields` into the fresh `folder`, and
+    beside it; later queries read what was taken out as the table `gone`.
     """
 
     files: Sequence[str]
     columns: Sequence[Column]
     key: str
     keys: str
-    keys_column: str
     fields: Sequence[Field]
     folder: Path
     gone: str
@@ -38,15 +39,13 @@ class Asked:
     def rows(self, table: str, *, gone: bool) -> exp.Select:
         """The rows of a table that are to be taken out, or all others."""
         names = (exp.column(column.name, quoted=True) for column in self.columns)
-        listed = exp.select(exp.column(self.keys_column, quoted=True)).from_(self.keys)
-        condition = exp.column(self.key, quoted=True).isin(query=listed)
         rows = exp.select(*names).from_(exp.to_table(table))
-        return rows.where(condition if gone else exp.not_(condition))
+        return rows.where(is_among(self.key, self.keys, gone))
 
 
 @dataclass(frozen=True)
 class TakenOut:
-    """Which files had such rows, and the files that hold what is left of them."""
+    """Which files may have had such rows, and the files that hold what is left of them."""
 
     touched: Sequence[str]
     left: Sequence[Path]
@@ -61,9 +60,22 @@ def by_query(engine: Engine, asked: Asked) -> TakenOut:
         [count] = engine.fetch(found).column(0).to_pylist()
         if count:
             touched.append(file)
-    engine.declare(_PART, asked.columns, touched)
+    return TakenOut(touched, rewrite(engine, asked, touched))
+
+
+def rewrite(engine: Engine, asked: Asked, files: Sequence[str]) -> list[Path]:
+    """Have an engine write all rows of some files that are not to be taken out, and know the rest.
+
+    Gives the new files.
+    """
+    engine.declare(_PART, asked.columns, files)
     engine.materialise(asked.gone, asked.rows(_PART, gone=True))
-    if not touched:
-        return TakenOut((), ())
-    left = engine.write(asked.rows(_PART, gone=False), asked.fields, asked.folder)
-    return TakenOut(touched, left)
+    return engine.write(asked.rows(_PART, gone=False), asked.fields, asked.folder) if files else []
+
+
+def is_among(column: str, keys: str, truth: bool = True) -> exp.Expr:
+    """Whether a column has one of a table of keys, or has none of them, which a blank hasn't."""
+    key = exp.column(column, quoted=True)
+    listed = exp.select(exp.column(KEY, quoted=True)).from_(exp.to_table(keys))
+    found = key.isin(query=listed)
+    return found if truth else exp.or_(key.copy().is_(exp.null()), exp.not_(found))

@@ -18,7 +18,7 @@ from sqlglot import exp
 from stedi.contracts import Column, Contract, Rule
 from stedi.declared import Declarations
 from stedi.engines import Engine
-from stedi.engines.take_out import Asked
+from stedi.engines.take_out import KEY, Asked, is_among
 from stedi.keyed import Keyed, Lookup, asks_presence, falls_as_grow, read_as, ties
 from stedi.landing.parse import Target
 from stedi.pipeline.options import Left
@@ -28,7 +28,6 @@ from stedi.storage.warehouse import DataFile, Version
 _CANDIDATES, _SOUGHT = "_candidates", "_sought"
 _ROWS, _PART = "_rows", "_part"
 _ALSO, _STAYED = "_also", "_stayed"
-_KEY = "key"
 
 
 @dataclass(frozen=True)
@@ -265,7 +264,7 @@ class Maintenance:
             # Who has rows in this table was there: a large look-up is asked for others only.
             own = _keys(_before(self.contract.name), self.keyed.key)
             had.append(_among(own, self.keyed.key, _CANDIDATES))
-            self._materialise(_SOUGHT, [_except(_keys(_CANDIDATES, _KEY), own)])
+            self._materialise(_SOUGHT, [_except(_keys(_CANDIDATES, KEY), own)])
             sought = _SOUGHT
         if sought == _CANDIDATES or self._count(_SOUGHT):
             had.append(_among(_keys(_before(name), column), column, sought))
@@ -331,7 +330,6 @@ class Maintenance:
                 self.contract.columns,
                 self.keyed.key,
                 self._changed,
-                _KEY,
                 target.fields,
                 target.folder.with_name(f"{target.folder.name}-kept"),
                 self._gone,
@@ -341,11 +339,11 @@ class Maintenance:
         result.kept = tuple(file for file in before.files if file not in result.touched)
         result.swapped = list(taken.left)
 
-    def _materialise(self, table: str, parts: Iterable[exp.Query], name: str = _KEY) -> None:
+    def _materialise(self, table: str, parts: Iterable[exp.Query], name: str = KEY) -> None:
         """Keys that any of these queries gives, in a column of that name."""
         found: exp.Query | None = None
         for part in parts:
-            key = exp.column(_KEY, quoted=True)
+            key = exp.column(KEY, quoted=True)
             one = exp.select(key.as_(name, quoted=True)).from_(part.subquery("part"))
             found = one if found is None else exp.union(found, one, distinct=True)
         if found is None:
@@ -379,14 +377,16 @@ class Maintenance:
         then = {name: _before(name) for name in changed}
         found = int(noted)
         if result.touched:
-            renamed = {name: _before(name) for name in changed} | self._asked(query, tied, _before_of)
+            renamed = {name: _before(name) for name in changed} | self._asked(
+                query, tied, _before_of
+            )
             found -= self._count_over(query, self._of(self._gone), renamed)
         if result.added:
             self._declare_files(_PART, result.added)
             found += self._count_over(query, self._of(_PART), self._asked(query, tied, _now))
         if tied and self._know_stayed(tied, before):
             stayed = self._of(_STAYED)
-            found -= self._count_over(query, stayed, {name: _before(name) for name in changed})
+            found -= self._count_over(query, stayed, then)
             found += self._count_over(query, stayed, {})
         return found
 
@@ -410,7 +410,7 @@ class Maintenance:
         if self._stayed_of != tied:
             differing = [self._difference_of_files(*tie) for tie in tied.items()]
             self._materialise(_SOUGHT, differing)
-            self._materialise(_ALSO, [_except(_keys(_SOUGHT, _KEY), _keys(self._changed, _KEY))])
+            self._materialise(_ALSO, [_except(_keys(_SOUGHT, KEY), _keys(self._changed, KEY))])
             if self._count(_ALSO):
                 self._declare_files(_PART, [file.path for file in before.files])
                 rows = _among(self._of(_PART), self.keyed.key, _ALSO)
@@ -478,7 +478,7 @@ def _before_of(table: str) -> str:
     return f"_was_present_{table}"
 
 
-def _keys(table: str, column: str, name: str = _KEY) -> exp.Select:
+def _keys(table: str, column: str, name: str = KEY) -> exp.Select:
     key = exp.column(column, quoted=True)
     return exp.select(key.as_(name, quoted=True)).from_(exp.to_table(table)).distinct()
 
@@ -489,9 +489,7 @@ def _rows(version: Version | None) -> int:
 
 def _among(rows: exp.Select, column: str, keys: str, *, among: bool = True) -> exp.Select:
     """Rows whose key is, or is not, among some."""
-    listed = exp.select(exp.column(_KEY, quoted=True)).from_(exp.to_table(keys))
-    condition = exp.column(column, quoted=True).isin(query=listed)
-    return rows.where(condition if among else exp.not_(condition))
+    return rows.where(is_among(column, keys, among))
 
 
 def _except(one: exp.Query, other: exp.Query) -> exp.Query:
@@ -515,9 +513,9 @@ def _difference(sides: Sequence[exp.Select], columns: Sequence[str], key: str) -
         distinct=False,
     )
     differing = (
-        exp.select(exp.column(key, quoted=True).as_(_KEY, quoted=True))
+        exp.select(exp.column(key, quoted=True).as_(KEY, quoted=True))
         .from_(counted.subquery("sides"))
         .group_by(*names)
         .having("SUM(n) <> 0")
     )
-    return exp.select(exp.column(_KEY, quoted=True)).from_(differing.subquery("rows")).distinct()
+    return exp.select(exp.column(KEY, quoted=True)).from_(differing.subquery("rows")).distinct()
