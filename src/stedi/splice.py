@@ -9,7 +9,7 @@ parquet.thrift of Apache Parquet. Fields that are not known here stay what they 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -35,7 +35,13 @@ _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY = 1, 2, 3, 4, 5, 6, 7, 
 _LIST, _SET, _MAP, _STRUCT = 9, 10, 11, 12
 
 Fields = dict[int, tuple[int, Any]]
-"""A Thrift struct: type and value of each of its fields by their ids, which rise."""
+"""A Thrift struct: type and value of each of its fields by their ids, which rise.
+
+Values are whole numbers, structs, lists of structs, and all else as the bytes that it is.
+"""
+_Parts = Mapping[int, "_Parts"]
+"""The fields of a struct whose structs are looked into; what is in others stays as it is."""
+_FOOTER: _Parts = {_ROW_GROUPS: {_COLUMNS: {_CHUNK: {}}}}
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,7 @@ def split(path: Path, key: str, keys: pa.Array, having: Path, lacking: Path) -> 
         return None
     with path.open("rb") as source:
         footer = _footer(source)
-        given = footer[_ROW_GROUPS][1][1]
+        given = footer[_ROW_GROUPS][1]
         _write(source, footer, [given[n] for n in groups if n in hit], having)
         _write(source, footer, [given[n] for n in groups if n not in hit], lacking)
     return Split(having, lacking)
@@ -85,7 +91,7 @@ def _write(source: BinaryIO, footer: Fields, groups: Sequence[Fields], target: P
             _copy(source, group, file)
             if _ORDINAL in group:
                 group[_ORDINAL] = (_I16, number)
-        footer[_ROW_GROUPS] = (_LIST, (_STRUCT, groups))
+        footer[_ROW_GROUPS] = (_LIST, groups)
         footer[_NUM_ROWS] = (_I64, sum(group[_GROUP_ROWS][1] for group in groups))
         written = bytearray()
         _put_struct(written, footer)
@@ -94,7 +100,7 @@ def _write(source: BinaryIO, footer: Fields, groups: Sequence[Fields], target: P
 
 def _copy(source: BinaryIO, group: Fields, file: BinaryIO) -> None:
     """Copy a row group to where a file stands, and let it say that it is there."""
-    chunks = [chunk[_CHUNK][1] for chunk in group[_COLUMNS][1][1]]
+    chunks = [chunk[_CHUNK][1] for chunk in group[_COLUMNS][1]]
     begins = [min(one[o][1] for o in (_DATA_OFFSET, _DICTIONARY_OFFSET) if o in one and one[o][1])
               for one in chunks]  # fmt: skip
     begin = min(begins)
@@ -108,7 +114,7 @@ def _copy(source: BinaryIO, group: Fields, file: BinaryIO) -> None:
         file.write(read)
         begin += len(read)
     _move(group, _GROUP_OFFSET, moved)
-    for chunk in group[_COLUMNS][1][1]:
+    for chunk in group[_COLUMNS][1]:
         _move(chunk, _CHUNK_OFFSET, moved)
         for gone in _INDEXES:
             chunk.pop(gone, None)
@@ -131,52 +137,12 @@ def _footer(file: BinaryIO) -> Fields:
     if magic != _MAGIC or size > end:
         raise ValueError("not a Parquet file with a plain footer")
     file.seek(end - size)
-    fields, _ = _struct(file.read(size), 0)
+    fields, _ = _struct(file.read(size), 0, _FOOTER)
     return fields
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-
-
-def _value(data: bytes, at: int, type_: int) -> tuple[Any, int]:
-    if _I16 <= type_ <= _I64:
-        value, at = (data[at], at + 1) if data[at] < 0x80 else _varint(data, at)
-        return (value >> 1) ^ -(value & 1), at
-    if type_ == _BINARY:
-        size, at = (data[at], at + 1) if data[at] < 0x80 else _varint(data, at)
-        return data[at : at + size], at + size
-    if type_ == _STRUCT:
-        return _struct(data, at)
-    if type_ in (_LIST, _SET):
-        return _list(data, at)
-    if type_ in (_TRUE, _FALSE, _BYTE):
-        return data[at], at + 1  # as it stands in a list
-    if type_ == _DOUBLE:
-        return data[at : at + 8], at + 8
-    raise ValueError(f"a Parquet footer has no values of Thrift's type {type_}")
-
-
-def _list(data: bytes, at: int) -> tuple[tuple[int, list[Any]], int]:
-    size, type_ = data[at] >> 4, data[at] & 0x0F
-    at += 1
-    if size == 0x0F:
-        size, at = _varint(data, at)
-    values = []
-    for _ in range(size):
-        value, at = _value(data, at, type_)
-        values.append(value)
-    return (type_, values), at
-
-
-def _struct(data: bytes, at: int) -> tuple[Fields, int]:
+def _struct(data: bytes, at: int, parts: _Parts) -> tuple[Fields, int]:
+    """The struct at a place, and where it ends."""
     fields: Fields = {}
     id_ = 0
     while (head := data[at]) != 0:
@@ -185,41 +151,79 @@ def _struct(data: bytes, at: int) -> tuple[Fields, int]:
         if head >> 4:
             id_ += head >> 4
         else:
-            id_, at = _value(data, at, _I16)
-        if type_ <= _FALSE:
-            fields[id_] = (type_, None)
-        else:
-            value, at = _value(data, at, type_)
+            id_, at = _integer(data, at)
+        if _I16 <= type_ <= _I64:
+            value, at = _integer(data, at)
             fields[id_] = (type_, value)
+        elif id_ in parts and type_ == _STRUCT:
+            inner, at = _struct(data, at, parts[id_])
+            fields[id_] = (type_, inner)
+        elif id_ in parts and type_ == _LIST:
+            size, element, at = _list_head(data, at)
+            if element != _STRUCT:
+                raise ValueError("a list in a Parquet footer that should be one of structs")
+            structs = []
+            for _ in range(size):
+                inner, at = _struct(data, at, parts[id_])
+                structs.append(inner)
+            fields[id_] = (type_, structs)
+        else:
+            end = at if type_ <= _FALSE else _behind(data, at, type_)
+            fields[id_] = (type_, data[at:end])
+            at = end
     return fields, at + 1
 
 
-def _put_varint(into: bytearray, value: int) -> None:
-    while value > 0x7F:
-        into.append(value & 0x7F | 0x80)
-        value >>= 7
-    into.append(value)
-
-
-def _put_value(into: bytearray, type_: int, value: Any) -> None:
+def _behind(data: bytes, at: int, type_: int) -> int:
+    """Where a value ends."""
     if _I16 <= type_ <= _I64:
-        _put_varint(into, value << 1 if value >= 0 else (-value << 1) - 1)
-    elif type_ == _BINARY:
-        _put_varint(into, len(value))
-        into += value
-    elif type_ == _STRUCT:
-        _put_struct(into, value)
-    elif type_ in (_LIST, _SET):
-        element, values = value
-        into.append(min(len(values), 0x0F) << 4 | element)
-        if len(values) >= 0x0F:
-            _put_varint(into, len(values))
-        for one in values:
-            _put_value(into, element, one)
-    elif type_ == _DOUBLE:
-        into += value
-    else:
-        into.append(value)
+        while data[at] >= 0x80:
+            at += 1
+        return at + 1
+    if type_ == _BINARY:
+        size, at = _varint(data, at)
+        return at + size
+    if type_ == _STRUCT:
+        while (head := data[at]) != 0:
+            at += 1
+            if not head >> 4:
+                at = _behind(data, at, _I16)
+            if head & 0x0F > _FALSE:
+                at = _behind(data, at, head & 0x0F)
+        return at + 1
+    if type_ in (_LIST, _SET):
+        size, element, at = _list_head(data, at)
+        for _ in range(size):
+            at = _behind(data, at, element)
+        return at
+    if type_ in (_TRUE, _FALSE, _BYTE):
+        return at + 1  # as it stands in a list
+    if type_ == _DOUBLE:
+        return at + 8
+    raise ValueError(f"a Parquet footer has no values of Thrift's type {type_}")
+
+
+def _list_head(data: bytes, at: int) -> tuple[int, int, int]:
+    """A list's size, the type of its elements, and where they begin."""
+    size, type_ = data[at] >> 4, data[at] & 0x0F
+    if size < 0x0F:
+        return size, type_, at + 1
+    size, at = _varint(data, at + 1)
+    return size, type_, at
+
+
+def _integer(data: bytes, at: int) -> tuple[int, int]:
+    value, at = _varint(data, at)
+    return (value >> 1) ^ -(value & 1), at
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while (byte := data[at]) >= 0x80:
+        value |= (byte & 0x7F) << shift
+        shift += 7
+        at += 1
+    return value | byte << shift, at + 1
 
 
 def _put_struct(into: bytearray, fields: Fields) -> None:
@@ -229,8 +233,29 @@ def _put_struct(into: bytearray, fields: Fields) -> None:
             into.append(id_ - before << 4 | type_)
         else:
             into.append(type_)
-            _put_value(into, _I16, id_)
-        if type_ > _FALSE:
-            _put_value(into, type_, value)
+            _put_integer(into, id_)
         before = id_
+        if isinstance(value, int):
+            _put_integer(into, value)
+        elif isinstance(value, dict):
+            _put_struct(into, value)
+        elif isinstance(value, list):
+            into.append(min(len(value), 0x0F) << 4 | _STRUCT)
+            if len(value) >= 0x0F:
+                _put_varint(into, len(value))
+            for one in value:
+                _put_struct(into, one)
+        else:
+            into += value
     into.append(0)
+
+
+def _put_integer(into: bytearray, value: int) -> None:
+    _put_varint(into, value << 1 if value >= 0 else (-value << 1) - 1)
+
+
+def _put_varint(into: bytearray, value: int) -> None:
+    while value > 0x7F:
+        into.append(value & 0x7F | 0x80)
+        value >>= 7
+    into.append(value)

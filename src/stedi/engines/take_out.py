@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 KEY = "key"
 """The column of a table of keys."""
-_PART = "_part"
+_PART, _KEYS = "_part", "_keys"
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,7 @@ class Asked:
     def rows(self, table: str, *, gone: bool) -> exp.Select:
         """The rows of a table that are to be taken out, or all others."""
         names = (exp.column(column.name, quoted=True) for column in self.columns)
-        rows = exp.select(*names).from_(exp.to_table(table))
-        return rows.where(is_among(self.key, self.keys, gone))
+        return among(exp.select(*names).from_(exp.to_table(table)), self.key, self.keys, gone)
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,13 @@ def rewrite(engine: Engine, asked: Asked, files: Sequence[str]) -> list[Path]:
     return engine.write(asked.rows(_PART, gone=False), asked.fields, asked.folder) if files else []
 
 
-def is_among(column: str, keys: str, truth: bool = True) -> exp.Expr:
-    """Whether a column has one of a table of keys, or has none of them, which a blank hasn't."""
-    key = exp.column(column, quoted=True)
-    listed = exp.select(exp.column(KEY, quoted=True)).from_(exp.to_table(keys))
-    found = key.isin(query=listed)
-    return found if truth else exp.or_(key.copy().is_(exp.null()), exp.not_(found))
+def among(rows: exp.Select, column: str, keys: str, truth: bool = True) -> exp.Select:
+    """Rows of a table whose column has one of a table of keys, or none of them, as a blank has."""
+    table = rows.args["from_"].this.alias_or_name
+    own = exp.column(column, table=table, quoted=True)
+    key = exp.column(KEY, quoted=True)
+    if truth:
+        return rows.where(own.isin(query=exp.select(key).from_(exp.to_table(keys))))
+    key.set("table", exp.to_identifier(_KEYS))
+    listed = exp.select("1").from_(exp.alias_(exp.to_table(keys), _KEYS, table=True))
+    return rows.where(exp.not_(exp.Exists(this=listed.where(key.eq(own)))))

@@ -18,7 +18,7 @@ from sqlglot import exp
 from stedi.contracts import Column, Contract, Rule
 from stedi.declared import Declarations
 from stedi.engines import Engine
-from stedi.engines.take_out import KEY, Asked, is_among
+from stedi.engines.take_out import KEY, Asked, among
 from stedi.keyed import Keyed, Lookup, asks_presence, falls_as_grow, read_as, ties
 from stedi.landing.parse import Target
 from stedi.pipeline.options import Left
@@ -200,7 +200,7 @@ class Maintenance:
         key, name = self.keyed.source_key, self.keyed.source
         self._materialise(_SOUGHT, candidates)
         tables = [name, _before(name)] if self._source else [name]
-        return [_among(_keys(table, key), key, _SOUGHT) for table in tables]
+        return [among(_keys(table, key), key, _SOUGHT) for table in tables]
 
     def _changed_in_source(self) -> list[exp.Query]:
         if not self._source or self._appends:
@@ -263,16 +263,16 @@ class Maintenance:
         if look_up.is_required and _rows(change.before) > _rows(self._source.before):
             # Who has rows in this table was there: a large look-up is asked for others only.
             own = _keys(_before(self.contract.name), self.keyed.key)
-            had.append(_among(own, self.keyed.key, _CANDIDATES))
+            had.append(among(own, self.keyed.key, _CANDIDATES))
             self._materialise(_SOUGHT, [_except(_keys(_CANDIDATES, KEY), own)])
             sought = _SOUGHT
         if sought == _CANDIDATES or self._count(_SOUGHT):
-            had.append(_among(_keys(_before(name), column), column, sought))
+            had.append(among(_keys(_before(name), column), column, sought))
         self._materialise(_before_of(name), had, column)
         if change.removed:
-            now = [_among(_keys(name, column), column, _CANDIDATES)]
+            now = [among(_keys(name, column), column, _CANDIDATES)]
         else:
-            added = _among(_keys(_added(name), column), column, _CANDIDATES)
+            added = among(_keys(_added(name), column), column, _CANDIDATES)
             now = [_keys(_before_of(name), column), added]
         self._materialise(_now(name), now, column)
 
@@ -288,19 +288,19 @@ class Maintenance:
     def _materialise_rows(self) -> tuple[exp.Query, exp.Query]:
         """The rows of changed keys in the FROM table, now and before; each is read once."""
         name = self.keyed.source
-        self.engine.materialise(_ROWS, self._of_keys(name, among=True))
+        self.engine.materialise(_ROWS, self._of_keys(name))
         now = self._of_table(_ROWS)
         if not self._source:
             return now, now
-        return now, self._of_keys(_before(name), among=True)
+        return now, self._of_keys(_before(name))
 
     def _of_added(self, *, but_changed: bool) -> exp.Query:
         """The new rows of the FROM table; those of changed keys left out."""
         name = _added(self.keyed.source)
-        return self._of_keys(name, among=False) if but_changed else self._of_table(name)
+        return self._of_keys(name, truth=False) if but_changed else self._of_table(name)
 
-    def _of_keys(self, table: str, *, among: bool) -> exp.Select:
-        return _among(self._of_table(table), self.keyed.source_key, self._changed, among=among)
+    def _of_keys(self, table: str, *, truth: bool = True) -> exp.Select:
+        return among(self._of_table(table), self.keyed.source_key, self._changed, truth)
 
     def _of_table(self, table: str) -> exp.Select:
         names = (exp.column(c.name, quoted=True) for c in self._source.columns)
@@ -413,7 +413,7 @@ class Maintenance:
             self._materialise(_ALSO, [_except(_keys(_SOUGHT, KEY), _keys(self._changed, KEY))])
             if self._count(_ALSO):
                 self._declare_files(_PART, [file.path for file in before.files])
-                rows = _among(self._of(_PART), self.keyed.key, _ALSO)
+                rows = among(self._of(_PART), self.keyed.key, _ALSO)
                 self.engine.materialise(_STAYED, rows)
             self._stayed_of = tied
         return self._count(_ALSO)
@@ -485,11 +485,6 @@ def _keys(table: str, column: str, name: str = KEY) -> exp.Select:
 
 def _rows(version: Version | None) -> int:
     return version.rows if version else 0
-
-
-def _among(rows: exp.Select, column: str, keys: str, *, among: bool = True) -> exp.Select:
-    """Rows whose key is, or is not, among some."""
-    return rows.where(is_among(column, keys, among))
 
 
 def _except(one: exp.Query, other: exp.Query) -> exp.Query:
