@@ -236,6 +236,12 @@ def count_groups(file: Path | RawIOBase) -> int:
     return int(pq.read_metadata(file).num_row_groups)
 
 
+def read(file: Path | RawIOBase, columns: Sequence[str] | None = None) -> pa.Table:
+    """All rows of a file; PyArrow's `read_table` loads pandas where that is installed."""
+    with pq.ParquetFile(file) as opened:
+        return opened.read(columns)
+
+
 def count_nulls(file: Path | RawIOBase, column: str) -> int:
     """The blanks in a column of a file, by its footer, or by reading it where that doesn't say."""
     metadata = pq.read_metadata(file)
@@ -244,6 +250,6 @@ def count_nulls(file: Path | RawIOBase, column: str) -> int:
     for group in range(metadata.num_row_groups):
         statistics = metadata.row_group(group).column(number).statistics
         if statistics is None or not statistics.has_null_count:
-            return int(pq.read_table(file, columns=[column]).column(0).null_count)
+            return int(read(file, [column]).column(0).null_count)
         nulls += int(statistics.null_count)
     return nulls

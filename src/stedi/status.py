@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, Field
 
 from stedi import parquet
@@ -223,7 +222,7 @@ class _Inspection:
         for path in self._present(version) if version else ():
             try:
                 self.files.fetch([path])
-                rows = pq.read_table(path, columns=["source", "reason"])
+                rows = parquet.read(path, ["source", "reason"])
             except (OSError, pa.ArrowException):
                 self.problems.append(
                     f"table quarantine, file {path.name} in {self.files.name(path.parent)}: "

@@ -19,6 +19,7 @@ from typing import Literal
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from stedi import parquet
 from stedi.contracts import Contract
 from stedi.engines.crew import Crew
 from stedi.errors import LandingError
@@ -368,7 +369,7 @@ class _Reading:
         """A quarantine file like this one, whose lines count from so many lines further up."""
         path, lines = move
         self.files.fetch([path])
-        rows = pq.read_table(path)
+        rows = parquet.read(path)
         place = rows.schema.get_field_index("line")
         moved = pc.add(rows.column(place), lines)
         rows = rows.set_column(place, rows.schema.field(place), moved)

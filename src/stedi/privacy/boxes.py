@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from stedi import parquet
 from stedi.contracts import Publication
@@ -65,7 +64,7 @@ def write_boxes(ranges: Mapping[str, Range], path: Path) -> None:
 
 def read_boxes(path: Path, columns: Sequence[str]) -> dict[str, Range]:
     """Read the table of boxes of these columns."""
-    table = pq.read_table(path)
+    table = parquet.read(path)
 
     def array(name: str) -> Floats:
         values: Floats = np.asarray(np.from_dlpack(table[name].combine_chunks()))

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from stedi import parquet
 from stedi.contracts import Publication
@@ -137,7 +136,7 @@ def _raw(rows: pa.Table | pa.RecordBatch, publication: Publication) -> Raw:
 
 def read_published(path: Path) -> dict[str, Floats]:
     """The columns of a published file, as they are stored."""
-    table = pq.read_table(path)
+    table = parquet.read(path)
     return {name: _array(table, name) for name in table.column_names}
 
 

@@ -102,6 +102,26 @@ def data_files(table: Table, snapshot: Snapshot | None) -> list[DataFile]:
     ]
 
 
+def transaction(table: Table) -> Transaction:
+    """A transaction that works out what the table's metadata would be once for each update.
+
+    PyIceberg (0.12) copies all of it, each snapshot's notes too, whenever it is looked at: some
+    twenty times a commit.
+    """
+    from pyiceberg.table import Transaction
+
+    class Once(Transaction):
+        _known: tuple[object, TableMetadata] | None = None
+
+        @property
+        def table_metadata(self) -> TableMetadata:
+            if self._known is None or self._known[0] is not self._updates:
+                self._known = (self._updates, super().table_metadata)
+            return self._known[1]
+
+    return Once(table)
+
+
 def without_dead(producer: _OverwriteFiles) -> _OverwriteFiles:
     """Let an overwrite leave manifests behind that list deleted files only.
 

@@ -26,6 +26,7 @@ from stedi.storage.schemas import (
     evolve,
     has_columns,
     make_table,
+    transaction,
     without_dead,
 )
 
@@ -194,11 +195,11 @@ class Warehouse:
         if self.lock is not None:
             self.lock.check()
         try:
-            with self._writing(f"table {table}"), loaded.transaction() as transaction:
+            with self._writing(f"table {table}"), transaction(loaded) as staged:
                 if table in self._to_evolve:
-                    evolve(transaction, self._to_evolve.pop(table))
-                added = [describe(self.files, path, transaction.table_metadata) for path in add]
-                update = transaction.update_snapshot(snapshot_properties=properties)
+                    evolve(staged, self._to_evolve.pop(table))
+                added = [describe(self.files, path, staged.table_metadata) for path in add]
+                update = staged.update_snapshot(snapshot_properties=properties)
                 swaps = removed or not present
                 producer = without_dead(update.overwrite()) if swaps else update.fast_append()
                 for file in removed:
