@@ -9,6 +9,7 @@ import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -17,14 +18,16 @@ import pytest
 from pyiceberg.catalog.sql import SqlCatalog
 from sqlglot.expressions import Query
 
-from stedi import Lakehouse
-from stedi.declared import read_declarations
+from stedi import Lakehouse, fit
+from stedi.declared import Declarations, read_declarations
+from stedi.engines import Engine
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import QueryError, RuleBroken, StorageError
 from stedi.files.disk import Disk
 from stedi.keyed import keyed
 from stedi.lakehouse import EngineName
 from stedi.parquet import Field
+from stedi.privacy.proof import Proof
 from stedi.storage.warehouse import Warehouse
 from tests import small
 from tests.conftest import Land, both_engines, both_engines_at_length, counts, on, rows
@@ -131,6 +134,26 @@ def test_one_of_many_who_withdraws_has_tables_of_people_swapped_too(
     assert rows(lakehouse, "SELECT COUNT(*) FROM step_trainer_trusted") == [(290,)]
     assert held_on_disk(lakehouse.root, "p7@example.com") == []
     assert lakehouse.status(verify=True).ok
+
+
+def test_declarations_that_an_engine_has_checked_are_not_checked_again(
+    small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked: list[str] = []
+
+    def check(declarations: Declarations, engine: Engine, **others: Any) -> Proof:
+        checked.append(engine.name)
+        return fit.check(declarations, engine, **others)
+
+    monkeypatch.setattr("stedi.pipeline.bring.check", check)
+    small_lakehouse.run()
+    land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="two.json")
+    small_lakehouse.run()
+    assert checked == ["duckdb"]
+    Warehouse(Disk(small_lakehouse.root)).checked_by = "spark"
+    land("accelerometer", [small.acceleration("ann", 3001, 0.9)], name="three.json")
+    small_lakehouse.run()
+    assert checked == ["duckdb", "duckdb"]
 
 
 def test_new_records_about_nobody_are_dropped_beside_a_change_of_consent(

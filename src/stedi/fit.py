@@ -49,10 +49,7 @@ def check(
     """
     proof = proof or Proof(declarations)
     problems = _leaks(proof)
-    for contract in declarations.contracts.values():
-        engine.declare(contract.name, contract.columns, ())
-    for table in ("loads", "quarantine"):
-        engine.declare(table, declarations.schemas[table], ())
+    declare_empty(declarations, engine)
     for transform in declarations.transforms.values():
         problems += _collect(_transform_problems(transform, declarations, engine))
         problems += proof.weakened(declarations.contracts[transform.table])
@@ -64,6 +61,14 @@ def check(
     if problems:
         raise DeclarationError("\n".join(dict.fromkeys(problems)))
     return proof
+
+
+def declare_empty(declarations: Declarations, engine: Engine) -> None:
+    """Let an engine know every table, without any rows."""
+    for contract in declarations.contracts.values():
+        engine.declare(contract.name, contract.columns, ())
+    for table in ("loads", "quarantine"):
+        engine.declare(table, declarations.schemas[table], ())
 
 
 def _collect(problems: Iterator[str]) -> list[str]:

@@ -277,6 +277,15 @@ class Warehouse:
         self._note("checked", fingerprint)
 
     @property
+    def checked_by(self) -> str | None:
+        """The engine by which they were."""
+        return self._noted.get("checked_by")
+
+    @checked_by.setter
+    def checked_by(self, engine: str) -> None:
+        self._note("checked_by", engine)
+
+    @property
     def moved_from(self) -> str | None:
         """Where the root was when its tables were made, if that is elsewhere."""
         known = self._noted.get("root")
