@@ -258,22 +258,29 @@ class Maintenance:
     def _materialise_presence(self, name: str, look_up: Lookup) -> None:
         """Which candidates a look-up has, now and before."""
         column, change = str(look_up.present_in), self.changes[name]
-        sought = _CANDIDATES
+        known = change.touched if change.touched and change.touched.key == column else None
+        sought: exp.Query = _keys(_CANDIDATES, KEY)
         had: list[exp.Query] = []
         if look_up.is_required and _rows(change.before) > _rows(self._source.before):
             # Who has rows in this table was there: a large look-up is asked for others only.
             own = _keys(_before(self.contract.name), self.keyed.key)
             had.append(among(own, self.keyed.key, _CANDIDATES))
-            self._materialise(_SOUGHT, [_except(_keys(_CANDIDATES, KEY), own)])
-            sought = _SOUGHT
-        if sought == _CANDIDATES or self._count(_SOUGHT):
-            had.append(among(_keys(_before(name), column), column, sought))
-        self._materialise(_before_of(name), had, column)
-        if change.removed:
+            sought = _except(sought, own)
+        if known:
+            had.append(among(_keys(known.gone, column), column, _CANDIDATES))
+            sought = _except(sought, _keys(known.keys, KEY))
+        self._materialise(_SOUGHT, [sought])
+        if self._count(_SOUGHT):
+            had.append(among(_keys(_before(name), column), column, _SOUGHT))
+        was = _before_of(name)
+        self._materialise(was, had, column)
+        if known:
+            came = among(_keys(known.came, column), column, _CANDIDATES)
+            now = [_except(_keys(was, column), _keys(known.keys, KEY)), came]
+        elif change.removed:
             now = [among(_keys(name, column), column, _CANDIDATES)]
         else:
-            added = among(_keys(_added(name), column), column, _CANDIDATES)
-            now = [_keys(_before_of(name), column), added]
+            now = [_keys(was, column), among(_keys(_added(name), column), column, _CANDIDATES)]
         self._materialise(_now(name), now, column)
 
     @property
