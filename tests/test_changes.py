@@ -410,7 +410,7 @@ def test_who_withdraws_is_gone_after_the_declared_time(
     assert strays(lakehouse) == []
 
 
-@pytest.mark.parametrize("runs", [20, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("runs", [12, pytest.param(300, marks=pytest.mark.slow)])
 def test_many_small_runs_leave_a_handful_of_files(
     small_lakehouse: Lakehouse, folder: Path, land: Land, runs: int
 ) -> None:

@@ -64,10 +64,16 @@ def solid(text: bytes) -> bytes:
 
 
 WHERE = ["alone", "first", "middle", "last", "a thousand times"]
+HERE_AND_THERE = [
+    # A thousand times take long: of one source are enough, but for `make test-all`.
+    pytest.param(source, where, id=f"{name}-{where}", marks=[pytest.mark.slow] if is_long else [])
+    for where in WHERE
+    for name, source in SOURCES.items()
+    for is_long in [where == "a thousand times" and name != "step_trainer"]
+]
 
 
-@pytest.mark.parametrize("where", WHERE)
-@pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
+@pytest.mark.parametrize(("source", "where"), HERE_AND_THERE)
 def test_every_kind_of_dirt_has_its_verdict(source: Source, where: str) -> None:
     complaints = [complaint(case, source, where, parse) for case in applying(source)]
     assert not any(complaints), "\n".join(filter(None, complaints))
