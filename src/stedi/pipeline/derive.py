@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from sqlglot import exp
 
 from stedi import parquet
 from stedi.contracts import Contract, Rule
@@ -22,7 +21,7 @@ from stedi.pipeline.history import withdrawals
 from stedi.pipeline.maintain import Change, Maintenance, Touched, keys_only_in, left_of
 from stedi.pipeline.options import Built, How, Left
 from stedi.pipeline.plan import why_anew, why_stale
-from stedi.pipeline.rules import count, count_dropped, hold_to_contract
+from stedi.pipeline.rules import count_dropped, hold_to_contract
 from stedi.pipeline.work import Work
 from stedi.privacy.boxes import read_boxes
 from stedi.privacy.difference import Release, difference
@@ -76,10 +75,12 @@ class Derivation:
         self.engine = work.engine
         self._touched: dict[str, Touched] = {}
         """What is known of changes to tables that this run has maintained."""
+        self._versions: dict[str, Version | None] = {}
 
     def bring_up_to_date(self) -> None:
         """Rebuild each derived table that is asked for and whose inputs or declarations changed."""
-        versions = {name: self.warehouse.version(name) for name in self.declarations.schemas}
+        versions = self._versions
+        versions |= {name: self.warehouse.version(name) for name in self.declarations.schemas}
         only = self.work.options.only
         for table, transform in self.declarations.transforms.items():
             if only is not None and table not in only:
@@ -304,7 +305,8 @@ class Derivation:
         return parquet.count_rows(footer_source(self.warehouse.files, path))
 
     def _rows(self, table: str) -> int:
-        return count(self.engine, exp.select("COUNT(*)").from_(exp.to_table(table)))
+        version = self._versions[table]
+        return version.rows if version else 0
 
     def _dropped(self, transform: Transform) -> dict[str, int]:
         reasons = self.declarations.reasons(transform.table)
