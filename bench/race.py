@@ -164,7 +164,7 @@ def _run(runner: str, data: Path) -> Measured:
 def _record(case: str, table: Table) -> None:
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     known[case] = {
-        "machine": f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+        "machine": _machine(),
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("duckdb", "polars", "pyspark", "pyarrow")},
@@ -178,8 +178,20 @@ def _record(case: str, table: Table) -> None:
     RESULTS.write_text(json.dumps(known, indent=1, allow_nan=False) + "\n")
 
 
+def _machine() -> str:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    model = names[0] if names else platform.processor() or platform.machine()
+    return f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}, {model}"
+
+
 def _check(case: str, table: Table) -> None:
-    known = json.loads(RESULTS.read_text())[case]["ratios"]
+    recorded = json.loads(RESULTS.read_text())[case]
+    known = recorded["ratios"]
+    if recorded["machine"] != _machine():
+        print(f"\nThe recorded ratios are of another machine: {recorded['machine']}; ratios differ")
+        print(f"between machines by more than a change does. This one: {_machine()}")
     worse = [
         f"{name} to {peer}: {one.ratio:.2f}, and it was {known[peer][name]['ratio']:.2f}"
         for peer, figures in table.items()
