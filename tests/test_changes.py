@@ -27,8 +27,9 @@ from stedi.files.disk import Disk
 from stedi.keyed import keyed
 from stedi.lakehouse import EngineName
 from stedi.parquet import Field
+from stedi.pipeline.compact import to_merge
 from stedi.privacy.proof import Proof
-from stedi.storage.warehouse import Warehouse
+from stedi.storage.warehouse import DataFile, Warehouse
 from tests import small
 from tests.conftest import Land, both_engines, both_engines_at_length, counts, on, rows
 from tests.test_crashes import STEDI, strays
@@ -438,6 +439,16 @@ def test_many_small_runs_leave_a_handful_of_files(
     lakehouse.run()
     assert rows(lakehouse, "SELECT COUNT(*) FROM accelerometer_landing") == [(18 + runs,)]
     assert lakehouse.status(verify=True).ok
+
+
+def test_what_is_merged_at_once_makes_a_file_of_the_usual_size() -> None:
+    sizes = [4_000_000, *(900_000 + n for n in range(30)), 10]
+    files = [DataFile(f"{rows}", Path(f"{rows}"), 1, rows) for rows in sizes]
+    merged = to_merge(files)
+    assert [file.rows for file in merged] == [10, 900_000, 900_001, 900_002, 900_003]
+    assert to_merge(files[:8]) == ()
+    few = [DataFile(f"{rows}", Path(f"{rows}"), 1, rows) for rows in (5, 4, 3, 2, 1, 9, 8, 7)]
+    assert {file.rows for file in to_merge([*few, files[0]])} == {1, 2, 3, 4, 5, 7, 8, 9}
 
 
 def test_a_moved_root_says_which_command_makes_it_work(

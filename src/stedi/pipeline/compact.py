@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,8 @@ from stedi.transforms import MACHINERY_COLUMNS
 _TIERS = (1 << 14, 1 << 17, 1 << 20)
 """In rows: files of about one size are merged, so that a row is written again a few times only."""
 _MOST_IN_TIER = 8
+_MOST_ROWS = 1 << 22
+"""What is merged at once lies in memory, and is to be one file of the usual size."""
 
 
 def compact(work: Work) -> None:
@@ -27,7 +30,7 @@ def compact(work: Work) -> None:
 
 def _compact(work: Work, table: str) -> None:
     version = work.warehouse.version(table)
-    merged = _to_merge(version.files) if version else ()
+    merged = to_merge(version.files) if version else ()
     if version is None or not merged:
         return
     contract = work.declarations.contracts.get(table)
@@ -52,12 +55,17 @@ def _compact(work: Work, table: str) -> None:
     work.warehouse.commit(table, paths, notes, keep=keep, content=version.content)
 
 
-def _to_merge(files: Sequence[DataFile]) -> Sequence[DataFile]:
-    """Small files, where there are many of one size: all up to that size."""
+def to_merge(files: Sequence[DataFile]) -> Sequence[DataFile]:
+    """Small files, where there are many of one size: those up to that size, the smallest first.
+
+    Not more than make a file of the usual size; the next run merges more.
+    """
     least = 0
     for most in _TIERS:
         if sum(least <= file.rows < most for file in files) >= _MOST_IN_TIER:
-            return [file for file in files if file.rows < most]
+            small = sorted((file for file in files if file.rows < most), key=lambda file: file.rows)
+            ends = accumulate(file.rows for file in small)
+            return [file for file, end in zip(small, ends, strict=True) if end <= _MOST_ROWS]
         least = most
     return ()
 
