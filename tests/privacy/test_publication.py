@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from stedi import Lakehouse, NotAnonymous
 from stedi.contracts import Coarsened, Publication
+from stedi.files.disk import Disk
 from stedi.privacy.boxes import table_of_boxes
 from stedi.privacy.coding import Coder
 from stedi.privacy.grid import Grid
@@ -228,6 +229,8 @@ def test_too_few_people_publish_an_empty_table_and_remove_the_old_one(
         lakehouse.run()
     report = withheld.value.report
     assert report is not None
+    with Disk(lakehouse.root).lock() as lock:
+        assert not lock.last_run_died
     assert report.withdrawn is not None
     assert report.withdrawn.people == 2
     found = counts(lakehouse)

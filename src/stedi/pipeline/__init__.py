@@ -106,8 +106,10 @@ def run(
         withdrawn = _withdrawn(warehouse, declarations, built)
         remarks = tuple(warehouse.files.remarks)
         report = RunReport(declarations.profile, before, built, swept, seconds, withdrawn, remarks)
+    # All is done and in order: the lock was given back before this is told as a failure.
+    with _failing_plainly(warehouse.name):
         _refuse_withheld(warehouse, declarations, report)
-        return report
+    return report
 
 
 def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
