@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import sqlglot
 from pyiceberg.catalog.sql import SqlCatalog
 from sqlglot.expressions import Query
 
@@ -24,7 +25,7 @@ from stedi.engines import Engine
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import QueryError, RuleBroken, StorageError
 from stedi.files.disk import Disk
-from stedi.keyed import keyed
+from stedi.keyed import asks_presence, keyed
 from stedi.lakehouse import EngineName
 from stedi.parquet import Field
 from stedi.pipeline.compact import to_merge
@@ -439,6 +440,22 @@ def test_many_small_runs_leave_a_handful_of_files(
     lakehouse.run()
     assert rows(lakehouse, "SELECT COUNT(*) FROM accelerometer_landing") == [(18 + runs,)]
     assert lakehouse.status(verify=True).ok
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("NOT EXISTS (SELECT 1 FROM b WHERE b.k = a.k)", True),
+        ("EXISTS (SELECT 1 FROM b AS c WHERE c.k = a.k AND a.n > 1)", True),
+        ("NOT EXISTS (SELECT 1 FROM b WHERE b.k = a.k AND b.n > 1)", False),
+        ("a.k IN (SELECT b.k FROM b)", False),
+        ("EXISTS (SELECT 1 FROM b WHERE b.k = a.k) AND EXISTS (SELECT 1 FROM b WHERE b.n = 1)", False),
+    ],
+)  # fmt: skip
+def test_a_rule_that_asks_for_more_than_presence_is_told(condition: str, expected: bool) -> None:
+    query = sqlglot.parse_one(f"SELECT COUNT(*) FROM a WHERE {condition}", dialect="athena")
+    assert isinstance(query, Query)
+    assert asks_presence(query, "b", "k") is expected
 
 
 def test_what_is_merged_at_once_makes_a_file_of_the_usual_size() -> None:

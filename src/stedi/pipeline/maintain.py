@@ -384,20 +384,19 @@ class Maintenance:
         then = {name: _before(name) for name in changed}
         found = int(noted)
         if result.touched:
-            renamed = {name: _before(name) for name in changed} | self._asked(
-                query, tied, _before_of
-            )
-            found -= self._count_over(query, self._of(self._gone), renamed)
+            known = self._known_presence(query, tied, _before_of)
+            found -= self._count_over(query, self._of(self._gone), then | known)
         if result.added:
             self._declare_files(_PART, result.added)
-            found += self._count_over(query, self._of(_PART), self._asked(query, tied, _now))
+            known = self._known_presence(query, tied, _now)
+            found += self._count_over(query, self._of(_PART), known)
         if tied and self._know_stayed(tied, before):
             stayed = self._of(_STAYED)
             found -= self._count_over(query, stayed, then)
             found += self._count_over(query, stayed, {})
         return found
 
-    def _asked(
+    def _known_presence(
         self, query: exp.Query, tied: Mapping[str, str], known_as: Callable[[str], str]
     ) -> dict[str, str]:
         """Where a rule learns of keys that were worked out whether a table has them."""
