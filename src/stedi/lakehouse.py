@@ -324,30 +324,12 @@ class Lakehouse:
 
         With `as_of`, over the tables as they were then, as far as their snapshots are kept.
         """
-        from stedi.contracts import Column
         from stedi.files.names import scratch_folder
         from stedi.querying import query
 
         self._refuse_nothing()
-        warehouse, declarations = self._warehouse(), self._declared()
-        if as_of is None:
-            versions = {name: warehouse.version(name) for name in declarations.schemas}
-            schemas = dict(declarations.schemas)
-        else:
-            at = int(as_of.timestamp() * 1000)
-            versions = {name: warehouse.version(name, at=at) for name in declarations.schemas}
-            schemas = {**declarations.schemas} | {
-                name: tuple(Column(n, type_, "none") for n, type_ in version.columns)
-                for name, version in versions.items()
-                if version
-            }
-        files = {
-            name: [file.path for file in version.files]
-            for name, version in versions.items()
-            if version
-        }
         scratch = scratch_folder(self.root) / f"query-{os.getpid()}"
-        return query(sql, schemas, files, scratch, as_of, self._files.fetch)
+        return query(sql, self._declared().schemas, self._warehouse(), scratch, as_of)
 
     def query_athena(
         self,

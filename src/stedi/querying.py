@@ -7,7 +7,7 @@ runs in a DuckDB that is locked to the data files of those tables.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,6 +24,7 @@ from stedi.contracts import Column
 from stedi.engines.dialects import for_duckdb
 from stedi.errors import DeclarationError, QueryError
 from stedi.parquet import identifier, literals
+from stedi.storage.warehouse import Warehouse
 from stedi.transforms import DIALECT, typed
 
 _BATCH_ROWS = 1 << 16
@@ -57,35 +58,38 @@ class Result:
 def query(
     sql: str,
     schemas: Mapping[str, tuple[Column, ...]],
-    files: Mapping[str, Sequence[Path]],
+    warehouse: Warehouse,
     scratch: Path,
     as_of: datetime | None = None,
-    fetch: Callable[[Sequence[Path]], None] | None = None,
 ) -> Result:
-    """Run a SELECT in Athena's SQL over tables with these columns and data files.
-
-    `as_of` is when they were so, if that isn't now; `fetch` has files here before they are read.
+    """Run a SELECT in Athena's SQL over tables with these columns, now or as they were `as_of`.
 
     Raises `QueryError` for anything else than one statement that reads declared tables.
     """
     tree = read_only(sql, set(schemas))
-    unbuilt = sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas) - set(files))
-    if unbuilt:
-        if as_of is not None:
+    named = sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas))
+    at = int(as_of.timestamp() * 1000) if as_of else None
+    versions = {name: version for name in named if (version := warehouse.version(name, at=at))}
+    for name in named:
+        if name not in versions and as_of is not None:
             raise QueryError(
-                f"table {unbuilt[0]}: no snapshot of {as_of:%Y-%m-%d %H:%M:%S} is kept; it wasn't "
+                f"table {name}: no snapshot of {as_of:%Y-%m-%d %H:%M:%S} is kept; it wasn't "
                 "there yet, or its time is over"
             )
-        raise QueryError(f"table {unbuilt[0]} is not built yet; `stedi run` builds it")
+        if name not in versions:
+            raise QueryError(f"table {name} is not built yet; `stedi run` builds it")
+    if as_of is not None:
+        then = {name: [Column(*c, "none") for c in v.columns] for name, v in versions.items()}
+        schemas = {**schemas, **{name: tuple(columns) for name, columns in then.items()}}
     connection = parquet.connect(scratch)
-    allowed = [str(path) for paths in files.values() for path in paths]
     try:
-        for table in sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas)):
-            columns = [(column.name, column.type) for column in schemas[table]]
-            if fetch:
-                fetch(files.get(table, ()))
-            paths = [str(path) for path in files.get(table, ())]
-            connection.execute(f"CREATE VIEW {identifier(table)} AS {parquet.scan(paths, columns)}")
+        allowed = []
+        for name, version in versions.items():
+            warehouse.files.fetch([file.path for file in version.files])
+            paths = [str(file.path) for file in version.files]
+            columns = [(column.name, column.type) for column in schemas[name]]
+            connection.execute(f"CREATE VIEW {identifier(name)} AS {parquet.scan(paths, columns)}")
+            allowed += paths
         connection.execute(f"SET allowed_paths = {literals(allowed)}")
         connection.execute("SET enable_external_access = false")
         connection.execute("SET lock_configuration = true")

@@ -19,9 +19,10 @@ from stedi import Lakehouse
 from stedi.checks import Check, checks
 from stedi.contracts import Column, Zone
 from stedi.declared import packaged, read_declarations
+from stedi.engines import Engine
 from stedi.lakehouse import DEFAULT_DATABASE
-from stedi.querying import query
-from tests.conftest import rows
+from stedi.transforms import parse, typed
+from tests.conftest import already_run, rows
 from tests.small import CUSTOMERS
 
 SQL = Path(__file__).parents[2] / "sql"
@@ -150,22 +151,29 @@ def as_is(row: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_a_broken_table_is_seen(
-    broken: str, change: Callable[[dict[str, Any]], None], count: int, said: str, tmp_path: Path
+    broken: str,
+    change: Callable[[dict[str, Any]], None],
+    count: int,
+    said: str,
+    working: Engine,
+    tmp_path: Path,
 ) -> None:
     file = tmp_path / "broken.parquet"
     pq.write_table(table(broken, change, count), file)
-    files = {name: [file] if name == broken else [] for name in DECLARED.schemas}
+    for name, columns in DECLARED.schemas.items():
+        working.declare(name, columns, [str(file)] if name == broken else [])
     [check] = [
         one for one in HERE if one.comment.startswith(broken) and said in one.comment and one.right
     ]
-    [[found]] = query(check.sql, DECLARED.schemas, files, tmp_path).to_arrow().columns
+    tree = typed(parse(check.sql, "check"), DECLARED.schemas, "check")
+    [[found]] = working.fetch(tree).columns
     assert found.as_py() > 0
 
 
+@already_run
 def test_blank_consent_shows_in_the_landing_zone_and_nowhere_else(
     small_lakehouse: Lakehouse,
 ) -> None:
-    small_lakehouse.run()
     [landing] = [check for check in HERE if "blank shareWithResearchAsOfDate" in check.comment]
     [trusted] = [check for check in HERE if "no_blank_consent" in check.comment]
     blanks = sum("shareWithResearchAsOfDate" not in record for record in CUSTOMERS)

@@ -91,15 +91,28 @@ def _type(column: Column) -> PrimitiveType:
     return types[column.type]
 
 
-def data_files(table: Table, snapshot: Snapshot | None) -> list[DataFile]:
-    """The data files of a snapshot."""
-    if snapshot is None:
-        return []
-    return [
-        entry.data_file
-        for manifest in snapshot.manifests(table.io)
-        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
-    ]
+class Manifests:
+    """What snapshots refer to: each manifest, which nobody changes once it is there, read once."""
+
+    def __init__(self) -> None:
+        self._of: dict[str, list[str]] = {}
+        self._files: dict[str, list[DataFile]] = {}
+
+    def of(self, table: Table, snapshot: Snapshot) -> list[str]:
+        """Where the manifests of a snapshot are; what they list is read too."""
+        if snapshot.manifest_list not in self._of:
+            manifests = snapshot.manifests(table.io)
+            for one in manifests:
+                if one.manifest_path not in self._files:
+                    entries = one.fetch_manifest_entry(table.io, discard_deleted=True)
+                    self._files[one.manifest_path] = [entry.data_file for entry in entries]
+            self._of[snapshot.manifest_list] = [one.manifest_path for one in manifests]
+        return self._of[snapshot.manifest_list]
+
+    def data_files(self, table: Table, snapshot: Snapshot | None) -> list[DataFile]:
+        """The data files of a snapshot."""
+        manifests = self.of(table, snapshot) if snapshot else []
+        return [file for manifest in manifests for file in self._files[manifest]]
 
 
 def transaction(table: Table) -> Transaction:

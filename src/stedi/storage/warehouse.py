@@ -21,7 +21,7 @@ from stedi.files import Files, Lock
 from stedi.parquet import Field
 from stedi.storage.catalogs import CatalogOf, SqliteCatalog
 from stedi.storage.schemas import (
-    data_files,
+    Manifests,
     describe,
     evolve,
     has_columns,
@@ -93,6 +93,7 @@ class Warehouse:
         self._to_make: dict[str, tuple[Sequence[Column], str]] = {}
         self._to_evolve: dict[str, Sequence[Column]] = {}
         self._versions: dict[tuple[str, int], Version] = {}
+        self._manifests = Manifests()
         self.lock: Lock | None = None
         """What says, before each commit, that this root is still ours to work on."""
         self.committed: set[str] = set()
@@ -184,7 +185,7 @@ class Warehouse:
         loaded = self._load(table)
         if loaded is None:
             raise StorageError(f"table {table}: not there to commit to")
-        present = data_files(loaded, loaded.current_snapshot())
+        present = self._manifests.data_files(loaded, loaded.current_snapshot())
         removed = [file for file in present if file.file_path not in keep]
         if len(present) - len(removed) != len(keep):
             raise StorageError(f"table {table}: a file to keep is not in its newest snapshot")
@@ -412,7 +413,7 @@ class Warehouse:
                 file.file_size_in_bytes,
                 file.record_count,
             )
-            for file in data_files(loaded, snapshot)
+            for file in self._manifests.data_files(loaded, snapshot)
         )
         schema = next(
             (one for one in loaded.metadata.schemas if one.schema_id == snapshot.schema_id),
@@ -441,10 +442,8 @@ class Warehouse:
         uris = {loaded.metadata_location}
         for snapshot in loaded.snapshots():
             uris.add(snapshot.manifest_list)
-            for manifest in snapshot.manifests(loaded.io):
-                uris.add(manifest.manifest_path)
-                entries = manifest.fetch_manifest_entry(loaded.io, discard_deleted=True)
-                uris.update(entry.data_file.file_path for entry in entries)
+            uris.update(self._manifests.of(loaded, snapshot))
+            uris.update(one.file_path for one in self._manifests.data_files(loaded, snapshot))
         return {self.files.path(uri) for uri in uris}
 
 
