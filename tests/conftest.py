@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -27,7 +26,6 @@ settings.register_profile("same", derandomize=True, deadline=None, max_examples=
 settings.register_profile("random", deadline=None, max_examples=3_000)
 settings.load_profile("same")
 
-Records = list[dict[str, Any]]
 Land = Callable[..., Path]
 
 
@@ -38,18 +36,58 @@ def secret(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFac
     monkeypatch.delenv("STEDI_ROOT", raising=False)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def secret_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """For what is made once for many tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STEDI_SECRET", "a secret of the tests")
+        patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        yield
+
+
+PLACES = ("new", "already run")
+already_run = pytest.mark.parametrize("place", PLACES[1:], indirect=True)
+"""For what begins with a `small_lakehouse` that was run; each test may change it."""
+
+
 @pytest.fixture
-def land(tmp_path: Path) -> Land:
+def place(request: pytest.FixtureRequest, engine: EngineName, tmp_path: Path) -> Path:
+    """Where a test's lakehouse is."""
+    if getattr(request, "param", "new") == "new":
+        return tmp_path / "root"
+    lay_out: Callable[[EngineName], Path] = request.getfixturevalue("run_once")
+    return lay_out(engine)
+
+
+@pytest.fixture(scope="session")
+def run_once(
+    tmp_path_factory: pytest.TempPathFactory, not_anonymous: Path
+) -> Callable[[EngineName], Path]:
+    """Lays out a lakehouse as an engine's run left it: copies of some files instead of a run.
+
+    It is at one place, since the metadata of its tables names that.
+    """
+    folder = tmp_path_factory.mktemp("run-once")
+
+    def lay_out(engine: EngineName) -> Path:
+        root, kept = folder / engine / "root", folder / engine / "kept"
+        if not kept.exists():
+            small.land(root)
+            on(engine, root, not_anonymous).run()
+            shutil.copytree(root, kept)
+        shutil.rmtree(root)
+        shutil.copytree(kept, root)
+        return root
+
+    return lay_out
+
+
+@pytest.fixture
+def land(place: Path) -> Land:
     """Write records, or bytes as they are, as a landing file of a source below a root."""
 
-    def write(source: str, content: Records | bytes, name: str = "one.json") -> Path:
-        path = tmp_path / "root" / source / "landing" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, bytes):
-            path.write_bytes(content)
-        else:
-            path.write_text("".join(json.dumps(record) + "\n" for record in content))
-        return path
+    def write(source: str, content: small.Records | bytes, name: str = "one.json") -> Path:
+        return small.write(place, source, content, name)
 
     return write
 
@@ -114,12 +152,12 @@ def not_anonymous(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def lakehouse(
-    tmp_path: Path, engine: EngineName, not_anonymous: Path, monkeypatch: pytest.MonkeyPatch
+    place: Path, engine: EngineName, not_anonymous: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Lakehouse:
     """A lakehouse that publishes even what one person alone has measured; so do processes."""
     monkeypatch.setenv("STEDI_DECLARATIONS", str(not_anonymous))
-    (tmp_path / "root").mkdir(exist_ok=True)
-    return on(engine, tmp_path / "root", not_anonymous)
+    place.mkdir(exist_ok=True)
+    return on(engine, place, not_anonymous)
 
 
 def on(engine: EngineName, root: Path, declarations: Path | None = None) -> Lakehouse:
@@ -141,11 +179,10 @@ def working(engine: EngineName, tmp_path: Path) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def small_lakehouse(lakehouse: Lakehouse, land: Land) -> Lakehouse:
-    """The landing zone that `tests.small` counts by hand, not yet run."""
-    land("customer", small.CUSTOMERS)
-    land("accelerometer", small.ACCELEROMETER)
-    land("step_trainer", small.STEP_TRAINER)
+def small_lakehouse(lakehouse: Lakehouse) -> Lakehouse:
+    """The landing zone that `tests.small` counts by hand, not yet run, but for `already_run`."""
+    if not (lakehouse.root / "_stedi").exists():
+        small.land(lakehouse.root)
     return lakehouse
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
+
+Records = list[dict[str, Any]]
 
 
 def customer(name: str, serial: str, updated: int, consent: int | None = None) -> dict[str, Any]:
@@ -90,6 +94,25 @@ STEP_TRAINER = [
     reading("S12", 1000, 900),
     reading("S13", 1000, 900),
 ]
+
+
+def land(root: Path) -> None:
+    """Write the landing zone below a root."""
+    write(root, "customer", CUSTOMERS)
+    write(root, "accelerometer", ACCELEROMETER)
+    write(root, "step_trainer", STEP_TRAINER)
+
+
+def write(root: Path, source: str, content: Records | bytes, name: str = "one.json") -> Path:
+    """Write records, or bytes as they are, as a landing file of a source."""
+    path = root / source / "landing" / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        path.write_text("".join(json.dumps(record) + "\n" for record in content))
+    return path
+
 
 LANDED = {"customer_landing": 18, "accelerometer_landing": 19, "step_trainer_landing": 17}
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -32,8 +30,9 @@ from stedi.pipeline.compact import to_merge
 from stedi.privacy.proof import Proof
 from stedi.storage.warehouse import DataFile, Warehouse
 from tests import small
-from tests.conftest import Land, both_engines, both_engines_at_length, counts, on, rows
-from tests.test_crashes import STEDI, strays
+from tests.conftest import Land, already_run, both_engines, both_engines_at_length, counts, on, rows
+from tests.processes import started
+from tests.test_crashes import strays
 
 PEOPLE = ("customer/trusted", "customer/curated", "accelerometer/trusted", "step_trainer/trusted")
 
@@ -65,9 +64,9 @@ def declare(folder: Path, table: str, line: str) -> None:
     path.write_text(text.replace(first, f"      - {{property: {name}, value: {value}}}\n{first}"))
 
 
+@already_run
 @both_engines
 def test_new_readings_are_added(small_lakehouse: Lakehouse, land: Land) -> None:
-    small_lakehouse.run()
     before = {table: files(small_lakehouse, table) for table in small.SEED}
     land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="two.json")
     assert how(small_lakehouse) == {
@@ -83,11 +82,11 @@ def test_new_readings_are_added(small_lakehouse: Lakehouse, land: Land) -> None:
     assert small_lakehouse.status(verify=True).ok
 
 
+@already_run
 @both_engines_at_length
 def test_consent_given_late_and_withdrawn_touches_its_customers_rows(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
-    small_lakehouse.run()
     land("customer", [small.customer("ben", "S2", 900, consent=900)], name="given.json")
     made = how(small_lakehouse)
     assert made["customer_landing"] == "append"
@@ -176,8 +175,8 @@ def test_new_records_about_nobody_are_dropped_beside_a_change_of_consent(
     assert lakehouse.status(verify=True).ok
 
 
+@already_run
 def test_row_groups_of_typed_data_say_whom_they_lack(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     for source, column, known in (
         ("customer", "email", "ann@example.com"),
         ("accelerometer", "user", "ann@example.com"),
@@ -194,10 +193,10 @@ def test_row_groups_of_typed_data_say_whom_they_lack(small_lakehouse: Lakehouse)
                 assert found == [(excluded,)]
 
 
+@already_run
 def test_a_file_taken_away_takes_its_part_of_a_table_along(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
-    small_lakehouse.run()
     for n in range(3):
         land("accelerometer", [small.acceleration("ann", 3000 + n, 0.9)], name=f"{n}.json")
         small_lakehouse.run()
@@ -254,17 +253,12 @@ def test_a_dry_run_says_what_a_run_does_and_writes_nothing(
     }
     told = {one.table: one.how for one in small_lakehouse.plan(profile="strict")}
     assert told["accelerometer_trusted"] == "rebuild"
-    done = subprocess.run(
-        [STEDI, "run", "--dry-run", "--json", "--root", small_lakehouse.root],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = started("run", "--dry-run", "--json", "--root", small_lakehouse.root).ended()
     assert {one["table"] for one in json.loads(done.stdout)} == found.keys()
 
 
+@already_run
 def test_a_new_column_evolves_the_table(small_lakehouse: Lakehouse, folder: Path) -> None:
-    small_lakehouse.run()
     uri = f"sqlite:///{small_lakehouse.root}/_stedi/catalog.db"
     before = SqlCatalog("stedi", uri=uri).load_table("stedi.accelerometer_landing")
     when = datetime.now()
@@ -290,8 +284,8 @@ def test_a_new_column_evolves_the_table(small_lakehouse: Lakehouse, folder: Path
     assert other.status(verify=True).ok
 
 
+@already_run
 def test_words_in_a_contract_change_no_table(small_lakehouse: Lakehouse, folder: Path) -> None:
-    small_lakehouse.run()
     contract = folder / "contracts" / "accelerometer_landing.yaml"
     contract.write_text(
         contract.read_text().replace("as the phone app delivered", "as the app sent")
@@ -313,12 +307,8 @@ def test_tables_can_be_asked_as_they_were(small_lakehouse: Lakehouse, land: Land
     assert small_lakehouse.query(sql, as_of=when).to_arrow().to_pylist()[0].popitem()[1] == now - 1
     with pytest.raises(QueryError, match="no snapshot of"):
         small_lakehouse.query(sql, as_of=early)
-    done = subprocess.run(
-        [STEDI, "query", "--root", small_lakehouse.root, "--as-of", "2020-01-01", sql],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    as_of = ("--as-of", "2020-01-01")
+    done = started("query", "--root", small_lakehouse.root, *as_of, sql).ended()
     assert done.returncode == 2
     assert "no snapshot of 2020-01-01" in done.stderr
 
@@ -482,9 +472,7 @@ def test_a_moved_root_says_which_command_makes_it_work(
                 getattr(other, verb)()
         with pytest.raises(StorageError, match=r"was moved or copied from .*/root"):
             other.query("SELECT COUNT(*) FROM customer_trusted")
-        done = subprocess.run(
-            [STEDI, "run", "--full", "--root", place], capture_output=True, text=True, check=False
-        )
+        done = started("run", "--full", "--root", place).ended()
         assert done.returncode == 0, done.stderr
         assert counts(other) == expected
         assert other.status(verify=True).ok
@@ -495,10 +483,10 @@ def test_a_moved_root_says_which_command_makes_it_work(
             assert small_lakehouse.status(verify=True).ok
 
 
+@already_run
 def test_a_root_under_another_name_is_not_moved(
     small_lakehouse: Lakehouse, tmp_path: Path, not_anonymous: Path
 ) -> None:
-    small_lakehouse.run()
     (tmp_path / "link").symlink_to(small_lakehouse.root)
     other = on("duckdb", tmp_path / "link", not_anonymous)
     assert counts(other) == small.SEED
@@ -531,23 +519,13 @@ def test_nothing_that_is_said_names_a_person(
         (["query", "SELECT CAST(email AS BIGINT) FROM customer_trusted"], None),
         (["run", "--dry-run", "--json"], folder),
     ):
-        done = subprocess.run(
-            [STEDI, *arguments, "--root", small_lakehouse.root],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={
-                **os.environ,
-                **({"STEDI_DECLARATIONS": str(declarations)} if declarations else {}),
-            },
-        )
+        env = {"STEDI_DECLARATIONS": str(declarations)} if declarations else {}
+        done = started(*arguments, "--root", small_lakehouse.root, env=env).ended()
         assert "Traceback" not in done.stderr
         told += done.stdout + done.stderr
     land("customer", [small.customer("eve", "S5", 9000)], name="withdrawn.json")
     for arguments in (["run", "--dry-run"], ["run"], ["status"]):
-        done = subprocess.run(
-            [STEDI, *arguments, "--root", small_lakehouse.root], capture_output=True, text=True
-        )
+        done = started(*arguments, "--root", small_lakehouse.root).ended()
         told += done.stdout + done.stderr
     told += "".join(path.read_text() for path in (small_lakehouse.root / "_stedi").glob("*.jsonl"))
     told += (small_lakehouse.root / "_stedi" / "lock").read_text()
@@ -560,6 +538,7 @@ def test_nothing_that_is_said_names_a_person(
     assert "S13" not in told
 
 
+@already_run
 @pytest.mark.parametrize(
     "late",
     [
@@ -573,7 +552,6 @@ def test_a_row_without_consent_stops_the_run_also_where_few_rows_are_looked_at(
     monkeypatch: pytest.MonkeyPatch,
     late: tuple[str, list[dict[str, object]]],
 ) -> None:
-    small_lakehouse.run()
     before = counts(small_lakehouse)
     land(*late, name="late.json")
     write = DuckDBEngine.write

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import random
-import resource
 import shutil
 import signal
-import subprocess
-import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,20 +14,21 @@ import pytest
 from stedi import Lakehouse
 from stedi.errors import Locked
 from stedi.files.disk import Disk
+from stedi.lakehouse import EngineName
 from stedi.storage.warehouse import Warehouse
 from tests import small
-from tests.conftest import Land, counts, rows
+from tests.conftest import PLACES, Land, already_run, counts, rows
+from tests.dying import run_and_stop, run_as_nobody
+from tests.processes import Process, started, stedi
 
-STEDI = Path(sys.executable).with_name("stedi")
 
-
-def killed_after(lakehouse: Lakehouse, seconds: float) -> None:
-    process = subprocess.Popen(
-        [STEDI, "run", "--full", "--quiet", "--root", lakehouse.root], env={**os.environ}
-    )
+def killed_after(lakehouse: Lakehouse, seconds: float) -> bool:
+    """Kill a run after so many seconds; gives whether it was still at work."""
+    process = started("run", "--full", "--quiet", "--root", lakehouse.root)
     time.sleep(seconds)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    at_work = process.runs
+    process.kill()
+    return at_work
 
 
 def strays(lakehouse: Lakehouse) -> list[Path]:
@@ -51,30 +49,45 @@ def assert_whole(lakehouse: Lakehouse) -> None:
     assert strays(lakehouse) == []
 
 
+@pytest.fixture(scope="module")
+def length(run_once: Callable[[EngineName], Path], not_anonymous: Path) -> float:
+    """How long a run takes here, in seconds."""
+    root, env = run_once("duckdb"), {"STEDI_DECLARATIONS": str(not_anonymous)}
+    stedi("--version")  # what others are forked from is there now
+    begun = time.monotonic()
+    assert started("run", "--full", "--root", root, env=env).ended().returncode == 0
+    return time.monotonic() - begun
+
+
+KILLS = [(PLACES[n % 2], n) for n in range(250)]
+
+
 @pytest.mark.parametrize(
-    "seed", [*range(10), *(pytest.param(n, marks=pytest.mark.slow) for n in range(10, 250))]
+    ("place", "seed"),
+    [*KILLS[:10], *(pytest.param(*kill, marks=pytest.mark.slow) for kill in KILLS[10:])],
+    indirect=["place"],
 )
-def test_a_killed_run_loses_and_doubles_nothing(small_lakehouse: Lakehouse, seed: int) -> None:
+def test_a_killed_run_loses_and_doubles_nothing(
+    small_lakehouse: Lakehouse, length: float, seed: int
+) -> None:
     random.seed(seed)
-    if seed % 2:
-        small_lakehouse.run()
     for _ in range(2):
-        killed_after(small_lakehouse, random.uniform(0.3, 1.6))
-        status = small_lakehouse.status()
-        for name, table in status.tables.items():
-            assert table.rows in (None, small.SEED[name])
-            if table.rows is not None:
-                assert rows(small_lakehouse, f"SELECT COUNT(*) FROM {name}") == [(table.rows,)]
+        while not killed_after(small_lakehouse, random.uniform(0, length)):
+            pass  # it was done before
+        there = {name: n for name, n in counts(small_lakehouse).items() if n is not None}
+        assert there == {name: small.SEED[name] for name in there}
+        counted = " UNION ALL ".join(f"SELECT '{name}', COUNT(*) FROM {name}" for name in there)
+        assert not there or dict(rows(small_lakehouse, counted)) == there
     small_lakehouse.run()
     assert_whole(small_lakehouse)
     assert not (small_lakehouse.root / "_stedi" / "scratch").exists()
 
 
+@already_run
 @pytest.mark.parametrize("step", range(9))
 def test_a_run_that_stops_before_any_commit_is_finished_by_the_next(
     small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    small_lakehouse.run()
     land("customer", b"bad\n", name="bad.json")
     land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="two.json")
     commit, calls = Warehouse.commit, iter(range(100))
@@ -102,21 +115,17 @@ def test_a_run_that_stops_before_any_commit_is_finished_by_the_next(
     assert strays(small_lakehouse) == []
 
 
-@pytest.mark.parametrize("most", [0, 1, 3, 8, 30, 200, 1000])
+@pytest.mark.parametrize(
+    ("place", "most"),
+    [(PLACES[most % 2], most) for most in (0, 1, 3, 8, 30, 200, 1000)],
+    indirect=["place"],
+)
 def test_a_disk_that_is_full_is_said_plainly_and_leaves_whole_tables(
     small_lakehouse: Lakehouse, land: Land, most: int
 ) -> None:
     """No file can grow beyond so many kilobytes: as on a full disk, some write fails."""
-    if most % 2:
-        small_lakehouse.run()
     land("accelerometer", [small.acceleration("ann", 3000, 0.9)] * 3000, name="more.json")
-    done = subprocess.run(
-        [STEDI, "run", "--root", small_lakehouse.root],
-        capture_output=True,
-        text=True,
-        check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most << 10, most << 10)),
-    )
+    done = started("run", "--root", small_lakehouse.root, largest_file=most << 10).ended()
     assert "Traceback" not in done.stderr
     if done.returncode:
         assert done.returncode == 1
@@ -130,27 +139,13 @@ def test_a_disk_that_is_full_is_said_plainly_and_leaves_whole_tables(
     assert strays(small_lakehouse) == []
 
 
-AS_NOBODY = """
-import os, sys
-from stedi import Lakehouse
-from stedi.errors import StediError
-warm, root = (Lakehouse(name, declarations=sys.argv[3]) for name in sys.argv[1:3])
-warm.run()  # everything is imported now: nobody may not read this Python's folder
-if os.geteuid() == 0:  # who may write anywhere
-    os.setgid(65534)
-    os.setuid(65534)
-try:
-    root.run()
-except StediError as error:
-    print(error)
-"""
-
-
-@pytest.mark.parametrize("place", ["", "_stedi", "customer/trusted", "step_trainer/curated/data"])
+@already_run
+@pytest.mark.parametrize(
+    "closed_below", ["", "_stedi", "customer/trusted", "step_trainer/curated/data"]
+)
 def test_a_folder_that_is_read_only_is_said_plainly(
-    small_lakehouse: Lakehouse, land: Land, tmp_path: Path, not_anonymous: Path, place: str
+    small_lakehouse: Lakehouse, land: Land, tmp_path: Path, not_anonymous: Path, closed_below: str
 ) -> None:
-    small_lakehouse.run()
     declarations = shutil.copytree(not_anonymous, small_lakehouse.root / "declarations")
     warm = Path(shutil.copytree(small_lakehouse.root / "customer" / "landing", tmp_path / "warm"))
     land("customer", [small.customer("ann", "S1", 900, 100)], name="newer.json")
@@ -158,15 +153,10 @@ def test_a_folder_that_is_read_only_is_said_plainly(
     above = [path for path in root.parents if "pytest" in str(path)]  # pytest's own alone
     for path in [root, *root.rglob("*"), *above]:
         path.chmod(0o777 if path.is_dir() else 0o666)
-    closed = [p for p in [root / place, *(root / place).rglob("*")] if p.is_dir()]
+    closed = [p for p in [root / closed_below, *(root / closed_below).rglob("*")] if p.is_dir()]
     for path in closed:
         path.chmod(0o555)
-    done = subprocess.run(
-        [sys.executable, "-c", AS_NOBODY, warm, root, declarations],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = Process(run_as_nobody, str(warm), str(root), declarations).ended()
     for path in closed:
         path.chmod(0o777)
     assert done.returncode == 0, done.stderr
@@ -186,26 +176,9 @@ def test_status_works_before_the_first_table_is_there(small_lakehouse: Lakehouse
     assert {table.freshness for table in status.tables.values()} == {"missing"}
 
 
-def stopped_at(lakehouse: Lakehouse, step: int) -> subprocess.Popen[str]:
+def stopped_at(lakehouse: Lakehouse, step: int) -> Process:
     """A run that has stopped itself before its commit number `step`, and holds the lock."""
-    code = (
-        "import os, signal, sys\n"
-        "from stedi import Lakehouse\n"
-        "from stedi.storage.warehouse import Warehouse\n"
-        "commit, steps = Warehouse.commit, iter(range(100))\n"
-        "def stopping(self, *args, **options):\n"
-        "    if next(steps) == int(sys.argv[2]):\n"
-        "        print('stopped', flush=True)\n"
-        "        os.kill(os.getpid(), signal.SIGSTOP)\n"
-        "    return commit(self, *args, **options)\n"
-        "Warehouse.commit = stopping\n"
-        "Lakehouse(sys.argv[1], declarations=os.environ['STEDI_DECLARATIONS']).run()\n"
-        "print('done', flush=True)\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, lakehouse.root, str(step)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
+    process = Process(run_and_stop, str(lakehouse.root), str(lakehouse._declarations), step)
     assert process.stdout.readline() == "stopped\n"
     return process
 
@@ -217,13 +190,12 @@ def test_a_second_run_stops_or_waits_as_told_and_nothing_is_doubled(
     first = stopped_at(small_lakehouse, step)
     with pytest.raises(Locked, match=f"worked on by process {first.pid}"):
         small_lakehouse.run()
-    command = [str(STEDI), "run", "--quiet", "--wait", "60", "--root", str(small_lakehouse.root)]
-    second = subprocess.Popen(command)
+    second = started("run", "--quiet", "--wait", "60", "--root", small_lakehouse.root)
     time.sleep(1)
-    assert second.poll() is None
+    assert second.runs
     first.send_signal(signal.SIGCONT)
-    assert first.communicate()[0] == "done\n"
-    assert second.wait() == 0
+    assert first.ended().stdout == "done\n"
+    assert second.ended().returncode == 0
     assert_whole(small_lakehouse)
 
 
@@ -231,16 +203,15 @@ def test_a_second_run_stops_or_waits_as_told_and_nothing_is_doubled(
 def test_the_lock_of_a_run_that_died_is_recognised(small_lakehouse: Lakehouse, step: int) -> None:
     first = stopped_at(small_lakehouse, step)
     first.kill()
-    first.communicate()
     small_lakehouse.run()
     assert_whole(small_lakehouse)
 
 
+@already_run
 def test_who_reads_in_the_middle_of_a_run_sees_whole_tables(
     small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At each commit another reader looks: every table is as before the run, or as after it."""
-    small_lakehouse.run()
     before = contents(small_lakehouse)
     land("customer", [small.customer("ann", "S1", 900)], name="withdrawn.json")
     land("accelerometer", [small.acceleration("fay", 400, 0.75)], name="two.json")
@@ -248,32 +219,29 @@ def test_who_reads_in_the_middle_of_a_run_sees_whole_tables(
     commit = Warehouse.commit
 
     def watched(self: Warehouse, *args: object, **options: object) -> object:
-        seen.append(contents(small_lakehouse))
-        done = commit(self, *args, **options)  # type: ignore[arg-type]
-        seen.append(contents(small_lakehouse))
-        return done
+        seen.append(contents(small_lakehouse))  # what was written, but for the last, is committed
+        return commit(self, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Warehouse, "commit", watched)
     small_lakehouse.run()
     after = contents(small_lakehouse)
-    assert len(seen) >= 14
+    assert len(seen) >= 7
     for look in seen:
         for table, held in look.items():
             assert held in (before[table], after[table]), table
 
 
 def contents(lakehouse: Lakehouse) -> dict[str, list[tuple[object, ...]]]:
-    other = type(lakehouse)(lakehouse.root)
-    return {table: sorted(rows(other, f"SELECT * FROM {table}"), key=repr) for table in small.SEED}
+    return {
+        table: sorted(rows(lakehouse, f"SELECT * FROM {table}"), key=repr) for table in small.SEED
+    }
 
 
+@already_run
 def test_a_folder_that_can_not_be_written_is_said_plainly(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     (small_lakehouse.root / "customer" / "trusted" / "data").rename(small_lakehouse.root / "aside")
     (small_lakehouse.root / "customer" / "trusted" / "data").write_text("a file where a folder was")
-    done = subprocess.run(
-        [STEDI, "run", "--root", small_lakehouse.root], capture_output=True, text=True, check=False
-    )
+    done = started("run", "--root", small_lakehouse.root).ended()
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert done.stderr.startswith("stedi: ")

@@ -16,7 +16,7 @@ from stedi.files import Files
 from stedi.files.disk import Disk
 from stedi.landing.files import LandingFile, list_files
 from tests import small
-from tests.conftest import Land, both_engines_at_length, counts, rows
+from tests.conftest import Land, already_run, both_engines_at_length, counts, rows
 
 pytestmark = both_engines_at_length
 
@@ -52,8 +52,8 @@ def test_the_small_landing_zone_gives_what_was_counted_by_hand(
     assert published == pairs  # sorted by their own values
 
 
+@already_run
 def test_the_seed_profile_notes_what_the_strict_one_leaves_out(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     assert notes(small_lakehouse) == small.SEED_NOTES
     small_lakehouse.run(profile="strict")
     assert notes(small_lakehouse) == {"shared_serial_numbers": 2}
@@ -99,18 +99,18 @@ def test_of_two_records_as_new_as_each_other_one_is_chosen_whatever_their_order(
         assert found == ([(winner,)] if winner else [])
 
 
+@already_run
 def test_a_second_run_does_nothing_and_adds_no_snapshot(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     before = snapshots(small_lakehouse)
     report = small_lakehouse.run()
     assert report.built == ()
     assert snapshots(small_lakehouse) == before
 
 
+@already_run
 def test_a_new_file_rebuilds_what_depends_on_it_and_nothing_else(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
-    small_lakehouse.run()
     before = snapshots(small_lakehouse)
     land("step_trainer", [small.reading("S1", 1000, 215)], name="two.json")
     assert small_lakehouse.status().tables["step_trainer_trusted"].freshness == "stale"
@@ -140,8 +140,8 @@ def test_a_file_taken_away_or_changed_takes_its_records_along(
     assert counts(small_lakehouse)["step_trainer_landing"] == 3
 
 
+@already_run
 def test_a_touched_file_with_the_same_bytes_rebuilds_nothing(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     path = small_lakehouse.root / "customer" / "landing" / "one.json"
     os.utime(path, (1, 1))
     assert small_lakehouse.run().built == ()
@@ -164,10 +164,10 @@ def test_files_with_the_same_bytes_count_once(small_lakehouse: Lakehouse, land: 
     assert small_lakehouse.status(verify=True).ok
 
 
+@already_run
 def test_files_with_the_same_bytes_count_once_whatever_secret_they_were_read_with(
     small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small_lakehouse.run()
     monkeypatch.setenv("STEDI_SECRET", "another")
     land("customer", small.CUSTOMERS, name="again.json")
     small_lakehouse.run()
@@ -175,10 +175,10 @@ def test_files_with_the_same_bytes_count_once_whatever_secret_they_were_read_wit
     assert len(small_lakehouse.status().sources["customer"].copies) == 1
 
 
+@already_run
 def test_a_run_tells_how_many_rows_a_table_has_not_how_many_came(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
-    small_lakehouse.run()
     land("step_trainer", [small.reading("S1", 1000, 215)], name="two.json")
     rows = {built.table: built.rows for built in small_lakehouse.run().built}
     assert rows["step_trainer_landing"] == 18
@@ -386,6 +386,7 @@ def test_a_select_that_just_filters_has_a_reason_of_its_own(
     assert (step.in_, step.kept, step.dropped, step.adds_up) == (10, 4, {"WHERE not met": 6}, True)
 
 
+@already_run
 @pytest.mark.parametrize(
     ("find", "replace", "message"),
     [
@@ -396,7 +397,6 @@ def test_a_select_that_just_filters_has_a_reason_of_its_own(
 def test_an_assertion_that_fails_stops_the_run_before_the_commit(
     small_lakehouse: Lakehouse, folder: Path, find: str, replace: str, message: str
 ) -> None:
-    small_lakehouse.run()
     before = snapshots(small_lakehouse)
     path = folder / "transforms" / "customer_trusted.sql"
     assert find in path.read_text()
@@ -410,10 +410,10 @@ def test_an_assertion_that_fails_stops_the_run_before_the_commit(
     assert (report.built, report.swept) == ((), 0)
 
 
+@already_run
 def test_a_contract_with_another_column_makes_the_table_anew_once_its_rules_hold(
     small_lakehouse: Lakehouse, folder: Path
 ) -> None:
-    small_lakehouse.run()
     before = snapshots(small_lakehouse)
     contract = folder / "contracts" / "customer_curated.yaml"
     column = (
@@ -453,8 +453,8 @@ def test_a_transform_that_multiplies_rows_breaks_its_sum(
         type(small_lakehouse)(small_lakehouse.root, declarations=folder).run()
 
 
+@already_run
 def test_status_in_json_has_the_keys_that_programs_rely_on(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     status = json.loads(small_lakehouse.status().model_dump_json(by_alias=True))
     assert status["ok"] is True
     assert status["profile"] == "seed"
@@ -474,10 +474,10 @@ def test_status_in_json_has_the_keys_that_programs_rely_on(small_lakehouse: Lake
     assert {"code", "count", "text"} == set(status["notes"][0])
 
 
+@already_run
 def test_a_file_that_changes_after_it_was_listed_is_refused(
     small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small_lakehouse.run()
     late = land("accelerometer", small.ACCELEROMETER * 100, name="late.json")
 
     def list_before(files: Files, source: str) -> list[LandingFile]:

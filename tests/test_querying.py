@@ -7,14 +7,18 @@ from pathlib import Path
 import pytest
 
 from stedi import Lakehouse, QueryError
-from tests.conftest import Land, rows
+from tests import small
+from tests.conftest import already_run, on, rows
 
 
-@pytest.fixture
-def done(small_lakehouse: Lakehouse, land: Land) -> Lakehouse:
-    land("step_trainer", b"nonsense\n", name="bad.json")
-    small_lakehouse.run()
-    return small_lakehouse
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, not_anonymous: Path) -> Lakehouse:
+    root = tmp_path_factory.mktemp("done") / "root"
+    small.land(root)
+    small.write(root, "step_trainer", b"nonsense\n", "bad.json")
+    lakehouse = on("duckdb", root, not_anonymous)
+    lakehouse.run()
+    return lakehouse
 
 
 @pytest.mark.parametrize(
@@ -146,6 +150,7 @@ def test_an_error_holds_no_persons_data(done: Lakehouse) -> None:
     assert "@" not in str(caught.value)
 
 
+@already_run
 @pytest.mark.parametrize(
     "sql",
     [
@@ -157,20 +162,19 @@ def test_an_error_holds_no_persons_data(done: Lakehouse) -> None:
     ],
 )
 def test_nothing_is_told_of_the_engine(small_lakehouse: Lakehouse, sql: str) -> None:
-    small_lakehouse.run()
     with pytest.raises(QueryError):
         small_lakehouse.query(sql)
 
 
+@already_run
 def test_names_of_a_with_clause_are_the_same_in_any_case(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     assert rows(
         small_lakehouse, "WITH T AS (SELECT * FROM customer_trusted) SELECT COUNT(*) FROM t"
     ) == [(8,)]
 
 
+@already_run
 def test_a_file_that_was_replaced_meanwhile_is_told_plainly(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     data = small_lakehouse.root / "step_trainer" / "curated" / "data"
     [path] = data.rglob("*.parquet")
     path.unlink()

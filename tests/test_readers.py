@@ -14,7 +14,7 @@ import pytest
 
 from stedi import Lakehouse
 from tests import small
-from tests.conftest import Land, rows
+from tests.conftest import Land, already_run, rows
 
 # chdb lives in a process of its own: it reads only below its working folder, once set.
 CHDB = """
@@ -92,11 +92,11 @@ def scan(lakehouse: Lakehouse, table: str) -> pl.LazyFrame:
     return pl.scan_iceberg(f"file://{newest}")
 
 
+@already_run
 @pytest.mark.parametrize("reader", [by_clickhouse, by_polars])
 def test_other_readers_see_the_same_small_tables(
     small_lakehouse: Lakehouse, land: Land, reader: Callable[[Lakehouse], dict[str, list[float]]]
 ) -> None:
-    small_lakehouse.run()
     assert_same(reader(small_lakehouse), ours(small_lakehouse))
     # … and again after an append and rebuilds
     land("step_trainer", [small.reading("S1", 1000, 215)], name="two.json")
@@ -121,8 +121,8 @@ def test_the_published_table_holds_four_doubles_and_nothing_else(
     assert frame.rows() == sorted(frame.rows())
 
 
+@already_run
 def test_manifests_keep_no_bounds_of_direct_columns(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     for folder in small_lakehouse.root.rglob("metadata"):
         for path in folder.iterdir():
             assert b"@example.com" not in path.read_bytes(), path

@@ -13,12 +13,11 @@ from stedi import Lakehouse
 from stedi.files.disk import Disk
 from stedi.storage.warehouse import Warehouse
 from tests import small
-from tests.conftest import Land, counts
+from tests.conftest import Land, already_run, counts
 
 
 @pytest.fixture
 def done(small_lakehouse: Lakehouse) -> Lakehouse:
-    small_lakehouse.run()
     assert small_lakehouse.status(verify=True).ok
     return small_lakehouse
 
@@ -30,6 +29,7 @@ def data_file(lakehouse: Lakehouse, table: str) -> Path:
     return file.path
 
 
+@already_run
 def test_a_parquet_file_that_is_missing(done: Lakehouse) -> None:
     data_file(done, "customer_trusted").unlink()
     status = done.status()
@@ -40,6 +40,7 @@ def test_a_parquet_file_that_is_missing(done: Lakehouse) -> None:
     assert counts(done) == small.SEED
 
 
+@already_run
 def test_a_parquet_file_of_another_size(done: Lakehouse) -> None:
     with data_file(done, "step_trainer_landing").open("ab") as file:
         file.write(b"more")
@@ -48,6 +49,7 @@ def test_a_parquet_file_of_another_size(done: Lakehouse) -> None:
     assert done.status(verify=True).ok
 
 
+@already_run
 def test_a_parquet_file_with_one_bit_changed_is_seen_with_verify(done: Lakehouse) -> None:
     path = data_file(done, "accelerometer_trusted")
     content = bytearray(path.read_bytes())
@@ -61,6 +63,7 @@ def test_a_parquet_file_with_one_bit_changed_is_seen_with_verify(done: Lakehouse
     assert done.status(verify=True).ok
 
 
+@already_run
 def test_a_landing_file_changed_behind_the_lakehouses_back(done: Lakehouse, land: Land) -> None:
     land("customer", small.CUSTOMERS[:5])
     [problem] = done.status().problems
@@ -68,6 +71,7 @@ def test_a_landing_file_changed_behind_the_lakehouses_back(done: Lakehouse, land
     assert "changed" in problem
 
 
+@already_run
 def test_a_landing_file_with_the_same_size_and_time_is_seen_with_verify(
     done: Lakehouse, land: Land
 ) -> None:
@@ -82,6 +86,7 @@ def test_a_landing_file_with_the_same_size_and_time_is_seen_with_verify(
     assert done.status(verify=True).ok
 
 
+@already_run
 def test_a_landing_file_that_is_gone(done: Lakehouse) -> None:
     (done.root / "accelerometer" / "landing" / "one.json").unlink()
     [problem] = done.status().problems
@@ -91,6 +96,7 @@ def test_a_landing_file_that_is_gone(done: Lakehouse) -> None:
     assert counts(done)["machine_learning_curated"] == 0
 
 
+@already_run
 @pytest.mark.parametrize("table", ["customer_trusted", "step_trainer_landing"])
 def test_rows_doubled_in_a_table_by_another_writer(done: Lakehouse, table: str) -> None:
     warehouse = Warehouse(Disk(done.root))
@@ -105,6 +111,7 @@ def test_rows_doubled_in_a_table_by_another_writer(done: Lakehouse, table: str) 
     assert counts(done) == small.SEED
 
 
+@already_run
 def test_rows_doubled_inside_a_file(done: Lakehouse) -> None:
     path = data_file(done, "step_trainer_trusted")
     table = pq.read_table(path)
@@ -112,6 +119,7 @@ def test_rows_doubled_inside_a_file(done: Lakehouse) -> None:
     assert any("step_trainer_trusted" in problem for problem in done.status().problems)
 
 
+@already_run
 def test_a_sum_of_a_source_that_does_not_hold(
     done: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,6 +148,7 @@ def test_status_works_before_the_first_table_exists(small_lakehouse: Lakehouse) 
     assert status.sources["customer"].unread == 1
 
 
+@already_run
 def test_a_run_at_work_is_noted_and_is_no_problem(done: Lakehouse) -> None:
     from stedi.files.disk import Disk
 
@@ -170,6 +179,7 @@ def test_a_damaged_file_of_the_machinery_is_told_and_mended(
     assert counts(small_lakehouse) == small.SEED
 
 
+@already_run
 def test_a_table_is_stale_where_anything_it_is_made_from_is(done: Lakehouse, land: Land) -> None:
     land("customer", small.CUSTOMERS[:1], name="new.json")
     stale = {name for name, one in done.status().tables.items() if one.freshness == "stale"}

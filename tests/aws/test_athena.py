@@ -23,7 +23,7 @@ from stedi.aws import athena
 from stedi.checks import checks
 from stedi.declared import packaged, read_declarations
 from stedi.lakehouse import DEFAULT_DATABASE
-from tests.cli.test_commands import STEDI, stedi
+from tests.processes import STEDI, stedi
 
 pytest.importorskip("boto3")
 

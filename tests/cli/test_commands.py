@@ -1,11 +1,9 @@
-"""The command line, as whole processes."""
+"""The command line, as processes."""
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -13,24 +11,8 @@ import pytest
 
 from stedi import Lakehouse
 from tests import small
-
-STEDI = Path(sys.executable).with_name("stedi")
-
-
-def stedi(
-    *arguments: str | Path, check: int | None = 0, cwd: Path | None = None, **env: str
-) -> str:
-    done = subprocess.run(
-        [STEDI, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "COLUMNS": "200", **env},
-    )
-    output = done.stdout + done.stderr
-    assert "Traceback" not in output
-    assert check is None or done.returncode == check, output
-    return output
+from tests.conftest import already_run
+from tests.processes import STEDI, started, stedi
 
 
 @pytest.fixture
@@ -61,8 +43,8 @@ def test_ingest_run_status_query(root: Path, tmp_path: Path) -> None:
     assert "12" in stedi("query", "SELECT COUNT(*) FROM machine_learning_curated", "--root", other)
 
 
+@already_run
 def test_options_stand_before_or_after_the_verb_or_in_the_environment(root: Path) -> None:
-    stedi("run", "--root", root)
     for arguments, env in (
         (("--root", root, "status", "--json"), {}),
         (("status", "--root", root, "--json"), {}),
@@ -95,9 +77,9 @@ def test_one_file_is_ingested_as_a_source(root: Path, tmp_path: Path) -> None:
     assert len(list((tmp_path / "other" / "customer" / "landing").iterdir())) == 2
 
 
+@already_run
 @pytest.mark.parametrize("format_", ["csv", "json", "table"])
 def test_rows_are_printed_in_every_format(root: Path, format_: str) -> None:
-    stedi("run", "--root", root)
     sql = "SELECT distancefromobject AS d, x FROM machine_learning_curated LIMIT 2"
     output = stedi("query", sql, "--format", format_, "--root", root)
     if format_ == "json":
@@ -108,8 +90,8 @@ def test_rows_are_printed_in_every_format(root: Path, format_: str) -> None:
         assert "210.0" in output
 
 
+@already_run
 def test_rows_are_written_as_parquet(root: Path, tmp_path: Path) -> None:
-    stedi("run", "--root", root)
     path = tmp_path / "out.parquet"
     stedi(
         "query",
@@ -163,8 +145,8 @@ def test_wrong_use_is_said_plainly(
     assert said in stedi(*arguments, check=status, STEDI_ROOT=str(root))
 
 
+@already_run
 def test_a_check_that_fails_ends_with_1(root: Path, tmp_path: Path) -> None:
-    stedi("run", "--root", root)
     (root / "customer" / "landing" / "one.json").unlink()
     assert "gone" in stedi("status", "--root", root, check=1)
     (tmp_path / "d" / "contracts").mkdir(parents=True)
@@ -183,8 +165,8 @@ def test_help_is_everywhere_and_shells_complete() -> None:
     assert "_STEDI_COMPLETE" in script
 
 
+@already_run
 def test_a_reader_that_had_enough_is_no_error(root: Path) -> None:
-    stedi("run", "--root", root)
     command = (
         f"{STEDI} query 'SELECT * FROM step_trainer_landing' --format csv --root {root} | head -1"
     )
@@ -231,24 +213,19 @@ def test_single_kinds_of_defects_can_be_planted(tmp_path: Path) -> None:
     assert "no defect frogs" in stedi("simulate", tmp_path / "two", "--defects", "frogs=1", check=2)
 
 
+@already_run
 @pytest.mark.parametrize("reader", ["status", "query", "query --format csv"])
 def test_a_reader_who_has_had_enough_is_no_failure(root: Path, reader: str) -> None:
-    stedi("run", "--root", root)
     verb, *options = reader.split()
     sql = ["SELECT * FROM accelerometer_landing, customer_landing"] if verb == "query" else []
-    process = subprocess.Popen(
-        [STEDI, verb, *sql, *options, "--root", root],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
+    process = started(verb, *sql, *options, "--root", root)
     process.stdout.close()
-    _, error = process.communicate()
-    assert (process.returncode, error) == (0, b"")
+    done = process.ended()
+    assert (done.returncode, done.stderr) == (0, "")
 
 
+@already_run
 def test_what_a_format_has_no_word_for_is_told(root: Path) -> None:
-    stedi("run", "--root", root)
     odd = "SELECT 1e308 * 10 AS x, 0e0 / 0e0 AS y"
     assert json.loads(stedi("query", odd, "--json", "--root", root)) == [{"x": "inf", "y": "nan"}]
     twice = stedi("query", "SELECT 1 AS a, 2 AS a", "--json", "--root", root, check=2)

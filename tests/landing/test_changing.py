@@ -11,14 +11,14 @@ import pytest
 from stedi import Lakehouse, LandingError
 from stedi.landing.reader import Counts, FileReader
 from tests import small
-from tests.conftest import Land, counts
+from tests.conftest import Land, already_run, counts
 
 
+@already_run
 @pytest.mark.parametrize("change", ["grows", "shrinks", "goes", "keeps its size and time"])
 def test_a_file_that_changes_while_it_is_read_is_refused_and_nothing_of_it_kept(
     small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
-    small_lakehouse.run()
     path = land("accelerometer", small.ACCELEROMETER * 100, name="late.json")
     read = FileReader.read
 

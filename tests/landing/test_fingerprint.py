@@ -9,6 +9,7 @@ import pytest
 
 from stedi import Lakehouse, UsageError
 from stedi.landing.fingerprint import Fingerprinter
+from tests.conftest import already_run
 
 
 @pytest.fixture
@@ -40,10 +41,10 @@ def test_the_same_bytes_have_another_fingerprint_under_another_key(tmp_path: Pat
     )
 
 
+@already_run
 def test_verifying_with_another_secret_says_so(
     small_lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small_lakehouse.run()
     monkeypatch.setenv("STEDI_SECRET", "another")
     assert small_lakehouse.status().ok
     problems = small_lakehouse.status(verify=True).problems
@@ -51,8 +52,8 @@ def test_verifying_with_another_secret_says_so(
     assert all("STEDI_SECRET" in problem for problem in problems)
 
 
+@already_run
 def test_the_secret_is_nowhere_below_the_root(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     secret = os.environ["STEDI_SECRET"].encode()
     assert not [
         p for p in small_lakehouse.root.rglob("*") if p.is_file() and secret in p.read_bytes()

@@ -25,7 +25,7 @@ from stedi.privacy.difference import Release, difference
 from stedi.privacy.mondrian import Floats, Longs
 from stedi.privacy.publication import Raw
 from stedi.privacy.search import points, search
-from tests.cli.test_commands import stedi
+from tests.processes import stedi
 from tests.test_starter import Run
 
 COLUMNS = ["distancefromobject", "x", "y", "z"]

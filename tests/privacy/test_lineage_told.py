@@ -14,7 +14,8 @@ from xml.etree import ElementTree
 import pytest
 
 from stedi import Lakehouse, UsageError
-from tests.cli.test_commands import stedi
+from tests.conftest import already_run
+from tests.processes import stedi
 
 Event = dict[str, Any]
 
@@ -83,8 +84,8 @@ def test_the_command_line_explains_and_draws(tmp_path: Path) -> None:
     assert "no column" in stedi("check", "--explain", "q", "--root", tmp_path, check=2)
 
 
+@already_run
 def test_lineage_is_kept_as_openlineage_events(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     events = kept(small_lakehouse.root)
     assert [event["job"]["name"] for event in events][-1] == "seed.machine_learning_curated"
     assert len(events) == 5
@@ -100,8 +101,8 @@ def test_lineage_is_kept_as_openlineage_events(small_lakehouse: Lakehouse) -> No
     assert {one["name"] for one in events[-1]["inputs"]} >= {"accelerometer_trusted"}
 
 
+@already_run
 def test_new_declarations_replace_what_was_kept(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     [before] = (small_lakehouse.root / "_stedi").glob("openlineage-*")
     small_lakehouse.run()
     assert before.exists()
@@ -157,7 +158,7 @@ def test_a_run_is_not_stopped_by_a_catalog_that_is_away(
     assert any("lineage could not be recorded" in step for step in steps)
 
 
+@already_run
 def test_events_hold_nobodys_data(small_lakehouse: Lakehouse) -> None:
-    small_lakehouse.run()
     [file] = (small_lakehouse.root / "_stedi").glob("openlineage-*.jsonl")
     assert "example.com" not in file.read_text()

@@ -1,0 +1,38 @@
+"""What runs do in processes of their own, to be stopped or refused something there."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from stedi import Lakehouse, StediError
+from stedi.storage.warehouse import Warehouse
+
+
+def run_and_stop(root: str, declarations: str, step: int) -> None:
+    """Run; the process stops itself before its commit number `step`, and holds the lock."""
+    commit, steps = Warehouse.commit, iter(range(100))
+
+    def stopping(self: Warehouse, *args: object, **options: object) -> object:
+        if next(steps) == step:
+            print("stopped", flush=True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        return commit(self, *args, **options)  # type: ignore[arg-type]
+
+    Warehouse.commit = stopping  # type: ignore[method-assign, assignment]
+    Lakehouse(root, declarations=declarations).run()
+    print("done", flush=True)
+
+
+def run_as_nobody(warm: str, root: str, declarations: str) -> None:
+    """Run as somebody who may not write wherever they like; prints what is wrong."""
+    Lakehouse(
+        warm, declarations=declarations
+    ).run()  # all is imported: nobody may not read Python's
+    if os.geteuid() == 0:  # who may write anywhere
+        os.setgid(65534)
+        os.setuid(65534)
+    try:
+        Lakehouse(root, declarations=declarations).run()
+    except StediError as error:
+        print(error, flush=True)
