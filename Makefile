@@ -2,6 +2,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
+# Modules are compiled when they are first loaded: few of them ever are, and it takes half the time.
+INSTALL := $(PIP) install --no-compile
 
 .PHONY: help setup demo test test-all test-athena lint format bench bench-check generate lock clean
 
@@ -66,12 +68,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.stedi: requirements.lock pyproject.toml | $(BIN)/python
-	$(PIP) install --require-hashes -r requirements.lock
-	$(PIP) install --no-deps --no-build-isolation --editable .
+	$(INSTALL) --require-hashes -r requirements.lock
+	$(INSTALL) --no-deps --no-build-isolation --editable .
 	$(BIN)/python -c 'from stedi.landing.columns import prepare; prepare()'  # compiles the scan,
 	$(BIN)/python -c 'from stedi.privacy.search import prepare; prepare()'  # and the search
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.stedi
-	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(INSTALL) --require-hashes -r requirements-dev.lock
 	@touch $@
