@@ -70,8 +70,9 @@ $(BIN)/python:
 $(VENV)/.stedi: requirements.lock pyproject.toml | $(BIN)/python
 	$(INSTALL) --require-hashes -r requirements.lock
 	$(INSTALL) --no-deps --no-build-isolation --editable .
-	$(BIN)/python -c 'from stedi.landing.columns import prepare; prepare()'  # compiles the scan,
-	$(BIN)/python -c 'from stedi.privacy.search import prepare; prepare()'  # and the search
+	# compiles the scan, and beside it the search
+	$(BIN)/python -c 'from stedi.landing.columns import prepare; prepare()' & scan=$$!; \
+	  $(BIN)/python -c 'from stedi.privacy.search import prepare; prepare()' && wait $$scan
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.stedi
