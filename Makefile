@@ -70,7 +70,7 @@ $(BIN)/python:
 $(VENV)/.stedi: requirements.lock pyproject.toml | $(BIN)/python
 	$(INSTALL) --require-hashes -r requirements.lock
 	$(INSTALL) --no-deps --no-build-isolation --editable .
-	# compiles the scan, and beside it the search
+# Compiles the scan, and beside it the search.
 	$(BIN)/python -c 'from stedi.landing.columns import prepare; prepare()' & scan=$$!; \
 	  $(BIN)/python -c 'from stedi.privacy.search import prepare; prepare()' && wait $$scan
 	@touch $@
