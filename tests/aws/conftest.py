@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from stedi import Lakehouse
+from tests import small
 from tests.aws.cloud import REGION, Cloud, running
 from tests.aws.faults import Faults, faults
 from tests.aws.trino import Trino, started
@@ -52,6 +53,17 @@ def on_s3(cloud: Cloud) -> MakeOnS3:
         return OnS3(Lakehouse(uri, database=database, declarations=declarations), uri, database)
 
     return make
+
+
+@pytest.fixture(scope="module")
+def ran(on_s3: MakeOnS3, not_anonymous: Path, tmp_path_factory: pytest.TempPathFactory) -> OnS3:
+    """The landing zone that `tests.small` counts by hand, run once: tests leave its rows as is."""
+    landing = tmp_path_factory.mktemp("landing")
+    small.land(landing)
+    made = on_s3("ran", not_anonymous)
+    made.lakehouse.ingest(landing)
+    made.lakehouse.run()
+    return made
 
 
 @pytest.fixture

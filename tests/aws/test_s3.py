@@ -11,7 +11,7 @@ from stedi import Lakehouse, Locked, StediError, StorageError, Unavailable, Usag
 from stedi.files.s3 import S3, NotAllowed
 from tests import small
 from tests.aws.cloud import REGION, Cloud
-from tests.aws.conftest import Opened
+from tests.aws.conftest import OnS3, Opened
 from tests.aws.faults import Faults, Kind, Request
 from tests.conftest import counts, rows
 
@@ -257,22 +257,20 @@ def test_what_is_not_there_is_told_from_what_one_may_not_read(
     assert landed().status(verify=True).ok
 
 
-def test_a_missing_right_to_the_catalog_is_no_damage(landed: Opened, aws: Faults) -> None:
-    landed().run()
+def test_a_missing_right_to_the_catalog_is_no_damage(ran: OnS3, aws: Faults) -> None:
     aws.rule = lambda r: "denied" if r.action == "AWSGlue.GetTable" else None
     with pytest.raises(NotAllowed, match="glue:GetTable"):
-        landed().run(full=True)
+        ran.lakehouse.run(full=True)
     aws.rule = lambda _: None
-    assert landed().run().built == ()
+    assert ran.lakehouse.run().built == ()
 
 
-def test_one_run_at_a_time(landed: Opened, bucket: str) -> None:
-    files = S3.at(f"s3://{bucket}/stedi")
-    with files.lock():
-        assert "running" in {note.code for note in landed().status().notes}
+def test_one_run_at_a_time(ran: OnS3) -> None:
+    with S3.at(ran.uri).lock():
+        assert "running" in {note.code for note in ran.lakehouse.status().notes}
         with pytest.raises(Locked, match="process"):
-            landed().run()
-    landed().run()
+            ran.lakehouse.run()
+    ran.lakehouse.run()
 
 
 def test_a_lock_that_was_lost_commits_nothing(
@@ -302,35 +300,32 @@ def test_no_bucket(opened: Opened, s3: Any, bucket: str) -> None:
         opened().run()
 
 
-def test_of_two_who_commit_at_once_one_is_refused(landed: Opened) -> None:
-    landed().run()
-    early, late = landed()._warehouse(), landed()._warehouse()
+@pytest.mark.usefixtures("aws")  # which refuses as Glue does
+def test_of_two_who_commit_at_once_one_is_refused(ran: OnS3) -> None:
+    early, late = ran.lakehouse._warehouse(), ran.lakehouse._warehouse()
     table = "customer_trusted"
+    before = len(early.history(table))
     seen, also_seen = early.version(table), late.version(table)
     assert seen
     assert also_seen
     early.commit(table, [], dict(seen.notes), keep=[file.uri for file in seen.files])
     with pytest.raises(StorageError, match="someone else committed"):
         late.commit(table, [], dict(seen.notes), keep=[file.uri for file in also_seen.files])
-    assert len(landed()._warehouse().history(table)) == 2
-    assert counts(landed()) == small.SEED
+    assert len(ran.lakehouse._warehouse().history(table)) == before + 1
+    assert counts(ran.lakehouse) == small.SEED
 
 
-def test_a_database_that_is_another_roots_is_refused(
-    landed: Opened, bucket: str, database: str
-) -> None:
-    landed().run()
-    other = Lakehouse(f"s3://{bucket}/other", database=database)
+def test_a_database_that_is_another_roots_is_refused(ran: OnS3, bucket: str) -> None:
+    other = Lakehouse(f"s3://{bucket}/other", database=ran.database)
     with pytest.raises(StorageError, match="--database NAME"):
         other.run()
-    assert counts(landed()) == small.SEED
+    assert counts(ran.lakehouse) == small.SEED
 
 
-def test_landing_tables_are_registered(landed: Opened, cloud: Cloud, database: str) -> None:
-    landed().run()
+def test_landing_tables_are_registered(ran: OnS3, cloud: Cloud) -> None:
     glue = cloud.client("glue")
-    found = glue.get_table(DatabaseName=database, Name="customer_landing")["Table"]
+    found = glue.get_table(DatabaseName=ran.database, Name="customer_landing")["Table"]
     assert found["TableType"] == "EXTERNAL_TABLE"
-    assert found["StorageDescriptor"]["Location"].endswith("/stedi/customer/landing/")
-    names = {one["Name"] for one in glue.get_tables(DatabaseName=database)["TableList"]}
+    assert found["StorageDescriptor"]["Location"].startswith(f"{ran.uri}/customer/landing/")
+    names = {one["Name"] for one in glue.get_tables(DatabaseName=ran.database)["TableList"]}
     assert {"customer_landing", "customer_typed", "customer_trusted"} <= names
