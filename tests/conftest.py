@@ -26,6 +26,9 @@ settings.register_profile("same", derandomize=True, deadline=None, max_examples=
 settings.register_profile("random", deadline=None, max_examples=3_000)
 settings.load_profile("same")
 
+# Threads of scikit-learn's that wait for one another sleep: they would keep other tests from working.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 Land = Callable[..., Path]
 
 
