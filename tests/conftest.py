@@ -32,20 +32,21 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 Land = Callable[..., Path]
 
 
-@pytest.fixture(autouse=True)
-def secret(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
-    monkeypatch.setenv("STEDI_SECRET", "a secret of the tests")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
-    monkeypatch.delenv("STEDI_ROOT", raising=False)
-
-
 @pytest.fixture(scope="session", autouse=True)
-def secret_of_the_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """For what is made once for many tests."""
+def secret(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STEDI_SECRET", "a secret of the tests")
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+        patch.delenv("STEDI_ROOT", raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def configuration(
+    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A folder of its own, empty, for each test."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
 
 
 PLACES = ("new", "already run")

@@ -571,7 +571,6 @@ def test_a_row_without_consent_stops_the_run_also_where_few_rows_are_looked_at(
         small_lakehouse.run()
     assert counts(small_lakehouse) | {late[0] + "_landing": 0} == before | {late[0] + "_landing": 0}
     monkeypatch.undo()
-    monkeypatch.setenv("STEDI_SECRET", "a secret of the tests")
     small_lakehouse.run()
     assert small_lakehouse.status(verify=True).ok
 

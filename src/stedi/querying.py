@@ -70,17 +70,17 @@ def query(
     named = sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas))
     at = int(as_of.timestamp() * 1000) if as_of else None
     versions = {name: version for name in named if (version := warehouse.version(name, at=at))}
-    for name in named:
-        if name not in versions and as_of is not None:
-            raise QueryError(
-                f"table {name}: no snapshot of {as_of:%Y-%m-%d %H:%M:%S} is kept; it wasn't "
-                "there yet, or its time is over"
-            )
-        if name not in versions:
-            raise QueryError(f"table {name} is not built yet; `stedi run` builds it")
+    unbuilt = [name for name in named if name not in versions]
+    if unbuilt and as_of is not None:
+        raise QueryError(
+            f"table {unbuilt[0]}: no snapshot of {as_of:%Y-%m-%d %H:%M:%S} is kept; it wasn't "
+            "there yet, or its time is over"
+        )
+    if unbuilt:
+        raise QueryError(f"table {unbuilt[0]} is not built yet; `stedi run` builds it")
     if as_of is not None:
-        then = {name: [Column(*c, "none") for c in v.columns] for name, v in versions.items()}
-        schemas = {**schemas, **{name: tuple(columns) for name, columns in then.items()}}
+        then = {n: tuple(Column(*c, "none") for c in v.columns) for n, v in versions.items()}
+        schemas = {**schemas, **then}
     connection = parquet.connect(scratch)
     try:
         allowed = []

@@ -57,7 +57,7 @@ def on_s3(cloud: Cloud) -> MakeOnS3:
 
 @pytest.fixture(scope="module")
 def ran(on_s3: MakeOnS3, not_anonymous: Path, tmp_path_factory: pytest.TempPathFactory) -> OnS3:
-    """The landing zone that `tests.small` counts by hand, run once: tests leave its rows as is."""
+    """The landing zone that `tests.small` counts by hand, run once; tests change nothing there."""
     landing = tmp_path_factory.mktemp("landing")
     small.land(landing)
     made = on_s3("ran", not_anonymous)

@@ -300,19 +300,18 @@ def test_no_bucket(opened: Opened, s3: Any, bucket: str) -> None:
         opened().run()
 
 
-@pytest.mark.usefixtures("aws")  # which refuses as Glue does
-def test_of_two_who_commit_at_once_one_is_refused(ran: OnS3) -> None:
-    early, late = ran.lakehouse._warehouse(), ran.lakehouse._warehouse()
+def test_of_two_who_commit_at_once_one_is_refused(landed: Opened) -> None:
+    landed().run()
+    early, late = landed()._warehouse(), landed()._warehouse()
     table = "customer_trusted"
-    before = len(early.history(table))
     seen, also_seen = early.version(table), late.version(table)
     assert seen
     assert also_seen
     early.commit(table, [], dict(seen.notes), keep=[file.uri for file in seen.files])
     with pytest.raises(StorageError, match="someone else committed"):
         late.commit(table, [], dict(seen.notes), keep=[file.uri for file in also_seen.files])
-    assert len(ran.lakehouse._warehouse().history(table)) == before + 1
-    assert counts(ran.lakehouse) == small.SEED
+    assert len(landed()._warehouse().history(table)) == 2
+    assert counts(landed()) == small.SEED
 
 
 def test_a_database_that_is_another_roots_is_refused(ran: OnS3, bucket: str) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from tests.aws.conftest import MakeOnS3, Opened
 from tests.aws.faults import Faults, Kind
 from tests.aws.trino import from_maven
 from tests.conftest import counts, rows
+from tests.processes import STEDI
 from tests.test_starter import SEED
 
 pytestmark = pytest.mark.slow
@@ -31,7 +31,7 @@ def run_on_spark(
     environment = {**os.environ, "PYSPARK_SUBMIT_ARGS": f"--jars {jars} pyspark-shell"}
     if declarations:
         environment["STEDI_DECLARATIONS"] = str(declarations)
-    command = [str(Path(sys.executable).with_name("stedi")), "--root", root]
+    command = [str(STEDI), "--root", root]
     return subprocess.run(
         [*command, "--database", database, "run", "--engine", "spark", "--master", "local[2]"],
         env=environment, capture_output=True, text=True, timeout=400, check=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,10 @@ ARROW = {"long": pa.int64(), "double": pa.float64(), "string": pa.string(), "bin
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lakehouse]:
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
     lakehouse = Lakehouse(tmp_path_factory.mktemp("demo") / "root")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("STEDI_SECRET", "a secret of the tests")
-        lakehouse.demo()
-    yield lakehouse
+    lakehouse.demo()
+    return lakehouse
 
 
 def statements(file: Path) -> list[str]:

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,11 +17,10 @@ from stedi.files.disk import Disk
 from stedi.simulate import simulate
 from tests.engines.cluster import Cluster, cluster
 from tests.engines.test_same import contents, published_bytes
+from tests.processes import STEDI
 from tests.simulate.test_truth import figures, truth
 
 pytestmark = pytest.mark.slow
-
-STEDI = Path(sys.executable).with_name("stedi")
 
 
 @pytest.fixture

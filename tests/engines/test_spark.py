@@ -26,10 +26,9 @@ from stedi.transforms import typed
 from tests.conftest import Land
 from tests.engines.test_dialects import COLUMNS as ROWS_OF_T
 from tests.engines.test_dialects import select
+from tests.processes import STEDI
 
 Planned = Callable[[str], str]
-
-STEDI = Path(sys.executable).with_name("stedi")
 
 
 @pytest.fixture

@@ -17,9 +17,9 @@ import pytest
 
 from stedi import Lakehouse
 from tests.conftest import rows
+from tests.processes import STEDI
 
 pytestmark = pytest.mark.slow
-STEDI = Path(sys.executable).with_name("stedi")
 # Runs a command as its only child and prints the most memory that took.
 MEASURED = """
 import resource, subprocess, sys

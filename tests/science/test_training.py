@@ -25,9 +25,7 @@ BEST = "gradient boosting"
 @pytest.fixture(scope="module")
 def trained(walking: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> tuple[Training, Path]:
     folder = tmp_path_factory.mktemp("trained") / "model"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STEDI_SECRET", "a secret of the tests")
-        return walking.train(folder), folder
+    return walking.train(folder), folder
 
 
 def test_people_who_walk_can_be_told_from_what_is_published(
