@@ -7,6 +7,7 @@ import re
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from stedi.science.training import Training
     from stedi.simulate import Simulated
     from stedi.status import Status
+    from stedi.storage.catalogs import CatalogOf
     from stedi.storage.warehouse import Warehouse
 
 # Imports stand in the methods: asking for help or a status must not wait for an engine to load.
@@ -501,11 +503,15 @@ class Lakehouse:
     def _warehouse(self) -> Warehouse:
         from stedi.storage.warehouse import Warehouse
 
+        return Warehouse(self._files, self._catalog)
+
+    @cached_property
+    def _catalog(self) -> CatalogOf | None:
         if isinstance(self._files, Disk):
-            return Warehouse(self._files)
+            return None
         from stedi.storage.glue import GlueDataCatalog
 
-        return Warehouse(self._files, GlueDataCatalog(self._files, self._database))
+        return GlueDataCatalog(self._files, self._database)
 
     def _declared(self, profile: str | None = None) -> Declarations:
         from stedi.declared import packaged, read_declarations

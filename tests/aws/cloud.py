@@ -91,6 +91,19 @@ class Cloud:
                 s3.upload_file(str(path), self.bucket, f"{prefix}/{path.relative_to(folder)}")
 
 
+class _Dispatcher(DomainDispatcherApplication):
+    """moto's, which looks through its own folder at every request: most of what one costs."""
+
+    def __init__(self) -> None:
+        super().__init__(create_backend_app)
+        self._backends: dict[str | None, Any] = {}
+
+    def get_backend_for_host(self, host: str | None) -> Any:
+        if host not in self._backends:
+            self._backends[host] = super().get_backend_for_host(host)
+        return self._backends[host]
+
+
 class _Application:
     """moto's, and of Glue what Trino asks for and moto (5.2) lacks: that there are no statistics.
 
@@ -98,7 +111,7 @@ class _Application:
     """
 
     def __init__(self) -> None:
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = _Dispatcher()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("HTTP_X_AMZ_TARGET") != "AWSGlue.GetColumnStatisticsForTable":

@@ -32,8 +32,6 @@ class GlueDataCatalog:
             raise UsageError(f"--database {database!a}: of a to z, 0 to 9 and _")
         self._files, self.namespace = files, database
         self._opened: Any = None
-        self._is_own = False
-        """Whether the database was found to be there, and this root's."""
 
     @property
     def failures(self) -> tuple[type[Exception], ...]:
@@ -44,14 +42,9 @@ class GlueDataCatalog:
 
     @property
     def exists(self) -> bool:
-        """Whether the database is there; raises `StorageError` where it is another root's.
-
-        Once it is there it isn't asked for again.
-        """
+        """Whether the database is there; raises `StorageError` where it is another root's."""
         from pyiceberg.exceptions import NoSuchNamespaceError
 
-        if self._is_own:
-            return True
         try:
             noted = self._catalog().load_namespace_properties(self.namespace)
         except NoSuchNamespaceError:
@@ -64,8 +57,7 @@ class GlueDataCatalog:
                 f"the database {self.namespace} of Glue's Data Catalog belongs to {owner}; give "
                 "this root one of its own: --database NAME"
             )
-        self._is_own = owner is not None
-        return self._is_own
+        return owner is not None
 
     def name(self, table: str) -> str:
         """What a table is called in it, database included."""
@@ -83,7 +75,6 @@ class GlueDataCatalog:
                     catalog.create_namespace(self.namespace, own)
                 except NamespaceAlreadyExistsError:  # made by hand, and nobody's yet
                     catalog.update_namespace_properties(self.namespace, updates=own)
-                self._is_own = True
         except self.failures as error:
             raise self.plainly(error) from None
         return catalog

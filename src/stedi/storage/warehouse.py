@@ -89,6 +89,7 @@ class Warehouse:
         self.files, self.root = files, files.root
         self.name = files.name(files.root)
         self._catalog_of = catalog or SqliteCatalog(files)
+        self._is_there = False
         self._tables: dict[str, Table | None] = {}
         self._to_make: dict[str, tuple[Sequence[Column], str]] = {}
         self._to_evolve: dict[str, Sequence[Column]] = {}
@@ -102,7 +103,8 @@ class Warehouse:
     @property
     def exists(self) -> bool:
         """Whether anything was ever committed here."""
-        return self._catalog_of.exists
+        self._is_there = self._is_there or self._catalog_of.exists
+        return self._is_there
 
     def version(
         self, table: str, *, content: int | None = None, at: int | None = None
@@ -252,6 +254,7 @@ class Warehouse:
     def prepare(self, landing: Sequence[Contract]) -> None:
         """Make the catalog if need be, and load what commits need, before there is any to make."""
         self._catalog_of.prepare(landing)
+        self._tables.clear()
         if self._noted.get("root") is None:
             self._note("root", self.name)
 
@@ -313,6 +316,7 @@ class Warehouse:
         with suppress(StorageError):
             profile = self.profile
         self._catalog_of.forget()
+        self._is_there = False
         self._tables.clear()
         self._versions.clear()
         for cached in ("_catalog", "_noted"):
@@ -352,20 +356,23 @@ class Warehouse:
         return self._alive(loaded) if loaded else set()
 
     def _load(self, table: str) -> Table | None:
+        """A table as it is, or was when this object first looked; None while it isn't there."""
+        if table not in self._tables:
+            self._tables[table] = self._look_up(table)
+        return self._tables[table]
+
+    def _look_up(self, table: str) -> Table | None:
         from pyiceberg.exceptions import NoSuchTableError
 
-        if table not in self._tables:
-            if not self.exists:
-                return None
-            if self.moved_from:
-                raise StorageError(self.says_moved)
-            try:
-                with self._reading(f"table {table}", but=NoSuchTableError):
-                    loaded = self._catalog.load_table(self._catalog_of.name(table))
-            except NoSuchTableError:
-                return None
-            self._tables[table] = loaded
-        return self._tables[table]
+        if not self.exists:
+            return None
+        if self.moved_from:
+            raise StorageError(self.says_moved)
+        try:
+            with self._reading(f"table {table}", but=NoSuchTableError):
+                return self._catalog.load_table(self._catalog_of.name(table))
+        except NoSuchTableError:
+            return None
 
     @contextmanager
     def _reading(self, what: str, but: type[Exception] = StorageError) -> Iterator[None]:
