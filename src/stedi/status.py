@@ -27,6 +27,7 @@ from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.storage.warehouse import Version, Warehouse
+from stedi.text import counted
 
 Freshness = Literal["fresh", "stale", "missing"]
 
@@ -211,7 +212,7 @@ class _Inspection:
         known = {load.file for load in own if load.state != "gone"}
         unread = sum(name not in known for name in files)
         if unread:
-            self.whys[contract.name] = f"{unread} landing files not read yet"
+            self.whys[contract.name] = f"{counted(unread, 'landing file')} not read yet"
         return unread
 
     @cached_property
@@ -314,15 +315,14 @@ class _Inspection:
         aside = sum(sum(source.quarantined.values()) for source in sources.values())
         copies = sum(len(source.copies) for source in sources.values())
         unknown = sum(load.unknown_keys for load in self.loads if load.state == "read")
-        running = "run is at work: tables may be of before and after it"
         bad = sum(load.state == "read" and load.verdict == "bad" for load in self.loads)
-        for code, count, text in (
-            ("running", int(self.is_running), running),
-            ("quarantined", aside, "records were set aside; `stedi quarantine list` says why"),
-            ("bad_files", bad, "files were set aside whole; --accept-bad-files loads what fits"),
-            ("copies", copies, "landing files have the same bytes as another and count once"),
-            ("unknown_keys", unknown, "records have keys that their contract lacks"),
+        for code, count, what, text in (
+            ("running", self.is_running, "run", "at work: tables may be of before and after it"),
+            ("quarantined", aside, "record", "set aside; `stedi quarantine list` says why"),
+            ("bad_files", bad, "file", "set aside whole; --accept-bad-files loads what fits"),
+            ("copies", copies, "landing file", "not counted, with the same bytes as another"),
+            ("unknown_keys", unknown, "record", "with keys that the contract lacks"),
         ):
             if count:
-                notes.append(Note(code=code, count=count, text=f"{count:,} {text}"))
+                notes.append(Note(code=code, count=count, text=f"{counted(count, what)} {text}"))
         return notes

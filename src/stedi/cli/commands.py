@@ -15,6 +15,7 @@ from stedi import __version__
 from stedi.cli import show
 from stedi.errors import NotAnonymous
 from stedi.lakehouse import DEFAULT_DATABASE, DEFAULT_ROOT, DEMO_CUSTOMERS, EngineName, Lakehouse
+from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.pipeline import RunReport
@@ -255,8 +256,8 @@ def ingest(
         _print_json(asdict(ingested))
     elif not quiet:
         show.line(
-            f"{len(ingested.copied)} files copied into {lakehouse.location}, "
-            f"{len(ingested.present)} were there already"
+            f"{counted(len(ingested.copied), 'file')} copied into {lakehouse.location}, "
+            f"{len(ingested.present):,} there already"
         )
 
 

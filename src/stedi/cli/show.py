@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from stedi.errors import QueryError
+from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.lakehouse import Checked, Replay
@@ -62,7 +63,7 @@ def run(report: RunReport, status: Status) -> None:
     if report.profile_changed:
         line(f"Profile changed from {report.profile_before} to {report.profile}.")
     if report.swept:
-        line(f"The last run was cut off; {report.swept} files that it left were removed.")
+        line(f"The last run was cut off; removed {counted(report.swept, 'file')} that it left.")
     if not report.built:
         line("Everything is up to date.")
     else:
@@ -147,7 +148,8 @@ def demo(simulated: Simulated | None, report: RunReport, status: Status, root: s
             f"Simulated {simulated.customers:,} customers, {simulated.accelerometer_records:,} "
             f"accelerometer and {simulated.step_readings:,} step trainer records."
         )
-    line(f"Brought {len(report.built)} tables up to date in {report.seconds:.1f} seconds.\n")
+    built = counted(len(report.built), "table")
+    line(f"Brought {built} up to date in {report.seconds:.1f} seconds.\n")
     _tables(status)
     _notes(status)
     option = f" --root {root}" if root else ""
@@ -181,10 +183,10 @@ def status(status: Status) -> None:
     _notes(status)
     if status.ok:
         late = sum(table.freshness != "fresh" for table in status.tables.values())
-        todo = f"All there is adds up; `stedi run` brings {late} tables up to date."
+        todo = f"All there is adds up; `stedi run` brings {counted(late, 'table')} up to date."
         line(f"\n{todo if late else 'Everything adds up.'}")
         return
-    line(f"\n{len(status.problems)} problems:")
+    line(f"\n{counted(len(status.problems), 'problem')}:")
     for problem in status.problems:
         line(f"  {problem}")
 

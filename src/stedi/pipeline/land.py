@@ -28,6 +28,7 @@ from stedi.pipeline.plan import LandingPlan, Reading
 from stedi.pipeline.rules import count, hold_to_contract
 from stedi.pipeline.work import Work
 from stedi.storage.warehouse import Version, short_name
+from stedi.text import counted
 from stedi.transforms import MACHINERY_COLUMNS
 
 
@@ -104,7 +105,8 @@ class Landing:
         )
 
     def _parse(self, source: _Source) -> None:
-        self.work.progress(f"{source.contract.name}: reading {len(source.reading.files)} files")
+        read = counted(len(source.reading.files), "file")
+        self.work.progress(f"{source.contract.name}: reading {read}")
         files = self.warehouse.files
         new = sum(parquet.count_rows(footer_source(files, path)) for path in source.parsed.typed)
         rows = new + sum(file.rows for file in source.reading.kept)

@@ -16,6 +16,7 @@ from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Difference, Load, compare, read_loads
 from stedi.pipeline.options import How, Options
 from stedi.storage.warehouse import DataFile, Version, Warehouse, damage, short_name
+from stedi.text import counted
 
 
 @dataclass(frozen=True)
@@ -282,7 +283,8 @@ def _read_some(
         "gone": len(difference.gone),
     }
     said = [f"{number} {what}" for what, number in counts.items() if number]
-    reason = f"{', '.join(said)} landing files" if said else f"{len([*again])} bad files accepted"
+    changes = f"{', '.join(said)} landing file{'s' if sum(counts.values()) > 1 else ''}"
+    reason = changes if said else f"{counted(len([*again]), 'bad file')} accepted"
     return Reading(
         contract,
         [file for file in files if file.name in wanted],
