@@ -611,6 +611,60 @@ def test_what_a_select_must_be_like_to_be_maintained_is_told(
     assert "not by its key: the statement groups" in told["accelerometer_trusted"].reason
 
 
+def test_a_look_up_that_reads_rows_of_other_keys_is_not_maintained(folder: Path) -> None:
+    transform = folder / "transforms" / "customer_trusted.sql"
+    sql = transform.read_text()
+    assert not isinstance(keyed(read_declarations(folder), "customer_trusted"), str)
+    transform.write_text(
+        sql.replace(
+            "judged AS (",
+            "shared AS (SELECT serialnumber, COUNT(*) AS n FROM ranked GROUP BY serialnumber),\n"
+            "judged AS (",
+        ).replace(
+            "ON s.subject = r.email\n",
+            "ON s.subject = r.email\n  LEFT JOIN shared h ON h.serialnumber = r.email\n",
+        )
+    )
+    found = keyed(read_declarations(folder), "customer_trusted")
+    assert found == "its CTE shared reads all rows of its CTE ranked"
+
+
+@pytest.mark.parametrize("value", ["NULL", "'from before'"])
+def test_a_row_that_an_earlier_reason_keeps_needs_no_look_up(folder: Path, value: str) -> None:
+    transform = folder / "transforms" / "accelerometer_trusted.sql"
+    first = f"CASE WHEN a.x > 100 THEN {value} WHEN c.email"
+    transform.write_text(transform.read_text().replace("CASE WHEN c.email", first))
+    found = keyed(read_declarations(folder), "accelerometer_trusted")
+    assert not isinstance(found, str)
+    assert [look_up.is_required for look_up in found.lookups] == [value != "NULL"]
+
+
+@already_run
+def test_a_rule_with_a_cte_is_counted_where_a_table_is_maintained(
+    small_lakehouse: Lakehouse, folder: Path, land: Land
+) -> None:
+    contract = folder / "contracts" / "accelerometer_trusted.yaml"
+    text = contract.read_text()
+    rule = """    quality:
+      - name: of_many
+        type: sql
+        description: readings of people who are known
+        query: |
+          WITH known AS (SELECT DISTINCT email FROM customer_trusted)
+          SELECT COUNT(*) FROM accelerometer_trusted a INNER JOIN known k ON k.email = a."user"
+        mustBe: 0
+        severity: warning
+"""
+    assert text.count("    quality:\n") == 1
+    contract.write_text(text.replace("    quality:\n", rule))
+    lakehouse = on("duckdb", small_lakehouse.root, folder)
+    lakehouse.run()
+    land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="two.json")
+    assert how(lakehouse)["accelerometer_trusted"] == "append"
+    [note] = (one for one in lakehouse.status().notes if one.code == "of_many")
+    assert note.count == (small.SEED["accelerometer_trusted"] or 0) + 1
+
+
 def test_copies_that_go_leave_what_was_set_aside_where_it_is(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:

@@ -67,6 +67,8 @@ def keyed(declarations: Declarations, table: str) -> Keyed | str:
     """How a table with a key is maintained by it; or, in words, why its SELECT can't be."""
     contract = declarations.contracts[table]
     assert contract.key is not None
+    if any(c.name == contract.key and c.type == "double" for c in contract.columns):
+        return f"{contract.key} is a double"
     try:
         return _analysed(declarations.select(table), contract.key)
     except _NotKeyed as reason:
@@ -214,6 +216,10 @@ def _analysed(tree: exp.Query, key: str) -> Keyed:
         raise _NotKeyed(f"its CTE {source.name} reads more than one table")
     base_key = _given(grouped, column.name)
     _refuse_mixing(grouped, base_key, source.name)
+    for cte in tree.ctes:
+        read = {table.name for table in cte.this.find_all(exp.Table)}
+        if cte.alias != "judged" and source.name in read:
+            raise _NotKeyed(f"its CTE {cte.alias} reads all rows of its CTE {source.name}")
     return Keyed(key, base.name, base_key.name, False, lookups)
 
 
@@ -270,14 +276,17 @@ def _is_required(tree: exp.Query, key: exp.Column) -> bool:
     case = next(dropped, None)
     if not isinstance(case, exp.Case) or case.this is not None:
         return False
-    return any(
-        isinstance(branch.this, exp.Is)
-        and isinstance(branch.this.expression, exp.Null)
-        and isinstance(branch.this.this, exp.Column)
-        and _is_among(key, [branch.this.this])
-        and isinstance(branch.args["true"], exp.Literal)
-        for branch in case.args["ifs"]
-    )
+    for branch in case.args["ifs"]:
+        if not isinstance(branch.args["true"], exp.Literal):
+            return False  # a row that this is true of may be kept
+        if (
+            isinstance(branch.this, exp.Is)
+            and isinstance(branch.this.expression, exp.Null)
+            and isinstance(branch.this.this, exp.Column)
+            and _is_among(key, [branch.this.this])
+        ):
+            return True
+    return False
 
 
 def _present_in(tree: exp.Query, name: str) -> str | None:

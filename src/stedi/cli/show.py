@@ -63,7 +63,7 @@ def run(report: RunReport, status: Status) -> None:
     if report.profile_changed:
         line(f"Profile changed from {report.profile_before} to {report.profile}.")
     if report.swept:
-        line(f"The last run was cut off; removed {counted(report.swept, 'file')} that it left.")
+        line(f"Removed {counted(report.swept, 'file')} of before that no table refers to.")
     if not report.built:
         line("Everything is up to date.")
     else:

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stedi.declared import Declarations
-from stedi.errors import NotAnonymous, StorageError
-from stedi.files import Files
+from stedi.errors import NotAnonymous, StorageError, UsageError
+from stedi.files import Files, Lock
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.pipeline.history import remove_expired
 from stedi.pipeline.options import Built, Left, Options, Progress
@@ -86,7 +86,7 @@ def run(
         _refuse_unusable(warehouse, declarations, options)
         refuse_missing(warehouse, declarations, options.only or ())
         before = warehouse.profile
-        swept = sweep(warehouse, declarations.locations) if lock.last_run_died else 0
+        swept = sweep(warehouse, declarations.locations) if _has_strays(warehouse, lock) else 0
         landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
         built: tuple[Built, ...] = ()
         if (
@@ -160,7 +160,19 @@ def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: 
     except StorageError:
         if not options.full:
             raise
+        if options.only is not None:
+            raise UsageError(
+                "--only: this root has to be made anew as a whole; `stedi run --full` does it"
+            ) from None
         start_anew(warehouse, declarations.locations)
+
+
+def _has_strays(warehouse: Warehouse, lock: Lock) -> bool:
+    """Whether files may lie there that no table has: of a run that died, or of a lost catalog.
+
+    On S3 another database than the one given may have them.
+    """
+    return lock.last_run_died or (warehouse.files.is_local and warehouse.is_new)
 
 
 def _refuse_withheld(warehouse: Warehouse, declarations: Declarations, report: RunReport) -> None:

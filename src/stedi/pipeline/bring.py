@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stedi.declared import Declarations
 from stedi.engines import Engine
-from stedi.errors import StorageError
+from stedi.errors import StediError
 from stedi.files import Files
 from stedi.files.names import scratch_folder
 from stedi.fit import check, declare_empty, prove
@@ -65,8 +65,12 @@ def bring_up_to_date(
         except BaseException:
             engine.close()
             pool.shutdown(cancel_futures=True)
-            with suppress(OSError, StorageError):
+            with suppress(OSError, StediError):
+                warehouse.look_again()  # a commit that was interrupted may have been done
                 sweep(warehouse, declarations.locations)
+                if warehouse.lock is not None:
+                    warehouse.lock.check()
+                remove_expired(warehouse, declarations)  # of who withdrew, with what was done
             raise
         _record(work, proof)
         return tuple(work.built)

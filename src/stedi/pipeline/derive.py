@@ -174,7 +174,7 @@ class Derivation:
                 "notes": made.notes,
                 "files": self.work.fingerprints(made.added, step.version, made.kept),
                 **made.published,
-                **withdrawals(contract, step.version, left),
+                **withdrawals(contract, step.version, left, self._knows_who_left(step, made)),
             },
             keep={file.uri for file in made.kept},
             content=step.version.content if step.version and made.how == "no change" else None,
@@ -236,11 +236,25 @@ class Derivation:
         contract, before = self.declarations.contracts[step.transform.table], step.version
         if made.how != "rebuild" or contract.key is None or before is None:
             return made.left
-        key, files = contract.column(contract.key), self.warehouse.files
-        if key is None or (key.name, key.type) not in before.columns or damage(files, before):
+        key = contract.column(contract.key)
+        if key is None or not self._knows_who_left(step, made):
             return None
         self.engine.declare(_GONE, [key], [str(file.path) for file in before.files])
         return left_of(self.engine, keys_only_in(_GONE, contract.name, key.name))
+
+    def _knows_who_left(self, step: _Step, made: _Made) -> bool:
+        """Whether the keys that a table had can be compared with those it has."""
+        contract, before = self.declarations.contracts[step.transform.table], step.version
+        if made.how != "rebuild" or contract.key is None or before is None:
+            return True
+        key = contract.column(contract.key)
+        had = before.notes.get("key", contract.key)
+        return (
+            key is not None
+            and had == key.name
+            and (key.name, key.type) in before.columns
+            and damage(self.warehouse.files, before) is None
+        )
 
     def _publish(self, contract: Contract, rows: pa.Table, target: Target) -> Published:
         assert contract.publication is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -16,10 +16,13 @@ from stedi.storage.warehouse import Past, Version, Warehouse
 _DAY = 86_400_000
 
 
-def withdrawals(contract: Contract, before: Version | None, left: Left | None) -> dict[str, Any]:
+def withdrawals(
+    contract: Contract, before: Version | None, left: Left | None, is_known: bool
+) -> dict[str, Any]:
     """What is noted of the people who left a table of people who consent.
 
-    `withdrawn` are the times (epoch ms) after which snapshots of before may have to go.
+    `withdrawn` are the times (epoch ms) after which snapshots of before may have to go. Where it
+    isn't known who left, somebody may have.
     """
     days = contract.retention.withdrawal_days
     if days is None:
@@ -28,7 +31,8 @@ def withdrawals(contract: Contract, before: Version | None, left: Left | None) -
     times: list[int] = list(before.notes.get("withdrawn", ())) if before else []
     due = [at for at in times if at + days * _DAY <= now]
     times = [*due[-1:], *times[len(due) :]]
-    return {"withdrawn": [*times, now] if left and left.keys else times}
+    some_left = not is_known or (left is not None and left.keys > 0)
+    return {"withdrawn": [*times, now] if some_left else times, "key": contract.key}
 
 
 def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
@@ -37,8 +41,9 @@ def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
     Of a published table nothing stays but what is published.
     """
     now, contracts = _now(), declarations.contracts
-    times = (at for contract in contracts.values() for at in _due(warehouse, contract, now))
-    withdrawn = max(times, default=0)
+    due = {name: at for name in contracts if (at := _due(warehouse, contracts[name], now))}
+    withdrawn = max(due.values(), default=0)
+    since = _made_since(warehouse, declarations, due) if due else set()
     for table, location in declarations.locations.items():
         contract = contracts.get(table)
         if contract and contract.is_published:
@@ -52,7 +57,7 @@ def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
             past.snapshot_id
             for past, following in pairwise(history)
             if following.committed < now - days * _DAY
-            or (is_of_people and past.committed < withdrawn)
+            or (is_of_people and (past.committed < withdrawn or past.snapshot_id not in since))
         }
         if expired:
             warehouse.expire(table, expired)
@@ -60,13 +65,36 @@ def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
             warehouse.tidy(table)
 
 
-def _due(warehouse: Warehouse, contract: Contract, now: int) -> Iterator[int]:
-    """When people withdrew whose rows must be gone from snapshots by now."""
+def _due(warehouse: Warehouse, contract: Contract, now: int) -> int:
+    """When people withdrew last whose rows must be gone from snapshots by now; 0 for never."""
     days = contract.retention.withdrawal_days
     history: Sequence[Past] = warehouse.history(contract.name) if days is not None else ()
-    for at in history[-1].notes.get("withdrawn", ()) if history else ():
-        if days is not None and at + days * _DAY <= now:
-            yield at
+    noted: Sequence[int] = history[-1].notes.get("withdrawn", ()) if history else ()
+    return max((at for at in noted if days is not None and at + days * _DAY <= now), default=0)
+
+
+def _made_since(
+    warehouse: Warehouse, declarations: Declarations, due: Mapping[str, int]
+) -> set[int]:
+    """Snapshots of derived tables that have nothing of who left these tables by then.
+
+    One that was committed later may yet have been made from a table of before, by `--only`.
+    """
+    since: set[int] = set()
+    contents: dict[str, set[int]] = {}
+    for table in declarations.transforms:
+        made = [
+            past
+            for past in warehouse.history(table)
+            if past.committed >= due.get(table, 0)
+            and all(
+                content in contents.get(name, {content})
+                for name, content in past.notes.get("inputs", {}).items()
+            )
+        ]
+        since |= {past.snapshot_id for past in made}
+        contents[table] = {past.content for past in made}
+    return since
 
 
 def _now() -> int:

@@ -192,7 +192,12 @@ class Landing:
         for row in load_rows(loads):
             writer.add(row, 200)
         paths = writer.close()
-        notes = {"typed": typed, "files": self.work.fingerprints(paths)}
+        quarantine = self.warehouse.version("quarantine")
+        notes = {
+            "typed": typed,
+            "quarantine": quarantine.content if quarantine else None,
+            "files": self.work.fingerprints(paths),
+        }
         self.warehouse.commit("loads", paths, notes)
 
 

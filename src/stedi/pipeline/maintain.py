@@ -24,6 +24,7 @@ from stedi.landing.parse import Target
 from stedi.pipeline.options import Left
 from stedi.pipeline.rules import count, count_dropped
 from stedi.storage.warehouse import DataFile, Version
+from stedi.transforms import tables_read
 
 _CANDIDATES, _SOUGHT = "_candidates", "_sought"
 _ROWS, _PART = "_rows", "_part"
@@ -370,7 +371,7 @@ class Maintenance:
         came, that left, or whose keys changed elsewhere are looked at.
         """
         query = self.declarations.rule(self.contract.name, rule)
-        others = {table.name for table in query.find_all(exp.Table)} - {self.contract.name}
+        others = {table.name for table in tables_read(query)} - {self.contract.name}
         changed = [name for name in others if self.changes[name]]
         noted = sum(n["count"] for n in before.notes["notes"] if n["code"] == rule.name)
         if result.is_same and not changed:

@@ -81,7 +81,14 @@ def plan_landing(
     files = warehouse.files
     version, quarantine = warehouse.version("loads"), warehouse.version("quarantine")
     # Where either can't be relied on, everything is read again.
-    if version and quarantine and not damage(files, version) and not damage(files, quarantine):
+    is_whole = (
+        version
+        and quarantine
+        and version.notes.get("quarantine", quarantine.content) == quarantine.content
+        and not damage(files, version)
+        and not damage(files, quarantine)
+    )
+    if version and is_whole:
         try:
             plan.loads = read_loads(files, [file.path for file in version.files])
         except StorageError:
@@ -202,7 +209,7 @@ def _plan_source(
     if (
         reason is None
         and (difference.new or difference.changed)
-        and not all(fingerprinter.can_compare(load.fingerprint) for load in own)
+        and not all(fingerprinter.can_compare(o.fingerprint) for o in own if o.state != "gone")
     ):
         # A new file could be a copy of one that was read, and nobody could tell.
         reason = "it was read with another secret (STEDI_SECRET)"

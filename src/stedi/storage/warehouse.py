@@ -254,9 +254,19 @@ class Warehouse:
     def prepare(self, landing: Sequence[Contract]) -> None:
         """Make the catalog if need be, and load what commits need, before there is any to make."""
         self._catalog_of.prepare(landing)
-        self._tables.clear()
+        self.look_again()
         if self._noted.get("root") is None:
             self._note("root", self.name)
+
+    def look_again(self) -> None:
+        """Forget how tables were, so that they are looked up as they are now."""
+        self._tables.clear()
+        self._versions.clear()
+
+    @property
+    def is_new(self) -> bool:
+        """Whether no run has got as far as its commits with this catalog."""
+        return "root" not in self._noted
 
     def data_folder(self, location: str) -> Path:
         """Where the data files of the table at `location` (relative to the root) lie."""
@@ -317,8 +327,7 @@ class Warehouse:
             profile = self.profile
         self._catalog_of.forget()
         self._is_there = False
-        self._tables.clear()
-        self._versions.clear()
+        self.look_again()
         for cached in ("_catalog", "_noted"):
             self.__dict__.pop(cached, None)
         if profile:

@@ -1,0 +1,193 @@
+"""Who withdraws is gone from disk, whatever happened before, in between and after."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyiceberg.catalog.sql import SqlCatalog
+
+from stedi import Lakehouse, UsageError
+from stedi.errors import PairingTooLarge
+from stedi.files.disk import Disk
+from stedi.storage.warehouse import Warehouse
+from tests import small
+from tests.conftest import Land, already_run, counts, on
+from tests.test_changes import files, folder, held_on_disk, how
+
+__all__ = ["folder"]  # a fixture
+
+ANN = [small.customer("ann", "S1", 9000)]
+
+
+def assert_gone(lakehouse: Lakehouse) -> None:
+    """Nothing of ann is below the root, but in the landing zone."""
+    assert held_on_disk(lakehouse.root, "ann@example.com") == []
+    assert held_on_disk(lakehouse.root, "'S1'") == []
+
+
+def landed_since(root: Path, tmp_path: Path, declarations: Path) -> dict[str, int | None]:
+    """How many rows tables have that are made from nothing of what lies in a landing zone."""
+    for source in ("customer", "accelerometer", "step_trainer"):
+        for path in (root / source / "landing").iterdir():
+            small.write(tmp_path / "anew", source, path.read_bytes(), path.name)
+    anew = on("duckdb", tmp_path / "anew", declarations)
+    anew.run()
+    return counts(anew)
+
+
+@already_run
+def test_from_a_table_that_was_made_later_from_others_of_before(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    land("customer", ANN, name="withdrawn.json")
+    small_lakehouse.run(only=["customer_trusted"])
+    land("step_trainer", [small.reading("S5", 5000, 210)], name="more.json")
+    small_lakehouse.run(only=["step_trainer_trusted"])
+    assert held_on_disk(small_lakehouse.root, "'S1'")
+    small_lakehouse.run()
+    assert_gone(small_lakehouse)
+
+
+@already_run
+def test_what_is_made_after_a_withdrawal_is_kept(small_lakehouse: Lakehouse, land: Land) -> None:
+    land("customer", ANN, name="withdrawn.json")
+    small_lakehouse.run()
+    assert_gone(small_lakehouse)
+    for n in range(2):
+        land("accelerometer", [small.acceleration("eve", 3000 + n, 0.9)], name=f"{n}.json")
+        land("step_trainer", [small.reading("S5", 5000 + n, 210)], name=f"{n}.json")
+        small_lakehouse.run()
+    warehouse = Warehouse(Disk(small_lakehouse.root))
+    kept = {table: len(warehouse.history(table)) for table in small.SEED if "trusted" in table}
+    assert kept["accelerometer_trusted"] >= 3
+    assert kept["step_trainer_trusted"] >= 3
+
+
+@already_run
+def test_when_the_table_of_who_consents_was_damaged(small_lakehouse: Lakehouse, land: Land) -> None:
+    [uri] = files(small_lakehouse, "customer_trusted")
+    Path(uri.removeprefix("file://")).unlink()
+    land("customer", ANN, name="withdrawn.json")
+    small_lakehouse.run()
+    assert_gone(small_lakehouse)
+
+
+def test_when_another_column_became_the_key(
+    small_lakehouse: Lakehouse, folder: Path, land: Land
+) -> None:
+    on("duckdb", small_lakehouse.root, folder).run()
+    contract = folder / "contracts" / "customer_trusted.yaml"
+    text = contract.read_text()
+    key = "        value: email\n"
+    assert text.count(key) == 1
+    contract.write_text(text.replace(key, "        value: serialnumber\n"))
+    land("customer", [small.customer("gus", "S6", 9000)], name="withdrawn.json")  # as fay's is
+    on("duckdb", small_lakehouse.root, folder).run()
+    assert held_on_disk(small_lakehouse.root, "gus@example.com") == []
+
+
+@already_run
+def test_when_the_catalog_was_lost(small_lakehouse: Lakehouse, land: Land) -> None:
+    (small_lakehouse.root / "_stedi" / "catalog.db").unlink()
+    land("customer", ANN, name="withdrawn.json")
+    assert small_lakehouse.run().swept
+    assert_gone(small_lakehouse)
+    assert small_lakehouse.run().swept == 0
+
+
+@already_run
+def test_when_a_later_table_stops_the_run(small_lakehouse: Lakehouse, land: Land) -> None:
+    land("customer", ANN, name="withdrawn.json")
+    with pytest.raises(PairingTooLarge):
+        small_lakehouse.run(max_pairs=1)
+    for place in ("customer_trusted", "accelerometer_trusted", "step_trainer_trusted"):
+        location = small_lakehouse.status().tables[place].location.removeprefix("file://")
+        for path in Path(location).rglob("*.parquet"):
+            assert path in Warehouse(Disk(small_lakehouse.root)).alive(place)
+    assert held_on_disk(small_lakehouse.root, "ann@example.com") == []
+
+
+@already_run
+def test_a_commit_that_was_interrupted_when_it_was_done_stays(
+    small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="two.json")
+    commit = SqlCatalog.commit_table
+
+    def interrupted(self: SqlCatalog, table: Any, *arguments: Any) -> Any:
+        done = commit(self, table, *arguments)
+        if table.name()[-1] == "accelerometer_trusted":
+            raise KeyboardInterrupt
+        return done
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlCatalog, "commit_table", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            small_lakehouse.run()
+    small_lakehouse.run()
+    expected = (small.SEED["accelerometer_trusted"] or 0) + 1
+    assert counts(small_lakehouse)["accelerometer_trusted"] == expected
+    assert small_lakehouse.status(verify=True).ok
+
+
+@already_run
+def test_what_was_set_aside_of_a_file_that_is_gone_suspends_nobody(
+    small_lakehouse: Lakehouse,
+    land: Land,
+    not_anonymous: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bad = land("customer", b'{"email": "ann@example.com", "customerName": "A', name="bad.json")
+    commit = Warehouse.commit
+
+    class Killed(BaseException):
+        pass
+
+    def killed(self: Warehouse, table: str, *arguments: Any, **options: Any) -> Any:
+        if table == "loads":
+            raise Killed
+        return commit(self, table, *arguments, **options)
+
+    def nothing(*_: Any) -> int:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Warehouse, "commit", killed)
+        patch.setattr("stedi.pipeline.bring.sweep", nothing)
+        with pytest.raises(Killed):
+            small_lakehouse.run()
+    bad.unlink()
+    small_lakehouse.run()
+    status = small_lakehouse.status(verify=True)
+    assert status.ok, status.problems
+    assert counts(small_lakehouse) == landed_since(small_lakehouse.root, tmp_path, not_anonymous)
+
+
+def test_a_moved_root_is_not_made_anew_for_one_table(
+    small_lakehouse: Lakehouse, not_anonymous: Path, tmp_path: Path
+) -> None:
+    small_lakehouse.run()
+    moved = small_lakehouse.root.rename(tmp_path / "moved")
+    with pytest.raises(UsageError, match="as a whole"):
+        on("duckdb", moved, not_anonymous).run(full=True, only=["customer_curated"])
+    moved.rename(small_lakehouse.root)
+    assert counts(small_lakehouse) == small.SEED
+
+
+@already_run
+def test_a_file_that_went_before_the_secret_changed_is_forgotten(
+    small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="two.json")
+    small_lakehouse.run()
+    (small_lakehouse.root / "accelerometer" / "landing" / "two.json").unlink()
+    small_lakehouse.run()
+    monkeypatch.setenv("STEDI_SECRET", "another one")
+    for n, expected in enumerate(("rebuild", "append")):
+        land("accelerometer", [small.acceleration("ann", 4000 + n, 0.9)], name=f"n{n}.json")
+        assert how(small_lakehouse)["accelerometer_landing"] == expected
+        time.sleep(0.01)
