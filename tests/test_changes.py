@@ -488,9 +488,15 @@ def test_a_root_under_another_name_is_not_moved(
     small_lakehouse: Lakehouse, tmp_path: Path, not_anonymous: Path
 ) -> None:
     (tmp_path / "link").symlink_to(small_lakehouse.root)
-    other = on("duckdb", tmp_path / "link", not_anonymous)
-    assert counts(other) == small.SEED
-    assert how(other) == {}
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("link", "elsewhere/../link"):
+        other = on("duckdb", tmp_path / name, not_anonymous)
+        assert counts(other) == small.SEED
+        assert how(other) == {}
+        built = {one.table: one.how for one in other.run(full=True).built}
+        assert built["machine_learning_curated"] == "rebuild"
+        assert counts(small_lakehouse) == small.SEED
+        assert small_lakehouse.status(verify=True).ok
 
 
 def test_nothing_that_is_said_names_a_person(

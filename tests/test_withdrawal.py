@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -87,6 +88,21 @@ def test_when_another_column_became_the_key(
     land("customer", [small.customer("gus", "S6", 9000)], name="withdrawn.json")  # as fay's is
     on("duckdb", small_lakehouse.root, folder).run()
     assert held_on_disk(small_lakehouse.root, "gus@example.com") == []
+
+
+def test_a_table_that_is_not_declared_any_more_is_told(
+    small_lakehouse: Lakehouse, folder: Path, not_anonymous: Path
+) -> None:
+    for place, ending in (("contracts", "yaml"), ("transforms", "sql")):
+        text = (folder / place / f"customer_curated.{ending}").read_text()
+        own = text.replace("customer_curated", "people_curated")
+        (folder / place / f"people_curated.{ending}").write_text(own)
+    assert on("duckdb", small_lakehouse.root, folder).run().remarks == ()
+    lakehouse = on("duckdb", small_lakehouse.root, not_anonymous)
+    [remark] = lakehouse.run().remarks
+    assert remark.startswith("the table people_curated is not declared and stays as it is")
+    shutil.rmtree(small_lakehouse.root / "people")
+    assert lakehouse.run().remarks == ()
 
 
 @already_run

@@ -536,7 +536,9 @@ def _files(root: str) -> Disk | S3:
             f"--root {root!a}: a local folder, without #, ?, control characters or %41 and the "
             "like in its path, or s3://bucket/prefix"
         )
-    folder = Path(root).absolute()
+    if not root:
+        raise UsageError("--root: is empty")
+    folder = Path(root).resolve()  # of one name, which files are known by
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--root {root}: not a folder")
     return Disk(folder)

@@ -104,7 +104,7 @@ def run(
             remove_expired(warehouse, declarations)
         seconds = time.monotonic() - begun
         withdrawn = _withdrawn(warehouse, declarations, built)
-        remarks = tuple(warehouse.files.remarks)
+        remarks = (*warehouse.files.remarks, *_undeclared(warehouse, declarations))
         report = RunReport(declarations.profile, before, built, swept, seconds, withdrawn, remarks)
     # All is done and in order: the lock was given back before this is told as a failure.
     with _failing_plainly(warehouse.name):
@@ -173,6 +173,15 @@ def _has_strays(warehouse: Warehouse, lock: Lock) -> bool:
     On S3 another database than the one given may have them.
     """
     return lock.last_run_died or (warehouse.files.is_local and warehouse.is_new)
+
+
+def _undeclared(warehouse: Warehouse, declarations: Declarations) -> list[str]:
+    """What to tell of tables that other declarations made: nobody keeps them up to date."""
+    return [
+        f"the table {name} is not declared and stays as it is, with rows of people who may have "
+        "withdrawn since: give --declarations, or remove its folder"
+        for name in warehouse.beside(declarations.locations)
+    ]
 
 
 def _refuse_withheld(warehouse: Warehouse, declarations: Declarations, report: RunReport) -> None:

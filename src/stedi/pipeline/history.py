@@ -43,7 +43,7 @@ def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
     now, contracts = _now(), declarations.contracts
     due = {name: at for name in contracts if (at := _due(warehouse, contracts[name], now))}
     withdrawn = max(due.values(), default=0)
-    since = _made_since(warehouse, declarations, due) if due else set()
+    since = _made_since(warehouse, declarations, due)
     for table, location in declarations.locations.items():
         contract = contracts.get(table)
         if contract and contract.is_published:
@@ -51,13 +51,13 @@ def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
                 remove_outdated(warehouse, table, location)
             continue
         days = contract.retention.snapshot_days if contract else DEFAULT_SNAPSHOT_DAYS
-        is_of_people = contract is not None and contract.zone != "landing"
+        of_who_left = bool(due) and contract is not None and contract.zone != "landing"
         history = warehouse.history(table)
         expired = {
             past.snapshot_id
             for past, following in pairwise(history)
             if following.committed < now - days * _DAY
-            or (is_of_people and (past.committed < withdrawn or past.snapshot_id not in since))
+            or (of_who_left and (past.committed < withdrawn or past.snapshot_id not in since))
         }
         if expired:
             warehouse.expire(table, expired)

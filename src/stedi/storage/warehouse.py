@@ -268,6 +268,18 @@ class Warehouse:
         """Whether no run has got as far as its commits with this catalog."""
         return "root" not in self._noted
 
+    def beside(self, declared: Collection[str]) -> list[str]:
+        """Tables of a local catalog that are not among these, and whose folders are there."""
+        if not (self.files.is_local and self.exists):
+            return []
+        known = {table[-1] for table in self._catalog.list_tables(self._catalog_of.namespace)}
+        found = []
+        for table in sorted(known - set(declared)):
+            with suppress(*_unreadable()):
+                self._catalog.load_table(self._catalog_of.name(table))
+                found.append(table)
+        return found
+
     def data_folder(self, location: str) -> Path:
         """Where the data files of the table at `location` (relative to the root) lie."""
         return self.root / location / "data"
@@ -303,13 +315,7 @@ class Warehouse:
     def moved_from(self) -> str | None:
         """Where the root was when its tables were made, if that is elsewhere."""
         known = self._noted.get("root")
-        if known is None or known == self.name:
-            return None
-        try:
-            is_same = Path(known).samefile(self.root)  # by another name
-        except OSError:
-            is_same = False
-        return None if is_same else known
+        return None if known in (None, self.name) else known
 
     @property
     def says_moved(self) -> str:
