@@ -254,7 +254,7 @@ class Warehouse:
     def prepare(self, landing: Sequence[Contract]) -> None:
         """Make the catalog if need be, and load what commits need, before there is any to make."""
         self._catalog_of.prepare(landing)
-        self.look_again()
+        self._tables = {name: table for name, table in self._tables.items() if table}
         if self._noted.get("root") is None:
             self._note("root", self.name)
 
