@@ -110,6 +110,9 @@ def test_rows_are_written_as_parquet(root: Path, tmp_path: Path) -> None:
         root,
     )
     assert pq.read_metadata(path).num_rows == 12
+    by_ending = tmp_path / "by-ending.parquet"
+    stedi("query", "SELECT * FROM machine_learning_curated", "-o", by_ending, "--root", root)
+    assert pq.read_table(by_ending).equals(pq.read_table(path))
     assert "--output" in stedi("query", "SELECT 1", "--format", "parquet", "--root", root, check=2)
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from stedi import Lakehouse, Unavailable, UsageError
+from stedi import Lakehouse, LandingError, Unavailable, UsageError
 from stedi.landing import ingest
 
 
@@ -97,11 +98,21 @@ def test_a_copy_that_was_cut_off_is_not_data(lakehouse: Lakehouse, tmp_path: Pat
 def test_a_symbolic_link_out_of_the_landing_folder_is_refused(
     lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
-    from stedi import LandingError
-
     folder = lakehouse.root / "customer" / "landing"
     folder.mkdir(parents=True)
     (tmp_path / "secret").write_text("{}")
     (folder / "link.json").symlink_to(tmp_path / "secret")
     with pytest.raises(LandingError, match="symbolic link"):
         lakehouse.run()
+
+
+@pytest.mark.parametrize("name", [b"\xff.json", b"\xff/a.json"])
+def test_a_name_that_no_table_can_hold_is_refused(
+    lakehouse: Lakehouse, tmp_path: Path, name: bytes
+) -> None:
+    path = tmp_path / "deliveries" / os.fsdecode(name)
+    path.parent.mkdir(parents=True)
+    path.write_text("{}")
+    with pytest.raises(LandingError, match="not UTF-8"):
+        lakehouse.ingest(tmp_path / "deliveries", source="customer")
+    assert not list((lakehouse.root / "customer" / "landing").iterdir())

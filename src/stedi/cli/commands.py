@@ -353,7 +353,7 @@ def query(
     context: typer.Context,
     sql: Annotated[str, typer.Argument(help="One SELECT in Athena's SQL.")],
     format_: Annotated[
-        Format, typer.Option("--format", help="How rows are printed.")
+        Format, typer.Option("--format", help="How rows are printed; in a FILE, by its ending.")
     ] = Format.table,
     output: Annotated[
         Path | None,
@@ -387,6 +387,8 @@ def query(
     if format_ is Format.parquet and output is None:
         raise typer.BadParameter("--format parquet needs --output FILE")
     format_ = Format.json if as_json else format_
+    if output and format_ is Format.table and output.suffix[1:] in list(Format):
+        format_ = Format(output.suffix[1:])
     lakehouse = _lakehouse(context, root, declarations, database)
     if not athena:
         if workgroup or output_location:

@@ -57,7 +57,7 @@ def _walk(folder: Path, top: Path) -> Iterator[LandingFile]:
             if entry.name.startswith((".", "_")):
                 continue
             path = Path(entry.path)
-            _refuse_unreadable(path)
+            refuse_unreadable(path)
             if entry.is_symlink() and not _leads_below(path, top):
                 raise LandingError(
                     f"{path} is a symbolic link out of the landing folder; put the file there"
@@ -70,7 +70,8 @@ def _walk(folder: Path, top: Path) -> Iterator[LandingFile]:
                 yield LandingFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
-def _refuse_unreadable(path: Path) -> None:
+def refuse_unreadable(path: Path) -> None:
+    """Raise `LandingError` for a name that no table can hold."""
     try:
         path.name.encode()
     except UnicodeEncodeError:

@@ -15,7 +15,7 @@ from stedi.errors import Unavailable, UsageError
 from stedi.files import Files
 from stedi.files.disk import Disk
 from stedi.files.names import landing_folder
-from stedi.landing.files import list_files
+from stedi.landing.files import list_files, refuse_unreadable
 
 STARTER_REPOSITORY = "https://github.com/udacity/nd027-Data-Engineering-Data-Lakes-AWS-Exercises"
 STARTER_COMMIT = "20c27f989c979c479eff446e19988c6235f94e8d"
@@ -150,6 +150,8 @@ def _ingest(files: Files, deliveries: Mapping[str, Sequence[tuple[Path, str]]]) 
         for file in list_files(files, source):
             by_size.setdefault(file.size, []).append(folder / file.name)
         for path, name in delivered:
+            for one in (path, *path.parents)[: len(Path(name).parts)]:
+                refuse_unreadable(one)
             same_size = by_size.setdefault(path.stat().st_size, [])
             twin = next((one for one in same_size if _is_same(path, one, files)), None)
             if twin is not None:
