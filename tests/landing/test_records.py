@@ -54,6 +54,42 @@ def test_an_empty_consent_is_none(lakehouse: Lakehouse, land: Land) -> None:
     assert lakehouse.status().sources["customer"].quarantined == {}
 
 
+def test_a_blank_name_is_nobodys(lakehouse: Lakehouse, land: Land) -> None:
+    """It would be that of all whose name was lost, and the consent of one would hold for all."""
+    nameless, deviceless = small.customer("ann", "S1", 100, 100), small.customer("bo", "", 100, 100)
+    land("customer", [nameless | {"email": ""}, deviceless])
+    land(
+        "accelerometer",
+        [small.acceleration("bo", 1, 0.5), small.acceleration("bo", 1, 0.5) | {"user": ""}],
+    )
+    land("step_trainer", [small.reading("", 1, 250)])
+    lakehouse.run()
+    assert rows(lakehouse, "SELECT email FROM customer_curated") == [("bo@example.com",)]
+    sources = lakehouse.status(verify=True).sources.values()
+    assert [source.quarantined for source in sources] == [{"value out of range": 1}] * 3
+
+
+def test_it_is_noted_where_a_withdrawal_may_have_no_effect(
+    lakehouse: Lakehouse, land: Land
+) -> None:
+    now = 1_700_000_000_000
+    cat, dan = small.customer("cat", "S3", now, now), small.customer("dan", "S4", now, now)
+    land(
+        "customer",
+        [
+            small.customer("ann", "S1", now, now),
+            small.customer("ann", "S1", now // 1000 + 1),
+            small.customer("bob", "S2", now, now // 1000),
+            *(cat, cat | {"email": "Cat@example.com"}, cat | {"email": " cat@example.com"}),
+            *(dan, dan | {"lastUpdateDate": 5_000_000_000_000}),
+        ],
+    )
+    lakehouse.run()
+    noted = {note.code: note.count for note in lakehouse.status().notes}
+    assert noted["instant_out_of_range"] == 3
+    assert noted["email_spelled_otherwise"] == 1
+
+
 def test_a_byte_order_mark_is_read(lakehouse: Lakehouse, land: Land) -> None:
     land("step_trainer", b"\xef\xbb\xbf" + NOISE * 3)
     lakehouse.run()
