@@ -6,7 +6,7 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `customer_landing` (
   `email` string COMMENT 'E-mail address, names the customer in every source.',
   `phone` string COMMENT 'Phone number.',
   `birthday` string COMMENT 'Date of birth, as delivered.',
-  `serialnumber` string COMMENT 'Serial number of the Step Trainer that the customer has.',
+  `serialnumber` string COMMENT 'Serial number of the Step Trainer that the customer has, empty where there is none yet.',
   `registrationdate` bigint COMMENT 'When the customer registered, epoch milliseconds.',
   `lastupdatedate` bigint COMMENT 'When this record was last changed, epoch milliseconds.',
   `sharewithresearchasofdate` bigint COMMENT 'Since when the customer shares data with research, epoch milliseconds, absent or not positive means no.',

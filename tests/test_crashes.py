@@ -85,6 +85,24 @@ def test_a_killed_run_loses_and_doubles_nothing(
 
 
 @already_run
+def test_a_run_that_fails_leaves_others_what_they_use(
+    small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = small_lakehouse.query("SELECT email FROM customer_landing")
+    [used] = (small_lakehouse.root / "_stedi" / "scratch").iterdir()
+    abandoned = used.with_name("train-of-a-process-that-died")
+    abandoned.mkdir()
+    monkeypatch.setattr("stedi.pipeline.bring.compact", lambda work: 1 / 0)
+    land("customer", [small.customer("new", "S99", 100)], name="new.json")
+    with pytest.raises(ZeroDivisionError):
+        small_lakehouse.run()
+    assert used.exists()
+    assert not abandoned.exists()
+    assert result.to_arrow().num_rows == small.SEED["customer_landing"]
+    assert not used.parent.exists()
+
+
+@already_run
 @pytest.mark.parametrize("step", range(9))
 def test_a_run_that_stops_before_any_commit_is_finished_by_the_next(
     small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch, step: int

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +16,8 @@ from stedi.contracts import Contract, Publication
 from stedi.declared import Declarations
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import StorageError, UsageError
-from stedi.files.names import boxes_folder, scratch_folder
+from stedi.files.names import boxes_folder
+from stedi.files.scratch import scratch
 from stedi.privacy.audit import Audit, audit, nothing_published
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.boxes import read_boxes
@@ -118,19 +117,15 @@ class LaidOpen:
 
     def fetch(self, queries: Sequence[exp.Query]) -> list[pa.Table]:
         """What queries over the lakehouse's tables give."""
-        scratch = scratch_folder(self.warehouse.root) / f"audit-{os.getpid()}"
-        engine = DuckDBEngine(scratch, self.warehouse.files)
-        try:
+        with (
+            scratch(self.warehouse.root, "audit") as folder,
+            closing(DuckDBEngine(folder, self.warehouse.files)) as engine,
+        ):
             for name in {read.name for query in queries for read in tables_read(query)}:
                 version = self.warehouse.version(name)
                 files = [str(file.path) for file in version.files] if version else []
                 engine.declare(name, self.declarations.schemas[name], files)
             return [engine.fetch(query) for query in queries]
-        finally:
-            engine.close()
-            shutil.rmtree(scratch, ignore_errors=True)
-            with suppress(OSError):
-                scratch.parent.rmdir()  # the last one out
 
     @cached_property
     def _rows(self) -> tuple[Raw, Raw | None]:

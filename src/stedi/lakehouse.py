@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -326,12 +325,10 @@ class Lakehouse:
 
         With `as_of`, over the tables as they were then, as far as their snapshots are kept.
         """
-        from stedi.files.names import scratch_folder
         from stedi.querying import query
 
         self._refuse_nothing()
-        scratch = scratch_folder(self.root) / f"query-{os.getpid()}"
-        return query(sql, self._declared().schemas, self._warehouse(), scratch, as_of)
+        return query(sql, self._declared().schemas, self._warehouse(), as_of)
 
     def query_athena(
         self,

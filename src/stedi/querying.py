@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from datetime import datetime
 from difflib import get_close_matches
-from pathlib import Path
+from weakref import finalize
 
 import duckdb
 import pyarrow as pa
@@ -23,6 +24,7 @@ from stedi import parquet
 from stedi.contracts import Column
 from stedi.engines.dialects import for_duckdb
 from stedi.errors import DeclarationError, QueryError
+from stedi.files.scratch import scratch
 from stedi.parquet import identifier, literals
 from stedi.storage.warehouse import Warehouse
 from stedi.transforms import DIALECT, typed
@@ -32,10 +34,13 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings are about s
 
 
 class Result:
-    """What a query gives, batch by batch; closes itself when all were taken."""
+    """What a query gives, batch by batch; closes itself when all were taken, or it is let go of."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, held: ExitStack
+    ) -> None:
         self._connection, self._reader = connection, reader
+        self._close = finalize(self, held.close)
 
     @property
     def schema(self) -> pa.Schema:
@@ -48,7 +53,7 @@ class Result:
         except (duckdb.Error, pa.ArrowException) as error:
             raise QueryError(_plainly(error)) from None
         finally:
-            self._connection.close()
+            self._close()
 
     def to_arrow(self) -> pa.Table:
         """All rows, in memory."""
@@ -59,7 +64,6 @@ def query(
     sql: str,
     schemas: Mapping[str, tuple[Column, ...]],
     warehouse: Warehouse,
-    scratch: Path,
     as_of: datetime | None = None,
 ) -> Result:
     """Run a SELECT in Athena's SQL over tables with these columns, now or as they were `as_of`.
@@ -81,23 +85,25 @@ def query(
     if as_of is not None:
         then = {n: tuple(Column(*c, "none") for c in v.columns) for n, v in versions.items()}
         schemas = {**schemas, **then}
-    connection = parquet.connect(scratch)
-    try:
-        allowed = []
-        for name, version in versions.items():
-            warehouse.files.fetch([file.path for file in version.files])
-            paths = [str(file.path) for file in version.files]
-            columns = [(column.name, column.type) for column in schemas[name]]
-            connection.execute(f"CREATE VIEW {identifier(name)} AS {parquet.scan(paths, columns)}")
-            allowed += paths
-        connection.execute(f"SET allowed_paths = {literals(allowed)}")
-        connection.execute("SET enable_external_access = false")
-        connection.execute("SET lock_configuration = true")
-        relation = connection.sql(for_duckdb(_typed(tree, schemas)))
-        return Result(connection, relation.to_arrow_reader(_BATCH_ROWS))
-    except duckdb.Error as error:
-        connection.close()
-        raise QueryError(_plainly(error)) from None
+    with ExitStack() as held:
+        connection = parquet.connect(held.enter_context(scratch(warehouse.root, "query")))
+        held.callback(connection.close)
+        try:
+            allowed = []
+            for name, version in versions.items():
+                warehouse.files.fetch([file.path for file in version.files])
+                paths = [str(file.path) for file in version.files]
+                columns = [(column.name, column.type) for column in schemas[name]]
+                view = f"CREATE VIEW {identifier(name)} AS {parquet.scan(paths, columns)}"
+                connection.execute(view)
+                allowed += paths
+            connection.execute(f"SET allowed_paths = {literals(allowed)}")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            relation = connection.sql(for_duckdb(_typed(tree, schemas)))
+            return Result(connection, relation.to_arrow_reader(_BATCH_ROWS), held.pop_all())
+        except duckdb.Error as error:
+            raise QueryError(_plainly(error)) from None
 
 
 def _typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]]) -> exp.Query:

@@ -283,9 +283,12 @@ def test_a_lock_that_was_lost_commits_nothing(
 
     def steal(text: str) -> None:
         s3.put_object(Bucket=bucket, Key="stedi/_stedi/lock", Body=b"process 1 elsewhere")
+        s3.put_object(Bucket=bucket, Key=theirs, Body=b"to be committed")
 
+    theirs = "stedi/customer/typed/data/1/part-0.parquet"
     with pytest.raises(Locked, match="lost"):
         landed().run(progress=steal)
+    assert theirs in keys(s3, bucket)
     s3.put_object(Bucket=bucket, Key="stedi/_stedi/lock", Body=b"")
     landed().run()
     assert counts(landed()) == small.SEED

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from stedi.declared import Declarations
 from stedi.errors import NotAnonymous, StorageError, UsageError
 from stedi.files import Files, Lock
+from stedi.files.scratch import scratch
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.pipeline.history import remove_expired
 from stedi.pipeline.options import Built, Left, Options, Progress
@@ -97,9 +98,11 @@ def run(
         ):
             from stedi.pipeline.bring import bring_up_to_date
 
-            built = bring_up_to_date(
-                warehouse, declarations, make_engine, options, progress, landing
-            )
+            with scratch(warehouse.root, "run") as folder:
+                engine = make_engine(folder, warehouse.files)
+                built = bring_up_to_date(
+                    warehouse, declarations, engine, options, progress, landing
+                )
         else:
             remove_expired(warehouse, declarations)
         seconds = time.monotonic() - begun

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import StediError
-from stedi.files import Files
-from stedi.files.names import scratch_folder
 from stedi.fit import check, declare_empty, prove
 from stedi.lineage import prepare_to_record, record_run
 from stedi.pipeline.compact import compact
@@ -31,17 +25,15 @@ from stedi.storage.warehouse import Warehouse
 def bring_up_to_date(
     warehouse: Warehouse,
     declarations: Declarations,
-    make_engine: Callable[[Path, Files], Engine],
+    engine: Engine,
     options: Options,
     progress: Progress,
     plan: LandingPlan,
 ) -> tuple[Built, ...]:
     """Do what is planned, and whatever follows from it; gives the tables that were looked at.
 
-    Where it fails, what it has begun is removed.
+    Where it fails, what it has begun is removed. Closes the engine.
     """
-    scratch = scratch_folder(warehouse.root) / f"run-{os.getpid()}"
-    engine = make_engine(scratch, warehouse.files)
     pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
     try:
         proof = prove(declarations)
@@ -66,10 +58,10 @@ def bring_up_to_date(
             engine.close()
             pool.shutdown(cancel_futures=True)
             with suppress(OSError, StediError):
+                if warehouse.lock is not None:
+                    warehouse.lock.check()  # what lies there is another run's where it was lost
                 warehouse.look_again()  # a commit that was interrupted may have been done
                 sweep(warehouse, declarations.locations)
-                if warehouse.lock is not None:
-                    warehouse.lock.check()
                 remove_expired(warehouse, declarations)  # of who withdrew, with what was done
             raise
         _record(work, proof)
@@ -77,9 +69,6 @@ def bring_up_to_date(
     finally:
         engine.close()
         pool.shutdown(cancel_futures=True)
-        shutil.rmtree(scratch, ignore_errors=True)
-        with suppress(OSError):
-            scratch.parent.rmdir()  # the last one out
 
 
 def _record(work: Work, proof: Proof) -> None:

@@ -11,11 +11,8 @@ published table itself.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -23,7 +20,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from stedi.errors import NotAnonymous, UsageError
-from stedi.files.names import scratch_folder
+from stedi.files.scratch import scratch
 from stedi.laid_open import LaidOpen
 from stedi.parquet import Field
 from stedi.privacy.mondrian import Floats, Longs
@@ -219,21 +216,15 @@ def _figures(published: list[Scored], raw: list[Scored], threshold: float) -> Mo
 
 def _made_anonymous(opened: LaidOpen, rows: Raw) -> tuple[dict[str, Floats] | None, str | None]:
     """Rows as they would be published, or why they can't be."""
-    folder = scratch_folder(opened.warehouse.root) / f"train-{os.getpid()}"
     names = [column.name for column in opened.contract.columns]
     fields = [Field(name, "double", number) for number, name in enumerate(names, start=1)]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with scratch(opened.warehouse.root, "train") as folder:
         made = write_published(
             rows, opened.publication, fields, folder / "rows", folder / "boxes.parquet"
         )
         if not made.paths:
             return None, made.why or "there are no rows to learn from"
         return read_published(made.paths[0]), None
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):
-            folder.parent.rmdir()  # the last one out
 
 
 def _too_few(people: _People, task: _Task) -> str | None:

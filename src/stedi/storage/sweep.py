@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stedi.files.names import boxes_folder, scratch_folder
+from stedi.files.scratch import remove_abandoned
 from stedi.storage.warehouse import Warehouse
 
 
@@ -23,7 +24,10 @@ def start_anew(warehouse: Warehouse, locations: Mapping[str, str]) -> None:
 
 def sweep(warehouse: Warehouse, locations: Mapping[str, str]) -> int:
     """Delete strays below the tables' folders (`locations` by table); returns how many."""
-    warehouse.files.remove_below(scratch_folder(warehouse.root))
+    if warehouse.files.is_local:
+        remove_abandoned(warehouse.root)
+    else:  # where nothing but a run writes
+        warehouse.files.remove_below(scratch_folder(warehouse.root))
     return sum(_sweep_table(warehouse, table, location) for table, location in locations.items())
 
 
