@@ -116,7 +116,9 @@ def test_a_file_that_is_mostly_bad_is_set_aside_whole_and_alone(
 
 
 @pytest.mark.parametrize("way", ["run", "replay"])
-def test_an_accepted_file_stays_accepted(lakehouse: Lakehouse, land: Land, way: str) -> None:
+def test_an_accepted_file_stays_accepted(
+    lakehouse: Lakehouse, land: Land, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     land("step_trainer", lines(GOOD[:3]) + BAD, name="bad.json")
     land("step_trainer", lines(GOOD), name="good.json")
     lakehouse.run()
@@ -124,12 +126,14 @@ def test_an_accepted_file_stays_accepted(lakehouse: Lakehouse, land: Land, way: 
         lakehouse.run(accept_bad_files=True)
     else:
         lakehouse.replay(accept_bad_files=True)
-    for _ in range(2):
-        status = lakehouse.status(verify=True)
+    for then in ("full run", "another secret", "done"):
+        status = lakehouse.status(verify=then == "full run")
         assert status.ok
         assert status.sources["step_trainer"].loaded == 33
         assert status.sources["step_trainer"].quarantined == {"not JSON": 400}
         assert "bad_files" not in {note.code for note in status.notes}
+        if then == "another secret":
+            monkeypatch.setenv("STEDI_SECRET", then)
         lakehouse.run(full=True)
 
 

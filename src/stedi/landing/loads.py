@@ -65,6 +65,10 @@ class Load:
         """Whether the disk says of the file what it said when it was read."""
         return (self.size, self.modified) == (file.size, file.modified)
 
+    def is_of(self, file: LandingFile) -> bool:
+        """Whether nothing touched the file since it was read, as far as the disk can tell."""
+        return self.matches(file) and self.changed == file.changed
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -91,7 +95,7 @@ def compare(
         load = known.pop(file.name, None)
         if load is None:
             new.append(file)
-        elif load.matches(file) and load.changed == file.changed:
+        elif load.is_of(file):
             continue
         elif load.size == file.size and load.fingerprint == fingerprinter.of_file(
             landing_folder(files.root, source) / file.name, files.open

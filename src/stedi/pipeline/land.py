@@ -93,14 +93,20 @@ class Landing:
         return 1 + max((one.load for one in self._plan.loads), default=0)
 
     def _job(self, reading: Reading) -> Job:
-        accepted = (one.fingerprint for one in self._plan.loads if one.verdict == "accepted")
+        accepted = [one for one in self._plan.loads if one.verdict == "accepted"]
+        named = {one.file: one for one in accepted if one.source == reading.contract.source}
         return Job(
             reading.files,
             reading.known,
             self._load,
             self.work.target(reading.contract.name, reading.contract.columns),
             self.work.target("quarantine", MACHINERY_COLUMNS["quarantine"]),
-            accepted=frozenset(accepted),
+            accepted=frozenset(one.fingerprint for one in accepted),
+            accepted_names=frozenset(
+                file.name
+                for file in reading.files
+                if (load := named.get(file.name)) and load.is_of(file)
+            ),
             accepts_all=self.work.options.accepts_bad_files,
         )
 
