@@ -148,6 +148,7 @@ SEED_DROPPED = {
     "machine_learning_curated": {},
 }
 SEED_NOTES = {
+    "instant_out_of_range": 18,  # all of them: just after 1970
     "shared_serial_numbers": 2,  # S6 and S7
     "accelerometer_before_consent": 2,  # eve at 500, gus at 200
     "step_trainer_before_consent": 2,  # S5 at 500, S6 at 200

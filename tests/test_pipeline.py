@@ -11,7 +11,15 @@ from typing import Any
 import pytest
 
 import stedi.pipeline.plan as plan_module
-from stedi import Lakehouse, LandingError, Locked, PairingTooLarge, QueryError, RuleBroken
+from stedi import (
+    DeclarationError,
+    Lakehouse,
+    LandingError,
+    Locked,
+    PairingTooLarge,
+    QueryError,
+    RuleBroken,
+)
 from stedi.files import Files
 from stedi.files.disk import Disk
 from stedi.landing.files import LandingFile, list_files
@@ -56,7 +64,7 @@ def test_the_small_landing_zone_gives_what_was_counted_by_hand(
 def test_the_seed_profile_notes_what_the_strict_one_leaves_out(small_lakehouse: Lakehouse) -> None:
     assert notes(small_lakehouse) == small.SEED_NOTES
     small_lakehouse.run(profile="strict")
-    assert notes(small_lakehouse) == {"shared_serial_numbers": 2}
+    assert notes(small_lakehouse) == {"instant_out_of_range": 18, "shared_serial_numbers": 2}
 
 
 def test_a_serial_number_has_several_owners_only_by_newest_records(
@@ -365,6 +373,39 @@ def test_a_ninth_table_is_one_contract_and_one_select(
     ]
     assert nine.status(verify=True).ok
     assert nine.status().steps["readings_per_customer"].adds_up is None
+
+
+def test_a_table_may_be_made_from_groups(small_lakehouse: Lakehouse, folder: Path) -> None:
+    (folder / "contracts" / "readings_per_customer.yaml").write_text(NINTH)
+    (folder / "transforms" / "readings_per_customer.sql").write_text(
+        "WITH counted AS (SELECT s.serialnumber, COUNT(*) AS readings FROM step_trainer_trusted s "
+        "GROUP BY s.serialnumber) SELECT c.serialnumber, c.readings FROM counted c"
+    )
+    nine = type(small_lakehouse)(small_lakehouse.root, declarations=folder)
+    nine.run()
+    assert counts(nine) == {**small.SEED, "readings_per_customer": 6}
+    assert nine.status(verify=True).ok
+    assert nine.status().steps["readings_per_customer"].adds_up is None
+
+
+def test_a_rule_that_reads_what_is_built_later_is_refused(
+    small_lakehouse: Lakehouse, folder: Path
+) -> None:
+    rule = "SELECT COUNT(*) FROM readings_per_customer"
+    more = f"{rule} r WHERE r.serialnumber NOT IN (SELECT z.serialnumber FROM z_trusted z)"
+    (folder / "contracts" / "readings_per_customer.yaml").write_text(
+        NINTH.replace(f"query: {rule} WHERE readings = 0", f"query: {more}")
+    )
+    z = NINTH.replace("readings_per_customer", "z_trusted")
+    (folder / "contracts" / "z_trusted.yaml").write_text(z)
+    for name in ("readings_per_customer", "z_trusted"):
+        (folder / "transforms" / f"{name}.sql").write_text(
+            "SELECT s.serialnumber, COUNT(*) AS readings FROM step_trainer_trusted s "
+            "GROUP BY s.serialnumber"
+        )
+    ten = type(small_lakehouse)(small_lakehouse.root, declarations=folder)
+    with pytest.raises(DeclarationError, match="rule no_readings: reads z_trusted, which is built"):
+        ten.check()
 
 
 def test_a_select_that_just_filters_has_a_reason_of_its_own(

@@ -124,10 +124,17 @@ def _rule_problems(contract: Contract, declarations: Declarations, engine: Engin
         read = {table.name for table in tables_read(query)}
         if contract.zone == "landing" and read != {contract.name}:
             yield f"{place}: a landing table's rule reads that table alone"
+        elif later := sorted(read & _built_after(contract.name, declarations)):
+            yield f"{place}: reads {later[0]}, which is built later; it belongs to that contract"
         given = _types(engine, query, place)
         if list(given.values()) != ["long"]:
             yield f"{place}: a rule counts: it gives one whole number"
     engine.declare(contract.name, contract.columns, ())
+
+
+def _built_after(table: str, declarations: Declarations) -> set[str]:
+    order = [*declarations.transforms]
+    return {*order[order.index(table) + 1 :]} if table in order else set()
 
 
 def _controls_problems(

@@ -70,9 +70,13 @@ def keyed(declarations: Declarations, table: str) -> Keyed | str:
     if any(c.name == contract.key and c.type == "double" for c in contract.columns):
         return f"{contract.key} is a double"
     try:
-        return _analysed(declarations.select(table), contract.key)
+        found = _analysed(declarations.select(table), contract.key)
     except _NotKeyed as reason:
         return str(reason)
+    columns = {column.name: column for column in declarations.schemas[found.source]}
+    if not columns[found.source_key].required:
+        return f"{found.source_key} may be blank in {found.source}"
+    return found
 
 
 def read_as(tree: exp.Query, names: Mapping[str, str]) -> None:
@@ -263,6 +267,8 @@ def _lookup(tree: exp.Query, join: exp.Join, key: exp.Column) -> Lookup:
     others = [c for c in columns if (c.table, c.name) == (key.table, key.name)]
     if len(own) != 1 or len(others) != 1:
         raise _NotKeyed(f"its look-up {table.name} is joined on something else than the key")
+    if own[0].is_type("double") != others[0].is_type("double"):
+        raise _NotKeyed(f"the key of its look-up {table.name} is of another type")
     name = table.name
     reads = frozenset(_reads(tree, name))
     return Lookup(name, own[0].name, reads, _present_in(tree, name), _is_required(tree, own[0]))

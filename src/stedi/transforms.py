@@ -132,17 +132,11 @@ class Transform:
 
     @property
     def sums_hold(self) -> bool:
-        """Whether each row in is kept or dropped: not so where the SELECT groups or cuts."""
-        return (self._is_judged or self._just_filters or not self.tree.args.get("where")) and (
+        """Whether each row in is kept or dropped: not so where a SELECT groups or cuts."""
+        return (
             isinstance(self.tree, exp.Select)
-            and not any(
-                self.tree.args.get(part) for part in ("group", "distinct", "limit", "having")
-            )
-            and not any(
-                aggregate.find_ancestor(exp.Window, exp.Subquery) is None
-                for projection in self.tree.selects
-                for aggregate in projection.find_all(exp.AggFunc)
-            )
+            and (self._is_judged or self._just_filters or not self.tree.args.get("where"))
+            and not any(map(_groups_or_cuts, (self.tree, *self._way)))
         )
 
     @property
@@ -157,7 +151,24 @@ class Transform:
     @property
     def source(self) -> exp.Table:
         """The FROM table whose rows are counted as `in`."""
-        return self._from_table(self._judging_select)
+        source: exp.Table = self._way[-1].args["from_"].this
+        return source
+
+    @cached_property
+    def _way(self) -> list[exp.Select]:
+        """The SELECTs from the one that looks at every row to the one that reads a table."""
+        named = {cte.alias: cte.this for cte in self.tree.ctes}
+        way = [self._judging_select]
+        while True:
+            source = way[-1].args["from_"].this if way[-1].args.get("from_") else None
+            if isinstance(source, exp.Subquery):
+                way.append(self._first_select(source))
+            elif not isinstance(source, exp.Table):
+                raise DeclarationError(f"{self.place}: a transform reads FROM a declared table")
+            elif source.name in named:
+                way.append(self._first_select(named.pop(source.name)))
+            else:
+                return way
 
     @property
     def _judging_select(self) -> exp.Select:
@@ -172,17 +183,6 @@ class Transform:
         while not isinstance(query, exp.Select):
             query = query.this
         return query
-
-    def _from_table(self, select: exp.Select) -> exp.Table:
-        source = select.args["from_"].this if select.args.get("from_") else None
-        named = {cte.alias: cte.this for cte in self.tree.ctes}
-        if isinstance(source, exp.Subquery):
-            return self._from_table(self._first_select(source))
-        if isinstance(source, exp.Table) and source.name in named:
-            return self._from_table(self._first_select(named[source.name]))
-        if not isinstance(source, exp.Table):
-            raise DeclarationError(f"{self.place}: a transform reads FROM a declared table")
-        return source
 
 
 def read_transforms(
@@ -321,6 +321,14 @@ def _order(transforms: Mapping[str, Transform]) -> list[str]:
         raise DeclarationError(
             f"transforms: a cycle, each reads the next: {' → '.join(reversed(error.args[1]))}"
         ) from None
+
+
+def _groups_or_cuts(select: exp.Select) -> bool:
+    return any(select.args.get(part) for part in ("group", "distinct", "limit", "having")) or any(
+        aggregate.find_ancestor(exp.Window, exp.Subquery) is None
+        for projection in select.selects
+        for aggregate in projection.find_all(exp.AggFunc)
+    )
 
 
 def _select(sql: str) -> exp.Select:
