@@ -21,7 +21,7 @@ from stedi import Lakehouse, fit
 from stedi.declared import Declarations, read_declarations
 from stedi.engines import Engine
 from stedi.engines.duckdb import DuckDBEngine
-from stedi.errors import QueryError, RuleBroken, StorageError
+from stedi.errors import QueryError, RuleBroken, StorageError, UsageError
 from stedi.files.disk import Disk
 from stedi.keyed import asks_presence, keyed
 from stedi.lakehouse import EngineName
@@ -330,6 +330,10 @@ def test_tables_can_be_asked_as_they_were(small_lakehouse: Lakehouse, land: Land
     assert small_lakehouse.query(sql, as_of=when).to_arrow().to_pylist()[0].popitem()[1] == now - 1
     with pytest.raises(QueryError, match="no snapshot of"):
         small_lakehouse.query(sql, as_of=early)
+    with pytest.raises(QueryError, match="no snapshot of 2020-01-01 00:00:00"):
+        small_lakehouse.query(sql, as_of="2020-01-01")
+    with pytest.raises(UsageError, match="as_of 'yesterday'"):
+        small_lakehouse.query(sql, as_of="yesterday")
     as_of = ("--as-of", "2020-01-01")
     done = started("query", "--root", small_lakehouse.root, *as_of, sql).ended()
     assert done.returncode == 2

@@ -320,14 +320,22 @@ class Lakehouse:
         self._refuse_nothing()
         return status(self._warehouse(), self._declared(), verify=verify)
 
-    def query(self, sql: str, *, as_of: datetime | None = None) -> Result:
+    def query(self, sql: str, *, as_of: datetime | str | None = None) -> Result:
         """Run a SELECT in Athena's SQL over the tables; raises `QueryError`.
 
-        With `as_of`, over the tables as they were then, as far as their snapshots are kept.
+        With `as_of`, a time or its ISO 8601 text, over the tables as they were then, as far as
+        their snapshots are kept.
         """
         from stedi.querying import query
 
         self._refuse_nothing()
+        if isinstance(as_of, str):
+            from datetime import datetime
+
+            try:
+                as_of = datetime.fromisoformat(as_of)
+            except ValueError:
+                raise UsageError(f"as_of {as_of!a}: as in 2026-11-26 or 2026-11-26T09:30") from None
         return query(sql, self._declared().schemas, self._warehouse(), as_of)
 
     def query_athena(

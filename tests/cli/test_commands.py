@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -181,6 +183,20 @@ def test_a_reader_that_had_enough_is_no_error(root: Path) -> None:
     )
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
+
+
+def test_who_interrupts_is_told_and_half_a_population_is_removed(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [STEDI, "simulate", tmp_path, "--customers", "1000000"], stderr=subprocess.PIPE, text=True
+    )
+    give_up = time.monotonic() + 60
+    while not any(tmp_path.rglob("*.json")) and time.monotonic() < give_up:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors.count("\n")) == (130, 1)
+    assert errors.startswith("stedi: stopped; ")
+    assert not any(tmp_path.rglob("*.json"))
 
 
 def test_quarantine_list_show_and_replay(root: Path) -> None:

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 from stedi.errors import StediError
 
+_INTERRUPTED = 130
+
 
 def main() -> NoReturn:
     """Run the command line; ends the process with 0 done, 1 a check failed, 2 wrong use."""
@@ -32,11 +34,15 @@ def main() -> NoReturn:
 
 
 def _run() -> None:
-    from stedi.cli.commands import app
-
     try:
+        from stedi.cli.commands import app
+
         try:
             app()
+        except SystemExit as end:
+            if end.code == _INTERRUPTED:  # Typer says nothing
+                raise KeyboardInterrupt from None
+            raise
         finally:
             sys.stdout.flush()
     except StediError as error:
@@ -45,7 +51,7 @@ def _run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader that had enough
         sys.exit(0)
     except KeyboardInterrupt:
-        _fail("stopped; the next run does what is missing", 130)
+        _fail("stopped; nothing is half done, the next run does what is missing", _INTERRUPTED)
     except OSError as error:
         _fail(f"{error.strerror or type(error).__name__}: {error.filename or 'unnamed file'}", 1)
     except Exception as error:

@@ -87,20 +87,25 @@ def simulate(
     _make_folders(destination)
     truth = Truth()
     readings = records = 0
-    for batch, persons in enumerate(batches(customers, seed)):
-        drawn = _draw_people(persons, truth) if people else _draw_plain(persons)
-        _Delivery(
-            destination=destination,
-            batch=batch,
-            defects=share_of_batch(counts, customers, batch),
-            is_of_people=people,
-            rng=np.random.default_rng([seed, batch, 1]),
-            truth=truth,
-        ).write(drawn)
-        readings += len(drawn.moments.person)
-        records += len(drawn.accelerations.reading)
-    arguments = {"customers": customers, "seed": seed, "people": people, "defects": counts}
-    _write_truth(destination, {"simulated": arguments, **truth.as_json()})
+    try:
+        for batch, persons in enumerate(batches(customers, seed)):
+            drawn = _draw_people(persons, truth) if people else _draw_plain(persons)
+            _Delivery(
+                destination=destination,
+                batch=batch,
+                defects=share_of_batch(counts, customers, batch),
+                is_of_people=people,
+                rng=np.random.default_rng([seed, batch, 1]),
+                truth=truth,
+            ).write(drawn)
+            readings += len(drawn.moments.person)
+            records += len(drawn.accelerations.reading)
+        arguments = {"customers": customers, "seed": seed, "people": people, "defects": counts}
+        _write_truth(destination, {"simulated": arguments, **truth.as_json()})
+    except BaseException:  # half a population would be taken for a whole one
+        for source in SOURCES:
+            shutil.rmtree(destination / source / "landing", ignore_errors=True)
+        raise
     return Simulated(customers, readings, records, truth.files)
 
 
