@@ -375,6 +375,28 @@ def test_a_ninth_table_is_one_contract_and_one_select(
     assert nine.status().steps["readings_per_customer"].adds_up is None
 
 
+@pytest.mark.parametrize("profile", ["seed", "strict"])
+def test_an_empty_name_is_nobodys(lakehouse: Lakehouse, land: Land, profile: str) -> None:
+    """It would be that of all whose name was lost, and the consent of one would hold for all."""
+    nameless, deviceless = small.customer("ann", "S1", 100, 100), small.customer("bo", "", 100, 100)
+    land("customer", [nameless | {"email": ""}, deviceless])
+    land("accelerometer", [small.acceleration("bo", 200, 0.5)] * 2)
+    land("accelerometer", [small.acceleration("bo", 200, 0.5) | {"user": ""}], name="lost.json")
+    land("step_trainer", [small.reading("", 200, 250), small.reading("S1", 200, 250)])
+    lakehouse.run(profile=profile)
+    status = lakehouse.status(verify=True)
+    assert status.ok
+    assert [status.steps[f"{name}_trusted"].dropped for name in ("customer", "accelerometer")] == [
+        {"consent of nobody: the e-mail is empty": 1},
+        {"user does not consent": 1},
+    ]
+    assert status.steps["step_trainer_trusted"].dropped == {
+        "serial number is empty": 1,
+        "serial number of no curated customer": 1,
+    }
+    assert status.tables["customer_curated"].rows == 1
+
+
 def test_a_table_may_be_made_from_groups(small_lakehouse: Lakehouse, folder: Path) -> None:
     (folder / "contracts" / "readings_per_customer.yaml").write_text(NINTH)
     (folder / "transforms" / "readings_per_customer.sql").write_text(

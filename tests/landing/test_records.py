@@ -54,21 +54,6 @@ def test_an_empty_consent_is_none(lakehouse: Lakehouse, land: Land) -> None:
     assert lakehouse.status().sources["customer"].quarantined == {}
 
 
-def test_a_blank_name_is_nobodys(lakehouse: Lakehouse, land: Land) -> None:
-    """It would be that of all whose name was lost, and the consent of one would hold for all."""
-    nameless, deviceless = small.customer("ann", "S1", 100, 100), small.customer("bo", "", 100, 100)
-    land("customer", [nameless | {"email": ""}, deviceless])
-    land(
-        "accelerometer",
-        [small.acceleration("bo", 1, 0.5), small.acceleration("bo", 1, 0.5) | {"user": ""}],
-    )
-    land("step_trainer", [small.reading("", 1, 250)])
-    lakehouse.run()
-    assert rows(lakehouse, "SELECT email FROM customer_curated") == [("bo@example.com",)]
-    sources = lakehouse.status(verify=True).sources.values()
-    assert [source.quarantined for source in sources] == [{"value out of range": 1}] * 3
-
-
 def test_it_is_noted_where_a_withdrawal_may_have_no_effect(
     lakehouse: Lakehouse, land: Land
 ) -> None:

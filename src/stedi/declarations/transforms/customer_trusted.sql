@@ -33,6 +33,7 @@ judged AS (
       WHEN r.recency > 1 THEN 'not the newest record of its customer'
       WHEN r.sharewithresearchasofdate IS NULL OR r.sharewithresearchasofdate <= 0
         THEN 'no consent to research'
+      WHEN r.email = '' THEN 'consent of nobody: the e-mail is empty'
       WHEN s.subject IS NOT NULL THEN 'consent suspended: a record of the customer was set aside'
     END AS dropped
   FROM ranked r

@@ -5,7 +5,10 @@ WITH curated AS (
 judged AS (
   SELECT
     s.*,
-    CASE WHEN c.serialnumber IS NULL THEN 'serial number of no curated customer' END AS dropped
+    CASE
+      WHEN c.serialnumber IS NULL THEN 'serial number of no curated customer'
+      WHEN s.serialnumber = '' THEN 'serial number is empty'
+    END AS dropped
   FROM step_trainer_landing s
   LEFT JOIN curated c ON c.serialnumber = s.serialnumber
 )

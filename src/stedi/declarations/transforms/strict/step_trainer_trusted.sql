@@ -19,6 +19,7 @@ judged AS (
     s.*,
     CASE
       WHEN c.serialnumber IS NULL THEN 'serial number of no curated customer'
+      WHEN s.serialnumber = '' THEN 'serial number is empty'
       WHEN r.serialnumber IS NOT NULL THEN 'serial number also of a customer who does not consent'
       WHEN s.sensorreadingtime < o.consent THEN 'taken before consent'
     END AS dropped
