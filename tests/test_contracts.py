@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
+from typing import TypeGuard
 
 import pytest
+from pydantic import BaseModel
 
-from stedi import DeclarationError, Lakehouse
+from stedi import DeclarationError, Lakehouse, contracts
 from stedi.contracts import read_contracts
 from stedi.declared import packaged
 from tests import small
@@ -276,3 +279,34 @@ def test_a_publication_that_can_not_be_is_refused(
 ) -> None:
     edit(folder, "contracts/machine_learning_curated.yaml", find, replace)
     assert problem in message(folder)
+
+
+DOCS = Path(__file__).parents[1] / "docs" / "declarations.md"
+
+
+def test_the_table_in_the_docs_is_one_to_copy(
+    small_lakehouse: Lakehouse, not_anonymous: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "declarations"
+    shutil.copytree(not_anonymous, folder)
+    text = DOCS.read_text()
+    for kind, file in (("yaml", "contracts"), ("sql", "transforms")):
+        [content, *_] = re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+        (folder / file / f"readings_per_customer.{kind}").write_text(content)
+    lakehouse = Lakehouse(small_lakehouse.root, declarations=folder)
+    lakehouse.check()
+    lakehouse.run()
+    assert counts(lakehouse) == {**small.SEED, "readings_per_customer": 7}
+
+
+def test_the_docs_name_whatever_a_contract_may_say() -> None:
+    text = DOCS.read_text()
+    models = [model for model in vars(contracts).values() if is_model(model)]
+    keys = {field.alias for model in models for field in model.model_fields.values()}
+    assert len(keys) > 20
+    assert [key for key in sorted(map(str, keys)) if f"`{key}`" not in text] == []
+
+
+def is_model(value: object) -> TypeGuard[type[BaseModel]]:
+    """Whether it is one of the closed models that a contract is read with."""
+    return isinstance(value, type) and issubclass(value, contracts._Closed)
