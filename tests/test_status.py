@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from stedi import Lakehouse
+from stedi import Lakehouse, StorageError
 from stedi.files.disk import Disk
 from stedi.storage.warehouse import Warehouse
 from tests import small
@@ -177,6 +177,25 @@ def test_a_damaged_file_of_the_machinery_is_told_and_mended(
     status = small_lakehouse.status(verify=True)
     assert status.ok, status.problems
     assert counts(small_lakehouse) == small.SEED
+
+
+@pytest.mark.parametrize("damaged", ["catalog", "metadata"])
+def test_a_damaged_catalog_is_told_and_mended(
+    small_lakehouse: Lakehouse, not_anonymous: Path, damaged: str
+) -> None:
+    lakehouse = type(small_lakehouse)(small_lakehouse.root, declarations=not_anonymous)
+    lakehouse.run(profile="strict")
+    if damaged == "catalog":
+        (lakehouse.root / "_stedi" / "catalog.db").write_bytes(b"x" * 20_000)
+    else:
+        for path in (lakehouse.root / "customer" / "trusted").rglob("*.metadata.json"):
+            path.write_text("{")
+    for ask in (lakehouse.status, lakehouse.run):
+        with pytest.raises(StorageError, match=r"can't be read.* --full"):
+            ask()
+    lakehouse.run(full=True, profile="strict" if damaged == "catalog" else None)
+    assert lakehouse.status(verify=True).ok
+    assert counts(lakehouse) == small.STRICT
 
 
 @already_run

@@ -24,6 +24,7 @@ from stedi.privacy.boxes import read_boxes
 from stedi.privacy.coding import BoxesOverlap, Coder
 from stedi.privacy.publication import Raw, raw_rows, read_published
 from stedi.privacy.search import points
+from stedi.status import status
 from stedi.storage.warehouse import Version, Warehouse
 from stedi.transforms import tables_read
 
@@ -146,12 +147,8 @@ def lay_open(warehouse: Warehouse, declarations: Declarations, table: str | None
     version = warehouse.version(contract.name)
     if version is None:
         raise UsageError(f"{contract.name} isn't there yet; run `stedi run` first")
-    inputs = declarations.read_by(contract.name)
-    read = {name: v.content for name in inputs if (v := warehouse.version(name))}
-    if version.notes.get("inputs") != read or (
-        version.notes.get("declaration") != declarations.fingerprint(contract.name)
-    ):
-        raise UsageError(f"{contract.name} is not up to date; run `stedi run` first")
+    if why := status(warehouse, declarations).tables[contract.name].why:
+        raise UsageError(f"{contract.name} is not up to date, {why}; run `stedi run` first")
     assert contract.publication is not None
     return LaidOpen(warehouse, declarations, contract, contract.publication, version)
 

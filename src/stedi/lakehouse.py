@@ -335,7 +335,9 @@ class Lakehouse:
             try:
                 as_of = datetime.fromisoformat(as_of)
             except ValueError:
-                raise UsageError(f"as_of {as_of!a}: as in 2026-11-26 or 2026-11-26T09:30") from None
+                raise UsageError(
+                    f"--as-of {as_of!a}: as in 2026-11-26 or 2026-11-26T09:30"
+                ) from None
         return query(sql, self._declared().schemas, self._warehouse(), as_of)
 
     def query_athena(
@@ -491,7 +493,7 @@ class Lakehouse:
         options = Options(**given)
         if options.max_pairs is not None and options.max_pairs < 0:
             raise UsageError(f"--max-pairs {options.max_pairs}: a number of rows, 0 or more")
-        if options.wait < 0:
+        if not options.wait >= 0:
             raise UsageError(f"--wait {options.wait:g}: seconds, 0 or more")
         for table in options.only or ():
             if table not in declarations.transforms:

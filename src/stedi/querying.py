@@ -40,7 +40,7 @@ class Result:
         self, connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, held: ExitStack
     ) -> None:
         self._connection, self._reader = connection, reader
-        self._close = finalize(self, held.close)
+        self._close, self._is_taken = finalize(self, held.close), False
 
     @property
     def schema(self) -> pa.Schema:
@@ -48,6 +48,9 @@ class Result:
         return self._reader.schema
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
+        if self._is_taken:
+            raise QueryError("the rows of this query were taken already; ask again")
+        self._is_taken = True
         try:
             yield from self._reader
         except (duckdb.Error, pa.ArrowException) as error:
@@ -122,8 +125,10 @@ def read_only(sql: str, declared: set[str]) -> exp.Query:
         trees = [tree for tree in sqlglot.parse(sql, dialect=DIALECT) if tree is not None]
     except ParseError as error:
         raise QueryError(_syntax(sql, error)) from None
-    except SqlglotError as error:
-        raise QueryError(f"the statement can't be read: {str(error).splitlines()[0]}") from None
+    except SqlglotError:  # its message shows what stands there
+        raise QueryError(
+            "the statement can't be read: is a quote or a comment without its end?"
+        ) from None
     if len(trees) != 1:
         raise QueryError(f"one statement at a time, not {len(trees)}")
     tree = trees[0]
@@ -133,6 +138,8 @@ def read_only(sql: str, declared: set[str]) -> exp.Query:
         node = next((n for n in tree.find_all(forbidden) if not isinstance(n, exp.Query)), None)
         if node is not None:
             raise QueryError(f"only SELECT can be run here, not {node.key.upper()}")
+    if tree.find(exp.Version):
+        raise QueryError("FOR … AS OF is Athena's; here all tables are read --as-of TIME")
     _only_declared(tree, declared)
     return tree
 
@@ -190,12 +197,19 @@ def _syntax(sql: str, error: ParseError) -> str:
     return f"line {number}, column {begin + 1}: {description}\n  {line}\n  {' ' * max(begin, 0)}^"
 
 
+_OF_FILES = ("IO Error", ".parquet")
+
+
 def _plainly(error: Exception) -> str:
     """DuckDB's message without what only makes sense inside it, and without values of rows."""
-    if isinstance(error, duckdb.IOException) or "IO Error" in str(error):
+    if isinstance(error, duckdb.IOException) or any(w in str(error) for w in _OF_FILES):
         return "a file of a table is gone or damaged; if a run has just replaced it, ask again"
     if isinstance(error, duckdb.PermissionException):
         return "the statement asks for what is no declared table"
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "there is not memory enough for it; ask for less, or in parts"
+    if isinstance(error, duckdb.ParserException | duckdb.NotImplementedException):
+        return f"DuckDB can't run it as Athena does ({type(error).__name__}); say it otherwise"
     if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):
         return (
             f"the statement failed while it ran ({type(error).__name__}): a value is out of range, "

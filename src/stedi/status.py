@@ -198,6 +198,8 @@ class _Inspection:
             if load.state == "gone":
                 continue
             file, name = files.get(load.file), f"landing file {self.files.name(folder / load.file)}"
+            if file is None or not load.matches(file):
+                self.whys[contract.name] = "landing files changed or are gone"
             if file is None:
                 self.problems.append(f"{name}: gone since it was read; `stedi run` takes it out")
             elif not load.matches(file):
@@ -212,7 +214,7 @@ class _Inspection:
         known = {load.file for load in own if load.state != "gone"}
         unread = sum(name not in known for name in files)
         if unread:
-            self.whys[contract.name] = f"{counted(unread, 'landing file')} not read yet"
+            self.whys.setdefault(contract.name, f"{counted(unread, 'landing file')} not read yet")
         return unread
 
     @cached_property

@@ -142,6 +142,10 @@ def test_ddl_names_the_location(root: Path) -> None:
         (("ingest", ".", "--source", "shoes"), 2, "step_trainer"),
         (("check", "--declarations", "/no/such/folder"), 2, "no such folder"),
         (("simulate", ".", "--customers", "0"), 2, "at least 1"),
+        (("simulate", ".", "--seed", "-1"), 2, "0 or more"),
+        (("status", "--root", ""), 2, "--root: is empty"),
+        (("query", "SELECT 'x"), 2, "is a quote or a comment without its end?"),
+        (("query", "SELECT 1 FROM loads FOR VERSION AS OF 1"), 2, "--as-of TIME"),
         (("fly",), 2, "No such command"),
         (("ingest", __file__), 2, "--source NAME"),
         (("check", "--declarations", __file__), 2, "not a folder"),
@@ -183,6 +187,40 @@ def test_a_reader_that_had_enough_is_no_error(root: Path) -> None:
     )
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)
     assert done.stderr == ""
+
+
+def test_a_query_that_fails_leaves_the_file_that_was_there(root: Path, tmp_path: Path) -> None:
+    file = tmp_path / "kept.csv"
+    file.write_text("precious")
+    stedi("query", "--root", root, "SELECT ARRAY[1, 2] AS a", "-o", file, check=2)
+    assert file.read_text() == "precious"
+    assert [*tmp_path.glob(".*")] == []
+    stedi("query", "--root", root, "SELECT 1 AS a", "-o", file)
+    assert file.read_text() == '"a"\n1\n'
+
+
+def test_a_file_says_by_its_ending_what_it_holds(root: Path, tmp_path: Path) -> None:
+    ask = ("query", "--root", root, "SELECT 1 AS a", "-o")
+    stedi(*ask, tmp_path / "a.JSON")
+    assert json.loads((tmp_path / "a.JSON").read_text()) == [{"a": 1}]
+    stedi(*ask, tmp_path / "a.xlsx", check=2)
+    stedi(*ask, tmp_path / "a.xlsx", "--format", "csv")
+
+
+def test_defaults_are_shown_in_help() -> None:
+    shown = " ".join(stedi("run", "--help").replace("│", " ").split())
+    assert shown.count("[default: ") >= 6
+
+
+def test_what_would_go_unseen_is_told(root: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert stedi("run", "--root", empty).count("There are no records of the source") == 3
+    other = tmp_path / "customer" / "landing" / "one.json"
+    other.parent.mkdir(parents=True)
+    other.write_text("{}")
+    said = stedi("ingest", tmp_path, "--root", root)
+    assert "customer/landing/one-2.json: a file of its name was there" in said
 
 
 def test_who_interrupts_is_told_and_half_a_population_is_removed(tmp_path: Path) -> None:

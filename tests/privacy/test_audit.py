@@ -25,6 +25,7 @@ from stedi.privacy.difference import Release, difference
 from stedi.privacy.mondrian import Floats, Longs
 from stedi.privacy.publication import Raw
 from stedi.privacy.search import points, search
+from tests import small
 from tests.processes import stedi
 from tests.test_starter import Run
 
@@ -371,6 +372,14 @@ def test_a_table_that_is_out_of_date_is_not_audited(done: Lakehouse, tmp_path: P
     with pytest.raises(UsageError, match="isn't there yet"):
         copy.audit()
     copy.run()
+    [name] = (
+        copy.query("SELECT email FROM customer_trusted LIMIT 1").to_arrow()["email"].to_pylist()
+    )
+    late = copy.root / "customer" / "landing" / "withdrawn.json"
+    late.write_text(json.dumps({**small.customer("x", "S", 2**42), "email": name}))
+    with pytest.raises(UsageError, match="not up to date, "):  # a withdrawal that was not read yet
+        copy.audit()
+    late.unlink()
     copy.run(profile="strict", only=["step_trainer_trusted"])
     with pytest.raises(UsageError, match="not up to date"):
         copy.audit()

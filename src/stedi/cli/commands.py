@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,7 +27,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_ROOT = f"The lakehouse, a folder or s3://bucket/prefix. [default: ./{DEFAULT_ROOT}]"
+_ROOT = f"The lakehouse, a folder or s3://bucket/prefix. \\[default: ./{DEFAULT_ROOT}]"
 Root = Annotated[
     str | None,
     typer.Option(
@@ -47,7 +46,7 @@ Database = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help=f"Of Glue's Data Catalog, for a root on S3. [default: {DEFAULT_DATABASE}]",
+        help=f"Of Glue's Data Catalog, for a root on S3. \\[default: {DEFAULT_DATABASE}]",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -57,12 +56,14 @@ Engine = Annotated[
 ]
 Master = Annotated[
     str | None,
-    typer.Option(metavar="URL", help="Where Spark runs, as in spark://host:7077. [default: here]"),
+    typer.Option(
+        metavar="URL", help="Where Spark runs, as in spark://host:7077. \\[default: here]"
+    ),
 ]
 Profile = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="seed or strict. [default: the last one used, at first seed]"
+        metavar="NAME", help="seed or strict. \\[default: the last one used, at first seed]"
     ),
 ]
 
@@ -148,10 +149,25 @@ def _lakehouse(
 ) -> Lakehouse:
     shared: _Shared = context.obj
     return Lakehouse(
-        root or shared.root or DEFAULT_ROOT,
+        next(one for one in (root, shared.root, DEFAULT_ROOT) if one is not None),
         declarations=declarations or shared.declarations,
         database=database or shared.database,
     )
+
+
+def _format(given: Format, output: Path | None, as_json: bool) -> Format:
+    """How rows are printed, or written to a file: by its ending, where nothing else is said."""
+    if as_json:
+        return Format.json
+    if output is None or given is not Format.table:
+        if given is Format.parquet and output is None:
+            raise typer.BadParameter("--format parquet needs --output FILE")
+        return given
+    endings = {f".{one}": one for one in Format if one is not Format.table}
+    if output.suffix.lower() not in endings:
+        known = ", ".join(endings)
+        raise typer.BadParameter(f"--output {output}: give it an ending of {known}, or --format")
+    return endings[output.suffix.lower()]
 
 
 @app.command()
@@ -259,6 +275,11 @@ def ingest(
             f"{counted(len(ingested.copied), 'file')} copied into {lakehouse.location}, "
             f"{len(ingested.present):,} there already"
         )
+        for name in ingested.renamed:
+            show.line(
+                f"{name}: a file of its name was there with another content; both are read. "
+                "Remove the one that it replaces"
+            )
 
 
 @app.command()
@@ -360,22 +381,23 @@ def query(
         typer.Option("--output", "-o", metavar="FILE", help="Write there instead of printing."),
     ] = None,
     as_of: Annotated[
-        datetime | None,
+        str | None,
         typer.Option(
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
-            help="The tables as they were then, by this machine's clock and time zone.",
+            metavar="TIME",
+            help="The tables as they were then: 2026-11-26T09:30 by this machine's time zone, or "
+            "2026-11-26T09:30Z.",
         ),
     ] = None,
     athena: Annotated[
         bool, typer.Option("--athena", help="Run it on Athena, and say what that cost.")
     ] = False,
     workgroup: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Athena's workgroup. [default: primary]")
+        str | None, typer.Option(metavar="NAME", help="Athena's workgroup. \\[default: primary]")
     ] = None,
     output_location: Annotated[
         str | None,
         typer.Option(
-            metavar="S3-URI", help="Where Athena keeps the result. [default: the workgroup's]"
+            metavar="S3-URI", help="Where Athena keeps the result. \\[default: the workgroup's]"
         ),
     ] = None,
     as_json: Json = False,
@@ -384,11 +406,7 @@ def query(
     database: Database = None,
 ) -> None:
     """Ask in Athena's SQL, over every table, landing and quarantine included."""
-    if format_ is Format.parquet and output is None:
-        raise typer.BadParameter("--format parquet needs --output FILE")
-    format_ = Format.json if as_json else format_
-    if output and format_ is Format.table and output.suffix[1:] in list(Format):
-        format_ = Format(output.suffix[1:])
+    format_ = _format(format_, output, as_json)
     lakehouse = _lakehouse(context, root, declarations, database)
     if not athena:
         if workgroup or output_location:
@@ -516,7 +534,7 @@ def check(
 def audit(
     context: typer.Context,
     table: Annotated[
-        str | None, typer.Argument(help="A published table. [default: the only one]")
+        str | None, typer.Argument(help="A published table. \\[default: the only one]")
     ] = None,
     root: Root = None,
     declarations: Declarations = None,
@@ -540,7 +558,7 @@ def release(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the data set.")],
     table: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="A published table. [default: the only one]"),
+        typer.Option(metavar="NAME", help="A published table. \\[default: the only one]"),
     ] = None,
     licence: Annotated[
         str | None,
@@ -558,7 +576,8 @@ def release(
     lakehouse = _lakehouse(context, root, declarations, database)
     released = lakehouse.release(folder, table=table, licence=licence)
     if as_json:
-        _print_json({**asdict(released), "folder": str(released.folder)})
+        told = {"folder": str(released.folder), "snapshot": str(released.snapshot)}
+        _print_json({**asdict(released), **told})
     elif not quiet:
         show.release(released)
 
@@ -569,7 +588,7 @@ def train(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the model.")],
     table: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="A published table. [default: the only one]"),
+        typer.Option(metavar="NAME", help="A published table. \\[default: the only one]"),
     ] = None,
     threshold: Annotated[
         float, typer.Option(metavar="P", help="From which probability on it counts as yes.")
@@ -596,7 +615,7 @@ def predict(
     model: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a trained model.")],
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="New raw records.")],
     format_: Annotated[
-        Format, typer.Option("--format", help="How rows are printed.")
+        Format, typer.Option("--format", help="How rows are printed; in a FILE, by its ending.")
     ] = Format.table,
     output: Annotated[
         Path | None,
@@ -608,19 +627,18 @@ def predict(
     database: Database = None,
 ) -> None:
     """Let a trained model tell from new accelerometer records whether a foot is there."""
-    if format_ is Format.parquet and output is None:
-        raise typer.BadParameter("--format parquet needs --output FILE")
+    format_ = _format(format_, output, as_json)
     predicted = _lakehouse(context, root, declarations, database).predict(model, files)
     for reason, count in predicted.set_aside.items():
         typer.echo(f"{count:,} pieces can't be read: {reason}", err=True)
-    show.rows(predicted.rows.to_reader(), (Format.json if as_json else format_).value, output)
+    show.rows(predicted.rows.to_reader(), format_.value, output)
 
 
 @app.command()
 def ddl(
     context: typer.Context,
     table: Annotated[
-        str | None, typer.Argument(help="One table. [default: the landing tables]")
+        str | None, typer.Argument(help="One table. \\[default: the landing tables]")
     ] = None,
     location: Annotated[
         str | None, typer.Option(metavar="S3-URI", help="The root on S3, as in s3://bucket/prefix.")

@@ -312,8 +312,17 @@ def rows(result: Rows, format_: str, output: Path | None) -> None:
         with _until_closed():
             _write_rows(result, format_, sys.stdout.buffer)
         return
-    with output.open("wb") as file:
-        _write_rows(result, format_, file)
+    if output.is_symlink() or (output.exists() and not output.is_file()):  # as /dev/stdout is
+        with output.open("wb") as file:
+            _write_rows(result, format_, file)
+        return
+    part = output.with_name(f".{output.name}.part")
+    try:
+        with part.open("wb") as file:
+            _write_rows(result, format_, file)
+        part.replace(output)  # which stays what it was where anything fails
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _tables(status: Status) -> None:

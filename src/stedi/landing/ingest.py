@@ -33,10 +33,14 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Ingested:
-    """What was copied and what was there already, as paths below the root."""
+    """What was copied and what was there already, as paths below the root.
+
+    Of what was copied `renamed` got another name, since its own was another content's.
+    """
 
     copied: tuple[str, ...]
     present: tuple[str, ...]
+    renamed: tuple[str, ...] = ()
 
 
 def ingest_folder(files: Files, folder: Path, sources: Sequence[str]) -> Ingested:
@@ -140,7 +144,7 @@ def _lines(path: Path) -> int:
 
 
 def _ingest(files: Files, deliveries: Mapping[str, Sequence[tuple[Path, str]]]) -> Ingested:
-    copied, present = [], []
+    copied, present, renamed = [], [], []
     for source, delivered in deliveries.items():
         folder = landing_folder(files.root, source)
         folder.mkdir(parents=True, exist_ok=True)
@@ -161,7 +165,9 @@ def _ingest(files: Files, deliveries: Mapping[str, Sequence[tuple[Path, str]]]) 
             files.add(path, target)
             same_size.append(target)
             copied.append(target.relative_to(files.root).as_posix())
-    return Ingested(tuple(copied), tuple(present))
+            if target != folder / name:
+                renamed.append(copied[-1])
+    return Ingested(tuple(copied), tuple(present), tuple(renamed))
 
 
 def _is_same(path: Path, other: Path, files: Files) -> bool:

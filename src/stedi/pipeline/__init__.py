@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from stedi.declared import Declarations
 from stedi.errors import NotAnonymous, StorageError, UsageError
 from stedi.files import Files, Lock
+from stedi.files.names import landing_folder
 from stedi.files.scratch import scratch
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.pipeline.history import remove_expired
@@ -107,7 +108,11 @@ def run(
             remove_expired(warehouse, declarations)
         seconds = time.monotonic() - begun
         withdrawn = _withdrawn(warehouse, declarations, built)
-        remarks = (*warehouse.files.remarks, *_undeclared(warehouse, declarations))
+        remarks = (
+            *warehouse.files.remarks,
+            *_undeclared(warehouse, declarations),
+            *_without_records(warehouse, declarations),
+        )
         report = RunReport(declarations.profile, before, built, swept, seconds, withdrawn, remarks)
     # All is done and in order: the lock was given back before this is told as a failure.
     with _failing_plainly(warehouse.name):
@@ -184,6 +189,17 @@ def _undeclared(warehouse: Warehouse, declarations: Declarations) -> list[str]:
         f"the table {name} is not declared and stays as it is, with rows of people who may have "
         "withdrawn since: give --declarations, or remove its folder"
         for name in warehouse.beside(declarations.locations)
+    ]
+
+
+def _without_records(warehouse: Warehouse, declarations: Declarations) -> list[str]:
+    """What to tell of sources of which nothing was read: is it the right root?"""
+    tables = ((c.source, warehouse.version(c.name)) for c in declarations.landing)
+    return [
+        f"there are no records of the source {source}; its files belong in "
+        f"{warehouse.files.name(landing_folder(warehouse.root, str(source)))}"
+        for source, version in tables
+        if version is not None and not version.rows
     ]
 
 

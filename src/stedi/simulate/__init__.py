@@ -83,6 +83,8 @@ def simulate(
     """
     if customers < 1:
         raise UsageError(f"--customers must be at least 1, not {customers}")
+    if seed < 0:
+        raise UsageError(f"--seed must be 0 or more, not {seed}")
     counts = chosen(defects, customers)
     _make_folders(destination)
     truth = Truth()

@@ -399,10 +399,11 @@ class Warehouse:
         except self._catalog_of.failures as error:
             raise self._catalog_of.plainly(error) from None
         except _unreadable() as error:
+            profile = "" if what.startswith("table") else " --profile NAME"  # which it knew
             raise StorageError(
                 f"{what} can't be read: its metadata is missing or damaged "
-                f"({type(error).__name__}). `stedi run --full --root {self.name}` makes all tables "
-                "anew from the landing files"
+                f"({type(error).__name__}). `stedi run --full{profile} --root {self.name}` makes "
+                "all tables anew from the landing files"
             ) from None
 
     @contextmanager
@@ -424,7 +425,10 @@ class Warehouse:
 
     @cached_property
     def _catalog(self) -> MetastoreCatalog:
-        with self._writing("the catalog"):
+        if not self.exists:
+            with self._writing("the catalog"):
+                return self._catalog_of.open()
+        with self._reading("the catalog"):
             return self._catalog_of.open()
 
     def _describe(self, table: str, loaded: Table, snapshot: Snapshot) -> Version:
@@ -471,7 +475,10 @@ class Warehouse:
 
 def _unreadable() -> tuple[type[Exception], ...]:
     """What readers of JSON, Avro and SQLite raise where a file is damaged."""
-    return (*_unwritable(), EOFError, ValueError, TypeError, LookupError, ArithmeticError)
+    from pyiceberg.exceptions import ValidationError
+
+    damage = (EOFError, ValueError, TypeError, LookupError, ArithmeticError, ValidationError)
+    return (*_unwritable(), *damage)
 
 
 def _unwritable() -> tuple[type[Exception], ...]:
