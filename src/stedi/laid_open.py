@@ -24,7 +24,6 @@ from stedi.privacy.boxes import read_boxes
 from stedi.privacy.coding import BoxesOverlap, Coder
 from stedi.privacy.publication import Raw, raw_rows, read_published
 from stedi.privacy.search import points
-from stedi.status import status
 from stedi.storage.warehouse import Version, Warehouse
 from stedi.transforms import tables_read
 
@@ -141,14 +140,12 @@ class LaidOpen:
 def lay_open(warehouse: Warehouse, declarations: Declarations, table: str | None) -> LaidOpen:
     """Lay open one published table, by default the only one.
 
-    Raises `UsageError` where it isn't there, or isn't up to date.
+    Raises `UsageError` where it isn't there. Whether it is up to date `status` knows.
     """
     contract = _published(declarations, table)
     version = warehouse.version(contract.name)
     if version is None:
         raise UsageError(f"{contract.name} isn't there yet; run `stedi run` first")
-    if why := status(warehouse, declarations).tables[contract.name].why:
-        raise UsageError(f"{contract.name} is not up to date, {why}; run `stedi run` first")
     assert contract.publication is not None
     return LaidOpen(warehouse, declarations, contract, contract.publication, version)
 

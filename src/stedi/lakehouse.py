@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stedi.engines import Engine
     from stedi.files import Files
     from stedi.files.s3 import S3
+    from stedi.laid_open import LaidOpen
     from stedi.landing.ingest import Ingested
     from stedi.pipeline import Options, Planned, RunReport
     from stedi.privacy.audit import Audit
@@ -396,10 +397,8 @@ class Lakehouse:
         `table` can be left out where only one is published. Raises `UsageError` where it is not
         up to date.
         """
-        from stedi.laid_open import lay_open
-
-        self._refuse_nothing()
-        return lay_open(self._warehouse(), self._declared(), table).audit()
+        opened, _ = self._lay_open(table)
+        return opened.audit()
 
     def release(
         self, folder: str | Path, *, table: str | None = None, licence: str | None = None
@@ -410,12 +409,10 @@ class Lakehouse:
         states, best a URL. Raises `UsageError` where the table is not up to date or the folder not
         empty, `NotAnonymous` where the audit fails, and `RuleBroken` where sums don't hold.
         """
-        from stedi.laid_open import lay_open
         from stedi.science.release import release
 
-        self._refuse_nothing()
-        opened = lay_open(self._warehouse(), self._declared(), table)
-        return release(opened, self.status(), Path(folder).absolute(), licence)
+        opened, status = self._lay_open(table)
+        return release(opened, status, Path(folder).absolute(), licence)
 
     def train(
         self,
@@ -430,7 +427,6 @@ class Lakehouse:
         The model, its figures and its card go to a new folder; no model where there are too few
         people. From `threshold` on a probability counts as yes. Needs the extra `science`.
         """
-        from stedi.laid_open import lay_open
         from stedi.science import kept
         from stedi.science.folder import refuse_taken
         from stedi.science.training import train
@@ -439,7 +435,7 @@ class Lakehouse:
             raise UsageError(f"--threshold {threshold:g}: a probability, from 0 to 1")
         self._refuse_nothing()
         refuse_taken(Path(folder).absolute())
-        opened = lay_open(self._warehouse(), self._declared(), table)
+        opened, _ = self._lay_open(table)
         trained = train(opened, threshold, progress or (lambda _: None))
         kept.write(trained, Path(folder).absolute())
         return trained.training
@@ -500,6 +496,17 @@ class Lakehouse:
                 known = ", ".join(declarations.transforms)
                 raise UsageError(f"--only {table}: the derived tables are {known}")
         return options
+
+    def _lay_open(self, table: str | None) -> tuple[LaidOpen, Status]:
+        """A published table that is up to date, and the state of all; raises `UsageError`."""
+        from stedi.laid_open import lay_open
+
+        status = self.status()
+        opened = lay_open(self._warehouse(), self._declared(), table)
+        name = opened.contract.name
+        if why := status.tables[name].why:
+            raise UsageError(f"{name} is not up to date, {why}; run `stedi run` first")
+        return opened, status
 
     def _refuse_nothing(self) -> None:
         if self._files.is_local and not self.root.is_dir():
