@@ -207,3 +207,59 @@ def test_a_file_that_went_before_the_secret_changed_is_forgotten(
         land("accelerometer", [small.acceleration("ann", 4000 + n, 0.9)], name=f"n{n}.json")
         assert how(small_lakehouse)["accelerometer_landing"] == expected
         time.sleep(0.01)
+
+
+def test_a_publication_goes_where_the_run_cannot_make_another(
+    lakehouse: Lakehouse, land: Land, not_anonymous: Path
+) -> None:
+    """One customer's crowded instant, or one broken clock, must not keep others' rows public."""
+    small.land(lakehouse.root)
+    lakehouse = type(lakehouse)(lakehouse.root, declarations=not_anonymous)
+    lakehouse.run()
+    published = counts(lakehouse)["machine_learning_curated"]
+    assert published
+    land("step_trainer", [small.reading("S1", 1000, 210)] * 3, name="crowd.json")
+    with pytest.raises(PairingTooLarge) as caught:
+        lakehouse.run(max_pairs=1)
+    assert "removed" not in str(caught.value)  # nobody left: it stays
+    assert counts(lakehouse)["machine_learning_curated"] == published
+    land("customer", ANN, name="withdrawn.json")
+    with pytest.raises(PairingTooLarge, match="It was removed"):
+        lakehouse.run(max_pairs=1)
+    assert_gone(lakehouse)
+    assert counts(lakehouse)["machine_learning_curated"] == 0
+    assert not any((lakehouse.root / "_stedi" / "boxes").rglob("*.parquet"))
+    assert lakehouse.status().tables["machine_learning_curated"].freshness == "stale"
+    with pytest.raises(PairingTooLarge):
+        lakehouse.run(max_pairs=1)
+    lakehouse.run()
+    assert counts(lakehouse)["machine_learning_curated"]
+    assert lakehouse.status(verify=True).ok
+
+
+@pytest.mark.parametrize("seconds", [60, 3600])
+def test_after_a_run_whose_clock_was_ahead(
+    small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    now, now_ns = time.time, time.time_ns
+    with monkeypatch.context() as patched:
+        patched.setattr(time, "time", lambda: now() + seconds)
+        patched.setattr(time, "time_ns", lambda: now_ns() + seconds * 1_000_000_000)
+        small_lakehouse.run()
+    assert held_on_disk(small_lakehouse.root, "ann@example.com")
+    land("customer", ANN, name="withdrawn.json")
+    small_lakehouse.run()
+    assert_gone(small_lakehouse)
+    land("customer", [small.customer("eve", "S5", 9000)], name="too.json")
+    small_lakehouse.run()
+    assert held_on_disk(small_lakehouse.root, "eve@example.com") == []
+
+
+@already_run
+def test_from_what_a_query_that_was_killed_had_read(small_lakehouse: Lakehouse, land: Land) -> None:
+    spilled = small_lakehouse.root / "_stedi" / "scratch" / "query-that-died" / "spilled"
+    spilled.parent.mkdir(parents=True)
+    spilled.write_bytes(b"ann@example.com")
+    land("customer", ANN, name="withdrawn.json")
+    small_lakehouse.run()
+    assert not spilled.exists()

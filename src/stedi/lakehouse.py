@@ -397,7 +397,8 @@ class Lakehouse:
         `table` can be left out where only one is published. Raises `UsageError` where it is not
         up to date.
         """
-        opened, _ = self._lay_open(table)
+        opened, status = self._lay_open(table)
+        status.refuse_stale(opened.contract.name)
         return opened.audit()
 
     def release(
@@ -435,7 +436,8 @@ class Lakehouse:
             raise UsageError(f"--threshold {threshold:g}: a probability, from 0 to 1")
         self._refuse_nothing()
         refuse_taken(Path(folder).absolute())
-        opened, _ = self._lay_open(table)
+        opened, status = self._lay_open(table)
+        status.refuse_stale(opened.contract.name)
         trained = train(opened, threshold, progress or (lambda _: None))
         kept.write(trained, Path(folder).absolute())
         return trained.training
@@ -498,15 +500,11 @@ class Lakehouse:
         return options
 
     def _lay_open(self, table: str | None) -> tuple[LaidOpen, Status]:
-        """A published table that is up to date, and the state of all; raises `UsageError`."""
+        """A published table, and the state of all; raises `UsageError` where it isn't there."""
         from stedi.laid_open import lay_open
 
         status = self.status()
-        opened = lay_open(self._warehouse(), self._declared(), table)
-        name = opened.contract.name
-        if why := status.tables[name].why:
-            raise UsageError(f"{name} is not up to date, {why}; run `stedi run` first")
-        return opened, status
+        return lay_open(self._warehouse(), self._declared(), table), status
 
     def _refuse_nothing(self) -> None:
         if self._files.is_local and not self.root.is_dir():

@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 from stedi import parquet
 from stedi.contracts import Contract
 from stedi.declared import Declarations
-from stedi.errors import StorageError
+from stedi.errors import StorageError, UsageError
 from stedi.files import footer_source
 from stedi.files.names import landing_folder
 from stedi.landing.files import LandingFile, list_files
@@ -84,6 +84,11 @@ class Status(BaseModel):
     steps: dict[str, StepStatus]
     notes: list[Note]
     problems: list[str]
+
+    def refuse_stale(self, table: str) -> None:
+        """Raise `UsageError` where a table is not up to date."""
+        if why := self.tables[table].why:
+            raise UsageError(f"{table} is not up to date, {why}; run `stedi run` first")
 
 
 def status(warehouse: Warehouse, declarations: Declarations, *, verify: bool = False) -> Status:

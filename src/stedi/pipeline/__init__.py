@@ -17,7 +17,7 @@ from stedi.declared import Declarations
 from stedi.errors import NotAnonymous, StorageError, UsageError
 from stedi.files import Files, Lock
 from stedi.files.names import landing_folder
-from stedi.files.scratch import scratch
+from stedi.files.scratch import remove_abandoned, scratch
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.pipeline.history import remove_expired
 from stedi.pipeline.options import Built, Left, Options, Progress
@@ -88,6 +88,8 @@ def run(
         _refuse_unusable(warehouse, declarations, options)
         refuse_missing(warehouse, declarations, options.only or ())
         before = warehouse.profile
+        if warehouse.files.is_local:
+            remove_abandoned(warehouse.root)  # with what queries that died had read
         swept = sweep(warehouse, declarations.locations) if _has_strays(warehouse, lock) else 0
         landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
         built: tuple[Built, ...] = ()

@@ -11,7 +11,7 @@ from stedi.errors import StediError
 from stedi.fit import check, declare_empty, prove
 from stedi.lineage import prepare_to_record, record_run
 from stedi.pipeline.compact import compact
-from stedi.pipeline.derive import Derivation
+from stedi.pipeline.derive import Derivation, withhold
 from stedi.pipeline.history import remove_expired
 from stedi.pipeline.land import Landing
 from stedi.pipeline.options import Built, Options, Progress
@@ -20,6 +20,11 @@ from stedi.pipeline.work import Work
 from stedi.privacy.proof import Proof
 from stedi.storage.sweep import sweep
 from stedi.storage.warehouse import Warehouse
+
+_WITHHELD = (
+    "What was published had rows of people who have withdrawn. It was removed; an empty table is "
+    "published until a run comes through"
+)
 
 
 def bring_up_to_date(
@@ -54,7 +59,7 @@ def bring_up_to_date(
             remove_expired(warehouse, declarations)
             warehouse.profile = declarations.profile
             warehouse.checked, warehouse.checked_by = now
-        except BaseException:
+        except BaseException as error:
             engine.close()
             pool.shutdown(cancel_futures=True)
             with suppress(OSError, StediError):
@@ -62,6 +67,8 @@ def bring_up_to_date(
                     warehouse.lock.check()  # what lies there is another run's where it was lost
                 warehouse.look_again()  # a commit that was interrupted may have been done
                 sweep(warehouse, declarations.locations)
+                if isinstance(error, StediError) and withhold(work):
+                    error.args = (f"{error}\n{_WITHHELD}",)
                 remove_expired(warehouse, declarations)  # of who withdrew, with what was done
             raise
         _record(work, proof)

@@ -17,7 +17,7 @@ from stedi.files import footer_source
 from stedi.files.names import boxes_folder
 from stedi.keyed import Keyed, keyed
 from stedi.landing.parse import Target
-from stedi.pipeline.history import withdrawals
+from stedi.pipeline.history import last_left, withdrawals
 from stedi.pipeline.maintain import Change, Maintenance, Touched, keys_only_in, left_of
 from stedi.pipeline.options import Built, How, Left
 from stedi.pipeline.plan import why_anew, why_stale
@@ -201,6 +201,7 @@ class Derivation:
             "boxes": published.boxes.name if published.boxes else None,
             "publication": contract.publication.fingerprint,
             "withheld": published.why,
+            "last_left": last_left(self.warehouse, self.declarations),
             "difference": self._difference(contract, published),
         }
         return made
@@ -325,6 +326,32 @@ class Derivation:
     def _dropped(self, transform: Transform) -> dict[str, int]:
         reasons = self.declarations.reasons(transform.table)
         return {} if reasons is None else count_dropped(self.engine, reasons)
+
+
+def withhold(work: Work) -> bool:
+    """Publish nothing where a table has rows of people who left since; tells whether there was one.
+
+    For a run that fails before it can be made anew. The next one tries again.
+    """
+    warehouse, declarations = work.warehouse, work.declarations
+    now, found = last_left(warehouse, declarations), False
+    for contract in declarations.contracts.values():
+        version = warehouse.version(contract.name) if contract.is_published else None
+        if version is None or not version.files or version.notes.get("last_left") == now:
+            continue
+        work.target(contract.name, contract.columns)  # so it has its columns
+        notes = {  # without inputs, so that it is out of date
+            "declaration": declarations.fingerprint(contract.name),
+            "in": 0,
+            "dropped": {},
+            "sums": True,
+            "notes": [],
+            "files": {},
+            "withheld": "people withdrew, and the last run could not publish anew",
+        }
+        warehouse.commit(contract.name, [], notes)
+        found = True
+    return found
 
 
 def _coded_at_edges(published: Published) -> list[dict[str, object]]:

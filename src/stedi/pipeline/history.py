@@ -28,11 +28,21 @@ def withdrawals(
     if days is None:
         return {}
     now = _now()
-    times: list[int] = list(before.notes.get("withdrawn", ())) if before else []
-    due = [at for at in times if at + days * _DAY <= now]
-    times = [*due[-1:], *times[len(due) :]]
+    noted: Sequence[int] = before.notes.get("withdrawn", ()) if before else ()
+    due = [at for at in noted if _is_due(at, days, now)]
+    times = [*due[-1:], *(at for at in noted if at not in due)]
     some_left = not is_known or (left is not None and left.keys > 0)
     return {"withdrawn": [*times, now] if some_left else times, "key": contract.key}
+
+
+def last_left(warehouse: Warehouse, declarations: Declarations) -> dict[str, int]:
+    """When somebody left last, by table of people who consent: what a publication is made after."""
+    people = [
+        c.name for c in declarations.contracts.values() if c.retention.withdrawal_days is not None
+    ]
+    versions = {name: warehouse.version(name) for name in people}
+    noted = {name: v.notes.get("withdrawn", ()) for name, v in versions.items() if v}
+    return {name: times[-1] if times else 0 for name, times in noted.items()}
 
 
 def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
@@ -66,11 +76,20 @@ def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
 
 
 def _due(warehouse: Warehouse, contract: Contract, now: int) -> int:
-    """When people withdrew last whose rows must be gone from snapshots by now; 0 for never."""
+    """When people withdrew last whose rows must be gone from snapshots by now; 0 for never.
+
+    The last by the order in which it was noted: clocks differ.
+    """
     days = contract.retention.withdrawal_days
     history: Sequence[Past] = warehouse.history(contract.name) if days is not None else ()
     noted: Sequence[int] = history[-1].notes.get("withdrawn", ()) if history else ()
-    return max((at for at in noted if days is not None and at + days * _DAY <= now), default=0)
+    due = [at for at in noted if days is not None and _is_due(at, days, now)]
+    return due[-1] if due else 0
+
+
+def _is_due(at: int, days: float, now: int) -> bool:
+    """Whether so many days have passed; none have to, by whatever clock it was noted."""
+    return min(at, now) + days * _DAY <= now
 
 
 def _made_since(
@@ -78,7 +97,9 @@ def _made_since(
 ) -> set[int]:
     """Snapshots of derived tables that have nothing of who left these tables by then.
 
-    One that was committed later may yet have been made from a table of before, by `--only`.
+    When they were committed doesn't tell: clocks differ, and one may have been made later from a
+    table of before, by `--only`. A table of people notes when somebody left; others, what they were
+    made from.
     """
     since: set[int] = set()
     contents: dict[str, set[int]] = {}
@@ -86,7 +107,7 @@ def _made_since(
         made = [
             past
             for past in warehouse.history(table)
-            if past.committed >= due.get(table, 0)
+            if (table not in due or due[table] in past.notes.get("withdrawn", ()))
             and all(
                 content in contents.get(name, {content})
                 for name, content in past.notes.get("inputs", {}).items()

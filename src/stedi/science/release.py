@@ -40,8 +40,8 @@ class Release:
 def release(opened: LaidOpen, status: Status, folder: Path, licence: str | None) -> Release:
     """Write the data set to a fresh folder, whole or not at all.
 
-    Raises `UsageError` where something is there already, `NotAnonymous` where the audit fails, and
-    `RuleBroken` where the lakehouse's sums don't hold.
+    Raises `UsageError` where something is there already or the table is not up to date,
+    `NotAnonymous` where the audit fails, and `RuleBroken` where the lakehouse's sums don't hold.
     """
     refuse_taken(folder)
     if not status.ok:
@@ -49,6 +49,7 @@ def release(opened: LaidOpen, status: Status, folder: Path, licence: str | None)
             f"the lakehouse doesn't add up, so nothing was released: {status.problems[0]}; "
             "`stedi status` says more"
         )
+    status.refuse_stale(opened.contract.name)
     audit = opened.audit()
     if not audit.ok:
         raise NotAnonymous(
