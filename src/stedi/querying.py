@@ -74,6 +74,8 @@ def query(
     Raises `QueryError` for anything else than one statement that reads declared tables.
     """
     tree = read_only(sql, set(schemas))
+    if tree.find(exp.Version):
+        raise QueryError("FOR … AS OF is Athena's; here all tables are read --as-of TIME")
     named = sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas))
     at = int(as_of.timestamp() * 1000) if as_of else None
     versions = {name: version for name in named if (version := warehouse.version(name, at=at))}
@@ -138,8 +140,6 @@ def read_only(sql: str, declared: set[str]) -> exp.Query:
         node = next((n for n in tree.find_all(forbidden) if not isinstance(n, exp.Query)), None)
         if node is not None:
             raise QueryError(f"only SELECT can be run here, not {node.key.upper()}")
-    if tree.find(exp.Version):
-        raise QueryError("FOR … AS OF is Athena's; here all tables are read --as-of TIME")
     _only_declared(tree, declared)
     return tree
 

@@ -406,6 +406,8 @@ def query(
     database: Database = None,
 ) -> None:
     """Ask in Athena's SQL, over every table, landing and quarantine included."""
+    if output and output.parts[0] == "s3:":
+        raise typer.BadParameter("--output is a file here; --output-location is on S3")
     format_ = _format(format_, output, as_json)
     lakehouse = _lakehouse(context, root, declarations, database)
     if not athena:
@@ -413,8 +415,6 @@ def query(
             raise typer.BadParameter("--workgroup and --output-location need --athena")
         show.rows(lakehouse.query(sql, as_of=as_of), format_.value, output)
         return
-    if output and output.parts[0] == "s3:":
-        raise typer.BadParameter("--output is a file here; --output-location is on S3")
     if as_of is not None:
         raise typer.BadParameter("--as-of is not for --athena; write FOR TIMESTAMP AS OF there")
     result = lakehouse.query_athena(sql, workgroup=workgroup, output_location=output_location)
