@@ -123,6 +123,7 @@ def test_no_java_at_all_is_an_error_of_ours(
         java_home("4.1.1")
 
 
+@pytest.mark.slow  # a cold Spark; where there is no other Java, all of Spark's tests use this one
 def test_the_java_of_the_python_package_runs_spark_of_which_nothing_is_said(
     small_lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
