@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stedi.files.names import boxes_folder, scratch_folder
-from stedi.files.scratch import remove_abandoned
 from stedi.storage.warehouse import Warehouse
 
 
@@ -24,9 +23,7 @@ def start_anew(warehouse: Warehouse, locations: Mapping[str, str]) -> None:
 
 def sweep(warehouse: Warehouse, locations: Mapping[str, str]) -> int:
     """Delete strays below the tables' folders (`locations` by table); returns how many."""
-    if warehouse.files.is_local:
-        remove_abandoned(warehouse.root)
-    else:  # where nothing but a run writes
+    if not warehouse.files.is_local:  # of a local root, each run removes what the dead left
         warehouse.files.remove_below(scratch_folder(warehouse.root))
     return sum(_sweep_table(warehouse, table, location) for table, location in locations.items())
 
