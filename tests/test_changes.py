@@ -16,6 +16,7 @@ import pytest
 import sqlglot
 from pyiceberg.catalog.sql import SqlCatalog
 from sqlglot.expressions import Query
+from sqlglot.optimizer.qualify import qualify
 
 from stedi import Lakehouse, fit
 from stedi.declared import Declarations, read_declarations
@@ -23,7 +24,7 @@ from stedi.engines import Engine
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import QueryError, RuleBroken, StorageError, UsageError
 from stedi.files.disk import Disk
-from stedi.keyed import asks_presence, keyed
+from stedi.keyed import asks_presence, groups_by, keyed
 from stedi.lakehouse import EngineName
 from stedi.parquet import Field
 from stedi.pipeline.compact import to_merge
@@ -696,6 +697,49 @@ def test_a_rule_with_a_cte_is_counted_where_a_table_is_maintained(
     assert how(lakehouse)["accelerometer_trusted"] == "append"
     [note] = (one for one in lakehouse.status().notes if one.code == "of_many")
     assert note.count == (small.SEED["accelerometer_trusted"] or 0) + 1
+
+
+@both_engines
+def test_groups_that_a_landing_tables_rule_counts_are_the_same_run_by_run(
+    lakehouse: Lakehouse, land: Land
+) -> None:
+    """An e-mail comes in, in another spelling, in a third, and with another person's."""
+    names = ["ann ben", "ann", " ann", "Ann cat", "dan Ben", "eve", "EVE ann", "fay"]
+    spelled: dict[str, set[str]] = {}
+    for number, one in enumerate(names):
+        emails = [f"{name}@example.com" for name in ([one] if one[0] == " " else one.split())]
+        for email in emails:
+            spelled.setdefault(email.strip().lower(), set()).add(email)
+        record = small.customer("ann", "S1", 100)
+        land("customer", [record | {"email": email} for email in emails], name=f"{number}.json")
+        lakehouse.run()
+        noted = {note.code: note.count for note in lakehouse.status().notes}
+        several = sum(len(ways) > 1 for ways in spelled.values())
+        assert noted.get("email_spelled_otherwise", 0) == several
+
+
+@pytest.mark.parametrize(
+    ("inner", "expected"),
+    [
+        ("SELECT n FROM a GROUP BY n HAVING COUNT(*) > 1", ["a.n"]),
+        ("SELECT 1 AS one FROM a AS b WHERE b.k > 1 GROUP BY b.n, LOWER(b.k)", ["b.n", "LOWER(b.k)"]),
+        ("SELECT n FROM a GROUP BY n HAVING COUNT(*) > (SELECT MAX(a.n) FROM a)", None),
+        ("SELECT n FROM a GROUP BY n HAVING MAX(ROW_NUMBER() OVER (ORDER BY n)) > 1", None),
+        ("SELECT n FROM a GROUP BY ROLLUP (n)", None),
+        ("SELECT a.n FROM a INNER JOIN a AS b ON a.k = b.k GROUP BY a.n", None),
+        ("SELECT n FROM a GROUP BY n LIMIT 3", None),
+        ("SELECT COUNT(*) AS one FROM a GROUP BY 'x'", None),
+        ("SELECT n FROM b GROUP BY n", None),
+        ("SELECT n FROM a", None),
+    ],
+)  # fmt: skip
+def test_rules_that_count_groups_are_told(inner: str, expected: list[str] | None) -> None:
+    text = f"SELECT COUNT(*) FROM ({inner}) AS found"
+    query = qualify(sqlglot.parse_one(text), schema={t: dict.fromkeys("kn", "INT") for t in "ab"},
+                    quote_identifiers=False)  # fmt: skip
+    assert isinstance(query, Query)
+    found = groups_by(query, "a")
+    assert found is expected or [one.sql() for one in found or ()] == expected
 
 
 def test_copies_that_go_leave_what_was_set_aside_where_it_is(

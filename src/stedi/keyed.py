@@ -7,7 +7,7 @@ table whose windows and groups are those of the key, and joins look-ups to the k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -15,6 +15,9 @@ from sqlglot import exp
 from stedi.declared import Declarations
 
 _CUTS = ("group", "distinct", "limit", "having", "offset", "laterals", "qualify")
+_NAMED = "_named"
+_OTHER_ROWS = (exp.Window, exp.Subquery, exp.Exists, exp.Unnest)
+"""Parts that look at more than a row, or a group of rows."""
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,52 @@ def counts_rows_of(tree: exp.Query, table: str) -> bool:
     """Whether the count of a table's rule over some rows and over others adds up to that of all."""
     if not isinstance(tree, exp.Select) or any(tree.args.get(part) for part in (*_CUTS, "with_")):
         return False
-    [count] = tree.selects if len(tree.selects) == 1 else [None]
     from_ = tree.args["from_"].this if tree.args.get("from_") else None
     return (
-        count is not None
-        and isinstance(count.unalias(), exp.Count)
-        and isinstance(count.unalias().this, exp.Star)
+        _counts_all(tree)
         and isinstance(from_, exp.Table)
         and from_.name == table
         and sum(node.name == table for node in tree.find_all(exp.Table)) == 1
         and all(join.side in ("", "LEFT") for join in tree.args.get("joins") or ())
     )
+
+
+def groups_by(tree: exp.Query, table: str) -> list[exp.Expr] | None:
+    """What a table's rule groups rows by, where it counts groups: each counts by its own rows.
+
+    None for any other rule.
+    """
+    if not isinstance(tree, exp.Select) or not _counts_all(tree):
+        return None
+    outer = [part for part in (*_CUTS, "with_", "joins", "where") if tree.args.get(part)]
+    groups = tree.args["from_"].this.this if tree.args.get("from_") else None
+    if outer or not isinstance(groups, exp.Select) or not groups.args.get("group"):
+        return None
+    others = [part for part in (*_CUTS, "with_", "joins") if part not in ("group", "having")]
+    if any(groups.args.get(part) for part in others) or any(_own(groups, *_OTHER_ROWS)):
+        return None
+    from_, by = groups.args["from_"].this, groups.args["group"]
+    is_plain = not any(value for name, value in by.args.items() if name != "expressions")
+    is_plain &= not any(by.find_all(exp.Rollup, exp.Cube, exp.GroupingSets))
+    if not is_plain or not isinstance(from_, exp.Table) or from_.name != table:
+        return None
+    columns = [list(one.find_all(exp.Column)) for one in by.expressions]
+    own = all(column.table == from_.alias_or_name for one in columns for column in one)
+    return by.expressions if own and all(columns) else None
+
+
+def of_groups(groups: Sequence[exp.Expr], rows: exp.Select, table: str, new: str) -> exp.Select:
+    """The rows of a table that are in the groups which rows of another table `new` belong to."""
+    [alias] = {column.table for one in groups for column in one.find_all(exp.Column)}
+    given = [exp.alias_(one.copy(), f"g{n}") for n, one in enumerate(groups)]
+    named = exp.select(*given).from_(exp.alias_(exp.to_table(new), alias, table=True))
+    same = [
+        exp.NullSafeEQ(this=exp.column(f"g{n}", _NAMED), expression=one.copy())
+        for n, one in enumerate(groups)
+    ]
+    there = exp.select("1").from_(named.subquery(_NAMED)).where(*same)
+    of = exp.alias_(exp.to_table(table), alias, table=True)
+    return rows.from_(of).where(exp.Exists(this=there))
 
 
 def falls_as_grow(tree: exp.Query, table: str, others: Iterable[str]) -> bool:
@@ -236,6 +274,13 @@ def _plain(tree: exp.Expr, what: str) -> exp.Select:
     if any(_own(tree, exp.AggFunc, exp.Window, exp.Subquery, exp.Exists, exp.Unnest)):
         raise _NotKeyed(f"{what} has more in it than columns of its own row and of look-ups")
     return tree
+
+
+def _counts_all(select: exp.Select) -> bool:
+    """Whether all that a SELECT gives is COUNT(*)."""
+    [count] = select.selects if len(select.selects) == 1 else [None]
+    found = count.unalias() if count is not None else None
+    return isinstance(found, exp.Count) and isinstance(found.this, exp.Star)
 
 
 def _own(tree: exp.Select, *kinds: type[exp.Expr]) -> Iterator[exp.Expr]:

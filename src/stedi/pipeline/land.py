@@ -13,11 +13,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from sqlglot import exp
+
 from stedi import parquet
 from stedi.contracts import Contract, Rule
 from stedi.engines.crew import Threads
 from stedi.files import footer_source
-from stedi.keyed import counts_rows_of
+from stedi.keyed import counts_rows_of, groups_by, of_groups, read_as
 from stedi.landing.aside import take_out
 from stedi.landing.columns import prepare as load_scan
 from stedi.landing.loads import Load, load_rows
@@ -30,6 +32,10 @@ from stedi.pipeline.work import Work
 from stedi.storage.warehouse import Version, short_name
 from stedi.text import counted
 from stedi.transforms import MACHINERY_COLUMNS
+
+_OLD, _NEW = "_old", "_new"
+_HELD, _GROUPS = "_held", "_groups"
+"""Rows in the groups that new rows belong to: before, and now."""
 
 
 @dataclass
@@ -136,7 +142,7 @@ class Landing:
             (lambda rule: self._recount(contract, rule, before, typed)) if counts_new else None
         )
         if not counts_new:
-            self._declare(contract, [*(file.path for file in kept), *typed])
+            self._declare(contract, contract.name, [*(file.path for file in kept), *typed])
         merged = before.notes.get("merged", {}) if before else {}
         names = {short_name(file.path) for file in kept}
         notes = {
@@ -158,17 +164,33 @@ class Landing:
     def _recount(
         self, contract: Contract, rule: Rule, before: Version | None, new: Sequence[Path]
     ) -> int:
-        """What a rule counts in a table that only grows; in its new files, where that adds up."""
-        query = self.declarations.rule(contract.name, rule)
-        adds_up = before is not None and counts_rows_of(query, contract.name)
-        noted = before.notes["notes"] if before and adds_up else []
-        kept = before.files if before and not adds_up else ()
-        self._declare(contract, [*(file.path for file in kept), *new])
-        found = count(self.work.engine, query)
-        return found + sum(int(one["count"]) for one in noted if one["code"] == rule.name)
+        """What a rule counts in a table that only grows; of what new rows change, where it can."""
+        query, engine = self.declarations.rule(contract.name, rule), self.work.engine
+        old = [file.path for file in before.files] if before else []
+        noted = before.notes["notes"] if before else []
+        found = sum(int(one["count"]) for one in noted if one["code"] == rule.name)
+        if counts_rows_of(query, contract.name):
+            self._declare(contract, contract.name, new)
+            return found + count(engine, query)
+        groups = groups_by(query, contract.name)
+        if groups is None:
+            self._declare(contract, contract.name, [*old, *new])
+            return count(engine, query)
+        self._declare(contract, _OLD, old)
+        self._declare(contract, _NEW, new)
+        names = [exp.column(column.name, quoted=True) for column in contract.columns]
+        came = exp.select(*names).from_(exp.to_table(_NEW))
+        engine.materialise(_HELD, of_groups(groups, exp.select(*names), _OLD, _NEW))
+        held = exp.select(*names).from_(exp.to_table(_HELD))
+        engine.materialise(_GROUPS, exp.union(held, came, distinct=False))
+        for table, sign in ((_HELD, -1), (_GROUPS, 1)):
+            over = query.copy()
+            read_as(over, {contract.name: table})
+            found += sign * count(engine, over)
+        return found
 
-    def _declare(self, contract: Contract, files: Sequence[Path]) -> None:
-        self.work.engine.declare(contract.name, contract.columns, [str(path) for path in files])
+    def _declare(self, contract: Contract, table: str, files: Sequence[Path]) -> None:
+        self.work.engine.declare(table, contract.columns, [str(path) for path in files])
 
     def _commit_quarantine(self) -> None:
         before = self.warehouse.version("quarantine")
