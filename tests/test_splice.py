@@ -80,6 +80,17 @@ def with_indexes(path: Path, rows: list[Row], group: int) -> Path:
     return other
 
 
+def of_two_kinds_of_pages(path: Path, rows: list[Row], group: int) -> Path:
+    """As tools write a column whose dictionary has become too large: the rest without one."""
+    plain = pq.read_table(by_arrow(path, rows, group))
+    other = path.with_name("other.parquet")
+    pq.write_table(
+        plain, other, row_group_size=group, dictionary_pagesize_limit=60, max_rows_per_page=7,
+        write_batch_size=7, data_page_version=["1.0", "2.0"][group % 2], compression="gzip",
+    )  # fmt: skip
+    return other
+
+
 def as_text(rows: list[Row]) -> Counter[str]:
     return Counter(map(repr, rows))
 
@@ -94,7 +105,9 @@ def read(files: list[Path]) -> Counter[str]:
     return as_text(rows)
 
 
-@pytest.mark.parametrize("write", [by_arrow, by_duckdb, of_known_rows, with_indexes])
+@pytest.mark.parametrize(
+    "write", [by_arrow, by_duckdb, of_known_rows, with_indexes, of_two_kinds_of_pages]
+)
 @settings(max_examples=settings().max_examples // 3)
 @given(st.integers(0, 2**64 - 1))
 def test_a_file_is_split_by_whom_its_row_groups_may_have(write: Any, seed: int) -> None:

@@ -35,8 +35,11 @@ DuckDB writes them."""
 _GROUPS_PER_FILE = 128
 _DICTIONARY_VALUES = 1 << 13
 """A column with more values in a row group has no dictionary: instants, which repeat seldom."""
-_BLOOM_FILTER = {"ndv": 1 << 14, "fpp": 0.05}
-"""16 KB a row group. One with more values than that lets more of them pass."""
+_BLOOM_FILTER = {"ndv": 1 << 14, "fpp": 1e-6}
+"""Some 4 bytes for each value of a row group: few pass though a thousand values are sought."""
+_FILTERED_GROUP_ROWS = 1 << 15
+_SOUGHT_AT_ONCE = 1 << 12
+"""How many values of a join readers look for in Bloom filters; more are in most row groups."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     connection.execute(f"SET temp_directory = {literal(str(scratch))}")
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute(f"SET dynamic_or_filter_threshold = {_SOUGHT_AT_ONCE}")
     return connection
 
 
@@ -111,7 +115,7 @@ class ParquetFile:
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Write a batch, whose columns are those of `schema`, as a row group."""
+        """Write a batch, whose columns are those of `schema`, as a row group, or as several."""
         if self._writer is None:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = pq.ParquetWriter(
@@ -123,7 +127,7 @@ class ParquetFile:
                 write_statistics=self._measured,
                 bloom_filter_options=self._filters,
             )
-        self._writer.write_batch(batch)
+        self._writer.write_batch(batch, _FILTERED_GROUP_ROWS if self._filters else None)
         self.rows += batch.num_rows
 
     def close(self) -> list[Path]:

@@ -178,7 +178,8 @@ class Landing:
             return count(engine, query)
         self._declare(contract, _OLD, old)
         self._declare(contract, _NEW, new)
-        names = [exp.column(column.name, quoted=True) for column in contract.columns]
+        used = {column.name for column in query.find_all(exp.Column)}
+        names = [exp.column(c.name, quoted=True) for c in contract.columns if c.name in used]
         came = exp.select(*names).from_(exp.to_table(_NEW))
         engine.materialise(_HELD, of_groups(groups, exp.select(*names), _OLD, _NEW))
         held = exp.select(*names).from_(exp.to_table(_HELD))

@@ -296,11 +296,13 @@ class Maintenance:
     def _materialise_rows(self) -> tuple[exp.Query, exp.Query]:
         """The rows of changed keys in the FROM table, now and before; each is read once."""
         name = self.keyed.source
-        self.engine.materialise(_ROWS, self._of_keys(name))
-        now = self._of_table(_ROWS)
-        if not self._source:
-            return now, now
-        return now, self._of_keys(_before(name))
+        if not self._source.added or self._source.removed:
+            self.engine.materialise(_ROWS, self._of_keys(name))
+            now = self._of_table(_ROWS)
+            return now, self._of_keys(_before(name)) if self._source else now
+        self.engine.materialise(_ROWS, self._of_keys(_before(name)))
+        then = self._of_table(_ROWS)
+        return exp.union(then, self._of_keys(_added(name)), distinct=False), then
 
     def _of_added(self, *, but_changed: bool) -> exp.Query:
         """The new rows of the FROM table; those of changed keys left out."""
