@@ -79,8 +79,9 @@ $(VENV)/.stedi: requirements.lock pyproject.toml | $(BIN)/uv
 	$(call INSTALL,requirements.lock)
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	$(COMPILE)
-# Compiles the scan, and beside it the search.
-	$(BIN)/python -c 'from stedi.landing.columns import prepare; prepare()' & scan=$$!; \
+# Compiles the scan and what writes footers, and beside them the search.
+	$(BIN)/python -c 'from stedi import footer; from stedi.landing import columns; footer.prepare(); \
+	  columns.prepare()' & scan=$$!; \
 	  $(BIN)/python -c 'from stedi.privacy.search import prepare; prepare()' && wait $$scan
 	@touch $@
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
+import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,8 +22,9 @@ from sqlglot import exp
 from stedi.contracts import Column
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.engines.take_out import KEY, Asked, TakenOut
+from stedi.footer import for_groups
 from stedi.parquet import Field, ParquetFile, connect, write_query
-from stedi.splice import split
+from stedi.splice import Split, split
 
 FIELDS = [Field("who", "string", 7), Field("n", "long", 3), Field("x", "double", 12)]
 TYPES = pa.schema([("who", pa.string()), ("n", pa.int64()), ("x", pa.float64())])
@@ -110,25 +113,28 @@ def read(files: list[Path]) -> Counter[str]:
 )
 @settings(max_examples=settings().max_examples // 3)
 @given(st.integers(0, 2**64 - 1))
-def test_a_file_is_split_by_whom_its_row_groups_may_have(write: Any, seed: int) -> None:
+def test_a_file_is_split_by_which_row_groups_have_some_rows(write: Any, seed: int) -> None:
     random = Random(seed)
     rows = rows_of(random, random.choice([1, 30, 400, 700]))
     group = random.choice([1, 13, 40, 100])
-    people = [f"person{random.randrange(40)}@example.com" for _ in range(random.choice([1, 2, 9]))]
+    places = [random.randrange(len(rows)) for _ in range(random.choice([1, 2, 9]))]
     with TemporaryDirectory() as folder:
         path = write(Path(folder, "given.parquet"), rows, group)
         having, lacking = Path(folder, "having.parquet"), Path(folder, "lacking.parquet")
-        found = split(path, "who", pa.array(people), having, lacking)
-        if found is None:
-            assert not {row[0] for row in rows} & set(people)
-        if found is None or found.having == path:
+        groups = groups_of(path)
+        of_row = [n for n, group in enumerate(groups) for _ in group]
+        has = {of_row[place] for place in places}
+        found = split(path, np.array(places), having, lacking)
+        if found == Split(path, None):
+            assert len(has) > 7 / 8 * len(groups)
             assert not having.exists()
             assert not lacking.exists()
             return
+        assert found == Split(having, lacking)
         assert read([having, lacking]) == as_text(rows)
-        assert not set(pl.read_parquet(lacking)["who"]) & set(people)
-        sizes = [Counter(map(repr, groups_of(file))) for file in (path, having, lacking)]
-        assert sizes[0] == sizes[1] + sizes[2]
+        for file, is_in in ((having, True), (lacking, False)):
+            expected = [group for n, group in enumerate(groups) if (n in has) is is_in]
+            assert repr(groups_of(file)) == repr(expected)
 
 
 def groups_of(path: Path) -> list[list[Row]]:
@@ -137,10 +143,28 @@ def groups_of(path: Path) -> list[list[Row]]:
     return [[tuple(row.values()) for row in table.to_pylist()] for table in tables]
 
 
+@given(st.integers(0, 2**64 - 1))
+def test_a_damaged_footer_is_refused_or_read_but_ends(seed: int) -> None:
+    random = Random(seed)
+    with TemporaryDirectory() as folder:
+        path = with_indexes(Path(folder, "given.parquet"), rows_of(random, 100), 13)
+        content = path.read_bytes()
+    footer = bytearray(content[-8 - int.from_bytes(content[-8:-4], "little") : -8])
+    for _ in range(random.choice([1, 2, 9])):
+        footer[random.randrange(len(footer))] = random.choice(
+            [0, 0x7F, 0xFF, random.randrange(256)]
+        )
+    cut = bytes(footer[: random.choice([len(footer), random.randrange(len(footer))])])
+    with suppress(ValueError):
+        for_groups(cut, np.array([1, 6]), np.array([-9, 1 << 40]), 26)
+    with pytest.raises(ValueError, match="footer"):
+        for_groups(cut, np.array([99]), np.array([0]), 1)
+
+
 def test_row_groups_are_copied_as_they_are(tmp_path: Path) -> None:
     path = by_arrow(tmp_path / "given.parquet", rows_of(Random(1), 4_000), 100)
     having, lacking = tmp_path / "having", tmp_path / "lacking"
-    assert split(path, "who", pa.array(["person50@example.com"]), having, lacking)
+    assert split(path, np.array([1_000, 1_019]), having, lacking).lacking
     before = pq.read_metadata(path)
     assert pq.read_metadata(having).num_row_groups == 1
     assert pq.read_metadata(lacking).num_row_groups == 39
@@ -156,7 +180,7 @@ def test_field_ids_and_columns_without_blanks_stay_so(tmp_path: Path) -> None:
     path = of_known_rows(tmp_path / "given.parquet", rows_of(Random(4), 100_000), 0)
     assert not pq.read_schema(path).field("who").nullable
     having, lacking = tmp_path / "having", tmp_path / "lacking"
-    assert split(path, "who", pa.array(["person3@example.com"]), having, lacking)
+    assert split(path, np.array([60]), having, lacking).lacking
     for file in (having, lacking):
         assert pq.read_schema(file).equals(pq.read_schema(path), check_metadata=True)
         assert [f.metadata[b"PARQUET:field_id"] for f in pq.read_schema(file)] == [
@@ -202,7 +226,7 @@ class Table:
 @given(st.integers(0, 2**64 - 1))
 def test_what_is_left_is_all_but_what_was_taken_out(seed: int) -> None:
     random = Random(seed)
-    kinds: list[Any] = [by_arrow, by_duckdb, of_known_rows, with_indexes]
+    kinds = [by_arrow, by_duckdb, of_known_rows, with_indexes, of_two_kinds_of_pages]
     with TemporaryDirectory() as folder:
         rows, files = [], []
         for n in range(random.choice([1, 1, 3])):

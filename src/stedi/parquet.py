@@ -204,14 +204,18 @@ class RowWriter:
         self._chunk, self._chunk_bytes = [], 0
 
 
-def scan(paths: Sequence[str], columns: Sequence[tuple[str, ColumnType]]) -> str:
-    """A DuckDB query over Parquet files; over none, one that gives no rows."""
+def scan(
+    paths: Sequence[str], columns: Sequence[tuple[str, ColumnType]], also: Sequence[str] = ()
+) -> str:
+    """A DuckDB query over Parquet files; over none, one that gives no rows.
+
+    `also` are columns that DuckDB offers beside those of the files.
+    """
     if not paths:
-        nulls = ", ".join(
-            f"CAST(NULL AS {_DUCKDB_TYPES[t]}) AS {identifier(n)}" for n, t in columns
-        )
-        return f"SELECT {nulls} WHERE false"
-    names = ", ".join(identifier(name) for name, _ in columns)
+        nulls = [f"CAST(NULL AS {_DUCKDB_TYPES[t]}) AS {identifier(n)}" for n, t in columns]
+        nulls += [f"NULL AS {identifier(name)}" for name in also]
+        return f"SELECT {', '.join(nulls)} WHERE false"
+    names = ", ".join([*(identifier(name) for name, _ in columns), *also])
     return f"SELECT {names} FROM read_parquet({literals(paths)})"
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
@@ -16,7 +17,7 @@ from stedi import parquet, splice
 from stedi.contracts import Column, ColumnType
 from stedi.engines.crew import Threads
 from stedi.engines.dialects import for_duckdb
-from stedi.engines.take_out import KEY, Asked, TakenOut, by_query, rewrite
+from stedi.engines.take_out import Asked, TakenOut, by_query, write_rest
 from stedi.errors import DeclarationError, EngineFailed
 from stedi.files import Files
 from stedi.parquet import Field, identifier
@@ -37,8 +38,9 @@ _NO_FILE = (
     "DuckDB could not read or write a file; is the disk full, a folder read-only, or a file "
     "damaged? `stedi status --verify` tells which"
 )
-_MOST_KEYS, _MOST_KEYS_A_GROUP = 1 << 14, 8
-"""More keys than that take long to be looked for in each row group, or are in all of them."""
+_FILE, _ROW = _PLACE = ("filename", "file_row_number")
+"""Columns that DuckDB offers beside a file's own."""
+_PART = "_part"
 
 
 class DuckDBEngine:
@@ -82,34 +84,36 @@ class DuckDBEngine:
     def take_out(self, asked: Asked) -> TakenOut:
         """Write files again without some of their rows; files that have none of them stay.
 
-        Of each file only the row groups that may have such rows are read and written anew.
+        Of each file only the row groups that have such rows are read and written anew.
         """
-        listed = exp.select(exp.column(KEY, quoted=True)).from_(asked.keys).distinct()
-        keys = self.fetch(listed).column(0).combine_chunks()
+        if any(column.name in _PLACE for column in asked.columns):
+            return by_query(self, asked)  # DuckDB has no other names for them
         if self._files:
             with _failing_plainly():
                 self._files.fetch(map(Path, asked.files))
-        groups = sum(parquet.count_groups(Path(file)) for file in asked.files)
-        if len(keys) > min(_MOST_KEYS, _MOST_KEYS_A_GROUP * groups):
-            return by_query(self, asked)
+        self._view(_PART, asked.columns, asked.files, _PLACE)
+        self.materialise(asked.gone, asked.rows(_PART, gone=True).select(*_PLACE))
+        places = exp.select(_FILE, f"ARRAY_AGG({_ROW}) AS {_ROW}").from_(asked.gone).group_by(_FILE)
+        rows = {found[_FILE]: found[_ROW] for found in self.fetch(places).to_pylist()}
+        touched = [file for file in asked.files if file in rows]
         aside = self._scratch / asked.gone
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         kept = asked.folder.with_name(f"{asked.folder.name}-groups")
         kept.mkdir(parents=True)
 
-        def split(numbered: tuple[int, str]) -> Split | None:
-            name, file = f"part-{numbered[0]}.parquet", Path(numbered[1])
+        def split(numbered: tuple[int, str]) -> Split:
+            name, file = f"part-{numbered[0]}.parquet", numbered[1]
+            places = np.array(rows[file], np.int64)
             try:
-                return splice.split(file, asked.key, keys, aside / name, kept / name)
+                return splice.split(Path(file), places, aside / name, kept / name)
             except (OSError, EOFError, LookupError, ValueError, pa.ArrowException):
                 raise EngineFailed(_NO_FILE) from None
 
-        found = self.crew.map(split, list(enumerate(asked.files)))
-        touched = [file for file, one in zip(asked.files, found, strict=True) if one]
-        rest = rewrite(self, asked, [str(one.having) for one in found if one])
+        found = self.crew.map(split, list(enumerate(touched)))
+        rest = write_rest(self, asked, [str(one.having) for one in found])
         shutil.rmtree(aside)
-        left = [one.lacking for one in found if one and one.lacking]
+        left = [one.lacking for one in found if one.lacking]
         if not left:
             kept.rmdir()
         return TakenOut(touched, [*left, *rest])
@@ -135,8 +139,10 @@ class DuckDBEngine:
         self.crew.close()
         self._connection.close()
 
-    def _view(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
-        query = parquet.scan(files, [(column.name, column.type) for column in columns])
+    def _view(
+        self, table: str, columns: Sequence[Column], files: Sequence[str], also: Sequence[str] = ()
+    ) -> None:
+        query = parquet.scan(files, [(column.name, column.type) for column in columns], also)
         self._forget(table)
         self._execute(f"CREATE OR REPLACE VIEW {identifier(table)} AS {query}")
 

@@ -59,16 +59,14 @@ def by_query(engine: Engine, asked: Asked) -> TakenOut:
         [count] = engine.fetch(found).column(0).to_pylist()
         if count:
             touched.append(file)
-    return TakenOut(touched, rewrite(engine, asked, touched))
-
-
-def rewrite(engine: Engine, asked: Asked, files: Sequence[str]) -> list[Path]:
-    """Have an engine write all rows of some files that are not to be taken out, and know the rest.
-
-    Gives the new files.
-    """
-    engine.declare(_PART, asked.columns, files)
+    engine.declare(_PART, asked.columns, touched)
     engine.materialise(asked.gone, asked.rows(_PART, gone=True))
+    return TakenOut(touched, write_rest(engine, asked, touched))
+
+
+def write_rest(engine: Engine, asked: Asked, files: Sequence[str]) -> list[Path]:
+    """Have an engine write all rows of some files that are not to be taken out; gives the files."""
+    engine.declare(_PART, asked.columns, files)
     return engine.write(asked.rows(_PART, gone=False), asked.fields, asked.folder) if files else []
 
 
