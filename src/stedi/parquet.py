@@ -33,7 +33,7 @@ GROUP_ROWS = 30_720
 """Rows of a row group, which is what a change to some rows writes again; a multiple of 2,048, as
 DuckDB writes them."""
 _GROUPS_PER_FILE = 128
-_DICTIONARY_VALUES = 1 << 13
+_DICTIONARY_VALUES = 1 << 12
 """A column with more values in a row group has no dictionary: instants, which repeat seldom."""
 _BLOOM_FILTER = {"ndv": 1 << 14, "fpp": 1e-6}
 """Some 4 bytes for each value of a row group: few pass though a thousand values are sought."""
