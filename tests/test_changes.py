@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from stedi.engines import Engine
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import QueryError, RuleBroken, StorageError, UsageError
 from stedi.files.disk import Disk
-from stedi.keyed import asks_presence, groups_by, keyed
+from stedi.keyed import asks_presence, group_of, keyed
 from stedi.lakehouse import EngineName
 from stedi.parquet import Field
 from stedi.pipeline.compact import to_merge
@@ -718,11 +719,42 @@ def test_groups_that_a_landing_tables_rule_counts_are_the_same_run_by_run(
         assert noted.get("email_spelled_otherwise", 0) == several
 
 
+def test_a_group_of_blanks_is_counted_run_by_run(
+    lakehouse: Lakehouse, folder: Path, land: Land
+) -> None:
+    contract = folder / "contracts" / "customer_landing.yaml"
+    rule = """    quality:
+      - name: consents_at_once
+        type: sql
+        description: times at which several people consented
+        query: |
+          SELECT COUNT(*) FROM (
+            SELECT sharewithresearchasofdate FROM customer_landing
+            GROUP BY sharewithresearchasofdate HAVING COUNT(*) > 1
+          ) AS at_once
+        mustBe: 0
+        severity: warning
+"""
+    text = contract.read_text()
+    assert text.count("    quality:\n") == 1
+    contract.write_text(text.replace("    quality:\n", rule))
+    lakehouse = on("duckdb", lakehouse.root, folder)
+    given: Counter[int | None] = Counter()
+    for number, consent in enumerate([100, None, 200, None, None, 100, 100, 200]):
+        given[consent] += 1
+        land("customer", [small.customer(f"p{number}", "S1", 100, consent)], name=f"{number}.json")
+        lakehouse.run()
+        noted = {note.code: note.count for note in lakehouse.status().notes}
+        several = sum(count > 1 for count in given.values())
+        assert noted.get("consents_at_once", 0) == several
+
+
 @pytest.mark.parametrize(
     ("inner", "expected"),
     [
-        ("SELECT n FROM a GROUP BY n HAVING COUNT(*) > 1", ["a.n"]),
-        ("SELECT 1 AS one FROM a AS b WHERE b.k > 1 GROUP BY b.n, LOWER(b.k)", ["b.n", "LOWER(b.k)"]),
+        ("SELECT n FROM a GROUP BY n HAVING COUNT(*) > 1", "a.n"),
+        ("SELECT 1 AS one FROM a AS b WHERE b.n > 1 GROUP BY LOWER(b.k)", "LOWER(b.k)"),
+        ("SELECT 1 AS one FROM a GROUP BY n, k", None),
         ("SELECT n FROM a GROUP BY n HAVING COUNT(*) > (SELECT MAX(a.n) FROM a)", None),
         ("SELECT n FROM a GROUP BY n HAVING MAX(ROW_NUMBER() OVER (ORDER BY n)) > 1", None),
         ("SELECT n FROM a GROUP BY ROLLUP (n)", None),
@@ -733,13 +765,13 @@ def test_groups_that_a_landing_tables_rule_counts_are_the_same_run_by_run(
         ("SELECT n FROM a", None),
     ],
 )  # fmt: skip
-def test_rules_that_count_groups_are_told(inner: str, expected: list[str] | None) -> None:
+def test_rules_that_count_groups_are_told(inner: str, expected: str | None) -> None:
     text = f"SELECT COUNT(*) FROM ({inner}) AS found"
     query = qualify(sqlglot.parse_one(text), schema={t: dict.fromkeys("kn", "INT") for t in "ab"},
                     quote_identifiers=False)  # fmt: skip
     assert isinstance(query, Query)
-    found = groups_by(query, "a")
-    assert (None if found is None else [one.sql() for one in found]) == expected
+    found = group_of(query, "a")
+    assert (found and found.sql()) == expected
 
 
 def test_copies_that_go_leave_what_was_set_aside_where_it_is(
@@ -772,4 +804,22 @@ def test_a_unique_column_of_a_landing_table_is_held_to_over_all_files(
     lakehouse.run()
     land("step_trainer", [small.reading("S3", 1, 230)], name="three.json")
     with pytest.raises(RuleBroken, match="sensorreadingtime is unique and repeats"):
+        lakehouse.run()
+
+
+def test_a_unique_key_is_held_to_where_a_table_is_maintained(
+    lakehouse: Lakehouse, folder: Path, land: Land
+) -> None:
+    transform = folder / "transforms" / "customer_trusted.sql"
+    text = transform.read_text()
+    transform.write_text(text.replace("WHEN r.recency > 1 THEN", "WHEN r.recency > 2 THEN"))
+    assert transform.read_text() != text
+    others = [small.customer(f"p{n}", f"S{n}", 100, consent=100) for n in range(9)]
+    land("customer", [*others, small.customer("ann", "S1", 100, consent=100)], name="one.json")
+    lakehouse = on("duckdb", lakehouse.root, folder)
+    lakehouse.run()
+    land("customer", [small.customer("bob", "S10", 200, consent=200)], name="two.json")
+    assert how(lakehouse)["customer_trusted"] in ("append", "swap")
+    land("customer", [small.customer("ann", "S1", 200, consent=200)], name="three.json")
+    with pytest.raises(RuleBroken, match="email is unique and repeats"):
         lakehouse.run()

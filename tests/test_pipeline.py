@@ -19,6 +19,7 @@ from stedi import (
     PairingTooLarge,
     QueryError,
     RuleBroken,
+    UsageError,
 )
 from stedi.files import Files
 from stedi.files.disk import Disk
@@ -290,6 +291,17 @@ def crowd(land: Land, people: int) -> None:
     land("customer", [small.customer(name, f"S-{name}", 100, consent=100) for name in names])
     land("accelerometer", [small.acceleration(name, 1000, 0.5) for name in names])
     land("step_trainer", [small.reading(f"S-{name}", 1000, 250) for name in names])
+
+
+@already_run
+def test_options_of_other_types_are_refused(small_lakehouse: Lakehouse, tmp_path: Path) -> None:
+    wrong: Any = "customer_trusted"
+    with pytest.raises(UsageError, match="--only customer_trusted: a list of tables"):
+        small_lakehouse.run(only=wrong)
+    with pytest.raises(UsageError, match="--max-pairs customer_trusted: a number"):
+        small_lakehouse.run(max_pairs=wrong)
+    with pytest.raises(UsageError, match=r"one\.json: a list of files"):
+        small_lakehouse.predict(tmp_path, "one.json")
 
 
 def test_a_crowded_instant_is_not_multiplied_out(lakehouse: Lakehouse, land: Land) -> None:

@@ -62,6 +62,8 @@ def test_the_list_can_be_narrowed(spoilt: Lakehouse) -> None:
     assert (spoilt.quarantine(limit=1).count, len(spoilt.quarantine(limit=1).pieces)) == (2, 1)
     with pytest.raises(UsageError, match="--reason no such reason"):
         spoilt.quarantine(reason="no such reason")
+    with pytest.raises(UsageError, match="--limit -1"):
+        spoilt.quarantine(limit=-1)
     with pytest.raises(UsageError, match=r"step_trainer/one\.json@1: nothing was set aside there"):
         spoilt.quarantined("step_trainer/one.json@1")
 

@@ -7,7 +7,7 @@ table whose windows and groups are those of the key, and joins look-ups to the k
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -15,7 +15,6 @@ from sqlglot import exp
 from stedi.declared import Declarations
 
 _CUTS = ("group", "distinct", "limit", "having", "offset", "laterals", "qualify")
-_NAMED = "_named"
 _OTHER_ROWS = (exp.Window, exp.Subquery, exp.Exists, exp.Unnest)
 """Parts that look at more than a row, or a group of rows."""
 
@@ -103,10 +102,10 @@ def counts_rows_of(tree: exp.Query, table: str) -> bool:
     )
 
 
-def groups_by(tree: exp.Query, table: str) -> list[exp.Expr] | None:
+def group_of(tree: exp.Query, table: str) -> exp.Expr | None:
     """What a table's rule groups rows by, where it counts groups: each counts by its own rows.
 
-    None for any other rule.
+    None for any other rule, or where it groups by more than one expression.
     """
     if not isinstance(tree, exp.Select) or not _counts_all(tree):
         return None
@@ -122,23 +121,17 @@ def groups_by(tree: exp.Query, table: str) -> list[exp.Expr] | None:
     is_plain &= not any(by.find_all(exp.Rollup, exp.Cube, exp.GroupingSets))
     if not is_plain or not isinstance(from_, exp.Table) or from_.name != table:
         return None
-    columns = [list(one.find_all(exp.Column)) for one in by.expressions]
-    own = all(column.table == from_.alias_or_name for one in columns for column in one)
-    return by.expressions if own and all(columns) else None
+    [group] = by.expressions if len(by.expressions) == 1 else [None]
+    columns = list(group.find_all(exp.Column)) if group else []
+    is_own = columns and all(column.table == from_.alias_or_name for column in columns)
+    return group if is_own else None
 
 
-def of_groups(groups: Sequence[exp.Expr], rows: exp.Select, table: str, new: str) -> exp.Select:
-    """The rows of a table that are in the groups which rows of another table `new` belong to."""
-    [alias] = {column.table for one in groups for column in one.find_all(exp.Column)}
-    given = [exp.alias_(one.copy(), f"g{n}") for n, one in enumerate(groups)]
-    named = exp.select(*given).from_(exp.alias_(exp.to_table(new), alias, table=True))
-    same = [
-        exp.NullSafeEQ(this=exp.column(f"g{n}", _NAMED), expression=one.copy())
-        for n, one in enumerate(groups)
-    ]
-    there = exp.select("1").from_(named.subquery(_NAMED)).where(*same)
+def given_as(group: exp.Expr, table: str) -> exp.Select:
+    """What an expression over a rule's table gives for each row of another one, as `key`."""
+    [alias] = {column.table for column in group.find_all(exp.Column)}
     of = exp.alias_(exp.to_table(table), alias, table=True)
-    return rows.from_(of).where(exp.Exists(this=there))
+    return exp.select(exp.alias_(group.copy(), "key")).from_(of)
 
 
 def falls_as_grow(tree: exp.Query, table: str, others: Iterable[str]) -> bool:

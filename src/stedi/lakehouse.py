@@ -446,6 +446,8 @@ class Lakehouse:
         """What a kept model says of new records, read as the landing parser reads them."""
         from stedi.science.predicting import predict
 
+        if isinstance(files, str | Path):
+            raise UsageError(f"{files}: a list of files")
         return predict(self._declared(), Path(model), [Path(file) for file in files])
 
     def ddl(self, table: str | None = None, *, location: str | None = None) -> dict[str, str]:
@@ -489,8 +491,11 @@ class Lakehouse:
         from stedi.pipeline import Options
 
         options = Options(**given)
-        if options.max_pairs is not None and options.max_pairs < 0:
-            raise UsageError(f"--max-pairs {options.max_pairs}: a number of rows, 0 or more")
+        if isinstance(options.only, str):
+            raise UsageError(f"--only {options.only}: a list of tables")
+        pairs = options.max_pairs
+        if pairs is not None and (not isinstance(pairs, int) or pairs < 0):
+            raise UsageError(f"--max-pairs {pairs}: a number of rows, 0 or more")
         if not options.wait >= 0:
             raise UsageError(f"--wait {options.wait:g}: seconds, 0 or more")
         for table in options.only or ():

@@ -73,8 +73,10 @@ def quarantine(
 ) -> Quarantine:
     """Count what was set aside, and list up to `limit` pieces in the order of their places.
 
-    Raises `UsageError` for a source or a reason that there isn't.
+    Raises `UsageError` for a source or a reason that there isn't, or a limit below 0.
     """
+    if limit is not None and limit < 0:
+        raise UsageError(f"--limit {limit}: a number of pieces, 0 or more")
     _refuse_unknown("source", source, [str(contract.source) for contract in declarations.landing])
     _refuse_unknown("reason", reason, list(EXPLANATIONS))
     wanted = {"source": source, "reason": reason, "file": file}

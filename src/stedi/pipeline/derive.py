@@ -228,7 +228,10 @@ class Derivation:
         files = [*(file.path for file in made.kept), *made.added]
         self.engine.declare(table, contract.columns, [str(path) for path in files])
         made.notes = self._hold_to_contract(
-            contract, made.added, lambda rule: maintenance.recount(before, result, rule)
+            contract,
+            made.added,
+            lambda rule: maintenance.recount(before, result, rule),
+            maintenance.came(result),
         )
         return made
 
@@ -312,9 +315,10 @@ class Derivation:
         contract: Contract,
         new: Sequence[Path],
         recount: Callable[[Rule], int] | None = None,
+        came: Mapping[str, str] | None = None,
     ) -> list[dict[str, Any]]:
         files = [footer_source(self.warehouse.files, path) for path in new]
-        return hold_to_contract(contract, files, self.declarations, self.engine, recount)
+        return hold_to_contract(contract, files, self.declarations, self.engine, recount, came)
 
     def _count_rows(self, path: Path) -> int:
         return parquet.count_rows(footer_source(self.warehouse.files, path))

@@ -19,7 +19,7 @@ from stedi import parquet
 from stedi.contracts import Contract, Rule
 from stedi.engines.crew import Threads
 from stedi.files import footer_source
-from stedi.keyed import counts_rows_of, groups_by, of_groups, read_as
+from stedi.keyed import counts_rows_of, given_as, group_of, read_as
 from stedi.landing.aside import take_out
 from stedi.landing.columns import prepare as load_scan
 from stedi.landing.loads import Load, load_rows
@@ -172,23 +172,29 @@ class Landing:
         if counts_rows_of(query, contract.name):
             self._declare(contract, contract.name, new)
             return found + count(engine, query)
-        groups = groups_by(query, contract.name)
-        if groups is None:
+        group = group_of(query, contract.name)
+        if group is None or self._is_blank_in(group, contract, new):
             self._declare(contract, contract.name, [*old, *new])
             return count(engine, query)
         self._declare(contract, _OLD, old)
-        self._declare(contract, _NEW, new)
         used = {column.name for column in query.find_all(exp.Column)}
         names = [exp.column(c.name, quoted=True) for c in contract.columns if c.name in used]
-        came = exp.select(*names).from_(exp.to_table(_NEW))
-        engine.materialise(_HELD, of_groups(groups, exp.select(*names), _OLD, _NEW))
-        held = exp.select(*names).from_(exp.to_table(_HELD))
-        engine.materialise(_GROUPS, exp.union(held, came, distinct=False))
+        held = given_as(group, _OLD).select(*names, append=False)
+        engine.materialise(_HELD, held.where(group.isin(query=given_as(group, _NEW))))
+        both = (exp.select(*names).from_(exp.to_table(table)) for table in (_HELD, _NEW))
+        engine.materialise(_GROUPS, exp.union(*both, distinct=False))
         for table, sign in ((_HELD, -1), (_GROUPS, 1)):
             over = query.copy()
             read_as(over, {contract.name: table})
             found += sign * count(engine, over)
         return found
+
+    def _is_blank_in(self, group: exp.Expr, contract: Contract, new: Sequence[Path]) -> bool:
+        """Whether some new row is in the group of blanks, which no comparison finds."""
+        self._declare(contract, _NEW, new)
+        blank = exp.column("key").is_(exp.null())
+        blanks = exp.select("COUNT(*)").from_(given_as(group, _NEW).subquery("given")).where(blank)
+        return count(self.work.engine, blanks) > 0
 
     def _declare(self, contract: Contract, table: str, files: Sequence[Path]) -> None:
         self.work.engine.declare(table, contract.columns, [str(path) for path in files])

@@ -173,6 +173,10 @@ class Maintenance:
         tables = (self._changed, result.changed, self._gone, self._came)
         return Touched(before.content, self.keyed.key, *tables)
 
+    def came(self, result: Maintained) -> Mapping[str, str]:
+        """The table of all new rows, by the key: where they are of changed keys, no old row is."""
+        return {self.keyed.key: self._came} if result.changed and not self._appends else {}
+
     def _find_changed(self) -> int:
         """Materialise the keys to be worked out anew; gives how many there are."""
         certain = [*self._changed_in_source(), *self._changed_in_lookups()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import RawIOBase
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,14 @@ def hold_to_contract(
     declarations: Declarations,
     engine: Engine,
     recount: Callable[[Rule], int] | None = None,
+    came: Mapping[str, str] | None = None,
 ) -> list[dict[str, Any]]:
     """Run a contract's assertions on a table, which the engine knows; gives the notes.
 
     `files` are its new ones. `recount` counts for a rule in a shorter way than by running it,
-    where a table was maintained: then no value can repeat where there are no new files. Raises
-    `RuleBroken` for the first assertion that must hold and doesn't.
+    where a table was maintained: then no value can repeat where there are no new files. `came`
+    names tables that have all new rows by columns of which no new row has an old one's value.
+    Raises `RuleBroken` for the first assertion that must hold and doesn't.
     """
     for column in contract.columns:
         if column.required and any(parquet.count_nulls(file, column.name) for file in files):
@@ -35,7 +37,7 @@ def hold_to_contract(
         if (
             column.unique
             and (files or not recount)
-            and count(engine, _repeated(contract.name, column.name))
+            and count(engine, _repeated((came or {}).get(column.name, contract.name), column.name))
         ):
             raise RuleBroken(f"{contract.name}: column {column.name} is unique and repeats")
     notes = []
