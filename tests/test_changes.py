@@ -700,7 +700,7 @@ def test_a_rule_with_a_cte_is_counted_where_a_table_is_maintained(
     assert note.count == (small.SEED["accelerometer_trusted"] or 0) + 1
 
 
-@both_engines
+@both_engines_at_length
 def test_groups_that_a_landing_tables_rule_counts_are_the_same_run_by_run(
     lakehouse: Lakehouse, land: Land
 ) -> None:

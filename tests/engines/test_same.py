@@ -133,7 +133,7 @@ def random_landing(folder: Path, random: Random) -> None:
             (place / "damaged.json").write_bytes(damaged)
 
 
-@pytest.mark.parametrize("profile", ["seed", "strict"])
+@pytest.mark.parametrize("profile", ["seed", pytest.param("strict", marks=pytest.mark.slow)])
 @settings(
     max_examples=settings().max_examples // 150,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes Spark many minutes
