@@ -38,8 +38,8 @@ _NO_FILE = (
     "DuckDB could not read or write a file; is the disk full, a folder read-only, or a file "
     "damaged? `stedi status --verify` tells which"
 )
-_FILE, _ROW = _PLACE = ("filename", "file_row_number")
-"""Columns that DuckDB offers beside a file's own."""
+_FILE, _ROW = _PLACE = ("file_index", "file_row_number")
+"""Columns that DuckDB offers beside a file's own: which of the files, and which of its rows."""
 _PART = "_part"
 
 
@@ -94,29 +94,29 @@ class DuckDBEngine:
         self._view(_PART, asked.columns, asked.files, _PLACE)
         self.materialise(asked.gone, asked.rows(_PART, gone=True).select(*_PLACE))
         places = exp.select(_FILE, f"ARRAY_AGG({_ROW}) AS {_ROW}").from_(asked.gone).group_by(_FILE)
-        rows = {found[_FILE]: found[_ROW] for found in self.fetch(places).to_pylist()}
-        touched = [file for file in asked.files if file in rows]
+        found = self.fetch(places)
+        rows = dict(zip(found.column(_FILE).to_pylist(), found.column(_ROW), strict=True))
         aside = self._scratch / asked.gone
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         kept = asked.folder.with_name(f"{asked.folder.name}-groups")
         kept.mkdir(parents=True)
 
-        def split(numbered: tuple[int, str]) -> Split:
-            name, file = f"part-{numbered[0]}.parquet", numbered[1]
-            places = np.array(rows[file], np.int64)
+        def split(number: int) -> Split:
+            path, name = Path(asked.files[number]), f"part-{number}.parquet"
+            places = np.asarray(np.from_dlpack(rows[number].values), np.int64)
             try:
-                return splice.split(Path(file), places, aside / name, kept / name)
+                return splice.split(path, places, aside / name, kept / name)
             except (OSError, EOFError, LookupError, ValueError, pa.ArrowException):
                 raise EngineFailed(_NO_FILE) from None
 
-        found = self.crew.map(split, list(enumerate(touched)))
-        rest = write_rest(self, asked, [str(one.having) for one in found])
+        halves = self.crew.map(split, sorted(rows))
+        rest = write_rest(self, asked, [str(one.having) for one in halves])
         shutil.rmtree(aside)
-        left = [one.lacking for one in found if one.lacking]
+        left = [one.lacking for one in halves if one.lacking]
         if not left:
             kept.rmdir()
-        return TakenOut(touched, [*left, *rest])
+        return TakenOut([asked.files[number] for number in sorted(rows)], [*left, *rest])
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """What a query gives, in memory: for counts and other small results."""
