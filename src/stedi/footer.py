@@ -119,53 +119,29 @@ def _group(
 
 @compiled
 def _chunk(data: Bytes, at: int, moved: int, out: Bytes, to: int, open_: Ints) -> tuple[int, int]:
-    """Write a column chunk, without its page indexes."""
+    """Write a column chunk and the metadata in it, without its page indexes and Bloom filter."""
     id_ = last = 0
-    while at < len(data):
+    within = False  # its metadata
+    while 0 <= at < len(data):
         if data[at] == 0:
             out[to] = 0
-            return at + 1, to + 1
+            at, to = at + 1, to + 1
+            if not within:
+                return at, to
+            within, id_, last = False, _CHUNK, _CHUNK
+            continue
         type_, id_, at = _field(data, at, id_)
-        if _FIRST_INDEX <= id_ <= _LAST_INDEX:
+        if _FILTER <= id_ <= _FILTER_LENGTH if within else _FIRST_INDEX <= id_ <= _LAST_INDEX:
             at = _behind(data, at, type_, open_)
-            if at < 0:
-                return -1, to
             continue
         to = _put_field(out, to, id_, last, type_)
         last = id_
-        if id_ == _CHUNK_OFFSET:
+        if _FIRST_PLACE <= id_ <= _LAST_PLACE if within else id_ == _CHUNK_OFFSET:
             at, to = _place(data, at, moved, out, to)
-        elif id_ == _CHUNK and type_ == _STRUCT:
-            at, to = _column(data, at, moved, out, to, open_)
+        elif not within and id_ == _CHUNK and type_ == _STRUCT:
+            within, id_, last = True, 0, 0
         else:
             at, to = _copied(data, at, type_, out, to, open_)
-        if at < 0:
-            return -1, to
-    return -1, to
-
-
-@compiled
-def _column(data: Bytes, at: int, moved: int, out: Bytes, to: int, open_: Ints) -> tuple[int, int]:
-    """Write a column chunk's metadata, without its Bloom filter."""
-    id_ = last = 0
-    while at < len(data):
-        if data[at] == 0:
-            out[to] = 0
-            return at + 1, to + 1
-        type_, id_, at = _field(data, at, id_)
-        if id_ in (_FILTER, _FILTER_LENGTH):
-            at = _behind(data, at, type_, open_)
-            if at < 0:
-                return -1, to
-            continue
-        to = _put_field(out, to, id_, last, type_)
-        last = id_
-        if _FIRST_PLACE <= id_ <= _LAST_PLACE:
-            at, to = _place(data, at, moved, out, to)
-        else:
-            at, to = _copied(data, at, type_, out, to, open_)
-        if at < 0:
-            return -1, to
     return -1, to
 
 

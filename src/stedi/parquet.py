@@ -239,11 +239,6 @@ def count_rows(file: Path | RawIOBase) -> int:
     return int(pq.read_metadata(file).num_rows)
 
 
-def count_groups(file: Path | RawIOBase) -> int:
-    """The row groups of a file."""
-    return int(pq.read_metadata(file).num_row_groups)
-
-
 def read(file: Path | RawIOBase, columns: Sequence[str] | None = None) -> pa.Table:
     """All rows of a file; PyArrow's `read_table` loads pandas where that is installed."""
     with pq.ParquetFile(file) as opened:
