@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyiceberg.catalog.sql import SqlCatalog
 
 from stedi import Lakehouse, UsageError
 from stedi.errors import PairingTooLarge
 from stedi.files.disk import Disk
+from stedi.storage.sqlite import SqliteTables
 from stedi.storage.warehouse import Warehouse
 from tests import small
 from tests.conftest import Land, already_run, counts, on
@@ -131,16 +131,16 @@ def test_a_commit_that_was_interrupted_when_it_was_done_stays(
     small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="two.json")
-    commit = SqlCatalog.commit_table
+    commit = SqliteTables.commit_table
 
-    def interrupted(self: SqlCatalog, table: Any, *arguments: Any) -> Any:
+    def interrupted(self: SqliteTables, table: Any, *arguments: Any) -> Any:
         done = commit(self, table, *arguments)
         if table.name()[-1] == "accelerometer_trusted":
             raise KeyboardInterrupt
         return done
 
     with monkeypatch.context() as patch:
-        patch.setattr(SqlCatalog, "commit_table", interrupted)
+        patch.setattr(SqliteTables, "commit_table", interrupted)
         with pytest.raises(KeyboardInterrupt):
             small_lakehouse.run()
     small_lakehouse.run()

@@ -76,13 +76,13 @@ class SqliteCatalog:
 
     def open(self) -> MetastoreCatalog:
         """The catalog, made if need be, with the namespace."""
-        from pyiceberg.catalog.sql import SqlCatalog
+        from stedi.storage.sqlite import SqliteTables
 
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        catalog = SqlCatalog(
+        catalog = SqliteTables(
             NAMESPACE,
+            self._path,
             **{
-                "uri": f"sqlite:///{self._path}",
                 "warehouse": self._files.uri(self._files.root),
                 "py-io-impl": "stedi.storage.local_io.LocalFileIO",
             },

@@ -482,9 +482,9 @@ def _unreadable() -> tuple[type[Exception], ...]:
 
 
 def _unwritable() -> tuple[type[Exception], ...]:
-    from sqlalchemy.exc import SQLAlchemyError
+    import sqlite3
 
-    return (OSError, SQLAlchemyError)
+    return (OSError, sqlite3.Error)
 
 
 def damage(files: Files, version: Version) -> str | None:
