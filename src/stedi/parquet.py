@@ -29,6 +29,8 @@ _DUCKDB_TYPES: dict[ColumnType, str] = {
     "binary": "BLOB",
 }
 
+_NUMBERS: dict[pa.DataType, type[np.generic]] = {pa.int64(): np.int64, pa.float64(): np.float64}
+
 GROUP_ROWS = 30_720
 """Rows of a row group, which is what a change to some rows writes again; a multiple of 2,048, as
 DuckDB writes them."""
@@ -157,14 +159,15 @@ def doubles(values: npt.NDArray[np.float64]) -> pa.Array:
 
 
 def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
-    """Whole numbers, texts or bytes as an array; None is null."""
+    """Numbers, texts or bytes as an array; None is null."""
     valid = None
     if None in values:
         given = np.array([value is not None for value in values], np.bool_)
         valid = pa.py_buffer(np.packbits(given, bitorder="little"))
-        values = [value or (0 if type_ == pa.int64() else b"") for value in values]
-    if type_ == pa.int64():
-        numbers = np.array(values, np.int64)
+        nothing = 0 if type_ in _NUMBERS else b""
+        values = [nothing if value is None else value for value in values]
+    if type_ in _NUMBERS:
+        numbers = np.array(values, _NUMBERS[type_])
         return pa.Array.from_buffers(type_, len(values), [valid, pa.py_buffer(numbers)])
     texts = [value.encode() if isinstance(value, str) else value for value in values]
     ends = np.cumsum([0, *map(len, texts)], dtype=np.int32)
@@ -177,13 +180,13 @@ class RowWriter:
 
     _CHUNK_BYTES = 32 << 20
 
-    def __init__(self, path: Path, fields: Sequence[Field]) -> None:
-        self._file = ParquetFile(path, fields)
+    def __init__(self, path: Path, fields: Sequence[Field], sought: Sequence[str] = ()) -> None:
+        self._file = ParquetFile(path, fields, sought)
         self._chunk: list[tuple[object, ...]] = []
         self._chunk_bytes = 0
 
     def add(self, row: tuple[object, ...], size: int) -> None:
-        """Add a row of whole numbers, texts and bytes; `size` is about how many bytes it has."""
+        """Add a row of numbers, texts and bytes; `size` is about how many bytes it has."""
         self._chunk.append(row)
         self._chunk_bytes += size
         if self._chunk_bytes > self._CHUNK_BYTES:

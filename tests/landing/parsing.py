@@ -33,31 +33,43 @@ CONTRACTS = {
 """The contracts of the sources; no share of bad records is too great here."""
 
 
-def parse(source: str, content: bytes, name: str = "one.json") -> Parsed:
-    """What a file of a source gives, read by the landing parser; asserts that its sum holds."""
-    with TemporaryDirectory(dir=_memory()) as folder:
-        return _parse(Path(folder), source, content, name)
-
-
 @dataclass(frozen=True)
 class View:
-    """How much of a file is seen at once, and of what size the ranges are that it is read in."""
+    """How much of a file is seen at once, of what size the ranges are that it is read in, and up to
+    how many bytes records are read one by one."""
 
     window: int = window.WINDOW_BYTES
     range: int = reader.RANGE_BYTES
+    few: int = 0
 
     @contextmanager
     def used(self) -> Iterator[None]:
         """Have files read so."""
-        usual = window.WINDOW_BYTES, reader.RANGE_BYTES
-        window.WINDOW_BYTES, reader.RANGE_BYTES = self.window, self.range
+        usual = window.WINDOW_BYTES, reader.RANGE_BYTES, reader.FEW_BYTES
+        given = self.window, self.range, self.few
+        window.WINDOW_BYTES, reader.RANGE_BYTES, reader.FEW_BYTES = given
         try:
             yield
         finally:
-            window.WINDOW_BYTES, reader.RANGE_BYTES = usual
+            window.WINDOW_BYTES, reader.RANGE_BYTES, reader.FEW_BYTES = usual
 
 
-VIEWS = [View(), View(64), View(256), View(4096), View(range=700), View(64, range=300)]
+VIEWS = [
+    View(),
+    View(64),
+    View(256),
+    View(4096),
+    View(range=700),
+    View(64, range=300),
+    View(few=1 << 30),
+    View(64, few=1 << 30),
+]
+
+
+def parse(source: str, content: bytes, name: str = "one.json", view: View = VIEWS[0]) -> Parsed:
+    """What a file of a source gives, read by the landing parser; asserts that its sum holds."""
+    with TemporaryDirectory(dir=_memory()) as folder, view.used():
+        return _parse(Path(folder), source, content, name)
 
 
 def same(one: Parsed, other: Parsed) -> bool:

@@ -141,8 +141,8 @@ def compare(source: str, content: bytes, view: View) -> None:
     """Assert that the parser and the reference read a file alike; if not, show the least of it."""
 
     def read(content: bytes) -> tuple[Parsed, Parsed]:
-        with view.used():
-            return parse(source, content), reference.parse(content, COLUMNS[source])
+        parsed = parse(source, content, view=view)
+        return parsed, reference.parse(content, COLUMNS[source])
 
     parsed, expected = read(content)
     assert not misplaced(content, parsed.pieces)

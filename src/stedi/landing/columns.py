@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -160,6 +161,11 @@ class Rows:
         self._vocabulary.teach(record.keys)
         self.records += 1
         self.unknown_keys += record.has_unknown_keys
+
+    def close(self) -> list[Path]:
+        """Finish the file; gives its path, or nothing where there were no rows."""
+        self.flush()
+        return self._file.close()
 
     def flush(self) -> None:
         """Write what was collected as a row group."""

@@ -28,7 +28,7 @@ from stedi.files.names import landing_folder
 from stedi.landing import reader
 from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.reader import Counts, FileReader, is_large, range_begins
+from stedi.landing.reader import Counts, FileReader, are_few, is_large, range_begins
 from stedi.landing.window import is_packed
 from stedi.parquet import Field, ParquetFile, RowWriter
 
@@ -95,7 +95,7 @@ class Job:
     `known` are the fingerprints of files read before, with their sizes, `accepted` those of files
     to be read however much of them is bad, `accepted_names` such files by name, where their
     fingerprints were made with another secret; `accepts_all` says that all are. `load` is the
-    number that is noted with what is set aside.
+    number that is noted with what is set aside, `are_few` says that records are read one by one.
     """
 
     files: Sequence[LandingFile]
@@ -106,6 +106,7 @@ class Job:
     accepted: frozenset[str] = frozenset()
     accepted_names: frozenset[str] = frozenset()
     accepts_all: bool = False
+    are_few: bool = False
 
 
 def parse(
@@ -120,7 +121,8 @@ def parse(
     """
     assert contract.source is not None
     # What travels doesn't grow with the landing zone.
-    reading = _Reading(files, contract, fingerprinter, replace(job, files=(), known={}))
+    little = replace(job, files=(), known={}, are_few=are_few(job.files))
+    reading = _Reading(files, contract, fingerprinter, little)
     prints, copies = _fingerprints(reading, crew, job)
     wanted = [file for file in sorted(job.files) if file not in copies]
     large = [file for file in wanted if is_large(file.name, file.size)]
@@ -362,7 +364,8 @@ class _Reading:
         """Writes to files of its own, whoever else reads the same."""
         job, name = self.job, secrets.token_hex(8)
         path = job.typed.folder / f"part-{name}.parquet"
-        typed = ParquetFile(path, job.typed.fields, self.contract.identifiers)
+        kind = RowWriter if job.are_few else ParquetFile
+        typed = kind(path, job.typed.fields, self.contract.identifiers)
         path = job.quarantine.folder / f"{self.contract.source}.{name}.parquet"
         aside = RowWriter(path, job.quarantine.fields)
         return FileReader(self.contract, typed, aside, job.load, self.files.open)

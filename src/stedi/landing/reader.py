@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
 from stedi.contracts import Contract
 from stedi.files import Opener, open_local
-from stedi.landing.columns import Rows
+from stedi.landing.files import LandingFile
 from stedi.landing.records import Piece, Record, RecordReader
 from stedi.landing.window import Window, is_packed
 from stedi.parquet import ParquetFile, RowWriter
 
+if TYPE_CHECKING:
+    from stedi.landing.columns import Rows
+
 RANGE_BYTES = 1 << 27
+FEW_BYTES = 1 << 19
+"""Of so much raw data records are read one by one: loading the compiled scan takes longer."""
 _SEARCHED_BYTES = 1 << 20
+_ROW_BYTES = 200
 _BEGINNING = re.compile(rb'[}\n][ \t\r\n,\[\]]*+(?=\{[ \t\r\n]*+")')
 
 
@@ -35,6 +42,13 @@ class Counts:
     unknown_keys: int
     end: int
     lines: int
+
+
+def are_few(files: Collection[LandingFile]) -> bool:
+    """Whether there is so little in files that no scan is worth loading; archives tell nothing."""
+    return sum(file.size for file in files) <= FEW_BYTES and not any(
+        is_packed(file.name) for file in files
+    )
 
 
 def is_large(name: str, size: int) -> bool:
@@ -56,23 +70,42 @@ def range_begins(path: Path, size: int, opener: Opener = open_local) -> Sequence
     return sorted(set(begins))
 
 
+class FewRows:
+    """Rows of one table, each of which was read by itself; as `columns.Rows` else."""
+
+    def __init__(self, writer: RowWriter) -> None:
+        self._writer = writer
+        self.records = self.unknown_keys = 0
+
+    def add(self, record: Record) -> None:
+        """Add a record."""
+        self._writer.add(record.values, _ROW_BYTES)
+        self.records += 1
+        self.unknown_keys += record.has_unknown_keys
+
+    def close(self) -> list[Path]:
+        """Finish the file; gives its path, or nothing where there were no rows."""
+        return self._writer.close()
+
+
 class FileReader:
     """Reads files of one source one after another, into one typed and one quarantine file.
 
-    `load` is the number that is noted with what is set aside.
+    Where `typed` is a `RowWriter`, records are read one by one. `load` is the number that is noted
+    with what is set aside.
     """
 
     def __init__(
         self,
         contract: Contract,
-        typed: ParquetFile,
+        typed: ParquetFile | RowWriter,
         aside: RowWriter,
         load: int,
         opener: Opener = open_local,
     ) -> None:
         self._source, self._load, self._open = contract.source, load, opener
-        self._typed, self._aside = typed, aside
-        self._rows = Rows(contract.columns, typed)
+        self._aside = aside
+        self._rows = _rows(contract, typed)
         self._reader = RecordReader(contract)
 
     def read(
@@ -110,13 +143,14 @@ class FileReader:
         self, window: Window, stop: int | None, is_bad: bool
     ) -> Iterator[tuple[int, int, Record | Piece]]:
         """What scans leave, of a bad file all there is, with its byte offset and line."""
+        rows = self._rows
         window.slide()
         is_rest_aside = False
         while not (window.has_ended and window.at == window.end):
-            if not is_bad:
+            if not (is_bad or isinstance(rows, FewRows)):
                 at, line = window.at, window.line
                 end = window.end if stop is None else min(window.end, stop - window.offset)
-                scanned = self._rows.scan(window, end)
+                scanned = rows.scan(window, end)
                 for begin in scanned.misfits:
                     misfit = self._reader.read(window.data, begin, window.end, True)
                     assert misfit and misfit.what
@@ -151,5 +185,12 @@ class FileReader:
 
     def close(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         """Finish both files; gives the paths of those that have rows."""
-        self._rows.flush()
-        return tuple(self._typed.close()), tuple(self._aside.close())
+        return tuple(self._rows.close()), tuple(self._aside.close())
+
+
+def _rows(contract: Contract, typed: ParquetFile | RowWriter) -> Rows | FewRows:
+    if isinstance(typed, RowWriter):
+        return FewRows(typed)
+    from stedi.landing.columns import Rows  # which loads the compiled scan
+
+    return Rows(contract.columns, typed)

@@ -1,4 +1,4 @@
-"""Reads what `stedi.landing.scan` leaves, piece by piece: a record that fits, or why it does not.
+"""Reads records one by one, and what `stedi.landing.scan` leaves: what fits, or why it does not.
 
 Slow and strict. Harmless spellings are read: blank space, a byte order mark, commas and brackets
 between objects, several objects on a line, one object over several lines, keys in any order and
@@ -16,9 +16,11 @@ from decimal import Decimal, InvalidOperation
 from typing import NamedTuple, TypeVar
 
 from stedi.contracts import Column, Contract
-from stedi.landing import scan
 from stedi.landing.reasons import Reason
 
+WHOLE, CUT_OFF, LOST_QUOTE = 0, 1, 2
+"""What a scan passed over: an object that ends or what is none, one without an end, one in which a
+quote is missing or one too many."""
 Value = str | int | float | None
 _BLANK = b" \t\r\n"
 _BETWEEN = re.compile(rb"(?>[ \t\r\n,\[\]]++|\xef\xbb\xbf)*+")
@@ -108,9 +110,9 @@ class RecordReader:
     def passed(self, raw: bytes, kind: int) -> Record | Piece:
         """What a scan passed over, as `read` would have found it."""
         raw = raw.rstrip(_BLANK)
-        if kind == scan.WHOLE:
+        if kind == WHOLE:
             return self._whole(raw)
-        is_closed = kind == scan.LOST_QUOTE and raw.endswith(b"}")
+        is_closed = kind == LOST_QUOTE and raw.endswith(b"}")
         reason: Reason = "not JSON" if is_closed else "cut off"
         return Piece(reason, raw, self._shape.subject(None, raw))
 

@@ -23,15 +23,15 @@ import numpy.typing as npt
 
 from stedi.compiled import compiled, inlined
 
+# Compiled in: Numba sees that one of them changed once this file does.
+from stedi.landing.records import CUT_OFF, LOST_QUOTE, WHOLE
+
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Doubles: TypeAlias = npt.NDArray[np.float64]
 
 LONG, DOUBLE, TEXT, UNKNOWN = 0, 1, 2, 3
 DONE, UNCLEAR, FULL = 0, 1, 2
-WHOLE, CUT_OFF, LOST_QUOTE = 0, 1, 2
-"""What was passed over: an object that ends or what is none, one without an end, one in which a
-quote is missing or one too many."""
 MOST_SLOTS = 62
 LONGEST_NUMBER = 32
 _LONGEST_EXPONENT = 280

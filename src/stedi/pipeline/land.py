@@ -21,9 +21,9 @@ from stedi.engines.crew import Threads
 from stedi.files import footer_source
 from stedi.keyed import counts_rows_of, given_as, group_of, read_as
 from stedi.landing.aside import take_out
-from stedi.landing.columns import prepare as load_scan
 from stedi.landing.loads import Load, load_rows
 from stedi.landing.parse import Job, Parsed, parse
+from stedi.landing.reader import are_few
 from stedi.parquet import ParquetFile, RowWriter
 from stedi.pipeline.options import Built, How
 from stedi.pipeline.plan import LandingPlan, Reading
@@ -67,9 +67,12 @@ class Landing:
     def begin(self) -> None:
         """Begin to read in the background."""
         self._began = time.monotonic()
-        if self._plan.readings and isinstance(self.work.engine.crew, Threads):
+        is_scanned = any(not are_few(reading.files) for reading in self._plan.readings)
+        if is_scanned and isinstance(self.work.engine.crew, Threads):
             # It loads under Python's lock, as modules do: once it is there, they can load beside.
-            load_scan()
+            from stedi.landing import columns
+
+            columns.prepare()
         for reading in self._plan.readings:
             parsing = self._pool.submit(
                 parse,
