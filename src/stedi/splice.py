@@ -10,13 +10,13 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from stedi.footer import Ints, for_groups
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 _MAGIC = b"PAR1"
 _COPIED_AT_ONCE = 8 << 20
@@ -59,6 +59,13 @@ def split(path: Path, rows: Ints, having: Path, lacking: Path) -> Split:
     return Split(having, lacking)
 
 
+def prepare() -> None:
+    """Load what is compiled, which takes half a second, before it is needed."""
+    from stedi import footer
+
+    footer.prepare()
+
+
 def _group(metadata: pq.FileMetaData, number: int) -> _Group:
     group = metadata.row_group(number)
     begins, ends = [], []
@@ -82,6 +89,8 @@ def _footer(file: BinaryIO) -> bytes:
 
 def _write(source: BinaryIO, footer: bytes, groups: Sequence[_Group], target: Path) -> None:
     """Write a file of some of the row groups of another, with its footer."""
+    from stedi.footer import for_groups  # which loads what is compiled
+
     moved = []
     with target.open("wb") as file:
         file.write(_MAGIC)

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import duckdb
 import numpy as np
@@ -41,6 +42,8 @@ _NO_FILE = (
 _FILE, _ROW = _PLACE = ("file_index", "file_row_number")
 """Columns that DuckDB offers beside a file's own: which of the files, and which of its rows."""
 _PART = "_part"
+_LARGE = 1 << 23
+"""Bytes of a table of which, most likely, some row groups have none of the rows that leave."""
 
 
 class DuckDBEngine:
@@ -91,6 +94,8 @@ class DuckDBEngine:
         if self._files:
             with _failing_plainly():
                 self._files.fetch(map(Path, asked.files))
+        if sum(Path(file).stat().st_size for file in asked.files) > _LARGE:
+            Thread(target=splice.prepare).start()  # while DuckDB is at work
         self._view(_PART, asked.columns, asked.files, _PLACE)
         self.materialise(asked.gone, asked.rows(_PART, gone=True).select(*_PLACE))
         places = exp.select(_FILE, f"ARRAY_AGG({_ROW}) AS {_ROW}").from_(asked.gone).group_by(_FILE)

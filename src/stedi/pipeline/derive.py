@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -23,11 +23,11 @@ from stedi.pipeline.options import Built, How, Left
 from stedi.pipeline.plan import why_anew, why_stale
 from stedi.pipeline.rules import count_dropped, hold_to_contract
 from stedi.pipeline.work import Work
-from stedi.privacy.boxes import read_boxes
-from stedi.privacy.difference import Release, difference
-from stedi.privacy.publication import Published, publish, read_published
 from stedi.storage.warehouse import DataFile, Version, damage
 from stedi.transforms import Transform
+
+if TYPE_CHECKING:
+    from stedi.privacy.publication import Published
 
 NOT_PUBLISHED = "not published: too few people, or one who dominates"
 _GONE = "_gone"
@@ -261,6 +261,8 @@ class Derivation:
         )
 
     def _publish(self, contract: Contract, rows: pa.Table, target: Target) -> Published:
+        from stedi.privacy.publication import publish  # which loads what is compiled
+
         assert contract.publication is not None
         boxes = boxes_folder(self.warehouse.root) / f"{contract.name}-{self.work.attempt}.parquet"
         published = publish(rows, contract.publication, target.fields, target.folder, boxes)
@@ -270,6 +272,10 @@ class Derivation:
 
     def _difference(self, contract: Contract, now: Published | None) -> dict[str, int] | None:
         """What a comparison with the publication before this one tells, while that is there."""
+        from stedi.privacy.boxes import read_boxes
+        from stedi.privacy.difference import Release, difference
+        from stedi.privacy.publication import read_published
+
         before = self.warehouse.version(contract.name)
         if now is None or now.boxes is None or contract.publication is None or before is None:
             return None
