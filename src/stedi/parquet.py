@@ -31,15 +31,17 @@ _DUCKDB_TYPES: dict[ColumnType, str] = {
 
 _NUMBERS: dict[pa.DataType, type[np.generic]] = {pa.int64(): np.int64, pa.float64(): np.float64}
 
-GROUP_ROWS = 30_720
+GROUP_ROWS = 20_480
 """Rows of a row group, which is what a change to some rows writes again; a multiple of 2,048, as
 DuckDB writes them."""
-_GROUPS_PER_FILE = 128
+_GROUPS_PER_FILE = 192
 _DICTIONARY_VALUES = 1 << 12
 """A column with more values in a row group has no dictionary: instants, which repeat seldom."""
 _BLOOM_FILTER = {"ndv": 1 << 14, "fpp": 1e-6}
 """Some 4 bytes for each value of a row group: few pass though a thousand values are sought."""
 _FILTERED_GROUP_ROWS = 1 << 15
+_FILTERED_PAGE_BYTES = 1 << 15
+"""Pages of a filtered row group; DuckDB unpacks only those that have rows it seeks."""
 _SOUGHT_AT_ONCE = 1 << 12
 """How many values of a join readers look for in Bloom filters; more are in most row groups."""
 
@@ -68,6 +70,7 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     connection.execute(f"SET temp_directory = {literal(str(scratch))}")
     connection.execute("SET enable_progress_bar = false")
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET parquet_metadata_cache = true")
     connection.execute(f"SET dynamic_or_filter_threshold = {_SOUGHT_AT_ONCE}")
     return connection
 
@@ -128,6 +131,7 @@ class ParquetFile:
                 use_dictionary=self._coded,
                 write_statistics=self._measured,
                 bloom_filter_options=self._filters,
+                data_page_size=_FILTERED_PAGE_BYTES if self._filters else None,
             )
         self._writer.write_batch(batch, _FILTERED_GROUP_ROWS if self._filters else None)
         self.rows += batch.num_rows
@@ -248,14 +252,18 @@ def read(file: Path | RawIOBase, columns: Sequence[str] | None = None) -> pa.Tab
         return opened.read(columns)
 
 
-def count_nulls(file: Path | RawIOBase, column: str) -> int:
-    """The blanks in a column of a file, by its footer, or by reading it where that doesn't say."""
+def with_nulls(file: Path | RawIOBase, columns: Sequence[str]) -> list[str]:
+    """The columns that have blanks, by a file's footer, or by reading where that doesn't say."""
     metadata = pq.read_metadata(file)
-    number = metadata.schema.names.index(column)
-    nulls = 0
-    for group in range(metadata.num_row_groups):
-        statistics = metadata.row_group(group).column(number).statistics
-        if statistics is None or not statistics.has_null_count:
-            return int(read(file, [column]).column(0).null_count)
-        nulls += int(statistics.null_count)
-    return nulls
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    found = []
+    for column in columns:
+        number = metadata.schema.names.index(column)
+        known = [group.column(number).statistics for group in groups]
+        if any(one is None or not one.has_null_count for one in known):
+            has_nulls = read(file, [column]).column(0).null_count > 0
+        else:
+            has_nulls = any(one.null_count for one in known)
+        if has_nulls:
+            found.append(column)
+    return found

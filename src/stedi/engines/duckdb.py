@@ -42,6 +42,7 @@ _NO_FILE = (
 _FILE, _ROW = _PLACE = ("file_index", "file_row_number")
 """Columns that DuckDB offers beside a file's own: which of the files, and which of its rows."""
 _PART = "_part"
+_TABLE, _ROWS = "table", "rows"
 _LARGE = 1 << 23
 """Bytes of a table of which, most likely, some row groups have none of the rows that leave."""
 
@@ -55,7 +56,8 @@ class DuckDBEngine:
         self._scratch, self._files = scratch, files
         self.crew: Threads = Threads(os.cpu_count() or 1)
         self._connection = parquet.connect(scratch)
-        self._gathered: set[str] = set()
+        self._known: dict[str, str] = {}
+        """What each name stands for: the query of a view, or what was worked out or handed over."""
 
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
         """Let queries read `table` from these Parquet files; a second call replaces the first."""
@@ -69,6 +71,7 @@ class DuckDBEngine:
         self._forget(table)
         self._execute(f"DROP VIEW IF EXISTS {identifier(table)}")
         self._execute(f"CREATE TEMP TABLE {identifier(table)} AS {for_duckdb(query)}")
+        self._known[table] = _TABLE
 
     def gather(self, table: str, query: exp.Query) -> pa.Table:
         """What a query gives, in memory and in no set order; later queries read it as `table`."""
@@ -76,7 +79,7 @@ class DuckDBEngine:
         self._forget(table)
         with _failing_plainly():
             self._connection.register(table, rows)
-        self._gathered.add(table)
+        self._known[table] = _ROWS
         return rows
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
@@ -148,15 +151,18 @@ class DuckDBEngine:
         self, table: str, columns: Sequence[Column], files: Sequence[str], also: Sequence[str] = ()
     ) -> None:
         query = parquet.scan(files, [(column.name, column.type) for column in columns], also)
-        self._forget(table)
-        self._execute(f"CREATE OR REPLACE VIEW {identifier(table)} AS {query}")
+        if self._known.get(table) != query:
+            self._forget(table)
+            self._execute(f"CREATE OR REPLACE VIEW {identifier(table)} AS {query}")
+            self._known[table] = query
 
     def _forget(self, table: str) -> None:
-        """Let go of a table that was worked out, which would hide a view of its name."""
-        if table in self._gathered:
+        """Let go of what was worked out or handed over, which would hide a view of its name."""
+        was = self._known.pop(table, None)
+        if was == _ROWS:
             self._connection.unregister(table)
-            self._gathered.remove(table)
-        self._execute(f"DROP TABLE IF EXISTS temp.{identifier(table)}")
+        elif was == _TABLE:
+            self._execute(f"DROP TABLE temp.{identifier(table)}")
 
     def _execute(self, sql: str) -> None:
         with _failing_plainly():

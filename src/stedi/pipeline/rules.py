@@ -31,9 +31,11 @@ def hold_to_contract(
     names tables that have all new rows by columns of which no new row has an old one's value.
     Raises `RuleBroken` for the first assertion that must hold and doesn't.
     """
+    required = [column.name for column in contract.columns if column.required]
+    for file in files:
+        for name in parquet.with_nulls(file, required):
+            raise RuleBroken(f"{contract.name}: column {name} is required and has blanks")
     for column in contract.columns:
-        if column.required and any(parquet.count_nulls(file, column.name) for file in files):
-            raise RuleBroken(f"{contract.name}: column {column.name} is required and has blanks")
         if (
             column.unique
             and (files or not recount)
