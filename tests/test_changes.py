@@ -336,6 +336,8 @@ def test_tables_can_be_asked_as_they_were(small_lakehouse: Lakehouse, land: Land
         small_lakehouse.query(sql, as_of="2020-01-01")
     with pytest.raises(UsageError, match="--as-of 'yesterday'"):
         small_lakehouse.query(sql, as_of="yesterday")
+    with pytest.raises(UsageError, match="as in 2026"):
+        small_lakehouse.query(sql, as_of=5)  # type: ignore[arg-type]
     as_of = ("--as-of", "2020-01-01")
     done = started("query", "--root", small_lakehouse.root, *as_of, sql).ended()
     assert done.returncode == 2

@@ -62,6 +62,23 @@ def test_the_small_landing_zone_gives_what_was_counted_by_hand(
 
 
 @already_run
+def test_json_that_is_passed_over_for_its_name_is_told_of(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    land("accelerometer", [small.acceleration("ann", 9000, 0.9)], name="_late.json")
+    folder = small_lakehouse.root / "accelerometer" / "landing"
+    for name in ("_SUCCESS", "._one.json", ".two.json.crc", ".three.json.part"):
+        (folder / name).write_text("x")
+    report = small_lakehouse.run()
+    assert not report.built
+    [remark] = report.remarks
+    assert "1 landing file of the source accelerometer" in remark and "_late.json" in remark
+    (folder / "_late.json").rename(folder / "late.json")
+    report = small_lakehouse.run()
+    assert report.built and not report.remarks
+
+
+@already_run
 def test_the_seed_profile_notes_what_the_strict_one_leaves_out(small_lakehouse: Lakehouse) -> None:
     assert notes(small_lakehouse) == small.SEED_NOTES
     small_lakehouse.run(profile="strict")

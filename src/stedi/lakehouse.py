@@ -330,15 +330,8 @@ class Lakehouse:
         from stedi.querying import query
 
         self._refuse_nothing()
-        if isinstance(as_of, str):
-            from datetime import datetime
-
-            try:
-                as_of = datetime.fromisoformat(as_of)
-            except ValueError:
-                raise UsageError(
-                    f"--as-of {as_of!a}: as in 2026-11-26 or 2026-11-26T09:30"
-                ) from None
+        if as_of is not None:
+            as_of = _time(as_of)
         return query(sql, self._declared().schemas, self._warehouse(), as_of)
 
     def query_athena(
@@ -559,6 +552,19 @@ def _files(root: str) -> Disk | S3:
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"--root {root}: not a folder")
     return Disk(folder)
+
+
+def _time(as_of: datetime | str) -> datetime:
+    """A time that was given, or its text; raises `UsageError`."""
+    from datetime import datetime
+
+    try:
+        given = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+    except ValueError:
+        given = None
+    if not isinstance(given, datetime):
+        raise UsageError(f"--as-of {as_of!a}: as in 2026-11-26 or 2026-11-26T09:30")
+    return given
 
 
 def _engine(name: EngineName, master: str | None) -> Callable[[Path, Files], Engine]:

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from stedi.contracts import Contract
 from stedi.declared import Declarations
 from stedi.errors import UsageError
+from stedi.landing.loads import read_loads
 from stedi.landing.reasons import EXPLANATIONS, Reason
 from stedi.storage.warehouse import Warehouse
 
@@ -79,6 +80,8 @@ def quarantine(
         raise UsageError(f"--limit {limit}: a number of pieces, 0 or more")
     _refuse_unknown("source", source, [str(contract.source) for contract in declarations.landing])
     _refuse_unknown("reason", reason, list(EXPLANATIONS))
+    if file is not None:
+        _refuse_unread(warehouse, file)
     wanted = {"source": source, "reason": reason, "file": file}
     rows = _rows(warehouse, {key: value for key, value in wanted.items() if value is not None})
     if rows is None:
@@ -129,6 +132,15 @@ def counts_by_reason(warehouse: Warehouse) -> dict[str, dict[str, int]]:
 def _refuse_unknown(what: str, value: str | None, known: list[str]) -> None:
     if value is not None and value not in known:
         raise UsageError(f"--{what} {value}: there are {', '.join(known)}")
+
+
+def _refuse_unread(warehouse: Warehouse, file: str) -> None:
+    version = warehouse.version("loads")
+    loads = read_loads(warehouse.files, [one.path for one in version.files]) if version else []
+    if all(load.file != file for load in loads):
+        raise UsageError(
+            f"--file {file}: no such landing file was read; give its name below the folder landing"
+        )
 
 
 def _rows(warehouse: Warehouse, wanted: Mapping[str, object]) -> ds.Dataset | None:

@@ -146,6 +146,8 @@ def test_ddl_names_the_location(root: Path) -> None:
         (("status", "--root", ""), 2, "--root: is empty"),
         (("query", "SELECT 'x"), 2, "is a quote or a comment without its end?"),
         (("query", "SELECT 1 FROM loads FOR VERSION AS OF 1"), 2, "--as-of TIME"),
+        (("check", "--graph", "x.png"), 2, "FILE.svg"),
+        (("quarantine", "list", "--file", "x.json"), 2, "no such landing file"),
         (("fly",), 2, "No such command"),
         (("ingest", __file__), 2, "--source NAME"),
         (("check", "--declarations", __file__), 2, "not a folder"),

@@ -519,6 +519,8 @@ def check(
     quiet: Quiet = False,
 ) -> None:
     """Check contracts and transforms, and prove what is published, without touching data."""
+    if graph and graph.suffix.lower() != ".svg":
+        raise typer.BadParameter(f"--graph {graph}: what is drawn is SVG; name it FILE.svg")
     checked = _lakehouse(context, root, declarations, database).check(profile=profile)
     explanation = checked.explain(explain) if explain else None
     if graph:

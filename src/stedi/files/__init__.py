@@ -97,8 +97,8 @@ class Files(Protocol):
         """Remove a folder with all that lies below it."""
 
     @property
-    def remarks(self) -> Sequence[str]:
-        """What could not be done, and that somebody should know of."""
+    def remarks(self) -> list[str]:
+        """What could not be done, or was passed over, and that somebody should know of."""
 
     def lock(self, wait: float = 0.0) -> Lock:
         """The lock of the root; `wait` is how many seconds to wait for whoever holds it."""

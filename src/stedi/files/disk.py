@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
 from urllib.parse import urlparse
@@ -20,6 +20,7 @@ class Disk:
     """A folder."""
 
     root: Path
+    remarks: list[str] = field(default_factory=list, compare=False)
 
     @property
     def is_local(self) -> bool:
@@ -84,11 +85,6 @@ class Disk:
     def remove_below(self, folder: Path) -> None:
         """Remove a folder with all that lies below it."""
         shutil.rmtree(folder, ignore_errors=True)
-
-    @property
-    def remarks(self) -> Sequence[str]:
-        """Nothing: what can't be done here raises."""
-        return ()
 
     def lock(self, wait: float = 0.0) -> DiskLock:
         """The lock of the root; `wait` is how many seconds to wait for whoever holds it."""

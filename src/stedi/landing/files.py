@@ -10,6 +10,9 @@ from pathlib import Path
 from stedi.errors import LandingError
 from stedi.files import Files
 from stedi.files.names import landing_folder
+from stedi.text import counted
+
+_JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".json.zst")
 
 
 @dataclass(frozen=True, order=True)
@@ -28,46 +31,72 @@ class LandingFile:
 def list_files(files: Files, source: str) -> list[LandingFile]:
     """All raw files of a source, by name; none where the folder isn't there.
 
-    Names that begin with a dot or an underscore are not data, by the custom of Spark and Hive.
-    Raises `LandingError` where that is a file, and for symbolic links that lead out of it, or of
-    the root.
+    Names that begin with a dot or an underscore are not data, by the custom of Spark and Hive;
+    where they look like data, `files.remarks` says so. Raises `LandingError` where the folder is a
+    file, and for symbolic links that lead out of it, or of the root.
     """
-    root, folder = files.root, landing_folder(files.root, source)
-    if not files.is_local:
-        return sorted(_listed(files, folder))
+    folder = landing_folder(files.root, source)
+    passed: list[str] = []
+    found = _walk(folder, files.root, passed) if files.is_local else _listed(files, folder, passed)
+    listed = sorted(found)
+    if passed:
+        files.remarks.append(
+            f"passed over {counted(len(passed), 'landing file')} of the source {source}: a name "
+            "that begins with a dot or an underscore says that it isn't ready "
+            f"({min(passed)}{', …' if len(passed) > 1 else ''})"
+        )
+    return listed
+
+
+def _listed(files: Files, folder: Path, passed: list[str]) -> Iterator[LandingFile]:
+    """The files below a prefix; adds to `passed` the names of those that are not read."""
+    for path, stat in files.below(folder):
+        name = path.relative_to(folder)
+        if not any(map(_is_hidden, name.parts)):
+            yield LandingFile(name.as_posix(), stat.size, stat.modified, stat.changed)
+        elif _looks_like_data(path.name):
+            passed.append(name.as_posix())
+
+
+def _walk(folder: Path, root: Path, passed: list[str]) -> Iterator[LandingFile]:
+    """The files below a folder of a disk; adds to `passed` the names of those that are not read."""
     if not folder.exists():
-        return []
+        return
     if not folder.is_dir():
         raise LandingError(f"{folder} is a file; landing files lie in a folder of that name")
     if not _leads_below(folder, root):
         raise LandingError(f"{folder} leads out of {root}; copy the files there: stedi ingest")
-    return sorted(_walk(folder, folder))
+    yield from _walk_below(folder, folder, passed)
 
 
-def _listed(files: Files, folder: Path) -> Iterator[LandingFile]:
-    for path, stat in files.below(folder):
-        name = path.relative_to(folder)
-        if not any(part.startswith((".", "_")) for part in name.parts):
-            yield LandingFile(name.as_posix(), stat.size, stat.modified, stat.changed)
-
-
-def _walk(folder: Path, top: Path) -> Iterator[LandingFile]:
+def _walk_below(folder: Path, top: Path, passed: list[str]) -> Iterator[LandingFile]:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith((".", "_")):
-                continue
             path = Path(entry.path)
+            if _is_hidden(entry.name):
+                if _looks_like_data(entry.name) and entry.is_file():
+                    passed.append(path.relative_to(top).as_posix())
+                continue
             refuse_unreadable(path)
             if entry.is_symlink() and not _leads_below(path, top):
                 raise LandingError(
                     f"{path} is a symbolic link out of the landing folder; put the file there"
                 )
             if entry.is_dir(follow_symlinks=False):
-                yield from _walk(path, top)
+                yield from _walk_below(path, top, passed)
             elif entry.is_file():
                 stat = entry.stat()
                 name = path.relative_to(top).as_posix()
                 yield LandingFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "_"))
+
+
+def _looks_like_data(name: str) -> bool:
+    """Whether a hidden name is one of JSON, packed or not, and no companion that macOS leaves."""
+    return name.lower().endswith(_JSON) and not name.startswith("._")
 
 
 def refuse_unreadable(path: Path) -> None:

@@ -85,6 +85,7 @@ def run(
     begun = time.monotonic()
     with _failing_plainly(warehouse.name), warehouse.files.lock(options.wait) as lock:
         warehouse.lock = lock
+        warehouse.files.remarks.clear()
         _refuse_unusable(warehouse, declarations, options)
         refuse_missing(warehouse, declarations, options.only or ())
         before = warehouse.profile
