@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 from numba import njit
+from numba.core.caching import FunctionCache
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -16,10 +18,22 @@ def compiled(function: _Function) -> _Function:
     It runs without Python's lock. Counting references, which it needn't, would cost it a multiple.
     """
     options: dict[str, Any] = {"nogil": True, "_nrt": False}
-    try:
-        return cast(_Function, njit(cache=True, **options)(function))
-    except RuntimeError:  # there is nowhere to keep it
-        return cast(_Function, njit(**options)(function))
+    dispatcher: Any = njit(**options)(function)
+    with suppress(RuntimeError):  # there is nowhere to keep it
+        dispatcher._cache = _Kept(function)  # type: ignore[no-untyped-call]
+    return cast(_Function, dispatcher)
+
+
+class _Kept(FunctionCache):
+    """What is kept of a function, loaded without all that Numba could compile, for half a second.
+
+    That is loaded by the compiler itself where nothing is kept.
+    """
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """What was compiled for a signature; None where nothing is kept."""
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
 
 
 def inlined(function: _Function) -> _Function:

@@ -17,9 +17,6 @@ def main() -> NoReturn:
     # Modules make objects by the hundred thousand and no garbage: by default a third of the time
     # they take to load is spent looking for it.
     gc.set_threshold(100_000, 50, 50)
-    # Numba loads SciPy's linear algebra where that is installed, just to know that it is there: a
-    # fifteenth of a cold run. `science.models` makes it known again.
-    sys.modules.setdefault("scipy.linalg.cython_blas", None)  # type: ignore[arg-type]
     try:
         _run()
         exit_status = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,7 +13,6 @@ from stedi.privacy.mondrian import Floats
 
 BEST = "gradient boosting"
 """The model that is kept, chosen before anything is measured."""
-_HIDDEN = "scipy.linalg.cython_blas"
 _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 """What a kept model is made of, beyond what skops trusts by itself: arrays of nodes, no code."""
 
@@ -31,7 +29,6 @@ class Classifier(Protocol):
 
 def new_models() -> dict[str, Classifier]:
     """Untrained models by name; raises `Unavailable` without the extra `science`."""
-    _let_scipy_load()
     try:
         from sklearn.dummy import DummyClassifier
         from sklearn.ensemble import HistGradientBoostingClassifier
@@ -66,7 +63,6 @@ def keep(model: Classifier, path: Path) -> None:
 
 def load(path: Path) -> Classifier:
     """Read a model; raises `UsageError` for what isn't one, or holds more than a model does."""
-    _let_scipy_load()
     try:
         import skops.io
     except ImportError:
@@ -82,12 +78,6 @@ def load(path: Path) -> Classifier:
     if not hasattr(model, "predict_proba"):
         raise UsageError(f"{path}: holds no model")
     return model
-
-
-def _let_scipy_load() -> None:
-    """Undo what the command line does to start faster."""
-    if sys.modules.get(_HIDDEN, _HIDDEN) is None:
-        del sys.modules[_HIDDEN]
 
 
 def _missing() -> Unavailable:
