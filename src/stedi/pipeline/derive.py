@@ -229,7 +229,7 @@ class Derivation:
         self.engine.declare(table, contract.columns, [str(path) for path in files])
         made.notes = self._hold_to_contract(
             contract,
-            made.added,
+            result.added,  # what is left of swapped files was held to it before
             lambda rule: maintenance.recount(before, result, rule),
             maintenance.came(result),
         )
