@@ -5,8 +5,9 @@ PIP    := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # uv takes a third of pip's time. Where it can't reach what pip is set up to reach, pip does it.
 INSTALL  = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1) || \
 	$(PIP) install --no-compile --require-hashes -r $(1)
-# Both compile what others' tests are, too, and pip one module after the other.
-COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib || true
+# Both compile what others' tests are, too, and pip one module after the other. Where Python is told
+# to write no bytecode, each command would compile ours anew.
+COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib src || true
 
 .PHONY: help setup demo test test-all test-athena lint format bench bench-check generate lock clean
 
