@@ -15,12 +15,17 @@ from stedi.ddl import ddl
 from stedi.declared import Declarations, packaged, read_declarations
 from stedi.lakehouse import DEFAULT_DATABASE
 from stedi.landing.reasons import EXPLANATIONS
+from stedi.transforms import MACHINERY_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 
 WIDTH, HEIGHT, COLUMN, LANE = 200, 46, 248, 90
 MARGIN, HEAD = 24, 20
 ZONES = {"landing": "#f1e3d3", "trusted": "#d9e6f2", "curated": "#d8ecdc"}
+MACHINERY = {
+    "loads": "Every landing file that was ever read.",
+    "quarantine": "Every piece of a landing file that was set aside.",
+}
 
 
 def generated() -> dict[Path, str]:
@@ -81,10 +86,13 @@ def contracts(declarations: Declarations) -> str:
         "Made from `src/stedi/declarations/contracts` by `make generate`. A column's class says",
         "how far it names a person: *direct* names one, *quasi* helps to, *none* doesn't. Raw",
         "records that don't fit are set aside; [why](#why-records-are-set-aside) is told below.",
+        "Every lakehouse has two tables more, [`loads`](#loads) and [`quarantine`](#quarantine).",
         "",
     ]
     for contract in declarations.contracts.values():
         parts += _contract(contract)
+    for name, about in MACHINERY.items():
+        parts += _machinery(name, about)
     parts += [
         "## Why records are set aside",
         "",
@@ -131,6 +139,15 @@ def _contract(contract: Contract) -> Iterator[str]:
             does = "stops the run" if rule.severity == "error" else "is noted"
             yield f"- `{rule.name}` ({does}): {rule.description}"
         yield ""
+
+
+def _machinery(name: str, about: str) -> Iterator[str]:
+    yield from (f"## {name}", "", f"{about} Below the root at `_stedi/{name}`.", "")
+    yield from ("| column | type | class | |", "| --- | --- | --- | --- |")
+    for column in MACHINERY_COLUMNS[name]:
+        about = f"{column.type} | {column.classification} | {column.description}"
+        yield f"| {column.name} | {about} |"
+    yield ""
 
 
 def _publication(publication: Publication) -> Iterator[str]:

@@ -132,6 +132,7 @@ def test_landing_columns_know_their_keys() -> None:
         ("step_trainer_trusted", "serialnumber, dist", "CAST(1 AS DOUBLE) AS serialnumber, dist", "is double"),
         ("machine_learning_curated", "  a.x,", "  CAST(a.x AS DECIMAL(9, 3)) AS x,", "is decimal(9,3)"),
         ("accelerometer_trusted", "SELECT \"user\"", "SELEC \"user\"", "line 9"),
+        ("customer_curated", "FROM customer_trusted c", "FROM WHERE c", "Expected table name but got WHERE"),
         ("accelerometer_trusted", "WITH judged", "DELETE FROM x; WITH judged", "expected one SELECT"),
         ("customer_trusted", "FROM customer_landing l", "FROM customer_curated l", "a cycle"),
     ],

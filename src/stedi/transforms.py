@@ -6,6 +6,7 @@ A profile is a folder of files that replace those of the same name; `seed` is th
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,9 @@ from stedi.errors import DeclarationError
 DIALECT = "athena"
 SEED = "seed"
 SQL_TYPES = {"long": "BIGINT", "double": "DOUBLE", "string": "VARCHAR", "binary": "VARBINARY"}
+
+_TOKEN = re.compile(r"<Token [^>]*?text: (.*?), line: [^>]*>")
+"""How sqlglot names a word of a statement in some of its errors."""
 
 MACHINERY_COLUMNS: Mapping[str, tuple[Column, ...]] = {
     "loads": (
@@ -230,7 +234,8 @@ def parse(sql: str, place: str) -> exp.Query:
     except ParseError as error:
         detail = error.errors[0] if error.errors else {}
         where = f"line {detail.get('line')}, column {detail.get('col')}" if detail else "somewhere"
-        raise DeclarationError(f"{place}: {where}: {detail.get('description', error)}") from None
+        said = _TOKEN.sub(r"\1", str(detail.get("description", error)))
+        raise DeclarationError(f"{place}: {where}: {said}") from None
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise DeclarationError(f"{place}: expected one SELECT")
     return trees[0]

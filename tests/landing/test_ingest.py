@@ -95,6 +95,26 @@ def test_a_copy_that_was_cut_off_is_not_data(lakehouse: Lakehouse, tmp_path: Pat
     assert [path.name for path in folder.iterdir()] == ["x.json"]
 
 
+def test_data_under_a_hidden_name_stays_and_is_told_of(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    folder = tmp_path / "delivery" / "customer" / "landing"
+    (folder / "_days").mkdir(parents=True)
+    for name in ("a.json", "_b.json", ".c.json.gz", ".DS_Store", "_days/d.json"):
+        (folder / name).write_text("")
+    for ingested in (
+        lakehouse.ingest(tmp_path / "delivery"),
+        lakehouse.ingest(folder, source="customer"),
+    ):
+        [*copied, remark] = *ingested.copied, *ingested.remarks
+        assert copied in (["customer/landing/a.json"], [])
+        assert "2 landing files of the source customer" in remark and ".c.json.gz" in remark
+    assert [path.name for path in (lakehouse.root / "customer" / "landing").iterdir()] == ["a.json"]
+    (folder / "a.json").unlink()
+    with pytest.raises(UsageError, match="no files in it; passed over 2"):
+        lakehouse.ingest(folder, source="customer")
+
+
 def test_a_symbolic_link_out_of_the_landing_folder_is_refused(
     lakehouse: Lakehouse, tmp_path: Path
 ) -> None:

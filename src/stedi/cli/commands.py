@@ -280,6 +280,7 @@ def ingest(
                 f"{name}: a file of its name was there with another content; both are read. "
                 "Remove the one that it replaces"
             )
+        show.remarks(ingested.remarks)
 
 
 @app.command()

@@ -6,7 +6,7 @@ import math
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -74,9 +74,14 @@ def run(report: RunReport, status: Status) -> None:
         _print(table)
     if report.withdrawn:
         _withdrawn(report.withdrawn)
-    for remark in report.remarks:
-        line(f"{remark[0].upper()}{remark[1:]}.")
+    remarks(report.remarks)
     _notes(status)
+
+
+def remarks(told: Iterable[str]) -> None:
+    """Print what could not be done, or was passed over."""
+    for remark in told:
+        line(f"{remark[0].upper()}{remark[1:]}.")
 
 
 def _withdrawn(withdrawn: Withdrawn) -> None:

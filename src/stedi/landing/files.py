@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,22 +39,28 @@ def list_files(files: Files, source: str) -> list[LandingFile]:
     passed: list[str] = []
     found = _walk(folder, files.root, passed) if files.is_local else _listed(files, folder, passed)
     listed = sorted(found)
-    if passed:
-        files.remarks.append(
-            f"passed over {counted(len(passed), 'landing file')} of the source {source}: a name "
-            "that begins with a dot or an underscore says that it isn't ready "
-            f"({min(passed)}{', …' if len(passed) > 1 else ''})"
-        )
+    files.remarks.extend(tell_passed(source, passed))
     return listed
+
+
+def tell_passed(source: str, names: Sequence[str]) -> list[str]:
+    """The remark on files that look like data but for a dot or an underscore before their names."""
+    if not names:
+        return []
+    return [
+        f"passed over {counted(len(names), 'landing file')} of the source {source}: a name "
+        "that begins with a dot or an underscore says that it isn't ready "
+        f"({min(names)}{', …' if len(names) > 1 else ''})"
+    ]
 
 
 def _listed(files: Files, folder: Path, passed: list[str]) -> Iterator[LandingFile]:
     """The files below a prefix; adds to `passed` the names of those that are not read."""
     for path, stat in files.below(folder):
         name = path.relative_to(folder)
-        if not any(map(_is_hidden, name.parts)):
+        if not any(map(is_hidden, name.parts)):
             yield LandingFile(name.as_posix(), stat.size, stat.modified, stat.changed)
-        elif _looks_like_data(path.name):
+        elif looks_like_data(path.name):
             passed.append(name.as_posix())
 
 
@@ -73,8 +79,8 @@ def _walk_below(folder: Path, top: Path, passed: list[str]) -> Iterator[LandingF
     with os.scandir(folder) as entries:
         for entry in entries:
             path = Path(entry.path)
-            if _is_hidden(entry.name):
-                if _looks_like_data(entry.name) and entry.is_file():
+            if is_hidden(entry.name):
+                if looks_like_data(entry.name) and entry.is_file():
                     passed.append(path.relative_to(top).as_posix())
                 continue
             refuse_unreadable(path)
@@ -90,11 +96,12 @@ def _walk_below(folder: Path, top: Path, passed: list[str]) -> Iterator[LandingF
                 yield LandingFile(name, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
-def _is_hidden(name: str) -> bool:
+def is_hidden(name: str) -> bool:
+    """Whether a name says that what has it is not data."""
     return name.startswith((".", "_"))
 
 
-def _looks_like_data(name: str) -> bool:
+def looks_like_data(name: str) -> bool:
     """Whether a hidden name is one of JSON, packed or not, and no companion that macOS leaves."""
     return name.lower().endswith(_JSON) and not name.startswith("._")
 

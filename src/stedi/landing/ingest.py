@@ -15,7 +15,13 @@ from stedi.errors import Unavailable, UsageError
 from stedi.files import Files
 from stedi.files.disk import Disk
 from stedi.files.names import landing_folder
-from stedi.landing.files import list_files, refuse_unreadable
+from stedi.landing.files import (
+    is_hidden,
+    list_files,
+    looks_like_data,
+    refuse_unreadable,
+    tell_passed,
+)
 
 STARTER_REPOSITORY = "https://github.com/udacity/nd027-Data-Engineering-Data-Lakes-AWS-Exercises"
 STARTER_COMMIT = "20c27f989c979c479eff446e19988c6235f94e8d"
@@ -27,7 +33,6 @@ STARTER_LICENCE = (
     "on changed copies."
 )
 
-_NO_DATA = (".", "_")
 _BLOCK = 1 << 20
 
 
@@ -35,12 +40,14 @@ _BLOCK = 1 << 20
 class Ingested:
     """What was copied and what was there already, as paths below the root.
 
-    Of what was copied `renamed` got another name, since its own was another content's.
+    Of what was copied `renamed` got another name, since its own was another content's. `remarks`
+    say what was left where it is though it looks like data.
     """
 
     copied: tuple[str, ...]
     present: tuple[str, ...]
     renamed: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def ingest_folder(files: Files, folder: Path, sources: Sequence[str]) -> Ingested:
@@ -58,33 +65,36 @@ def ingest_folder(files: Files, folder: Path, sources: Sequence[str]) -> Ingeste
             f"{folder}: none of {', '.join(f'{s}/landing/' for s in sources)} is in it; for files "
             "of one source say which: --source NAME"
         )
-    return _ingest(
-        files,
-        {
-            s: [(p / file.name, file.name) for file in list_files(Disk(folder), s)]
-            for s, p in found.items()
-        },
-    )
+    disk = Disk(folder)
+    deliveries = {
+        s: [(p / file.name, file.name) for file in list_files(disk, s)] for s, p in found.items()
+    }
+    return _ingest(files, deliveries, disk.remarks)
 
 
 def ingest_files(files: Files, path: Path, source: str, sources: Sequence[str]) -> Ingested:
     """Copy one file, or the files of a folder, as deliveries of `source`."""
     if source not in sources:
         raise UsageError(f"--source {source}: there are {', '.join(sources)}")
-    if path.is_file() and path.name.startswith(_NO_DATA):
+    if path.is_file() and is_hidden(path.name):
         raise UsageError(f"{path}: names that begin with a dot or an underscore are not read")
     if path.is_file():
         return _ingest(files, {source: [(path, path.name)]})
     if not path.is_dir():
         raise UsageError(f"{path}: no such file or folder")
-    found = sorted(
-        p
-        for p in path.rglob("*")
-        if p.is_file() and not any(s.startswith(_NO_DATA) for s in p.relative_to(path).parts)
-    )
+    found, passed = [], []
+    for one in sorted(one for one in path.rglob("*") if one.is_file()):
+        name = one.relative_to(path)
+        if any(map(is_hidden, name.parts[:-1])):
+            continue
+        if not is_hidden(name.name):
+            found.append((one, name.as_posix()))
+        elif looks_like_data(name.name):
+            passed.append(name.as_posix())
+    remarks = tell_passed(source, passed)
     if not found:
-        raise UsageError(f"{path}: no files in it")
-    return _ingest(files, {source: [(p, p.relative_to(path).as_posix()) for p in found]})
+        raise UsageError("; ".join([f"{path}: no files in it", *remarks]))
+    return _ingest(files, {source: found}, remarks)
 
 
 @contextmanager
@@ -143,7 +153,11 @@ def _lines(path: Path) -> int:
         return sum(bool(line.strip()) for line in file)
 
 
-def _ingest(files: Files, deliveries: Mapping[str, Sequence[tuple[Path, str]]]) -> Ingested:
+def _ingest(
+    files: Files,
+    deliveries: Mapping[str, Sequence[tuple[Path, str]]],
+    remarks: Sequence[str] = (),
+) -> Ingested:
     copied, present, renamed = [], [], []
     for source, delivered in deliveries.items():
         folder = landing_folder(files.root, source)
@@ -167,7 +181,7 @@ def _ingest(files: Files, deliveries: Mapping[str, Sequence[tuple[Path, str]]]) 
             copied.append(target.relative_to(files.root).as_posix())
             if target != folder / name:
                 renamed.append(copied[-1])
-    return Ingested(tuple(copied), tuple(present), tuple(renamed))
+    return Ingested(tuple(copied), tuple(present), tuple(renamed), tuple(remarks))
 
 
 def _is_same(path: Path, other: Path, files: Files) -> bool:
