@@ -119,6 +119,9 @@ def refuse_unreadable(path: Path) -> None:
 
 def _leads_below(link: Path, top: Path) -> bool:
     try:
-        return link.resolve().is_relative_to(top.resolve())
+        leads_to = link.resolve(strict=True)
+    except FileNotFoundError:
+        leads_to = link.resolve()
     except (OSError, RuntimeError):  # a link that leads back to itself
         return False
+    return leads_to.is_relative_to(top.resolve())
