@@ -61,6 +61,19 @@ def test_each_opens_and_goes_on_with_what_the_other_made(
     assert len(table.snapshots()) == 2
 
 
+def test_a_file_that_was_made_half_is_made_whole(tmp_path: Path, ours: Opens) -> None:
+    whole = tmp_path / "catalog.db"
+    ours().create_namespace("stedi")
+    with sqlite3.connect(whole) as connection:
+        connection.execute("DROP TABLE iceberg_namespace_properties")
+    ours().create_namespace("stedi")
+    ours().create_table("stedi.t", SCHEMA)
+    with sqlite3.connect(whole) as connection:
+        connection.execute("DROP TABLE iceberg_namespace_properties")
+    ours().create_namespace("stedi")
+    assert ours().list_tables("stedi") == [("stedi", "t")]
+
+
 def test_what_is_not_there_or_there_already_is_told_as_by_pyiceberg(
     ours: Opens, theirs: Opens
 ) -> None:

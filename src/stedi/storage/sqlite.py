@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from pyiceberg.table.update import TableRequirement, TableUpdate
     from pyiceberg.typedef import Identifier, Properties
 
+_NAMES = {"iceberg_tables", "iceberg_namespace_properties"}
 _TABLES = """
+BEGIN IMMEDIATE;
 CREATE TABLE IF NOT EXISTS iceberg_tables (
     catalog_name VARCHAR(255) NOT NULL,
     table_namespace VARCHAR(255) NOT NULL,
@@ -51,6 +53,7 @@ CREATE TABLE IF NOT EXISTS iceberg_namespace_properties (
     property_value VARCHAR(1000) NOT NULL,
     PRIMARY KEY (catalog_name, namespace, property_key)
 );
+COMMIT;
 """
 
 
@@ -64,7 +67,8 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
         super().__init__(name, **properties)
         self._path = path
         with closing(sqlite3.connect(path)) as connection:
-            if not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if {name for (name,) in found} < _NAMES:
                 connection.executescript(_TABLES)
 
     def create_namespace(
