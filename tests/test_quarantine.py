@@ -118,6 +118,20 @@ def test_a_file_that_is_mostly_bad_is_set_aside_whole_and_alone(
     assert lakehouse.run().built == ()
 
 
+def test_bad_files_of_one_source_are_accepted(lakehouse: Lakehouse, land: Land) -> None:
+    land("step_trainer", lines(GOOD[:3]) + BAD, name="bad.json")
+    land("accelerometer", BAD, name="bad.json")
+    lakehouse.run()
+    lakehouse.replay(source="accelerometer", accept_bad_files=True)
+    asked = lakehouse.query("SELECT source, verdict FROM loads ORDER BY source").to_arrow()
+    assert [tuple(row.values()) for row in asked.to_pylist()] == [
+        ("accelerometer", "accepted"),
+        ("step_trainer", "bad"),
+    ]
+    lakehouse.replay(accept_bad_files=True)
+    assert lakehouse.status().sources["step_trainer"].loaded == 3
+
+
 @pytest.mark.parametrize("way", ["run", "replay"])
 def test_an_accepted_file_stays_accepted(
     lakehouse: Lakehouse, land: Land, way: str, monkeypatch: pytest.MonkeyPatch

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stedi import Lakehouse, StorageError
+from stedi.errors import Locked, PairingTooLarge
 from stedi.files.disk import Disk
 from stedi.storage.warehouse import Warehouse
 from tests import small
@@ -196,6 +200,62 @@ def test_a_damaged_catalog_is_told_and_mended(
     lakehouse.run(full=True, profile="strict" if damaged == "catalog" else None)
     assert lakehouse.status(verify=True).ok
     assert counts(lakehouse) == small.STRICT
+
+
+@pytest.mark.parametrize("begins", ["new", "damaged", "copied"])
+def test_a_root_keeps_the_profile_of_a_run_that_was_stopped(
+    small_lakehouse: Lakehouse,
+    not_anonymous: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    begins: str,
+) -> None:
+    def lakehouse() -> Lakehouse:
+        return type(small_lakehouse)(root, declarations=not_anonymous)
+
+    root = small_lakehouse.root
+    if begins != "new":
+        lakehouse().run(profile="strict")
+    if begins == "damaged":
+        (root / "_stedi" / "catalog.db").write_bytes(b"x" * 20_000)
+    if begins == "copied":  # and stopped as soon as the catalog knows no table any more
+        root = tmp_path / "copy"
+        shutil.copytree(small_lakehouse.root, root)
+        with monkeypatch.context() as patched:
+            patched.setattr(Warehouse, "look_again", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                lakehouse().run(full=True)
+    else:
+        with pytest.raises(PairingTooLarge):
+            lakehouse().run(full=True, profile="strict", max_pairs=0)
+    lakehouse().run()
+    assert lakehouse().status(verify=True).ok
+    assert counts(lakehouse()) == small.STRICT
+
+
+def stopped(_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@already_run
+def test_a_catalog_that_another_program_holds_is_not_taken_for_a_damaged_one(
+    done: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = done.root / "_stedi" / "catalog.db"
+    before, connect = path.read_bytes(), sqlite3.connect
+    with closing(connect(path)) as holding:
+        holding.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr(sqlite3, "connect", lambda path: connect(path, timeout=0.05))
+        for ask in (
+            done.status,
+            done.run,
+            lambda: done.run(full=True),
+            lambda: done.run(full=True, profile="seed"),
+        ):
+            with pytest.raises(Locked, match=r"catalog\.db is in use by another program"):
+                ask()
+    assert path.read_bytes() == before
+    assert done.run().built == ()
 
 
 @already_run

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stedi import Lakehouse, UsageError
-from stedi.errors import PairingTooLarge
+from stedi.errors import PairingTooLarge, StorageError
 from stedi.files.disk import Disk
 from stedi.storage.sqlite import SqliteTables
 from stedi.storage.warehouse import Warehouse
@@ -109,7 +109,9 @@ def test_a_table_that_is_not_declared_any_more_is_told(
 def test_when_the_catalog_was_lost(small_lakehouse: Lakehouse, land: Land) -> None:
     (small_lakehouse.root / "_stedi" / "catalog.db").unlink()
     land("customer", ANN, name="withdrawn.json")
-    assert small_lakehouse.run().swept
+    with pytest.raises(StorageError, match=r"catalog is gone.* --profile NAME"):
+        small_lakehouse.run()
+    assert small_lakehouse.run(profile="seed").swept
     assert_gone(small_lakehouse)
     assert small_lakehouse.run().swept == 0
 

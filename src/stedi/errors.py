@@ -77,4 +77,4 @@ class StorageError(StediError):
 
 
 class Locked(StediError):
-    """Another run is at work on this root."""
+    """Another run is at work on this root, or another program on its catalog."""

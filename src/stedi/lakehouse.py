@@ -295,7 +295,8 @@ class Lakehouse:
         """Read again what was set aside, and bring every table up to date.
 
         For after a contract or files were mended. What fits now is loaded, once; with
-        `accept_bad_files` also what fits of files that were set aside whole.
+        `accept_bad_files` also what fits of files that were set aside whole. `source` has all this
+        done to what is of that source.
         """
         from stedi.quarantine import counts_by_reason
 
@@ -311,6 +312,7 @@ class Lakehouse:
             progress,
             replays=replays,
             accepts_bad_files=accept_bad_files,
+            accepts_of=(source,) if source else None,
         )
         return Replay(before, counts_by_reason(self._warehouse()), report)
 
@@ -470,9 +472,11 @@ class Lakehouse:
         from stedi import pipeline
 
         self._refuse_nothing()
-        declarations = self._declared(profile)
+        declarations, warehouse = self._declared(profile), self._warehouse()
+        if profile is None:
+            warehouse.refuse_lost(declarations.locations)
         return pipeline.run(
-            self._warehouse(),
+            warehouse,
             declarations,
             make_engine,
             self._options(declarations, **options),

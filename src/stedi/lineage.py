@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stedi.declared import Declarations
+from stedi.errors import Unavailable
 from stedi.files import Files
 from stedi.files.names import MACHINERY
 from stedi.privacy.openlineage import emit_declared, emit_run, is_configured, keep, lineage_file
@@ -13,13 +14,22 @@ from stedi.privacy.proof import Proof
 
 
 def record_declared(files: Files, declarations: Declarations, proof: Proof) -> str | None:
-    """Record the lineage of all transforms; gives the file, where it is one."""
+    """Record the lineage of all transforms; gives the file, where it is one.
+
+    Raises `Unavailable` where OpenLineage is configured and can't be reached.
+    """
     if is_configured():
         from openlineage.client import OpenLineageClient
 
-        client = OpenLineageClient()
-        emit_declared(client, files.uri(files.root), declarations, proof)
-        client.close()
+        try:
+            client = OpenLineageClient()
+            emit_declared(client, files.uri(files.root), declarations, proof)
+            client.close()
+        except Exception as error:
+            raise Unavailable(
+                "contracts and transforms hold together, but their lineage could not be sent to "
+                f"where OpenLineage is configured: {type(error).__name__}"
+            ) from None
         return None
     if files.is_local and not files.root.is_dir():
         return None

@@ -175,7 +175,7 @@ def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: 
             raise UsageError(
                 "--only: this root has to be made anew as a whole; `stedi run --full` does it"
             ) from None
-        start_anew(warehouse, declarations.locations)
+        start_anew(warehouse, declarations.locations, declarations.profile)
 
 
 def _has_strays(warehouse: Warehouse, lock: Lock) -> bool:

@@ -51,13 +51,12 @@ def bring_up_to_date(
                 declare_empty(declarations, engine)
             else:
                 check(declarations, engine, proof=proof, for_a_run=True)
-            warehouse.prepare(declarations.landing)
+            warehouse.prepare(declarations.landing, declarations.profile)
             landing.finish()
             pool.submit(prepare_to_record, warehouse.files, declarations)
             Derivation(work).bring_up_to_date()
             compact(work)
             remove_expired(warehouse, declarations)
-            warehouse.profile = declarations.profile
             warehouse.checked, warehouse.checked_by = now
         except BaseException as error:
             engine.close()
@@ -86,4 +85,5 @@ def _record(work: Work, proof: Proof) -> None:
     try:
         record_run(work.warehouse.files, work.declarations, proof, derived)
     except Exception as error:
-        work.progress(f"lineage could not be recorded: {type(error).__name__}")
+        told = f"lineage could not be recorded: {type(error).__name__}; the tables are up to date"
+        work.warehouse.files.remarks.append(told)

@@ -116,7 +116,7 @@ class Landing:
                 for file in reading.files
                 if (load := named.get(file.name)) and load.is_of(file)
             ),
-            accepts_all=self.work.options.accepts_bad_files,
+            accepts_all=self.work.options.accepts(str(reading.contract.source)),
         )
 
     def _parse(self, source: _Source) -> None:

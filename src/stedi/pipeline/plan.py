@@ -214,7 +214,7 @@ def _plan_source(
         # A new file could be a copy of one that was read, and nobody could tell.
         reason = "it was read with another secret (STEDI_SECRET)"
     if reason is None and version is not None:
-        accepts = options.accepts_bad_files
+        accepts = options.accepts(contract.source)
         again = {o.file for o in own if accepts and o.state == "read" and o.verdict == "bad"}
         if not (again or difference.new or difference.changed or difference.gone):
             return

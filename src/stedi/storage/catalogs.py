@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stedi.files import Files
 from stedi.files.names import MACHINERY
+from stedi.files.scratch import scratch
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import MetastoreCatalog
 
     from stedi.contracts import Contract
+    from stedi.storage.sqlite import SqliteTables
 
 NAMESPACE = "stedi"
 _CATALOG = "catalog.db"
@@ -42,8 +45,8 @@ class CatalogOf(Protocol):
     def open(self) -> MetastoreCatalog:
         """The catalog, made if need be, with the namespace."""
 
-    def forget(self) -> None:
-        """Remove what it says of all tables."""
+    def forget(self, notes: Mapping[str, str]) -> None:
+        """Take all tables of the root out of it, and note these things of the root as a whole."""
 
 
 class SqliteCatalog:
@@ -76,21 +79,27 @@ class SqliteCatalog:
 
     def open(self) -> MetastoreCatalog:
         """The catalog, made if need be, with the namespace."""
+        catalog = self._open(self._path)
+        catalog.create_namespace_if_not_exists(NAMESPACE)
+        return catalog
+
+    def _open(self, path: Path) -> SqliteTables:
         from stedi.storage.sqlite import SqliteTables
 
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        catalog = SqliteTables(
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return SqliteTables(
             NAMESPACE,
-            self._path,
+            path,
             **{
                 "warehouse": self._files.uri(self._files.root),
                 "py-io-impl": "stedi.storage.local_io.LocalFileIO",
             },
         )
-        catalog.create_namespace_if_not_exists(NAMESPACE)
-        return catalog
 
-    def forget(self) -> None:
-        """Remove the file."""
-        for part in ("", "-journal", "-wal", "-shm"):
-            self._path.with_name(f"{_CATALOG}{part}").unlink(missing_ok=True)
+    def forget(self, notes: Mapping[str, str]) -> None:
+        """Put a new file in the place of this one."""
+        with scratch(self._files.root, "catalog") as folder:
+            self._open(folder / _CATALOG).create_namespace(NAMESPACE, dict(notes))
+            for part in ("-journal", "-wal", "-shm"):
+                self._path.with_name(f"{_CATALOG}{part}").unlink(missing_ok=True)
+            (folder / _CATALOG).replace(self._path)

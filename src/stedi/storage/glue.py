@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stedi.errors import StorageError, UsageError
@@ -109,7 +109,7 @@ class GlueDataCatalog:
         elif stored.get("Columns") != right["Columns"]:
             glue.update_table(DatabaseName=self.namespace, TableInput=wanted)
 
-    def forget(self) -> None:
+    def forget(self, notes: Mapping[str, str]) -> None:
         """Take all Iceberg tables of the root out of the database; raises `StorageError`."""
         if not self.exists:
             return
@@ -120,6 +120,7 @@ class GlueDataCatalog:
             where = found.get("metadata_location", "")
             if where.startswith(f"{own}/"):
                 catalog.drop_table(identifier)
+        catalog.update_namespace_properties(self.namespace, updates=dict(notes))
         self._opened = None
 
     def _catalog(self) -> Any:

@@ -28,12 +28,15 @@ from pyiceberg.table import CommitTableResponse, Table
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortOrder
 from pyiceberg.typedef import EMPTY_DICT
 
+from stedi.errors import Locked
+
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.schema import Schema
     from pyiceberg.table.update import TableRequirement, TableUpdate
     from pyiceberg.typedef import Identifier, Properties
 
+_IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _NAMES = {"iceberg_tables", "iceberg_namespace_properties"}
 _TABLES = """
 BEGIN IMMEDIATE;
@@ -60,13 +63,14 @@ COMMIT;
 class SqliteTables(MetastoreCatalog, NoopCatalog):
     """The tables that one SQLite file names; what a lakehouse doesn't need isn't implemented.
 
-    Namespaces have one level. `sqlite3.Error` is raised where the file can't be read or written.
+    Namespaces have one level. `sqlite3.Error` is raised where the file can't be read or written,
+    `Locked` where another program holds it.
     """
 
     def __init__(self, name: str, path: Path, **properties: str) -> None:
         super().__init__(name, **properties)
         self._path = path
-        with closing(sqlite3.connect(path)) as connection:
+        with self._transaction() as connection:
             found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             if {name for (name,) in found} < _NAMES:
                 connection.executescript(_TABLES)
@@ -184,13 +188,20 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
             )
 
     def _read(self, query: str, *of: str) -> list[Any]:
-        with closing(sqlite3.connect(self._path)) as connection:
+        with self._transaction() as connection:
             return connection.execute(query, (self.name, *of)).fetchall()
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with closing(sqlite3.connect(self._path)) as connection, connection:
-            yield connection
+        try:
+            with closing(sqlite3.connect(self._path)) as connection, connection:
+                yield connection
+        except sqlite3.OperationalError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _IN_USE:
+                raise Locked(
+                    f"{self._path} is in use by another program; try again when it has done"
+                ) from None
+            raise
 
 
 def _only(namespace: str | Identifier) -> str:

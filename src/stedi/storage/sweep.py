@@ -15,9 +15,9 @@ def remove_outdated(warehouse: Warehouse, published: str, location: str) -> None
     _sweep_table(warehouse, published, location)
 
 
-def start_anew(warehouse: Warehouse, locations: Mapping[str, str]) -> None:
-    """Remove the catalog and all tables; only landing files stay."""
-    warehouse.forget()
+def start_anew(warehouse: Warehouse, locations: Mapping[str, str], profile: str) -> None:
+    """Remove all tables; only landing files stay, and which profile the root is of."""
+    warehouse.forget(profile)
     sweep(warehouse, locations)
 
 

@@ -251,12 +251,14 @@ class Warehouse:
         loaded = self._load(table)
         return loaded is not None and (len(loaded.snapshots()) > 1 or bool(self._logged(loaded)))
 
-    def prepare(self, landing: Sequence[Contract]) -> None:
-        """Make the catalog if need be, and load what commits need, before there is any to make."""
+    def prepare(self, landing: Sequence[Contract], profile: str) -> None:
+        """Make the catalog if need be, and load what commits need, before there is any to make.
+
+        From now on the root is one of that profile.
+        """
         self._catalog_of.prepare(landing)
         self._tables = {name: table for name, table in self._tables.items() if table}
-        if self._noted.get("root") is None:
-            self._note("root", self.name)
+        self._note(root=self.name, profile=profile)
 
     def look_again(self) -> None:
         """Forget how tables were, so that they are looked up as they are now."""
@@ -286,12 +288,20 @@ class Warehouse:
 
     @property
     def profile(self) -> str | None:
-        """The profile that this root was last run with."""
+        """The profile of the last run that was about to write."""
         return self._noted.get("profile")
 
-    @profile.setter
-    def profile(self, profile: str) -> None:
-        self._note("profile", profile)
+    def refuse_lost(self, locations: Mapping[str, str]) -> None:
+        """Raise `StorageError` where tables lie there, and nothing says of which profile."""
+        if self.profile is not None or not self.files.is_local:
+            return
+        folders = (self.root / location / "metadata" for location in locations.values())
+        if any(True for folder in folders for _ in self.files.below(folder)):
+            raise StorageError(
+                f"{self.name} has tables, but its catalog is gone, and with it their profile. "
+                f"`stedi run --profile NAME --root {self.name}` makes all tables anew from the "
+                "landing files"
+            )
 
     @property
     def checked(self) -> str | None:
@@ -300,7 +310,7 @@ class Warehouse:
 
     @checked.setter
     def checked(self, fingerprint: str) -> None:
-        self._note("checked", fingerprint)
+        self._note(checked=fingerprint)
 
     @property
     def checked_by(self) -> str | None:
@@ -309,7 +319,7 @@ class Warehouse:
 
     @checked_by.setter
     def checked_by(self, engine: str) -> None:
-        self._note("checked_by", engine)
+        self._note(checked_by=engine)
 
     @property
     def moved_from(self) -> str | None:
@@ -326,18 +336,17 @@ class Warehouse:
             "the landing files; or move it back"
         )
 
-    def forget(self) -> None:
-        """Remove the catalog: whatever tables there were, they are not this root's any more."""
-        profile = None
-        with suppress(StorageError):
-            profile = self.profile
-        self._catalog_of.forget()
+    def forget(self, profile: str) -> None:
+        """Take all tables out of the catalog: whatever they were, they aren't this root's any more.
+
+        At no time is the root without a profile.
+        """
+        with self._writing("the catalog"):
+            self._catalog_of.forget({_PREFIX + "profile": profile})
         self._is_there = False
         self.look_again()
         for cached in ("_catalog", "_noted"):
             self.__dict__.pop(cached, None)
-        if profile:
-            self.profile = profile
 
     @cached_property
     def _noted(self) -> dict[str, str]:
@@ -352,13 +361,14 @@ class Warehouse:
             if key.startswith(_PREFIX)
         }
 
-    def _note(self, key: str, value: str) -> None:
-        if self._noted.get(key) != value:
-            with self._writing("the catalog"):
-                updates = {_PREFIX + key: value}
-                namespace = self._catalog_of.namespace
-                self._catalog.update_namespace_properties(namespace, updates=updates)
-            self._noted[key] = value
+    def _note(self, **values: str) -> None:
+        """Note what is new of these, at once."""
+        if values.items() <= self._noted.items():
+            return
+        with self._writing("the catalog"):
+            updates = {_PREFIX + key: value for key, value in values.items()}
+            self._catalog.update_namespace_properties(self._catalog_of.namespace, updates=updates)
+        self._noted.update(values)
 
     def referenced(self, table: str) -> set[Path]:
         """Every file that any snapshot of a table still refers to, metadata included."""
