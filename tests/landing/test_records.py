@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from stedi import Lakehouse, LandingError
 from stedi.landing.records import RecordReader
 from tests import small
 from tests.conftest import Land, rows
-from tests.landing.parsing import CONTRACTS, misplaced, parse
+from tests.landing.parsing import CONTRACTS, VIEWS, View, misplaced, parse
 
 GOOD = b'{"sensorReadingTime":1,"serialNumber":"S","distanceFromObject":5}'
 NOISE = b'{"sensorReadingTime":7,"serialNumber":"S-7","distanceFromObject":250}\n'
@@ -275,3 +276,18 @@ def test_whom_a_broken_record_is_about_is_read_only_where_its_text_is_whole(
 ) -> None:
     broken = b'{"customerName":"Ann","email":%s,"phone":"1","birthDay":oops}' % email
     assert RecordReader(CONTRACTS["customer"]).piece("not JSON", broken).subject == suspended
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_unknown_keys_are_counted_of_records_that_are_loaded(
+    view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = CONTRACTS["accelerometer"]
+    columns = tuple(
+        replace(column, pattern="@") if column.name == "user" else column
+        for column in contract.columns
+    )
+    monkeypatch.setitem(CONTRACTS, "accelerometer", replace(contract, columns=columns))
+    line = b'{"user": "%s", "timestamp": 1, "x": 1, "y": 1, "z": 1, "more": 1}\n'
+    read = parse("accelerometer", 20 * (line % b"a@b.c") + 5 * (line % b"nobody"), view=view)
+    assert (len(read.records), len(read.pieces), read.with_unknown_keys) == (20, 5, 20)

@@ -131,13 +131,14 @@ class Rows:
         """Read records that begin before `end`, while they are clear and there is room."""
         self._reserve(window.end - window.at)
         first, columns = self._rows, self._columns
-        status, at, self._rows, lines, unknown, n_open, n_passed = scan.scan(
+        status, at, self._rows, lines, n_open, n_passed = scan.scan(
             window.array, window.at, end, self._vocabulary.keys, columns, first
         )
         window.advance(at, lines)
         misfits = self._misfits(first, n_open)
         self.records += self._rows - first - len(misfits)
-        self.unknown_keys += unknown
+        new = slice(first, self._rows)
+        self.unknown_keys += int(np.count_nonzero(columns.unknown[new] & self._kept[new]))
         if status == scan.FULL:
             self.flush()
         return Scanned(status == scan.UNCLEAR, misfits, columns.passed[:n_passed].tolist())
@@ -248,6 +249,7 @@ def _room(n_columns: int, text_bytes: int) -> scan.Columns:
         text_ends=np.zeros((n_columns, GROUP_ROWS + 1), np.int32),
         valid=np.ones((n_columns, GROUP_ROWS), np.uint8),
         begins=np.empty(GROUP_ROWS, np.int64),
+        unknown=np.empty(GROUP_ROWS, np.bool_),
         passed=np.empty((_PASSED, 4), np.int64),
         open_rows=np.empty(_OPEN_NUMBERS, np.int64),
         open_columns=np.empty(_OPEN_NUMBERS, np.int64),

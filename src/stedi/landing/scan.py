@@ -71,7 +71,8 @@ class Columns(NamedTuple):
     """Room for rows, by column and row; of each column only the array of its kind is used.
 
     `text` holds the texts of a column one after another, `text_ends` where each ends, after a 0.
-    `begins` is where a row's record began. `passed` says of what was passed over where it begins
+    `begins` is where a row's record began, `unknown` whether it has keys that the contract lacks.
+    `passed` says of what was passed over where it begins
     and ends, how many newlines were passed before, and what it is. `open_rows` and `open_columns`
     name the decimal numbers that have yet to be converted; their texts are laid out like others.
     """
@@ -82,6 +83,7 @@ class Columns(NamedTuple):
     text_ends: npt.NDArray[np.int32]
     valid: Bytes
     begins: Ints
+    unknown: npt.NDArray[np.bool_]
     passed: Ints
     open_rows: Ints
     open_columns: Ints
@@ -92,17 +94,16 @@ class Columns(NamedTuple):
 @compiled
 def scan(
     data: Bytes, at: int, end: int, keys: Keys, columns: Columns, row: int
-) -> tuple[int, int, int, int, int, int, int]:
+) -> tuple[int, int, int, int, int, int]:
     """Read records that begin in `data[at:end]` into `columns` from `row` on.
 
     Gives why it stopped (`DONE` at the end, `UNCLEAR`, or `FULL`), where, the next row, how many
-    newlines it passed, how many records had keys that the contract lacks, how many decimal numbers
-    are open, and how many pieces it passed over.
+    newlines it passed, how many decimal numbers are open, and how many pieces it passed over.
     """
     n_columns, most_rows = columns.valid.shape
     most_open = len(columns.open_rows) - n_columns
     every_key = (1 << n_columns) - 1
-    newlines = unknown = n_open = n_passed = 0
+    newlines = n_open = n_passed = 0
     while True:
         while True:  # what may stand between records
             c = _byte(data, at)
@@ -112,9 +113,9 @@ def scan(
                 break
             at += 1
         if at >= end:
-            return DONE, at, row, newlines, unknown, n_open, n_passed
+            return DONE, at, row, newlines, n_open, n_passed
         if row == most_rows or n_open > most_open:
-            return FULL, at, row, newlines, unknown, n_open, n_passed
+            return FULL, at, row, newlines, n_open, n_passed
         behind, lines, opened, seen = _record(data, at, keys, columns, row, n_open)
         if behind >= 0 and seen & every_key != every_key:
             for column in range(n_columns):
@@ -127,14 +128,14 @@ def scan(
             if n_passed < len(columns.passed):
                 behind, what = piece(data, at)
             if behind < 0:
-                return UNCLEAR, at, row, newlines, unknown, n_open, n_passed
+                return UNCLEAR, at, row, newlines, n_open, n_passed
             passed = columns.passed[n_passed]
             passed[0], passed[1], passed[2], passed[3] = at, behind, newlines, what
             at, n_passed = behind, n_passed + 1
             continue
         columns.begins[row] = at
         at, newlines, n_open = behind, newlines + lines, opened
-        unknown += seen > every_key
+        columns.unknown[row] = seen > every_key
         row += 1
 
 
