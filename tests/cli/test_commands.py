@@ -27,6 +27,8 @@ def test_the_demo_simulates_runs_and_says_where_to_look_next(tmp_path: Path) -> 
     assert "956 customers" in output
     assert "machine_learning_curated" in output
     assert f"{STEDI} status --root {tmp_path / 'demo'}" in output
+    again = stedi("demo", "--seed", "1", "--root", tmp_path / "demo")
+    assert "nothing was simulated" in again
     again = stedi("demo", "--root", tmp_path / "demo")
     assert "Simulated" not in again
     told = json.loads(stedi("demo", "--json", "--root", tmp_path / "demo"))
@@ -116,6 +118,11 @@ def test_rows_are_written_as_parquet(root: Path, tmp_path: Path) -> None:
     stedi("query", "SELECT * FROM machine_learning_curated", "-o", by_ending, "--root", root)
     assert pq.read_table(by_ending).equals(pq.read_table(path))
     assert "--output" in stedi("query", "SELECT 1", "--format", "parquet", "--root", root, check=2)
+    for options in (["--format", "csv"], ["-o", root / "a.csv"]):
+        told = stedi("query", "SELECT 1", "--json", *options, "--root", root, check=2)
+        assert "not both" in told
+    told = stedi("query", "SELECT 1", "-o", root / "no" / "a.csv", "--root", root, check=2)
+    assert "there is no folder" in told
 
 
 def test_ddl_names_the_location(root: Path) -> None:

@@ -157,7 +157,12 @@ def _lakehouse(
 
 def _format(given: Format, output: Path | None, as_json: bool) -> Format:
     """How rows are printed, or written to a file: by its ending, where nothing else is said."""
+    if output and not output.parent.is_dir():
+        raise typer.BadParameter(f"--output {output}: there is no folder {output.parent}")
     if as_json:
+        is_other = output and output.suffix.lower() in {f".{one}" for one in Format} - {".json"}
+        if given not in (Format.table, Format.json) or is_other:
+            raise typer.BadParameter("--json: give that, or another format, not both")
         return Format.json
     if output is None or given is not Format.table:
         if given is Format.parquet and output is None:

@@ -153,6 +153,8 @@ def demo(simulated: Simulated | None, report: RunReport, status: Status, root: s
             f"Simulated {simulated.customers:,} customers, {simulated.accelerometer_records:,} "
             f"accelerometer and {simulated.step_readings:,} step trainer records."
         )
+    else:
+        line("There is landing data already; nothing was simulated.")
     built = counted(len(report.built), "table")
     line(f"Brought {built} up to date in {report.seconds:.1f} seconds.\n")
     _tables(status)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from stedi.privacy.audit import Attack
 from stedi.science.facts import Facts
 from stedi.science.markdown import markdown, table
-from stedi.status import StepStatus
+from stedi.status import Note, StepStatus
 
 _NOT_STATED = "Not stated. Whoever owns the data has to say before it is passed on."
 
@@ -131,7 +131,7 @@ def _collection(facts: Facts) -> Iterator[str]:
         yield ""
         yield "Noted by the run:"
         yield ""
-        yield from (f"- {note.text}." for note in status.notes)
+        yield from (f"- {_for_outsiders(note)}." for note in status.notes)
 
 
 def _preprocessing(facts: Facts) -> Iterator[str]:
@@ -163,7 +163,7 @@ def _privacy(facts: Facts) -> Iterator[str]:
     yield "all raw data at hand:"
     yield ""
     yield from table(
-        ("attack", "the attacker knows", "and wants", "gets", "without the classes", "may get"),
+        ("attack", "knows", "and wants", "gets, at worst", "without the classes", "may get"),
         ((name, *_attack(attack)) for name, attack in audit.attacks.items()),
     )
     yield ""
@@ -194,6 +194,11 @@ def _maintenance(facts: Facts) -> Iterator[str]:
     yield f"Version {facts.contract.version}, snapshot {facts.snapshot}, published "
     yield f"{facts.published:%Y-%m-%d %H:%M} UTC. When people withdraw their consent, the table is "
     yield "published anew without them: replace this copy then, and don't keep both."
+
+
+def _for_outsiders(note: Note) -> str:
+    """What a note says, without the command that tells its reader more."""
+    return note.text.partition(";")[0] if note.code in ("quarantined", "bad_files") else note.text
 
 
 def _describe(facts: Facts, column: str) -> str:
