@@ -150,7 +150,8 @@ def test_events_go_where_openlineage_is_configured(
 def test_a_run_is_not_stopped_by_a_catalog_that_is_away(
     small_lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OPENLINEAGE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "http")
+    monkeypatch.setenv("OPENLINEAGE__TRANSPORT__URL", "http://127.0.0.1:9")
     monkeypatch.setenv("OPENLINEAGE__TRANSPORT__RETRY", '{"total": 0}')
     [remark] = small_lakehouse.run().remarks
     assert remark.startswith("lineage could not be recorded: ConnectionError")
