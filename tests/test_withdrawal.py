@@ -109,8 +109,9 @@ def test_a_table_that_is_not_declared_any_more_is_told(
 def test_when_the_catalog_was_lost(small_lakehouse: Lakehouse, land: Land) -> None:
     (small_lakehouse.root / "_stedi" / "catalog.db").unlink()
     land("customer", ANN, name="withdrawn.json")
-    with pytest.raises(StorageError, match=r"catalog is gone.* --profile NAME"):
-        small_lakehouse.run()
+    for ask in (small_lakehouse.run, small_lakehouse.status):
+        with pytest.raises(StorageError, match=r"catalog is gone.* --profile NAME"):
+            ask()
     assert small_lakehouse.run(profile="seed").swept
     assert_gone(small_lakehouse)
     assert small_lakehouse.run().swept == 0

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from stedi.errors import UsageError
+from stedi.errors import NotAnonymous, UsageError
 from stedi.files.disk import Disk
 
 if TYPE_CHECKING:
@@ -306,14 +306,19 @@ class Lakehouse:
             raise UsageError(f"--source {source}: there are {', '.join(sources)}")
         before = counts_by_reason(self._warehouse())
         replays = {name for name in before if source in (None, name)}
-        report = self._run(
-            _engine(engine, master),
-            None,
-            progress,
-            replays=replays,
-            accepts_bad_files=accept_bad_files,
-            accepts_of=(source,) if source else None,
-        )
+        try:
+            report = self._run(
+                _engine(engine, master),
+                None,
+                progress,
+                replays=replays,
+                accepts_bad_files=accept_bad_files,
+                accepts_of=(source,) if source else None,
+            )
+        except NotAnonymous as error:
+            if error.report is not None:
+                error.report = Replay(before, counts_by_reason(self._warehouse()), error.report)
+            raise
         return Replay(before, counts_by_reason(self._warehouse()), report)
 
     def status(self, *, verify: bool = False) -> Status:
@@ -321,7 +326,9 @@ class Lakehouse:
         from stedi.status import status
 
         self._refuse_nothing()
-        return status(self._warehouse(), self._declared(), verify=verify)
+        declarations, warehouse = self._declared(), self._warehouse()
+        warehouse.refuse_lost(declarations.locations)
+        return status(warehouse, declarations, verify=verify)
 
     def query(self, sql: str, *, as_of: datetime | str | None = None) -> Result:
         """Run a SELECT in Athena's SQL over the tables; raises `QueryError`.

@@ -242,6 +242,13 @@ def test_too_few_people_publish_an_empty_table_and_remove_the_old_one(
     assert list(status.steps["machine_learning_curated"].dropped.values()) == [4]
     with pytest.raises(NotAnonymous):  # nothing has changed, and it is still not as promised
         lakehouse.run()
+    land("step_trainer", b'{"cut', "cut.json")
+    with pytest.raises(NotAnonymous):
+        lakehouse.run()
+    with pytest.raises(NotAnonymous) as withheld:
+        lakehouse.replay()
+    replay = withheld.value.report
+    assert replay.before == replay.after == {"step_trainer": {"cut off": 1}}
     audit = lakehouse.audit()
     assert not audit.ok
     assert "nothing is published" in audit.problems[0]

@@ -492,18 +492,26 @@ def quarantine_replay(
 ) -> None:
     """Read again what was set aside, after a contract or a file was mended."""
     lakehouse = _lakehouse(context, root, declarations, database)
+    withheld: NotAnonymous | None = None
     with show.progress(quiet or as_json) as progress:
-        replay = lakehouse.replay(
-            source=source,
-            accept_bad_files=accept_bad_files,
-            engine=engine,
-            master=master,
-            progress=progress,
-        )
+        try:
+            replay = lakehouse.replay(
+                source=source,
+                accept_bad_files=accept_bad_files,
+                engine=engine,
+                master=master,
+                progress=progress,
+            )
+        except NotAnonymous as error:
+            if error.report is None:
+                raise
+            withheld, replay = error, error.report
     if as_json:
         _print_json(asdict(replay))
     elif not quiet:
         show.replay(replay)
+    if withheld:
+        raise withheld
 
 
 @app.command()
