@@ -158,21 +158,25 @@ except EngineFailed as error:
 """
 
 
-def test_a_failure_holds_no_values_nor_does_what_spark_says_of_it(tmp_path: Path) -> None:
+def failed(scratch: Path, **more: str) -> subprocess.CompletedProcess[str]:
     """Declared queries can't cast so; what they can might tell values of rows in the same way."""
+    command = [sys.executable, "-c", FAILING, str(scratch)]
+    folder, environment = Path(__file__).parents[2], os.environ | more
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=folder, env=environment, check=False
+    )
 
-    def failed(**more: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-c", FAILING, str(tmp_path)]
-        folder, environment = Path(__file__).parents[2], os.environ | more
-        return subprocess.run(
-            command, capture_output=True, text=True, cwd=folder, env=environment, check=False
-        )
 
-    done = failed()
+def test_a_failure_holds_no_values_nor_does_what_spark_says_of_it(tmp_path: Path) -> None:
+    done = failed(tmp_path)
     assert done.stderr == ""
     assert "CAST_INVALID_INPUT" in done.stdout
     assert "Ann" not in done.stdout
-    assert "Ann" in failed(STEDI_TRACEBACK="1").stderr
+
+
+@pytest.mark.slow  # a cold Spark again, to see that there are values to be held back
+def test_what_spark_says_of_a_failure_is_shown_where_that_is_asked_for(tmp_path: Path) -> None:
+    assert "Ann" in failed(tmp_path, STEDI_TRACEBACK="1").stderr
 
 
 def test_a_file_that_is_gone_is_an_error_of_ours(

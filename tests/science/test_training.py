@@ -124,6 +124,7 @@ def test_nothing_is_trained_where_nothing_is_published(tmp_path: Path) -> None:
         lakehouse.train(tmp_path / "model")
 
 
+@pytest.mark.slow  # trains all models again
 def test_training_twice_gives_the_same_figures(
     walking: Lakehouse, trained: tuple[Training, Path], tmp_path: Path
 ) -> None:
