@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -18,6 +19,8 @@ from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.pipeline import RunReport
+
+_Told = TypeVar("_Told")
 
 app = typer.Typer(
     name="stedi",
@@ -153,6 +156,19 @@ def _lakehouse(
         declarations=declarations or shared.declarations,
         database=database or shared.database,
     )
+
+
+def _ran(
+    ask: Callable[[Callable[[str], None]], _Told], quiet: bool
+) -> tuple[_Told, NotAnonymous | None]:
+    """What a run tells, and what is to be raised once that was shown, if nothing was published."""
+    with show.progress(quiet) as progress:
+        try:
+            return ask(progress), None
+        except NotAnonymous as error:
+            if error.report is None:
+                raise
+            return error.report, error
 
 
 def _format(given: Format, output: Path | None, as_json: bool) -> Format:
@@ -329,24 +345,20 @@ def run(
         elif not quiet:
             show.plan(planned)
         return
-    withheld: NotAnonymous | None = None
-    with show.progress(quiet or as_json) as progress:
-        try:
-            report = lakehouse.run(
-                engine=engine,
-                master=master,
-                profile=profile,
-                only=only,
-                full=full,
-                max_pairs=max_pairs,
-                accept_bad_files=accept_bad_files,
-                wait=wait,
-                progress=progress,
-            )
-        except NotAnonymous as error:
-            if error.report is None:
-                raise
-            withheld, report = error, error.report
+    report, withheld = _ran(
+        lambda progress: lakehouse.run(
+            engine=engine,
+            master=master,
+            profile=profile,
+            only=only,
+            full=full,
+            max_pairs=max_pairs,
+            accept_bad_files=accept_bad_files,
+            wait=wait,
+            progress=progress,
+        ),
+        quiet or as_json,
+    )
     if as_json:
         _print_json(_told(report))
     elif not quiet:
@@ -492,20 +504,16 @@ def quarantine_replay(
 ) -> None:
     """Read again what was set aside, after a contract or a file was mended."""
     lakehouse = _lakehouse(context, root, declarations, database)
-    withheld: NotAnonymous | None = None
-    with show.progress(quiet or as_json) as progress:
-        try:
-            replay = lakehouse.replay(
-                source=source,
-                accept_bad_files=accept_bad_files,
-                engine=engine,
-                master=master,
-                progress=progress,
-            )
-        except NotAnonymous as error:
-            if error.report is None:
-                raise
-            withheld, replay = error, error.report
+    replay, withheld = _ran(
+        lambda progress: lakehouse.replay(
+            source=source,
+            accept_bad_files=accept_bad_files,
+            engine=engine,
+            master=master,
+            progress=progress,
+        ),
+        quiet or as_json,
+    )
     if as_json:
         _print_json(asdict(replay))
     elif not quiet:

@@ -72,9 +72,9 @@ class Columns(NamedTuple):
 
     `text` holds the texts of a column one after another, `text_ends` where each ends, after a 0.
     `begins` is where a row's record began, `unknown` whether it has keys that the contract lacks.
-    `passed` says of what was passed over where it begins
-    and ends, how many newlines were passed before, and what it is. `open_rows` and `open_columns`
-    name the decimal numbers that have yet to be converted; their texts are laid out like others.
+    `passed` says of what was passed over where it begins and ends, how many newlines were passed
+    before, and what it is. `open_rows` and `open_columns` name the decimal numbers that have yet to
+    be converted; their texts are laid out like others.
     """
 
     longs: Ints
