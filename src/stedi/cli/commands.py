@@ -27,10 +27,11 @@ app = typer.Typer(
     help="A data lakehouse for what people agreed to share: raw JSON in, anonymous tables out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # Rich's panels would double the time that --help takes
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-_ROOT = f"The lakehouse, a folder or s3://bucket/prefix. \\[default: ./{DEFAULT_ROOT}]"
+_ROOT = f"The lakehouse, a folder or s3://bucket/prefix. [default: ./{DEFAULT_ROOT}]"
 Root = Annotated[
     str | None,
     typer.Option(
@@ -49,7 +50,7 @@ Database = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help=f"Of Glue's Data Catalog, for a root on S3. \\[default: {DEFAULT_DATABASE}]",
+        help=f"Of Glue's Data Catalog, for a root on S3. [default: {DEFAULT_DATABASE}]",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
@@ -59,14 +60,12 @@ Engine = Annotated[
 ]
 Master = Annotated[
     str | None,
-    typer.Option(
-        metavar="URL", help="Where Spark runs, as in spark://host:7077. \\[default: here]"
-    ),
+    typer.Option(metavar="URL", help="Where Spark runs, as in spark://host:7077. [default: here]"),
 ]
 Profile = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="seed or strict. \\[default: the last one used, at first seed]"
+        metavar="NAME", help="seed or strict. [default: the last one used, at first seed]"
     ),
 ]
 
@@ -201,7 +200,7 @@ def demo(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Simulate a landing zone of 956 customers, run everything, print the counts."""
+    """Simulate 956 customers, run everything, print the counts."""
     lakehouse = _lakehouse(context, root, declarations, database)
     with show.progress(quiet or as_json) as progress:
         simulated, report = lakehouse.demo(seed=seed, progress=progress)
@@ -214,7 +213,9 @@ def demo(
 
 @app.command()
 def simulate(
-    folder: Annotated[Path, typer.Argument(help="Where the landing zone is written.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Where the landing zone is written.")
+    ],
     customers: Annotated[int, typer.Option(help="How many people.")] = DEMO_CUSTOMERS,
     seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 0,
     people: Annotated[
@@ -231,7 +232,7 @@ def simulate(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write landing data at any size, and in truth.json what is to be found in it."""
+    """Write landing data of any size. truth.json tells what is to be found in it."""
     simulated = Lakehouse.simulate(
         folder, customers=customers, seed=seed, people=people, defects=_defects(defects or [])
     )
@@ -261,7 +262,8 @@ def ingest(
     path: Annotated[
         str | None,
         typer.Argument(
-            help="A folder or s3://bucket/prefix with <source>/landing/; with --source, files."
+            metavar="PATH",
+            help="A folder or s3://bucket/prefix with <source>/landing/; with --source, files.",
         ),
     ] = None,
     source: Annotated[
@@ -276,7 +278,7 @@ def ingest(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Copy raw files into the landing zone; the same bytes twice change nothing."""
+    """Copy raw files into the landing zone. The same bytes twice change nothing."""
     lakehouse = _lakehouse(context, root, declarations, database)
     if starter == (path is not None) or (starter and source):
         raise typer.BadParameter("give a folder, files with --source, or --starter alone")
@@ -390,7 +392,7 @@ def status(
 @app.command()
 def query(
     context: typer.Context,
-    sql: Annotated[str, typer.Argument(help="One SELECT in Athena's SQL.")],
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT in Athena's SQL.")],
     format_: Annotated[
         Format, typer.Option("--format", help="How rows are printed; in a FILE, by its ending.")
     ] = Format.table,
@@ -410,12 +412,12 @@ def query(
         bool, typer.Option("--athena", help="Run it on Athena, and say what that cost.")
     ] = False,
     workgroup: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Athena's workgroup. \\[default: primary]")
+        str | None, typer.Option(metavar="NAME", help="Athena's workgroup. [default: primary]")
     ] = None,
     output_location: Annotated[
         str | None,
         typer.Option(
-            metavar="S3-URI", help="Where Athena keeps the result. \\[default: the workgroup's]"
+            metavar="S3-URI", help="Where Athena keeps the result. [default: the workgroup's]"
         ),
     ] = None,
     as_json: Json = False,
@@ -423,7 +425,7 @@ def query(
     declarations: Declarations = None,
     database: Database = None,
 ) -> None:
-    """Ask in Athena's SQL, over every table, landing and quarantine included."""
+    """Ask every table in Athena's SQL. Landing and quarantine are tables, too."""
     if output and output.parts[0] == "s3:":
         raise typer.BadParameter("--output is a file here; --output-location is on S3")
     format_ = _format(format_, output, as_json)
@@ -442,7 +444,11 @@ def query(
     show.rows(result, format_.value, output)
 
 
-quarantine = typer.Typer(no_args_is_help=True, help="See what was set aside and why; try again.")
+quarantine = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="See what was set aside and why; try again.",
+)
 app.add_typer(quarantine, name="quarantine")
 
 
@@ -461,7 +467,7 @@ def quarantine_list(
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Count what was set aside, then list it; letters and digits are masked."""
+    """Count and list what was set aside. Letters and digits are masked."""
     result = _lakehouse(context, root, declarations, database).quarantine(
         source=source, reason=reason, file=file, limit=limit, raw=raw
     )
@@ -474,14 +480,16 @@ def quarantine_list(
 @quarantine.command("show")
 def quarantine_show(
     context: typer.Context,
-    place: Annotated[str, typer.Argument(help="SOURCE/FILE@OFFSET, as the list has it.")],
+    place: Annotated[
+        str, typer.Argument(metavar="PLACE", help="SOURCE/FILE@OFFSET, as the list has it.")
+    ],
     raw: Raw = False,
     root: Root = None,
     declarations: Declarations = None,
     database: Database = None,
     as_json: Json = False,
 ) -> None:
-    """Show one piece, why it was set aside, and what usually causes that."""
+    """Show one piece, why it was set aside, and what usually does it."""
     piece = _lakehouse(context, root, declarations, database).quarantined(place, raw=raw)
     if as_json:
         show.line(piece.model_dump_json(indent=2))
@@ -502,7 +510,7 @@ def quarantine_replay(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Read again what was set aside, after a contract or a file was mended."""
+    """Read it again, after a contract or a file was mended."""
     lakehouse = _lakehouse(context, root, declarations, database)
     replay, withheld = _ran(
         lambda progress: lakehouse.replay(
@@ -540,7 +548,7 @@ def check(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check contracts and transforms, and prove what is published, without touching data."""
+    """Check contracts and transforms, and prove what is published. No data is touched."""
     if graph and graph.suffix.lower() != ".svg":
         raise typer.BadParameter(f"--graph {graph}: what is drawn is SVG; name it FILE.svg")
     checked = _lakehouse(context, root, declarations, database).check(profile=profile)
@@ -558,7 +566,8 @@ def check(
 def audit(
     context: typer.Context,
     table: Annotated[
-        str | None, typer.Argument(help="A published table. \\[default: the only one]")
+        str | None,
+        typer.Argument(metavar="TABLE", help="A published table. [default: the only one]"),
     ] = None,
     root: Root = None,
     declarations: Declarations = None,
@@ -566,7 +575,7 @@ def audit(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check what is published, and attack it with all that the landing zone holds."""
+    """Attack what is published. The attackers know all that the landing zone holds."""
     result = _lakehouse(context, root, declarations, database).audit(table)
     if as_json:
         show.line(result.model_dump_json(indent=2))
@@ -582,7 +591,7 @@ def release(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the data set.")],
     table: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="A published table. \\[default: the only one]"),
+        typer.Option(metavar="NAME", help="A published table. [default: the only one]"),
     ] = None,
     licence: Annotated[
         str | None,
@@ -596,7 +605,7 @@ def release(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Write what is published as a data set for data scientists, if it passes its audit."""
+    """Write what is published as a data set, if it passes its audit."""
     lakehouse = _lakehouse(context, root, declarations, database)
     released = lakehouse.release(folder, table=table, licence=licence)
     if as_json:
@@ -612,7 +621,7 @@ def train(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder for the model.")],
     table: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="A published table. \\[default: the only one]"),
+        typer.Option(metavar="NAME", help="A published table. [default: the only one]"),
     ] = None,
     threshold: Annotated[
         float, typer.Option(metavar="P", help="From which probability on it counts as yes.")
@@ -623,7 +632,7 @@ def train(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Train models on what is published, and test them on raw rows of people held out."""
+    """Train models on what is published. They are tested on raw rows of people held out."""
     lakehouse = _lakehouse(context, root, declarations, database)
     with show.progress(quiet) as progress:
         trained = lakehouse.train(folder, table=table, threshold=threshold, progress=progress)
@@ -650,7 +659,7 @@ def predict(
     declarations: Declarations = None,
     database: Database = None,
 ) -> None:
-    """Let a trained model tell from new accelerometer records whether a foot is there."""
+    """Tell from accelerometer records whether a foot is there. A trained model does."""
     format_ = _format(format_, output, as_json)
     predicted = _lakehouse(context, root, declarations, database).predict(model, files)
     for reason, count in predicted.set_aside.items():
@@ -662,7 +671,7 @@ def predict(
 def ddl(
     context: typer.Context,
     table: Annotated[
-        str | None, typer.Argument(help="One table. \\[default: the landing tables]")
+        str | None, typer.Argument(metavar="TABLE", help="One table. [default: the landing tables]")
     ] = None,
     location: Annotated[
         str | None, typer.Option(metavar="S3-URI", help="The root on S3, as in s3://bucket/prefix.")
