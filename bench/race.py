@@ -4,7 +4,8 @@
 
 Every round runs each once: machines drift, and a ratio within one round doesn't. `apart` is stedi's
 time without what makes the published table anonymous, which nobody else does. `--record` keeps the
-figures in bench/results.json, `--check` fails where ratios are more than 15 % worse than those.
+figures of this machine in bench/results.json, `--check` fails where ratios are more than 15 % worse
+than those.
 """
 
 from __future__ import annotations
@@ -163,13 +164,13 @@ def _run(runner: str, data: Path) -> Measured:
 
 def _record(case: str, table: Table) -> None:
     known = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    known[case] = {
-        "machine": _machine(),
+    of_case = known.setdefault(case, {})
+    of_case[_machine()] = {
         "versions": {
             "python": platform.python_version(),
             **{name: version(name) for name in ("duckdb", "polars", "pyspark", "pyarrow")},
         },
-        "ratios": known.get(case, {}).get("ratios", {})
+        "ratios": of_case.get(_machine(), {}).get("ratios", {})
         | {
             peer: {name: asdict(one) for name, one in figures.items()}
             for peer, figures in table.items()
@@ -188,10 +189,12 @@ def _machine() -> str:
 
 def _check(case: str, table: Table) -> None:
     recorded = json.loads(RESULTS.read_text())[case]
-    known = recorded["ratios"]
-    if recorded["machine"] != _machine():
-        print(f"\nThe recorded ratios are of another machine: {recorded['machine']}; ratios differ")
-        print(f"between machines by more than a change does. This one: {_machine()}")
+    if _machine() not in recorded:
+        raise SystemExit(
+            f"no ratios are recorded of this machine, {_machine()}, and between machines they "
+            "differ by more than a change does. Record a known version first: race.py --record"
+        )
+    known = recorded[_machine()]["ratios"]
     worse = [
         f"{name} to {peer}: {one.ratio:.2f}, and it was {known[peer][name]['ratio']:.2f}"
         for peer, figures in table.items()
