@@ -24,7 +24,7 @@ STEDI = Path(sys.executable).with_name("stedi")
 _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload(
     [
-        "pyiceberg.catalog.sql",
+        "stedi.storage.sqlite",
         "stedi.cli.commands",
         "stedi.engines.duckdb",
         "stedi.landing.columns",

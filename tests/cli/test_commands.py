@@ -176,6 +176,10 @@ def test_a_check_that_fails_ends_with_1(root: Path, tmp_path: Path) -> None:
     (tmp_path / "d" / "contracts").mkdir(parents=True)
     (tmp_path / "d" / "transforms").mkdir()
     assert "no contracts" in stedi("check", "--declarations", tmp_path / "d", check=1)
+    told = stedi("check", "--json", "--declarations", tmp_path / "d", check=1)
+    found, _ = json.JSONDecoder().raw_decode(told)  # the same stands on stderr
+    assert found["ok"] is False
+    assert "no contracts" in found["problems"][0]
 
 
 def test_help_is_everywhere_and_shells_complete() -> None:

@@ -115,6 +115,17 @@ def test_data_under_a_hidden_name_stays_and_is_told_of(
         lakehouse.ingest(folder, source="customer")
 
 
+def test_a_folder_of_no_source_is_told_of(lakehouse: Lakehouse, tmp_path: Path) -> None:
+    for name in ("customer", "step-trainer", ".git", "notes"):
+        (tmp_path / "delivery" / name / "landing").mkdir(parents=True)
+    (tmp_path / "delivery" / "notes" / "landing").rmdir()
+    (tmp_path / "delivery" / "customer" / "landing" / "a.json").write_text("")
+    ingested = lakehouse.ingest(tmp_path / "delivery")
+    [remark] = ingested.remarks
+    assert remark.startswith("step-trainer/landing/ was not copied")
+    assert "step_trainer" in remark
+
+
 def test_a_symbolic_link_out_of_the_landing_folder_is_refused(
     lakehouse: Lakehouse, tmp_path: Path
 ) -> None:

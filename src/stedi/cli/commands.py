@@ -13,7 +13,7 @@ import typer
 
 from stedi import __version__
 from stedi.cli import show
-from stedi.errors import NotAnonymous
+from stedi.errors import DeclarationError, NotAnonymous
 from stedi.lakehouse import DEFAULT_DATABASE, DEFAULT_ROOT, DEMO_CUSTOMERS, EngineName, Lakehouse
 from stedi.text import counted
 
@@ -551,7 +551,12 @@ def check(
     """Check contracts and transforms, and prove what is published. No data is touched."""
     if graph and graph.suffix.lower() != ".svg":
         raise typer.BadParameter(f"--graph {graph}: what is drawn is SVG; name it FILE.svg")
-    checked = _lakehouse(context, root, declarations, database).check(profile=profile)
+    try:
+        checked = _lakehouse(context, root, declarations, database).check(profile=profile)
+    except DeclarationError as error:
+        if as_json:
+            _print_json({"ok": False, "problems": str(error).splitlines()})
+        raise
     explanation = checked.explain(explain) if explain else None
     if graph:
         graph.write_text(checked.graph())

@@ -69,7 +69,13 @@ def ingest_folder(files: Files, folder: Path, sources: Sequence[str]) -> Ingeste
     deliveries = {
         s: [(p / file.name, file.name) for file in list_files(disk, s)] for s, p in found.items()
     }
-    return _ingest(files, deliveries, disk.remarks)
+    others = (p.parent.name for p in sorted(folder.glob("*/landing")) if p.is_dir())
+    left = [
+        f"{name}/landing/ was not copied: there is no source {name}, there are {', '.join(sources)}"
+        for name in others
+        if name not in sources and not is_hidden(name)
+    ]
+    return _ingest(files, deliveries, [*disk.remarks, *left])
 
 
 def ingest_files(files: Files, path: Path, source: str, sources: Sequence[str]) -> Ingested:
