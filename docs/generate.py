@@ -14,6 +14,7 @@ from stedi.contracts import Column, Contract, Publication
 from stedi.ddl import ddl
 from stedi.declared import Declarations, packaged, read_declarations
 from stedi.lakehouse import DEFAULT_DATABASE
+from stedi.landing.parse import FEW_RECORDS
 from stedi.landing.reasons import EXPLANATIONS
 from stedi.transforms import MACHINERY_COLUMNS
 
@@ -110,7 +111,7 @@ def _contract(contract: Contract) -> Iterator[str]:
         share = f"{contract.max_bad_share:.0%}"
         place += (
             f" Read from `{contract.source}/landing/`; a file of which more than {share} is bad is "
-            "set aside whole."
+            f"set aside whole, if it has {FEW_RECORDS} records or more."
         )
     if contract.key:
         place += f" Maintained by its key `{contract.key}`."

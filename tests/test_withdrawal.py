@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,14 @@ def test_a_table_that_is_not_declared_any_more_is_told(
 def test_when_the_catalog_was_lost(small_lakehouse: Lakehouse, land: Land) -> None:
     (small_lakehouse.root / "_stedi" / "catalog.db").unlink()
     land("customer", ANN, name="withdrawn.json")
-    for ask in (small_lakehouse.run, small_lakehouse.status):
+    asks: tuple[Callable[[], object], ...] = (
+        small_lakehouse.run,
+        small_lakehouse.plan,
+        small_lakehouse.status,
+        small_lakehouse.quarantine,
+        lambda: small_lakehouse.query("SELECT COUNT(*) FROM quarantine"),
+    )
+    for ask in asks:
         with pytest.raises(StorageError, match=r"catalog is gone.* --profile NAME"):
             ask()
     assert small_lakehouse.run(profile="seed").swept

@@ -246,12 +246,11 @@ class Lakehouse:
         """What `run` with these arguments would do, table by table; nothing is written."""
         from stedi import pipeline
 
-        self._refuse_nothing()
-        declarations = self._declared(profile)
+        declarations, warehouse = self._opened(profile)
         options = self._options(
             declarations, only=only, full=full, accepts_bad_files=accept_bad_files
         )
-        return pipeline.dry_run(self._warehouse(), declarations, options)
+        return pipeline.dry_run(warehouse, declarations, options)
 
     def quarantine(
         self,
@@ -265,10 +264,10 @@ class Lakehouse:
         """What was set aside: all of it counted, and up to `limit` pieces, masked unless `raw`."""
         from stedi.quarantine import quarantine
 
-        self._refuse_nothing()
+        declarations, warehouse = self._opened()
         return quarantine(
-            self._warehouse(),
-            self._declared(),
+            warehouse,
+            declarations,
             source=source,
             reason=reason,
             file=file,
@@ -280,8 +279,8 @@ class Lakehouse:
         """One piece that was set aside, whole; its place is as `quarantine` gives it."""
         from stedi.quarantine import quarantined
 
-        self._refuse_nothing()
-        return quarantined(self._warehouse(), self._declared(), place, raw=raw)
+        declarations, warehouse = self._opened()
+        return quarantined(warehouse, declarations, place, raw=raw)
 
     def replay(
         self,
@@ -325,9 +324,7 @@ class Lakehouse:
         """Tables, sources, steps, and whether they add up; `verify` reads every file again."""
         from stedi.status import status
 
-        self._refuse_nothing()
-        declarations, warehouse = self._declared(), self._warehouse()
-        warehouse.refuse_lost(declarations.locations)
+        declarations, warehouse = self._opened()
         return status(warehouse, declarations, verify=verify)
 
     def query(self, sql: str, *, as_of: datetime | str | None = None) -> Result:
@@ -338,10 +335,10 @@ class Lakehouse:
         """
         from stedi.querying import query
 
-        self._refuse_nothing()
+        declarations, warehouse = self._opened()
         if as_of is not None:
             as_of = _time(as_of)
-        return query(sql, self._declared().schemas, self._warehouse(), as_of)
+        return query(sql, declarations.schemas, warehouse, as_of)
 
     def query_athena(
         self,
@@ -478,10 +475,7 @@ class Lakehouse:
     ) -> RunReport:
         from stedi import pipeline
 
-        self._refuse_nothing()
-        declarations, warehouse = self._declared(profile), self._warehouse()
-        if profile is None:
-            warehouse.refuse_lost(declarations.locations)
+        declarations, warehouse = self._opened(profile)
         return pipeline.run(
             warehouse,
             declarations,
@@ -514,6 +508,14 @@ class Lakehouse:
 
         status = self.status()
         return lay_open(self._warehouse(), self._declared(), table), status
+
+    def _opened(self, profile: str | None = None) -> tuple[Declarations, Warehouse]:
+        """What is declared and what is there; refuses tables of which nobody knows the profile."""
+        self._refuse_nothing()
+        declarations, warehouse = self._declared(profile), self._warehouse()
+        if profile is None:
+            warehouse.refuse_lost(declarations.locations)
+        return declarations, warehouse
 
     def _refuse_nothing(self) -> None:
         if self._files.is_local and not self.root.is_dir():

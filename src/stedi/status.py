@@ -159,7 +159,10 @@ class _Inspection:
         if noted is None:
             yield f"{name}: was not written by a run; `stedi run --full` makes the table anew"
         elif not self.fingerprinter.can_compare(noted):
-            yield f"{name}: can't be verified without the secret it was written with (STEDI_SECRET)"
+            yield (
+                f"{name}: can't be verified without the secret it was written with (STEDI_SECRET); "
+                "`stedi run --full` reads everything anew with this one"
+            )
         elif noted != found:
             yield f"{name}: its content was changed; `stedi run --full` makes it anew"
 

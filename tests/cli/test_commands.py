@@ -53,6 +53,15 @@ def test_ingest_run_status_query(root: Path, tmp_path: Path) -> None:
     assert "12" in stedi("query", "SELECT COUNT(*) FROM machine_learning_curated", "--root", other)
 
 
+def test_what_is_left_to_do_is_told(root: Path, tmp_path: Path) -> None:
+    stedi("run", "--only", "customer_trusted", "--root", root)
+    again = stedi("run", "--only", "customer_trusted", "--root", root)
+    assert "`stedi run` brings 6 tables up to date." in again
+    assert "Everything" not in again
+    lake = tmp_path / "my lake"
+    assert f"status --root '{lake}'" in stedi("demo", "--root", lake)
+
+
 @already_run
 def test_options_stand_before_or_after_the_verb_or_in_the_environment(root: Path) -> None:
     for arguments, env in (
@@ -172,7 +181,8 @@ def test_wrong_use_is_said_plainly(
 @already_run
 def test_a_check_that_fails_ends_with_1(root: Path, tmp_path: Path) -> None:
     (root / "customer" / "landing" / "one.json").unlink()
-    assert "gone" in stedi("status", "--root", root, check=1)
+    for options in ((), ("--quiet",)):
+        assert "one.json: gone" in stedi("status", *options, "--root", root, check=1)
     (tmp_path / "d" / "contracts").mkdir(parents=True)
     (tmp_path / "d" / "transforms").mkdir()
     assert "no contracts" in stedi("check", "--declarations", tmp_path / "d", check=1)
@@ -301,11 +311,14 @@ def test_a_reader_who_has_had_enough_is_no_failure(root: Path, reader: str) -> N
 
 
 @already_run
-def test_what_a_format_has_no_word_for_is_told(root: Path) -> None:
+def test_what_a_format_has_no_word_for_is_told(root: Path, tmp_path: Path) -> None:
     odd = "SELECT 1e308 * 10 AS x, 0e0 / 0e0 AS y"
     assert json.loads(stedi("query", odd, "--json", "--root", root)) == [{"x": "inf", "y": "nan"}]
     twice = stedi("query", "SELECT 1 AS a, 2 AS a", "--json", "--root", root, check=2)
     assert "column a twice" in twice
+    file = tmp_path / "twice.parquet"
+    twice = stedi("query", "SELECT 1 AS a, 2 AS a", "-o", file, "--root", root, check=2)
+    assert "column a twice" in twice and not file.exists()
     lists = "SELECT SPLIT(email, '@') AS parts FROM customer_trusted"
     assert "--format json" in stedi("query", lists, "--format", "csv", "--root", root, check=2)
 

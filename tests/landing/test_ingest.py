@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 
 from stedi import Lakehouse, LandingError, Unavailable, UsageError
 from stedi.landing import ingest
+from tests import small
 
 
 @pytest.fixture
@@ -113,6 +115,16 @@ def test_data_under_a_hidden_name_stays_and_is_told_of(
     (folder / "a.json").unlink()
     with pytest.raises(UsageError, match="no files in it; passed over 2"):
         lakehouse.ingest(folder, source="customer")
+
+
+def test_the_lakehouse_itself_is_no_delivery(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    lakehouse = Lakehouse(tmp_path / "here" / "lakehouse")
+    (tmp_path / "here" / "x.json").write_text(json.dumps(small.acceleration("ann", 100, 0.1)))
+    assert lakehouse.ingest(tmp_path / "here", source="accelerometer").copied
+    lakehouse.run()
+    again = lakehouse.ingest(tmp_path / "here", source="accelerometer")
+    assert (again.copied, len(again.present)) == ((), 2)  # the file, and its copy
 
 
 def test_a_folder_of_no_source_is_told_of(lakehouse: Lakehouse, tmp_path: Path) -> None:

@@ -208,7 +208,12 @@ def demo(
         told = asdict(simulated) if simulated else None
         _print_json({"simulated": told, "run": _told(report)})
     elif not quiet:
-        show.demo(simulated, report, lakehouse.status(), root or context.obj.root)
+        given = {
+            "--root": root or context.obj.root,
+            "--declarations": declarations or context.obj.declarations,
+        }
+        options = {name: str(value) for name, value in given.items() if value is not None}
+        show.demo(simulated, report, lakehouse.status(), options)
 
 
 @app.command()
@@ -383,7 +388,9 @@ def status(
     result = _lakehouse(context, root, declarations, database).status(verify=verify)
     if as_json:
         show.line(result.model_dump_json(by_alias=True, indent=2))
-    elif not quiet:
+    elif quiet:
+        show.problems(result.problems)
+    else:
         show.status(result)
     if not result.ok:
         raise typer.Exit(1)
@@ -551,6 +558,8 @@ def check(
     """Check contracts and transforms, and prove what is published. No data is touched."""
     if graph and graph.suffix.lower() != ".svg":
         raise typer.BadParameter(f"--graph {graph}: what is drawn is SVG; name it FILE.svg")
+    if graph and not graph.parent.is_dir():
+        raise typer.BadParameter(f"--graph {graph}: there is no folder {graph.parent}")
     try:
         checked = _lakehouse(context, root, declarations, database).check(profile=profile)
     except DeclarationError as error:
@@ -584,7 +593,9 @@ def audit(
     result = _lakehouse(context, root, declarations, database).audit(table)
     if as_json:
         show.line(result.model_dump_json(indent=2))
-    elif not quiet:
+    elif quiet:
+        show.problems(result.problems)
+    else:
         show.audit(result)
     if not result.ok:
         raise typer.Exit(1)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -65,7 +66,7 @@ def run(report: RunReport, status: Status) -> None:
     if report.swept:
         line(f"Removed {counted(report.swept, 'file')} of before that no table refers to.")
     if not report.built:
-        line("Everything is up to date.")
+        line(f"{_late(status) or 'Everything is up to date'}.")
     else:
         table = _table("table", "rows", "seconds", "how", "why")
         for built in report.built:
@@ -146,8 +147,10 @@ def plan(planned: Sequence[Planned]) -> None:
     _print(table)
 
 
-def demo(simulated: Simulated | None, report: RunReport, status: Status, root: str | None) -> None:
-    """What the demo did, and where to look next."""
+def demo(
+    simulated: Simulated | None, report: RunReport, status: Status, options: Mapping[str, str]
+) -> None:
+    """What the demo did, and where to look next with the same options."""
     if simulated:
         line(
             f"Simulated {simulated.customers:,} customers, {simulated.accelerometer_records:,} "
@@ -158,8 +161,9 @@ def demo(simulated: Simulated | None, report: RunReport, status: Status, root: s
     built = counted(len(report.built), "table")
     line(f"Brought {built} up to date in {report.seconds:.1f} seconds.\n")
     _tables(status)
+    remarks(report.remarks)
     _notes(status)
-    option = f" --root {root}" if root else ""
+    option = "".join(f" {name} {shlex.quote(value)}" for name, value in options.items())
     stedi = "stedi" if shutil.which("stedi") == shutil.which(sys.argv[0]) else sys.argv[0]
     line("\nWhere to look next:")
     line(f"  {stedi} status{option}")
@@ -189,13 +193,24 @@ def status(status: Status) -> None:
         _print(steps)
     _notes(status)
     if status.ok:
-        late = sum(table.freshness != "fresh" for table in status.tables.values())
-        todo = f"All there is adds up; `stedi run` brings {counted(late, 'table')} up to date."
-        line(f"\n{todo if late else 'Everything adds up.'}")
+        late = _late(status)
+        line(f"\n{f'All there is adds up; {late}' if late else 'Everything adds up'}.")
         return
     line(f"\n{counted(len(status.problems), 'problem')}:")
     for problem in status.problems:
         line(f"  {problem}")
+
+
+def _late(status: Status) -> str:
+    """What `stedi run` would still do; nothing where that is nothing."""
+    late = sum(table.freshness != "fresh" for table in status.tables.values())
+    return f"`stedi run` brings {counted(late, 'table')} up to date" if late else ""
+
+
+def problems(found: Iterable[str]) -> None:
+    """Print what is wrong where nothing else is printed."""
+    for problem in found:
+        sys.stderr.write(f"stedi: {problem}\n")
 
 
 def checked(checked: Checked, explanation: Explanation | None) -> None:
@@ -366,6 +381,7 @@ def _write_rows(result: Rows, format_: str, file: BinaryIO) -> None:
     elif format_ == "parquet":
         import pyarrow.parquet as pq
 
+        _refuse_twice(result)
         with pq.ParquetWriter(file, result.schema) as writer:
             for batch in result:
                 writer.write_batch(batch)
@@ -386,9 +402,7 @@ def _write_json(result: Rows, file: BinaryIO) -> None:
     """A JSON array of objects, one row a line."""
     import json
 
-    names = result.schema.names
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise QueryError(f"column {twice[0]} twice; name one of them otherwise with AS")
+    _refuse_twice(result)
     begin = "[\n"
     for batch in result:
         for row in batch.to_pylist():
@@ -396,6 +410,12 @@ def _write_json(result: Rows, file: BinaryIO) -> None:
             file.write((begin + text).encode())
             begin = ",\n"
     file.write(b"[]\n" if begin == "[\n" else b"\n]\n")
+
+
+def _refuse_twice(result: Rows) -> None:
+    names = result.schema.names
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise QueryError(f"column {twice[0]} twice; name one of them otherwise with AS")
 
 
 def _finite(value: Any) -> Any:

@@ -91,7 +91,7 @@ def ingest_files(files: Files, path: Path, source: str, sources: Sequence[str]) 
     found, passed = [], []
     for one in sorted(one for one in path.rglob("*") if one.is_file()):
         name = one.relative_to(path)
-        if any(map(is_hidden, name.parts[:-1])):
+        if any(map(is_hidden, name.parts[:-1])) or _is_of(files, source, one):
             continue
         if not is_hidden(name.name):
             found.append((one, name.as_posix()))
@@ -188,6 +188,13 @@ def _ingest(
             if target != folder / name:
                 renamed.append(copied[-1])
     return Ingested(tuple(copied), tuple(present), tuple(renamed), tuple(remarks))
+
+
+def _is_of(files: Files, source: str, path: Path) -> bool:
+    """Whether a file lies in the lakehouse itself, elsewhere than among the source's raw ones."""
+    if not files.is_local or not path.resolve().is_relative_to(files.root):
+        return False
+    return not path.resolve().is_relative_to(landing_folder(files.root, source))
 
 
 def _is_same(path: Path, other: Path, files: Files) -> bool:
