@@ -1,9 +1,10 @@
 """What a comparison of two publications tells about those who came or left in between.
 
 Each publication divides space in its own way. A decoder finds the smallest regions that are unions
-of classes in both, and compares their counts: what it finds is exact, and no smaller region can be
-compared without guessing. Where fewer rows than k came or went in a region, the comparison tells of
-fewer people than any one publication does.
+of classes in both, by the edges of their boxes, and compares their counts. Where fewer rows than k
+came or went in a region, the comparison tells of fewer people than any one publication does. It is
+a lower bound: published values tell where in its box a class lies, so that smaller regions can be
+compared, in which fewer rows came or went.
 """
 
 from __future__ import annotations
