@@ -21,7 +21,6 @@ from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.singling_out import attribution, linkability
 from stedi.privacy.boxes import Range, table_of_boxes
 from stedi.privacy.coding import Coder
-from stedi.privacy.difference import Release, difference
 from stedi.privacy.mondrian import Floats, Longs
 from stedi.privacy.publication import Raw
 from stedi.privacy.search import points, search
@@ -296,24 +295,6 @@ def test_attribution_and_linkability_are_what_counting_gives(seed: int) -> None:
     linked = linkability(evidence)
     assert linked.worst_of_one == pytest.approx(max(same))
     assert linked.worst_of_two == pytest.approx(max(across))
-
-
-def test_the_difference_of_two_publications_counts_what_can_be_told() -> None:
-    def release(edges: list[float], counts: list[int]) -> Release:
-        ends = np.array([*edges[1:], np.inf])
-        begins = np.array([-np.inf, *edges[1:]])
-        whole = np.full(len(counts), np.inf)
-        axes = {axis: Range(-whole, whole, np.zeros(len(counts))) for axis in "yz"}
-        x = Range(begins, ends, np.arange(len(counts), dtype=float))
-        target = Range(-whole, np.full(len(counts), 249.5), np.zeros(len(counts)))
-        return Release({"x": x, **axes, "distancefromobject": target}, np.array(counts))
-
-    before = release([-9, 0.0005, 1.0005, 2.0005], [10, 10, 10, 10])
-    now = release([-9, 0.0005, 1.5005, 2.0005], [10, 12, 5, 20])
-    # Regions: below 0, 0 to 2 (10 + 10 before, 12 + 5 now), above 2.
-    found = difference(PUBLICATION, before, now)
-    assert (found.regions, found.changed, found.few) == (3, 2, 1)
-    assert (found.rows_before, found.rows_now) == (40, 47)
 
 
 # On whole lakehouses ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from stedi.compiled import compiled, inlined
 from stedi.contracts import Coarsened
-from stedi.privacy.mondrian import Floats, Ints
+from stedi.privacy.mondrian import Floats, Ints, Longs
 
 Bools = npt.NDArray[np.bool_]
 
@@ -59,6 +59,11 @@ class Grid:
         """Where values lie among the numbers of the grid, which they may lie between."""
         found: Floats = (values - self._origin) / self._grid - self._first
         return found
+
+    def halves(self, values: Floats) -> Longs:
+        """Where values lie among the numbers of the grid, doubled and rounded."""
+        halves: Longs = np.rint(2 * self.positions(values)).astype(np.int64)
+        return halves
 
     def edges(self, least: Ints, most: Ints) -> tuple[Floats, Floats]:
         """The least value that belongs to each range of numbers, and the least that doesn't.
