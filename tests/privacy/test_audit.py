@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 
@@ -96,15 +97,19 @@ def caught(result: Audit) -> set[str]:
     return {problem.split(":")[0] for problem in result.problems}
 
 
+def published(raw: Raw, publication: Publication) -> tuple[dict[str, Range], Longs]:
+    """The table of boxes, and each row's class."""
+    ranges = table_of_boxes(
+        publication, search(points(publication, raw.columns, raw.people), publication)
+    )
+    on_grid = points(publication, raw.columns, raw.people)
+    return ranges, Coder(ranges, on_grid).classes_of(on_grid.rows)
+
+
 @pytest.fixture(scope="module")
 def ours() -> tuple[dict[str, Range], Longs]:
-    """The crowd as the publication would publish it: the table of boxes, and each row's class."""
-    ranges = table_of_boxes(
-        PUBLICATION,
-        search(points(PUBLICATION, IN_TABLE.raw.columns, IN_TABLE.raw.people), PUBLICATION),
-    )
-    on_grid = points(PUBLICATION, IN_TABLE.raw.columns, IN_TABLE.raw.people)
-    return ranges, Coder(ranges, on_grid).classes_of(on_grid.rows)
+    """The crowd as the publication would publish it."""
+    return published(IN_TABLE.raw, PUBLICATION)
 
 
 def coded(ours: tuple[dict[str, Range], Longs]) -> dict[str, Floats]:
@@ -215,13 +220,32 @@ def test_a_distance_that_is_recoded_together_with_the_axes_is_caught() -> None:
 
 def test_boxes_of_few_rows_whose_distances_are_told_exactly_are_caught() -> None:
     few = replace(PUBLICATION, k=1, people_per_box=4)
-    ranges = table_of_boxes(
-        few, search(points(few, IN_TABLE.raw.columns, IN_TABLE.raw.people), few)
-    )
-    on_grid = points(few, IN_TABLE.raw.columns, IN_TABLE.raw.people)
-    classes = Coder(ranges, on_grid).classes_of(on_grid.rows)
-    result = in_order((ranges, classes))
+    result = in_order(published(IN_TABLE.raw, few))
     assert {"attribution", "inference"} <= caught(result)
+
+
+def test_controls_who_differ_as_a_group_neither_fail_it_nor_hide_what_classes_tell() -> None:
+    rng = np.random.default_rng(3)
+
+    def with_distance(crowd: Crowd, distance: npt.ArrayLike) -> Raw:
+        distances = np.broadcast_to(np.asarray(distance, float), crowd.raw.rows)
+        return Raw({**crowd.raw.columns, "distancefromobject": distances.copy()}, crowd.raw.people)
+
+    # Feet are near more often among those in the table, whatever x, y and z are.
+    inside, outside = (
+        with_distance(crowd, np.where(rng.random(crowd.raw.rows) < share, 100, 600))
+        for crowd, share in ((IN_TABLE, 0.6), (OTHERS, 0.4))
+    )
+    result = in_order(published(inside, PUBLICATION), raw=inside, controls=outside)
+    assert result.ok, result.problems
+    for guess in result.attacks["inference"].figures:
+        assert guess["in_table"] - guess["controls"] > 0.1
+        assert guess["without_classes"] == pytest.approx(0.2, abs=0.05)
+    # Boxes of few rows tell their people's distances; controls are easy to guess for anyone.
+    easy = with_distance(OTHERS, np.median(IN_TABLE.raw.columns["distancefromobject"]))
+    few = replace(PUBLICATION, k=1, people_per_box=4)
+    result = in_order(published(IN_TABLE.raw, few), controls=easy)
+    assert "inference" in caught(result)
 
 
 def _cut_all(columns: list[Floats], rows: Longs) -> list[Longs]:

@@ -80,7 +80,7 @@ def audit(
     }
     found = [f"{name}: {problem}" for name, problems in checks.items() for problem in problems]
     found += [
-        f"{name}: {_failed(attack)}" for name, attack in attacks.items() if attack.ok is False
+        f"{name}: {_failed(name, attack)}" for name, attack in attacks.items() if attack.ok is False
     ]
     if singled_out.people < evidence.publication.k:
         found.append(
@@ -132,8 +132,14 @@ def shape_problems(
     return {**found, "files": list(shape.files_problems(paths, lying, alive))}
 
 
-def _failed(attack: Attack) -> str:
-    return f"reaches {attack.worst:.3f}, of {attack.limit:.3f} at most"
+def _failed(name: str, attack: Attack) -> str:
+    told = f"reaches {attack.worst:.3f}, of {attack.limit:.3f} at most"
+    if name != "inference":
+        return told
+    return (
+        f"{told}: classes tell too much of the people in them, or the controls are other people in "
+        f"how {attack.withheld} goes with {attack.knows}"
+    )
 
 
 def _attribution(evidence: Evidence, found: Attribution) -> Attack:
@@ -181,7 +187,8 @@ def _inference(evidence: Evidence) -> Attack:
         limit=MOST_EXCESS,
         ok=_at_most(worst.lower, MOST_EXCESS),
         figures=[asdict(guess) for guess in found],
-        note="worst is the lower end of the excess over the controls, of the way that does best",
+        note="worst is the lower end of what classes add to the excess over the controls, of the "
+        "way that does best",
     )
 
 

@@ -3,12 +3,13 @@
 Whoever can guess a value for people who are not in the table as well as for those who are has
 learnt about people, not about these people. So what counts is the excess over the controls.
 M. Giomi et al., "A Unified Framework for Quantifying Privacy Risk in Synthetic Data", Proceedings
-on Privacy Enhancing Technologies 2023(2), measures attacks by controls in the same way.
+on Privacy Enhancing Technologies 2023(2), measures attacks by controls in the same way. Controls
+who differ as a group from those in the table would be guessed worse, or better, by anyone: by how
+much a guess that looks at no class exceeds them is taken off.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,21 +31,22 @@ _NEAREST_OF = 3_000
 """Rows of each group that an attacker without a table of boxes tries: each takes a long search."""
 _SEED = 20_260_101
 
-Bools = npt.NDArray[np.bool_]
 Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Guess:
-    """One way of guessing: how often it is right in the table and outside, and the difference.
+    """One way of guessing: how often it is right in the table and outside, and what classes add.
 
-    The interval holds the excess with 95 % for all ways at once (Bonferroni), by a bootstrap over
-    people.
+    `excess` is the difference of the two less `without_classes`, which is the same difference where
+    one guess is made for all rows, as if the table were a single class. The interval holds the
+    excess with 95 % for all ways at once (Bonferroni), by a bootstrap over people.
     """
 
     way: str
     in_table: float
     controls: float
+    without_classes: float
     excess: float
     lower: float
     upper: float
@@ -67,15 +69,25 @@ def guesses(evidence: Evidence) -> list[Guess] | None:
     targets, target = _both(evidence), evidence.publication.target
     if targets is None or target is None:
         return None
-    held = _Held.of(evidence, Grid(target))
-    inside, outside = (list(held.rights(one)) for one in targets)
-    tail = 2.5 / len(inside)
-    found = []
-    for (way, right), (_, control) in zip(inside, outside, strict=True):
-        excess = targets[0].resampled_rates(right) - targets[1].resampled_rates(control)
+    grid, all_one = Grid(target), np.zeros(evidence.class_count, np.int64)
+    by_class = _Held.of(evidence, grid, _groups(evidence)[1])
+    at_all = _Held.of(evidence, grid, all_one)
+    inside, outside = (
+        (by_class.rights(one, one.group), at_all.rights(one, np.zeros_like(one.group)))
+        for one in targets
+    )
+    tail, found = 2.5 / len(inside[0]), []
+    for way in inside[0]:
+        (right, known), (control, known_too) = (
+            [one[way] for one in two] for two in (inside, outside)
+        )
+        added = targets[0].resampled_means(right - known)
+        excess = added - targets[1].resampled_means(control - known_too)
         lower, upper = np.percentile(excess, [tail, 100 - tail])
-        rates = float(right.mean()), float(control.mean())
-        found.append(Guess(way, *rates, rates[0] - rates[1], float(lower), float(upper)))
+        in_table, controls = float(right.mean()), float(control.mean())
+        without = float(known.mean() - known_too.mean())
+        off = in_table - controls - without
+        found.append(Guess(way, in_table, controls, without, off, float(lower), float(upper)))
     return found
 
 
@@ -136,21 +148,24 @@ class _Targets:
         means: Floats = sums[rows > 0] / rows[rows > 0]
         return means
 
-    def resampled_rates(self, right: Bools) -> Floats:
-        """How often a guess is right in each of the samples of people."""
-        rights = np.bincount(self.person, weights=right, minlength=self.people)
+    def resampled_means(self, values: Floats) -> Floats:
+        """The mean of values, given by row, in each of the samples of people."""
+        sums = np.bincount(self.person, weights=values, minlength=self.people)
         rows = np.bincount(self.person, minlength=self.people)
         rng = np.random.default_rng(_SEED)
-        rates = np.empty(RESAMPLES)
+        means = np.empty(RESAMPLES)
         for n in range(RESAMPLES):
             drawn = rng.integers(self.people, size=self.people)
-            rates[n] = rights[drawn].sum() / max(rows[drawn].sum(), 1)
-        return rates
+            means[n] = sums[drawn].sum() / max(rows[drawn].sum(), 1)
+        return means
 
 
 @dataclass(frozen=True)
 class _Held:
-    """What the published table holds of the target, by group; values are numbers of its grid."""
+    """What the published table holds of the target, by group of its classes.
+
+    Values are numbers of the grid.
+    """
 
     grid: Grid
     likelier_band: Longs
@@ -159,38 +174,39 @@ class _Held:
     span: float
 
     @classmethod
-    def of(cls, evidence: Evidence, grid: Grid) -> _Held:
-        groups, group = _groups(evidence)
+    def of(cls, evidence: Evidence, grid: Grid, group_of_class: Longs) -> _Held:
         published = evidence.published[grid.column]
         least, most = np.quantile(grid.positions(published), [0.05, 0.95])
-        values, counts = grid.positions(evidence.values[grid.column]), evidence.rows_by_class
-        bands = np.zeros((len(groups), len(grid.bands)), np.int64)
+        held = np.column_stack([group_of_class, grid.positions(evidence.values[grid.column])])
+        known, place = np.unique(held, axis=0, return_inverse=True)
+        group, values = known[:, 0].astype(np.int64), known[:, 1]
+        counts = np.bincount(place, weights=evidence.rows_by_class)
+        begins = np.flatnonzero(np.diff(group, prepend=-1))
+        ends = np.append(begins[1:], len(group))
+        bands = np.zeros((len(begins), len(grid.bands)), np.int64)
         np.add.at(bands, (group, grid.band(np.floor(values).astype(np.int32))), counts)
-        by_value = np.lexsort((values, group))
-        begins, ends = (
-            np.searchsorted(group[by_value], np.arange(len(groups)), side=side)
-            for side in ("left", "right")
-        )
-        running = np.concatenate([[0], np.cumsum(counts[by_value])])
+        running = np.concatenate([[0], np.cumsum(counts)])
         middle = np.searchsorted(running, (running[begins] + running[ends]) / 2, side="left") - 1
         by_count = np.lexsort((values, -counts, group))
         return cls(
             grid,
             bands.argmax(axis=1),
             values[by_count][begins],
-            values[by_value][np.clip(middle, begins, ends - 1)],
+            values[np.clip(middle, begins, ends - 1)],
             float(most - least),
         )
 
-    def rights(self, targets: _Targets) -> Iterator[tuple[str, Bools]]:
-        """Ways to guess, each with the rows for which it is right."""
+    def rights(self, targets: _Targets, group: Longs) -> dict[str, Floats]:
+        """Ways to guess rows, taken for these groups, each with 1 where it is right and 0 else."""
         numbers, _ = self.grid.numbers(targets.raw.columns[self.grid.column])
+        found = {}
         if len(self.grid.bands) > 1:
-            yield "band", self.likelier_band[targets.group] == self.grid.band(numbers)
+            found["band"] = self.likelier_band[group] == self.grid.band(numbers)
         for way, guess in (("most frequent value", self.most_frequent), ("median", self.median)):
-            off = np.abs(guess[targets.group] - numbers)
+            off = np.abs(guess[group] - numbers)
             for share in CLOSE:
-                yield f"{way}, within {share:.0%}", off <= share * self.span
+                found[f"{way}, within {share:.0%}"] = off <= share * self.span
+        return {way: right.astype(np.float64) for way, right in found.items()}
 
 
 def _both(evidence: Evidence) -> tuple[_Targets, _Targets] | None:
