@@ -358,7 +358,7 @@ def test_snapshots_are_kept_for_the_declared_time(
     now = time.time_ns()
     for days, kept in ((1, 2), (3, 1)):
         later = now + int(timedelta(days=days).total_seconds() * 1e9)
-        monkeypatch.setattr("stedi.pipeline.history.time.time_ns", lambda later=later: later)
+        monkeypatch.setattr("stedi.withdrawals.time.time_ns", lambda later=later: later)
         lakehouse.run()
         assert len(Warehouse(Disk(lakehouse.root)).history("accelerometer_trusted")) == kept
         assert len(Warehouse(Disk(lakehouse.root)).history("accelerometer_landing")) == 2
@@ -427,7 +427,7 @@ def test_who_withdraws_is_gone_after_the_declared_time(
     now = time.time_ns()
     for days, expected in ((2, True), (4, False)):
         later = now + int(timedelta(days=days).total_seconds() * 1e9)
-        monkeypatch.setattr("stedi.pipeline.history.time.time_ns", lambda later=later: later)
+        monkeypatch.setattr("stedi.withdrawals.time.time_ns", lambda later=later: later)
         lakehouse.run()
         assert bool(held_on_disk(lakehouse.root, "ann@example.com")) is expected
     assert strays(lakehouse) == []

@@ -22,6 +22,12 @@ from tests.test_changes import files, folder, held_on_disk, how
 __all__ = ["folder"]  # a fixture
 
 ANN = [small.customer("ann", "S1", 9000)]
+ROWS_OF_ANN = {
+    "customer_trusted": 1,
+    "accelerometer_trusted": 3,
+    "customer_curated": 1,
+    "step_trainer_trusted": 3,
+}
 
 
 def assert_gone(lakehouse: Lakehouse) -> None:
@@ -138,6 +144,53 @@ def test_when_a_later_table_stops_the_run(small_lakehouse: Lakehouse, land: Land
 
 
 @already_run
+def test_a_run_for_one_table_says_what_it_leaves_published(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    land("customer", ANN, name="withdrawn.json")
+    one = small_lakehouse.run(only=["customer_trusted"])
+    assert one.withdrawn is not None
+    assert one.withdrawn.rows == {"customer_trusted": 1}
+    assert any("machine_learning_curated still has rows" in told for told in one.remarks)
+    status = small_lakehouse.status().tables["machine_learning_curated"]
+    assert (status.freshness, status.why) == ("stale", "people in it have withdrawn since")
+    rest = small_lakehouse.run()
+    assert not rest.remarks
+    assert rest.withdrawn is not None
+    assert rest.withdrawn.people == 1
+    assert rest.withdrawn.rows == ROWS_OF_ANN
+    assert rest.withdrawn.difference is not None
+    land("accelerometer", [small.acceleration("eve", 9000, 0.9)], name="two.json")
+    assert small_lakehouse.run().withdrawn is None
+
+
+@already_run
+def test_what_a_killed_run_took_out_is_told_by_the_next(
+    small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    land("customer", ANN, name="withdrawn.json")
+    commit = Warehouse.commit
+
+    class Killed(BaseException):
+        pass
+
+    def killed(self: Warehouse, table: str, *arguments: Any, **options: Any) -> Any:
+        if table == "customer_curated":
+            raise Killed
+        return commit(self, table, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Warehouse, "commit", killed)
+        with pytest.raises(Killed):
+            small_lakehouse.run()
+    told = small_lakehouse.run().withdrawn
+    assert told is not None
+    assert told.people == 1
+    assert told.rows == ROWS_OF_ANN
+    assert told.difference is not None
+
+
+@already_run
 def test_a_commit_that_was_interrupted_when_it_was_done_stays(
     small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -243,7 +296,9 @@ def test_a_publication_goes_where_the_run_cannot_make_another(
     assert lakehouse.status().tables["machine_learning_curated"].freshness == "stale"
     with pytest.raises(PairingTooLarge):
         lakehouse.run(max_pairs=1)
-    lakehouse.run()
+    told = lakehouse.run().withdrawn
+    assert told is not None
+    assert (told.people, told.difference) == (1, None)  # the publication before is gone
     assert counts(lakehouse)["machine_learning_curated"]
     assert lakehouse.status(verify=True).ok
 

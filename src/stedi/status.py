@@ -28,6 +28,7 @@ from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.storage.warehouse import Version, Warehouse
 from stedi.text import counted
+from stedi.withdrawals import outdated_publications
 
 Freshness = Literal["fresh", "stale", "missing"]
 
@@ -110,7 +111,9 @@ class _Inspection:
             self.loads = (
                 read_loads(self.files, [file.path for file in loads.files]) if loads else []
             )
-        self.whys: dict[str, str] = {}
+        self.whys: dict[str, str] = dict.fromkeys(
+            outdated_publications(warehouse, declarations), "people in it have withdrawn since"
+        )
 
     def result(self) -> Status:
         for version in self.versions.values():

@@ -20,7 +20,7 @@ from stedi.files.names import landing_folder
 from stedi.files.scratch import remove_abandoned, scratch
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.pipeline.history import remove_expired
-from stedi.pipeline.options import Built, Left, Options, Progress
+from stedi.pipeline.options import Built, Options, Progress
 from stedi.pipeline.plan import (
     Planned,
     plan_derived,
@@ -30,6 +30,7 @@ from stedi.pipeline.plan import (
 )
 from stedi.storage.sweep import start_anew, sweep
 from stedi.storage.warehouse import Warehouse
+from stedi.withdrawals import Left, outdated_publications
 
 if TYPE_CHECKING:
     from stedi.engines import Engine
@@ -41,8 +42,9 @@ __all__ = ["Built", "Left", "Options", "Planned", "RunReport", "Withdrawn", "dry
 class Withdrawn:
     """Customers who consented before a run and don't any more, and rows of theirs that left.
 
-    `rows` are by table. `difference` is what a comparison of the publication with the one before
-    tells (as in the audit); None where these can't be compared.
+    A run that publishes tells of all who left since the publication before it, `rows` by table.
+    `difference` is what a comparison of the two tells (as in the audit); None where these can't be
+    compared.
     """
 
     people: int
@@ -115,6 +117,7 @@ def run(
             *warehouse.files.remarks,
             *_undeclared(warehouse, declarations),
             *_without_records(warehouse, declarations),
+            *_left_in_publication(warehouse, declarations),
         )
         report = RunReport(declarations.profile, before, built, swept, seconds, withdrawn, remarks)
     # All is done and in order: the lock was given back before this is told as a failure.
@@ -148,15 +151,17 @@ def _withdrawn(
     warehouse: Warehouse, declarations: Declarations, built: Sequence[Built]
 ) -> Withdrawn | None:
     contracts = declarations.contracts
+    published = [one.table for one in built if contracts[one.table].is_published]
+    notes = [version.notes for name in published if (version := warehouse.version(name))]
     left = {one.table: one.left for one in built if one.left and one.left.keys}
+    for noted in notes:
+        left |= {name: Left(*counts) for name, counts in noted.get("left_since", {}).items()}
     consenting = [name for name in left if contracts[name].retention.withdrawal_days is not None]
     if not consenting:
         return None
     people = sum(left[name].keys for name in consenting)
     rows = {name: found.rows for name, found in left.items()}
-    published = [one.table for one in built if contracts[one.table].is_published]
-    versions = [warehouse.version(name) for name in published]
-    differences = [v.notes["difference"] for v in versions if v and v.notes.get("difference")]
+    differences = [noted["difference"] for noted in notes if noted.get("difference")]
     return Withdrawn(people, rows, differences[0] if differences else None)
 
 
@@ -203,6 +208,14 @@ def _without_records(warehouse: Warehouse, declarations: Declarations) -> list[s
         f"{warehouse.files.name(landing_folder(warehouse.root, str(source)))}"
         for source, version in tables
         if version is not None and not version.rows
+    ]
+
+
+def _left_in_publication(warehouse: Warehouse, declarations: Declarations) -> list[str]:
+    """What to tell of publications that a run with `only` left as they were."""
+    return [
+        f"{name} still has rows of people who have withdrawn: `stedi run` publishes it anew"
+        for name in outdated_publications(warehouse, declarations)
     ]
 
 

@@ -17,14 +17,21 @@ from stedi.files import footer_source
 from stedi.files.names import boxes_folder
 from stedi.keyed import Keyed, keyed
 from stedi.landing.parse import Target
-from stedi.pipeline.history import last_left, withdrawals
 from stedi.pipeline.maintain import Change, Maintenance, Touched, keys_only_in, left_of
-from stedi.pipeline.options import Built, How, Left
+from stedi.pipeline.options import Built, How
 from stedi.pipeline.plan import why_anew, why_stale
 from stedi.pipeline.rules import count_dropped, hold_to_contract
 from stedi.pipeline.work import Work
 from stedi.storage.warehouse import DataFile, Version, damage
 from stedi.transforms import Transform
+from stedi.withdrawals import (
+    Left,
+    last_left,
+    left_since,
+    left_so_far,
+    outdated_publications,
+    withdrawals,
+)
 
 if TYPE_CHECKING:
     from stedi.privacy.publication import Published
@@ -174,6 +181,7 @@ class Derivation:
                 "notes": made.notes,
                 "files": self.work.fingerprints(made.added, step.version, made.kept),
                 **made.published,
+                **left_so_far(contract, step.version, left),
                 **withdrawals(contract, step.version, left, self._knows_who_left(step, made)),
             },
             keep={file.uri for file in made.kept},
@@ -202,6 +210,7 @@ class Derivation:
             "publication": contract.publication.fingerprint,
             "withheld": published.why,
             "last_left": last_left(self.warehouse, self.declarations),
+            **left_since(self.warehouse, self.declarations, table),
             "difference": self._difference(contract, published),
         }
         return made
@@ -344,24 +353,22 @@ def withhold(work: Work) -> bool:
     For a run that fails before it can be made anew. The next one tries again.
     """
     warehouse, declarations = work.warehouse, work.declarations
-    now, found = last_left(warehouse, declarations), False
-    for contract in declarations.contracts.values():
-        version = warehouse.version(contract.name) if contract.is_published else None
-        if version is None or not version.files or version.notes.get("last_left") == now:
-            continue
+    outdated = outdated_publications(warehouse, declarations)
+    for name in outdated:
+        contract, version = declarations.contracts[name], warehouse.version(name)
         work.target(contract.name, contract.columns)  # so it has its columns
-        notes = {  # without inputs, so that it is out of date
+        notes: dict[str, Any] = {  # without inputs, so that it is out of date
             "declaration": declarations.fingerprint(contract.name),
             "in": 0,
             "dropped": {},
             "sums": True,
             "notes": [],
             "files": {},
+            "left_by_then": version.notes.get("left_by_then") if version else None,
             "withheld": "people withdrew, and the last run could not publish anew",
         }
         warehouse.commit(contract.name, [], notes)
-        found = True
-    return found
+    return bool(outdated)
 
 
 def _coded_at_edges(published: Published) -> list[dict[str, object]]:

@@ -2,47 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
 
 from stedi.contracts import DEFAULT_SNAPSHOT_DAYS, Contract
 from stedi.declared import Declarations
-from stedi.pipeline.options import Left
 from stedi.storage.sweep import remove_outdated
-from stedi.storage.warehouse import Past, Version, Warehouse
-
-_DAY = 86_400_000
-
-
-def withdrawals(
-    contract: Contract, before: Version | None, left: Left | None, is_known: bool
-) -> dict[str, Any]:
-    """What is noted of the people who left a table of people who consent.
-
-    `withdrawn` are the times (epoch ms) after which snapshots of before may have to go. Where it
-    isn't known who left, somebody may have.
-    """
-    days = contract.retention.withdrawal_days
-    if days is None:
-        return {}
-    now = _now()
-    noted: Sequence[int] = before.notes.get("withdrawn", ()) if before else ()
-    due = [at for at in noted if _is_due(at, days, now)]
-    times = [*due[-1:], *(at for at in noted if at not in due)]
-    some_left = not is_known or (left is not None and left.keys > 0)
-    return {"withdrawn": [*times, now] if some_left else times, "key": contract.key}
-
-
-def last_left(warehouse: Warehouse, declarations: Declarations) -> dict[str, int]:
-    """When somebody left last, by table of people who consent: what a publication is made after."""
-    people = [
-        c.name for c in declarations.contracts.values() if c.retention.withdrawal_days is not None
-    ]
-    versions = {name: warehouse.version(name) for name in people}
-    noted = {name: v.notes.get("withdrawn", ()) for name, v in versions.items() if v}
-    return {name: times[-1] if times else 0 for name, times in noted.items()}
+from stedi.storage.warehouse import Past, Warehouse
+from stedi.withdrawals import DAY, epoch_ms, is_due
 
 
 def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
@@ -50,7 +17,7 @@ def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
 
     Of a published table nothing stays but what is published.
     """
-    now, contracts = _now(), declarations.contracts
+    now, contracts = epoch_ms(), declarations.contracts
     due = {name: at for name in contracts if (at := _due(warehouse, contracts[name], now))}
     withdrawn = max(due.values(), default=0)
     since = _made_since(warehouse, declarations, due)
@@ -66,7 +33,7 @@ def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
         expired = {
             past.snapshot_id
             for past, following in pairwise(history)
-            if following.committed < now - days * _DAY
+            if following.committed < now - days * DAY
             or (of_who_left and (past.committed < withdrawn or past.snapshot_id not in since))
         }
         if expired:
@@ -83,13 +50,8 @@ def _due(warehouse: Warehouse, contract: Contract, now: int) -> int:
     days = contract.retention.withdrawal_days
     history: Sequence[Past] = warehouse.history(contract.name) if days is not None else ()
     noted: Sequence[int] = history[-1].notes.get("withdrawn", ()) if history else ()
-    due = [at for at in noted if days is not None and _is_due(at, days, now)]
+    due = [at for at in noted if days is not None and is_due(at, days, now)]
     return due[-1] if due else 0
-
-
-def _is_due(at: int, days: float, now: int) -> bool:
-    """Whether so many days have passed; none have to, by whatever clock it was noted."""
-    return min(at, now) + days * _DAY <= now
 
 
 def _made_since(
@@ -116,8 +78,3 @@ def _made_since(
         since |= {past.snapshot_id for past in made}
         contents[table] = {past.content for past in made}
     return since
-
-
-def _now() -> int:
-    """Epoch milliseconds."""
-    return time.time_ns() // 1_000_000

@@ -21,10 +21,10 @@ from stedi.engines import Engine
 from stedi.engines.take_out import KEY, Asked, among
 from stedi.keyed import Keyed, Lookup, asks_presence, falls_as_grow, read_as, ties
 from stedi.landing.parse import Target
-from stedi.pipeline.options import Left
 from stedi.pipeline.rules import count, count_dropped
 from stedi.storage.warehouse import DataFile, Version
 from stedi.transforms import tables_read
+from stedi.withdrawals import Left
 
 _CANDIDATES, _SOUGHT = "_candidates", "_sought"
 _ROWS, _PART = "_rows", "_part"

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass
 from typing import Literal
 
+from stedi.withdrawals import Left
+
 Progress = Callable[[str], None]
 
 
@@ -34,14 +36,6 @@ class Options:
 
 How = Literal["rebuild", "append", "swap", "by key", "no change"]
 """All anew; new rows added; files swapped and rows added; one of both; right as it was."""
-
-
-@dataclass(frozen=True)
-class Left:
-    """Keys that left a table, and the rows they had in it."""
-
-    keys: int
-    rows: int
 
 
 @dataclass(frozen=True)
