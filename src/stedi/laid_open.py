@@ -69,7 +69,7 @@ class LaidOpen:
 
     @cached_property
     def evidence(self) -> Evidence:
-        """What an audit looks at; raises `StorageError` where the boxes can't be read."""
+        """What an audit looks at; raises `StorageError` where that can't be read."""
         raw = self.rows
         names = [one.column for one in self.publication.coarsened]
         files = self.warehouse.files
@@ -81,6 +81,13 @@ class LaidOpen:
                 f"{files.name(self.boxes_path)}: the table of boxes can't be read; "
                 "`stedi run --full` makes it anew"
             ) from None
+        try:
+            published = read_published(self.path)
+        except (OSError, pa.ArrowException):
+            raise StorageError(
+                f"{files.name(self.path)}: what is published can't be read; "
+                "`stedi run --full` makes it anew"
+            ) from None
         on_grid = points(self.publication, raw.columns, raw.people)
         try:
             classes = Coder(boxes, on_grid).classes_of(on_grid.rows)
@@ -88,7 +95,7 @@ class LaidOpen:
             classes = np.zeros(raw.rows, np.int64)  # the check of the boxes tells why
         return Evidence(
             self.publication,
-            published=read_published(self.path),
+            published=published,
             values={name: boxes[name].values for name in names},
             classes=classes,
             raw=raw,

@@ -367,6 +367,11 @@ def test_a_file_changed_behind_the_lakehouses_back_fails_the_audit(
     (path.parent / "old.parquet").write_bytes(b"")
     assert {"order", "files"} <= caught(copy.audit())
     assert "problems" in stedi("audit", "--root", copy.root, check=1)
+    content = bytearray(path.read_bytes())
+    content[50:90] = bytes(40)  # in the first page
+    path.write_bytes(content)
+    told = " ".join(stedi("audit", "--root", copy.root, check=1).split())
+    assert f"{path.name}: what is published can't be read; `stedi run --full`" in told
     copy.run(full=True)
     assert copy.audit().ok
 
