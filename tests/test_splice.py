@@ -22,7 +22,7 @@ from sqlglot import exp
 from stedi.contracts import Column
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.engines.take_out import KEY, Asked, TakenOut
-from stedi.footer import for_groups
+from stedi.footer import GONE, Moved, for_groups
 from stedi.parquet import Field, ParquetFile, connect, write_query
 from stedi.splice import Split, split
 
@@ -156,9 +156,9 @@ def test_a_damaged_footer_is_refused_or_read_but_ends(seed: int) -> None:
         )
     cut = bytes(footer[: random.choice([len(footer), random.randrange(len(footer))])])
     with suppress(ValueError):
-        for_groups(cut, np.array([1, 6]), np.array([-9, 1 << 40]), 26)
+        for_groups(cut, np.array([1, 6]), Moved(np.array([-9, 1 << 40]), np.array([GONE, 5])), 26)
     with pytest.raises(ValueError, match="footer"):
-        for_groups(cut, np.array([99]), np.array([0]), 1)
+        for_groups(cut, np.array([99]), Moved(np.array([0]), np.array([0])), 1)
 
 
 def test_row_groups_are_copied_as_they_are(tmp_path: Path) -> None:
@@ -174,6 +174,27 @@ def test_row_groups_are_copied_as_they_are(tmp_path: Path) -> None:
         begin = min(chunk.dictionary_page_offset or chunk.data_page_offset for chunk in chunks)
         bytes_ = content[begin : begin + sum(c.total_compressed_size for c in chunks)]
         assert bytes_ in file.read_bytes()
+
+
+@pytest.mark.parametrize("write", [by_arrow, by_duckdb, with_indexes])
+def test_bloom_filters_come_along(tmp_path: Path, write: Any) -> None:
+    """DuckDB asks the filter of each row group whether it may have somebody."""
+    rows = [(f"person{n // 20}@example.com", n, 0.5) for n in range(60_000)]
+    path = write(tmp_path / "given.parquet", rows, 1_000)
+    having, lacking = tmp_path / "having", tmp_path / "lacking"
+    assert split(path, np.array([30_000]), having, lacking).lacking
+
+    def excludes(file: Path, who: str) -> list[bool]:
+        probe = f"FROM parquet_bloom_probe('{file}', 'who', '{who}')"
+        rows = duckdb.execute(f"SELECT bloom_filter_excludes {probe} ORDER BY row_group_id")
+        return [row[0] for row in rows.fetchall()]
+
+    [place] = [n for n, group in enumerate(groups_of(path)) if rows[30_000] in group]
+    for who in ("person0@example.com", "person1500@example.com", "nobody@example.com"):
+        before = excludes(path, who)
+        assert any(before)
+        assert excludes(having, who) == [before[place]]
+        assert excludes(lacking, who) == [*before[:place], *before[place + 1 :]]
 
 
 def test_field_ids_and_columns_without_blanks_stay_so(tmp_path: Path) -> None:

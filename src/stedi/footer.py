@@ -6,7 +6,7 @@ fields of parquet.thrift of Apache Parquet. Fields that are not known here stay 
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,17 +28,24 @@ _FILTER, _FILTER_LENGTH = 14, 15  # of ColumnMetaData: where its Bloom filter li
 _TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY = 1, 2, 3, 4, 5, 6, 7, 8
 _LIST, _SET, _STRUCT = 9, 10, 12
 _DEEPEST = 64
+GONE = -(1 << 62)
 
 
-def for_groups(footer: bytes, groups: Ints, moved: Ints, rows: int) -> bytes:
+class Moved(NamedTuple):
+    """How many bytes behind where they lay row groups lie, and their Bloom filters, or `GONE`."""
+
+    pages: Ints
+    filters: Ints
+
+
+def for_groups(footer: bytes, groups: Ints, moved: Moved, rows: int) -> bytes:
     """The footer of a file that has these row groups of another, in rising order, and no others.
 
-    They have `rows` rows, and each lies so many bytes behind where it lay. Raises `ValueError`
-    for what is no footer.
+    They have `rows` rows. Raises `ValueError` for what is no footer.
     """
     data = np.frombuffer(footer + bytes(16), np.uint8)
     out = np.empty(8 * len(data), np.uint8)
-    size = _select(data, groups, moved, rows, out, np.empty(_DEEPEST, np.int64))
+    size = _select(data, groups, *moved, rows, out, np.empty(_DEEPEST, np.int64))
     if size < 0:
         raise ValueError("a Parquet footer that can't be read")
     return out[:size].tobytes()
@@ -46,11 +53,14 @@ def for_groups(footer: bytes, groups: Ints, moved: Ints, rows: int) -> bytes:
 
 def prepare() -> None:
     """Have it loaded, or compiled when it is first used on a machine."""
-    for_groups(b"\0", np.empty(0, np.int64), np.empty(0, np.int64), 0)
+    none = np.empty(0, np.int64)
+    for_groups(b"\0", none, Moved(none, none), 0)
 
 
 @compiled
-def _select(data: Bytes, groups: Ints, moved: Ints, rows: int, out: Bytes, open_: Ints) -> int:
+def _select(
+    data: Bytes, groups: Ints, moved: Ints, filters: Ints, rows: int, out: Bytes, open_: Ints
+) -> int:
     """Write the footer for some row groups; gives its size, or -1."""
     at = to = id_ = last = n = 0
     while at < len(data):
@@ -70,7 +80,7 @@ def _select(data: Bytes, groups: Ints, moved: Ints, rows: int, out: Bytes, open_
             to = _put_list_head(out, to, len(groups))
             for group in range(size):
                 if n < len(groups) and groups[n] == group:
-                    at, to = _group(data, at, moved[n], n, out, to, open_)
+                    at, to = _group(data, at, moved[n], filters[n], n, out, to, open_)
                     n += 1
                 else:
                     at = _behind(data, at, _STRUCT, open_)
@@ -85,7 +95,7 @@ def _select(data: Bytes, groups: Ints, moved: Ints, rows: int, out: Bytes, open_
 
 @compiled
 def _group(
-    data: Bytes, at: int, moved: int, ordinal: int, out: Bytes, to: int, open_: Ints
+    data: Bytes, at: int, moved: int, filters: int, ordinal: int, out: Bytes, to: int, open_: Ints
 ) -> tuple[int, int]:
     """Write a row group; gives where it ends in both, or -1."""
     id_ = last = 0
@@ -102,7 +112,7 @@ def _group(
                 return -1, to
             to = _put_list_head(out, to, size)
             for _ in range(size):
-                at, to = _chunk(data, at, moved, out, to, open_)
+                at, to = _chunk(data, at, moved, filters, out, to, open_)
                 if at < 0:
                     return -1, to
         elif id_ == _GROUP_OFFSET:
@@ -118,8 +128,10 @@ def _group(
 
 
 @compiled
-def _chunk(data: Bytes, at: int, moved: int, out: Bytes, to: int, open_: Ints) -> tuple[int, int]:
-    """Write a column chunk and the metadata in it, without its page indexes and Bloom filter."""
+def _chunk(
+    data: Bytes, at: int, moved: int, filters: int, out: Bytes, to: int, open_: Ints
+) -> tuple[int, int]:
+    """Write a column chunk and the metadata in it, without its page indexes."""
     id_ = last = 0
     within = False  # its metadata
     while 0 <= at < len(data):
@@ -131,13 +143,17 @@ def _chunk(data: Bytes, at: int, moved: int, out: Bytes, to: int, open_: Ints) -
             within, id_, last = False, _CHUNK, _CHUNK
             continue
         type_, id_, at = _field(data, at, id_)
-        if _FILTER <= id_ <= _FILTER_LENGTH if within else _FIRST_INDEX <= id_ <= _LAST_INDEX:
+        is_filter = within and _FILTER <= id_ <= _FILTER_LENGTH
+        is_index = not within and _FIRST_INDEX <= id_ <= _LAST_INDEX
+        if is_index or (is_filter and filters == GONE):
             at = _behind(data, at, type_, open_)
             continue
         to = _put_field(out, to, id_, last, type_)
         last = id_
         if _FIRST_PLACE <= id_ <= _LAST_PLACE if within else id_ == _CHUNK_OFFSET:
             at, to = _place(data, at, moved, out, to)
+        elif within and id_ == _FILTER:
+            at, to = _place(data, at, filters, out, to)
         elif not within and id_ == _CHUNK and type_ == _STRUCT:
             within, id_, last = True, 0, 0
         else:

@@ -37,8 +37,9 @@ DuckDB writes them."""
 _GROUPS_PER_FILE = 192
 _DICTIONARY_VALUES = 1 << 12
 """A column with more values in a row group has no dictionary: instants, which repeat seldom."""
-_BLOOM_FILTER = {"ndv": 1 << 14, "fpp": 1e-6}
-"""Some 4 bytes for each value of a row group: few pass though a thousand values are sought."""
+_FALSE_HITS = 1e-6
+"""Of Bloom filters, some 4 bytes a value: few row groups pass though a thousand are sought."""
+_BLOOM_FILTER = {"ndv": 1 << 14, "fpp": _FALSE_HITS}
 _FILTERED_GROUP_ROWS = 1 << 15
 _FILTERED_PAGE_BYTES = 1 << 15
 """Pages of a filtered row group; DuckDB unpacks only those that have rows it seeks."""
@@ -92,7 +93,8 @@ def write_query(
         f"COPY (SELECT {columns} FROM ({query})) TO {literal(str(folder))} "
         f"(FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE {GROUP_ROWS}, "
         f"ROW_GROUPS_PER_FILE {_GROUPS_PER_FILE}, FILENAME_PATTERN 'part-{{i}}', "
-        f"WRITE_BLOOM_FILTER false, DICTIONARY_SIZE_LIMIT {_DICTIONARY_VALUES}, "
+        f"DICTIONARY_SIZE_LIMIT {_DICTIONARY_VALUES}, "
+        f"BLOOM_FILTER_FALSE_POSITIVE_RATIO {_FALSE_HITS}, "  # of columns with a dictionary
         f"FIELD_IDS {{{ids}}})"
     )
     written = []

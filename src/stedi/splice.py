@@ -1,7 +1,8 @@
 """Splits a Parquet file in two: row groups that have some rows, and all others.
 
 Row groups are copied as they are, byte for byte, as Iceberg's own rewriting of files merges
-row groups (apache/iceberg, pull request 14435); only the footer is written anew.
+row groups (apache/iceberg, pull request 14435), and behind them their Bloom filters; only the
+footer is written anew.
 """
 
 from __future__ import annotations
@@ -31,12 +32,19 @@ class Split:
     lacking: Path | None
 
 
-class _Group(NamedTuple):
-    """A row group's number, where it begins and ends in the file, and how many rows it has."""
+class _Place(NamedTuple):
+    """Where something begins and ends in a file."""
 
-    number: int
     begin: int
     end: int
+
+
+class _Group(NamedTuple):
+    """A row group's number, where its pages and its Bloom filters lie, and how many rows it has."""
+
+    number: int
+    pages: _Place
+    filters: _Place | None
     rows: int
 
 
@@ -69,13 +77,29 @@ def prepare() -> None:
 
 def _group(metadata: pq.FileMetaData, number: int) -> _Group:
     group = metadata.row_group(number)
-    begins, ends = [], []
+    pages, filters = [], []
     for column in range(group.num_columns):
         chunk = group.column(column)
         places = (chunk.dictionary_page_offset, chunk.data_page_offset)
-        begins.append(min(place for place in places if place))  # 0 is none, too
-        ends.append(begins[-1] + chunk.total_compressed_size)
-    return _Group(number, min(begins), max(ends), group.num_rows)
+        begin = min(place for place in places if place)  # 0 is none, too
+        pages.append(_Place(begin, begin + chunk.total_compressed_size))
+        if chunk.bloom_filter_offset:
+            begin = chunk.bloom_filter_offset
+            filters.append(_Place(begin, begin + (chunk.bloom_filter_length or 0)))
+    return _Group(number, _from_to(pages), _together(filters), group.num_rows)
+
+
+def _from_to(places: Sequence[_Place]) -> _Place:
+    return _Place(min(place.begin for place in places), max(place.end for place in places))
+
+
+def _together(places: Sequence[_Place]) -> _Place | None:
+    """Where they lie if one follows the other, as writers have it; else they are not copied."""
+    if not places or any(place.end <= place.begin for place in places):
+        return None
+    whole = _from_to(places)
+    size = sum(place.end - place.begin for place in places)
+    return whole if size == whole.end - whole.begin else None
 
 
 def _footer(file: BinaryIO) -> bytes:
@@ -90,27 +114,29 @@ def _footer(file: BinaryIO) -> bytes:
 
 def _write(source: BinaryIO, footer: bytes, groups: Sequence[_Group], target: Path) -> None:
     """Write a file of some of the row groups of another, with its footer."""
-    from stedi.footer import for_groups  # which loads what is compiled
+    from stedi.footer import GONE, Moved, for_groups  # which loads what is compiled
 
-    moved = []
     with target.open("wb") as file:
         file.write(_MAGIC)
-        for group in groups:
-            moved.append(file.tell() - group.begin)
-            _copy(source, group, file)
+        pages = [_copy(source, group.pages, file) for group in groups]
+        filters = [
+            _copy(source, group.filters, file) if group.filters else GONE for group in groups
+        ]
         numbers = np.array([group.number for group in groups], np.int64)
-        rows = sum(group.rows for group in groups)
-        written = for_groups(footer, numbers, np.array(moved, np.int64), rows)
+        moved = Moved(np.array(pages, np.int64), np.array(filters, np.int64))
+        written = for_groups(footer, numbers, moved, sum(group.rows for group in groups))
         file.write(written + struct.pack("<I", len(written)) + _MAGIC)
 
 
-def _copy(source: BinaryIO, group: _Group, file: BinaryIO) -> None:
-    """Copy a row group to where a file stands."""
-    source.seek(group.begin)
-    left = group.end - group.begin
+def _copy(source: BinaryIO, place: _Place, file: BinaryIO) -> int:
+    """Copy bytes to where a file stands; gives how many bytes behind where they lay that is."""
+    moved = file.tell() - place.begin
+    source.seek(place.begin)
+    left = place.end - place.begin
     while left > 0:
         read = source.read(min(left, _COPIED_AT_ONCE))
         if not read:
             raise EOFError("a row group ends behind its file")
         file.write(read)
         left -= len(read)
+    return moved
