@@ -1,13 +1,14 @@
 """What a change costs: new readings, consents given and withdrawn, and nothing at all.
 
-    python bench/increments.py [--customers N] [--people N] [--rounds N]
+    python bench/increments.py [--customers N] [--people N] [--rounds N] [--history]
 
 A lakehouse of N customers is run once. Then, in rounds: readings of `--people` customers more (by
 default 1 % of them), then 0.1 % of customers giving or withdrawing consent, chosen at random or,
 with `--neighbours`, those who came first. Costs are whole processes' wall times over all tables but
 the published one, which is made as a whole; ratios are to the full run. At the end a run with
 nothing to do over a thousand landing files, against a bare process that opens the catalog and lists
-them. VERBOSE=1 tells what each table took.
+them. VERBOSE=1 tells what each table took. With `--history` instead: the same new readings on this
+history and on a tenth of it, in turn.
 """
 
 from __future__ import annotations
@@ -57,12 +58,13 @@ def main() -> None:
     parser.add_argument("--people", type=int)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--neighbours", action="store_true")
+    parser.add_argument("--history", action="store_true")
     arguments = parser.parse_args()
+    if arguments.history:
+        on_ten_times_the_history(arguments)
+        return
     people = arguments.people or arguments.customers // 100
-    data = BENCH / "data" / f"{arguments.customers}"
-    if not data.exists():
-        print(f"simulating {arguments.customers:,} customers into {data}", flush=True)
-        Lakehouse.simulate(data / "landing", customers=arguments.customers)
+    data = simulated(arguments.customers)
     root = linked(data)
     full = timed(root)
     print(f"full run: {full:.2f} s, without the published table", flush=True)
@@ -79,6 +81,34 @@ def main() -> None:
         print(f"{what}: median {middle:.2f} s, {middle / full:.3f} of the full run")
     shutil.rmtree(root)
     nothing_to_do(arguments.rounds)
+
+
+def on_ten_times_the_history(arguments: Namespace) -> None:
+    """Readings of the same people more, on all customers and on a tenth of them."""
+    people = arguments.people or arguments.customers // 1000
+    landing = simulated(arguments.customers) / "landing"
+    roots = [linked(simulated(count)) for count in (arguments.customers // 10, arguments.customers)]
+    for root in roots:
+        timed(root)
+    seconds: list[list[float]] = [[], []]
+    for number in range(arguments.rounds):
+        for root, taken in zip(roots, seconds, strict=True):
+            add_readings(landing, root, people, number)
+            taken.append(timed(root))
+        print(f"  {seconds[0][-1]:.2f} s, with ten times the history {seconds[1][-1]:.2f} s")
+    little, much = map(statistics.median, seconds)
+    print(f"readings of {people:,} more: {much / little:.2f} times on ten times the history")
+    for root in roots:
+        shutil.rmtree(root)
+
+
+def simulated(customers: int) -> Path:
+    """Where the simulated data of so many customers lies."""
+    data = BENCH / "data" / f"{customers}"
+    if not data.exists():
+        print(f"simulating {customers:,} customers into {data}", flush=True)
+        Lakehouse.simulate(data / "landing", customers=customers)
+    return data
 
 
 def linked(data: Path) -> Path:

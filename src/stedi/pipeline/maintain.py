@@ -270,7 +270,7 @@ class Maintenance:
             # Who has rows in this table was there: a large look-up is asked for others only.
             own = _keys(_before(self.contract.name), self.keyed.key)
             had.append(among(own, self.keyed.key, _CANDIDATES))
-            sought = _except(sought, own)
+            sought = _except(sought, had[0])
         if known:
             had.append(among(_keys(known.gone, column), column, _CANDIDATES))
             sought = _except(sought, _keys(known.keys, KEY))
