@@ -456,6 +456,8 @@ def test_many_small_runs_leave_a_handful_of_files(
         folder_ = Path(status.tables[table].location.removeprefix("file://"))
         assert len(list(folder_.rglob("*.parquet"))) < 10
         assert len(list((folder_ / "metadata").glob("*"))) < 30
+        folders = [path for path in folder_.rglob("*") if path.is_dir()]
+        assert [path for path in folders if not any(path.iterdir())] == []
     assert strays(lakehouse) == []
     (lakehouse.root / "accelerometer" / "landing" / "a3.json").unlink()
     lakehouse.run()

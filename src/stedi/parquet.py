@@ -103,6 +103,8 @@ def write_query(
             written.append(path)
         else:
             path.unlink()
+    if not written:
+        folder.rmdir()
     return written
 
 

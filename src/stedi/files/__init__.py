@@ -90,8 +90,11 @@ class Files(Protocol):
     def add(self, path: Path, target: Path) -> None:
         """Copy a local file from elsewhere to `target`: whole, or not at all."""
 
-    def remove(self, paths: Iterable[Path]) -> None:
-        """Remove files, older versions of them included; those that aren't there are."""
+    def remove(self, paths: Iterable[Path], *, emptied: bool = False) -> None:
+        """Remove files, older versions of them included; those that aren't there are.
+
+        With `emptied`, folders that hold nothing then are removed too.
+        """
 
     def remove_below(self, folder: Path) -> None:
         """Remove a folder with all that lies below it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
@@ -77,10 +78,14 @@ class Disk:
         shutil.copyfile(path, part)
         part.replace(target)
 
-    def remove(self, paths: Iterable[Path]) -> None:
-        """Remove files; those that aren't there are."""
-        for path in paths:
+    def remove(self, paths: Iterable[Path], *, emptied: bool = False) -> None:
+        """Remove files, and folders that are `emptied` by it; those that aren't there are."""
+        removed = list(paths)
+        for path in removed:
             path.unlink(missing_ok=True)
+        for folder in {path.parent for path in removed} if emptied else ():
+            with suppress(OSError):  # it holds something, or is gone
+                folder.rmdir()
 
     def remove_below(self, folder: Path) -> None:
         """Remove a folder with all that lies below it."""

@@ -177,10 +177,11 @@ class S3:
         self.remove([path for path, _ in self.below(folder)])
         shutil.rmtree(folder, ignore_errors=True)
 
-    def remove(self, paths: Iterable[Path]) -> None:
+    def remove(self, paths: Iterable[Path], *, emptied: bool = False) -> None:
         """Remove objects and copies, older versions included; those that aren't there are.
 
-        Where versions may not be removed, `remarks` says so.
+        There are no folders that could be `emptied`. Where versions may not be removed, `remarks`
+        says so.
         """
         wanted = list(paths)
         for path in wanted:

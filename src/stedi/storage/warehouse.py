@@ -236,7 +236,7 @@ class Warehouse:
                 loaded.maintenance.expire_snapshots().by_ids(older).commit()
             outdated |= self._logged(loaded)
         if outdated:
-            self.files.remove(outdated - self._alive(loaded))
+            self.files.remove(outdated - self._alive(loaded), emptied=True)
 
     def tidy(self, table: str) -> None:
         """Remove metadata files of before, but for the last few, which a reader may be opening."""
