@@ -245,9 +245,11 @@ def simulate(
         _print_json(asdict(simulated))
     elif not quiet:
         show.line(
-            f"{simulated.customers:,} customers, {simulated.step_readings:,} step readings and "
-            f"{simulated.accelerometer_records:,} accelerometer records in {simulated.files} files "
-            f"below {folder}; {folder / 'truth.json'} counts what must be found in them"
+            f"{counted(simulated.customers, 'customer')}, "
+            f"{counted(simulated.step_readings, 'step reading')} and "
+            f"{counted(simulated.accelerometer_records, 'accelerometer record')} in "
+            f"{counted(simulated.files, 'file')} below {folder}; "
+            f"{folder / 'truth.json'} counts what must be found in them"
         )
 
 
@@ -679,7 +681,7 @@ def predict(
     format_ = _format(format_, output, as_json)
     predicted = _lakehouse(context, root, declarations, database).predict(model, files)
     for reason, count in predicted.set_aside.items():
-        typer.echo(f"{count:,} pieces can't be read: {reason}", err=True)
+        typer.echo(f"{counted(count, 'piece')} can't be read: {reason}", err=True)
     show.rows(predicted.rows.to_reader(), format_.value, output)
 
 

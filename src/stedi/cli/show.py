@@ -93,8 +93,8 @@ def _withdrawn(withdrawn: Withdrawn) -> None:
         found = withdrawn.difference
         line(
             f"Who has the publication of before can compare it with this one in "
-            f"{found['regions']:,} regions; in {found['few']:,} of them fewer rows than k came or "
-            "left. `stedi audit` says more."
+            f"{counted(found['regions'], 'region')}; in {found['few']:,} of them fewer rows than k "
+            "came or left. `stedi audit` says more."
         )
 
 
@@ -153,8 +153,9 @@ def demo(
     """What the demo did, and where to look next with the same options."""
     if simulated:
         line(
-            f"Simulated {simulated.customers:,} customers, {simulated.accelerometer_records:,} "
-            f"accelerometer and {simulated.step_readings:,} step trainer records."
+            f"Simulated {counted(simulated.customers, 'customer')}, "
+            f"{simulated.accelerometer_records:,} accelerometer and "
+            f"{simulated.step_readings:,} step trainer records."
         )
     else:
         line("There is landing data already; nothing was simulated.")
