@@ -233,6 +233,9 @@ def test_too_few_people_publish_an_empty_table_and_remove_the_old_one(
         assert not lock.last_run_died
     assert report.withdrawn is not None
     assert report.withdrawn.people == 2
+    [(table, why)] = report.withheld.items()
+    assert table == "machine_learning_curated"
+    assert "rows of 4 people, and 5 are needed" in why
     found = counts(lakehouse)
     assert found["machine_learning_curated"] == 0
     assert found["accelerometer_trusted"] == found["step_trainer_trusted"] == 4

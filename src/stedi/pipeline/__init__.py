@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,6 +62,8 @@ class RunReport:
     swept: int
     seconds: float
     withdrawn: Withdrawn | None
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Tables that are published empty, with what is missing."""
     remarks: tuple[str, ...] = ()
     """What could not be done, and that somebody should know of."""
 
@@ -119,10 +121,12 @@ def run(
             *_without_records(warehouse, declarations),
             *_left_in_publication(warehouse, declarations),
         )
-        report = RunReport(declarations.profile, before, built, swept, seconds, withdrawn, remarks)
+        withheld = _withheld(warehouse, declarations)
+        report = RunReport(
+            declarations.profile, before, built, swept, seconds, withdrawn, withheld, remarks
+        )
     # All is done and in order: the lock was given back before this is told as a failure.
-    with _failing_plainly(warehouse.name):
-        _refuse_withheld(warehouse, declarations, report)
+    _refuse_withheld(report)
     return report
 
 
@@ -219,11 +223,14 @@ def _left_in_publication(warehouse: Warehouse, declarations: Declarations) -> li
     ]
 
 
-def _refuse_withheld(warehouse: Warehouse, declarations: Declarations, report: RunReport) -> None:
+def _withheld(warehouse: Warehouse, declarations: Declarations) -> dict[str, str]:
     versions = (warehouse.version(c.name) for c in declarations.contracts.values() if c.publication)
-    withheld = {v.table: why for v in versions if v and (why := v.notes.get("withheld"))}
-    if withheld:
-        reasons = "\n".join(f"{table}: {why}" for table, why in withheld.items())
+    return {v.table: why for v in versions if v and (why := v.notes.get("withheld"))}
+
+
+def _refuse_withheld(report: RunReport) -> None:
+    if report.withheld:
+        reasons = "\n".join(f"{table}: {why}" for table, why in report.withheld.items())
         raise NotAnonymous(
             f"{reasons}\nAn empty table is published instead; the others are up to date. More "
             "people are needed, or other data of those there are",
