@@ -151,7 +151,7 @@ def test_a_run_for_one_table_says_what_it_leaves_published(
     one = small_lakehouse.run(only=["customer_trusted"])
     assert one.withdrawn is not None
     assert one.withdrawn.rows == {"customer_trusted": 1}
-    assert any("machine_learning_curated still has rows" in told for told in one.remarks)
+    assert any("still in machine_learning_curated" in told for told in one.remarks)
     status = small_lakehouse.status().tables["machine_learning_curated"]
     assert (status.freshness, status.why) == ("stale", "people in it have withdrawn since")
     rest = small_lakehouse.run()

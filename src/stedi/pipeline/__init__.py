@@ -218,7 +218,7 @@ def _without_records(warehouse: Warehouse, declarations: Declarations) -> list[s
 def _left_in_publication(warehouse: Warehouse, declarations: Declarations) -> list[str]:
     """What to tell of publications that a run with `only` left as they were."""
     return [
-        f"{name} still has rows of people who have withdrawn: `stedi run` publishes it anew"
+        f"rows of people who have withdrawn are still in {name}: `stedi run` publishes it anew"
         for name in outdated_publications(warehouse, declarations)
     ]
 
