@@ -36,6 +36,29 @@ def assert_gone(lakehouse: Lakehouse) -> None:
     assert held_on_disk(lakehouse.root, "'S1'") == []
 
 
+class Killed(BaseException):
+    """What stops a run where it is."""
+
+
+def run_killed_at(lakehouse: Lakehouse, table: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that ends where it would commit a table, and leaves behind what it has begun."""
+    commit = Warehouse.commit
+
+    def killed(self: Warehouse, name: str, *arguments: Any, **options: Any) -> Any:
+        if name == table:
+            raise Killed
+        return commit(self, name, *arguments, **options)
+
+    def nothing(*_: Any) -> int:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Warehouse, "commit", killed)
+        patch.setattr("stedi.pipeline.bring.sweep", nothing)
+        with pytest.raises(Killed):
+            lakehouse.run()
+
+
 def landed_since(root: Path, tmp_path: Path, declarations: Path) -> dict[str, int | None]:
     """How many rows tables have that are made from nothing of what lies in a landing zone."""
     for source in ("customer", "accelerometer", "step_trainer"):
@@ -169,20 +192,7 @@ def test_what_a_killed_run_took_out_is_told_by_the_next(
     small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     land("customer", ANN, name="withdrawn.json")
-    commit = Warehouse.commit
-
-    class Killed(BaseException):
-        pass
-
-    def killed(self: Warehouse, table: str, *arguments: Any, **options: Any) -> Any:
-        if table == "customer_curated":
-            raise Killed
-        return commit(self, table, *arguments, **options)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Warehouse, "commit", killed)
-        with pytest.raises(Killed):
-            small_lakehouse.run()
+    run_killed_at(small_lakehouse, "customer_curated", monkeypatch)
     told = small_lakehouse.run().withdrawn
     assert told is not None
     assert told.people == 1
@@ -222,24 +232,7 @@ def test_what_was_set_aside_of_a_file_that_is_gone_suspends_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bad = land("customer", b'{"email": "ann@example.com", "customerName": "A', name="bad.json")
-    commit = Warehouse.commit
-
-    class Killed(BaseException):
-        pass
-
-    def killed(self: Warehouse, table: str, *arguments: Any, **options: Any) -> Any:
-        if table == "loads":
-            raise Killed
-        return commit(self, table, *arguments, **options)
-
-    def nothing(*_: Any) -> int:
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Warehouse, "commit", killed)
-        patch.setattr("stedi.pipeline.bring.sweep", nothing)
-        with pytest.raises(Killed):
-            small_lakehouse.run()
+    run_killed_at(small_lakehouse, "loads", monkeypatch)
     bad.unlink()
     small_lakehouse.run()
     status = small_lakehouse.status(verify=True)
