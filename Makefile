@@ -81,9 +81,9 @@ $(VENV)/.stedi: requirements.lock pyproject.toml | $(BIN)/uv
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	$(COMPILE)
 # Compiles the scan and what writes footers, and beside them the search.
-	$(BIN)/python -c 'from stedi import footer; from stedi.landing import columns; footer.prepare(); \
+	$(BIN)/python -c 'from stedi.parquet import footer; from stedi.landing import columns; footer.prepare(); \
 	  columns.prepare()' & scan=$$!; \
-	  $(BIN)/python -c 'from stedi.privacy.search import prepare; prepare()' && wait $$scan
+	  $(BIN)/python -c 'from stedi.privacy.publication.search import prepare; prepare()' && wait $$scan
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.stedi

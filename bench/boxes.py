@@ -15,13 +15,13 @@ from pathlib import Path
 
 from stedi import Lakehouse
 from stedi.declared import packaged, read_declarations
-from stedi.files.disk import Disk
-from stedi.laid_open import lay_open
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.guessing import guesses
-from stedi.privacy.boxes import table_of_boxes
-from stedi.privacy.coding import Coder
-from stedi.privacy.search import points, search
+from stedi.privacy.publication.boxes import table_of_boxes
+from stedi.privacy.publication.coding import Coder
+from stedi.privacy.publication.search import points, search
+from stedi.privacy.published import lay_open
+from stedi.roots.local.files import Disk
 from stedi.storage.warehouse import Warehouse
 
 TABLE = "machine_learning_curated"

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from stedi.contracts import Publication
 from stedi.declared import packaged, read_declarations
+from stedi.declared.contract import Publication
 from stedi.parquet import Field
 from stedi.privacy.publication import Raw, write_published
 from stedi.simulate.drawn import Moments

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from stedi.aws.athena import cost
+from stedi.athena import cost
 
 # US dollars in us-east-1, November 2026, as AWS's price pages give them; yours may differ.
 S3_GB_MONTH = 0.023  # https://aws.amazon.com/s3/pricing/, S3 Standard, the first 50 TB

@@ -10,13 +10,14 @@ from html import escape
 from pathlib import Path
 
 from stedi.checks import checks, script
-from stedi.contracts import Column, Contract, Publication
+
 from stedi.ddl import ddl
 from stedi.declared import Declarations, packaged, read_declarations
+from stedi.declared.contract import Column, Contract, Publication
+from stedi.declared.transform import MACHINERY_COLUMNS
 from stedi.lakehouse import DEFAULT_DATABASE
 from stedi.landing.parse import FEW_RECORDS
 from stedi.landing.reasons import EXPLANATIONS
-from stedi.transforms import MACHINERY_COLUMNS
 
 ROOT = Path(__file__).parents[1]
 

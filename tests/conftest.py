@@ -18,7 +18,7 @@ from stedi.engines.duckdb import DuckDBEngine
 from stedi.engines.spark import SparkEngine
 from stedi.engines.spark.session import join_or_start
 from stedi.lakehouse import EngineName, Replay
-from stedi.pipeline import RunReport
+from stedi.run import RunReport
 from tests import small
 
 # The same examples every time in `make test`, others each time in `make test-all`.

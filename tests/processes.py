@@ -24,17 +24,17 @@ STEDI = Path(sys.executable).with_name("stedi")
 _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload(
     [
-        "stedi.storage.sqlite",
+        "stedi.roots.local.sqlite",
         "stedi.cli.commands",
         "stedi.engines.duckdb",
         "stedi.landing.columns",
-        "stedi.lineage",
-        "stedi.pipeline.bring",
-        "stedi.privacy.search",
+        "stedi.privacy.proof.record",
+        "stedi.run.execute",
+        "stedi.privacy.publication.search",
         "stedi.quarantine",
-        "stedi.querying",
+        "stedi.query",
         "stedi.status",
-        "stedi.storage.local_io",
+        "stedi.roots.local.file_io",
     ]
 )
 

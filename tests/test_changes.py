@@ -24,12 +24,12 @@ from stedi.declared import Declarations, read_declarations
 from stedi.engines import Engine
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import QueryError, RuleBroken, StorageError, UsageError
-from stedi.files.disk import Disk
-from stedi.keyed import asks_presence, group_of, keyed
 from stedi.lakehouse import EngineName
 from stedi.parquet import Field
-from stedi.pipeline.compact import to_merge
 from stedi.privacy.proof import Proof
+from stedi.roots.local.files import Disk
+from stedi.run.compact import to_merge
+from stedi.run.keyed import asks_presence, group_of, keyed
 from stedi.storage.warehouse import DataFile, Warehouse
 from tests import small
 from tests.conftest import Land, already_run, both_engines, both_engines_at_length, counts, on, rows
@@ -148,7 +148,7 @@ def test_declarations_that_an_engine_has_checked_are_not_checked_again(
         checked.append(engine.name)
         return fit.check(declarations, engine, **others)
 
-    monkeypatch.setattr("stedi.pipeline.bring.check", check)
+    monkeypatch.setattr("stedi.run.execute.check", check)
     small_lakehouse.run()
     land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="two.json")
     small_lakehouse.run()
@@ -358,7 +358,7 @@ def test_snapshots_are_kept_for_the_declared_time(
     now = time.time_ns()
     for days, kept in ((1, 2), (3, 1)):
         later = now + int(timedelta(days=days).total_seconds() * 1e9)
-        monkeypatch.setattr("stedi.withdrawals.time.time_ns", lambda later=later: later)
+        monkeypatch.setattr("stedi.storage.withdrawals.time.time_ns", lambda later=later: later)
         lakehouse.run()
         assert len(Warehouse(Disk(lakehouse.root)).history("accelerometer_trusted")) == kept
         assert len(Warehouse(Disk(lakehouse.root)).history("accelerometer_landing")) == 2
@@ -427,7 +427,7 @@ def test_who_withdraws_is_gone_after_the_declared_time(
     now = time.time_ns()
     for days, expected in ((2, True), (4, False)):
         later = now + int(timedelta(days=days).total_seconds() * 1e9)
-        monkeypatch.setattr("stedi.withdrawals.time.time_ns", lambda later=later: later)
+        monkeypatch.setattr("stedi.storage.withdrawals.time.time_ns", lambda later=later: later)
         lakehouse.run()
         assert bool(held_on_disk(lakehouse.root, "ann@example.com")) is expected
     assert strays(lakehouse) == []

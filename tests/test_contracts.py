@@ -11,8 +11,8 @@ import pytest
 from pydantic import BaseModel
 
 from stedi import DeclarationError, Lakehouse, contracts
-from stedi.contracts import read_contracts
 from stedi.declared import packaged
+from stedi.declared.contract import read_contracts
 from tests import small
 from tests.conftest import counts
 
@@ -168,7 +168,7 @@ def test_a_run_reads_nothing_before_the_proof(
 ) -> None:
     leak = 'CAST(length(a."user") AS DOUBLE) AS x,'
     edit(folder, "transforms/machine_learning_curated.sql", "  a.x,", f"  {leak}")
-    begun = "stedi.pipeline.land.Landing.begin"
+    begun = "stedi.run.land.Landing.begin"
     monkeypatch.setattr(begun, lambda _: pytest.fail("it reads what may leak"))
     with pytest.raises(DeclarationError, match="which is direct, reaches it"):
         Lakehouse(small_lakehouse.root, declarations=folder).run()

@@ -13,8 +13,8 @@ import pytest
 
 from stedi import Lakehouse
 from stedi.errors import Locked
-from stedi.files.disk import Disk
 from stedi.lakehouse import EngineName
+from stedi.roots.local.files import Disk
 from stedi.storage.warehouse import Warehouse
 from tests import small
 from tests.conftest import PLACES, Land, already_run, counts, rows
@@ -92,7 +92,7 @@ def test_a_run_that_fails_leaves_others_what_they_use(
     [used] = (small_lakehouse.root / "_stedi" / "scratch").iterdir()
     abandoned = used.with_name("train-of-a-process-that-died")
     abandoned.mkdir()
-    monkeypatch.setattr("stedi.pipeline.bring.compact", lambda work: 1 / 0)
+    monkeypatch.setattr("stedi.run.execute.compact", lambda work: 1 / 0)
     land("customer", [small.customer("new", "S99", 100)], name="new.json")
     with pytest.raises(ZeroDivisionError):
         small_lakehouse.run()

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from stedi import Lakehouse
-from stedi.files.disk import Disk
 from stedi.lakehouse import EngineName
+from stedi.roots.local.files import Disk
 from stedi.status import Status
 from stedi.storage.warehouse import Warehouse
 from tests import small
@@ -130,7 +130,7 @@ class History(RuleBasedStateMachine):
                 return version
 
             patch.setattr(Warehouse, "commit", dying)
-            patch.setattr("stedi.pipeline.bring.sweep", lambda *_: (_ for _ in ()).throw(Killed))
+            patch.setattr("stedi.run.execute.sweep", lambda *_: (_ for _ in ()).throw(Killed))
             with contextlib.suppress(Killed):
                 self.bring_up_to_date(data.draw(st.sampled_from(self.engines)))
         self.lakehouse().status()

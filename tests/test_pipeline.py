@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import stedi.pipeline.plan as plan_module
+import stedi.run.decide as plan_module
 from stedi import (
     DeclarationError,
     Lakehouse,
@@ -21,9 +21,9 @@ from stedi import (
     RuleBroken,
     UsageError,
 )
-from stedi.files import Files
-from stedi.files.disk import Disk
 from stedi.landing.files import LandingFile, list_files
+from stedi.roots import Files
+from stedi.roots.local.files import Disk
 from tests import small
 from tests.conftest import Land, already_run, both_engines_at_length, counts, rows
 

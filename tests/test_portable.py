@@ -7,12 +7,12 @@ import sqlglot
 from sqlglot import exp
 
 from stedi import DeclarationError
-from stedi.contracts import Column
+from stedi.check import check
 from stedi.declared import packaged, read_declarations
+from stedi.declared.contract import Column
+from stedi.declared.transform import typed
 from stedi.engines.duckdb import DuckDBEngine
-from stedi.fit import check
-from stedi.portable import HELD, disagreements
-from stedi.transforms import typed
+from stedi.sql.portable import HELD, disagreements
 from tests.engines.test_dialects import QUERIES, VALUES, select
 
 COLUMNS = (

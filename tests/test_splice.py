@@ -19,12 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from stedi.contracts import Column
+from stedi.declared.contract import Column
+from stedi.engines.delete_rows import KEY, Asked, TakenOut
 from stedi.engines.duckdb import DuckDBEngine
-from stedi.engines.take_out import KEY, Asked, TakenOut
-from stedi.footer import GONE, Moved, for_groups
 from stedi.parquet import Field, ParquetFile, connect, write_query
-from stedi.splice import Split, split
+from stedi.parquet.footer import GONE, Moved, for_groups
+from stedi.parquet.splice import Split, split
 
 FIELDS = [Field("who", "string", 7), Field("n", "long", 3), Field("x", "double", 12)]
 TYPES = pa.schema([("who", pa.string()), ("n", pa.int64()), ("x", pa.float64())])

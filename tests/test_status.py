@@ -14,7 +14,7 @@ import pytest
 
 from stedi import Lakehouse, StorageError
 from stedi.errors import Locked, PairingTooLarge
-from stedi.files.disk import Disk
+from stedi.roots.local.files import Disk
 from stedi.storage.warehouse import Warehouse
 from tests import small
 from tests.conftest import Land, already_run, counts
@@ -154,7 +154,7 @@ def test_status_works_before_the_first_table_exists(small_lakehouse: Lakehouse) 
 
 @already_run
 def test_a_run_at_work_is_noted_and_is_no_problem(done: Lakehouse) -> None:
-    from stedi.files.disk import Disk
+    from stedi.roots.local.files import Disk
 
     with Disk(done.root).lock():
         status = done.status()

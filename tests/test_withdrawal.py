@@ -12,8 +12,8 @@ import pytest
 
 from stedi import Lakehouse, UsageError
 from stedi.errors import PairingTooLarge, StorageError
-from stedi.files.disk import Disk
-from stedi.storage.sqlite import SqliteTables
+from stedi.roots.local.files import Disk
+from stedi.roots.local.sqlite import SqliteTables
 from stedi.storage.warehouse import Warehouse
 from tests import small
 from tests.conftest import Land, already_run, counts, on
@@ -54,7 +54,7 @@ def run_killed_at(lakehouse: Lakehouse, table: str, monkeypatch: pytest.MonkeyPa
 
     with monkeypatch.context() as patch:
         patch.setattr(Warehouse, "commit", killed)
-        patch.setattr("stedi.pipeline.bring.sweep", nothing)
+        patch.setattr("stedi.run.execute.sweep", nothing)
         with pytest.raises(Killed):
             lakehouse.run()
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from stedi.contracts import Column, Contract
-from stedi.storage.landing_tables import TYPES, plain
+from stedi.declared.athena import TYPES, plain
+from stedi.declared.contract import Column, Contract
 
 DEFAULT_LOCATION = "s3://YOUR-BUCKET/stedi"
 _HEADER = """\

@@ -56,7 +56,7 @@ class PairingTooLarge(StediError):
 class NotAnonymous(StediError):
     """Too few people, or one who dominates: an empty table was published, others are up to date.
 
-    `report` is what the run that found it did, a `stedi.pipeline.RunReport`, or what came of
+    `report` is what the run that found it did, a `stedi.run.RunReport`, or what came of
     `Lakehouse.replay`, a `stedi.lakehouse.Replay`; None elsewhere.
     """
 

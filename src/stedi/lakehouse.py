@@ -11,31 +11,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from stedi.errors import NotAnonymous, UsageError
-from stedi.files.disk import Disk
+from stedi.roots.local.files import Disk
 
 if TYPE_CHECKING:
     from datetime import datetime
     from importlib.resources.abc import Traversable
 
-    from stedi.aws.athena import AthenaResult
+    from stedi.athena import AthenaResult
     from stedi.declared import Declarations
     from stedi.engines import Engine
-    from stedi.files import Files
-    from stedi.files.s3 import S3
-    from stedi.laid_open import LaidOpen
     from stedi.landing.ingest import Ingested
-    from stedi.pipeline import Options, Planned, RunReport
     from stedi.privacy.audit import Audit
-    from stedi.privacy.explain import Explanation
     from stedi.privacy.proof import Proof
+    from stedi.privacy.proof.explain import Explanation
+    from stedi.privacy.published import LaidOpen
     from stedi.quarantine import Quarantine, QuarantinedPiece
-    from stedi.querying import Result
+    from stedi.query import Result
+    from stedi.roots import Files
+    from stedi.roots.local.catalog import CatalogOf
+    from stedi.roots.s3.files import S3
+    from stedi.run import Options, Planned, RunReport
     from stedi.science.predicting import Predicted
     from stedi.science.release import Release
     from stedi.science.training import Training
     from stedi.simulate import Simulated
     from stedi.status import Status
-    from stedi.storage.catalogs import CatalogOf
     from stedi.storage.warehouse import Warehouse
 
 # Imports stand in the methods: asking for help or a status must not wait for an engine to load.
@@ -74,13 +74,13 @@ class Checked:
 
         Raises `UsageError`.
         """
-        from stedi.privacy.explain import explain
+        from stedi.privacy.proof.explain import explain
 
         return explain(self._declarations, self._proof, column)
 
     def graph(self) -> str:
         """The column lineage of what is published, as an SVG picture."""
-        from stedi.privacy.graph import graph
+        from stedi.privacy.proof.graph import graph
 
         return graph(self._declarations, self._proof)
 
@@ -174,7 +174,7 @@ class Lakehouse:
         """A folder, or copies of what lies below a prefix."""
         if not path.startswith("s3://"):
             return Path(path)
-        from stedi.files.s3 import S3
+        from stedi.roots.s3.files import S3
 
         delivery = S3.at(path)
         delivery.fetch([file for file, _ in delivery.below(delivery.root)])
@@ -244,13 +244,13 @@ class Lakehouse:
         accept_bad_files: bool = False,
     ) -> list[Planned]:
         """What `run` with these arguments would do, table by table; nothing is written."""
-        from stedi import pipeline
+        from stedi import run
 
         declarations, warehouse = self._opened(profile)
         options = self._options(
             declarations, only=only, full=full, accepts_bad_files=accept_bad_files
         )
-        return pipeline.dry_run(warehouse, declarations, options)
+        return run.dry_run(warehouse, declarations, options)
 
     def quarantine(
         self,
@@ -333,7 +333,7 @@ class Lakehouse:
         With `as_of`, a time or its ISO 8601 text, over the tables as they were then, as far as
         their snapshots are kept.
         """
-        from stedi.querying import query
+        from stedi.query import query
 
         declarations, warehouse = self._opened()
         if as_of is not None:
@@ -352,8 +352,8 @@ class Lakehouse:
         The landing tables' names mean Athena's external tables over the raw files there. Raises
         `QueryError` or `Unavailable`. Needs the extra `aws`.
         """
-        from stedi.aws import athena
-        from stedi.storage.landing_tables import typed_name
+        from stedi import athena
+        from stedi.declared.athena import typed_name
 
         if output_location is not None and not output_location.startswith("s3://"):
             raise UsageError(f"--output-location {output_location}: as in s3://bucket/prefix/")
@@ -375,9 +375,9 @@ class Lakehouse:
         """
         from tempfile import TemporaryDirectory
 
+        from stedi.check import check
         from stedi.engines.duckdb import DuckDBEngine
-        from stedi.fit import check
-        from stedi.lineage import record_declared
+        from stedi.privacy.proof.record import record_declared
 
         declarations = self._declared(profile)
         with TemporaryDirectory() as scratch:
@@ -473,10 +473,10 @@ class Lakehouse:
         progress: Callable[[str], None] | None,
         **options: Any,
     ) -> RunReport:
-        from stedi import pipeline
+        from stedi import run
 
         declarations, warehouse = self._opened(profile)
-        return pipeline.run(
+        return run.run(
             warehouse,
             declarations,
             make_engine,
@@ -486,7 +486,7 @@ class Lakehouse:
 
     @staticmethod
     def _options(declarations: Declarations, **given: Any) -> Options:
-        from stedi.pipeline import Options
+        from stedi.run import Options
 
         options = Options(**given)
         if isinstance(options.only, str):
@@ -504,7 +504,7 @@ class Lakehouse:
 
     def _lay_open(self, table: str | None) -> tuple[LaidOpen, Status]:
         """A published table, and the state of all; raises `UsageError` where it isn't there."""
-        from stedi.laid_open import lay_open
+        from stedi.privacy.published import lay_open
 
         status = self.status()
         return lay_open(self._warehouse(), self._declared(), table), status
@@ -532,13 +532,13 @@ class Lakehouse:
     def _catalog(self) -> CatalogOf | None:
         if isinstance(self._files, Disk):
             return None
-        from stedi.storage.glue import GlueDataCatalog
+        from stedi.roots.s3.catalog import GlueDataCatalog
 
         return GlueDataCatalog(self._files, self._database)
 
     def _declared(self, profile: str | None = None) -> Declarations:
         from stedi.declared import packaged, read_declarations
-        from stedi.transforms import SEED, profiles
+        from stedi.declared.transform import SEED, profiles
 
         folder: Traversable = self._declarations or packaged()
         if profile is None:
@@ -551,7 +551,7 @@ class Lakehouse:
 
 def _files(root: str) -> Disk | S3:
     if root.startswith("s3://"):
-        from stedi.files.s3 import S3
+        from stedi.roots.s3.files import S3
 
         return S3.at(root)
     if "://" in root or _ODD.search(root):

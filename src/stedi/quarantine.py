@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pydantic import BaseModel
 
-from stedi.contracts import Contract
 from stedi.declared import Declarations
+from stedi.declared.contract import Contract
 from stedi.errors import UsageError
 from stedi.landing.loads import read_loads
 from stedi.landing.reasons import EXPLANATIONS, Reason

@@ -18,17 +18,17 @@ import pyarrow as pa
 from pydantic import BaseModel, Field
 
 from stedi import parquet
-from stedi.contracts import Contract
 from stedi.declared import Declarations
+from stedi.declared.contract import Contract
 from stedi.errors import StorageError, UsageError
-from stedi.files import footer_source
-from stedi.files.names import landing_folder
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
+from stedi.roots import footer_source
+from stedi.roots.names import landing_folder
 from stedi.storage.warehouse import Version, Warehouse
+from stedi.storage.withdrawals import outdated_publications
 from stedi.text import counted
-from stedi.withdrawals import outdated_publications
 
 Freshness = Literal["fresh", "stale", "missing"]
 

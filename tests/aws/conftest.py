@@ -72,7 +72,7 @@ def aws(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faults]:
     address = urlparse(cloud.endpoint)
     with faults(str(address.hostname), int(address.port or 0)) as (proxy, endpoint):
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        monkeypatch.setattr("stedi.files.s3._LONGEST_PAUSE", 0.1)
+        monkeypatch.setattr("stedi.roots.s3.files._LONGEST_PAUSE", 0.1)
         yield proxy
 
 

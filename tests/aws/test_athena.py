@@ -17,10 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlglot
-
-from stedi import Lakehouse, QueryError, Unavailable
-from stedi.aws import athena
 from stedi.checks import checks
+
+from stedi import Lakehouse, QueryError, Unavailable, athena
 from stedi.declared import packaged, read_declarations
 from stedi.lakehouse import DEFAULT_DATABASE
 from tests.processes import STEDI, stedi

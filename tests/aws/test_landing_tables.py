@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from stedi.contracts import Contract
 from stedi.ddl import ddl
 from stedi.declared import packaged, read_declarations
-from stedi.storage.landing_tables import table_input
+from stedi.declared.athena import table_input
+from stedi.declared.contract import Contract
 
 LANDING = read_declarations(packaged()).landing
 TEXT = r"'((?:[^']|'')*)'"

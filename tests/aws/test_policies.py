@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from stedi.declared import packaged, read_declarations
-from stedi.storage.landing_tables import typed_name
+from stedi.declared.athena import typed_name
 
 FOLDER = Path(__file__).parents[2] / "docs" / "aws"
 DECLARED = read_declarations(packaged())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from stedi import Lakehouse, Locked, StediError, StorageError, Unavailable, UsageError
-from stedi.files.s3 import S3, NotAllowed
+from stedi.roots.s3.files import S3, NotAllowed
 from tests import small
 from tests.aws.cloud import REGION, Cloud
 from tests.aws.conftest import OnS3, Opened
@@ -204,7 +204,7 @@ def test_a_run_that_loses_its_bucket_stops_cleanly_and_the_next_completes_it(
     after: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("stedi.files.s3._TRIES", 1)
+    monkeypatch.setattr("stedi.roots.s3.files._TRIES", 1)
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     begin = len(aws.met)
     first: list[int] = []
@@ -279,7 +279,7 @@ def test_one_run_at_a_time(ran: OnS3) -> None:
 def test_a_lock_that_was_lost_commits_nothing(
     landed: Opened, s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stedi.files.s3_lock.RENEWED_EVERY", 0.01)
+    monkeypatch.setattr("stedi.roots.s3.lock.RENEWED_EVERY", 0.01)
 
     def steal(text: str) -> None:
         s3.put_object(Bucket=bucket, Key="stedi/_stedi/lock", Body=b"process 1 elsewhere")

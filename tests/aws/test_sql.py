@@ -14,14 +14,14 @@ import pyarrow.parquet as pq
 import pytest
 import sqlglot
 from sqlglot import exp
+from stedi.checks import Check, checks
 
 from stedi import Lakehouse
-from stedi.checks import Check, checks
-from stedi.contracts import Column, Zone
 from stedi.declared import packaged, read_declarations
+from stedi.declared.contract import Column, Zone
+from stedi.declared.transform import parse, typed
 from stedi.engines import Engine
 from stedi.lakehouse import DEFAULT_DATABASE
-from stedi.transforms import parse, typed
 from tests.conftest import already_run, rows
 from tests.small import CUSTOMERS
 

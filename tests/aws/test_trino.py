@@ -16,14 +16,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from stedi.checks import checks
-from stedi.contracts import Column
+
 from stedi.declared import packaged, read_declarations
-from stedi.laid_open import lay_open
-from stedi.privacy.coding import Coder
-from stedi.privacy.search import points
-from stedi.storage.landing_tables import typed_name
+from stedi.declared.athena import typed_name
+from stedi.declared.contract import Column
+from stedi.privacy.publication.coding import Coder
+from stedi.privacy.publication.search import points
+from stedi.privacy.published import lay_open
 from tests import small
 from tests.aws.conftest import MakeOnS3, OnS3
 from tests.aws.trino import Row, Trino, TrinoFailed

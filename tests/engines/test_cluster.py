@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stedi import Lakehouse
-from stedi.files.disk import Disk
+from stedi.roots.local.files import Disk
 from stedi.simulate import simulate
 from tests.engines.cluster import Cluster, cluster
 from tests.engines.test_same import contents, published_bytes

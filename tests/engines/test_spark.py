@@ -14,15 +14,15 @@ import pytest
 import sqlglot
 
 from stedi import EngineFailed, Lakehouse, Unavailable, UsageError
-from stedi.contracts import Column
 from stedi.declared import packaged, read_declarations
+from stedi.declared.contract import Column
+from stedi.declared.transform import typed
 from stedi.engines.spark import SparkEngine
 from stedi.engines.spark.java import java_home
 from stedi.errors import LandingError
-from stedi.files.disk import Disk
 from stedi.parquet import Field
+from stedi.roots.local.files import Disk
 from stedi.storage.warehouse import Warehouse
-from stedi.transforms import typed
 from tests.conftest import Land
 from tests.engines.test_dialects import COLUMNS as ROWS_OF_T
 from tests.engines.test_dialects import select

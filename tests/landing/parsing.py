@@ -12,17 +12,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from stedi.contracts import Column, read_contracts
 from stedi.declared import packaged
+from stedi.declared.contract import Column, read_contracts
+from stedi.declared.transform import MACHINERY_COLUMNS
 from stedi.engines.crew import Item, Result
-from stedi.files.disk import Disk
 from stedi.landing import reader, window
 from stedi.landing.files import list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.parse import Job, Target
 from stedi.landing.parse import parse as landing_parser
 from stedi.parquet import Field
-from stedi.transforms import MACHINERY_COLUMNS
+from stedi.roots.local.files import Disk
 from tests.landing.reference import Parsed, Piece
 
 _CONTRACTS = read_contracts(packaged() / "contracts")

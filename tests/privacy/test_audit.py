@@ -15,16 +15,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from stedi import Lakehouse, UsageError
-from stedi.contracts import Publication
 from stedi.declared import packaged, read_declarations
+from stedi.declared.contract import Publication
 from stedi.privacy.audit import Audit, audit
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.singling_out import attribution, linkability
-from stedi.privacy.boxes import Range, table_of_boxes
-from stedi.privacy.coding import Coder
-from stedi.privacy.mondrian import Floats, Longs
 from stedi.privacy.publication import Raw
-from stedi.privacy.search import points, search
+from stedi.privacy.publication.boxes import Range, table_of_boxes
+from stedi.privacy.publication.coding import Coder
+from stedi.privacy.publication.mondrian import Floats, Longs
+from stedi.privacy.publication.search import points, search
 from tests import small
 from tests.processes import stedi
 from tests.test_starter import Run
@@ -417,7 +417,7 @@ def test_what_a_second_publication_gives_away_is_noted(done: Lakehouse, tmp_path
 @pytest.mark.slow
 def test_k_is_what_pycanon_finds(done: Lakehouse, tmp_path: Path) -> None:
     """pyCANON counts rows, so it is given each person of a class once; it lives with old libraries."""
-    from stedi.laid_open import lay_open
+    from stedi.privacy.published import lay_open
 
     evidence = lay_open(done._warehouse(), done._declared(), None).evidence
     rows = {

@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stedi import Lakehouse
-from stedi.contracts import Coarsened, Publication
-from stedi.privacy.boxes import Range, table_of_boxes
-from stedi.privacy.coding import Coder
-from stedi.privacy.difference import Release, difference, narrow, regions_of
-from stedi.privacy.search import points, search
+from stedi.declared.contract import Coarsened, Publication
+from stedi.privacy.audit.difference import Release, difference, narrow, regions_of
+from stedi.privacy.publication.boxes import Range, table_of_boxes
+from stedi.privacy.publication.coding import Coder
+from stedi.privacy.publication.search import points, search
 from tests import small
 
 SMALL = Publication(

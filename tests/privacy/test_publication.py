@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stedi import Lakehouse, NotAnonymous
-from stedi.contracts import Coarsened, Publication
-from stedi.files.disk import Disk
-from stedi.privacy.boxes import table_of_boxes
-from stedi.privacy.coding import Coder
-from stedi.privacy.grid import Grid
-from stedi.privacy.search import points, search, shortcomings
+from stedi.declared.contract import Coarsened, Publication
+from stedi.privacy.publication.boxes import table_of_boxes
+from stedi.privacy.publication.coding import Coder
+from stedi.privacy.publication.grid import Grid
+from stedi.privacy.publication.search import points, search, shortcomings
+from stedi.roots.local.files import Disk
 from tests import small
 from tests.conftest import Land, counts, on, rows
 from tests.test_starter import Run
@@ -305,8 +305,8 @@ def test_a_run_killed_after_the_commit_leaves_an_old_publication_to_the_next_run
     lakehouse.run()
     old = published_file(lakehouse)
     with monkeypatch.context() as patch:
-        patch.setattr("stedi.pipeline.history.remove_outdated", lambda *_: 1 / 0)
-        patch.setattr("stedi.pipeline.bring.sweep", lambda *_: 0)
+        patch.setattr("stedi.storage.expire.remove_outdated", lambda *_: 1 / 0)
+        patch.setattr("stedi.run.execute.sweep", lambda *_: 0)
         with pytest.raises(ZeroDivisionError):
             lakehouse.run(full=True)
     assert old.exists()

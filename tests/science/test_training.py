@@ -14,7 +14,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stedi import Lakehouse
 from stedi.errors import NotAnonymous, UsageError
-from stedi.laid_open import lay_open
+from stedi.privacy.published import lay_open
 from stedi.science.evaluation import HeldOut, Scored
 from stedi.science.people import FOLDS, folds_of
 from stedi.science.training import Training

@@ -18,7 +18,7 @@ from pyiceberg.exceptions import (
 from pyiceberg.schema import Schema
 from pyiceberg.types import LongType, NestedField
 
-from stedi.storage.sqlite import SqliteTables
+from stedi.roots.local.sqlite import SqliteTables
 
 SCHEMA = Schema(NestedField(1, "n", LongType()))
 Opens = Callable[[], MetastoreCatalog]
@@ -29,7 +29,7 @@ def ours(tmp_path: Path) -> Opens:
     return lambda: SqliteTables(
         "stedi",
         tmp_path / "catalog.db",
-        **{"warehouse": tmp_path.as_uri(), "py-io-impl": "stedi.storage.local_io.LocalFileIO"},
+        **{"warehouse": tmp_path.as_uri(), "py-io-impl": "stedi.roots.local.file_io.LocalFileIO"},
     )
 
 

@@ -18,7 +18,7 @@ from stedi.lakehouse import DEFAULT_DATABASE, DEFAULT_ROOT, DEMO_CUSTOMERS, Engi
 from stedi.text import counted
 
 if TYPE_CHECKING:
-    from stedi.pipeline import RunReport
+    from stedi.run import RunReport
 
 _Told = TypeVar("_Told")
 

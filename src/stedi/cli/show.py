@@ -18,10 +18,10 @@ from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.lakehouse import Checked, Replay
-    from stedi.pipeline import Planned, RunReport, Withdrawn
     from stedi.privacy.audit import Audit
-    from stedi.privacy.explain import Explanation
+    from stedi.privacy.proof.explain import Explanation
     from stedi.quarantine import Quarantine, QuarantinedPiece
+    from stedi.run import Planned, RunReport, Withdrawn
     from stedi.science.evaluation import Interval
     from stedi.science.release import Release
     from stedi.science.training import Training

@@ -9,9 +9,9 @@ from typing import Protocol
 import pyarrow as pa
 from sqlglot import exp
 
-from stedi.contracts import Column, ColumnType
+from stedi.declared.contract import Column, ColumnType
 from stedi.engines.crew import Crew
-from stedi.engines.take_out import Asked, TakenOut
+from stedi.engines.delete_rows import Asked, TakenOut
 from stedi.parquet import Field
 
 

@@ -14,15 +14,15 @@ import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
-from stedi import parquet, splice
-from stedi.contracts import Column, ColumnType
+from stedi import parquet
+from stedi.declared.contract import Column, ColumnType
 from stedi.engines.crew import Threads
-from stedi.engines.dialects import for_duckdb
-from stedi.engines.take_out import Asked, TakenOut, by_query, write_rest
+from stedi.engines.delete_rows import Asked, TakenOut, by_query, write_rest
 from stedi.errors import DeclarationError, EngineFailed
-from stedi.files import Files
-from stedi.parquet import Field, identifier
-from stedi.splice import Split
+from stedi.parquet import Field, identifier, splice
+from stedi.parquet.splice import Split
+from stedi.roots import Files
+from stedi.sql.dialects import for_duckdb
 
 _TYPES: Mapping[str, ColumnType] = {
     "TINYINT": "long",

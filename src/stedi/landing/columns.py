@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stedi.contracts import Column
+from stedi.declared.contract import Column
 from stedi.landing import scan
 from stedi.landing.records import LONG_MAX, LONG_MIN, Record
 from stedi.landing.window import PADDING, WINDOW_BYTES, Window

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stedi.errors import LandingError
-from stedi.files import Files
-from stedi.files.names import landing_folder
+from stedi.roots import Files
+from stedi.roots.names import landing_folder
 from stedi.text import counted
 
 _JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".json.zst")

@@ -10,7 +10,7 @@ from pathlib import Path
 from blake3 import blake3
 
 from stedi.errors import UsageError
-from stedi.files import Opener, open_local
+from stedi.roots import Opener, open_local
 
 _BLOCK = 1 << 20
 _CONTEXT = "stedi lakehouse, fingerprints of files, 2026"

@@ -12,9 +12,6 @@ from io import BufferedReader
 from pathlib import Path
 
 from stedi.errors import Unavailable, UsageError
-from stedi.files import Files
-from stedi.files.disk import Disk
-from stedi.files.names import landing_folder
 from stedi.landing.files import (
     is_hidden,
     list_files,
@@ -22,6 +19,9 @@ from stedi.landing.files import (
     refuse_unreadable,
     tell_passed,
 )
+from stedi.roots import Files
+from stedi.roots.local.files import Disk
+from stedi.roots.names import landing_folder
 
 STARTER_REPOSITORY = "https://github.com/udacity/nd027-Data-Engineering-Data-Lakes-AWS-Exercises"
 STARTER_COMMIT = "20c27f989c979c479eff446e19988c6235f94e8d"

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stedi.errors import StorageError
-from stedi.files import Files
-from stedi.files.names import landing_folder
 from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
+from stedi.roots import Files
+from stedi.roots.names import landing_folder
 
 if TYPE_CHECKING:
     from stedi.landing.parse import ReadFile, Verdict

@@ -20,17 +20,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stedi import parquet
-from stedi.contracts import Contract
+from stedi.declared.contract import Contract
 from stedi.engines.crew import Crew
 from stedi.errors import LandingError
-from stedi.files import Files, Stat
-from stedi.files.names import landing_folder
 from stedi.landing import reader
 from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.reader import Counts, FileReader, are_few, is_large, range_begins
 from stedi.landing.window import is_packed
 from stedi.parquet import Field, ParquetFile, RowWriter
+from stedi.roots import Files, Stat
+from stedi.roots.names import landing_folder
 
 Verdict = Literal["good", "bad", "accepted"]
 FEW_RECORDS = 20

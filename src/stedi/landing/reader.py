@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from blake3 import blake3
 
-from stedi.contracts import Contract
-from stedi.files import Opener, open_local
+from stedi.declared.contract import Contract
 from stedi.landing.files import LandingFile
 from stedi.landing.records import Piece, Record, RecordReader
 from stedi.landing.window import Window, is_packed
 from stedi.parquet import ParquetFile, RowWriter
+from stedi.roots import Opener, open_local
 
 if TYPE_CHECKING:
     from stedi.landing.columns import Rows

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple, TypeVar
 
-from stedi.contracts import Column, Contract
+from stedi.declared.contract import Column, Contract
 from stedi.landing.reasons import Reason
 
 WHOLE, CUT_OFF, LOST_QUOTE = 0, 1, 2

@@ -21,10 +21,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from stedi.compiled import compiled, inlined
-
 # Compiled in: Numba sees that one of them changed once this file does.
 from stedi.landing.records import CUT_OFF, LOST_QUOTE, WHOLE
+from stedi.parquet.compiled import compiled, inlined
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 Ints: TypeAlias = npt.NDArray[np.int64]

@@ -15,7 +15,7 @@ import numpy as np
 import zstandard
 from blake3 import blake3
 
-from stedi.files import Opener, open_local
+from stedi.roots import Opener, open_local
 
 WINDOW_BYTES = 1 << 21
 LONGEST_RECORD = 1 << 28

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
-from stedi.privacy.mondrian import Floats, Longs
+from stedi.privacy.publication.mondrian import Floats, Longs
 
 Bools = npt.NDArray[np.bool_]
 

@@ -9,9 +9,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from stedi.contracts import Contract, Publication
-from stedi.laid_open import LaidOpen
+from stedi.declared.contract import Contract, Publication
 from stedi.privacy.audit import Audit
+from stedi.privacy.published import LaidOpen
 from stedi.status import Status
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stedi.errors import Unavailable, UsageError
-from stedi.privacy.mondrian import Floats
+from stedi.privacy.publication.mondrian import Floats
 
 BEST = "gradient boosting"
 """The model that is kept, chosen before anything is measured."""

@@ -14,7 +14,7 @@ from blake3 import blake3
 
 from stedi.errors import RuleBroken
 from stedi.landing.fingerprint import secret_of_user
-from stedi.privacy.mondrian import Longs
+from stedi.privacy.publication.mondrian import Longs
 
 FOLDS = 5
 _CONTEXT = "stedi lakehouse, folds of people, 2026"

@@ -15,19 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from stedi.contracts import Contract
 from stedi.declared import Declarations
+from stedi.declared.contract import Contract
+from stedi.declared.transform import MACHINERY_COLUMNS
 from stedi.engines.crew import Threads
 from stedi.errors import UsageError
-from stedi.files.disk import Disk
 from stedi.landing.files import list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.parse import Job, Parsed, Target, parse
 from stedi.parquet import Field, arrow_schema
+from stedi.roots.local.files import Disk
 from stedi.science.kept import FIGURES, MODEL
 from stedi.science.models import load, probabilities
 from stedi.science.training import Training
-from stedi.transforms import MACHINERY_COLUMNS
 
 PROBABILITY = "probability"
 

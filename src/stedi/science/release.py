@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stedi.errors import NotAnonymous, RuleBroken
-from stedi.laid_open import LaidOpen
+from stedi.privacy.published import LaidOpen
 from stedi.science.croissant import croissant
 from stedi.science.datasheet import datasheet
 from stedi.science.facts import Facts

@@ -20,11 +20,11 @@ import numpy as np
 from pydantic import BaseModel
 
 from stedi.errors import NotAnonymous, UsageError
-from stedi.files.scratch import scratch
-from stedi.laid_open import LaidOpen
 from stedi.parquet import Field
-from stedi.privacy.mondrian import Floats, Longs
 from stedi.privacy.publication import Raw, read_published, write_published
+from stedi.privacy.publication.mondrian import Floats, Longs
+from stedi.privacy.published import LaidOpen
+from stedi.roots.scratch import scratch
 from stedi.science.evaluation import (
     Bools,
     HeldOut,

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stedi.contracts import Column
+from stedi.declared.contract import Column
 from stedi.errors import StorageError
-from stedi.files import Files, footer_source
+from stedi.roots import Files, footer_source
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from stedi.files.names import boxes_folder, scratch_folder
+from stedi.roots.names import boxes_folder, scratch_folder
 from stedi.storage.warehouse import Warehouse
 
 

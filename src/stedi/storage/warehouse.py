@@ -15,11 +15,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from stedi.contracts import Column, ColumnType, Contract
+from stedi.declared.contract import Column, ColumnType, Contract
 from stedi.errors import StediError, StorageError
-from stedi.files import Files, Lock
 from stedi.parquet import Field
-from stedi.storage.catalogs import CatalogOf, SqliteCatalog
+from stedi.roots import Files, Lock
+from stedi.roots.local.catalog import CatalogOf, SqliteCatalog
 from stedi.storage.schemas import (
     Manifests,
     describe,

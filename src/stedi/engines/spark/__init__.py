@@ -12,15 +12,15 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from stedi import parquet
-from stedi.contracts import Column, ColumnType
-from stedi.engines.dialects import for_spark
+from stedi.declared.contract import Column, ColumnType
+from stedi.engines.delete_rows import Asked, TakenOut, by_query
 from stedi.engines.spark.executors import Executors, failing_plainly
 from stedi.engines.spark.session import driver_bytes, join_or_start, read_objects
-from stedi.engines.take_out import Asked, TakenOut, by_query
 from stedi.errors import DeclarationError
-from stedi.files import Files, footer_source
-from stedi.files.disk import Disk
 from stedi.parquet import Field
+from stedi.roots import Files, footer_source
+from stedi.roots.local.files import Disk
+from stedi.sql.dialects import for_spark
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
-from stedi.contracts import Publication
-from stedi.privacy.boxes import Range
-from stedi.privacy.mondrian import Floats, Longs
+from stedi.declared.contract import Publication
 from stedi.privacy.publication import Raw
+from stedi.privacy.publication.boxes import Range
+from stedi.privacy.publication.mondrian import Floats, Longs
 
 Columns = Mapping[str, Floats]
 

@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from stedi.privacy.audit.evidence import Evidence
-from stedi.privacy.coding import BoxesOverlap, Coder
-from stedi.privacy.grid import Grid
-from stedi.privacy.mondrian import Floats, Longs
 from stedi.privacy.publication import Raw
-from stedi.privacy.search import points
+from stedi.privacy.publication.coding import BoxesOverlap, Coder
+from stedi.privacy.publication.grid import Grid
+from stedi.privacy.publication.mondrian import Floats, Longs
+from stedi.privacy.publication.search import points
 
 FEWEST_PEOPLE = 30
 """In the table and outside it: of fewer nothing can be told."""

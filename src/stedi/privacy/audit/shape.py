@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from stedi.privacy.audit.evidence import Evidence
-from stedi.privacy.coding import BoxesOverlap, Coder
-from stedi.privacy.grid import Grid
 from stedi.privacy.publication import BATCH_ROWS
-from stedi.privacy.search import points
+from stedi.privacy.publication.coding import BoxesOverlap, Coder
+from stedi.privacy.publication.grid import Grid
+from stedi.privacy.publication.search import points
 
 _METADATA = {b"ARROW:schema"}
 

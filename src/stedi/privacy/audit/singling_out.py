@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from stedi.compiled import compiled
+from stedi.parquet.compiled import compiled
 from stedi.privacy.audit.evidence import Crowd, Evidence
-from stedi.privacy.mondrian import Floats, Longs
+from stedi.privacy.publication.mondrian import Floats, Longs
 
 
 @dataclass(frozen=True)

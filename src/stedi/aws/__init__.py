@@ -1,1 +1,0 @@
-"""What runs on AWS itself; needs the extra `aws`."""

@@ -1,0 +1,165 @@
+"""Whether contracts and transforms fit together; no data is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from sqlglot import exp
+
+from stedi.declared import Declarations
+from stedi.declared.contract import Contract
+from stedi.declared.transform import Transform, tables_read
+from stedi.engines import Engine
+from stedi.errors import DeclarationError
+from stedi.privacy.proof import Proof
+from stedi.sql.portable import disagreements
+
+
+def prove(declarations: Declarations) -> Proof:
+    """Prove from the declarations alone that no value of a `direct` column is published.
+
+    Raises `DeclarationError`, which lists the leaks and what can't be followed.
+    """
+    proof = Proof(declarations)
+    problems = _leaks(proof)
+    if problems:
+        raise DeclarationError("\n".join(dict.fromkeys(problems)))
+    return proof
+
+
+def _leaks(proof: Proof) -> list[str]:
+    published = (one for one in proof.declarations.contracts.values() if one.is_published)
+    return [*(leak for one in published for leak in proof.leaks(one)), *proof.problems]
+
+
+def check(
+    declarations: Declarations,
+    engine: Engine,
+    *,
+    proof: Proof | None = None,
+    for_a_run: bool = False,
+) -> Proof:
+    """Check what can be known without any data.
+
+    Every column resolves, every SELECT gives the contract's columns with their types, no column is
+    classified weaker than those it is made from, no value of a `direct` column reaches a published
+    table, every rule can be run, and unless it is just for a run the queries that audits and
+    training ask. Gives the proof, which may be at hand already; raises `DeclarationError`, which
+    lists all that is wrong.
+    """
+    proof = proof or Proof(declarations)
+    problems = _leaks(proof)
+    declare_empty(declarations, engine)
+    for transform in declarations.transforms.values():
+        problems += _collect(_transform_problems(transform, declarations, engine))
+        problems += proof.weakened(declarations.contracts[transform.table])
+    for contract in declarations.contracts.values():
+        problems += _collect(_rule_problems(contract, declarations, engine))
+        if not for_a_run:
+            problems += _collect(_controls_problems(contract, declarations, engine))
+            problems += _collect(_identities_problems(contract, declarations, engine))
+    if problems:
+        raise DeclarationError("\n".join(dict.fromkeys(problems)))
+    return proof
+
+
+def declare_empty(declarations: Declarations, engine: Engine) -> None:
+    """Let an engine know every table, without any rows."""
+    for contract in declarations.contracts.values():
+        engine.declare(contract.name, contract.columns, ())
+    for table in ("loads", "quarantine"):
+        engine.declare(table, declarations.schemas[table], ())
+
+
+def _collect(problems: Iterator[str]) -> list[str]:
+    found: list[str] = []
+    try:
+        found.extend(problems)
+    except DeclarationError as error:
+        found.append(str(error))
+    return found
+
+
+def _transform_problems(
+    transform: Transform, declarations: Declarations, engine: Engine
+) -> Iterator[str]:
+    contract = declarations.contracts[transform.table]
+    select = declarations.select(transform.table)
+    yield from _portability_problems(select, transform.place)
+    given = _types(engine, select, transform.place)
+    wanted = {column.name: column for column in contract.selected_columns}
+    for name in wanted.keys() - given.keys():
+        yield f"{transform.place}: gives no column {name}, which {contract.place} has"
+    for name in given.keys() - wanted.keys():
+        yield f"{transform.place}: gives column {name}, which {contract.place} lacks"
+    for name in wanted.keys() & given.keys():
+        column = wanted[name]
+        if given[name] != column.type:
+            yield (
+                f"{transform.place}: column {name} is {given[name]}, {contract.place} says "
+                f"{column.type}; CAST it"
+            )
+    if transform.pairing is not None:
+        _types(engine, transform.pairing, transform.place)
+    _types(engine, exp.select("COUNT(*)").from_(transform.source.copy()), transform.place)
+
+
+def _portability_problems(query: exp.Query, place: str) -> Iterator[str]:
+    return (f"{place}: {problem}" for problem in disagreements(query))
+
+
+def _types(engine: Engine, query: exp.Query, place: str) -> Mapping[str, str]:
+    try:
+        return engine.types(query)
+    except DeclarationError as error:
+        raise DeclarationError(f"{place}: {error}") from None
+
+
+def _rule_problems(contract: Contract, declarations: Declarations, engine: Engine) -> Iterator[str]:
+    engine.declare(contract.name, contract.selected_columns, ())
+    for rule in contract.rules:
+        place = f"{contract.place}, rule {rule.name}"
+        query = declarations.rule(contract.name, rule)
+        yield from _portability_problems(query, place)
+        read = {table.name for table in tables_read(query)}
+        if contract.zone == "landing" and read != {contract.name}:
+            yield f"{place}: a landing table's rule reads that table alone"
+        elif later := sorted(read & _built_after(contract.name, declarations)):
+            yield f"{place}: reads {later[0]}, which is built later; it belongs to that contract"
+        given = _types(engine, query, place)
+        if list(given.values()) != ["long"]:
+            yield f"{place}: a rule counts: it gives one whole number"
+    engine.declare(contract.name, contract.columns, ())
+
+
+def _built_after(table: str, declarations: Declarations) -> set[str]:
+    order = [*declarations.transforms]
+    return {*order[order.index(table) + 1 :]} if table in order else set()
+
+
+def _controls_problems(
+    contract: Contract, declarations: Declarations, engine: Engine
+) -> Iterator[str]:
+    controls = declarations.controls(contract.name)
+    if controls is None or contract.publication is None:
+        return
+    wanted = {one.column: "double" for one in contract.publication.coarsened}
+    wanted |= dict.fromkeys(contract.publication.people, "long")
+    yield from _columns_problems(controls, wanted, f"{contract.place}, controls", engine)
+
+
+def _identities_problems(
+    contract: Contract, declarations: Declarations, engine: Engine
+) -> Iterator[str]:
+    identities = declarations.identities(contract.name)
+    if identities is not None:
+        wanted = {"person": "long", "identity": "string"}
+        yield from _columns_problems(identities, wanted, f"{contract.place}, identities", engine)
+
+
+def _columns_problems(
+    query: exp.Query, wanted: Mapping[str, str], place: str, engine: Engine
+) -> Iterator[str]:
+    if _types(engine, query, place) != wanted:
+        columns = ", ".join(f"{name} {type_}" for name, type_ in wanted.items())
+        yield f"{place}: gives other columns than these, or other types: {columns}"

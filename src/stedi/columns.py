@@ -1,0 +1,58 @@
+"""A column: its type in every tongue, and how far its values name a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnType = Literal["long", "double", "string", "binary"]
+Classification = Literal["none", "quasi", "direct"]
+
+STRENGTH: Mapping[Classification, int] = {"none": 0, "quasi": 1, "direct": 2}
+
+
+@dataclass(frozen=True)
+class Names:
+    """What a type of Iceberg's is called elsewhere.
+
+    `odcs` is the logical type of a data contract, None where contracts have no such columns; `hive`
+    is for Athena's DDL and AWS Glue, `trino` for Athena's SELECT, `arrow` an alias of PyArrow's.
+    """
+
+    odcs: str | None
+    trino: str
+    hive: str
+    duckdb: str
+    spark: str
+    arrow: str
+
+
+TYPES: Mapping[ColumnType, Names] = {
+    "long": Names("integer", "BIGINT", "bigint", "BIGINT", "BIGINT", "int64"),
+    "double": Names("number", "DOUBLE", "double", "DOUBLE", "DOUBLE", "float64"),
+    "string": Names("string", "VARCHAR", "string", "VARCHAR", "STRING", "string"),
+    "binary": Names(None, "VARBINARY", "binary", "BLOB", "BINARY", "binary"),
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its type, what a landing value must fulfil, and how far it names a person."""
+
+    name: str
+    type: ColumnType
+    classification: Classification
+    description: str = ""
+    required: bool = False
+    unique: bool = False
+    json_key: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    min_length: int | None = None
+    max_length: int | None = None
+    pattern: str | None = None
+
+
+Schemas = Mapping[str, tuple[Column, ...]]
+"""The columns of tables by their names."""

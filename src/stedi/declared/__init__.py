@@ -1,0 +1,143 @@
+"""Everything that is declared for one profile, read together."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+
+from sqlglot import exp
+
+from stedi.declared.contract import Column, Contract, Rule, read_contracts
+from stedi.declared.transform import (
+    MACHINERY_COLUMNS,
+    SEED,
+    Transform,
+    parse,
+    read_transforms,
+    tables_read,
+    typed,
+)
+from stedi.errors import DeclarationError
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """Contracts by table name, and transforms in the order they run in."""
+
+    profile: str
+    contracts: Mapping[str, Contract]
+    transforms: Mapping[str, Transform]
+    _known: dict[tuple[str, str], exp.Query] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @cached_property
+    def landing(self) -> tuple[Contract, ...]:
+        """The contracts of the landing tables."""
+        return tuple(c for c in self.contracts.values() if c.zone == "landing")
+
+    @cached_property
+    def schemas(self) -> Mapping[str, tuple[Column, ...]]:
+        """The columns of every table that can be read, machinery's included."""
+        return {**MACHINERY_COLUMNS, **{name: c.columns for name, c in self.contracts.items()}}
+
+    @property
+    def locations(self) -> Mapping[str, str]:
+        """Where every table lies, relative to the root."""
+        return {
+            **{name: f"_stedi/{name}" for name in MACHINERY_COLUMNS},
+            **{name: contract.location for name, contract in self.contracts.items()},
+        }
+
+    def select(self, table: str) -> exp.Query:
+        """The SELECT of a derived table, resolved and typed; raises `DeclarationError`."""
+        transform = self.transforms[table]
+        return self._typed("SELECT", transform.place, lambda: transform.tree, self.schemas)
+
+    def read_by(self, table: str) -> frozenset[str]:
+        """The tables that a derived table's SELECT or rules read, itself left out."""
+        contract = self.contracts[table]
+        rules = (self.rule(table, rule) for rule in contract.rules)
+        named = {read.name for rule in rules for read in tables_read(rule)}
+        return frozenset({*self.transforms[table].inputs, *named} - {table})
+
+    def reasons(self, table: str) -> exp.Query | None:
+        """The query that counts a derived table's dropped rows by reason, resolved and typed."""
+        transform = self.transforms[table]
+        reasons = transform.reasons
+        if reasons is None:
+            return None
+        return self._typed("reasons", transform.place, lambda: reasons, self.schemas)
+
+    def rule(self, table: str, rule: Rule) -> exp.Query:
+        """The query of a rule, resolved and typed; it sees the working columns of its table too."""
+        contract = self.contracts[table]
+        place = f"{contract.place}, rule {rule.name}"
+        schemas = {**self.schemas, table: contract.selected_columns}
+        return self._typed("rule", place, lambda: parse(rule.query, place), schemas)
+
+    def controls(self, table: str) -> exp.Query | None:
+        """The query for rows of people who are not in a published table, resolved and typed."""
+        publication = self.contracts[table].publication
+        return self._beside(table, "controls", publication.controls if publication else None)
+
+    def identities(self, table: str) -> exp.Query | None:
+        """The query for who the people of a published table are, resolved and typed."""
+        publication = self.contracts[table].publication
+        return self._beside(table, "identities", publication.identities if publication else None)
+
+    def _beside(self, table: str, what: str, query: str | None) -> exp.Query | None:
+        if query is None:
+            return None
+        place = f"{self.contracts[table].place}, {what}"
+        return self._typed(what, place, lambda: parse(query, place), self.schemas)
+
+    def _typed(
+        self,
+        what: str,
+        place: str,
+        tree: Callable[[], exp.Query],
+        schemas: Mapping[str, tuple[Column, ...]],
+    ) -> exp.Query:
+        key = (what, place)
+        if key not in self._known:
+            self._known[key] = typed(tree(), schemas, place)
+        return self._known[key]
+
+    def fingerprint(self, table: str) -> str:
+        """Changes whenever what is declared of a table does."""
+        parts = [self.contracts[table].fingerprint]
+        if table in self.transforms:
+            parts.append(self.transforms[table].fingerprint)
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+    @property
+    def fingerprint_of_all(self) -> str:
+        """Changes whenever anything that is declared does."""
+        parts = [self.fingerprint(table) for table in self.contracts]
+        return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
+
+
+def packaged() -> Traversable:
+    """The declarations of STEDI, which travel in the package."""
+    return files("stedi") / "declarations"
+
+
+def read_declarations(folder: Traversable, profile: str = SEED) -> Declarations:
+    """Read `contracts/` and `transforms/` below a folder.
+
+    Raises `DeclarationError`, which lists what is wrong and where.
+    """
+    for part in ("contracts", "transforms"):
+        if not (folder / part).is_dir():
+            raise DeclarationError(
+                f"{folder}: no folder {part} in it; declarations are contracts/ and transforms/"
+            )
+    contracts = read_contracts(folder / "contracts")
+    return Declarations(
+        profile, contracts, read_transforms(folder / "transforms", profile, contracts)
+    )

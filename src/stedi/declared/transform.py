@@ -1,0 +1,357 @@
+"""Transforms: one SELECT a derived table, in Athena's SQL, and the order they run in.
+
+A profile is a folder of files that replace those of the same name; `seed` is the set itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import OptimizeError, ParseError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+
+from stedi.declared.contract import Column, Contract
+from stedi.errors import DeclarationError
+
+DIALECT = "athena"
+SEED = "seed"
+SQL_TYPES = {"long": "BIGINT", "double": "DOUBLE", "string": "VARCHAR", "binary": "VARBINARY"}
+
+_TOKEN = re.compile(r"<Token [^>]*?text: (.*?), line: [^>]*>")
+"""How sqlglot names a word of a statement in some of its errors."""
+
+MACHINERY_COLUMNS: Mapping[str, tuple[Column, ...]] = {
+    "loads": (
+        Column("source", "string", "none", "Which source the file is of."),
+        Column("file", "string", "quasi", "Path below the source's landing folder."),
+        Column("state", "string", "none", "read; copy: the same bytes as another file; gone."),
+        Column("size", "long", "none", "Bytes."),
+        Column("modified", "long", "none", "Modification time, epoch nanoseconds."),
+        Column("changed", "long", "none", "Time of the last change to the inode, epoch ns."),
+        Column("fingerprint", "string", "none", "Keyed hash of the bytes."),
+        Column("records", "long", "none", "Records in the file, pieces set aside included."),
+        Column("unknown_keys", "long", "none", "Records with keys that the contract lacks."),
+        Column("load", "long", "none", "Number of the load that read it last."),
+        Column("verdict", "string", "none", "good; bad: set aside whole; accepted: bad, but read."),
+        Column("parts", "string", "none", "Typed files that its records were written to."),
+    ),
+    "quarantine": (
+        Column("source", "string", "none", "Which source the piece is of."),
+        Column("file", "string", "quasi", "Path below the source's landing folder."),
+        Column("byte_offset", "long", "none", "Where the piece begins in the file, bytes."),
+        Column("byte_length", "long", "none", "Length of the piece, bytes."),
+        Column("line", "long", "none", "Line that the piece begins on, from 1."),
+        Column("reason", "string", "none", "Why it was set aside."),
+        Column("subject", "string", "direct", "Whom it is about, where readable; one a line."),
+        Column("raw", "binary", "direct", "The piece, byte for byte."),
+        Column("load", "long", "none", "Number of the load that set it aside."),
+    ),
+}
+"""Columns of the tables that every lakehouse has, beside the declared ones."""
+
+
+@dataclass(frozen=True)
+class Transform:
+    """The SELECT of one derived table, as a tree."""
+
+    table: str
+    tree: exp.Query
+    fingerprint: str
+    place: str
+
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the tables it reads, in alphabetical order."""
+        return tuple(sorted({table.name for table in tables_read(self.tree)}))
+
+    @cached_property
+    def reasons(self) -> exp.Query | None:
+        """Counts the dropped rows by reason; None where the SELECT drops none.
+
+        A SELECT names its reasons in a CTE `judged`; one that just filters a table by a WHERE has
+        one reason, "WHERE not met".
+        """
+        with_ = self.tree.args.get("with_")
+        if self._is_judged:
+            count = _select(
+                "SELECT dropped, COUNT(*) AS rows_dropped FROM judged "
+                "WHERE dropped IS NOT NULL GROUP BY dropped ORDER BY dropped"
+            )
+        elif self._just_filters:
+            count = _select("SELECT 'WHERE not met' AS dropped, COUNT(*) AS rows_dropped")
+            count.set("from_", self.tree.args["from_"].copy())
+            met = exp.func("COALESCE", self.tree.args["where"].this.copy(), exp.false())
+            count = count.where(exp.not_(met)).having("COUNT(*) > 0")
+        else:
+            return None
+        if with_ is not None:
+            count.set("with_", with_.copy())
+        return count
+
+    @cached_property
+    def pairing(self) -> exp.Query | None:
+        """Counts the pairs of the transform's one INNER JOIN by equal values, without joining.
+
+        Gives `pairs` (rows of the join) and `crowd` (the most rows of the FROM table that share
+        one value); None where the SELECT has no INNER JOIN of two tables.
+        """
+        select = self._judging_select
+        joins = [join for join in select.args.get("joins") or () if join.side == ""]
+        if not joins:
+            return None
+        left = select.args["from_"].this
+        right, condition = joins[0].this, joins[0].args.get("on")
+        keys = _equal_columns(condition, left, right)
+        if len(joins) > 1 or not keys:
+            raise DeclarationError(
+                f"{self.place}: a SELECT that multiplies rows may have one INNER JOIN, of two "
+                "tables, on equal columns; use LEFT JOIN for look-ups"
+            )
+        of_left, of_right = zip(*keys, strict=True)
+        groups = (
+            exp.select(
+                *(key.copy().as_(f"key_{n}") for n, key in enumerate(of_left)), "COUNT(*) AS n"
+            )
+            .from_(left.copy())
+            .group_by(*(key.copy() for key in of_left))
+        )
+        on = exp.and_(*(exp.EQ(this=key.copy(), expression=exp.column(f"key_{n}", "groups"))
+                        for n, key in enumerate(of_right)))  # fmt: skip
+        return (
+            exp.select("SUM(groups.n) AS pairs", "MAX(groups.n) AS crowd")
+            .from_(right.copy())
+            .join(groups.subquery("groups"), on=on)
+        )
+
+    @property
+    def sums_hold(self) -> bool:
+        """Whether each row in is kept or dropped: not so where a SELECT groups or cuts."""
+        return (
+            isinstance(self.tree, exp.Select)
+            and (self._is_judged or self._just_filters or not self.tree.args.get("where"))
+            and not any(map(_groups_or_cuts, (self.tree, *self._way)))
+        )
+
+    @property
+    def _is_judged(self) -> bool:
+        return any(cte.alias == "judged" for cte in self.tree.ctes)
+
+    @property
+    def _just_filters(self) -> bool:
+        others = ("joins", "group", "distinct", "limit", "having", "laterals")
+        return bool(self.tree.args.get("where")) and not any(map(self.tree.args.get, others))
+
+    @property
+    def source(self) -> exp.Table:
+        """The FROM table whose rows are counted as `in`."""
+        source: exp.Table = self._way[-1].args["from_"].this
+        return source
+
+    @cached_property
+    def _way(self) -> list[exp.Select]:
+        """The SELECTs from the one that looks at every row to the one that reads a table."""
+        named = {cte.alias: cte.this for cte in self.tree.ctes}
+        way = [self._judging_select]
+        while True:
+            source = way[-1].args["from_"].this if way[-1].args.get("from_") else None
+            if isinstance(source, exp.Subquery):
+                way.append(self._first_select(source))
+            elif not isinstance(source, exp.Table):
+                raise DeclarationError(f"{self.place}: a transform reads FROM a declared table")
+            elif source.name in named:
+                way.append(self._first_select(named.pop(source.name)))
+            else:
+                return way
+
+    @property
+    def _judging_select(self) -> exp.Select:
+        """The SELECT that looks at every row: the CTE `judged`, or the statement itself."""
+        for cte in self.tree.ctes:
+            if cte.alias == "judged" and isinstance(cte.this, exp.Select):
+                return cte.this
+        return self._first_select(self.tree)
+
+    @staticmethod
+    def _first_select(query: Any) -> exp.Select:
+        while not isinstance(query, exp.Select):
+            query = query.this
+        return query
+
+
+def read_transforms(
+    folder: Traversable, profile: str, contracts: Mapping[str, Contract]
+) -> dict[str, Transform]:
+    """Read the SELECTs of a profile; by table name, each after the tables that it reads.
+
+    Raises `DeclarationError` for SQL that can't be read, tables without a contract or without a
+    SELECT, unknown inputs, cycles, and profiles that don't exist.
+    """
+    files = {
+        f.name: (f, f"transforms/{f.name}") for f in folder.iterdir() if f.name.endswith(".sql")
+    }
+    if profile != SEED:
+        replacing = folder / profile
+        if profile not in profiles(folder):
+            known = ", ".join(profiles(folder))
+            raise DeclarationError(f"profile {profile}: no such profile; there are {known}")
+        for f in replacing.iterdir():
+            if f.name.endswith(".sql"):
+                files[f.name] = (f, f"transforms/{profile}/{f.name}")
+    problems: list[str] = []
+    transforms: dict[str, Transform] = {}
+    for name, (file, place) in sorted(files.items()):
+        try:
+            table = name.removesuffix(".sql")
+            transforms[table] = _transform(table, file.read_bytes(), place)
+        except DeclarationError as error:
+            problems.append(str(error))
+    problems += _gaps(transforms, contracts, set(files))
+    if problems:
+        raise DeclarationError("\n".join(problems))
+    return {table: transforms[table] for table in _order(transforms)}
+
+
+def profiles(folder: Traversable) -> list[str]:
+    """The profiles that a folder of transforms offers, `seed` first."""
+    return [SEED, *sorted(f.name for f in folder.iterdir() if f.is_dir() and f.name[0] not in "._")]
+
+
+def parse(sql: str, place: str) -> exp.Query:
+    """One SELECT (or set operation) in Athena's SQL as a tree; `DeclarationError` otherwise."""
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, dialect=DIALECT) if tree is not None]
+    except ParseError as error:
+        detail = error.errors[0] if error.errors else {}
+        where = f"line {detail.get('line')}, column {detail.get('col')}" if detail else "somewhere"
+        said = _TOKEN.sub(r"\1", str(detail.get("description", error)))
+        raise DeclarationError(f"{place}: {where}: {said}") from None
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
+        raise DeclarationError(f"{place}: expected one SELECT")
+    return trees[0]
+
+
+def tables_read(tree: exp.Query) -> list[exp.Table]:
+    """The tables of a statement that are not its own CTEs, scope by scope."""
+    return [
+        source
+        for scope in traverse_scope(tree)
+        for source in scope.sources.values()
+        if isinstance(source, exp.Table)
+    ]
+
+
+def resolve(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: str) -> exp.Query:
+    """The tree with stars expanded and every column tied to its table.
+
+    Raises `DeclarationError` where a column can't be tied to exactly one declared table.
+    """
+    try:
+        resolved = qualify(
+            tree.copy(), dialect=DIALECT, schema=_sql_schema(schemas), quote_identifiers=False,
+            validate_qualify_columns=True,
+        )  # fmt: skip
+    except OptimizeError as error:
+        message = str(error).replace("Column '", "column '")
+        raise DeclarationError(f"{place}: {message}") from None
+    unresolved = [c for scope in traverse_scope(resolved) for c in _untied(scope)]
+    if unresolved:
+        raise DeclarationError(f"{place}: column {unresolved[0].sql(DIALECT)} can't be resolved")
+    return resolved
+
+
+def typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: str) -> exp.Query:
+    """The tree resolved, with types, without which 7 / 2 is not the same in every dialect."""
+    resolved = resolve(tree, schemas, place)
+    return annotate_types(resolved, schema=_sql_schema(schemas), dialect=DIALECT)
+
+
+def _sql_schema(schemas: Mapping[str, tuple[Column, ...]]) -> dict[str, object]:
+    return {
+        table: {column.name: SQL_TYPES[column.type] for column in columns}
+        for table, columns in schemas.items()
+    }
+
+
+def _untied(scope: Scope) -> Iterable[exp.Column]:
+    return (column for column in scope.unqualified_columns if not column.table)
+
+
+def _transform(table: str, text: bytes, place: str) -> Transform:
+    try:
+        sql = text.decode()
+    except UnicodeDecodeError:
+        raise DeclarationError(f"{place}: not UTF-8") from None
+    return Transform(table, parse(sql, place), hashlib.sha256(text).hexdigest(), place)
+
+
+def _gaps(
+    transforms: Mapping[str, Transform], contracts: Mapping[str, Contract], files: set[str]
+) -> list[str]:
+    problems = []
+    known = {*contracts, *MACHINERY_COLUMNS}
+    for table, transform in transforms.items():
+        if table not in contracts:
+            problems.append(f"{transform.place}: no contract contracts/{table}.yaml")
+        elif contracts[table].zone == "landing":
+            problems.append(f"{transform.place}: a landing table has no SELECT")
+        problems += [
+            f"{transform.place}: reads {name}, which is not declared"
+            for name in transform.inputs
+            if name not in known
+        ]
+    problems += [
+        f"{contract.place}: no SELECT transforms/{name}.sql"
+        for name, contract in contracts.items()
+        if contract.zone != "landing" and f"{name}.sql" not in files
+    ]
+    return problems
+
+
+def _order(transforms: Mapping[str, Transform]) -> list[str]:
+    graph = {name: [i for i in t.inputs if i in transforms] for name, t in transforms.items()}
+    try:
+        return list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise DeclarationError(
+            f"transforms: a cycle, each reads the next: {' → '.join(reversed(error.args[1]))}"
+        ) from None
+
+
+def _groups_or_cuts(select: exp.Select) -> bool:
+    return any(select.args.get(part) for part in ("group", "distinct", "limit", "having")) or any(
+        aggregate.find_ancestor(exp.Window, exp.Subquery) is None
+        for projection in select.selects
+        for aggregate in projection.find_all(exp.AggFunc)
+    )
+
+
+def _select(sql: str) -> exp.Select:
+    return sqlglot.parse_one(sql, dialect=DIALECT, into=exp.Select)
+
+
+def _equal_columns(
+    condition: exp.Expression | None, left: exp.Expression, right: exp.Expression
+) -> list[tuple[exp.Column, exp.Column]]:
+    """Column pairs (of left, of right) that a join sets equal; empty if it asks anything else."""
+    pairs = []
+    for term in condition.flatten() if isinstance(condition, exp.And) else [condition]:
+        if not isinstance(term, exp.EQ):
+            return []
+        sides = {
+            side.table: side for side in (term.left, term.right) if isinstance(side, exp.Column)
+        }
+        if set(sides) != {left.alias_or_name, right.alias_or_name}:
+            return []
+        pairs.append((sides[left.alias_or_name], sides[right.alias_or_name]))
+    return pairs

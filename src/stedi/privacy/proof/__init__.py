@@ -1,0 +1,98 @@
+"""Proof before data: that nothing of a published table was ever the value of a `direct` column.
+
+From the transforms as trees and the contracts' classifications alone. The lineage of each transform
+is followed through all of them, down to what was delivered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+from stedi.declared import Declarations
+from stedi.declared.contract import STRENGTH, Classification, Contract
+from stedi.errors import DeclarationError
+from stedi.sql.lineage import Reach, column_lineage, once
+
+Lineage = Mapping[str, tuple[Reach, ...]]
+
+
+class Proof:
+    """The column lineage of a set of declarations, and what it shows."""
+
+    def __init__(self, declarations: Declarations) -> None:
+        self.declarations = declarations
+        self._origins: dict[tuple[str, str], tuple[Reach, ...]] = {}
+        self.problems: list[str] = []
+        """What couldn't be followed."""
+
+    @cached_property
+    def of_tables(self) -> Mapping[str, Lineage]:
+        """For each derived table, the columns of its inputs that reach its columns."""
+        found = {}
+        for table, transform in self.declarations.transforms.items():
+            try:
+                found[table] = column_lineage(
+                    transform.tree, self.declarations.schemas, transform.place
+                )
+            except DeclarationError as error:
+                self.problems.append(str(error))
+        return found
+
+    def origins(self, table: str, column: str) -> tuple[Reach, ...]:
+        """Every column of every table that reaches a column, through all transforms."""
+        key = (table, column)
+        if key not in self._origins:
+            found: list[Reach] = []
+            for reach in self.of_tables.get(table, {}).get(column, ()):
+                further = self.origins(reach.table, reach.column)
+                found += [reach, *(one.seen_through(reach) for one in further)]
+            self._origins[key] = once(found)
+        return self._origins[key]
+
+    def leaks(self, contract: Contract) -> Iterator[str]:
+        """Why a published table must not be published, one sentence a leak."""
+        for column in contract.columns:
+            if column.classification == "direct":
+                yield (
+                    f"{contract.place}: column {column.name} is classified direct, and the table "
+                    "is published"
+                )
+            for reach in self._worst(contract.name, column.name):
+                how = (
+                    f"the value of {reach.table}.{reach.column}, which is direct, reaches"
+                    if reach.is_direct
+                    else f"{reach.table}.{reach.column}, which is direct, could be told from"
+                )
+                path = "\n    ".join(reach.path)
+                yield f"{contract.name}.{column.name}: {how} it:\n    {path}"
+
+    def weakened(self, contract: Contract) -> Iterator[str]:
+        """Columns of a derived table that are classified weaker than what they are made from."""
+        place = self.declarations.transforms[contract.name].place
+        lineage = self.of_tables.get(contract.name, {})
+        for column in contract.selected_columns:
+            for reach in sorted(lineage.get(column.name, ()), key=lambda r: (r.table, r.column)):
+                source = self._classification(reach)
+                if reach.carries_value and STRENGTH[source] > STRENGTH[column.classification]:
+                    yield (
+                        f"{place}: column {column.name} is classified {column.classification}, but "
+                        f"the value of {reach.table}.{reach.column}, which is {source}, "
+                        f"{'reaches' if reach.is_direct else 'could be told from'} it"
+                    )
+
+    def _worst(self, table: str, column: str) -> list[Reach]:
+        """The direct columns whose values reach a column, each by the shortest path."""
+        shortest: dict[tuple[str, str], Reach] = {}
+        for reach in self.origins(table, column):
+            if reach.carries_value and self._classification(reach) == "direct":
+                key = (reach.table, reach.column)
+                if key not in shortest or len(reach.path) < len(shortest[key].path):
+                    shortest[key] = reach
+        # Of a path that goes on, only its end is told.
+        ends = [r for r in shortest.values() if r.table not in self.declarations.transforms]
+        return ends or list(shortest.values())
+
+    def _classification(self, reach: Reach) -> Classification:
+        columns = self.declarations.schemas[reach.table]
+        return next(c.classification for c in columns if c.name == reach.column)

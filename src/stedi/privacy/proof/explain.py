@@ -1,0 +1,83 @@
+"""Where a column's values come from, and what decides about them, for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from stedi.declared import Declarations
+from stedi.declared.contract import Classification
+from stedi.errors import UsageError
+from stedi.privacy.proof import Proof
+from stedi.sql.lineage import Reach
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A delivered column that reaches another one; `path` has the steps, nearest first.
+
+    `subtypes` are OpenLineage's: the ways in which its value arrives, or in which it has influence.
+    """
+
+    column: str
+    classification: Classification
+    subtypes: tuple[str, ...]
+    path: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A column, the step it is published through, and where it comes from."""
+
+    column: str
+    classification: Classification
+    published_through: str | None
+    values: tuple[Origin, ...]
+    influences: tuple[Origin, ...]
+
+
+def explain(declarations: Declarations, proof: Proof, name: str) -> Explanation:
+    """Explain `table.column`, or a column of the published table; raises `UsageError`."""
+    table, column = _found(declarations, name)
+    contract = declarations.contracts[table]
+    described = contract.column(column)
+    assert described is not None
+    through = None
+    if contract.publication and column in {one.column for one in contract.publication.coarsened}:
+        through = (
+            f"the publication of {contract.place}: ranges of values, each of rows of at least "
+            f"{contract.publication.k} people"
+        )
+    delivered = [
+        one for one in proof.origins(table, column) if one.table not in declarations.transforms
+    ]
+    return Explanation(
+        f"{table}.{column}",
+        described.classification,
+        through,
+        _origins(declarations, [one for one in delivered if one.is_direct]),
+        _origins(declarations, [one for one in delivered if not one.is_direct]),
+    )
+
+
+def _found(declarations: Declarations, name: str) -> tuple[str, str]:
+    table, _, column = name.rpartition(".")
+    contracts = declarations.contracts
+    tables = [table] if table else [c.name for c in contracts.values() if c.is_published]
+    for one in tables:
+        if one in contracts and contracts[one].column(column):
+            return one, column
+    known = ", ".join(
+        f"{one}.{c.name}" for one in tables if one in contracts for c in contracts[one].columns
+    )
+    raise UsageError(f"no column {name}; there are {known or ', '.join(contracts)}")
+
+
+def _origins(declarations: Declarations, reaches: list[Reach]) -> tuple[Origin, ...]:
+    found = {}
+    for name in sorted({(reach.table, reach.column) for reach in reaches}):
+        ways = [reach for reach in reaches if (reach.table, reach.column) == name]
+        column = next(c for c in declarations.schemas[name[0]] if c.name == name[1])
+        shortest = min(ways, key=lambda reach: len(reach.path))
+        subtypes = tuple(sorted({reach.subtype for reach in ways}))
+        found[name] = Origin(".".join(name), column.classification, subtypes, shortest.path)
+    return tuple(found.values())

@@ -1,0 +1,169 @@
+"""Writes a published table: values coarsened into classes of enough people, and nothing else.
+
+The rows leave the engine as they are, with the people of their two sides, and all that follows is
+worked out here, from whole numbers: so every engine publishes the same bytes, and so do the same
+rows in another order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from stedi import parquet
+from stedi.declared.contract import Publication
+from stedi.errors import RuleBroken
+from stedi.parquet import Field
+from stedi.privacy.publication.boxes import sorted_classes, table_of_boxes, write_boxes
+from stedi.privacy.publication.mondrian import Floats, Longs
+from stedi.privacy.publication.search import (
+    BLOCK_ROWS,
+    Points,
+    points,
+    points_of,
+    search,
+    shortcomings,
+)
+
+BATCH_ROWS = 1 << 17
+"""Rows of each row group but the last."""
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Rows before they are coarsened: columns by name, and the people of each side."""
+
+    columns: dict[str, Floats]
+    people: tuple[Longs, ...]
+
+    @property
+    def rows(self) -> int:
+        """How many."""
+        return len(self.people[0])
+
+    def taken(self, rows: Longs) -> Raw:
+        """Some of the rows, by their places."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        return Raw(columns, tuple(side[rows] for side in self.people))
+
+
+@dataclass(frozen=True)
+class Published:
+    """What was written: no files where there were no rows, or where they had to be `withheld`.
+
+    `why` says in that case what is missing. `beyond` counts by column the values that lay beyond
+    the declared grid.
+    """
+
+    paths: list[Path]
+    boxes: Path | None
+    withheld: int
+    why: str | None
+    beyond: dict[str, int]
+
+
+def publish(
+    rows: pa.Table,
+    publication: Publication,
+    fields: Sequence[Field],
+    folder: Path,
+    boxes: Path,
+) -> Published:
+    """Write rows, made anonymous, to new files in a fresh folder.
+
+    `boxes` is where the table of boxes goes. Raises `RuleBroken` for a row without a value or
+    without a person.
+    """
+    columns = rows.select(raw_columns(publication))
+    _refuse_blanks(columns, publication)
+    # Copied into one array each, columns would take longer to come by than all that follows.
+    raw = (_raw(batch, publication) for batch in columns.to_batches(BLOCK_ROWS))
+    blocks = [(one.columns, one.people) for one in raw]
+    return _write(points_of(publication, blocks), publication, fields, folder, boxes)
+
+
+def write_published(
+    raw: Raw, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+) -> Published:
+    """Write rows that are at hand like `publish`."""
+    found = points(publication, raw.columns, raw.people)
+    return _write(found, publication, fields, folder, boxes)
+
+
+def _write(
+    found: Points, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+) -> Published:
+    if len(found.rows) == 0:
+        return Published([], None, 0, None, {})
+    missing = "; ".join(shortcomings(found, publication))
+    if missing:
+        return Published([], None, len(found.rows), missing, {})
+    partition = search(found, publication)
+    ranges = table_of_boxes(publication, partition)
+    names = [field.name for field in fields]
+    order = sorted_classes(ranges, names)
+    values = [ranges[name].values[order] for name in names]
+    path = folder / "part-0.parquet"
+    with ThreadPoolExecutor(1) as beside:
+        written = beside.submit(write_boxes, ranges, boxes)
+        parquet.write_batches(_rows(values, partition.counts[order], fields), fields, path)
+        written.result()
+    return Published([path], boxes, 0, None, found.beyond)
+
+
+def raw_columns(publication: Publication) -> list[str]:
+    """The columns that rows have before they are coarsened: values, then people."""
+    return [*(one.column for one in publication.coarsened), *publication.people]
+
+
+def raw_rows(table: pa.Table, publication: Publication) -> Raw:
+    """Rows before they are coarsened; raises `RuleBroken` for one without a value or a person."""
+    _refuse_blanks(table, publication)
+    return _raw(table, publication)
+
+
+def _refuse_blanks(table: pa.Table, publication: Publication) -> None:
+    for name in raw_columns(publication):
+        if table[name].null_count:
+            what = "a person" if name in publication.people else "a value"
+            raise RuleBroken(f"{name}: {table[name].null_count:,} rows are without {what}")
+
+
+def _raw(rows: pa.Table | pa.RecordBatch, publication: Publication) -> Raw:
+    return Raw(
+        {one.column: _array(rows, one.column) for one in publication.coarsened},
+        tuple(_array(rows, name) for name in publication.people),
+    )
+
+
+def read_published(path: Path) -> dict[str, Floats]:
+    """The columns of a published file, as they are stored."""
+    table = parquet.read(path)
+    return {name: _array(table, name) for name in table.column_names}
+
+
+def _array(rows: pa.Table | pa.RecordBatch, name: str) -> np.ndarray:
+    column = rows[name]
+    one = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.asarray(np.from_dlpack(one))
+
+
+def _rows(
+    values: Sequence[Floats], counts: Longs, fields: Sequence[Field]
+) -> Iterator[pa.RecordBatch]:
+    """Each class as often as it counts, a batch at a time."""
+    schema = parquet.arrow_schema(fields)
+    ends = np.cumsum(counts)
+    begins = ends - counts
+    for begin in range(0, int(ends[-1]), BATCH_ROWS):
+        end = min(begin + BATCH_ROWS, int(ends[-1]))
+        first, last = np.searchsorted(ends, [begin, end - 1], side="right")
+        among = slice(first, last + 1)
+        times = np.minimum(ends[among], end) - np.maximum(begins[among], begin)
+        arrays = [parquet.doubles(np.repeat(column[among], times)) for column in values]
+        yield pa.RecordBatch.from_arrays(arrays, schema=schema)

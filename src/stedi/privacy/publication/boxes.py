@@ -1,0 +1,81 @@
+"""The table of boxes: what each published value stands for, so that new raw data can be coded.
+
+One row a class. For each column `c` that was coarsened: `c_from` and `c_to`, the least value that
+belongs to it and the least that doesn't (infinite at the ends of the grid), and `c`, the value that
+is published. There are no counts in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from stedi import parquet
+from stedi.declared.contract import Publication
+from stedi.parquet import Field
+from stedi.privacy.publication.grid import Grid
+from stedi.privacy.publication.mondrian import Floats, Longs
+from stedi.privacy.publication.search import Partition
+
+
+@dataclass(frozen=True)
+class Range:
+    """A column's edges and published values, by class."""
+
+    begins: Floats
+    ends: Floats
+    values: Floats
+
+
+def table_of_boxes(publication: Publication, partition: Partition) -> dict[str, Range]:
+    """The classes of a partition, as ranges of each column; its order is the partition's."""
+    ranges = {}
+    for n, axis in enumerate(publication.axes):
+        grid = Grid(axis)
+        least, most = partition.regions[partition.boxes, n].T
+        begins, ends = grid.edges(least, most)
+        values = grid.midpoints(*partition.parts[partition.boxes, n].T)
+        ranges[axis.column] = Range(begins, ends, values)
+    if publication.target is not None:
+        grid = Grid(publication.target)
+        begins, ends = grid.edges(*partition.targets.T)
+        values = grid.midpoints(*partition.target_parts.T)
+        ranges[publication.target.column] = Range(begins, ends, values)
+    return ranges
+
+
+def write_boxes(ranges: Mapping[str, Range], path: Path) -> None:
+    """Write a table of boxes to a new file."""
+    columns = [
+        (f"{name}{suffix}", array)
+        for name, one in ranges.items()
+        for suffix, array in (("_from", one.begins), ("_to", one.ends), ("", one.values))
+    ]
+    fields = [Field(name, "double", n) for n, (name, _) in enumerate(columns, start=1)]
+    batch = pa.RecordBatch.from_arrays(
+        [parquet.doubles(array) for _, array in columns], schema=parquet.arrow_schema(fields)
+    )
+    parquet.write_batches([batch], fields, path)
+
+
+def read_boxes(path: Path, columns: Sequence[str]) -> dict[str, Range]:
+    """Read the table of boxes of these columns."""
+    table = parquet.read(path)
+
+    def array(name: str) -> Floats:
+        values: Floats = np.asarray(np.from_dlpack(table[name].combine_chunks()))
+        return values
+
+    return {
+        name: Range(array(f"{name}_from"), array(f"{name}_to"), array(name)) for name in columns
+    }
+
+
+def sorted_classes(ranges: Mapping[str, Range], columns: Sequence[str]) -> Longs:
+    """The places of the classes in the order of their published values, first column first."""
+    order: Longs = np.lexsort([ranges[name].values for name in reversed(columns)])
+    return order

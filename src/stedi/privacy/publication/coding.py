@@ -1,0 +1,103 @@
+"""Codes raw rows with a table of boxes: which class each row belongs to.
+
+Independent of the search that cut the boxes: the audit checks that search by it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from stedi.privacy.publication.boxes import Range
+from stedi.privacy.publication.mondrian import AXES, TARGET, Floats, Ints, Longs
+from stedi.privacy.publication.search import Points
+
+
+class BoxesOverlap(Exception):
+    """Boxes that are no partition: a row could be coded in several ways, or in none."""
+
+
+class Coder:
+    """The classes of a table of boxes, ready to code rows that lie on the same grids."""
+
+    def __init__(self, ranges: Mapping[str, Range], points: Points) -> None:
+        self._points = points
+        columns = [grid.ranges(*_edges(ranges[grid.column])) for grid in points.axes]
+        least, most = np.array([c[0] for c in columns]), np.array([c[1] for c in columns])
+        edges = np.concatenate([least, most]).T
+        boxes, self.box_of_class = np.unique(edges, axis=0, return_inverse=True)
+        self.boxes = len(boxes)
+        """How many boxes there are; `box_of_class` numbers them from 0, by class."""
+        self._least, self._most = boxes[:, : len(columns)], boxes[:, len(columns) :]
+        self._classes, self._begins, self._ends = self._targets(ranges)
+
+    def boxes_of(self, rows: Ints) -> Longs:
+        """The box of each row; raises `BoxesOverlap`."""
+        found = np.full(len(rows), -1, np.int64)
+        waiting = [(np.arange(self.boxes), np.arange(len(rows)))]
+        while waiting:
+            boxes, places = waiting.pop()
+            if len(boxes) == 1:
+                found[places] = boxes[0]
+                continue
+            axis, cut = self._cut(boxes)
+            is_low = rows[places, AXES + axis] < cut
+            is_low_box = self._most[boxes, axis] < cut
+            waiting.append((boxes[is_low_box], places[is_low]))
+            waiting.append((boxes[~is_low_box], places[~is_low]))
+        self._refuse_strays(found, rows)
+        return found
+
+    def classes_of(self, rows: Ints) -> Longs:
+        """The class of each row, by its place in the table of boxes; raises `BoxesOverlap`."""
+        boxes = self.boxes_of(rows)
+        keys = (boxes << 32) + rows[:, TARGET]
+        places = np.searchsorted(self._begins, keys, side="right") - 1
+        if (places < 0).any() or (self._ends[places] < keys).any():
+            raise BoxesOverlap("a row belongs to no class")
+        found: Longs = self._classes[places]
+        return found
+
+    def _targets(self, ranges: Mapping[str, Range]) -> tuple[Longs, Longs, Longs]:
+        """Classes by box and target, with the first and last target of each, behind their boxes."""
+        target = self._points.target
+        if target is None:
+            least = most = np.zeros(len(self.box_of_class), np.int32)
+        else:
+            least, most = target.ranges(*_edges(ranges[target.column]))
+        order = np.lexsort((least, self.box_of_class))
+        behind = self.box_of_class[order].astype(np.int64) << 32
+        begins, ends = behind + least[order], behind + most[order]
+        if (begins[1:] <= ends[:-1]).any():
+            raise BoxesOverlap("classes of one box overlap")
+        return order, begins, ends
+
+    def _cut(self, boxes: Longs) -> tuple[int, int]:
+        """A plane between boxes that none lies across: its axis, and what follows it."""
+        best, axis_of_best, cut = len(boxes), -1, 0
+        for axis in range(self._least.shape[1]):
+            order = boxes[np.argsort(self._least[boxes, axis], kind="stable")]
+            begins = self._least[order, axis]
+            ends = np.maximum.accumulate(self._most[order, axis])
+            possible = np.flatnonzero(ends[:-1] < begins[1:])
+            if len(possible):
+                uneven = np.abs(2 * (possible + 1) - len(boxes))
+                n = int(np.argmin(uneven))
+                if uneven[n] < best:
+                    best, axis_of_best = int(uneven[n]), axis
+                    cut = int(begins[possible[n] + 1])
+        if axis_of_best < 0:
+            raise BoxesOverlap("boxes overlap")
+        return axis_of_best, cut
+
+    def _refuse_strays(self, boxes: Longs, rows: Ints) -> None:
+        for axis in range(self._least.shape[1]):
+            values = rows[:, AXES + axis]
+            outside = (values < self._least[boxes, axis]) | (values > self._most[boxes, axis])
+            if outside.any():
+                raise BoxesOverlap("a row belongs to no box")
+
+
+def _edges(one: Range) -> tuple[Floats, Floats]:
+    return one.begins, one.ends

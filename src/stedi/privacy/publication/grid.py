@@ -1,0 +1,137 @@
+"""Columns on their declared grids: values as whole numbers, and back, as midpoints of ranges."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from stedi.declared.contract import Coarsened
+from stedi.parquet.compiled import compiled, inlined
+from stedi.privacy.publication.mondrian import Floats, Ints, Longs
+
+Bools = npt.NDArray[np.bool_]
+
+
+class Grid:
+    """The grid of one column: `size` values from `minimum` to `maximum`, numbered from 0."""
+
+    def __init__(self, declared: Coarsened) -> None:
+        self.column = declared.column
+        self._grid, self._origin = declared.grid, declared.origin
+        self._first = _nearest((declared.minimum - declared.origin) / declared.grid)
+        self.size = _nearest((declared.maximum - declared.origin) / declared.grid) - self._first + 1
+        # 1,000 values to 1 are exact, of a thousandth there is no double.
+        per_unit = round(1 / declared.grid)
+        self._per_unit = per_unit if abs(per_unit * declared.grid - 1) < 1e-12 else 0
+        edges = sorted(
+            _nearest((edge - declared.origin) / declared.grid) for edge in declared.edges
+        )
+        begins = [0, *(edge - self._first for edge in edges if edge > self._first)]
+        ends = [*(begin - 1 for begin in begins[1:]), self.size - 1]
+        self.bands: Ints = np.array([begins, ends], np.int32).T.copy()
+        """The first and last number of each band between declared edges."""
+
+    def numbers(self, values: Floats) -> tuple[Ints, int]:
+        """The nearest number on the grid of each value, and how many values lay beyond the grid.
+
+        Those become the first or last number of the grid.
+        """
+        numbers = np.empty(len(values), np.int32)
+        return numbers, self.number(values, numbers)
+
+    def number(self, values: Floats, numbers: Ints) -> int:
+        """Write the numbers of values to where there is room for them; gives as `numbers` does."""
+        return _number(
+            values, self._origin, self._grid, self._per_unit, self._first, self.size, numbers
+        )
+
+    def band(self, numbers: Ints) -> Ints:
+        """The band that each number lies in."""
+        after = np.searchsorted(self.bands[:, 0], numbers, side="right")
+        found: Ints = (after - 1).astype(np.int32)
+        return found
+
+    def midpoints(self, least: Ints, most: Ints) -> Floats:
+        """The values half-way between numbers, as exact as doubles are."""
+        return self._values(least.astype(np.float64) + most)
+
+    def positions(self, values: Floats) -> Floats:
+        """Where values lie among the numbers of the grid, which they may lie between."""
+        found: Floats = (values - self._origin) / self._grid - self._first
+        return found
+
+    def halves(self, values: Floats) -> Longs:
+        """Where values lie among the numbers of the grid, doubled and rounded."""
+        halves: Longs = np.rint(2 * self.positions(values)).astype(np.int64)
+        return halves
+
+    def edges(self, least: Ints, most: Ints) -> tuple[Floats, Floats]:
+        """The least value that belongs to each range of numbers, and the least that doesn't.
+
+        Ranges that begin or end with the grid go on for ever, since what lies beyond belongs there.
+        """
+        begins = self._values(2 * least.astype(np.float64) - 1)
+        ends = self._values(2 * most.astype(np.float64) + 1)
+        begins[least == 0] = -np.inf
+        ends[most == self.size - 1] = np.inf
+        return begins, ends
+
+    def ranges(self, begins: Floats, ends: Floats) -> tuple[Ints, Ints]:
+        """The numbers between edges, as `edges` gives them."""
+        least, _ = self.numbers(np.where(np.isneginf(begins), 0, begins + self._grid / 2))
+        most, _ = self.numbers(np.where(np.isposinf(ends), 0, ends - self._grid / 2))
+        least[np.isneginf(begins)] = 0
+        most[np.isposinf(ends)] = self.size - 1
+        return least, most
+
+    def is_midpoint(self, values: Floats) -> Bools:
+        """Whether each value is half-way between two numbers of the grid."""
+        halves = 2 * ((values - self._origin) / self._grid - self._first)
+        whole = np.rint(halves)
+        inside = (whole >= 0) & (whole <= 2 * (self.size - 1))
+        # Compared as doubles: a value that is a trifle off was not made by halving.
+        found: Bools = inside & (self._values(whole) == values)
+        return found
+
+    def _values(self, halves: Floats) -> Floats:
+        """The values of numbers that are given doubled."""
+        doubled = halves + 2.0 * self._first
+        steps = doubled / (2 * self._per_unit) if self._per_unit else doubled * (self._grid / 2)
+        values: Floats = self._origin + steps
+        return values
+
+
+def _nearest(number: float) -> int:
+    return int(np.floor(number + 0.5))
+
+
+@compiled
+def _number(
+    values: Floats, origin: float, grid: float, per_unit: int, first: int, size: int, numbers: Ints
+) -> int:
+    beyond = 0
+    for n in range(len(values)):
+        value = values[n]
+        number = np.floor((value - origin) / grid + 0.5)
+        # Half-way between two numbers rounding decides; an edge is told by comparison, always.
+        if value >= _value(2 * number + 1, origin, grid, per_unit):
+            number += 1
+        elif value < _value(2 * number - 1, origin, grid, per_unit):
+            number -= 1
+        number -= first
+        if number < 0:
+            beyond += 1
+            numbers[n] = 0
+        elif number >= size:
+            beyond += 1
+            numbers[n] = size - 1
+        else:
+            numbers[n] = np.int32(number)
+    return beyond
+
+
+@inlined
+def _value(doubled: float, origin: float, grid: float, per_unit: int) -> float:
+    if per_unit:
+        return origin + doubled / (2 * per_unit)
+    return origin + doubled * (grid / 2)

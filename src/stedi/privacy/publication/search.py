@@ -1,0 +1,268 @@
+"""Searches for boxes and classes: a set of rows in, a partition out, on all cores."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+import numpy as np
+
+from stedi.declared.contract import Coarsened, Publication
+from stedi.parquet.compiled import compiled
+from stedi.privacy.publication.grid import Grid
+from stedi.privacy.publication.mondrian import (
+    AXES,
+    BAND,
+    SIDES,
+    TARGET,
+    Floats,
+    Found,
+    Ints,
+    Longs,
+    Room,
+    new_found,
+    new_room,
+    split,
+)
+
+Block = tuple[Mapping[str, Floats], Sequence[Longs]]
+"""Some rows: their columns by name, and the people of each side."""
+
+BLOCK_ROWS = 1 << 16
+"""So many rows stay in a core's cache while they are worked on."""
+_SHARE = 16
+"""A box with a smaller part than this of a core's rows is cut to the end at once."""
+
+
+@dataclass(frozen=True)
+class Points:
+    """Rows on the grids, as `mondrian` takes them; `beyond` counts values off a grid by column.
+
+    `people` is how many there are, `most` the most rows that one of them has on a side.
+    """
+
+    rows: Ints
+    target: Grid | None
+    axes: tuple[Grid, ...]
+    people: int
+    most: int
+    beyond: dict[str, int]
+
+    @property
+    def bands(self) -> Ints:
+        """The first and last number of the target in each band."""
+        return self.target.bands if self.target else np.zeros((1, 2), np.int32)
+
+
+@dataclass(frozen=True)
+class Partition:
+    """Boxes that fill all of space, and in each the classes that fill the target.
+
+    `regions` and `parts` have, by box and axis, a first and last number: all that belongs to the
+    box, and the part of it that isn't empty. `boxes` names the box of each class, `targets` are
+    its first and last number likewise, `target_parts` the part that isn't empty, `counts` its rows.
+    They are in the order of their edges, whatever order the rows were in.
+    """
+
+    regions: Ints
+    parts: Ints
+    boxes: Longs
+    targets: Ints
+    target_parts: Ints
+    counts: Longs
+
+
+def points(publication: Publication, columns: dict[str, Floats], people: Sequence[Longs]) -> Points:
+    """Rows of a table on the grids of its publication; `people` by side, any numbers."""
+    blocks = [
+        (
+            {name: column[begin : begin + BLOCK_ROWS] for name, column in columns.items()},
+            [side[begin : begin + BLOCK_ROWS] for side in people],
+        )
+        for begin in range(0, len(people[0]), BLOCK_ROWS)
+    ]
+    return points_of(publication, blocks)
+
+
+def points_of(publication: Publication, blocks: Sequence[Block]) -> Points:
+    """Rows that come in blocks likewise; a block is worked on as a whole while it is at hand."""
+    target = Grid(publication.target) if publication.target else None
+    axes = tuple(Grid(axis) for axis in publication.axes)
+    grids = [*enumerate(axes, start=AXES), *([(TARGET, target)] if target else [])]
+    ends = np.cumsum([0, *(len(people[0]) for _, people in blocks)])
+    rows: Ints = np.zeros((ends[-1], AXES + len(axes)), np.int32)
+    known = _Known([people for _, people in blocks])
+
+    def place(number: int) -> list[int]:
+        columns, people = blocks[number]
+        own = rows[ends[number] : ends[number + 1]]
+        beyond = [grid.number(columns[grid.column], own[:, at]) for at, grid in grids]
+        if target is not None:
+            own[:, BAND] = target.band(own[:, TARGET])
+        for side in range(AXES - SIDES):
+            own[:, SIDES + side] = known.numbers(people[min(side, len(people) - 1)])
+        return beyond
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = list(pool.map(place, range(len(blocks))))
+        counts = pool.map(lambda at: counted(rows[:, at], known.count), range(SIDES, AXES))
+        most = max(int(side.max(initial=0)) for side in counts)
+    beyond = np.array(found, np.int64).reshape(len(found), len(grids)).sum(axis=0)
+    off = {grid.column: int(n) for (_, grid), n in zip(grids, beyond, strict=True) if n}
+    return Points(rows, target, axes, known.count, most, off)
+
+
+class _Known:
+    """The people of all blocks, numbered from 0 in their order; `count` is how many there are."""
+
+    def __init__(self, blocks: Sequence[Sequence[Longs]]) -> None:
+        sides = [side for block in blocks for side in block if len(side)]
+        self._least = min((int(side.min()) for side in sides), default=0)
+        most = max((int(side.max()) for side in sides), default=0)
+        self._ordered: Longs | None = None
+        if most - self._least > 16 * sum(map(len, sides)):  # too far apart for a table of them all
+            self._ordered = np.unique(np.concatenate([np.unique(side) for side in sides]))
+            self.count = len(self._ordered)
+            return
+        seen = np.zeros(most - self._least + 1, np.bool_)
+        for side in sides:
+            seen[side - self._least] = True
+        self._places = np.cumsum(seen) - 1
+        self.count = int(seen.sum()) if sides else 0
+
+    def numbers(self, people: Longs) -> Longs:
+        """The number of each."""
+        if self._ordered is not None:
+            return np.searchsorted(self._ordered, people)
+        return self._places[people - self._least]
+
+
+def counted(numbers: Ints, size: int) -> Longs:
+    """How often each number from 0 to below `size` comes."""
+    counts = np.zeros(size, np.int64)
+    _count(numbers, counts)
+    return counts
+
+
+@compiled
+def _count(numbers: Ints, counts: Longs) -> None:
+    for number in numbers:
+        counts[number] += 1
+
+
+def shortcomings(found: Points, publication: Publication) -> Iterator[str]:
+    """Why no partition at all is good, a sentence each; nothing where there is one."""
+    rows_by_band = counted(found.rows[:, BAND], len(found.bands))
+    for band, (first, last) in enumerate(found.bands):
+        if rows_by_band[band] >= publication.k * found.most:
+            continue  # so nobody has more than 1/k of them, and there are k people
+        inside = found.rows[found.rows[:, BAND] == band]
+        where = _where(found.target, int(first), int(last), len(found.bands))
+        sides: dict[str, list[str]] = {}
+        for side, name in enumerate(publication.people):
+            missing = _shortcoming(inside[:, SIDES + side], publication.k)
+            if missing:
+                sides.setdefault(missing, []).append(name)
+        for missing, names in sides.items():
+            yield f"{where} {missing} (people by {' and by '.join(names)})"
+
+
+def _shortcoming(people: Ints, k: int) -> str | None:
+    counts = np.bincount(people, minlength=1)
+    known, most = int(np.count_nonzero(counts)), int(counts.max())
+    if len(people) and known < k:
+        return f"there are rows of {known} people, and {k} are needed"
+    if most * k > len(people):
+        share = most / len(people)
+        return f"{share:.0%} of the rows are of one person, and {1 / k:.0%} is the most"
+    return None
+
+
+def search(found: Points, publication: Publication) -> Partition:
+    """Cut space into boxes and classes, each good; `found.rows` are put in another order.
+
+    Rows must be good as a whole: see `shortcomings`.
+    """
+    work = _Work(found, publication)
+    whole = np.array([[0, grid.size - 1] for grid in found.axes], np.int64).ravel()
+    waiting = {work.submit(np.array([[0, len(found.rows), *whole]], np.int64))}
+    results = []
+    while waiting:
+        done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+        for one in done:
+            result, left = one.result()
+            results.append(result)
+            waiting |= {work.submit(node[None]) for node in left}
+    work.pool.shutdown()
+    return _united(results, len(found.axes))
+
+
+def prepare() -> None:
+    """Let everything that is compiled be compiled now: for set-up, since it takes ten seconds."""
+    axis, target = Coarsened("x", 0, 7, 1), Coarsened("t", 0, 7, 1)
+    publication = Publication(1, 2, ("person",), target, (axis,), (), None)
+    values = np.arange(64).astype(np.float64) % 8
+    search(points(publication, {"x": values, "t": values}, [np.arange(64)]), publication)
+
+
+class _Work:
+    """Cuts boxes on all cores: a large one in two, which then wait, a small one to the end."""
+
+    def __init__(self, found: Points, publication: Publication) -> None:
+        cores, axes = os.cpu_count() or 1, len(found.axes)
+        self.pool = ThreadPoolExecutor(cores)
+        self._found, self._publication = found, publication
+        self._sizes: Longs = np.array([grid.size for grid in found.axes], np.int64)
+        self._small = len(found.rows) // (_SHARE * cores)
+        self._rooms: SimpleQueue[Room] = SimpleQueue()
+        size = (len(found.rows), found.people, len(found.bands), axes, found.most)
+        for _ in range(cores):  # memory is taken only as far as it is used
+            self._rooms.put(new_room(*size))
+
+    def submit(self, node: Longs) -> Future[tuple[Found, Longs]]:
+        """Begin to cut a box; gives the boxes that are done, and those that are left."""
+        return self.pool.submit(self._cut, node)
+
+    def _cut(self, node: Longs) -> tuple[Found, Longs]:
+        size = int(node[0, 1] - node[0, 0])
+        result = new_found(size // self._publication.k + 1, len(self._sizes))
+        later: Longs = np.empty((2, node.shape[1]), np.int64)
+        stop = size - 1 if size > self._small else 0
+        own = self._rooms.get()
+        left = split(
+            self._found.rows, node, later, stop, self._found.bands, self._sizes,
+            self._publication.people_per_box, self._publication.k, own, result,
+        )  # fmt: skip
+        self._rooms.put(own)
+        return result, later[:left]
+
+
+def _united(found: Sequence[Found], axes: int) -> Partition:
+    boxes = np.concatenate([one.boxes[: one.numbers[0]] for one in found])
+    offsets = np.cumsum([0, *(one.numbers[0] for one in found)])
+    classes = np.concatenate([one.classes[: one.numbers[1]] for one in found])
+    classes[:, 0] += np.repeat(offsets[:-1], [one.numbers[1] for one in found])
+    by_edges = np.lexsort(boxes[:, 2 * axes - 1 :: -1].T) if axes else np.arange(len(boxes))
+    place = np.empty(len(boxes), np.int64)
+    place[by_edges] = np.arange(len(boxes))
+    classes[:, 0] = place[classes[:, 0]]
+    boxes, classes = boxes[by_edges], classes[np.lexsort((classes[:, 1], classes[:, 0]))]
+    return Partition(
+        regions=boxes[:, : 2 * axes].reshape(-1, axes, 2),
+        parts=boxes[:, 2 * axes :].reshape(-1, axes, 2),
+        boxes=classes[:, 0].copy(),
+        targets=classes[:, 1:3].astype(np.int32),
+        target_parts=classes[:, 3:5].astype(np.int32),
+        counts=classes[:, 5].copy(),
+    )
+
+
+def _where(target: Grid | None, first: int, last: int, bands: int) -> str:
+    if target is None or bands == 1:
+        return "in all"
+    ends = np.array([first, last], np.int32)
+    least, most = target.midpoints(ends, ends)
+    return f"where {target.column} is {least:.15g} to {most:.15g},"

@@ -1,0 +1,167 @@
+"""A published table laid open: what is published, the rows behind it, and people beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from sqlglot import exp
+
+from stedi.declared import Declarations
+from stedi.declared.contract import Contract, Publication
+from stedi.declared.transform import tables_read
+from stedi.engines.duckdb import DuckDBEngine
+from stedi.errors import StorageError, UsageError
+from stedi.privacy.audit import Audit, audit, nothing_published
+from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.publication import Raw, raw_rows, read_published
+from stedi.privacy.publication.boxes import read_boxes
+from stedi.privacy.publication.coding import BoxesOverlap, Coder
+from stedi.privacy.publication.search import points
+from stedi.roots.names import boxes_folder
+from stedi.roots.scratch import scratch
+from stedi.storage.warehouse import Version, Warehouse
+
+
+@dataclass(frozen=True)
+class LaidOpen:
+    """A published table that is up to date; get one with `lay_open`."""
+
+    warehouse: Warehouse
+    declarations: Declarations
+    contract: Contract
+    publication: Publication
+    version: Version
+
+    @property
+    def withheld(self) -> str | None:
+        """Why nothing is published; None where something is."""
+        if self.version.files:
+            return None
+        return self.version.notes.get("withheld") or "there are no rows to publish"
+
+    @property
+    def path(self) -> Path:
+        """The published file."""
+        path = self.version.files[0].path
+        self.warehouse.files.fetch([path])
+        return path
+
+    @property
+    def boxes_path(self) -> Path:
+        """The table of boxes."""
+        return boxes_folder(self.warehouse.root) / str(self.version.notes.get("boxes"))
+
+    @cached_property
+    def rows(self) -> Raw:
+        """The rows behind it, before they were coarsened."""
+        return self._rows[0]
+
+    @property
+    def controls(self) -> Raw | None:
+        """Rows like those, of people who are not in the table."""
+        return self._rows[1]
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """What an audit looks at; raises `StorageError` where that can't be read."""
+        raw = self.rows
+        names = [one.column for one in self.publication.coarsened]
+        files = self.warehouse.files
+        try:
+            files.fetch([self.boxes_path])
+            boxes = read_boxes(self.boxes_path, names)
+        except (OSError, KeyError):
+            raise StorageError(
+                f"{files.name(self.boxes_path)}: the table of boxes can't be read; "
+                "`stedi run --full` makes it anew"
+            ) from None
+        try:
+            published = read_published(self.path)
+        except (OSError, pa.ArrowException):
+            raise StorageError(
+                f"{files.name(self.path)}: what is published can't be read; "
+                "`stedi run --full` makes it anew"
+            ) from None
+        on_grid = points(self.publication, raw.columns, raw.people)
+        try:
+            classes = Coder(boxes, on_grid).classes_of(on_grid.rows)
+        except BoxesOverlap:
+            classes = np.zeros(raw.rows, np.int64)  # the check of the boxes tells why
+        return Evidence(
+            self.publication,
+            published=published,
+            values={name: boxes[name].values for name in names},
+            classes=classes,
+            raw=raw,
+            controls=self.controls,
+            boxes=boxes,
+        )
+
+    def audit(self) -> Audit:
+        """Check it, and attack it with all that the landing zone holds."""
+        if self.withheld:
+            return nothing_published(self.contract.name, self.publication.k, self.withheld)
+        return audit(
+            self.contract.name,
+            self.evidence,
+            [file.path for file in self.version.files],
+            self._lying(),
+            self.warehouse.alive(self.contract.name),
+            self.version.notes.get("difference"),
+        )
+
+    def _lying(self) -> list[Path]:
+        """Whatever lies in its folder."""
+        folder = self.warehouse.root / self.contract.location
+        self.warehouse.files.fetch([file.path for file in self.version.files])
+        return [path for path, _ in self.warehouse.files.below(folder)]
+
+    def fetch(self, queries: Sequence[exp.Query]) -> list[pa.Table]:
+        """What queries over the lakehouse's tables give."""
+        with (
+            scratch(self.warehouse.root, "audit") as folder,
+            closing(DuckDBEngine(folder, self.warehouse.files)) as engine,
+        ):
+            for name in {read.name for query in queries for read in tables_read(query)}:
+                version = self.warehouse.version(name)
+                files = [str(file.path) for file in version.files] if version else []
+                engine.declare(name, self.declarations.schemas[name], files)
+            return [engine.fetch(query) for query in queries]
+
+    @cached_property
+    def _rows(self) -> tuple[Raw, Raw | None]:
+        """The rows behind the table, and those of people who are not in it."""
+        select = self.declarations.select(self.contract.name)
+        others = self.declarations.controls(self.contract.name)
+        tables = self.fetch([select, others] if others else [select])
+        behind, *beside = (raw_rows(table, self.publication) for table in tables)
+        return behind, beside[0] if beside else None
+
+
+def lay_open(warehouse: Warehouse, declarations: Declarations, table: str | None) -> LaidOpen:
+    """Lay open one published table, by default the only one.
+
+    Raises `UsageError` where it isn't there. Whether it is up to date `status` knows.
+    """
+    contract = _published(declarations, table)
+    version = warehouse.version(contract.name)
+    if version is None:
+        raise UsageError(f"{contract.name} isn't there yet; run `stedi run` first")
+    assert contract.publication is not None
+    return LaidOpen(warehouse, declarations, contract, contract.publication, version)
+
+
+def _published(declarations: Declarations, table: str | None) -> Contract:
+    published = {c.name: c for c in declarations.contracts.values() if c.is_published}
+    if table is None and len(published) == 1:
+        return next(iter(published.values()))
+    if table not in published:
+        known = ", ".join(published) or "none"
+        raise UsageError(f"{table or 'which table'}: the published tables are {known}")
+    return published[table]

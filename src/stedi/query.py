@@ -1,0 +1,219 @@
+"""Athena's SQL over the declared tables, and over nothing else.
+
+A query is looked at as a tree first: one statement that only reads, from declared tables. Then it
+runs in a DuckDB that is locked to the data files of those tables.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from difflib import get_close_matches
+from weakref import finalize
+
+import duckdb
+import pyarrow as pa
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, SqlglotError
+from sqlglot.optimizer.scope import traverse_scope
+
+from stedi import parquet
+from stedi.declared.contract import Column
+from stedi.declared.transform import DIALECT, typed
+from stedi.errors import DeclarationError, QueryError
+from stedi.parquet import identifier, literals
+from stedi.roots.scratch import scratch
+from stedi.sql.dialects import for_duckdb
+from stedi.storage.warehouse import Warehouse
+
+_BATCH_ROWS = 1 << 16
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings are about statements we refuse
+
+
+class Result:
+    """What a query gives, batch by batch; closes itself when all were taken, or it is let go of."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, held: ExitStack
+    ) -> None:
+        self._connection, self._reader = connection, reader
+        self._close, self._is_taken = finalize(self, held.close), False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Names and types of the columns, in order."""
+        return self._reader.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        if self._is_taken:
+            raise QueryError("the rows of this query were taken already; ask again")
+        self._is_taken = True
+        try:
+            yield from self._reader
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise QueryError(_plainly(error)) from None
+        finally:
+            self._close()
+
+    def to_arrow(self) -> pa.Table:
+        """All rows, in memory."""
+        return pa.Table.from_batches(list(self), schema=self.schema)
+
+
+def query(
+    sql: str,
+    schemas: Mapping[str, tuple[Column, ...]],
+    warehouse: Warehouse,
+    as_of: datetime | None = None,
+) -> Result:
+    """Run a SELECT in Athena's SQL over tables with these columns, now or as they were `as_of`.
+
+    Raises `QueryError` for anything else than one statement that reads declared tables.
+    """
+    tree = read_only(sql, set(schemas))
+    if tree.find(exp.Version):
+        raise QueryError("FOR … AS OF is Athena's; here all tables are read --as-of TIME")
+    named = sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas))
+    at = int(as_of.timestamp() * 1000) if as_of else None
+    versions = {name: version for name in named if (version := warehouse.version(name, at=at))}
+    unbuilt = [name for name in named if name not in versions]
+    if unbuilt and as_of is not None:
+        raise QueryError(
+            f"table {unbuilt[0]}: no snapshot of {as_of:%Y-%m-%d %H:%M:%S} is kept; it wasn't "
+            "there yet, or its time is over"
+        )
+    if unbuilt:
+        raise QueryError(f"table {unbuilt[0]} is not built yet; `stedi run` builds it")
+    if as_of is not None:
+        then = {n: tuple(Column(*c, "none") for c in v.columns) for n, v in versions.items()}
+        schemas = {**schemas, **then}
+    with ExitStack() as held:
+        connection = parquet.connect(held.enter_context(scratch(warehouse.root, "query")))
+        held.callback(connection.close)
+        try:
+            allowed = []
+            for name, version in versions.items():
+                warehouse.files.fetch([file.path for file in version.files])
+                paths = [str(file.path) for file in version.files]
+                columns = [(column.name, column.type) for column in schemas[name]]
+                view = f"CREATE VIEW {identifier(name)} AS {parquet.scan(paths, columns)}"
+                connection.execute(view)
+                allowed += paths
+            connection.execute(f"SET allowed_paths = {literals(allowed)}")
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+            relation = connection.sql(for_duckdb(_typed(tree, schemas)))
+            return Result(connection, relation.to_arrow_reader(_BATCH_ROWS), held.pop_all())
+        except duckdb.Error as error:
+            raise QueryError(_plainly(error)) from None
+
+
+def _typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]]) -> exp.Query:
+    try:
+        return typed(tree, schemas, "query")
+    except (DeclarationError, SqlglotError):
+        return tree  # DuckDB says what it can't bind, or can after all
+
+
+def read_only(sql: str, declared: set[str]) -> exp.Query:
+    """The tree of a statement that does nothing but read `declared` tables.
+
+    Raises `QueryError`, with the place where the statement can't be read.
+    """
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, dialect=DIALECT) if tree is not None]
+    except ParseError as error:
+        raise QueryError(_syntax(sql, error)) from None
+    except SqlglotError:  # its message shows what stands there
+        raise QueryError(
+            "the statement can't be read: is a quote or a comment without its end?"
+        ) from None
+    if len(trees) != 1:
+        raise QueryError(f"one statement at a time, not {len(trees)}")
+    tree = trees[0]
+    if not isinstance(tree, exp.Query):
+        raise QueryError(f"only SELECT can be run here, not {sql.split()[0].upper()[:20]}")
+    for forbidden in (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Pragma, exp.Set, exp.Describe):
+        node = next((n for n in tree.find_all(forbidden) if not isinstance(n, exp.Query)), None)
+        if node is not None:
+            raise QueryError(f"only SELECT can be run here, not {node.key.upper()}")
+    _only_declared(tree, declared)
+    return tree
+
+
+def _only_declared(tree: exp.Query, declared: set[str]) -> None:
+    for lateral in tree.find_all(exp.Lateral):
+        if not isinstance(lateral.this, exp.Subquery | exp.Unnest):
+            raise QueryError(f"table functions can't be called: {lateral.sql(DIALECT)[:60]}")
+    for call in tree.find_all(exp.Anonymous):
+        if call.name.lower() in _OF_THE_ENGINE:
+            raise QueryError(f"{call.name.lower()} is no function of Athena's")
+    own = {id(table) for table in _references_to_ctes(tree)}
+    for table in tree.find_all(exp.Table):
+        if not isinstance(table.this, exp.Identifier):
+            raise QueryError(f"table functions can't be called: {table.sql(DIALECT)[:60]}")
+        if table.db or table.catalog:
+            raise QueryError(f"{table.sql(DIALECT)[:60]}: tables are named without a schema")
+        if id(table) in own:
+            continue
+        table.this.set("this", table.name.lower())
+        if table.name not in declared:
+            near = get_close_matches(table.name, sorted(declared), n=1)
+            hint = (
+                f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(declared))}"
+            )
+            raise QueryError(f"there is no table {table.name[:60]}; {hint}")
+
+
+_OF_THE_ENGINE = ("current_setting", "getvariable", "getenv", "query", "query_table")
+"""Functions of DuckDB's that tell of it, not of the tables."""
+
+
+def _references_to_ctes(tree: exp.Query) -> list[exp.Table]:
+    """The table nodes that name a CTE in whose reach they stand."""
+    found = []
+    for scope in traverse_scope(tree):
+        names = {name.lower(): name for name in scope.cte_sources}
+        for table in scope.tables:
+            if table.name.lower() in names and not table.db:
+                found.append(table)
+    return found
+
+
+def _syntax(sql: str, error: ParseError) -> str:
+    if not error.errors:
+        return f"the statement can't be read: {error}"
+    detail = error.errors[0]
+    number, column = int(detail.get("line") or 1), int(detail.get("col") or 1)
+    lines = sql.splitlines() or [""]
+    line = lines[min(number, len(lines)) - 1]
+    description = str(detail.get("description", "syntax error")).rstrip(".")
+    if "<" in description:  # sqlglot's own objects
+        description = "the statement is not complete here, or not as it should be"
+    begin = column - len(str(detail.get("highlight") or " "))
+    return f"line {number}, column {begin + 1}: {description}\n  {line}\n  {' ' * max(begin, 0)}^"
+
+
+_OF_FILES = ("IO Error", ".parquet")
+
+
+def _plainly(error: Exception) -> str:
+    """DuckDB's message without what only makes sense inside it, and without values of rows."""
+    if isinstance(error, duckdb.IOException) or any(w in str(error) for w in _OF_FILES):
+        return "a file of a table is gone or damaged; if a run has just replaced it, ask again"
+    if isinstance(error, duckdb.PermissionException):
+        return "the statement asks for what is no declared table"
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "there is not memory enough for it; ask for less, or in parts"
+    if isinstance(error, duckdb.ParserException | duckdb.NotImplementedException):
+        return f"DuckDB can't run it as Athena does ({type(error).__name__}); say it otherwise"
+    if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):
+        return (
+            f"the statement failed while it ran ({type(error).__name__}): a value is out of range, "
+            "can't be converted, or is divided by zero. TRY_CAST gives NULL instead"
+        )
+    first = str(error).split("\n\nLINE")[0].strip()
+    return first.removeprefix("Binder Error: ").removeprefix("Catalog Error: ")

@@ -1,0 +1,1 @@
+"""A lakehouse folder on this machine."""

@@ -1,0 +1,105 @@
+"""Where a lakehouse's tables are looked up: SQLite under its root, or AWS Glue's Data Catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from stedi.roots import Files
+from stedi.roots.names import MACHINERY
+from stedi.roots.scratch import scratch
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import MetastoreCatalog
+
+    from stedi.declared.contract import Contract
+    from stedi.roots.local.sqlite import SqliteTables
+
+NAMESPACE = "stedi"
+_CATALOG = "catalog.db"
+
+
+class CatalogOf(Protocol):
+    """The catalog of one lakehouse."""
+
+    namespace: str
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever noted in it."""
+
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What it raises where it can't be reached, beside what damage gives."""
+
+    def plainly(self, error: Exception) -> Exception:
+        """One of `failures` as an error of ours."""
+
+    def name(self, table: str) -> str:
+        """What a table is called in it, namespace included."""
+
+    def prepare(self, landing: Sequence[Contract]) -> None:
+        """Load what commits need, and let others who use it read the raw landing files."""
+
+    def open(self) -> MetastoreCatalog:
+        """The catalog, made if need be, with the namespace."""
+
+    def forget(self, notes: Mapping[str, str]) -> None:
+        """Take all tables of the root out of it, and note these things of the root as a whole."""
+
+
+class SqliteCatalog:
+    """A SQLite file under the root."""
+
+    namespace = NAMESPACE
+
+    def __init__(self, files: Files) -> None:
+        self._files = files
+        self._path = files.root / MACHINERY / _CATALOG
+
+    failures: tuple[type[Exception], ...] = ()
+
+    def plainly(self, error: Exception) -> Exception:
+        """There are none."""
+        return error
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever committed here."""
+        return self._path.exists()
+
+    def name(self, table: str) -> str:
+        """What a table is called in it, namespace included."""
+        return f"{NAMESPACE}.{table}"
+
+    def prepare(self, landing: Sequence[Contract]) -> None:
+        """Load what the catalog would at the first commit; nobody else uses it."""
+        import stedi.roots.local.file_io  # noqa: F401
+
+    def open(self) -> MetastoreCatalog:
+        """The catalog, made if need be, with the namespace."""
+        catalog = self._open(self._path)
+        catalog.create_namespace_if_not_exists(NAMESPACE)
+        return catalog
+
+    def _open(self, path: Path) -> SqliteTables:
+        from stedi.roots.local.sqlite import SqliteTables
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return SqliteTables(
+            NAMESPACE,
+            path,
+            **{
+                "warehouse": self._files.uri(self._files.root),
+                "py-io-impl": "stedi.roots.local.file_io.LocalFileIO",
+            },
+        )
+
+    def forget(self, notes: Mapping[str, str]) -> None:
+        """Put a new file in the place of this one."""
+        with scratch(self._files.root, "catalog") as folder:
+            self._open(folder / _CATALOG).create_namespace(NAMESPACE, dict(notes))
+            for part in ("-journal", "-wal", "-shm"):
+                self._path.with_name(f"{_CATALOG}{part}").unlink(missing_ok=True)
+            (folder / _CATALOG).replace(self._path)

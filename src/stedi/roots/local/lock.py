@@ -1,0 +1,83 @@
+"""One run at a time: a lock that the operating system lets go of when its owner dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from stedi.errors import Locked
+from stedi.roots.names import MACHINERY
+
+_POLL = 0.05
+
+
+class DiskLock:
+    """Holds a root for one run.
+
+    `wait` is how many seconds to wait for whoever holds it. The lock file names its owner while it
+    is held and is empty afterwards; a name found in it means that a run died, and has left files
+    behind that nothing refers to.
+    """
+
+    def __init__(self, root: Path, wait: float = 0.0) -> None:
+        self._path = root / MACHINERY / "lock"
+        self._wait = wait
+        self._file: int | None = None
+        self.last_run_died = False
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a run is at work."""
+        try:
+            with self._path.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        deadline = time.monotonic() + self._wait
+        while not self._take():
+            if time.monotonic() >= deadline:
+                owner = os.pread(self._file, 100, 0).decode(errors="replace") or "another process"
+                os.close(self._file)
+                raise Locked(
+                    f"{self._path.parent.parent} is being worked on by {owner}; run again later, "
+                    "or with --wait SECONDS"
+                )
+            time.sleep(_POLL)
+        self.last_run_died = bool(os.read(self._file, 1))
+        os.ftruncate(self._file, 0)
+        os.pwrite(self._file, f"process {os.getpid()}".encode(), 0)
+        return self
+
+    def check(self) -> None:
+        """Nobody can take it from a process that lives."""
+
+    def _take(self) -> bool:
+        assert self._file is not None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        assert self._file is not None
+        if kind is None:
+            os.ftruncate(self._file, 0)
+        os.close(self._file)
+        self._file = None

@@ -1,0 +1,1 @@
+"""A lakehouse folder below a prefix of an S3 bucket."""

@@ -1,0 +1,144 @@
+"""AWS Glue's Data Catalog: Iceberg tables through PyIceberg, landing tables as external ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stedi.declared.athena import table_input, typed_name
+from stedi.errors import StorageError, UsageError
+from stedi.roots.s3.files import S3, as_ours
+from stedi.storage import object_io
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import MetastoreCatalog
+
+    from stedi.declared.contract import Contract
+
+_NAME = re.compile("[a-z0-9_]{1,255}")
+_ROOT = "stedi.root"
+"""As the warehouse notes it of any root."""
+
+
+class GlueDataCatalog:
+    """One database of the catalog, for the tables of one root.
+
+    There, `*_landing` are the external tables over raw JSON, and the typed ones are `*_typed`.
+    """
+
+    def __init__(self, files: S3, database: str) -> None:
+        if not _NAME.fullmatch(database):
+            raise UsageError(f"--database {database!a}: of a to z, 0 to 9 and _")
+        self._files, self.namespace = files, database
+        self._opened: Any = None
+
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What the catalog raises where it can't be reached."""
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        return BotoCoreError, ClientError
+
+    @property
+    def exists(self) -> bool:
+        """Whether the database is there; raises `StorageError` where it is another root's."""
+        from pyiceberg.exceptions import NoSuchNamespaceError
+
+        try:
+            noted = self._catalog().load_namespace_properties(self.namespace)
+        except NoSuchNamespaceError:
+            return False
+        except self.failures as error:
+            raise self.plainly(error) from None
+        owner = noted.get(_ROOT)
+        if owner not in (None, self._files.name(self._files.root)):
+            raise StorageError(
+                f"the database {self.namespace} of Glue's Data Catalog belongs to {owner}; give "
+                "this root one of its own: --database NAME"
+            )
+        return owner is not None
+
+    def name(self, table: str) -> str:
+        """What a table is called in it, database included."""
+        return f"{self.namespace}.{typed_name(table)}"
+
+    def open(self) -> MetastoreCatalog:
+        """The catalog, with the database made if need be."""
+        from pyiceberg.exceptions import NamespaceAlreadyExistsError
+
+        catalog: MetastoreCatalog = self._catalog()
+        try:
+            if not self.exists:
+                own = {_ROOT: self._files.name(self._files.root)}
+                try:
+                    catalog.create_namespace(self.namespace, own)
+                except NamespaceAlreadyExistsError:  # made by hand, and nobody's yet
+                    catalog.update_namespace_properties(self.namespace, updates=own)
+        except self.failures as error:
+            raise self.plainly(error) from None
+        return catalog
+
+    def prepare(self, landing: Sequence[Contract]) -> None:
+        """Let Athena read the raw JSON: make landing tables external ones, or renew them.
+
+        One of that name over other files stays as it is.
+        """
+        self.open()
+        glue = self._catalog().glue
+        root = self._files.name(self._files.root)
+        for contract in landing:
+            wanted = table_input(contract, root)
+            try:
+                self._register(glue, wanted)
+            except self.failures as error:
+                raise self.plainly(error) from None
+
+    def _register(self, glue: Any, wanted: dict[str, Any]) -> None:
+        try:
+            found = glue.get_table(DatabaseName=self.namespace, Name=wanted["Name"])["Table"]
+        except glue.exceptions.EntityNotFoundException:
+            glue.create_table(DatabaseName=self.namespace, TableInput=wanted)
+            return
+        stored, right = found.get("StorageDescriptor", {}), wanted["StorageDescriptor"]
+        if str(stored.get("Location", "")).rstrip("/") != right["Location"].rstrip("/"):
+            self._files.remarks.append(
+                f"the table {wanted['Name']} in the database {self.namespace} reads other files "
+                f"than {right['Location']}, and was left as it is"
+            )
+        elif stored.get("Columns") != right["Columns"]:
+            glue.update_table(DatabaseName=self.namespace, TableInput=wanted)
+
+    def forget(self, notes: Mapping[str, str]) -> None:
+        """Take all Iceberg tables of the root out of the database; raises `StorageError`."""
+        if not self.exists:
+            return
+        catalog, own = self._catalog(), self._files.name(self._files.root)
+        for identifier in catalog.list_tables(self.namespace):
+            named = {"DatabaseName": self.namespace, "Name": identifier[-1]}
+            found = catalog.glue.get_table(**named)["Table"].get("Parameters", {})
+            where = found.get("metadata_location", "")
+            if where.startswith(f"{own}/"):
+                catalog.drop_table(identifier)
+        catalog.update_namespace_properties(self.namespace, updates=dict(notes))
+        self._opened = None
+
+    def _catalog(self) -> Any:
+        if self._opened is None:
+            from pyiceberg.catalog.glue import GlueCatalog
+
+            root = self._files.name(self._files.root)
+            object_io.FILES[root] = self._files
+            self._opened = GlueCatalog(
+                self.namespace,
+                **{
+                    "py-io-impl": "stedi.roots.s3.file_io.ObjectIO",
+                    object_io.ROOT: root,
+                    "warehouse": root,
+                },
+            )
+        return self._opened
+
+    def plainly(self, error: Exception) -> Exception:
+        """An error of AWS as ours."""
+        return as_ours(error, "glue", f"the database {self.namespace} of Glue's Data Catalog")

@@ -1,0 +1,509 @@
+"""Objects below a prefix of a bucket, through boto3: it finds credentials, region and endpoint.
+
+Copies lie in a temporary folder of this process, which only its user can read, and are gone when it
+ends; where it was killed, the next one removes them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from hashlib import blake2b
+from io import SEEK_CUR, SEEK_END, RawIOBase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import uuid4
+
+from stedi.errors import StediError, Unavailable, UsageError
+from stedi.roots import Stat
+
+if TYPE_CHECKING:
+    from stedi.roots.s3.lock import S3Lock
+
+_Answer = TypeVar("_Answer")
+KMS_KEY = "STEDI_KMS_KEY"
+"""The environment variable with a KMS key for what is written; by default the bucket decides."""
+_ROOT = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[\w.=-]+)*)/?", re.ASCII)
+_COPIES = "stedi-copies-"
+_AT_ONCE = 16
+_FEW = 8
+_TRIES = 8
+_LONGEST_PAUSE = 4.0
+_PER_REQUEST = 1000
+_NOT_FOUND = ("404", "NoSuchKey", "NotFound")
+
+
+class NotAllowed(Unavailable):
+    """Missing rights; names the action and the resource."""
+
+
+class S3:
+    """A prefix of a bucket.
+
+    Sent to another process, it keeps no copies there of what that publishes.
+    """
+
+    def __init__(self, bucket: str, prefix: str, root: Path, is_sent: bool = False) -> None:
+        self.bucket, self._prefix, self.root = bucket, prefix, root
+        self._is_sent = is_sent
+        self._published: set[Path] = set()
+        self.remarks: list[str] = []
+        """What could not be done, and that somebody should know of."""
+
+    @classmethod
+    def at(cls, uri: str) -> S3:
+        """The root at a URI; raises `UsageError`, `Unavailable`."""
+        match = _ROOT.fullmatch(uri)
+        if match is None or match[2].startswith("/_"):
+            raise UsageError(
+                f"--root {uri!a}: as in s3://bucket/prefix, a bucket of small letters, digits, . "
+                "and -, a prefix of letters, digits, . _ - and ="
+            )
+        try:
+            import boto3  # noqa: F401
+        except ImportError:
+            raise Unavailable("boto3 isn't installed; run: pip install 'stedi[aws]'") from None
+        return cls(match[1], match[2].strip("/"), _folder_for_copies())
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return S3, (self.bucket, self._prefix, self.root, True)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the paths are the files themselves: they are copies."""
+        return False
+
+    @cached_property
+    def client(self) -> Any:
+        """boto3's client of S3, with as many tries as a throttled bucket needs."""
+        import boto3
+        from botocore.config import Config
+
+        given = {"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"} & os.environ.keys()
+        retries = None if given else {"mode": "standard", "total_max_attempts": _TRIES}
+        config = Config(
+            retries=retries, connect_timeout=10, read_timeout=30, max_pool_connections=2 * _AT_ONCE
+        )
+        try:
+            return boto3.client("s3", config=config)
+        except Exception as error:
+            raise as_ours(error, "s3", self.bucket) from None
+
+    def uri(self, path: Path) -> str:
+        """The `s3://` URI of a path."""
+        return f"s3://{self.bucket}/{self.key(path)}"
+
+    def path(self, uri: str) -> Path:
+        """The path of a URI below the root; raises `OSError` for any other."""
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        below = f"{self._prefix}/" if self._prefix else ""
+        name = key.removeprefix(below)
+        if bucket != self.bucket or not key.startswith(below) or ".." in name.split("/"):
+            raise OSError(f"{uri} doesn't lie below {self.uri(self.root)}")
+        return self.root / name
+
+    def name(self, path: Path) -> str:
+        """The URI."""
+        return self.uri(path)
+
+    def key(self, path: Path) -> str:
+        """The key of a path."""
+        name = path.relative_to(self.root).as_posix()
+        return "/".join(part for part in (self._prefix, name) if part not in ("", "."))
+
+    def stat(self, path: Path) -> Stat | None:
+        """What is known of an object; None where it isn't there."""
+        try:
+            found = self.ask("head_object", self.key(path))
+        except FileNotFoundError:
+            return None
+        return _stat(found["ContentLength"], found["LastModified"], found["ETag"])
+
+    def sizes(self, paths: Sequence[Path]) -> list[int | None]:
+        """The sizes of objects in bytes; None of those that aren't there."""
+        if len(paths) <= _FEW:
+            found = self._each(self.stat, paths)
+            return [stat.size if stat else None for stat in found]
+        folder = Path(os.path.commonpath([path.parent for path in paths]))
+        sizes = {path: stat.size for path, stat in self.below(folder)}
+        return [sizes.get(path) for path in paths]
+
+    def below(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
+        """All objects below a folder, in no set order."""
+        prefix = self.key(folder)
+        token: dict[str, str] = {}
+        while True:
+            page = self._call("list_objects_v2", Prefix=f"{prefix}/" if prefix else "", **token)
+            for one in page.get("Contents", ()):
+                if not one["Key"].endswith("/"):  # what consoles make for a folder
+                    path = self.path(f"s3://{self.bucket}/{one['Key']}")
+                    yield path, _stat(one["Size"], one["LastModified"], one["ETag"])
+            if not page.get("IsTruncated"):
+                return
+            token = {"ContinuationToken": page["NextContinuationToken"]}
+
+    def open(self, path: Path) -> RawIOBase:
+        """An object's bytes, read from any place; raises `FileNotFoundError`, `Unavailable`."""
+        if path.exists():
+            return path.open("rb", buffering=0)
+        return _Stream(self, self.key(path))
+
+    def fetch(self, paths: Iterable[Path]) -> None:
+        """Have copies of whole objects; raises `FileNotFoundError`, `Unavailable`."""
+        self._each(self._fetch, [path for path in paths if not path.exists()])
+
+    def publish(self, paths: Iterable[Path]) -> None:
+        """Upload files that were written here."""
+        new = [path for path in paths if path not in self._published and path.exists()]
+        self._each(self._upload, new)
+        self._published.update(new)
+        if self._is_sent:
+            for path in new:
+                path.unlink()
+
+    def add(self, path: Path, target: Path) -> None:
+        """Upload a local file to `target`."""
+        self._upload(target, path)
+
+    def remove_below(self, folder: Path) -> None:
+        """Remove all objects below a folder, and their copies."""
+        self.remove([path for path, _ in self.below(folder)])
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def remove(self, paths: Iterable[Path], *, emptied: bool = False) -> None:
+        """Remove objects and copies, older versions included; those that aren't there are.
+
+        There are no folders that could be `emptied`. Where versions may not be removed, `remarks`
+        says so.
+        """
+        wanted = list(paths)
+        for path in wanted:
+            path.unlink(missing_ok=True)
+            self._published.discard(path)
+        keys = [self.key(path) for path in wanted]
+        objects: list[dict[str, str]] = [{"Key": key} for key in keys]
+        if keys and self._keeps_versions:
+            objects = [*self._versions(keys)]
+        for begin in range(0, len(objects), _PER_REQUEST):
+            batch = {"Objects": objects[begin : begin + _PER_REQUEST], "Quiet": True}
+            said = self._call("delete_objects", Delete=batch)
+            for error in said.get("Errors", ()):
+                if error.get("VersionId"):
+                    self._remark_versions("s3:DeleteObjectVersion")
+                else:
+                    raise _not_allowed("s3:DeleteObject", f"{_ARN}{self.bucket}/{error['Key']}")
+
+    def lock(self, wait: float = 0.0) -> S3Lock:
+        """The lock of the root; `wait` is how many seconds to wait for whoever holds it."""
+        from stedi.roots.s3.lock import S3Lock
+
+        return S3Lock(self, wait)
+
+    def ask(self, operation: str, key: str) -> Any:
+        """What S3 says of an object; raises `FileNotFoundError`, `Unavailable`.
+
+        To whoever may list a prefix only, S3 says of what isn't there that it is not allowed.
+        """
+        try:
+            return self._call(operation, Key=key)
+        except NotAllowed:
+            page = self._call("list_objects_v2", Prefix=key, MaxKeys=1)
+            if any(one["Key"] == key for one in page.get("Contents", ())):
+                raise
+            raise FileNotFoundError(2, "not there", f"s3://{self.bucket}/{key}") from None
+
+    def request(self, operation: str, key: str, **arguments: Any) -> Any:
+        """One request about an object; raises botocore's own `ClientError`."""
+        return getattr(self.client, operation)(Bucket=self.bucket, Key=key, **arguments)
+
+    def _call(self, operation: str, **arguments: Any) -> Any:
+        try:
+            return getattr(self.client, operation)(Bucket=self.bucket, **arguments)
+        except Exception as error:
+            key = arguments.get("Key", arguments.get("Prefix", ""))
+            raise as_ours(error, "s3", f"{self.bucket}/{key}".rstrip("/")) from None
+
+    @staticmethod
+    def _each(function: Any, items: Sequence[Any]) -> list[Any]:
+        if len(items) < 2:
+            return [function(item) for item in items]
+        with ThreadPoolExecutor(min(_AT_ONCE, len(items))) as pool:
+            return list(pool.map(function, items))
+
+    def trying(self, action: Callable[[], _Answer], key: str) -> _Answer:
+        """What an action on an object gives, tried again while that may help; raises our errors."""
+        tried = 0
+        while True:
+            try:
+                return action()
+            except StediError:
+                raise
+            except Exception as error:
+                if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+                    raise  # of this machine's disk
+                tried += 1
+                if tried >= _TRIES or not _is_passing(error):
+                    raise as_ours(error, "s3", f"{self.bucket}/{key}") from None
+                time.sleep(min(0.05 * 2**tried, _LONGEST_PAUSE))
+
+    def _fetch(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        key = self.key(path)
+        # It appears whole, under its name.
+        if path.parent.name == "metadata":  # Iceberg's, and small
+            self.trying(lambda: self._fetch_small(path, key), key)
+        else:
+            self.trying(lambda: self.client.download_file(self.bucket, key, str(path)), key)
+
+    def _fetch_small(self, path: Path, key: str) -> None:
+        """Have a copy by one request, where `download_file` asks for the size first."""
+        content = self.client.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+        part = path.with_name(f"{path.name}.{uuid4().hex}")
+        part.write_bytes(content)
+        part.replace(path)
+
+    def _upload(self, target: Path, path: Path | None = None) -> None:
+        master = os.environ.get(KMS_KEY)
+        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": master} if master else None
+        here, key = str(path or target), self.key(target)
+        self.trying(lambda: self.client.upload_file(here, self.bucket, key, ExtraArgs=extra), key)
+
+    @cached_property
+    def _keeps_versions(self) -> bool:
+        try:
+            return "Status" in self._call("get_bucket_versioning")
+        except NotAllowed:
+            self._remark_versions("s3:GetBucketVersioning")
+            return False
+
+    def _versions(self, keys: Sequence[str]) -> Iterator[dict[str, str]]:
+        """Every version of these objects, with the markers that say they are gone."""
+        wanted, found = set(keys), set()
+        prefix = os.path.commonprefix(keys)  # noqa: RUF071 - keys have no components
+        token: dict[str, str] = {}
+        try:
+            while True:
+                page = self._call("list_object_versions", Prefix=prefix, **token)
+                for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    if one["Key"] in wanted:
+                        found.add(one["Key"])
+                        yield {"Key": one["Key"], "VersionId": one["VersionId"]}
+                if not page.get("IsTruncated"):
+                    return
+                token = {"KeyMarker": page["NextKeyMarker"]}
+                if page.get("NextVersionIdMarker"):
+                    token["VersionIdMarker"] = page["NextVersionIdMarker"]
+        except NotAllowed:
+            self._remark_versions("s3:ListBucketVersions")
+            yield from ({"Key": key} for key in keys if key not in found)
+
+    def _remark_versions(self, action: str) -> None:
+        remark = (
+            f"old versions of removed objects may stay in the bucket {self.bucket}, people's data "
+            f"among them: {action} is not allowed. Allow it, or expire noncurrent versions by a "
+            "lifecycle rule"
+        )
+        if remark not in self.remarks:
+            self.remarks.append(remark)
+
+
+class _Stream(RawIOBase):
+    """An object read from any place on; a connection that was cut is taken up where it was."""
+
+    def __init__(self, files: S3, key: str) -> None:
+        self._files, self._key = files, key
+        self._size: int | None = None
+        self._etag = ""
+        self._at = 0
+        self._body: Any = None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        if whence == SEEK_END and self._size is None:
+            found = self._files._call("head_object", Key=self._key)
+            self._size, self._etag = int(found["ContentLength"]), found["ETag"]
+        at = offset + {SEEK_CUR: self._at, SEEK_END: self._size or 0}.get(whence, 0)
+        if at != self._at:
+            self._drop()
+        self._at = at
+        return at
+
+    def readinto(self, view: Any) -> int:
+        data = self._files.trying(lambda: self._read(len(view)), self._key)
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def _read(self, wanted: int) -> bytes:
+        try:
+            if self._body is None and not self._is_at_end:
+                self._begin()
+            if self._is_at_end or not wanted:
+                return b""
+            data: bytes = self._body.read(wanted)
+            if not data:
+                raise ConnectionError("cut off")
+            return data
+        except Exception:
+            self._drop()
+            raise
+
+    def close(self) -> None:
+        self._drop()
+        super().close()
+
+    @property
+    def _is_at_end(self) -> bool:
+        return self._size is not None and self._at >= self._size
+
+    def _begin(self) -> None:
+        """Ask for all from here on, of the object as it was when it was first asked for."""
+        from botocore.exceptions import ClientError
+
+        condition = {"IfMatch": self._etag} if self._etag else {}
+        try:
+            said = self._files.request(
+                "get_object", self._key, Range=f"bytes={self._at}-", **condition
+            )
+        except ClientError as error:
+            if error.response["Error"]["Code"] not in ("InvalidRange", "416"):
+                raise
+            self._size = self._at  # nothing lies here or behind, as in an empty object
+            return
+        self._size = int(said["ContentRange"].rpartition("/")[2])
+        self._etag, self._body = said["ETag"], said["Body"]
+
+    def _drop(self) -> None:
+        if self._body is not None:
+            self._body.close()
+        self._body = None
+
+
+def _is_passing(error: Exception) -> bool:
+    """Whether it may go well the next time: it was throttled, cut, or the server's fault."""
+    from botocore.exceptions import (
+        ClientError,
+        ConnectionClosedError,
+        HTTPClientError,
+        IncompleteReadError,
+        ResponseStreamingError,
+    )
+
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return int(status) >= 500 or int(status) in (408, 429)
+    cut = (ConnectionError, HTTPClientError, ConnectionClosedError, IncompleteReadError)
+    return isinstance(error, (*cut, ResponseStreamingError)) or _is_transfer_failure(error)
+
+
+def _is_transfer_failure(error: Exception) -> bool:
+    import boto3.exceptions
+    import s3transfer.exceptions
+
+    if isinstance(error, s3transfer.exceptions.RetriesExceededError):
+        return True
+    if isinstance(error, boto3.exceptions.RetriesExceededError):
+        return True
+    return isinstance(error, boto3.exceptions.S3UploadFailedError) and not any(
+        code in str(error) for code in ("AccessDenied", "NoSuchBucket", "InvalidAccessKeyId")
+    )
+
+
+_ACTIONS: Mapping[str, str] = {
+    "HeadObject": "GetObject",
+    "ListObjectsV2": "ListBucket",
+    "ListObjectVersions": "ListBucketVersions",
+    "DeleteObjects": "DeleteObject",
+    "UploadPart": "PutObject",
+    "CreateMultipartUpload": "PutObject",
+    "CompleteMultipartUpload": "PutObject",
+}
+_DENIED = ("403", "AccessDenied", "AccessDeniedException", "Forbidden")
+_OPERATION = re.compile(r"\((\w+)\) when calling the (\w+) operation")
+_RESOURCE = re.compile(r"perform: (\S+) on resource: (\S+)")
+
+
+def as_ours(error: Exception, service: str, where: str) -> StediError | FileNotFoundError:
+    """What boto3 raised as one of our errors, which names action and resource, not its own text.
+
+    `where` is a bucket, and a key behind it, or how another service's resource is called.
+    """
+    is_s3 = service == "s3"
+    name = f"s3://{where}" if is_s3 else where
+    found = _OPERATION.search(str(error))
+    code, operation = (str(found[1]), str(found[2])) if found else ("", "")
+    if code in _NOT_FOUND:
+        return FileNotFoundError(2, "not there", name)
+    if code in _DENIED:
+        if named := _RESOURCE.search(str(error)):
+            return _not_allowed(named[1], named[2])
+        action = f"{service}:{_ACTIONS.get(operation, operation)}"
+        return _not_allowed(action, f"{_ARN}{where}" if is_s3 else name)
+    if reason := _REASONS.get(code or type(error).__name__):
+        return Unavailable(f"{name}: {reason}")
+    said = code or f"no connection ({type(error).__name__})"
+    return Unavailable(f"{name}: {said}; try again, a run does then what is missing")
+
+
+def _not_allowed(action: str, resource: str) -> NotAllowed:
+    return NotAllowed(f"not allowed to {action} on {resource}; ask whoever gives the rights")
+
+
+_ARN = "arn:aws:s3:::"
+_REASONS: Mapping[str, str] = {
+    "NoSuchBucket": "there is no such bucket",
+    "PreconditionFailed": "it changed while it was read; run again",
+    "NoCredentialsError": "no AWS credentials were found; set them as for the AWS CLI",
+    "NoRegionError": "no AWS region is set; set AWS_REGION, or the profile's",
+}
+
+
+def _stat(size: int, modified: Any, etag: str) -> Stat:
+    changed = int.from_bytes(blake2b(etag.encode(), digest_size=7).digest())
+    return Stat(size, int(modified.timestamp()) * 1_000_000_000, changed)
+
+
+def _folder_for_copies() -> Path:
+    temporary = Path(tempfile.gettempdir())
+    for left in temporary.glob(f"{_COPIES}*-*"):
+        owner = left.name.removeprefix(_COPIES).split("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_COPIES}{os.getpid()}-"))
+    _folders.append(folder)
+    return folder
+
+
+_folders: list[Path] = []
+
+
+@atexit.register
+def remove_copies() -> None:
+    """Remove what this process has copied; to be called where it ends without exit handlers."""
+    for folder in _folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        pass
+    return True

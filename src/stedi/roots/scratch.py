@@ -1,0 +1,47 @@
+"""Folders for what is needed only meanwhile; whoever uses one holds it, until done or dead."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from uuid import uuid4
+
+from stedi.roots.names import scratch_folder
+
+
+@contextmanager
+def scratch(root: Path, purpose: str) -> Iterator[Path]:
+    """A folder below a root that is gone afterwards; none yet where nothing can be written."""
+    folder = scratch_folder(root) / f"{purpose}-{uuid4()}"
+    held = None
+    with suppress(OSError):
+        folder.mkdir(parents=True)
+        held = os.open(folder, os.O_RDONLY)
+        fcntl.flock(held, fcntl.LOCK_EX)
+    try:
+        yield folder
+    finally:
+        if held is not None:
+            os.close(held)
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            folder.parent.rmdir()  # the last one out
+
+
+def remove_abandoned(root: Path) -> None:
+    """Remove the folders of processes that died."""
+    parent = scratch_folder(root)
+    for folder in parent.glob("*"):
+        with suppress(OSError):
+            held = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)
+            finally:
+                os.close(held)
+    with suppress(OSError):
+        parent.rmdir()

@@ -1,0 +1,238 @@
+"""One run: landing files are parsed, then each derived table that is out of date is brought up.
+
+What is committed when a run is killed are whole tables; the next run does what is missing. A run
+with nothing to do loads no engine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stedi.declared import Declarations
+from stedi.errors import NotAnonymous, StorageError, UsageError
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.roots import Files, Lock
+from stedi.roots.names import landing_folder
+from stedi.roots.scratch import remove_abandoned, scratch
+from stedi.run.decide import (
+    Planned,
+    plan_derived,
+    plan_landing,
+    planned_reading,
+    refuse_missing,
+)
+from stedi.run.options import Built, Options, Progress
+from stedi.storage.expire import remove_expired
+from stedi.storage.sweep import start_anew, sweep
+from stedi.storage.warehouse import Warehouse
+from stedi.storage.withdrawals import Left, outdated_publications
+
+if TYPE_CHECKING:
+    from stedi.engines import Engine
+
+__all__ = ["Built", "Left", "Options", "Planned", "RunReport", "Withdrawn", "dry_run", "run"]
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """Customers who consented before a run and don't any more, and rows of theirs that left.
+
+    A run that publishes tells of all who left since the publication before it, `rows` by table.
+    `difference` is what a comparison of the two tells (as in the audit); None where these can't be
+    compared.
+    """
+
+    people: int
+    rows: Mapping[str, int]
+    difference: Mapping[str, int] | None
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """What a run did; no tables where nothing had changed."""
+
+    profile: str
+    profile_before: str | None
+    built: tuple[Built, ...]
+    swept: int
+    seconds: float
+    withdrawn: Withdrawn | None
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    """Tables that are published empty, with what is missing."""
+    remarks: tuple[str, ...] = ()
+    """What could not be done, and that somebody should know of."""
+
+    @property
+    def profile_changed(self) -> bool:
+        """Whether the root was run with another profile before."""
+        return self.profile_before not in (None, self.profile)
+
+
+def run(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    make_engine: Callable[[Path, Files], Engine],
+    options: Options,
+    progress: Progress,
+) -> RunReport:
+    """Bring every table up to date.
+
+    Raises `DeclarationError` before any table is touched, `LandingError`, `RuleBroken`,
+    `PairingTooLarge`, `EngineFailed`, `StorageError`, `Locked`, and `NotAnonymous` when all else
+    is done.
+    """
+    begun = time.monotonic()
+    with _failing_plainly(warehouse.name), warehouse.files.lock(options.wait) as lock:
+        warehouse.lock = lock
+        warehouse.files.remarks.clear()
+        _refuse_unusable(warehouse, declarations, options)
+        refuse_missing(warehouse, declarations, options.only or ())
+        before = warehouse.profile
+        if warehouse.files.is_local:
+            remove_abandoned(warehouse.root)  # with what queries that died had read
+        swept = sweep(warehouse, declarations.locations) if _has_strays(warehouse, lock) else 0
+        landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
+        built: tuple[Built, ...] = ()
+        if (
+            landing
+            or warehouse.checked != declarations.fingerprint_of_all
+            or before != declarations.profile
+            or plan_derived(warehouse, declarations, options, landing)
+        ):
+            from stedi.run.execute import bring_up_to_date
+
+            with scratch(warehouse.root, "run") as folder:
+                engine = make_engine(folder, warehouse.files)
+                built = bring_up_to_date(
+                    warehouse, declarations, engine, options, progress, landing
+                )
+        else:
+            remove_expired(warehouse, declarations)
+        seconds = time.monotonic() - begun
+        withdrawn = _withdrawn(warehouse, declarations, built)
+        remarks = (
+            *warehouse.files.remarks,
+            *_undeclared(warehouse, declarations),
+            *_without_records(warehouse, declarations),
+            *_left_in_publication(warehouse, declarations),
+        )
+        withheld = _withheld(warehouse, declarations)
+        report = RunReport(
+            declarations.profile, before, built, swept, seconds, withdrawn, withheld, remarks
+        )
+    # All is done and in order: the lock was given back before this is told as a failure.
+    _refuse_withheld(report)
+    return report
+
+
+def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
+    """What a run would do, table by table; nothing is written."""
+    refuse_missing(warehouse, declarations, options.only or ())
+    landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
+    return [
+        *(planned_reading(reading, warehouse) for reading in landing.readings),
+        *plan_derived(warehouse, declarations, options, landing),
+    ]
+
+
+@contextmanager
+def _failing_plainly(root: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{error.filename or root} can't be read or written: "
+            f"{error.strerror or type(error).__name__}; is the disk full, or the folder read-only?"
+        ) from None
+
+
+def _withdrawn(
+    warehouse: Warehouse, declarations: Declarations, built: Sequence[Built]
+) -> Withdrawn | None:
+    contracts = declarations.contracts
+    published = [one.table for one in built if contracts[one.table].is_published]
+    notes = [version.notes for name in published if (version := warehouse.version(name))]
+    left = {one.table: one.left for one in built if one.left and one.left.keys}
+    for noted in notes:
+        left |= {name: Left(*counts) for name, counts in noted.get("left_since", {}).items()}
+    consenting = [name for name in left if contracts[name].retention.withdrawal_days is not None]
+    if not consenting:
+        return None
+    people = sum(left[name].keys for name in consenting)
+    rows = {name: found.rows for name, found in left.items()}
+    differences = [noted["difference"] for noted in notes if noted.get("difference")]
+    return Withdrawn(people, rows, differences[0] if differences else None)
+
+
+def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: Options) -> None:
+    """Refuse a root that was moved or damaged; a full run goes by its landing files alone."""
+    try:
+        if warehouse.moved_from:
+            raise StorageError(warehouse.says_moved)
+        for table in declarations.locations:
+            warehouse.history(table)
+            warehouse.version(table)
+    except StorageError:
+        if not options.full:
+            raise
+        if options.only is not None:
+            raise UsageError(
+                "--only: this root has to be made anew as a whole; `stedi run --full` does it"
+            ) from None
+        start_anew(warehouse, declarations.locations, declarations.profile)
+
+
+def _has_strays(warehouse: Warehouse, lock: Lock) -> bool:
+    """Whether files may lie there that no table has: of a run that died, or of a lost catalog.
+
+    On S3 another database than the one given may have them.
+    """
+    return lock.last_run_died or (warehouse.files.is_local and warehouse.is_new)
+
+
+def _undeclared(warehouse: Warehouse, declarations: Declarations) -> list[str]:
+    """What to tell of tables that other declarations made: nobody keeps them up to date."""
+    return [
+        f"the table {name} is not declared and stays as it is, with rows of people who may have "
+        "withdrawn since: give --declarations, or remove its folder"
+        for name in warehouse.beside(declarations.locations)
+    ]
+
+
+def _without_records(warehouse: Warehouse, declarations: Declarations) -> list[str]:
+    """What to tell of sources of which nothing was read: is it the right root?"""
+    tables = ((c.source, warehouse.version(c.name)) for c in declarations.landing)
+    return [
+        f"there are no records of the source {source}; its files belong in "
+        f"{warehouse.files.name(landing_folder(warehouse.root, str(source)))}"
+        for source, version in tables
+        if version is not None and not version.rows
+    ]
+
+
+def _left_in_publication(warehouse: Warehouse, declarations: Declarations) -> list[str]:
+    """What to tell of publications that a run with `only` left as they were."""
+    return [
+        f"rows of people who have withdrawn are still in {name}: `stedi run` publishes it anew"
+        for name in outdated_publications(warehouse, declarations)
+    ]
+
+
+def _withheld(warehouse: Warehouse, declarations: Declarations) -> dict[str, str]:
+    versions = (warehouse.version(c.name) for c in declarations.contracts.values() if c.publication)
+    return {v.table: why for v in versions if v and (why := v.notes.get("withheld"))}
+
+
+def _refuse_withheld(report: RunReport) -> None:
+    if report.withheld:
+        reasons = "\n".join(f"{table}: {why}" for table, why in report.withheld.items())
+        raise NotAnonymous(
+            f"{reasons}\nAn empty table is published instead; the others are up to date. More "
+            "people are needed, or other data of those there are",
+            report,
+        )

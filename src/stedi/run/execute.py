@@ -1,0 +1,89 @@
+"""The part of a run that works: engine, landing files, derived tables, lineage."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+from stedi.check import check, declare_empty, prove
+from stedi.declared import Declarations
+from stedi.engines import Engine
+from stedi.errors import StediError
+from stedi.privacy.proof import Proof
+from stedi.privacy.proof.record import prepare_to_record, record_run
+from stedi.run.compact import compact
+from stedi.run.decide import LandingPlan
+from stedi.run.derive import Derivation, withhold
+from stedi.run.land import Landing
+from stedi.run.options import Built, Options, Progress
+from stedi.run.work import Work
+from stedi.storage.expire import remove_expired
+from stedi.storage.sweep import sweep
+from stedi.storage.warehouse import Warehouse
+
+_WITHHELD = (
+    "What was published had rows of people who have withdrawn. It was removed; an empty table is "
+    "published until a run comes through"
+)
+
+
+def bring_up_to_date(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    engine: Engine,
+    options: Options,
+    progress: Progress,
+    plan: LandingPlan,
+) -> tuple[Built, ...]:
+    """Do what is planned, and whatever follows from it; gives the tables that were looked at.
+
+    Where it fails, what it has begun is removed. Closes the engine.
+    """
+    pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
+    try:
+        proof = prove(declarations)
+        work = Work(warehouse, declarations, engine, options, progress)
+        landing = Landing(work, plan, pool)
+        try:
+            landing.begin()  # files are read while all else is looked at and made ready
+            now = (declarations.fingerprint_of_all, engine.name)
+            if (warehouse.checked, warehouse.checked_by) == now:
+                declare_empty(declarations, engine)
+            else:
+                check(declarations, engine, proof=proof, for_a_run=True)
+            warehouse.prepare(declarations.landing, declarations.profile)
+            landing.finish()
+            pool.submit(prepare_to_record, warehouse.files, declarations)
+            Derivation(work).bring_up_to_date()
+            compact(work)
+            remove_expired(warehouse, declarations)
+            warehouse.checked, warehouse.checked_by = now
+        except BaseException as error:
+            engine.close()
+            pool.shutdown(cancel_futures=True)
+            with suppress(OSError, StediError):
+                if warehouse.lock is not None:
+                    warehouse.lock.check()  # what lies there is another run's where it was lost
+                warehouse.look_again()  # a commit that was interrupted may have been done
+                sweep(warehouse, declarations.locations)
+                if isinstance(error, StediError) and withhold(work):
+                    error.args = (f"{error}\n{_WITHHELD}",)
+                remove_expired(warehouse, declarations)  # of who withdrew, with what was done
+            raise
+        _record(work, proof)
+        return tuple(work.built)
+    finally:
+        engine.close()
+        pool.shutdown(cancel_futures=True)
+
+
+def _record(work: Work, proof: Proof) -> None:
+    """Record lineage; the tables are right even where that can't be done."""
+    derived = [one.table for one in work.built if one.table in work.declarations.transforms]
+    if not derived:
+        return
+    try:
+        record_run(work.warehouse.files, work.declarations, proof, derived)
+    except Exception as error:
+        told = f"lineage could not be recorded: {type(error).__name__}; the tables are up to date"
+        work.warehouse.files.remarks.append(told)

@@ -1,0 +1,252 @@
+"""Brings the typed tables up to date with the landing zone.
+
+`loads` is committed after the tables it describes: a source whose typed table is not at the
+snapshot that `loads` notes is read again from the beginning.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from sqlglot import exp
+
+from stedi import parquet
+from stedi.declared.contract import Contract, Rule
+from stedi.declared.transform import MACHINERY_COLUMNS
+from stedi.engines.crew import Threads
+from stedi.landing.loads import Load, load_rows
+from stedi.landing.parse import Job, Parsed, parse
+from stedi.landing.quarantine import take_out
+from stedi.landing.reader import are_few
+from stedi.parquet import ParquetFile, RowWriter
+from stedi.roots import footer_source
+from stedi.run.decide import LandingPlan, Reading
+from stedi.run.keyed import counts_rows_of, given_as, group_of, read_as
+from stedi.run.options import Built, How
+from stedi.run.rules import count, hold_to_contract
+from stedi.run.work import Work
+from stedi.storage.warehouse import Version, short_name
+from stedi.text import counted
+
+_OLD, _NEW = "_old", "_new"
+_HELD, _GROUPS = "_held", "_groups"
+"""Rows in the groups that new rows belong to: before, and now."""
+
+
+@dataclass
+class _Source:
+    """A landing table that is being read."""
+
+    reading: Reading
+    parsing: Future[Parsed]
+
+    @property
+    def contract(self) -> Contract:
+        return self.reading.contract
+
+    @cached_property
+    def parsed(self) -> Parsed:
+        """What reading gave; waits for it."""
+        return self.parsing.result()
+
+
+class Landing:
+    """Reads what is new in the landing zone, and commits it."""
+
+    def __init__(self, work: Work, plan: LandingPlan, pool: Executor) -> None:
+        self.work, self.warehouse, self.declarations = work, work.warehouse, work.declarations
+        self._plan, self._pool = plan, pool
+        self._sources: list[_Source] = []
+        self._began = 0.0
+
+    def begin(self) -> None:
+        """Begin to read in the background."""
+        self._began = time.monotonic()
+        is_scanned = any(not are_few(reading.files) for reading in self._plan.readings)
+        if is_scanned and isinstance(self.work.engine.crew, Threads):
+            # It loads under Python's lock, as modules do: once it is there, they can load beside.
+            from stedi.landing import columns
+
+            columns.prepare()
+        for reading in self._plan.readings:
+            parsing = self._pool.submit(
+                parse,
+                self.warehouse.files,
+                reading.contract,
+                self.work.fingerprinter,
+                self.work.engine.crew,
+                self._job(reading),
+            )
+            self._sources.append(_Source(reading, parsing))
+
+    def finish(self) -> None:
+        """Wait for all that was begun, and commit it."""
+        if not self._plan:
+            return
+        for source in self._sources:
+            self._parse(source)
+        committed = {s.contract.name: self._commit_typed(s) for s in self._sources}
+        self._commit_quarantine()
+        snapshots = {**self._plan.noted["typed"]} if self._plan.noted else {}
+        snapshots |= {name: version.content for name, version in committed.items()}
+        loads = _merge(self._plan, self._sources, self._load)
+        self._commit_loads(loads, snapshots)
+
+    @property
+    def _load(self) -> int:
+        return 1 + max((one.load for one in self._plan.loads), default=0)
+
+    def _job(self, reading: Reading) -> Job:
+        accepted = [one for one in self._plan.loads if one.verdict == "accepted"]
+        named = {one.file: one for one in accepted if one.source == reading.contract.source}
+        return Job(
+            reading.files,
+            reading.known,
+            self._load,
+            self.work.target(reading.contract.name, reading.contract.columns),
+            self.work.target("quarantine", MACHINERY_COLUMNS["quarantine"]),
+            accepted=frozenset(one.fingerprint for one in accepted),
+            accepted_names=frozenset(
+                file.name
+                for file in reading.files
+                if (load := named.get(file.name)) and load.is_of(file)
+            ),
+            accepts_all=self.work.options.accepts(str(reading.contract.source)),
+        )
+
+    def _parse(self, source: _Source) -> None:
+        read = counted(len(source.reading.files), "file")
+        self.work.progress(f"{source.contract.name}: reading {read}")
+        files = self.warehouse.files
+        new = sum(parquet.count_rows(footer_source(files, path)) for path in source.parsed.typed)
+        rows = new + sum(file.rows for file in source.reading.kept)
+        before = self.warehouse.version(source.contract.name)
+        is_swap = before is not None and len(source.reading.kept) < len(before.files)
+        changed: How = "swap" if is_swap else "append" if source.parsed.typed else "no change"
+        how: How = "rebuild" if source.reading.is_anew else changed
+        seconds = time.monotonic() - self._began
+        self.work.built.append(
+            Built(source.contract.name, source.reading.reason, rows, seconds, how)
+        )
+
+    def _commit_typed(self, source: _Source) -> Version:
+        contract, engine = source.contract, self.work.engine
+        before, typed = self.warehouse.version(contract.name), source.parsed.typed
+        kept = source.reading.kept
+        grows = before is not None and not source.reading.is_anew and len(kept) == len(before.files)
+        # Whether values repeat, only the whole table tells.
+        counts_new = grows and not any(column.unique for column in contract.columns)
+        recount = (
+            (lambda rule: self._recount(contract, rule, before, typed)) if counts_new else None
+        )
+        if not counts_new:
+            self._declare(contract, contract.name, [*(file.path for file in kept), *typed])
+        merged = before.notes.get("merged", {}) if before else {}
+        names = {short_name(file.path) for file in kept}
+        notes = {
+            # What is required the parser has seen to.
+            "notes": hold_to_contract(contract, (), self.declarations, engine, recount),
+            "declaration": self.declarations.fingerprint(contract.name),
+            "files": self.work.fingerprints(typed, before, kept),
+            "merged": {name: parts for name, parts in merged.items() if name in names},
+        }
+        is_same = grows and not typed
+        return self.warehouse.commit(
+            contract.name,
+            typed,
+            notes,
+            keep={file.uri for file in kept},
+            content=before.content if is_same and before else None,
+        )
+
+    def _recount(
+        self, contract: Contract, rule: Rule, before: Version | None, new: Sequence[Path]
+    ) -> int:
+        """What a rule counts in a table that only grows; of what new rows change, where it can."""
+        query, engine = self.declarations.rule(contract.name, rule), self.work.engine
+        old = [file.path for file in before.files] if before else []
+        noted = before.notes["notes"] if before else []
+        found = sum(int(one["count"]) for one in noted if one["code"] == rule.name)
+        if counts_rows_of(query, contract.name):
+            self._declare(contract, contract.name, new)
+            return found + count(engine, query)
+        group = group_of(query, contract.name)
+        if group is None or self._is_blank_in(group, contract, new):
+            self._declare(contract, contract.name, [*old, *new])
+            return count(engine, query)
+        self._declare(contract, _OLD, old)
+        used = {column.name for column in query.find_all(exp.Column)}
+        names = [exp.column(c.name, quoted=True) for c in contract.columns if c.name in used]
+        held = given_as(group, _OLD).select(*names, append=False)
+        engine.materialise(_HELD, held.where(group.isin(query=given_as(group, _NEW))))
+        both = (exp.select(*names).from_(exp.to_table(table)) for table in (_HELD, _NEW))
+        engine.materialise(_GROUPS, exp.union(*both, distinct=False))
+        for table, sign in ((_HELD, -1), (_GROUPS, 1)):
+            over = query.copy()
+            read_as(over, {contract.name: table})
+            found += sign * count(engine, over)
+        return found
+
+    def _is_blank_in(self, group: exp.Expr, contract: Contract, new: Sequence[Path]) -> bool:
+        """Whether some new row is in the group of blanks, which no comparison finds."""
+        self._declare(contract, _NEW, new)
+        blank = exp.column("key").is_(exp.null())
+        blanks = exp.select("COUNT(*)").from_(given_as(group, _NEW).subquery("given")).where(blank)
+        return count(self.work.engine, blanks) > 0
+
+    def _declare(self, contract: Contract, table: str, files: Sequence[Path]) -> None:
+        self.work.engine.declare(table, contract.columns, [str(path) for path in files])
+
+    def _commit_quarantine(self) -> None:
+        before = self.warehouse.version("quarantine")
+        target = self.work.target("quarantine", MACHINERY_COLUMNS["quarantine"])  # so it is made
+        outdated = {str(s.contract.source): s.reading.outdated for s in self._sources}
+        kept, added = [], [path for s in self._sources for path in s.parsed.quarantine]
+        folder = target.folder.with_name(f"{target.folder.name}-kept")
+        is_all = len(outdated) == len(self.declarations.landing)
+        is_all = is_all and all(names is None for names in outdated.values())
+        present = before.files if before and not is_all else ()
+        self.warehouse.files.fetch([file.path for file in present])
+        for number, file in enumerate(present):
+            path = folder / f"part-{number}.parquet"
+            rest = take_out(file.path, outdated, ParquetFile(path, target.fields))
+            if rest is None:
+                kept.append(file)
+            else:
+                added += rest
+        if before and not added and len(kept) == len(before.files):
+            return
+        notes = {"files": self.work.fingerprints(added, before, kept)}
+        self.warehouse.commit("quarantine", added, notes, keep={file.uri for file in kept})
+
+    def _commit_loads(self, loads: Sequence[Load], typed: Mapping[str, int]) -> None:
+        target = self.work.target("loads", MACHINERY_COLUMNS["loads"])
+        writer = RowWriter(target.folder / "loads.parquet", target.fields)
+        for row in load_rows(loads):
+            writer.add(row, 200)
+        paths = writer.close()
+        quarantine = self.warehouse.version("quarantine")
+        notes = {
+            "typed": typed,
+            "quarantine": quarantine.content if quarantine else None,
+            "files": self.work.fingerprints(paths),
+        }
+        self.warehouse.commit("loads", paths, notes)
+
+
+def _merge(plan: LandingPlan, sources: Sequence[_Source], load: int) -> list[Load]:
+    """The loads after a run: one for each file that was ever read, the newest of each."""
+    merged = {(one.source, one.file): one for one in (*plan.loads, *plan.touched)}
+    for source in sources:
+        assert source.contract.source
+        name = source.contract.source
+        for gone in source.reading.difference.gone:
+            merged[name, gone.file] = replace(gone, state="gone", parts="")
+        for read in source.parsed.files:
+            merged[name, read.file.name] = Load.of(name, read, load)
+    return [merged[key] for key in sorted(merged)]

@@ -1,0 +1,1 @@
+"""SQL as trees: trees in, trees or facts out."""

@@ -1,0 +1,80 @@
+"""What tables were before: kept for the declared time, then gone from disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+from stedi.declared import Declarations
+from stedi.declared.contract import DEFAULT_SNAPSHOT_DAYS, Contract
+from stedi.storage.sweep import remove_outdated
+from stedi.storage.warehouse import Past, Warehouse
+from stedi.storage.withdrawals import DAY, epoch_ms, is_due
+
+
+def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
+    """Remove snapshots whose time is over: declared, or since people withdrew.
+
+    Of a published table nothing stays but what is published.
+    """
+    now, contracts = epoch_ms(), declarations.contracts
+    due = {name: at for name in contracts if (at := _due(warehouse, contracts[name], now))}
+    withdrawn = max(due.values(), default=0)
+    since = _made_since(warehouse, declarations, due)
+    for table, location in declarations.locations.items():
+        contract = contracts.get(table)
+        if contract and contract.is_published:
+            if table in warehouse.committed or warehouse.has_history(table):
+                remove_outdated(warehouse, table, location)
+            continue
+        days = contract.retention.snapshot_days if contract else DEFAULT_SNAPSHOT_DAYS
+        of_who_left = bool(due) and contract is not None and contract.zone != "landing"
+        history = warehouse.history(table)
+        expired = {
+            past.snapshot_id
+            for past, following in pairwise(history)
+            if following.committed < now - days * DAY
+            or (of_who_left and (past.committed < withdrawn or past.snapshot_id not in since))
+        }
+        if expired:
+            warehouse.expire(table, expired)
+        elif table in warehouse.committed:
+            warehouse.tidy(table)
+
+
+def _due(warehouse: Warehouse, contract: Contract, now: int) -> int:
+    """When people withdrew last whose rows must be gone from snapshots by now; 0 for never.
+
+    The last by the order in which it was noted: clocks differ.
+    """
+    days = contract.retention.withdrawal_days
+    history: Sequence[Past] = warehouse.history(contract.name) if days is not None else ()
+    noted: Sequence[int] = history[-1].notes.get("withdrawn", ()) if history else ()
+    due = [at for at in noted if days is not None and is_due(at, days, now)]
+    return due[-1] if due else 0
+
+
+def _made_since(
+    warehouse: Warehouse, declarations: Declarations, due: Mapping[str, int]
+) -> set[int]:
+    """Snapshots of derived tables that have nothing of who left these tables by then.
+
+    When they were committed doesn't tell: clocks differ, and one may have been made later from a
+    table of before, by `--only`. A table of people notes when somebody left; others, what they were
+    made from.
+    """
+    since: set[int] = set()
+    contents: dict[str, set[int]] = {}
+    for table in declarations.transforms:
+        made = [
+            past
+            for past in warehouse.history(table)
+            if (table not in due or due[table] in past.notes.get("withdrawn", ()))
+            and all(
+                content in contents.get(name, {content})
+                for name, content in past.notes.get("inputs", {}).items()
+            )
+        ]
+        since |= {past.snapshot_id for past in made}
+        contents[table] = {past.content for past in made}
+    return since
