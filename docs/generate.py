@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
-from stedi.checks import checks, script
+from athena_checks import checks, script
 
-from stedi.ddl import ddl
+from stedi.columns import Column
 from stedi.declared import Declarations, packaged, read_declarations
-from stedi.declared.contract import Column, Contract, Publication
-from stedi.declared.transform import MACHINERY_COLUMNS
+from stedi.declared.athena import ddl
+from stedi.declared.contract import Contract, Publication
+from stedi.declared.machinery import MACHINERY
 from stedi.lakehouse import DEFAULT_DATABASE
 from stedi.landing.parse import FEW_RECORDS
 from stedi.landing.reasons import EXPLANATIONS
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parents[1]
 WIDTH, HEIGHT, COLUMN, LANE = 200, 46, 248, 90
 MARGIN, HEAD = 24, 20
 ZONES = {"landing": "#f1e3d3", "trusted": "#d9e6f2", "curated": "#d8ecdc"}
-MACHINERY = {
+ABOUT = {
     "loads": "Every landing file that was ever read.",
     "quarantine": "Every piece of a landing file that was set aside.",
 }
@@ -93,7 +94,7 @@ def contracts(declarations: Declarations) -> str:
     ]
     for contract in declarations.contracts.values():
         parts += _contract(contract)
-    for name, about in MACHINERY.items():
+    for name, about in ABOUT.items():
         parts += _machinery(name, about)
     parts += [
         "## Why records are set aside",
@@ -146,7 +147,7 @@ def _contract(contract: Contract) -> Iterator[str]:
 def _machinery(name: str, about: str) -> Iterator[str]:
     yield from (f"## {name}", "", f"{about} Below the root at `_stedi/{name}`.", "")
     yield from ("| column | type | class | |", "| --- | --- | --- | --- |")
-    for column in MACHINERY_COLUMNS[name]:
+    for column in MACHINERY[name]:
         about = f"{column.type} | {column.classification} | {column.description}"
         yield f"| {column.name} | {about} |"
     yield ""

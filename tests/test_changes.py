@@ -19,7 +19,8 @@ from pyiceberg.catalog.sql import SqlCatalog
 from sqlglot.expressions import Query
 from sqlglot.optimizer.qualify import qualify
 
-from stedi import Lakehouse, fit
+from stedi import Lakehouse
+from stedi.check import check as check_declarations
 from stedi.declared import Declarations, read_declarations
 from stedi.engines import Engine
 from stedi.engines.duckdb import DuckDBEngine
@@ -146,7 +147,7 @@ def test_declarations_that_an_engine_has_checked_are_not_checked_again(
 
     def check(declarations: Declarations, engine: Engine, **others: Any) -> Proof:
         checked.append(engine.name)
-        return fit.check(declarations, engine, **others)
+        return check_declarations(declarations, engine, **others)
 
     monkeypatch.setattr("stedi.run.execute.check", check)
     small_lakehouse.run()

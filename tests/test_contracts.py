@@ -10,9 +10,9 @@ from typing import TypeGuard
 import pytest
 from pydantic import BaseModel
 
-from stedi import DeclarationError, Lakehouse, contracts
-from stedi.declared import packaged
-from stedi.declared.contract import read_contracts
+from stedi import DeclarationError, Lakehouse
+from stedi.declared import odcs, packaged
+from stedi.declared.odcs import read_contracts
 from tests import small
 from tests.conftest import counts
 
@@ -302,7 +302,7 @@ def test_the_table_in_the_docs_is_one_to_copy(
 
 def test_the_docs_name_whatever_a_contract_may_say() -> None:
     text = DOCS.read_text()
-    models = [model for model in vars(contracts).values() if is_model(model)]
+    models = [model for model in vars(odcs).values() if is_model(model)]
     keys = {field.alias for model in models for field in model.model_fields.values()}
     assert len(keys) > 20
     assert [key for key in sorted(map(str, keys)) if f"`{key}`" not in text] == []
@@ -310,4 +310,4 @@ def test_the_docs_name_whatever_a_contract_may_say() -> None:
 
 def is_model(value: object) -> TypeGuard[type[BaseModel]]:
     """Whether it is one of the closed models that a contract is read with."""
-    return isinstance(value, type) and issubclass(value, contracts._Closed)
+    return isinstance(value, type) and issubclass(value, odcs._Closed)

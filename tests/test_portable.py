@@ -8,11 +8,11 @@ from sqlglot import exp
 
 from stedi import DeclarationError
 from stedi.check import check
+from stedi.columns import Column
 from stedi.declared import packaged, read_declarations
-from stedi.declared.contract import Column
-from stedi.declared.transform import typed
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.sql.portable import HELD, disagreements
+from stedi.sql.tree import typed
 from tests.engines.test_dialects import QUERIES, VALUES, select
 
 COLUMNS = (

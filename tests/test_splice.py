@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
-from stedi.declared.contract import Column
+from stedi.columns import Column
 from stedi.engines.delete_rows import KEY, Asked, TakenOut
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.parquet import Field, ParquetFile, connect, write_query

@@ -18,9 +18,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from stedi.declared.transform import DIALECT
 from stedi.errors import QueryError, Unavailable
-from stedi.query import read_only
+from stedi.sql.statement import read_only
+from stedi.sql.tree import DIALECT
 
 DOLLARS_PER_TB = 5.0
 """For data that is scanned, in us-east-1: https://aws.amazon.com/athena/pricing/, November 2026."""

@@ -8,11 +8,12 @@ from sqlglot import exp
 
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
-from stedi.declared.transform import Transform, tables_read
+from stedi.declared.transform import Transform
 from stedi.engines import Engine
 from stedi.errors import DeclarationError
 from stedi.privacy.proof import Proof
 from stedi.sql.portable import disagreements
+from stedi.sql.tree import tables_read
 
 
 def prove(declarations: Declarations) -> Proof:

@@ -454,7 +454,7 @@ class Lakehouse:
 
         `location` is the root on S3 that the statements name.
         """
-        from stedi.ddl import DEFAULT_LOCATION, ddl
+        from stedi.declared.athena import DEFAULT_LOCATION, ddl
 
         declarations = self._declared()
         if location is not None and not re.fullmatch(r"s3://[a-z0-9.-]+(/[\w.=/-]*)?", location):

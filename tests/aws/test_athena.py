@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlglot
-from stedi.checks import checks
+from athena_checks import checks
 
 from stedi import Lakehouse, QueryError, Unavailable, athena
 from stedi.declared import packaged, read_declarations

@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from stedi.ddl import ddl
 from stedi.declared import packaged, read_declarations
-from stedi.declared.athena import table_input
+from stedi.declared.athena import ddl, table_input
 from stedi.declared.contract import Contract
 
 LANDING = read_declarations(packaged()).landing

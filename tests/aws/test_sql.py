@@ -13,15 +13,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlglot
+from athena_checks import Check, checks
 from sqlglot import exp
-from stedi.checks import Check, checks
 
 from stedi import Lakehouse
+from stedi.columns import Column
 from stedi.declared import packaged, read_declarations
-from stedi.declared.contract import Column, Zone
-from stedi.declared.transform import parse, typed
+from stedi.declared.contract import Zone
 from stedi.engines import Engine
 from stedi.lakehouse import DEFAULT_DATABASE
+from stedi.sql.tree import parse, typed
 from tests.conftest import already_run, rows
 from tests.small import CUSTOMERS
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from stedi.checks import checks
+from athena_checks import checks
 
+from stedi.columns import Column
 from stedi.declared import packaged, read_declarations
 from stedi.declared.athena import typed_name
-from stedi.declared.contract import Column
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.search import points
 from stedi.privacy.published import lay_open

@@ -13,10 +13,10 @@ import sqlglot
 from sqlglot import exp
 
 from stedi import EngineFailed
-from stedi.declared.contract import Column
-from stedi.declared.transform import typed
+from stedi.columns import Column
 from stedi.engines import Engine
 from stedi.parquet import Field, arrow_schema, write_batches
+from stedi.sql.tree import typed
 from tests.conftest import both_engines
 
 pytestmark = both_engines

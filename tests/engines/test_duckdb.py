@@ -8,7 +8,7 @@ import pytest
 import sqlglot
 
 from stedi import EngineFailed
-from stedi.declared.contract import Column
+from stedi.columns import Column
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.parquet import Field, write_query
 

@@ -14,14 +14,14 @@ import pytest
 import sqlglot
 
 from stedi import EngineFailed, Lakehouse, Unavailable, UsageError
+from stedi.columns import Column
 from stedi.declared import packaged, read_declarations
-from stedi.declared.contract import Column
-from stedi.declared.transform import typed
 from stedi.engines.spark import SparkEngine
 from stedi.engines.spark.java import java_home
 from stedi.errors import LandingError
 from stedi.parquet import Field
 from stedi.roots.local.files import Disk
+from stedi.sql.tree import typed
 from stedi.storage.warehouse import Warehouse
 from tests.conftest import Land
 from tests.engines.test_dialects import COLUMNS as ROWS_OF_T

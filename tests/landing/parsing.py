@@ -12,16 +12,17 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from stedi.columns import Column
 from stedi.declared import packaged
-from stedi.declared.contract import Column, read_contracts
-from stedi.declared.transform import MACHINERY_COLUMNS
+from stedi.declared.machinery import MACHINERY
+from stedi.declared.odcs import read_contracts
 from stedi.engines.crew import Item, Result
 from stedi.landing import reader, window
 from stedi.landing.files import list_files
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.parse import Job, Target
+from stedi.landing.parse import Job
 from stedi.landing.parse import parse as landing_parser
-from stedi.parquet import Field
+from stedi.parquet import Field, Target
 from stedi.roots.local.files import Disk
 from tests.landing.reference import Parsed, Piece
 
@@ -101,7 +102,7 @@ def _parse(folder: Path, source: str, content: bytes, name: str) -> Parsed:
     path.write_bytes(content)
     contract = CONTRACTS[source]
     typed = _target(folder / "typed", contract.columns)
-    aside = _target(folder / "aside", MACHINERY_COLUMNS["quarantine"])
+    aside = _target(folder / "aside", MACHINERY["quarantine"])
     job = Job(list_files(Disk(folder / "root"), source), {}, 1, typed, aside)
     parsed = landing_parser(Disk(folder / "root"), contract, Fingerprinter(b"key"), _Alone(), job)
     records = [row for path in parsed.typed for row in _rows(path)]

@@ -11,17 +11,13 @@ from importlib.resources.abc import Traversable
 
 from sqlglot import exp
 
-from stedi.declared.contract import Column, Contract, Rule, read_contracts
-from stedi.declared.transform import (
-    MACHINERY_COLUMNS,
-    SEED,
-    Transform,
-    parse,
-    read_transforms,
-    tables_read,
-    typed,
-)
+from stedi.columns import Column
+from stedi.declared.contract import Contract, Rule
+from stedi.declared.machinery import MACHINERY
+from stedi.declared.odcs import read_contracts
+from stedi.declared.transform import SEED, Transform, read_transforms
 from stedi.errors import DeclarationError
+from stedi.sql.tree import parse, tables_read, typed
 
 
 @dataclass(frozen=True)
@@ -43,13 +39,13 @@ class Declarations:
     @cached_property
     def schemas(self) -> Mapping[str, tuple[Column, ...]]:
         """The columns of every table that can be read, machinery's included."""
-        return {**MACHINERY_COLUMNS, **{name: c.columns for name, c in self.contracts.items()}}
+        return {**MACHINERY, **{name: c.columns for name, c in self.contracts.items()}}
 
     @property
     def locations(self) -> Mapping[str, str]:
         """Where every table lies, relative to the root."""
         return {
-            **{name: f"_stedi/{name}" for name in MACHINERY_COLUMNS},
+            **{name: f"_stedi/{name}" for name in MACHINERY},
             **{name: contract.location for name, contract in self.contracts.items()},
         }
 

@@ -1,18 +1,14 @@
-"""Landing tables as Glue's Data Catalog keeps them: what Athena makes of their DDL."""
+"""Tables as Athena knows them: their DDL, and what AWS Glue's Data Catalog makes of it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
-from stedi.declared.contract import ColumnType, Contract
+from stedi.columns import TYPES, Column
+from stedi.declared.contract import Contract
 
 _LANDING = "_landing"
-TYPES: dict[ColumnType, str] = {
-    "long": "bigint",
-    "double": "double",
-    "string": "string",
-    "binary": "binary",
-}
 
 
 def typed_name(table: str) -> str:
@@ -23,7 +19,7 @@ def typed_name(table: str) -> str:
 def table_input(contract: Contract, location: str) -> dict[str, Any]:
     """The `TableInput` of a landing table for Glue's `CreateTable` and `UpdateTable`.
 
-    It says the same as `stedi.ddl.ddl`: an external table over the raw JSON, read by the OpenX
+    It says the same as `ddl`: an external table over the raw JSON, read by the OpenX
     SerDe. `location` is the lakehouse's root on S3.
 
     https://docs.aws.amazon.com/glue/latest/webapi/API_TableInput.html
@@ -38,7 +34,7 @@ def table_input(contract: Contract, location: str) -> dict[str, Any]:
             "Columns": [
                 {
                     "Name": column.name,
-                    "Type": TYPES[column.type],
+                    "Type": TYPES[column.type].hive,
                     "Comment": plain(column.description),
                 }
                 for column in contract.columns
@@ -58,3 +54,62 @@ def table_input(contract: Contract, location: str) -> dict[str, Any]:
 def plain(text: str) -> str:
     """A description as it stands in comments of tables and columns."""
     return text.replace(";", ",")  # as in the DDL, where a semicolon ends a statement
+
+
+DEFAULT_LOCATION = "s3://YOUR-BUCKET/stedi"
+_HEADER = """\
+-- Athena reads the files of this table line by line, and not as stedi run does. A line that is no
+-- JSON gives a row of NULLs, where stedi run sets it aside with a reason. Of several objects on a
+-- line only the first is read, where stedi run reads all. docs/aws.md has an example."""
+
+
+def ddl(contract: Contract, location: str = DEFAULT_LOCATION) -> str:
+    """The statement that makes a table known to Athena; `location` is the lakehouse's root on S3.
+
+    A landing table is an external table over the raw JSON, read by the OpenX SerDe, and a comment
+    says how that reads; any other is an Iceberg table.
+    """
+    root = location.rstrip("/")
+    return _landing(contract, root) if contract.zone == "landing" else _iceberg(contract, root)
+
+
+def _landing(contract: Contract, root: str) -> str:
+    return "\n".join(
+        [
+            _HEADER,
+            f"CREATE EXTERNAL TABLE IF NOT EXISTS `{contract.name}` (",
+            ",\n".join(_columns(contract.columns)),
+            ")",
+            f"COMMENT '{_quoted(contract.description)}'",
+            "ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'",
+            "WITH SERDEPROPERTIES ('case.insensitive' = 'true', 'ignore.malformed.json' = 'true')",
+            "STORED AS INPUTFORMAT 'org.apache.hadoop.mapred.TextInputFormat'",
+            "OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat'",
+            f"LOCATION '{root}/{contract.source}/landing/'",
+            "TBLPROPERTIES ('classification' = 'json');",
+            "",
+        ]
+    )
+
+
+def _iceberg(contract: Contract, root: str) -> str:
+    return "\n".join(
+        [
+            f"CREATE TABLE IF NOT EXISTS `{contract.name}` (",
+            ",\n".join(_columns(contract.columns)),
+            ")",
+            f"COMMENT '{_quoted(contract.description)}'",
+            f"LOCATION '{root}/{contract.location}/'",
+            "TBLPROPERTIES ('table_type' = 'ICEBERG', 'format' = 'parquet');",
+            "",
+        ]
+    )
+
+
+def _columns(columns: tuple[Column, ...]) -> Iterator[str]:
+    for column in columns:
+        yield f"  `{column.name}` {TYPES[column.type].hive} COMMENT '{_quoted(column.description)}'"
+
+
+def _quoted(text: str) -> str:
+    return plain(text).replace("'", "''")

@@ -6,8 +6,7 @@ A profile is a folder of files that replace those of the same name; `seed` is th
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
@@ -16,49 +15,13 @@ from typing import Any
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import OptimizeError, ParseError
-from sqlglot.optimizer.annotate_types import annotate_types
-from sqlglot.optimizer.qualify import qualify
-from sqlglot.optimizer.scope import Scope, traverse_scope
 
-from stedi.declared.contract import Column, Contract
+from stedi.declared.contract import Contract
+from stedi.declared.machinery import MACHINERY
 from stedi.errors import DeclarationError
+from stedi.sql.tree import DIALECT, parse, tables_read
 
-DIALECT = "athena"
 SEED = "seed"
-SQL_TYPES = {"long": "BIGINT", "double": "DOUBLE", "string": "VARCHAR", "binary": "VARBINARY"}
-
-_TOKEN = re.compile(r"<Token [^>]*?text: (.*?), line: [^>]*>")
-"""How sqlglot names a word of a statement in some of its errors."""
-
-MACHINERY_COLUMNS: Mapping[str, tuple[Column, ...]] = {
-    "loads": (
-        Column("source", "string", "none", "Which source the file is of."),
-        Column("file", "string", "quasi", "Path below the source's landing folder."),
-        Column("state", "string", "none", "read; copy: the same bytes as another file; gone."),
-        Column("size", "long", "none", "Bytes."),
-        Column("modified", "long", "none", "Modification time, epoch nanoseconds."),
-        Column("changed", "long", "none", "Time of the last change to the inode, epoch ns."),
-        Column("fingerprint", "string", "none", "Keyed hash of the bytes."),
-        Column("records", "long", "none", "Records in the file, pieces set aside included."),
-        Column("unknown_keys", "long", "none", "Records with keys that the contract lacks."),
-        Column("load", "long", "none", "Number of the load that read it last."),
-        Column("verdict", "string", "none", "good; bad: set aside whole; accepted: bad, but read."),
-        Column("parts", "string", "none", "Typed files that its records were written to."),
-    ),
-    "quarantine": (
-        Column("source", "string", "none", "Which source the piece is of."),
-        Column("file", "string", "quasi", "Path below the source's landing folder."),
-        Column("byte_offset", "long", "none", "Where the piece begins in the file, bytes."),
-        Column("byte_length", "long", "none", "Length of the piece, bytes."),
-        Column("line", "long", "none", "Line that the piece begins on, from 1."),
-        Column("reason", "string", "none", "Why it was set aside."),
-        Column("subject", "string", "direct", "Whom it is about, where readable; one a line."),
-        Column("raw", "binary", "direct", "The piece, byte for byte."),
-        Column("load", "long", "none", "Number of the load that set it aside."),
-    ),
-}
-"""Columns of the tables that every lakehouse has, beside the declared ones."""
 
 
 @dataclass(frozen=True)
@@ -227,66 +190,6 @@ def profiles(folder: Traversable) -> list[str]:
     return [SEED, *sorted(f.name for f in folder.iterdir() if f.is_dir() and f.name[0] not in "._")]
 
 
-def parse(sql: str, place: str) -> exp.Query:
-    """One SELECT (or set operation) in Athena's SQL as a tree; `DeclarationError` otherwise."""
-    try:
-        trees = [tree for tree in sqlglot.parse(sql, dialect=DIALECT) if tree is not None]
-    except ParseError as error:
-        detail = error.errors[0] if error.errors else {}
-        where = f"line {detail.get('line')}, column {detail.get('col')}" if detail else "somewhere"
-        said = _TOKEN.sub(r"\1", str(detail.get("description", error)))
-        raise DeclarationError(f"{place}: {where}: {said}") from None
-    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
-        raise DeclarationError(f"{place}: expected one SELECT")
-    return trees[0]
-
-
-def tables_read(tree: exp.Query) -> list[exp.Table]:
-    """The tables of a statement that are not its own CTEs, scope by scope."""
-    return [
-        source
-        for scope in traverse_scope(tree)
-        for source in scope.sources.values()
-        if isinstance(source, exp.Table)
-    ]
-
-
-def resolve(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: str) -> exp.Query:
-    """The tree with stars expanded and every column tied to its table.
-
-    Raises `DeclarationError` where a column can't be tied to exactly one declared table.
-    """
-    try:
-        resolved = qualify(
-            tree.copy(), dialect=DIALECT, schema=_sql_schema(schemas), quote_identifiers=False,
-            validate_qualify_columns=True,
-        )  # fmt: skip
-    except OptimizeError as error:
-        message = str(error).replace("Column '", "column '")
-        raise DeclarationError(f"{place}: {message}") from None
-    unresolved = [c for scope in traverse_scope(resolved) for c in _untied(scope)]
-    if unresolved:
-        raise DeclarationError(f"{place}: column {unresolved[0].sql(DIALECT)} can't be resolved")
-    return resolved
-
-
-def typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: str) -> exp.Query:
-    """The tree resolved, with types, without which 7 / 2 is not the same in every dialect."""
-    resolved = resolve(tree, schemas, place)
-    return annotate_types(resolved, schema=_sql_schema(schemas), dialect=DIALECT)
-
-
-def _sql_schema(schemas: Mapping[str, tuple[Column, ...]]) -> dict[str, object]:
-    return {
-        table: {column.name: SQL_TYPES[column.type] for column in columns}
-        for table, columns in schemas.items()
-    }
-
-
-def _untied(scope: Scope) -> Iterable[exp.Column]:
-    return (column for column in scope.unqualified_columns if not column.table)
-
-
 def _transform(table: str, text: bytes, place: str) -> Transform:
     try:
         sql = text.decode()
@@ -299,7 +202,7 @@ def _gaps(
     transforms: Mapping[str, Transform], contracts: Mapping[str, Contract], files: set[str]
 ) -> list[str]:
     problems = []
-    known = {*contracts, *MACHINERY_COLUMNS}
+    known = {*contracts, *MACHINERY}
     for table, transform in transforms.items():
         if table not in contracts:
             problems.append(f"{transform.place}: no contract contracts/{table}.yaml")

@@ -9,7 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 from sqlglot import exp
 
-from stedi.declared.contract import Column, ColumnType
+from stedi.columns import Column, ColumnType
 from stedi.engines.crew import Crew
 from stedi.engines.delete_rows import Asked, TakenOut
 from stedi.parquet import Field

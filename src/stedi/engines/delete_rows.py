@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from stedi.declared.contract import Column
+from stedi.columns import Column
 from stedi.parquet import Field
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from stedi import parquet
-from stedi.declared.contract import Column, ColumnType
+from stedi.columns import TYPES, Column, ColumnType
 from stedi.engines.crew import Threads
 from stedi.engines.delete_rows import Asked, TakenOut, by_query, write_rest
 from stedi.errors import DeclarationError, EngineFailed
@@ -25,15 +25,9 @@ from stedi.roots import Files
 from stedi.sql.dialects import for_duckdb
 
 _TYPES: Mapping[str, ColumnType] = {
-    "TINYINT": "long",
-    "SMALLINT": "long",
-    "INTEGER": "long",
-    "BIGINT": "long",
+    **{names.duckdb: type_ for type_, names in TYPES.items()},
+    **{"TINYINT": "long", "SMALLINT": "long", "INTEGER": "long", "FLOAT": "double"},
     "HUGEINT": "long",  # what SUM of a bigint gives, where Athena has a bigint
-    "FLOAT": "double",
-    "DOUBLE": "double",
-    "VARCHAR": "string",
-    "BLOB": "binary",
 }
 _NO_FILE = (
     "DuckDB could not read or write a file; is the disk full, a folder read-only, or a file "

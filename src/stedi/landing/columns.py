@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from stedi.declared.contract import Column
+from stedi.columns import Column
 from stedi.landing import scan
 from stedi.landing.records import LONG_MAX, LONG_MIN, Record
 from stedi.landing.window import PADDING, WINDOW_BYTES, Window

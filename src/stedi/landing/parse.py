@@ -28,7 +28,7 @@ from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.reader import Counts, FileReader, are_few, is_large, range_begins
 from stedi.landing.window import is_packed
-from stedi.parquet import Field, ParquetFile, RowWriter
+from stedi.parquet import ParquetFile, RowWriter, Target
 from stedi.roots import Files, Stat
 from stedi.roots.names import landing_folder
 
@@ -37,14 +37,6 @@ FEW_RECORDS = 20
 """No share is taken of fewer records than these."""
 _LEAST_SHARE_BYTES = 1 << 23
 _PACKED_WEIGHT = 8
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where Parquet goes: a fresh folder, and the fields of its table."""
-
-    folder: Path
-    fields: tuple[Field, ...]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple, TypeVar
 
-from stedi.declared.contract import Column, Contract
+from stedi.columns import Column
+from stedi.declared.contract import Contract
 from stedi.landing.reasons import Reason
 
 WHOLE, CUT_OFF, LOST_QUOTE = 0, 1, 2

@@ -14,20 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stedi.declared.contract import ColumnType
-
-_ARROW_TYPES: dict[ColumnType, pa.DataType] = {
-    "long": pa.int64(),
-    "double": pa.float64(),
-    "string": pa.string(),
-    "binary": pa.binary(),
-}
-_DUCKDB_TYPES: dict[ColumnType, str] = {
-    "long": "BIGINT",
-    "double": "DOUBLE",
-    "string": "VARCHAR",
-    "binary": "BLOB",
-}
+from stedi.columns import TYPES, ColumnType
 
 _NUMBERS: dict[pa.DataType, type[np.generic]] = {pa.int64(): np.int64, pa.float64(): np.float64}
 
@@ -56,10 +43,22 @@ class Field:
     id: int
 
 
+@dataclass(frozen=True)
+class Target:
+    """Where Parquet goes: a fresh folder, and the fields of its table."""
+
+    folder: Path
+    fields: tuple[Field, ...]
+
+
 def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
     """The Arrow schema of `fields`, every column optional, with field ids in its metadata."""
     return pa.schema(
-        pa.field(f.name, _ARROW_TYPES[f.type], metadata={b"PARQUET:field_id": str(f.id).encode()})
+        pa.field(
+            f.name,
+            pa.type_for_alias(TYPES[f.type].arrow),
+            metadata={b"PARQUET:field_id": str(f.id).encode()},
+        )
         for f in fields
     )
 
@@ -84,7 +83,7 @@ def write_query(
     Files hold a few million rows each, so that a change to some rows swaps some files.
     """
     columns = ", ".join(
-        f"CAST({identifier(f.name)} AS {_DUCKDB_TYPES[f.type]}) AS {identifier(f.name)}"
+        f"CAST({identifier(f.name)} AS {TYPES[f.type].duckdb}) AS {identifier(f.name)}"
         for f in fields
     )
     ids = ", ".join(f"{identifier(f.name)}: {f.id}" for f in fields)
@@ -223,7 +222,7 @@ def scan(
     `also` are columns that DuckDB offers beside those of the files.
     """
     if not paths:
-        nulls = [f"CAST(NULL AS {_DUCKDB_TYPES[t]}) AS {identifier(n)}" for n, t in columns]
+        nulls = [f"CAST(NULL AS {TYPES[t].duckdb}) AS {identifier(n)}" for n, t in columns]
         nulls += [f"NULL AS {identifier(name)}" for name in also]
         return f"SELECT {', '.join(nulls)} WHERE false"
     names = ", ".join([*(identifier(name) for name, _ in columns), *also])

@@ -14,7 +14,6 @@ from sqlglot import exp
 
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract, Publication
-from stedi.declared.transform import tables_read
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import StorageError, UsageError
 from stedi.privacy.audit import Audit, audit, nothing_published
@@ -25,6 +24,7 @@ from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.search import points
 from stedi.roots.names import boxes_folder
 from stedi.roots.scratch import scratch
+from stedi.sql.tree import tables_read
 from stedi.storage.warehouse import Version, Warehouse
 
 

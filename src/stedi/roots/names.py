@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-MACHINERY = "_stedi"
+OWN_FOLDER = "_stedi"
 
 
 def landing_folder(root: Path, source: str) -> Path:
@@ -14,9 +14,9 @@ def landing_folder(root: Path, source: str) -> Path:
 
 def scratch_folder(root: Path) -> Path:
     """Where a run keeps what it needs only meanwhile."""
-    return root / MACHINERY / "scratch"
+    return root / OWN_FOLDER / "scratch"
 
 
 def boxes_folder(root: Path) -> Path:
     """Where the tables of boxes lie: what published values stand for."""
-    return root / MACHINERY / "boxes"
+    return root / OWN_FOLDER / "boxes"

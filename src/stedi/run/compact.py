@@ -8,7 +8,7 @@ from itertools import accumulate
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stedi.declared.transform import MACHINERY_COLUMNS
+from stedi.declared.machinery import MACHINERY
 from stedi.parquet import GROUP_ROWS, ParquetFile
 from stedi.run.work import Work
 from stedi.storage.warehouse import DataFile, short_name
@@ -34,7 +34,7 @@ def _compact(work: Work, table: str) -> None:
     if version is None or not merged:
         return
     contract = work.declarations.contracts.get(table)
-    columns = contract.columns if contract else MACHINERY_COLUMNS[table]
+    columns = contract.columns if contract else MACHINERY[table]
     target = work.target(table, columns)
     folder = target.folder.with_name(f"{work.attempt}-merged")
     sought = contract.identifiers if contract and contract.source else ()

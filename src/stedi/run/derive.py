@@ -14,7 +14,7 @@ from stedi import parquet
 from stedi.declared.contract import Contract, Rule
 from stedi.declared.transform import Transform
 from stedi.errors import PairingTooLarge, RuleBroken
-from stedi.landing.parse import Target
+from stedi.parquet import Target
 from stedi.roots import footer_source
 from stedi.roots.names import boxes_folder
 from stedi.run.decide import why_anew, why_stale

@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from stedi import parquet
 from stedi.declared.contract import Contract, Rule
-from stedi.declared.transform import MACHINERY_COLUMNS
+from stedi.declared.machinery import MACHINERY
 from stedi.engines.crew import Threads
 from stedi.landing.loads import Load, load_rows
 from stedi.landing.parse import Job, Parsed, parse
@@ -109,7 +109,7 @@ class Landing:
             reading.known,
             self._load,
             self.work.target(reading.contract.name, reading.contract.columns),
-            self.work.target("quarantine", MACHINERY_COLUMNS["quarantine"]),
+            self.work.target("quarantine", MACHINERY["quarantine"]),
             accepted=frozenset(one.fingerprint for one in accepted),
             accepted_names=frozenset(
                 file.name
@@ -204,7 +204,7 @@ class Landing:
 
     def _commit_quarantine(self) -> None:
         before = self.warehouse.version("quarantine")
-        target = self.work.target("quarantine", MACHINERY_COLUMNS["quarantine"])  # so it is made
+        target = self.work.target("quarantine", MACHINERY["quarantine"])  # so it is made
         outdated = {str(s.contract.source): s.reading.outdated for s in self._sources}
         kept, added = [], [path for s in self._sources for path in s.parsed.quarantine]
         folder = target.folder.with_name(f"{target.folder.name}-kept")
@@ -225,7 +225,7 @@ class Landing:
         self.warehouse.commit("quarantine", added, notes, keep={file.uri for file in kept})
 
     def _commit_loads(self, loads: Sequence[Load], typed: Mapping[str, int]) -> None:
-        target = self.work.target("loads", MACHINERY_COLUMNS["loads"])
+        target = self.work.target("loads", MACHINERY["loads"])
         writer = RowWriter(target.folder / "loads.parquet", target.fields)
         for row in load_rows(loads):
             writer.add(row, 200)

@@ -15,14 +15,15 @@ from pathlib import Path
 
 from sqlglot import exp
 
+from stedi.columns import Column
 from stedi.declared import Declarations
-from stedi.declared.contract import Column, Contract, Rule
-from stedi.declared.transform import tables_read
+from stedi.declared.contract import Contract, Rule
 from stedi.engines import Engine
 from stedi.engines.delete_rows import KEY, Asked, among
-from stedi.landing.parse import Target
+from stedi.parquet import Target
 from stedi.run.keyed import Keyed, Lookup, asks_presence, falls_as_grow, read_as, ties
 from stedi.run.rules import count, count_dropped
+from stedi.sql.tree import tables_read
 from stedi.storage.warehouse import DataFile, Version
 from stedi.storage.withdrawals import Left
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from stedi.columns import Column
 from stedi.declared import Declarations
-from stedi.declared.contract import Column
 from stedi.engines import Engine
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.parse import Target
+from stedi.parquet import Target
 from stedi.run.options import Built, Options, Progress
 from stedi.storage.warehouse import DataFile, Version, Warehouse, short_name
 

@@ -17,13 +17,13 @@ from pydantic import ValidationError
 
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
-from stedi.declared.transform import MACHINERY_COLUMNS
+from stedi.declared.machinery import MACHINERY
 from stedi.engines.crew import Threads
 from stedi.errors import UsageError
 from stedi.landing.files import list_files
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.parse import Job, Parsed, Target, parse
-from stedi.parquet import Field, arrow_schema
+from stedi.landing.parse import Job, Parsed, parse
+from stedi.parquet import Field, Target, arrow_schema
 from stedi.roots.local.files import Disk
 from stedi.science.kept import FIGURES, MODEL
 from stedi.science.models import load, probabilities
@@ -78,7 +78,7 @@ def _read(
         shutil.copyfile(path, landing / f"{number:06}-{path.name}")
     crew = Threads(os.cpu_count() or 1)
     fields = [Field(c.name, c.type, n) for n, c in enumerate(contract.columns, start=1)]
-    pieces = [Field(c.name, c.type, n) for n, c in enumerate(MACHINERY_COLUMNS["quarantine"], 1)]
+    pieces = [Field(c.name, c.type, n) for n, c in enumerate(MACHINERY["quarantine"], 1)]
     job = Job(
         list_files(Disk(scratch), contract.source),
         known={},

@@ -21,9 +21,9 @@ from typing import Literal
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from stedi.declared.contract import Column
-from stedi.declared.transform import DIALECT, resolve
+from stedi.columns import Column
 from stedi.errors import DeclarationError
+from stedi.sql.tree import DIALECT, resolve
 
 Subtype = Literal[
     "IDENTITY", "TRANSFORMATION", "AGGREGATION",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stedi.declared.contract import Column
+from stedi.columns import Column
 from stedi.errors import StorageError
 from stedi.roots import Files, footer_source
 
@@ -80,15 +80,11 @@ def _secrecy(columns: Sequence[Column]) -> dict[str, str]:
 
 
 def _type(column: Column) -> PrimitiveType:
+    """Iceberg's type of that name: contracts call types as Iceberg does."""
     from pyiceberg.types import BinaryType, DoubleType, LongType, StringType
 
-    types: dict[str, PrimitiveType] = {
-        "long": LongType(),
-        "double": DoubleType(),
-        "string": StringType(),
-        "binary": BinaryType(),
-    }
-    return types[column.type]
+    types = (LongType(), DoubleType(), StringType(), BinaryType())
+    return next(type_ for type_ in types if str(type_) == column.type)
 
 
 class Manifests:

@@ -15,7 +15,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from stedi.declared.contract import Column, ColumnType, Contract
+from stedi.columns import Column, ColumnType
+from stedi.declared.contract import Contract
 from stedi.errors import StediError, StorageError
 from stedi.parquet import Field
 from stedi.roots import Files, Lock

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from stedi import parquet
-from stedi.declared.contract import Column, ColumnType
+from stedi.columns import TYPES, Column, ColumnType
 from stedi.engines.delete_rows import Asked, TakenOut, by_query
 from stedi.engines.spark.executors import Executors, failing_plainly
 from stedi.engines.spark.session import driver_bytes, join_or_start, read_objects
@@ -25,24 +25,12 @@ from stedi.sql.dialects import for_spark
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_SQL_TYPES: Mapping[ColumnType, str] = {
-    "long": "BIGINT",
-    "double": "DOUBLE",
-    "string": "STRING",
-    "binary": "BINARY",
-}
 _MOST_BROADCAST_BYTES = 256 << 20
 _TEXT_BYTES = 40
 """About what a text takes in memory."""
 _TYPES: Mapping[str, ColumnType] = {
-    "tinyint": "long",
-    "smallint": "long",
-    "int": "long",
-    "bigint": "long",
-    "float": "double",
-    "double": "double",
-    "string": "string",
-    "binary": "binary",
+    **{names.spark.lower(): type_ for type_, names in TYPES.items()},
+    **{"tinyint": "long", "smallint": "long", "int": "long", "float": "double"},
 }
 
 
@@ -70,12 +58,12 @@ class SparkEngine:
         """Let queries read `table` from these Parquet files; a second call replaces the first."""
         with failing_plainly():
             if files:
-                schema = ", ".join(f"{_quoted(c.name)} {_SQL_TYPES[c.type]}" for c in columns)
+                schema = ", ".join(f"{_quoted(c.name)} {TYPES[c.type].spark}" for c in columns)
                 reader = self.session.read.schema(schema).option("__globPaths__", "false")
                 rows = reader.parquet(*(self._files.uri(Path(file)) for file in files))
             else:
                 nulls = ", ".join(
-                    f"CAST(NULL AS {_SQL_TYPES[c.type]}) AS {_quoted(c.name)}" for c in columns
+                    f"CAST(NULL AS {TYPES[c.type].spark}) AS {_quoted(c.name)}" for c in columns
                 )
                 rows = self.session.sql(f"SELECT {nulls} WHERE false")
             rows.createOrReplaceTempView(table)
@@ -115,7 +103,7 @@ class SparkEngine:
         with failing_plainly():
             columns = [
                 functions.col(_quoted(f.name))
-                .cast(_SQL_TYPES[f.type])
+                .cast(TYPES[f.type].spark)
                 .alias(f.name, metadata={"parquet.field.id": f.id})
                 for f in fields
             ]

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 
+from stedi.columns import STRENGTH, Classification
 from stedi.declared import Declarations
-from stedi.declared.contract import STRENGTH, Classification, Contract
+from stedi.declared.contract import Contract
 from stedi.errors import DeclarationError
 from stedi.sql.lineage import Reach, column_lineage, once
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from stedi.columns import Classification
 from stedi.declared import Declarations
-from stedi.declared.contract import Classification
 from stedi.errors import UsageError
 from stedi.privacy.proof import Proof
 from stedi.sql.lineage import Reach

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from html import escape
 
+from stedi.columns import Classification
 from stedi.declared import Declarations
-from stedi.declared.contract import Classification, Contract
+from stedi.declared.contract import Contract
 from stedi.privacy.proof import Proof
 
 WIDTH, GAP, LINE, HEAD, MARGIN, SPACE = 224, 110, 20, 30, 24, 30

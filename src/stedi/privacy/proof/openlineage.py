@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from stedi.declared import Declarations
-from stedi.declared.transform import DIALECT
 from stedi.privacy.proof import Proof
 from stedi.sql.lineage import Reach
+from stedi.sql.tree import DIALECT
 
 if TYPE_CHECKING:
     from openlineage.client import OpenLineageClient

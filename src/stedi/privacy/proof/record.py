@@ -16,7 +16,7 @@ from stedi.privacy.proof.openlineage import (
     lineage_file,
 )
 from stedi.roots import Files
-from stedi.roots.names import MACHINERY
+from stedi.roots.names import OWN_FOLDER
 
 
 def record_declared(files: Files, declarations: Declarations, proof: Proof) -> str | None:
@@ -59,11 +59,11 @@ def record_run(
 
 
 def _is_kept(files: Files, declarations: Declarations) -> bool:
-    return files.stat(lineage_file(files.root / MACHINERY, declarations)) is not None
+    return files.stat(lineage_file(files.root / OWN_FOLDER, declarations)) is not None
 
 
 def _keep(files: Files, declarations: Declarations, proof: Proof) -> Path:
-    folder = files.root / MACHINERY
+    folder = files.root / OWN_FOLDER
     path = keep(folder, files.uri(files.root), declarations, proof)
     files.publish([path])
     older = (one for one, _ in files.below(folder) if one.name.startswith(path.name.split("-")[0]))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stedi.roots import Files
-from stedi.roots.names import MACHINERY
+from stedi.roots.names import OWN_FOLDER
 from stedi.roots.scratch import scratch
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class SqliteCatalog:
 
     def __init__(self, files: Files) -> None:
         self._files = files
-        self._path = files.root / MACHINERY / _CATALOG
+        self._path = files.root / OWN_FOLDER / _CATALOG
 
     failures: tuple[type[Exception], ...] = ()
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from stedi.errors import Locked
-from stedi.roots.names import MACHINERY
+from stedi.roots.names import OWN_FOLDER
 
 _POLL = 0.05
 
@@ -24,7 +24,7 @@ class DiskLock:
     """
 
     def __init__(self, root: Path, wait: float = 0.0) -> None:
-        self._path = root / MACHINERY / "lock"
+        self._path = root / OWN_FOLDER / "lock"
         self._wait = wait
         self._file: int | None = None
         self.last_run_died = False

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from stedi.declared.athena import table_input, typed_name
 from stedi.errors import StorageError, UsageError
+from stedi.roots.s3 import file_io
 from stedi.roots.s3.files import S3, as_ours
-from stedi.storage import object_io
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import MetastoreCatalog
@@ -128,12 +128,12 @@ class GlueDataCatalog:
             from pyiceberg.catalog.glue import GlueCatalog
 
             root = self._files.name(self._files.root)
-            object_io.FILES[root] = self._files
+            file_io.FILES[root] = self._files
             self._opened = GlueCatalog(
                 self.namespace,
                 **{
                     "py-io-impl": "stedi.roots.s3.file_io.ObjectIO",
-                    object_io.ROOT: root,
+                    file_io.ROOT: root,
                     "warehouse": root,
                 },
             )

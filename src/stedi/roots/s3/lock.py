@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from stedi.errors import Locked, StediError, Unavailable
-from stedi.roots.names import MACHINERY
+from stedi.roots.names import OWN_FOLDER
 
 if TYPE_CHECKING:
     from stedi.roots.s3.files import S3
@@ -33,7 +33,7 @@ class S3Lock:
 
     def __init__(self, files: S3, wait: float = 0.0) -> None:
         self._files, self._wait = files, wait
-        self._path = files.root / MACHINERY / "lock"
+        self._path = files.root / OWN_FOLDER / "lock"
         self._key = files.key(self._path)
         self._etag = ""
         self._renewed = 0.0

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import get_args
 
+from stedi.columns import Column
 from stedi.declared import Declarations
 from stedi.declared.athena import typed_name
-from stedi.declared.contract import Column, Contract, Zone
+from stedi.declared.contract import Contract, Zone
 from stedi.parquet import identifier, literal
 
 _WIDTH = 97

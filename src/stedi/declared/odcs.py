@@ -1,0 +1,419 @@
+"""Reads contracts, strictly, from files of the Open Data Contract Standard v3.
+
+The standard's own pydantic model reads the YAML, with unknown keys forbidden at every level. What
+the standard leaves open (`logicalTypeOptions`, `customProperties`) is read by closed models here,
+so that a misspelt key anywhere is an error that names its place.
+
+Specification: https://bitol-io.github.io/open-data-contract-standard/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from importlib.resources.abc import Traversable
+from typing import Annotated, Any, TypeVar, cast, get_args
+
+import yaml
+from open_data_contract_standard.model import (
+    CustomProperty,
+    DataQuality,
+    OpenDataContractStandard,
+    SchemaProperty,
+)
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+
+from stedi.columns import TYPES, Classification, Column, ColumnType
+from stedi.declared.contract import (
+    DEFAULT_SNAPSHOT_DAYS,
+    Coarsened,
+    Contract,
+    Publication,
+    Retention,
+    Rule,
+    Severity,
+    Zone,
+)
+from stedi.declared.machinery import MACHINERY
+from stedi.errors import DeclarationError
+
+_LOGICAL_TYPES = {type_: names.odcs for type_, names in TYPES.items() if names.odcs}
+_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_LOCATION = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*")
+_DEFAULT_BAD_SHARE = 0.9
+
+
+def read_contracts(folder: Traversable) -> dict[str, Contract]:
+    """Read every `*.yaml` of a folder; by table name, in the order of zones and names.
+
+    Raises `DeclarationError`, which lists everything that is wrong in all files.
+    """
+    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
+    if not files:
+        raise DeclarationError(
+            f"{folder}: no contracts (*.yaml) here; is this a declarations folder?"
+        )
+    contracts: list[Contract] = []
+    problems: list[str] = []
+    for file in files:
+        try:
+            contracts.append(_read(f"contracts/{file.name}", file.read_bytes()))
+        except DeclarationError as error:
+            problems.append(str(error))
+    problems += _clashes(contracts)
+    if problems:
+        raise DeclarationError("\n".join(problems))
+    zones = get_args(Zone)
+    contracts.sort(key=lambda c: (zones.index(c.zone), c.name))
+    return {contract.name: contract for contract in contracts}
+
+
+class _Closed(BaseModel):
+    """A model of ours that takes its declared keys, in camelCase, and no others."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, alias_generator=to_camel, validate_by_name=False
+    )
+
+
+class _WorkingColumn(_Closed):
+    name: str
+    physical_type: ColumnType
+    classification: Classification
+    description: str = ""
+
+
+class _Coarsened(_Closed):
+    column: str
+    minimum: float
+    maximum: float
+    grid: Annotated[float, Field(gt=0)]
+    origin: float = 0.0
+    edges: list[float] = []
+
+
+class _Publication(_Closed):
+    k: Annotated[int, Field(ge=1)]
+    people_per_box: Annotated[int, Field(ge=1)]
+    people: Annotated[list[str], Field(min_length=1, max_length=2)]
+    target: _Coarsened | None = None
+    axes: Annotated[list[_Coarsened], Field(min_length=1)]
+    working_columns: list[_WorkingColumn]
+    controls: str | None = None
+    identities: str | None = None
+
+
+class _TableProperties(_Closed):
+    zone: Zone
+    max_bad_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    location: str | None = None
+    source: str | None = None
+    subject: str | None = None
+    publication: _Publication | None = None
+    key: str | None = None
+    snapshot_days: Annotated[float, Field(ge=0)] | None = None
+    withdrawal_days: Annotated[float, Field(ge=0)] | None = None
+
+
+class _ColumnProperties(_Closed):
+    json_key: str | None = None
+
+
+class _StringOptions(_Closed):
+    min_length: Annotated[int, Field(ge=0)] | None = None
+    max_length: Annotated[int, Field(ge=0)] | None = None
+    pattern: str | None = None
+
+
+class _NumberOptions(_Closed):
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+class _IntegerOptions(_Closed):
+    minimum: int | None = None
+    maximum: int | None = None
+
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class _Problem(Exception):
+    """Something wrong at a place inside one contract."""
+
+
+def _read(place: str, text: bytes) -> Contract:
+    try:
+        document = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DeclarationError(f"{place}: not YAML: {error}") from None
+    try:
+        standard = _validate(OpenDataContractStandard, document, "")
+        return _contract(place, standard)
+    except _Problem as problem:
+        raise DeclarationError(
+            "\n".join(f"{place}: {line}" for line in str(problem).split("\n"))
+        ) from None
+
+
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The same, compiled, where PyYAML was built with it."""
+
+
+class _UniqueKeyLoader(_Loader):  # type: ignore[valid-type,misc]
+    """YAML as safe as ever, with a key given twice an error instead of the last one winning."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(
+                    problem=f"key {key!r} twice", problem_mark=node.start_mark
+                )
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
+
+
+def _validate(model: type[_Model], value: object, where: str) -> _Model:
+    try:
+        return model.model_validate(value, extra="forbid", by_alias=True, by_name=False)
+    except ValidationError as error:
+        raise _Problem(
+            "\n".join(
+                f"{'.'.join([*filter(None, [where]), *map(str, one['loc'])])}: {_plain(one['msg'])}"
+                for one in error.errors()
+            )
+        ) from None
+
+
+def _plain(message: str) -> str:
+    return message.replace("Extra inputs are not permitted", "no such key")
+
+
+def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
+    if standard.kind != "DataContract" or not (standard.apiVersion or "").startswith("v3."):
+        raise _Problem("kind must be DataContract and apiVersion v3.x")
+    if not standard.schema_ or len(standard.schema_) != 1:
+        raise _Problem("schema: one table a contract")
+    table = standard.schema_[0]
+    name = table.name or ""
+    where = f"schema.{name}"
+    if not _NAME.fullmatch(name) or place.removeprefix("contracts/").removesuffix(".yaml") != name:
+        raise _Problem(f"{where}.name: lower case, and the same as the file's name")
+    if name in MACHINERY:
+        raise _Problem(f"{where}.name: {name} is a table that every lakehouse has already")
+    properties = _custom(_TableProperties, table.customProperties, where)
+    if properties.location is not None and not _LOCATION.fullmatch(properties.location):
+        raise _Problem(f"{where}.customProperties.location: a path below the root, in lower case")
+    if (properties.zone == "landing") != (properties.source is not None):
+        raise _Problem(f"{where}.customProperties.source: landing tables have one, others none")
+    if properties.zone != "landing" and properties.max_bad_share is not None:
+        raise _Problem(f"{where}.customProperties.maxBadShare: for landing tables only")
+    columns = tuple(_column(column, where, properties.zone) for column in table.properties or ())
+    if not columns:
+        raise _Problem(f"{where}.properties: a table has columns")
+    if properties.subject and properties.subject not in {column.name for column in columns}:
+        raise _Problem(f"{where}.customProperties.subject: no column {properties.subject}")
+    contract = Contract(
+        name=name,
+        zone=properties.zone,
+        location=properties.location or _default_location(name, properties),
+        description=(standard.description and standard.description.purpose)
+        or table.description
+        or "",
+        usage=(standard.description and standard.description.usage) or "",
+        limitations=(standard.description and standard.description.limitations) or "",
+        version=standard.version or "",
+        columns=columns,
+        rules=tuple(_rule(rule, where) for rule in table.quality or ()),
+        source=properties.source,
+        subject=properties.subject,
+        max_bad_share=_DEFAULT_BAD_SHARE
+        if properties.max_bad_share is None
+        else properties.max_bad_share,
+        publication=_publication(properties.publication, columns, where),
+        key=_key(properties, columns, where),
+        retention=_retention(properties, where),
+        place=place,
+    )
+    _refuse_twice(where, "column", (column.name for column in contract.selected_columns))
+    _refuse_twice(where, "rule", (rule.name for rule in contract.rules))
+    _refuse_twice(where, "jsonKey", ((c.json_key or "").lower() for c in columns if c.json_key))
+    return contract
+
+
+def _key(properties: _TableProperties, columns: tuple[Column, ...], table: str) -> str | None:
+    where, key = f"{table}.customProperties.key", properties.key
+    if key is None:
+        return None
+    if properties.zone == "landing" or properties.publication:
+        raise _Problem(f"{where}: landing tables and published ones aren't maintained by a key")
+    if not any(column.name == key and column.required for column in columns):
+        raise _Problem(f"{where}: {key} is no required column of the table")
+    return key
+
+
+def _retention(properties: _TableProperties, table: str) -> Retention:
+    where = f"{table}.customProperties"
+    if properties.withdrawal_days is not None and properties.key is None:
+        raise _Problem(f"{where}.withdrawalDays: for tables whose key names people")
+    if properties.publication and properties.snapshot_days is not None:
+        raise _Problem(f"{where}.snapshotDays: of a published table no snapshot is kept")
+    days = properties.snapshot_days
+    return Retention(DEFAULT_SNAPSHOT_DAYS if days is None else days, properties.withdrawal_days)
+
+
+def _default_location(name: str, properties: _TableProperties) -> str:
+    if properties.zone == "landing":
+        return f"{properties.source}/typed"
+    return f"{name.removesuffix('_' + properties.zone)}/{properties.zone}"
+
+
+def _custom(model: type[_Model], properties: list[CustomProperty] | None, where: str) -> _Model:
+    given = {str(p.property): p.value for p in properties or ()}
+    if len(given) != len(properties or ()):
+        raise _Problem(f"{where}.customProperties: a property twice")
+    return _validate(model, given, f"{where}.customProperties")
+
+
+def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
+    where = f"{table}.properties.{column.name}"
+    if not _NAME.fullmatch(column.name or ""):
+        raise _Problem(f"{where}: column names are lower case, as Glue keeps them")
+    physical_type = column.physicalType
+    if physical_type is None or physical_type not in _LOGICAL_TYPES:
+        raise _Problem(f"{where}.physicalType: one of {', '.join(_LOGICAL_TYPES)}")
+    if column.logicalType != _LOGICAL_TYPES[physical_type]:
+        raise _Problem(f"{where}.logicalType: {_LOGICAL_TYPES[physical_type]} for {physical_type}")
+    if column.classification not in get_args(Classification):
+        raise _Problem(f"{where}.classification: one of {', '.join(get_args(Classification))}")
+    if column.quality:
+        raise _Problem(f"{where}.quality: rules stand at the table, as SQL")
+    options: dict[str, Any] = {}
+    if column.logicalTypeOptions is not None:
+        models: dict[str, type[BaseModel]] = {
+            "long": _IntegerOptions,
+            "double": _NumberOptions,
+            "string": _StringOptions,
+        }
+        options = _validate(
+            models[physical_type], column.logicalTypeOptions, f"{where}.logicalTypeOptions"
+        ).model_dump()
+    if "pattern" in options and options["pattern"] is not None:
+        try:
+            re.compile(options["pattern"])
+        except re.error as error:
+            raise _Problem(f"{where}.logicalTypeOptions.pattern: {error}") from None
+    json_key = _custom(_ColumnProperties, column.customProperties, where).json_key
+    if (json_key is not None) != (zone == "landing"):
+        raise _Problem(f"{where}.customProperties.jsonKey: landing columns have one, others none")
+    return Column(
+        name=str(column.name),
+        type=physical_type,
+        classification=cast(Classification, column.classification),
+        description=column.description or "",
+        required=bool(column.required),
+        unique=bool(column.unique),
+        json_key=json_key,
+        **options,
+    )
+
+
+def _rule(rule: DataQuality, table: str) -> Rule:
+    where = f"{table}.quality.{rule.name}"
+    if not _NAME.fullmatch(rule.name or ""):
+        raise _Problem(f"{where}.name: lower case with underscores")
+    if rule.type != "sql" or not rule.query:
+        raise _Problem(f"{where}: type: sql, with a query")
+    if rule.mustBe != 0 or isinstance(rule.mustBe, bool):
+        raise _Problem(f"{where}.mustBe: 0, the query counts what is wrong")
+    if rule.severity not in get_args(Severity):
+        raise _Problem(f"{where}.severity: one of {', '.join(get_args(Severity))}")
+    if not rule.description:
+        raise _Problem(f"{where}.description: says what the count counts")
+    severity = cast(Severity, rule.severity)
+    return Rule(str(rule.name), rule.description.strip(), rule.query.strip(), severity)
+
+
+def _publication(
+    given: _Publication | None, columns: tuple[Column, ...], table: str
+) -> Publication | None:
+    if given is None:
+        return None
+    where = f"{table}.customProperties.publication"
+    working = tuple(
+        Column(c.name, c.physical_type, c.classification, c.description)
+        for c in given.working_columns
+    )
+    numbers = {column.name for column in working if column.type == "long"}
+    for name in given.people:
+        if name not in numbers:
+            raise _Problem(f"{where}.people: no working column {name} of type long")
+    publication = Publication(
+        k=given.k,
+        people_per_box=given.people_per_box,
+        people=tuple(given.people),
+        target=_coarsened(given.target, f"{where}.target") if given.target else None,
+        axes=tuple(_coarsened(axis, f"{where}.axes.{axis.column}") for axis in given.axes),
+        working_columns=working,
+        controls=given.controls,
+        identities=given.identities,
+    )
+    if given.people_per_box < given.k:
+        raise _Problem(f"{where}.peoplePerBox: at least k, which is {given.k}")
+    coarsened = [one.column for one in publication.coarsened]
+    _refuse_twice(where, "column", coarsened)
+    for column in columns:
+        if column.name not in coarsened:
+            raise _Problem(f"{where}: column {column.name} is published, but isn't coarsened")
+        if column.type != "double":
+            raise _Problem(f"{where}: column {column.name} is coarsened, so it must be a double")
+    for name in set(coarsened) - {column.name for column in columns}:
+        raise _Problem(f"{where}: coarsens {name}, which the table has not")
+    return publication
+
+
+_MOST_ON_A_GRID = 1 << 30
+
+
+def _coarsened(given: _Coarsened, where: str) -> Coarsened:
+    if not given.minimum < given.maximum:
+        raise _Problem(f"{where}: minimum lies below maximum")
+    if (given.maximum - given.minimum) / given.grid > _MOST_ON_A_GRID:
+        raise _Problem(f"{where}.grid: at most {_MOST_ON_A_GRID:,} steps from minimum to maximum")
+    for what, value in (
+        ("minimum", given.minimum), ("maximum", given.maximum),
+        *(("edges", edge) for edge in given.edges),
+    ):  # fmt: skip
+        steps = (value - given.origin) / given.grid
+        if abs(steps - round(steps)) > _OFF_GRID:
+            raise _Problem(f"{where}.{what}: {value:.15g} is not on the grid")
+        if not given.minimum <= value <= given.maximum:
+            raise _Problem(f"{where}.{what}: {value:.15g} is not between minimum and maximum")
+    return Coarsened(**given.model_dump(exclude={"edges"}), edges=tuple(given.edges))
+
+
+_OFF_GRID = 1e-6
+"""In steps: how far a declared value may be from the grid, since doubles are."""
+
+
+def _refuse_twice(where: str, what: str, names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise _Problem(f"{where}: {what} {name} twice")
+        seen.add(name)
+
+
+def _clashes(contracts: list[Contract]) -> list[str]:
+    """Two tables in one place, or of one source."""
+    problems = []
+    for what, names in (
+        ("location", {c.name: c.location for c in contracts}),
+        ("source", {c.name: c.source for c in contracts if c.source}),
+    ):
+        for name, value in names.items():
+            others = [other for other, taken in names.items() if taken == value and other < name]
+            problems += [f"contracts/{name}.yaml: {what} {value} is also {o}'s" for o in others]
+    return problems

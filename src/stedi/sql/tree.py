@@ -1,0 +1,81 @@
+"""Statements in Athena's SQL as trees: parsed, with every column tied to its table, and typed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import OptimizeError, ParseError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import Scope, traverse_scope
+
+from stedi.columns import TYPES, Schemas
+from stedi.errors import DeclarationError
+
+DIALECT = "athena"
+
+_TOKEN = re.compile(r"<Token [^>]*?text: (.*?), line: [^>]*>")
+"""How sqlglot names a word of a statement in some of its errors."""
+
+
+def parse(sql: str, place: str) -> exp.Query:
+    """One SELECT (or set operation) in Athena's SQL as a tree; `DeclarationError` otherwise."""
+    try:
+        trees = [tree for tree in sqlglot.parse(sql, dialect=DIALECT) if tree is not None]
+    except ParseError as error:
+        detail = error.errors[0] if error.errors else {}
+        where = f"line {detail.get('line')}, column {detail.get('col')}" if detail else "somewhere"
+        said = _TOKEN.sub(r"\1", str(detail.get("description", error)))
+        raise DeclarationError(f"{place}: {where}: {said}") from None
+    if len(trees) != 1 or not isinstance(trees[0], exp.Query):
+        raise DeclarationError(f"{place}: expected one SELECT")
+    return trees[0]
+
+
+def tables_read(tree: exp.Query) -> list[exp.Table]:
+    """The tables of a statement that are not its own CTEs, scope by scope."""
+    return [
+        source
+        for scope in traverse_scope(tree)
+        for source in scope.sources.values()
+        if isinstance(source, exp.Table)
+    ]
+
+
+def resolve(tree: exp.Query, schemas: Schemas, place: str) -> exp.Query:
+    """The tree with stars expanded and every column tied to its table.
+
+    Raises `DeclarationError` where a column can't be tied to exactly one declared table.
+    """
+    try:
+        resolved = qualify(
+            tree.copy(), dialect=DIALECT, schema=_sql_schema(schemas), quote_identifiers=False,
+            validate_qualify_columns=True,
+        )  # fmt: skip
+    except OptimizeError as error:
+        message = str(error).replace("Column '", "column '")
+        raise DeclarationError(f"{place}: {message}") from None
+    unresolved = [c for scope in traverse_scope(resolved) for c in _untied(scope)]
+    if unresolved:
+        raise DeclarationError(f"{place}: column {unresolved[0].sql(DIALECT)} can't be resolved")
+    return resolved
+
+
+def typed(tree: exp.Query, schemas: Schemas, place: str) -> exp.Query:
+    """The tree resolved, with types, without which 7 / 2 is not the same in every dialect."""
+    resolved = resolve(tree, schemas, place)
+    return annotate_types(resolved, schema=_sql_schema(schemas), dialect=DIALECT)
+
+
+def _sql_schema(schemas: Schemas) -> dict[str, object]:
+    return {
+        table: {column.name: TYPES[column.type].trino for column in columns}
+        for table, columns in schemas.items()
+    }
+
+
+def _untied(scope: Scope) -> Iterable[exp.Column]:
+    return (column for column in scope.unqualified_columns if not column.table)
