@@ -26,6 +26,7 @@ from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.roots import footer_source
 from stedi.roots.names import landing_folder
+from stedi.storage.notes import LoadsNotes, Note
 from stedi.storage.warehouse import Version, Warehouse
 from stedi.storage.withdrawals import outdated_publications
 from stedi.text import counted
@@ -65,14 +66,6 @@ class StepStatus(BaseModel):
     kept: int
     dropped: dict[str, int]
     adds_up: bool | None
-
-
-class Note(BaseModel):
-    """Something that isn't wrong, but that one should know."""
-
-    code: str
-    count: int
-    text: str
 
 
 class Status(BaseModel):
@@ -140,7 +133,7 @@ class _Inspection:
         )
 
     def _file_problems(self, version: Version) -> Iterator[str]:
-        noted: Mapping[str, str] = version.notes.get("files", {})
+        noted = version.notes.files
         sizes = self.files.sizes([file.path for file in version.files])
         for file, size in zip(version.files, sizes, strict=True):
             folder = self.files.name(file.path.parent)
@@ -184,11 +177,12 @@ class _Inspection:
             unread=self._unread(contract, own, files),
             copies=[load.file for load in own if load.state == "copy"],
         )
+        typed = loads.notes.typed if loads and isinstance(loads.notes, LoadsNotes) else {}
         if (
             not self.is_running
             and version
             and loads
-            and loads.notes.get("typed", {}).get(contract.name) != version.content
+            and typed.get(contract.name) != version.content
         ):
             self.problems.append(
                 f"table {contract.name}: is not as the last run left it; `stedi run` makes it anew"
@@ -262,17 +256,18 @@ class _Inspection:
             self.problems.append(str(error))
 
     def _step(self, version: Version) -> StepStatus | None:
-        notes, table = version.notes, version.table
-        if "in" not in notes:
+        notes, table = version.derived, version.table
+        if notes is None:
             self.problems.append(
                 f"table {table}: is not as the last run left it; `stedi run` makes it anew"
             )
             return None
-        dropped: dict[str, int] = notes["dropped"]
-        adds_up = notes["in"] == version.rows + sum(dropped.values()) if notes["sums"] else None
+        dropped = dict(notes.dropped)
+        kept_and_dropped = version.rows + sum(dropped.values())
+        adds_up = notes.rows_in == kept_and_dropped if notes.sums_hold else None
         if adds_up is False:
             self.problems.append(
-                f"table {table}: {notes['in']:,} rows in, but {version.rows:,} kept and "
+                f"table {table}: {notes.rows_in:,} rows in, but {version.rows:,} kept and "
                 f"{sum(dropped.values()):,} dropped"
             )
         if self.verify:
@@ -284,7 +279,7 @@ class _Inspection:
                 self.problems.append(
                     f"table {table}: its files hold {held:,} rows, its manifests {version.rows:,}"
                 )
-        return StepStatus(in_=notes["in"], kept=version.rows, dropped=dropped, adds_up=adds_up)
+        return StepStatus(in_=notes.rows_in, kept=version.rows, dropped=dropped, adds_up=adds_up)
 
     def _table(self, contract: Contract) -> TableStatus:
         version = self.versions[contract.name]
@@ -307,12 +302,14 @@ class _Inspection:
             return "not built yet"
         if contract.name in self.whys:
             return self.whys[contract.name]
-        if version.notes.get("declaration") != self.declarations.fingerprint(contract.name):
+        noted = version.landing or version.derived
+        if noted is None or noted.declaration != self.declarations.fingerprint(contract.name):
             return "its declarations changed"
+        inputs = (version.derived.inputs if version.derived else None) or {}
         is_derived = contract.name in self.declarations.transforms
         for name in sorted(self.declarations.read_by(contract.name)) if is_derived else ():
             read = self.versions[name]
-            if read and version.notes.get("inputs", {}).get(name) != read.content:
+            if read and inputs.get(name) != read.content:
                 return f"{name} changed"
             if name in self.whys:
                 return f"{name} is stale"
@@ -320,10 +317,10 @@ class _Inspection:
 
     def _notes(self, sources: Mapping[str, SourceStatus]) -> list[Note]:
         notes = [
-            Note(**note)
+            note
             for table in self.declarations.contracts
-            if (version := self.versions[table])
-            for note in version.notes.get("notes", [])
+            if (version := self.versions[table]) and (noted := version.landing or version.derived)
+            for note in noted.notes
         ]
         aside = sum(sum(source.quarantined.values()) for source in sources.values())
         copies = sum(len(source.copies) for source in sources.values())

@@ -313,9 +313,9 @@ def test_of_two_who_commit_at_once_one_is_refused(landed: Opened) -> None:
     seen, also_seen = early.version(table), late.version(table)
     assert seen
     assert also_seen
-    early.commit(table, [], dict(seen.notes), keep=[file.uri for file in seen.files])
+    early.commit(table, [], seen.notes, keep=[file.uri for file in seen.files])
     with pytest.raises(StorageError, match="someone else committed"):
-        late.commit(table, [], dict(seen.notes), keep=[file.uri for file in also_seen.files])
+        late.commit(table, [], seen.notes, keep=[file.uri for file in also_seen.files])
     assert len(landed()._warehouse().history(table)) == 2
     assert counts(landed()) == small.SEED
 

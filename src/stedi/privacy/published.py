@@ -43,7 +43,8 @@ class LaidOpen:
         """Why nothing is published; None where something is."""
         if self.version.files:
             return None
-        return self.version.notes.get("withheld") or "there are no rows to publish"
+        notes = self.version.published
+        return (notes and notes.withheld) or "there are no rows to publish"
 
     @property
     def path(self) -> Path:
@@ -55,7 +56,8 @@ class LaidOpen:
     @property
     def boxes_path(self) -> Path:
         """The table of boxes."""
-        return boxes_folder(self.warehouse.root) / str(self.version.notes.get("boxes"))
+        notes = self.version.published
+        return boxes_folder(self.warehouse.root) / str(notes and notes.boxes)
 
     @cached_property
     def rows(self) -> Raw:
@@ -113,7 +115,7 @@ class LaidOpen:
             [file.path for file in self.version.files],
             self._lying(),
             self.warehouse.alive(self.contract.name),
-            self.version.notes.get("difference"),
+            self.version.published.difference if self.version.published else None,
         )
 
     def _lying(self) -> list[Path]:

@@ -28,9 +28,10 @@ from stedi.run.decide import (
 )
 from stedi.run.options import Built, Options, Progress
 from stedi.storage.expire import remove_expired
+from stedi.storage.notes import Left
 from stedi.storage.sweep import start_anew, sweep
 from stedi.storage.warehouse import Warehouse
-from stedi.storage.withdrawals import Left, outdated_publications
+from stedi.storage.withdrawals import outdated_publications
 
 if TYPE_CHECKING:
     from stedi.engines import Engine
@@ -156,16 +157,17 @@ def _withdrawn(
 ) -> Withdrawn | None:
     contracts = declarations.contracts
     published = [one.table for one in built if contracts[one.table].is_published]
-    notes = [version.notes for name in published if (version := warehouse.version(name))]
+    versions = [version for name in published if (version := warehouse.version(name))]
+    notes = [version.published for version in versions if version.published]
     left = {one.table: one.left for one in built if one.left and one.left.keys}
     for noted in notes:
-        left |= {name: Left(*counts) for name, counts in noted.get("left_since", {}).items()}
+        left |= noted.left_since
     consenting = [name for name in left if contracts[name].retention.withdrawal_days is not None]
     if not consenting:
         return None
     people = sum(left[name].keys for name in consenting)
     rows = {name: found.rows for name, found in left.items()}
-    differences = [noted["difference"] for noted in notes if noted.get("difference")]
+    differences = [noted.difference for noted in notes if noted.difference]
     return Withdrawn(people, rows, differences[0] if differences else None)
 
 
@@ -225,7 +227,11 @@ def _left_in_publication(warehouse: Warehouse, declarations: Declarations) -> li
 
 def _withheld(warehouse: Warehouse, declarations: Declarations) -> dict[str, str]:
     versions = (warehouse.version(c.name) for c in declarations.contracts.values() if c.publication)
-    return {v.table: why for v in versions if v and (why := v.notes.get("withheld"))}
+    return {
+        v.table: v.published.withheld
+        for v in versions
+        if v and v.published and v.published.withheld
+    }
 
 
 def _refuse_withheld(report: RunReport) -> None:

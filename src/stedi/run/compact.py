@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 from stedi.declared.machinery import MACHINERY
 from stedi.parquet import GROUP_ROWS, ParquetFile
 from stedi.run.work import Work
+from stedi.storage.notes import LandingNotes
 from stedi.storage.warehouse import DataFile, short_name
 
 _TIERS = (1 << 14, 1 << 17, 1 << 20)
@@ -48,9 +50,10 @@ def _compact(work: Work, table: str) -> None:
         merging.write(pa.RecordBatch.from_arrays(batch.columns, schema=merging.schema))
     paths = merging.close()
     kept = [file for file in version.files if file not in merged]
-    notes = {**version.notes, "files": work.fingerprints(paths, version, kept)}
-    if "merged" in notes:
-        notes["merged"] = _parts(version.files, notes["merged"], merged, short_name(paths[0]))
+    notes = replace(version.notes, files=work.fingerprints(paths, version, kept))
+    if isinstance(notes, LandingNotes):
+        parts = _parts(version.files, notes.merged, merged, short_name(paths[0]))
+        notes = replace(notes, merged=parts)
     keep = {file.uri for file in kept}
     work.warehouse.commit(table, paths, notes, keep=keep, content=version.content)
 
@@ -72,12 +75,12 @@ def to_merge(files: Sequence[DataFile]) -> Sequence[DataFile]:
 
 def _parts(
     files: Sequence[DataFile],
-    known: dict[str, list[str]],
+    known: Mapping[str, Sequence[str]],
     merged: Sequence[DataFile],
     name: str,
-) -> dict[str, list[str]]:
+) -> dict[str, Sequence[str]]:
     """Which typed files, as loads name them, each file that was merged holds the rows of."""
-    held = {short_name(file.path): [file.path.stem] for file in files} | known
+    held = {**{short_name(file.path): [file.path.stem] for file in files}, **known}
     gone = [short_name(file.path) for file in merged]
     others = {other: parts for other, parts in known.items() if other not in gone}
     return {**others, name: [part for other in gone for part in held[other]]}

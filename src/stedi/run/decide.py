@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
@@ -15,6 +14,7 @@ from stedi.landing.loads import Difference, Load, compare, read_loads
 from stedi.roots import Files
 from stedi.run.keyed import keyed
 from stedi.run.options import How, Options
+from stedi.storage.notes import LoadsNotes
 from stedi.storage.warehouse import DataFile, Version, Warehouse, damage, short_name
 from stedi.text import counted
 
@@ -50,7 +50,7 @@ class LandingPlan:
     """
 
     loads: list[Load] = field(default_factory=list)
-    noted: Mapping[str, Any] | None = None
+    noted: LoadsNotes | None = None
     readings: list[Reading] = field(default_factory=list)
     touched: list[Load] = field(default_factory=list)
 
@@ -84,7 +84,8 @@ def plan_landing(
     is_whole = (
         version
         and quarantine
-        and version.notes.get("quarantine", quarantine.content) == quarantine.content
+        and isinstance(version.notes, LoadsNotes)
+        and version.notes.quarantine == quarantine.content
         and not damage(files, version)
         and not damage(files, quarantine)
     )
@@ -95,7 +96,7 @@ def plan_landing(
             if not options.full:
                 raise
         else:
-            plan.noted = version.notes
+            plan.noted = version.notes if isinstance(version.notes, LoadsNotes) else None
     only, transforms = options.only, declarations.transforms
     wanted = {name for table in only or () for name in transforms[table].inputs}
     for contract in declarations.landing:
@@ -129,16 +130,16 @@ def why_anew(
         return "not built yet"
     if options.full:
         return "asked for"
-    if "inputs" not in version.notes:
+    if version.derived is None or version.derived.inputs is None:
         return "not as the last run left it"
-    if version.notes.get("declaration") != declarations.fingerprint(table):
+    if version.derived.declaration != declarations.fingerprint(table):
         return "its declarations changed"
     return damage(files, version)
 
 
 def why_stale(version: Version, contents: Mapping[str, int | None]) -> str | None:
     """Which of the tables that a derived table is made from have other rows than then."""
-    noted: Mapping[str, int] = version.notes["inputs"]
+    noted = inputs_of(version)
     changed = sorted(name for name, now in contents.items() if noted.get(name) != now)
     return f"{', '.join(changed)} changed" if changed else None
 
@@ -158,7 +159,7 @@ def plan_derived(
         reason = why_anew(warehouse.files, table, version, declarations, options)
         how: How = "rebuild"
         if reason is None and version is not None:
-            noted = version.notes["inputs"]
+            noted = inputs_of(version)
             contents = {name: _content(warehouse, name) for name in noted}
             reason = why_stale(version, contents)
             inputs = sorted(changing & {*noted})
@@ -184,6 +185,11 @@ def planned_reading(reading: Reading, warehouse: Warehouse) -> Planned:
     how: How = "rebuild" if reading.is_anew else "append" if stays else "swap"
     rows = version.rows if version else None
     return Planned(reading.contract.name, how, reading.reason, len(reading.files), rows)
+
+
+def inputs_of(version: Version) -> Mapping[str, int]:
+    """The contents of the tables that a derived table was made from."""
+    return (version.derived.inputs if version.derived else None) or {}
 
 
 def _content(warehouse: Warehouse, table: str) -> int | None:
@@ -229,7 +235,7 @@ def _why_all(
     warehouse: Warehouse,
     contract: Contract,
     version: Version | None,
-    noted: Mapping[str, Any] | None,
+    noted: LoadsNotes | None,
     declarations: Declarations,
     options: Options,
 ) -> str | None:
@@ -240,9 +246,10 @@ def _why_all(
         return "asked for"
     if contract.source in options.replays:
         return "records set aside are tried again"
-    if noted is None or noted["typed"].get(contract.name) != version.content:
+    if noted is None or noted.typed.get(contract.name) != version.content:
         return "not as the last run left it"
-    if version.notes.get("declaration") != declarations.fingerprint(contract.name):
+    declaration = version.landing.declaration if version.landing else None
+    if declaration != declarations.fingerprint(contract.name):
         return "its contract changed"
     return damage(warehouse.files, version)
 
@@ -263,7 +270,7 @@ def _read_some(
     read = {load.file: load for load in own if load.state == "read"}
     changed = {file.name for file in difference.changed} | {load.file for load in difference.gone}
     lost = {name for name in {*changed, *again} if name in read}
-    merged = version.notes.get("merged", {})
+    merged = version.landing.merged if version.landing else {}
     held_by = {
         part: file
         for file in version.files

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -17,16 +17,17 @@ from stedi.errors import PairingTooLarge, RuleBroken
 from stedi.parquet import Target
 from stedi.roots import footer_source
 from stedi.roots.names import boxes_folder
-from stedi.run.decide import why_anew, why_stale
+from stedi.run.decide import inputs_of, why_anew, why_stale
 from stedi.run.keyed import Keyed, keyed
 from stedi.run.maintain import Change, Maintenance, Touched, keys_only_in, left_of
 from stedi.run.options import Built, How
 from stedi.run.rules import count_dropped, hold_to_contract
 from stedi.run.work import Work
+from stedi.storage.notes import DerivedNotes, Left, Note, PublishedNotes
 from stedi.storage.warehouse import DataFile, Version, damage
 from stedi.storage.withdrawals import (
-    Left,
     last_left,
+    left_by_now,
     left_since,
     left_so_far,
     outdated_publications,
@@ -67,8 +68,8 @@ class _Made:
     kept: Sequence[DataFile] = ()
     dropped: dict[str, int] = field(default_factory=dict)
     how: How = "rebuild"
-    notes: list[dict[str, Any]] = field(default_factory=list)
-    published: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[Note, ...] = ()
+    published: PublishedNotes | None = None
     left: Left | None = None
     publishing: float = 0.0
     """Seconds that went into making it anonymous."""
@@ -103,7 +104,7 @@ class Derivation:
             )
             changed = None
             if reason is None and version is not None:
-                noted = version.notes["inputs"]
+                noted = inputs_of(version)
                 changed = why_stale(version, {n: inputs.get(n) for n in {*inputs, *noted}})
             if reason or changed:
                 for name in self.declarations.read_by(transform.table):
@@ -131,7 +132,7 @@ class Derivation:
             return None
         changes = {}
         for name in self.declarations.read_by(transform.table):
-            now, noted = versions[name], version.notes["inputs"].get(name)
+            now, noted = versions[name], inputs_of(version).get(name)
             before = now
             if noted is None:
                 before = None
@@ -169,21 +170,24 @@ class Derivation:
                 "rows. Nothing of it was committed"
             )
         left = self._left(step, made)
+        is_known = self._knows_who_left(step, made)
+        withdrawn = withdrawals(contract, step.version, left, is_known)
         version = self.warehouse.commit(
             table,
             made.added,
-            {
-                "inputs": step.inputs,
-                "declaration": self.declarations.fingerprint(table),
-                "in": rows_in,
-                "dropped": made.dropped,
-                "sums": transform.sums_hold,
-                "notes": made.notes,
-                "files": self.work.fingerprints(made.added, step.version, made.kept),
-                **made.published,
-                **left_so_far(contract, step.version, left),
-                **withdrawals(contract, step.version, left, self._knows_who_left(step, made)),
-            },
+            replace(
+                made.published or DerivedNotes(),
+                files=self.work.fingerprints(made.added, step.version, made.kept),
+                inputs=step.inputs,
+                declaration=self.declarations.fingerprint(table),
+                rows_in=rows_in,
+                dropped=made.dropped,
+                sums_hold=transform.sums_hold,
+                notes=made.notes,
+                left=left_so_far(contract, step.version, left),
+                withdrawn=withdrawn,
+                key=None if withdrawn is None else contract.key,
+            ),
             keep={file.uri for file in made.kept},
             content=step.version.content if step.version and made.how == "no change" else None,
         )
@@ -205,14 +209,16 @@ class Derivation:
         made.notes += _coded_at_edges(published)
         if published.withheld:
             made.dropped[NOT_PUBLISHED] = published.withheld
-        made.published = {
-            "boxes": published.boxes.name if published.boxes else None,
-            "publication": contract.publication.fingerprint,
-            "withheld": published.why,
-            "last_left": last_left(self.warehouse, self.declarations),
-            **left_since(self.warehouse, self.declarations, table),
-            "difference": self._difference(contract, published),
-        }
+        left = left_by_now(self.warehouse, self.declarations)
+        made.published = PublishedNotes(
+            boxes=published.boxes.name if published.boxes else None,
+            publication=contract.publication.fingerprint,
+            withheld=published.why,
+            last_left=last_left(self.warehouse, self.declarations),
+            left_by_then=left,
+            left_since=left_since(left, step.version),
+            difference=self._difference(contract, published),
+        )
         return made
 
     def _make_anew(self, step: _Step, target: Target) -> _Made:
@@ -261,7 +267,7 @@ class Derivation:
         if made.how != "rebuild" or contract.key is None or before is None:
             return True
         key = contract.column(contract.key)
-        had = before.notes.get("key", contract.key)
+        had = (before.derived and before.derived.key) or contract.key
         return (
             key is not None
             and had == key.name
@@ -288,11 +294,12 @@ class Derivation:
         before = self.warehouse.version(contract.name)
         if now is None or now.boxes is None or contract.publication is None or before is None:
             return None
-        boxes = before.notes.get("boxes")
-        same = before.notes.get("publication") == contract.publication.fingerprint
-        files = self.warehouse.files
-        path = boxes_folder(self.warehouse.root) / str(boxes)
-        if boxes is None or not same or not files.stat(path) or damage(files, before):
+        noted, files = before.published, self.warehouse.files
+        if noted is None or noted.boxes is None:
+            return None
+        same = noted.publication == contract.publication.fingerprint
+        path = boxes_folder(self.warehouse.root) / noted.boxes
+        if not same or not files.stat(path) or damage(files, before):
             return None
         names = [one.column for one in contract.publication.coarsened]
         try:
@@ -331,7 +338,7 @@ class Derivation:
         new: Sequence[Path],
         recount: Callable[[Rule], int] | None = None,
         came: Mapping[str, str] | None = None,
-    ) -> list[dict[str, Any]]:
+    ) -> tuple[Note, ...]:
         files = [footer_source(self.warehouse.files, path) for path in new]
         return hold_to_contract(contract, files, self.declarations, self.engine, recount, came)
 
@@ -357,28 +364,24 @@ def withhold(work: Work) -> bool:
     for name in outdated:
         contract, version = declarations.contracts[name], warehouse.version(name)
         work.target(contract.name, contract.columns)  # so it has its columns
-        notes: dict[str, Any] = {  # without inputs, so that it is out of date
-            "declaration": declarations.fingerprint(contract.name),
-            "in": 0,
-            "dropped": {},
-            "sums": True,
-            "notes": [],
-            "files": {},
-            "left_by_then": version.notes.get("left_by_then") if version else None,
-            "withheld": "people withdrew, and the last run could not publish anew",
-        }
+        noted = version.published if version else None
+        notes = PublishedNotes(  # without inputs, so that it is out of date
+            declaration=declarations.fingerprint(contract.name),
+            left_by_then=noted.left_by_then if noted else None,
+            withheld="people withdrew, and the last run could not publish anew",
+        )
         warehouse.commit(contract.name, [], notes)
     return bool(outdated)
 
 
-def _coded_at_edges(published: Published) -> list[dict[str, object]]:
+def _coded_at_edges(published: Published) -> tuple[Note, ...]:
     """Notes on values beyond the declared grid."""
-    return [
-        {
-            "code": f"{column}_beyond_grid",
-            "count": count,
-            "text": f"{count:,} values of {column} lay beyond the grid that its contract declares, "
-            "and were coded as its end",
-        }
+    return tuple(
+        Note(
+            f"{column}_beyond_grid",
+            count,
+            f"{count:,} values of {column} lay beyond the grid that its contract declares, and "
+            "were coded as its end",
+        )
         for column, count in published.beyond.items()
-    ]
+    )

@@ -30,6 +30,7 @@ from stedi.run.keyed import counts_rows_of, given_as, group_of, read_as
 from stedi.run.options import Built, How
 from stedi.run.rules import count, hold_to_contract
 from stedi.run.work import Work
+from stedi.storage.notes import LandingNotes, LoadsNotes, Notes, notes_of
 from stedi.storage.warehouse import Version, short_name
 from stedi.text import counted
 
@@ -92,7 +93,7 @@ class Landing:
             self._parse(source)
         committed = {s.contract.name: self._commit_typed(s) for s in self._sources}
         self._commit_quarantine()
-        snapshots = {**self._plan.noted["typed"]} if self._plan.noted else {}
+        snapshots = {**self._plan.noted.typed} if self._plan.noted else {}
         snapshots |= {name: version.content for name, version in committed.items()}
         loads = _merge(self._plan, self._sources, self._load)
         self._commit_loads(loads, snapshots)
@@ -146,15 +147,15 @@ class Landing:
         )
         if not counts_new:
             self._declare(contract, contract.name, [*(file.path for file in kept), *typed])
-        merged = before.notes.get("merged", {}) if before else {}
+        merged = before.landing.merged if before and before.landing else {}
         names = {short_name(file.path) for file in kept}
-        notes = {
+        notes = LandingNotes(
+            files=self.work.fingerprints(typed, before, kept),
+            declaration=self.declarations.fingerprint(contract.name),
             # What is required the parser has seen to.
-            "notes": hold_to_contract(contract, (), self.declarations, engine, recount),
-            "declaration": self.declarations.fingerprint(contract.name),
-            "files": self.work.fingerprints(typed, before, kept),
-            "merged": {name: parts for name, parts in merged.items() if name in names},
-        }
+            notes=hold_to_contract(contract, (), self.declarations, engine, recount),
+            merged={name: parts for name, parts in merged.items() if name in names},
+        )
         is_same = grows and not typed
         return self.warehouse.commit(
             contract.name,
@@ -170,8 +171,8 @@ class Landing:
         """What a rule counts in a table that only grows; of what new rows change, where it can."""
         query, engine = self.declarations.rule(contract.name, rule), self.work.engine
         old = [file.path for file in before.files] if before else []
-        noted = before.notes["notes"] if before else []
-        found = sum(int(one["count"]) for one in noted if one["code"] == rule.name)
+        noted = before.landing.notes if before and before.landing else ()
+        found = notes_of(noted, rule.name)
         if counts_rows_of(query, contract.name):
             self._declare(contract, contract.name, new)
             return found + count(engine, query)
@@ -221,7 +222,7 @@ class Landing:
                 added += rest
         if before and not added and len(kept) == len(before.files):
             return
-        notes = {"files": self.work.fingerprints(added, before, kept)}
+        notes = Notes(self.work.fingerprints(added, before, kept))
         self.warehouse.commit("quarantine", added, notes, keep={file.uri for file in kept})
 
     def _commit_loads(self, loads: Sequence[Load], typed: Mapping[str, int]) -> None:
@@ -231,11 +232,11 @@ class Landing:
             writer.add(row, 200)
         paths = writer.close()
         quarantine = self.warehouse.version("quarantine")
-        notes = {
-            "typed": typed,
-            "quarantine": quarantine.content if quarantine else None,
-            "files": self.work.fingerprints(paths),
-        }
+        notes = LoadsNotes(
+            files=self.work.fingerprints(paths),
+            typed=typed,
+            quarantine=quarantine.content if quarantine else None,
+        )
         self.warehouse.commit("loads", paths, notes)
 
 

@@ -24,8 +24,8 @@ from stedi.parquet import Target
 from stedi.run.keyed import Keyed, Lookup, asks_presence, falls_as_grow, read_as, ties
 from stedi.run.rules import count, count_dropped
 from stedi.sql.tree import tables_read
+from stedi.storage.notes import Left, notes_of
 from stedi.storage.warehouse import DataFile, Version
-from stedi.storage.withdrawals import Left
 
 _CANDIDATES, _SOUGHT = "_candidates", "_sought"
 _ROWS, _PART = "_rows", "_part"
@@ -148,7 +148,7 @@ class Maintenance:
         files = [str(file.path) for file in before.files]
         self.engine.declare(_before(self.contract.name), self.contract.columns, files)
         changed = self._find_changed()
-        dropped = Counter(before.notes["dropped"])
+        dropped = Counter(before.derived.dropped if before.derived else {})
         result = Maintained(changed, kept=before.files)
         if changed:
             now, then = self._materialise_rows()
@@ -380,9 +380,9 @@ class Maintenance:
         query = self.declarations.rule(self.contract.name, rule)
         others = {table.name for table in tables_read(query)} - {self.contract.name}
         changed = [name for name in others if self.changes[name]]
-        noted = sum(n["count"] for n in before.notes["notes"] if n["code"] == rule.name)
+        noted = notes_of(before.derived.notes if before.derived else (), rule.name)
         if result.is_same and not changed:
-            return int(noted)
+            return noted
         only_grew = result.is_same and not any(self.changes[name].removed for name in changed)
         if only_grew and not noted and falls_as_grow(query, self.contract.name, changed):
             return 0
@@ -390,7 +390,7 @@ class Maintenance:
         if tied is None:
             return count(self.engine, query)
         then = {name: _before(name) for name in changed}
-        found = int(noted)
+        found = noted
         if result.touched:
             known = self._known_presence(query, tied, _before_of)
             found -= self._count_over(query, self._of(self._gone), then | known)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass
 from typing import Literal
 
-from stedi.storage.withdrawals import Left
+from stedi.storage.notes import Left
 
 Progress = Callable[[str], None]
 

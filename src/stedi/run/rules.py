@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from io import RawIOBase
 from pathlib import Path
-from typing import Any
 
 from sqlglot import exp
 
@@ -14,6 +13,7 @@ from stedi.declared import Declarations
 from stedi.declared.contract import Contract, Rule
 from stedi.engines import Engine
 from stedi.errors import RuleBroken
+from stedi.storage.notes import Note
 
 
 def hold_to_contract(
@@ -23,8 +23,8 @@ def hold_to_contract(
     engine: Engine,
     recount: Callable[[Rule], int] | None = None,
     came: Mapping[str, str] | None = None,
-) -> list[dict[str, Any]]:
-    """Run a contract's assertions on a table, which the engine knows; gives the notes.
+) -> tuple[Note, ...]:
+    """Run a contract's assertions on a table, which the engine knows; returns the notes.
 
     `files` are its new ones. `recount` counts for a rule in a shorter way than by running it,
     where a table was maintained: then no value can repeat where there are no new files. `came`
@@ -53,7 +53,7 @@ def hold_to_contract(
             )
         if found:
             notes.append(_note(rule, found))
-    return notes
+    return tuple(notes)
 
 
 def count(engine: Engine, query: exp.Query) -> int:
@@ -74,5 +74,5 @@ def _repeated(table: str, column: str) -> exp.Select:
     return exp.select("COUNT(*)").from_(groups.subquery("repeated"))
 
 
-def _note(rule: Rule, found: int) -> dict[str, Any]:
-    return {"code": rule.name, "count": found, "text": f"{found:,} {rule.description}"}
+def _note(rule: Rule, found: int) -> Note:
+    return Note(rule.name, found, f"{found:,} {rule.description}")

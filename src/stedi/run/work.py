@@ -43,7 +43,7 @@ class Work:
 
         Those of files `kept` from `before` are known.
         """
-        noted = before.notes.get("files", {}) if before else {}
+        noted = before.notes.files if before else {}
         names = [short_name(file.path) for file in kept]
         of_file = partial(self.fingerprinter.of_file, opener=self.warehouse.files.open)
         found = self.engine.crew.map(of_file, added)

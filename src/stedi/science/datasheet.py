@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from stedi.privacy.audit import Attack
 from stedi.science.facts import Facts
 from stedi.science.markdown import markdown, table
-from stedi.status import Note, StepStatus
+from stedi.status import StepStatus
+from stedi.storage.notes import Note
 
 _NOT_STATED = "Not stated. Whoever owns the data has to say before it is passed on."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from itertools import pairwise
 
 from stedi.declared import Declarations
@@ -48,8 +48,8 @@ def _due(warehouse: Warehouse, contract: Contract, now: int) -> int:
     The last by the order in which it was noted: clocks differ.
     """
     days = contract.retention.withdrawal_days
-    history: Sequence[Past] = warehouse.history(contract.name) if days is not None else ()
-    noted: Sequence[int] = history[-1].notes.get("withdrawn", ()) if history else ()
+    history = warehouse.history(contract.name) if days is not None else ()
+    noted = history[-1].withdrawn if history else ()
     due = [at for at in noted if days is not None and is_due(at, days, now)]
     return due[-1] if due else 0
 
@@ -69,12 +69,15 @@ def _made_since(
         made = [
             past
             for past in warehouse.history(table)
-            if (table not in due or due[table] in past.notes.get("withdrawn", ()))
+            if (table not in due or due[table] in past.withdrawn)
             and all(
-                content in contents.get(name, {content})
-                for name, content in past.notes.get("inputs", {}).items()
+                content in contents.get(name, {content}) for name, content in _inputs(past).items()
             )
         ]
         since |= {past.snapshot_id for past in made}
         contents[table] = {past.content for past in made}
     return since
+
+
+def _inputs(past: Past) -> Mapping[str, int]:
+    return (past.derived.inputs or {}) if past.derived else {}

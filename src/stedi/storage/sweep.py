@@ -31,7 +31,7 @@ def sweep(warehouse: Warehouse, locations: Mapping[str, str]) -> int:
 def _sweep_table(warehouse: Warehouse, table: str, location: str) -> int:
     files, referenced = warehouse.files, warehouse.referenced(table)
     version = warehouse.version(table)
-    present = version.notes.get("boxes") if version else None
+    present = version.published.boxes if version and version.published else None
     folder = warehouse.root / location
     lying = [path for part in ("data", "metadata") for path, _ in files.below(folder / part)]
     strays = [path for path in lying if path not in referenced]

@@ -7,13 +7,12 @@ that only stores the same rows in other files, or notes that they are still righ
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from stedi.columns import Column, ColumnType
 from stedi.declared.contract import Contract
@@ -21,6 +20,7 @@ from stedi.errors import StediError, StorageError
 from stedi.parquet import Field
 from stedi.roots import Files, Lock
 from stedi.roots.local.catalog import CatalogOf, SqliteCatalog
+from stedi.storage.notes import PREFIX, Noted, Notes, read_content, read_notes
 from stedi.storage.schemas import (
     Manifests,
     describe,
@@ -36,8 +36,6 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table
     from pyiceberg.table.snapshots import Snapshot
 
-_PREFIX = "stedi."
-_CONTENT = "content"
 _METADATA_KEPT = 3
 
 
@@ -52,7 +50,7 @@ class DataFile:
 
 
 @dataclass(frozen=True)
-class Version:
+class Version(Noted):
     """A table's snapshot: what is in it, and what its writer noted of it.
 
     `committed` is in epoch milliseconds, `columns` are names and types.
@@ -65,7 +63,6 @@ class Version:
     committed: int
     files: tuple[DataFile, ...]
     columns: tuple[tuple[str, ColumnType], ...]
-    notes: Mapping[str, Any]
 
     @property
     def rows(self) -> int:
@@ -74,13 +71,12 @@ class Version:
 
 
 @dataclass(frozen=True)
-class Past:
+class Past(Noted):
     """A snapshot by what is known of it without reading its manifests; `committed` in epoch ms."""
 
     snapshot_id: int
     committed: int
     content: int
-    notes: Mapping[str, Any]
 
 
 class Warehouse:
@@ -143,7 +139,8 @@ class Warehouse:
         loaded = self._load(table)
         snapshots = sorted(loaded.snapshots(), key=_order) if loaded else []
         return tuple(
-            Past(one.snapshot_id, one.timestamp_ms, _content(one), _notes(one)) for one in snapshots
+            Past(read_notes(_summary(one)), one.snapshot_id, one.timestamp_ms, _content(one))
+            for one in snapshots
         )
 
     def fields(self, table: str, columns: Sequence[Column], location: str) -> tuple[Field, ...]:
@@ -168,7 +165,7 @@ class Warehouse:
         self,
         table: str,
         add: Sequence[Path],
-        notes: Mapping[str, Any],
+        notes: Notes,
         keep: Collection[str] = (),
         content: int | None = None,
     ) -> Version:
@@ -192,8 +189,6 @@ class Warehouse:
         removed = [file for file in present if file.file_path not in keep]
         if len(present) - len(removed) != len(keep):
             raise StorageError(f"table {table}: a file to keep is not in its newest snapshot")
-        noted = notes if content is None else {**notes, _CONTENT: content}
-        properties = {_PREFIX + key: json.dumps(value) for key, value in noted.items()}
         with self._writing(f"table {table}"):
             self.files.publish(add)
         if self.lock is not None:
@@ -203,7 +198,7 @@ class Warehouse:
                 if table in self._to_evolve:
                     evolve(staged, self._to_evolve.pop(table))
                 added = [describe(self.files, path, staged.table_metadata) for path in add]
-                update = staged.update_snapshot(snapshot_properties=properties)
+                update = staged.update_snapshot(snapshot_properties=notes.summary(content))
                 swaps = removed or not present
                 producer = without_dead(update.overwrite()) if swaps else update.fast_append()
                 for file in removed:
@@ -343,7 +338,7 @@ class Warehouse:
         At no time is the root without a profile.
         """
         with self._writing("the catalog"):
-            self._catalog_of.forget({_PREFIX + "profile": profile})
+            self._catalog_of.forget({PREFIX + "profile": profile})
         self._is_there = False
         self.look_again()
         for cached in ("_catalog", "_noted"):
@@ -357,9 +352,9 @@ class Warehouse:
         with self._reading("the catalog"):
             properties = self._catalog.load_namespace_properties(self._catalog_of.namespace)
         return {
-            key.removeprefix(_PREFIX): str(value)
+            key.removeprefix(PREFIX): str(value)
             for key, value in properties.items()
-            if key.startswith(_PREFIX)
+            if key.startswith(PREFIX)
         }
 
     def _note(self, **values: str) -> None:
@@ -367,7 +362,7 @@ class Warehouse:
         if values.items() <= self._noted.items():
             return
         with self._writing("the catalog"):
-            updates = {_PREFIX + key: value for key, value in values.items()}
+            updates = {PREFIX + key: value for key, value in values.items()}
             self._catalog.update_namespace_properties(self._catalog_of.namespace, updates=updates)
         self._noted.update(values)
 
@@ -458,6 +453,7 @@ class Warehouse:
         )
         columns = tuple((f.name, cast(ColumnType, str(f.field_type))) for f in schema.fields)
         return Version(
+            read_notes(_summary(snapshot)),
             table,
             loaded.location(),
             snapshot.snapshot_id,
@@ -465,7 +461,6 @@ class Warehouse:
             snapshot.timestamp_ms,
             files,
             columns,
-            _notes(snapshot),
         )
 
     def _logged(self, loaded: Table) -> set[Path]:
@@ -515,18 +510,12 @@ def short_name(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def _notes(snapshot: Snapshot) -> dict[str, Any]:
-    summary = snapshot.summary.additional_properties if snapshot.summary else {}
-    return {
-        key.removeprefix(_PREFIX): json.loads(value)
-        for key, value in summary.items()
-        if key.startswith(_PREFIX)
-    }
+def _summary(snapshot: Snapshot) -> Mapping[str, str]:
+    return snapshot.summary.additional_properties if snapshot.summary else {}
 
 
 def _content(snapshot: Snapshot) -> int:
-    summary = snapshot.summary.additional_properties if snapshot.summary else {}
-    return int(summary.get(_PREFIX + _CONTENT, snapshot.snapshot_id))
+    return read_content(_summary(snapshot), snapshot.snapshot_id)
 
 
 def _order(snapshot: Snapshot) -> int:

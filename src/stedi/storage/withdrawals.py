@@ -3,72 +3,62 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
 
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
+from stedi.storage.notes import Left
 from stedi.storage.warehouse import Version, Warehouse
 
 DAY = 86_400_000
 """Milliseconds."""
 
 
-@dataclass(frozen=True)
-class Left:
-    """Keys that left a table, and the rows they had in it."""
-
-    keys: int
-    rows: int
-
-
 def withdrawals(
     contract: Contract, before: Version | None, left: Left | None, is_known: bool
-) -> dict[str, Any]:
-    """What is noted of the people who left a table of people who consent.
+) -> tuple[int, ...] | None:
+    """The times (epoch ms) after which snapshots of before may have to go; None for other tables.
 
-    `withdrawn` are the times (epoch ms) after which snapshots of before may have to go. Where it
-    isn't known who left, somebody may have.
+    For a table of people who consent. Where it isn't known who left, somebody may have.
     """
     days = contract.retention.withdrawal_days
     if days is None:
-        return {}
+        return None
     now = epoch_ms()
-    noted: Sequence[int] = before.notes.get("withdrawn", ()) if before else ()
+    noted = before.withdrawn if before else ()
     due = [at for at in noted if is_due(at, days, now)]
-    times = [*due[-1:], *(at for at in noted if at not in due)]
+    times = (*due[-1:], *(at for at in noted if at not in due))
     some_left = not is_known or (left is not None and left.keys > 0)
-    return {"withdrawn": [*times, now] if some_left else times, "key": contract.key}
+    return (*times, now) if some_left else times
 
 
-def left_so_far(contract: Contract, before: Version | None, left: Left | None) -> dict[str, Any]:
-    """What is noted of all keys that have ever left a table, and of rows of theirs."""
+def left_so_far(contract: Contract, before: Version | None, left: Left | None) -> Left | None:
+    """All keys that have ever left a table that has a key, and rows of theirs."""
     if contract.key is None:
-        return {}
-    keys, rows = before.notes.get("left", (0, 0)) if before else (0, 0)
-    return {"left": [keys + left.keys, rows + left.rows] if left else [keys, rows]}
+        return None
+    noted = before.derived.left if before and before.derived else None
+    return (noted or Left(0, 0)) + (left or Left(0, 0))
 
 
-def left_since(warehouse: Warehouse, declarations: Declarations, table: str) -> dict[str, Any]:
-    """What is noted with a publication of keys that left tables, in all and since the one before.
+def left_by_now(warehouse: Warehouse, declarations: Declarations) -> dict[str, Left]:
+    """What has ever left tables, by table; noted with a publication.
 
     So that a run which publishes tells of them all, when runs before it were killed, or were asked
     for some tables only.
     """
     versions = {name: warehouse.version(name) for name in declarations.contracts}
-    now = {name: v.notes["left"] for name, v in versions.items() if v and "left" in v.notes}
-    last = versions[table]
-    before = last.notes.get("left_by_then") if last else None
-    noted: dict[str, Any] = {"left_by_then": now}
-    if before is not None:
-        pairs = {name: (left, before.get(name, (0, 0))) for name, left in now.items()}
-        noted["left_since"] = {
-            name: [keys - keys_before, rows - rows_before]
-            for name, ((keys, rows), (keys_before, rows_before)) in pairs.items()
-            if keys > keys_before
-        }
-    return noted
+    return {
+        name: v.derived.left for name, v in versions.items() if v and v.derived and v.derived.left
+    }
+
+
+def left_since(now: Mapping[str, Left], last: Version | None) -> dict[str, Left]:
+    """What has left tables since a publication; nothing where that didn't note what had by then."""
+    by_then = last.published.left_by_then if last and last.published else None
+    if by_then is None:
+        return {}
+    since = {name: left - by_then.get(name, Left(0, 0)) for name, left in now.items()}
+    return {name: left for name, left in since.items() if left.keys > 0}
 
 
 def last_left(warehouse: Warehouse, declarations: Declarations) -> dict[str, int]:
@@ -77,7 +67,7 @@ def last_left(warehouse: Warehouse, declarations: Declarations) -> dict[str, int
         c.name for c in declarations.contracts.values() if c.retention.withdrawal_days is not None
     ]
     versions = {name: warehouse.version(name) for name in people}
-    noted = {name: v.notes.get("withdrawn", ()) for name, v in versions.items() if v}
+    noted = {name: v.withdrawn for name, v in versions.items() if v}
     return {name: times[-1] if times else 0 for name, times in noted.items()}
 
 
@@ -87,7 +77,9 @@ def outdated_publications(warehouse: Warehouse, declarations: Declarations) -> l
     versions = {name: warehouse.version(name) for name in published}
     now = last_left(warehouse, declarations) if any(versions.values()) else {}
     return [
-        name for name, v in versions.items() if v and v.files and v.notes.get("last_left") != now
+        name
+        for name, v in versions.items()
+        if v and v.files and (v.published is None or v.published.last_left != now)
     ]
 
 

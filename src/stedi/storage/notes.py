@@ -1,0 +1,214 @@
+"""What a run notes with each snapshot that it commits, kept in the snapshot's summary.
+
+    Notes                 of any table: a fingerprint of each data file
+    ├── LoadsNotes        which typed tables and quarantine the loads describe
+    ├── LandingNotes      of a typed landing table
+    └── DerivedNotes      what a derived table was made from, and its sums
+        └── PublishedNotes
+
+A snapshot that no run has written has `Notes` without any files. Each field is JSON under its own
+key (`stedi.` before it), and the keys stay: tables made by earlier versions have them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, ClassVar
+
+PREFIX = "stedi."
+_CONTENT = "content"
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that isn't wrong, but that one should know: how often, and in words."""
+
+    code: str
+    count: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Left:
+    """Keys that left a table, and the rows they had in it."""
+
+    keys: int
+    rows: int
+
+    def __sub__(self, other: Left) -> Left:
+        return Left(self.keys - other.keys, self.rows - other.rows)
+
+    def __add__(self, other: Left) -> Left:
+        return Left(self.keys + other.keys, self.rows + other.rows)
+
+
+@dataclass(frozen=True)
+class Notes:
+    """`files` are fingerprints of data files by their names below the table's data folder."""
+
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    _keys: ClassVar[Mapping[str, str]] = {}
+    """Fields that have another name as keys."""
+
+    def summary(self, content: int | None = None) -> dict[str, str]:
+        """The properties of a snapshot's summary; what is None is left out unless it always was.
+
+        `content` is given where the snapshot has the rows of one before.
+        """
+        values = {} if content is None else {_CONTENT: content}
+        for one in fields(self):
+            value = getattr(self, one.name)
+            if value is not None or one.name in _NULLS:
+                values[self._keys.get(one.name, one.name)] = value
+        return {PREFIX + key: json.dumps(value, default=_plain) for key, value in values.items()}
+
+
+@dataclass(frozen=True)
+class LoadsNotes(Notes):
+    """`typed` and `quarantine` are the contents of the tables that these loads describe."""
+
+    typed: Mapping[str, int] = field(default_factory=dict)
+    quarantine: int | None = None
+
+
+@dataclass(frozen=True)
+class LandingNotes(Notes):
+    """`declaration` fingerprints the contract that it was read under.
+
+    `merged` names, by data file, the typed files (as loads name them) whose rows it has.
+    """
+
+    declaration: str | None = None
+    notes: tuple[Note, ...] = ()
+    merged: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class DerivedNotes(Notes):
+    """What a derived table was made from and how its sum goes.
+
+    `inputs` are the contents of the tables that it was made from, None where it has to be made
+    anew. `rows_in` are the rows of its FROM table, and `sums_hold` says whether they are those kept
+    and those `dropped`, by reason. `left` counts all that ever left a table with a key. A table of
+    people who consent has in `withdrawn` the times (epoch ms) after which snapshots of before may
+    have to go, and the `key` that names people.
+    """
+
+    inputs: Mapping[str, int] | None = None
+    declaration: str | None = None
+    rows_in: int = 0
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    sums_hold: bool = True
+    notes: tuple[Note, ...] = ()
+    left: Left | None = None
+    withdrawn: tuple[int, ...] | None = None
+    key: str | None = None
+
+    _keys: ClassVar[Mapping[str, str]] = {"rows_in": "in", "sums_hold": "sums"}
+
+
+@dataclass(frozen=True)
+class PublishedNotes(DerivedNotes):
+    """`boxes` names the file with the table of boxes, `publication` fingerprints how it was made.
+
+    `withheld` says why nothing is published. `last_left` is when somebody left last, by table of
+    people who consent; `left_by_then` are all that ever left, `left_since` those since the
+    publication before, whose comparison with this one told the `difference`.
+    """
+
+    boxes: str | None = None
+    publication: str | None = None
+    withheld: str | None = None
+    last_left: Mapping[str, int] | None = None
+    left_by_then: Mapping[str, Left] | None = None
+    left_since: Mapping[str, Left] = field(default_factory=dict)
+    difference: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A snapshot's notes, as those of the kind of table that it is of; None where they aren't."""
+
+    notes: Notes
+
+    @property
+    def landing(self) -> LandingNotes | None:
+        """Those of a typed landing table."""
+        return self.notes if isinstance(self.notes, LandingNotes) else None
+
+    @property
+    def derived(self) -> DerivedNotes | None:
+        """Those of a derived table."""
+        return self.notes if isinstance(self.notes, DerivedNotes) else None
+
+    @property
+    def published(self) -> PublishedNotes | None:
+        """Those of a published table."""
+        return self.notes if isinstance(self.notes, PublishedNotes) else None
+
+    @property
+    def withdrawn(self) -> tuple[int, ...]:
+        """When people left a table of people who consent, as far as snapshots of before may go."""
+        return (self.derived.withdrawn or ()) if self.derived else ()
+
+
+_NULLS = frozenset({"quarantine", "boxes", "withheld", "difference"})
+"""Fields that are noted as null, too."""
+
+
+def read_notes(summary: Mapping[str, str]) -> Notes:
+    """The notes in the properties of a snapshot's summary; raises `ValueError`, `LookupError`."""
+    noted = {
+        key.removeprefix(PREFIX): json.loads(value)
+        for key, value in summary.items()
+        if key.startswith(PREFIX)
+    }
+    kind = _kind(noted)
+    by_field = {one.name: kind._keys.get(one.name, one.name) for one in fields(kind)}
+    return kind(
+        **{name: _typed(name, noted[key]) for name, key in by_field.items() if key in noted}
+    )
+
+
+def read_content(summary: Mapping[str, str], snapshot_id: int) -> int:
+    """Which snapshot first had the rows of this one."""
+    return int(summary.get(PREFIX + _CONTENT, snapshot_id))
+
+
+def _kind(noted: Mapping[str, Any]) -> type[Notes]:
+    if "typed" in noted:
+        return LoadsNotes
+    if "withheld" in noted:
+        return PublishedNotes
+    if "in" in noted:
+        return DerivedNotes
+    return LandingNotes if "declaration" in noted else Notes
+
+
+def _typed(name: str, value: Any) -> Any:
+    """What a field has, of what JSON has."""
+    if value is None:
+        return None
+    if name == "notes":
+        return tuple(Note(**note) for note in value)
+    if name == "left":
+        return Left(*value)
+    if name in ("left_by_then", "left_since"):
+        return {table: Left(*left) for table, left in value.items()}
+    return tuple(value) if name == "withdrawn" else value
+
+
+def _plain(value: object) -> object:
+    """What JSON has for a field."""
+    if isinstance(value, Left):
+        return [value.keys, value.rows]
+    assert isinstance(value, Note)
+    return asdict(value)
+
+
+def notes_of(notes: Iterable[Note], code: str) -> int:
+    """How much notes of one code count."""
+    return sum(note.count for note in notes if note.code == code)
