@@ -19,13 +19,7 @@ from stedi.landing.fingerprint import Fingerprinter
 from stedi.roots import Files, Lock
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import remove_abandoned, scratch
-from stedi.run.decide import (
-    Planned,
-    plan_derived,
-    plan_landing,
-    planned_reading,
-    refuse_missing,
-)
+from stedi.run.decide import Planned, decide
 from stedi.run.options import Built, Options, Progress
 from stedi.storage.expire import remove_expired
 from stedi.storage.notes import Left
@@ -92,26 +86,22 @@ def run(
         warehouse.lock = lock
         warehouse.files.remarks.clear()
         _refuse_unusable(warehouse, declarations, options)
-        refuse_missing(warehouse, declarations, options.only or ())
         before = warehouse.profile
         if warehouse.files.is_local:
             remove_abandoned(warehouse.root)  # with what queries that died had read
         swept = sweep(warehouse, declarations.locations) if _has_strays(warehouse, lock) else 0
-        landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
+        plan = decide(warehouse, declarations, options, Fingerprinter.of_user())
         built: tuple[Built, ...] = ()
         if (
-            landing
+            plan
             or warehouse.checked != declarations.fingerprint_of_all
             or before != declarations.profile
-            or plan_derived(warehouse, declarations, options, landing)
         ):
-            from stedi.run.execute import bring_up_to_date
+            from stedi.run.execute import execute
 
             with scratch(warehouse.root, "run") as folder:
                 engine = make_engine(folder, warehouse.files)
-                built = bring_up_to_date(
-                    warehouse, declarations, engine, options, progress, landing
-                )
+                built = execute(warehouse, declarations, engine, options, progress, plan)
         else:
             remove_expired(warehouse, declarations)
         seconds = time.monotonic() - begun
@@ -133,12 +123,7 @@ def run(
 
 def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
     """What a run would do, table by table; nothing is written."""
-    refuse_missing(warehouse, declarations, options.only or ())
-    landing = plan_landing(warehouse, declarations, options, Fingerprinter.of_user())
-    return [
-        *(planned_reading(reading, warehouse) for reading in landing.readings),
-        *plan_derived(warehouse, declarations, options, landing),
-    ]
+    return [*decide(warehouse, declarations, options, Fingerprinter.of_user()).shown]
 
 
 @contextmanager

@@ -1,61 +1,22 @@
-"""What a run would do: which landing files it would read, which tables bring up to date, how."""
+"""What a run does with each table, and why: one plan, which `--dry-run` shows and `run` executes.
+
+What can be known only when landing files have been read, the run decides then, by the same function
+and of the tables that were planned alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
 
 from stedi.declared import Declarations
-from stedi.declared.contract import Contract
-from stedi.errors import StorageError, UsageError
-from stedi.landing.files import LandingFile, list_files
+from stedi.errors import UsageError
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.loads import Difference, Load, compare, read_loads
-from stedi.roots import Files
-from stedi.run.keyed import keyed
+from stedi.run.changes import Change, Touched
+from stedi.run.keyed import Keyed, keyed
 from stedi.run.options import How, Options
-from stedi.storage.notes import LoadsNotes
-from stedi.storage.warehouse import DataFile, Version, Warehouse, damage, short_name
-from stedi.text import counted
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A landing table that has to be read: all files anew, or some.
-
-    `known` are the fingerprints of files that stay loaded, with their sizes, `kept` typed files
-    that stay, `outdated` the landing files whose pieces leave the quarantine; None is all.
-    """
-
-    contract: Contract
-    files: Sequence[LandingFile]
-    known: Mapping[str, int]
-    reason: str
-    difference: Difference
-    kept: tuple[DataFile, ...] = ()
-    outdated: frozenset[str] | None = None
-
-    @property
-    def is_anew(self) -> bool:
-        """Whether everything is read."""
-        return self.outdated is None
-
-
-@dataclass
-class LandingPlan:
-    """What is to be read of the landing zone, and what was read of it before.
-
-    `noted` is what the last run noted with its loads, None where it can't be relied on. `touched`
-    are loads whose files have other times but the same bytes.
-    """
-
-    loads: list[Load] = field(default_factory=list)
-    noted: LoadsNotes | None = None
-    readings: list[Reading] = field(default_factory=list)
-    touched: list[Load] = field(default_factory=list)
-
-    def __bool__(self) -> bool:
-        return bool(self.readings or self.touched or self.noted is None)
+from stedi.run.readings import LandingPlan, Reading, plan_landing
+from stedi.storage.warehouse import Version, Warehouse, damage
 
 
 @dataclass(frozen=True)
@@ -73,36 +34,158 @@ class Planned:
     rows: int | None
 
 
-def plan_landing(
+@dataclass(frozen=True)
+class Maintenance:
+    """How a table is maintained by its key: from the changes of the tables that it is made from.
+
+    Those of tables that are still to be read or built aren't among them.
+    """
+
+    by: Keyed
+    changes: Mapping[str, Change]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be done with a derived table, and why.
+
+    `version` is what it is now, `inputs` are the contents of the tables that it is made from. It is
+    rebuilt where there is no `maintenance`; `obstacle` then says why its SELECT can't be.
+    """
+
+    table: str
+    reason: str
+    version: Version | None
+    inputs: Mapping[str, int]
+    maintenance: Maintenance | None = None
+    obstacle: str | None = None
+
+    @property
+    def shown(self) -> Planned:
+        """The step for people."""
+        how: How = "by key" if self.maintenance else "rebuild"
+        reason = f"{self.reason}; not by its key: {self.obstacle}" if self.obstacle else self.reason
+        files, rows = (len(self.version.files), self.version.rows) if self.version else (0, None)
+        return Planned(self.table, how, reason, files, rows)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run is to do: landing files to be read, then derived tables, each after its inputs."""
+
+    landing: LandingPlan
+    derived: tuple[Step, ...]
+    shown: tuple[Planned, ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.landing or self.derived)
+
+
+class Decider:
+    """Decides about derived tables, from tables as they are or, before landing is read, may be.
+
+    `touched` says what is known of changes to tables that this run has maintained.
+    """
+
+    def __init__(self, warehouse: Warehouse, declarations: Declarations, options: Options) -> None:
+        self._warehouse, self._declarations, self._options = warehouse, declarations, options
+        self.touched: dict[str, Touched] = {}
+
+    def step(self, table: str, changing: Container[str] = ()) -> Step | None:
+        """What is to be done with a table while others are `changing`; None for nothing."""
+        version = self._warehouse.version(table)
+        why_anew = self._why_anew(table, version)
+        reason = why_anew or (self._why_stale(version, changing) if version else None)
+        if reason is None:
+            return None
+        # From here on SQL is looked at, which takes a while.
+        read = sorted(self._declarations.read_by(table))
+        inputs = {name: now.content for name in read if (now := self._warehouse.version(name))}
+        has_key = self._declarations.contracts[table].key is not None
+        by_key = keyed(self._declarations, table) if has_key else None
+        if not isinstance(by_key, Keyed):
+            return Step(table, reason, version, inputs, obstacle=by_key)
+        changes = None
+        if version is not None and why_anew is None:
+            changes = self._changes(table, version, by_key, changing)
+        maintenance = None if changes is None else Maintenance(by_key, changes)
+        return Step(table, reason, version, inputs, maintenance)
+
+    def _why_stale(self, version: Version, changing: Container[str]) -> str | None:
+        """Which tables that a table is made from have other rows than then, or may have."""
+        noted = sorted(_inputs_of(version).items())
+        changed = [name for name, content in noted if self._content(name) != content]
+        if changed:
+            return f"{', '.join(changed)} changed"
+        coming = [name for name, _ in noted if name in changing]
+        return f"{', '.join(coming)} may change" if coming else None
+
+    def _content(self, table: str) -> int | None:
+        version = self._warehouse.version(table)
+        return version.content if version else None
+
+    def _why_anew(self, table: str, version: Version | None) -> str | None:
+        """Why a table has to be made from all that it is made of."""
+        if version is None:
+            return "not built yet"
+        if self._options.full:
+            return "asked for"
+        if version.derived is None or version.derived.inputs is None:
+            return "not as the last run left it"
+        if version.derived.declaration != self._declarations.fingerprint(table):
+            return "its declarations changed"
+        return damage(self._warehouse.files, version)
+
+    def _changes(
+        self, table: str, version: Version, by_key: Keyed, changing: Container[str]
+    ) -> dict[str, Change] | None:
+        """How what a table is made from changed; None where it can't be maintained from that.
+
+        So it is where its inputs as they were are no longer there, and where most of its FROM table
+        changed.
+        """
+        changes: dict[str, Change] = {}
+        for name in self._declarations.read_by(table):
+            now, noted = self._warehouse.version(name), _inputs_of(version).get(name)
+            before = now
+            if noted is None:
+                before = None
+            elif now is None or now.content != noted:
+                before = self._warehouse.version(name, content=noted)
+                if before is None or damage(self._warehouse.files, before):
+                    return None
+            if before and now and before.columns != now.columns:
+                return None
+            columns, touched = self._declarations.schemas[name], self.touched.get(name)
+            is_known = before is not now and before and touched and touched.before == before.content
+            if name not in changing:
+                changes[name] = Change(columns, before, now, touched if is_known else None)
+        source = changes.get(by_key.source)
+        return None if source is not None and source.is_large else changes
+
+
+def decide(
     warehouse: Warehouse, declarations: Declarations, options: Options, fingerprinter: Fingerprinter
-) -> LandingPlan:
-    """Compare the landing zone with what was read of it; raises `LandingError`, `StorageError`."""
-    plan = LandingPlan()
-    files = warehouse.files
-    version, quarantine = warehouse.version("loads"), warehouse.version("quarantine")
-    # Where either can't be relied on, everything is read again.
-    is_whole = (
-        version
-        and quarantine
-        and isinstance(version.notes, LoadsNotes)
-        and version.notes.quarantine == quarantine.content
-        and not damage(files, version)
-        and not damage(files, quarantine)
-    )
-    if version and is_whole:
-        try:
-            plan.loads = read_loads(files, [file.path for file in version.files])
-        except StorageError:
-            if not options.full:
-                raise
-        else:
-            plan.noted = version.notes if isinstance(version.notes, LoadsNotes) else None
-    only, transforms = options.only, declarations.transforms
-    wanted = {name for table in only or () for name in transforms[table].inputs}
-    for contract in declarations.landing:
-        if only is None or contract.name in wanted:
-            _plan_source(plan, contract, warehouse, declarations, options, fingerprinter)
-    return plan
+) -> Plan:
+    """What a run is to do; nothing is written.
+
+    Raises `UsageError`, `LandingError`, `StorageError`.
+    """
+    refuse_missing(warehouse, declarations, options.only or ())
+    landing = plan_landing(warehouse, declarations, options, fingerprinter)
+    changing = {reading.contract.name for reading in landing.readings}
+    changing |= {"loads"} if landing else set()
+    changing |= {"quarantine"} if landing.readings else set()
+    decider = Decider(warehouse, declarations, options)
+    steps = []
+    for table in declarations.transforms:
+        if options.only is not None and table not in options.only:
+            continue
+        if step := decider.step(table, changing):
+            changing.add(table)
+            steps.append(step)
+    readings = (_shown_reading(reading, warehouse) for reading in landing.readings)
+    return Plan(landing, tuple(steps), (*readings, *(step.shown for step in steps)))
 
 
 def refuse_missing(warehouse: Warehouse, declarations: Declarations, only: Iterable[str]) -> None:
@@ -118,67 +201,7 @@ def refuse_missing(warehouse: Warehouse, declarations: Declarations, only: Itera
                 )
 
 
-def why_anew(
-    files: Files,
-    table: str,
-    version: Version | None,
-    declarations: Declarations,
-    options: Options,
-) -> str | None:
-    """Why a derived table has to be made from all that it is made of."""
-    if version is None:
-        return "not built yet"
-    if options.full:
-        return "asked for"
-    if version.derived is None or version.derived.inputs is None:
-        return "not as the last run left it"
-    if version.derived.declaration != declarations.fingerprint(table):
-        return "its declarations changed"
-    return damage(files, version)
-
-
-def why_stale(version: Version, contents: Mapping[str, int | None]) -> str | None:
-    """Which of the tables that a derived table is made from have other rows than then."""
-    noted = inputs_of(version)
-    changed = sorted(name for name, now in contents.items() if noted.get(name) != now)
-    return f"{', '.join(changed)} changed" if changed else None
-
-
-def plan_derived(
-    warehouse: Warehouse, declarations: Declarations, options: Options, landing: LandingPlan
-) -> list[Planned]:
-    """What would become of the derived tables after those readings, each after its inputs."""
-    changing = {reading.contract.name for reading in landing.readings}
-    if landing.readings:
-        changing.add("quarantine")
-    planned = []
-    for table, transform in declarations.transforms.items():
-        if options.only is not None and table not in options.only:
-            continue
-        version = warehouse.version(table)
-        reason = why_anew(warehouse.files, table, version, declarations, options)
-        how: How = "rebuild"
-        if reason is None and version is not None:
-            noted = inputs_of(version)
-            contents = {name: _content(warehouse, name) for name in noted}
-            reason = why_stale(version, contents)
-            inputs = sorted(changing & {*noted})
-            if reason is None and inputs:
-                reason = f"{', '.join(inputs)} may change"
-            if reason and declarations.contracts[table].key:
-                how = "by key"
-        if reason and declarations.contracts[table].key:
-            by_key = keyed(declarations, table)
-            if isinstance(by_key, str):
-                how, reason = "rebuild", f"{reason}; not by its key: {by_key}"
-        if reason:
-            changing.add(transform.table)
-            files = len(version.files) if version else 0
-            planned.append(Planned(table, how, reason, files, version.rows if version else None))
-    return planned
-
-
-def planned_reading(reading: Reading, warehouse: Warehouse) -> Planned:
+def _shown_reading(reading: Reading, warehouse: Warehouse) -> Planned:
     """What would become of a landing table."""
     version = warehouse.version(reading.contract.name)
     stays = version is not None and len(reading.kept) == len(version.files)
@@ -187,124 +210,6 @@ def planned_reading(reading: Reading, warehouse: Warehouse) -> Planned:
     return Planned(reading.contract.name, how, reading.reason, len(reading.files), rows)
 
 
-def inputs_of(version: Version) -> Mapping[str, int]:
+def _inputs_of(version: Version) -> Mapping[str, int]:
     """The contents of the tables that a derived table was made from."""
     return (version.derived.inputs if version.derived else None) or {}
-
-
-def _content(warehouse: Warehouse, table: str) -> int | None:
-    version = warehouse.version(table)
-    return version.content if version else None
-
-
-def _plan_source(
-    plan: LandingPlan,
-    contract: Contract,
-    warehouse: Warehouse,
-    declarations: Declarations,
-    options: Options,
-    fingerprinter: Fingerprinter,
-) -> None:
-    assert contract.source is not None
-    own = [load for load in plan.loads if load.source == contract.source]
-    files = list_files(warehouse.files, contract.source)
-    difference = compare(warehouse.files, contract.source, files, own, fingerprinter)
-    plan.touched += difference.touched
-    version = warehouse.version(contract.name)
-    reason = _why_all(warehouse, contract, version, plan.noted, declarations, options)
-    if (
-        reason is None
-        and (difference.new or difference.changed)
-        and not all(fingerprinter.can_compare(o.fingerprint) for o in own if o.state != "gone")
-    ):
-        # A new file could be a copy of one that was read, and nobody could tell.
-        reason = "it was read with another secret (STEDI_SECRET)"
-    if reason is None and version is not None:
-        accepts = options.accepts(contract.source)
-        again = {o.file for o in own if accepts and o.state == "read" and o.verdict == "bad"}
-        if not (again or difference.new or difference.changed or difference.gone):
-            return
-        if reading := _read_some(contract, version, own, files, difference, again):
-            plan.readings.append(reading)
-            return
-        reason = "not as the last run left it"
-    plan.readings.append(Reading(contract, files, {}, str(reason), difference))
-
-
-def _why_all(
-    warehouse: Warehouse,
-    contract: Contract,
-    version: Version | None,
-    noted: LoadsNotes | None,
-    declarations: Declarations,
-    options: Options,
-) -> str | None:
-    """Why all files of a source have to be read."""
-    if version is None:
-        return "not read yet"
-    if options.full:
-        return "asked for"
-    if contract.source in options.replays:
-        return "records set aside are tried again"
-    if noted is None or noted.typed.get(contract.name) != version.content:
-        return "not as the last run left it"
-    declaration = version.landing.declaration if version.landing else None
-    if declaration != declarations.fingerprint(contract.name):
-        return "its contract changed"
-    return damage(warehouse.files, version)
-
-
-def _read_some(
-    contract: Contract,
-    version: Version,
-    own: Sequence[Load],
-    files: Sequence[LandingFile],
-    difference: Difference,
-    again: Iterable[str],
-) -> Reading | None:
-    """What has to be read where some files are new, changed or gone.
-
-    Typed files that hold records of a file that changed or is gone are made anew: whatever else
-    they hold is read again. None where one of them can't be found.
-    """
-    read = {load.file: load for load in own if load.state == "read"}
-    changed = {file.name for file in difference.changed} | {load.file for load in difference.gone}
-    lost = {name for name in {*changed, *again} if name in read}
-    merged = version.landing.merged if version.landing else {}
-    held_by = {
-        part: file
-        for file in version.files
-        for part in merged.get(short_name(file.path), [file.path.stem])
-    }
-    holding: set[DataFile] = set()
-    while True:
-        parts = {part for name in lost for part in read[name].parts.split()}
-        if not parts <= held_by.keys():
-            return None
-        hit = {held_by[part] for part in parts}
-        if hit == holding:
-            break
-        holding = hit
-        touched = {part for part, file in held_by.items() if file in holding}
-        lost |= {name for name, load in read.items() if touched & {*load.parts.split()}}
-    prints = {read[name].fingerprint for name in lost}
-    copies = {load.file for load in own if load.state == "copy" and load.fingerprint in prints}
-    wanted = {file.name for file in (*difference.new, *difference.changed)} | lost | copies
-    known = {load.fingerprint: load.size for name, load in read.items() if name not in lost}
-    counts = {
-        "new": len(difference.new),
-        "changed": len(difference.changed),
-        "gone": len(difference.gone),
-    }
-    said = [f"{number} {what}" for what, number in counts.items() if number]
-    changes = f"{', '.join(said)} landing file{'s' if sum(counts.values()) > 1 else ''}"
-    reason = changes if said else f"{counted(len([*again]), 'bad file')} accepted"
-    return Reading(
-        contract,
-        [file for file in files if file.name in wanted],
-        known,
-        reason,
-        difference,
-        tuple(file for file in version.files if file not in holding),
-        frozenset(lost | wanted),
-    )

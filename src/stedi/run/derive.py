@@ -1,14 +1,12 @@
-"""Rebuilds each derived table whose inputs or declarations have changed."""
+"""Builds the derived tables of a plan: anew, by their key, or to be published."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import pyarrow as pa
 
 from stedi import parquet
 from stedi.declared.contract import Contract, Rule
@@ -16,48 +14,29 @@ from stedi.declared.transform import Transform
 from stedi.errors import PairingTooLarge, RuleBroken
 from stedi.parquet import Target
 from stedi.roots import footer_source
-from stedi.roots.names import boxes_folder
-from stedi.run.decide import inputs_of, why_anew, why_stale
-from stedi.run.keyed import Keyed, keyed
-from stedi.run.maintain import Change, Maintenance, Touched, keys_only_in, left_of
+from stedi.run.changes import rows_of
+from stedi.run.decide import Decider, Maintenance, Step
+from stedi.run.maintain import Maintaining, keys_only_in, left_of
 from stedi.run.options import Built, How
+from stedi.run.publish import NOT_PUBLISHED, coded_at_edges, publish, published_notes
 from stedi.run.rules import count_dropped, hold_to_contract
 from stedi.run.work import Work
 from stedi.storage.notes import DerivedNotes, Left, Note, PublishedNotes
 from stedi.storage.warehouse import DataFile, Version, damage
 from stedi.storage.withdrawals import (
-    last_left,
-    left_by_now,
-    left_since,
     left_so_far,
-    outdated_publications,
     withdrawals,
 )
 
 if TYPE_CHECKING:
-    from stedi.privacy.publication import Published
+    pass
 
-NOT_PUBLISHED = "not published: too few people, or one who dominates"
 _GONE = "_gone"
 LEAST_PAIR_LIMIT = 1_000_000
 PAIRS_PER_ROW = 10
 CROWD = 1_000
 """By default a pairing may give a million rows, or ten times those of its largest input while no
 more than a thousand rows share one value."""
-
-
-@dataclass(frozen=True)
-class _Step:
-    """A table to be brought up to date, from inputs with these contents.
-
-    `version` is what it was; `maintenance` is there where it can be maintained by its key.
-    """
-
-    transform: Transform
-    inputs: Mapping[str, int]
-    reason: str
-    version: Version | None
-    maintenance: Maintenance | None
 
 
 @dataclass
@@ -81,76 +60,20 @@ class Derivation:
     def __init__(self, work: Work) -> None:
         self.work, self.warehouse, self.declarations = work, work.warehouse, work.declarations
         self.engine = work.engine
-        self._touched: dict[str, Touched] = {}
-        """What is known of changes to tables that this run has maintained."""
-        self._versions: dict[str, Version | None] = {}
+        self._decider = Decider(work.warehouse, work.declarations, work.options)
 
-    def bring_up_to_date(self) -> None:
-        """Rebuild each derived table that is asked for and whose inputs or declarations changed."""
-        versions = self._versions
-        versions |= {name: self.warehouse.version(name) for name in self.declarations.schemas}
-        only = self.work.options.only
-        for table, transform in self.declarations.transforms.items():
-            if only is not None and table not in only:
-                continue
-            inputs = {
-                name: version.content
-                for name in sorted(self.declarations.read_by(transform.table))
-                if (version := versions[name]) is not None
-            }
-            version = versions[table]
-            reason = why_anew(
-                self.warehouse.files, table, version, self.declarations, self.work.options
-            )
-            changed = None
-            if reason is None and version is not None:
-                noted = inputs_of(version)
-                changed = why_stale(version, {n: inputs.get(n) for n in {*inputs, *noted}})
-            if reason or changed:
-                for name in self.declarations.read_by(transform.table):
-                    self._declare(name, versions[name])
-                by_key = self._maintenance(transform, versions) if changed else None
-                step = _Step(transform, inputs, reason or changed or "", version, by_key)
-                versions[table] = self._build(step)
+    def build(self, planned: Sequence[Step]) -> None:
+        """Build each table of a plan, unless what it is made from turned out to be as before."""
+        for plan in planned:
+            if step := self._decider.step(plan.table):
+                for name in self.declarations.read_by(plan.table):
+                    version = self.warehouse.version(name)
+                    files = [str(file.path) for file in version.files] if version else []
+                    self.engine.declare(name, self.declarations.schemas[name], files)
+                self._build(step)
 
-    def _declare(self, table: str, version: Version | None) -> None:
-        files = [str(file.path) for file in version.files] if version else []
-        self.engine.declare(table, self.declarations.schemas[table], files)
-
-    def _maintenance(
-        self, transform: Transform, versions: Mapping[str, Version | None]
-    ) -> Maintenance | None:
-        """What maintains a table by its key; None where it can't be.
-
-        It can't where it has no key, where its inputs as they were are no longer there, and where
-        most of its FROM table changed.
-        """
-        table, version = transform.table, versions[transform.table]
-        contract = self.declarations.contracts[table]
-        by_key = keyed(self.declarations, table) if contract.key else None
-        if version is None or not isinstance(by_key, Keyed):
-            return None
-        changes = {}
-        for name in self.declarations.read_by(transform.table):
-            now, noted = versions[name], inputs_of(version).get(name)
-            before = now
-            if noted is None:
-                before = None
-            elif now is None or now.content != noted:
-                before = self.warehouse.version(name, content=noted)
-                if before is None or damage(self.warehouse.files, before):
-                    return None
-            if before and now and before.columns != now.columns:
-                return None
-            columns, touched = self.declarations.schemas[name], self._touched.get(name)
-            is_known = before is not now and before and touched and touched.before == before.content
-            changes[name] = Change(columns, before, now, touched if is_known else None)
-        if changes[by_key.source].is_large:
-            return None
-        return Maintenance(self.engine, self.declarations, contract, by_key, changes)
-
-    def _build(self, step: _Step) -> Version:
-        transform, table = step.transform, step.transform.table
+    def _build(self, step: Step) -> None:
+        table, transform = step.table, self.declarations.transforms[step.table]
         contract = self.declarations.contracts[table]
         self.work.progress(f"{table}: {step.reason}")
         begin = time.monotonic()
@@ -159,7 +82,7 @@ class Derivation:
         if contract.is_published:
             made = self._make_published(step, target)
         elif step.maintenance and step.version:
-            made = self._maintain(step, step.maintenance, step.version, target)
+            made = self._maintain(step.maintenance, step.version, target)
         else:
             made = self._make_anew(step, target)
         rows = sum(f.rows for f in made.kept) + sum(self._count_rows(path) for path in made.added)
@@ -172,7 +95,7 @@ class Derivation:
         left = self._left(step, made)
         is_known = self._knows_who_left(step, made)
         withdrawn = withdrawals(contract, step.version, left, is_known)
-        version = self.warehouse.commit(
+        self.warehouse.commit(
             table,
             made.added,
             replace(
@@ -195,48 +118,37 @@ class Derivation:
         self.work.built.append(
             Built(table, step.reason, rows, seconds, made.how, made.publishing, left)
         )
-        return version
 
-    def _make_published(self, step: _Step, target: Target) -> _Made:
-        table, contract = step.transform.table, self.declarations.contracts[step.transform.table]
-        assert contract.publication is not None
-        rows = self.engine.gather(table, self.declarations.select(table))
+    def _make_published(self, step: Step, target: Target) -> _Made:
+        contract = self.declarations.contracts[step.table]
+        rows = self.engine.gather(step.table, self.declarations.select(step.table))
         began = time.monotonic()
-        published = self._publish(contract, rows, target)
+        published = publish(self.work, contract, rows, target)
         made = _Made(published.paths, publishing=time.monotonic() - began)
-        made.dropped = self._dropped(step.transform)
-        made.notes = self._hold_to_contract(contract, made.added)
-        made.notes += _coded_at_edges(published)
+        made.dropped = self._dropped(step.table)
         if published.withheld:
             made.dropped[NOT_PUBLISHED] = published.withheld
-        left = left_by_now(self.warehouse, self.declarations)
-        made.published = PublishedNotes(
-            boxes=published.boxes.name if published.boxes else None,
-            publication=contract.publication.fingerprint,
-            withheld=published.why,
-            last_left=last_left(self.warehouse, self.declarations),
-            left_by_then=left,
-            left_since=left_since(left, step.version),
-            difference=self._difference(contract, published),
-        )
+        made.notes = self._hold_to_contract(contract, made.added) + coded_at_edges(published)
+        made.published = published_notes(self.work, contract, published, step.version)
         return made
 
-    def _make_anew(self, step: _Step, target: Target) -> _Made:
-        table, contract = step.transform.table, self.declarations.contracts[step.transform.table]
+    def _make_anew(self, step: Step, target: Target) -> _Made:
+        table, contract = step.table, self.declarations.contracts[step.table]
         paths = self.engine.write(self.declarations.select(table), target.fields, target.folder)
         self.engine.declare(table, contract.columns, [str(path) for path in paths])
-        made = _Made(paths, dropped=self._dropped(step.transform))
+        made = _Made(paths, dropped=self._dropped(step.table))
         made.notes = self._hold_to_contract(contract, paths)
         return made
 
-    def _maintain(
-        self, step: _Step, maintenance: Maintenance, before: Version, target: Target
-    ) -> _Made:
-        """Bring a table up to date by its key."""
-        table, contract = step.transform.table, self.declarations.contracts[step.transform.table]
-        result = maintenance.work_out(before, target)
-        if touched := maintenance.touched(before, result):
-            self._touched[table] = touched
+    def _maintain(self, maintenance: Maintenance, before: Version, target: Target) -> _Made:
+        """Maintain a table by its key."""
+        table, contract = before.table, self.declarations.contracts[before.table]
+        by_key = Maintaining(
+            self.engine, self.declarations, contract, maintenance.by, maintenance.changes
+        )
+        result = by_key.work_out(before, target)
+        if touched := by_key.touched(before, result):
+            self._decider.touched[table] = touched
         how: How = "swap" if result.is_swap else "append" if result.added else "no change"
         added = [*result.swapped, *result.added]
         made = _Made(added, result.kept, dict(result.dropped), how, left=result.left)
@@ -245,14 +157,14 @@ class Derivation:
         made.notes = self._hold_to_contract(
             contract,
             result.added,  # what is left of swapped files was held to it before
-            lambda rule: maintenance.recount(before, result, rule),
-            maintenance.came(result),
+            lambda rule: by_key.recount(before, result, rule),
+            by_key.came(result),
         )
         return made
 
-    def _left(self, step: _Step, made: _Made) -> Left | None:
+    def _left(self, step: Step, made: _Made) -> Left | None:
         """Keys that a table had and has no longer; the engine knows it as it is now."""
-        contract, before = self.declarations.contracts[step.transform.table], step.version
+        contract, before = self.declarations.contracts[step.table], step.version
         if made.how != "rebuild" or contract.key is None or before is None:
             return made.left
         key = contract.column(contract.key)
@@ -261,9 +173,9 @@ class Derivation:
         self.engine.declare(_GONE, [key], [str(file.path) for file in before.files])
         return left_of(self.engine, keys_only_in(_GONE, contract.name, key.name))
 
-    def _knows_who_left(self, step: _Step, made: _Made) -> bool:
+    def _knows_who_left(self, step: Step, made: _Made) -> bool:
         """Whether the keys that a table had can be compared with those it has."""
-        contract, before = self.declarations.contracts[step.transform.table], step.version
+        contract, before = self.declarations.contracts[step.table], step.version
         if made.how != "rebuild" or contract.key is None or before is None:
             return True
         key = contract.column(contract.key)
@@ -274,43 +186,6 @@ class Derivation:
             and (key.name, key.type) in before.columns
             and damage(self.warehouse.files, before) is None
         )
-
-    def _publish(self, contract: Contract, rows: pa.Table, target: Target) -> Published:
-        from stedi.privacy.publication import publish  # which loads what is compiled
-
-        assert contract.publication is not None
-        boxes = boxes_folder(self.warehouse.root) / f"{contract.name}-{self.work.attempt}.parquet"
-        published = publish(rows, contract.publication, target.fields, target.folder, boxes)
-        if published.boxes:
-            self.warehouse.files.publish([published.boxes])
-        return published
-
-    def _difference(self, contract: Contract, now: Published | None) -> dict[str, int] | None:
-        """What a comparison with the publication before this one tells, while that is there."""
-        from stedi.privacy.audit.difference import Release, difference
-        from stedi.privacy.publication import read_published
-        from stedi.privacy.publication.boxes import read_boxes
-
-        before = self.warehouse.version(contract.name)
-        if now is None or now.boxes is None or contract.publication is None or before is None:
-            return None
-        noted, files = before.published, self.warehouse.files
-        if noted is None or noted.boxes is None:
-            return None
-        same = noted.publication == contract.publication.fingerprint
-        path = boxes_folder(self.warehouse.root) / noted.boxes
-        if not same or not files.stat(path) or damage(files, before):
-            return None
-        names = [one.column for one in contract.publication.coarsened]
-        try:
-            files.fetch([path, *(file.path for file in before.files)])
-            releases = [
-                Release.of(read_boxes(table, names), read_published(files[0]))
-                for table, files in ((path, [f.path for f in before.files]), (now.boxes, now.paths))
-            ]
-        except (OSError, KeyError, ValueError, pa.ArrowException):
-            return None  # somebody has changed the one before: nothing to compare with
-        return asdict(difference(contract.publication, *releases))
 
     def _rows_in(self, transform: Transform) -> int:
         if transform.pairing is None:
@@ -346,42 +221,8 @@ class Derivation:
         return parquet.count_rows(footer_source(self.warehouse.files, path))
 
     def _rows(self, table: str) -> int:
-        version = self._versions[table]
-        return version.rows if version else 0
+        return rows_of(self.warehouse.version(table))
 
-    def _dropped(self, transform: Transform) -> dict[str, int]:
-        reasons = self.declarations.reasons(transform.table)
+    def _dropped(self, table: str) -> dict[str, int]:
+        reasons = self.declarations.reasons(table)
         return {} if reasons is None else count_dropped(self.engine, reasons)
-
-
-def withhold(work: Work) -> bool:
-    """Publish nothing where a table has rows of people who left since; tells whether there was one.
-
-    For a run that fails before it can be made anew. The next one tries again.
-    """
-    warehouse, declarations = work.warehouse, work.declarations
-    outdated = outdated_publications(warehouse, declarations)
-    for name in outdated:
-        contract, version = declarations.contracts[name], warehouse.version(name)
-        work.target(contract.name, contract.columns)  # so it has its columns
-        noted = version.published if version else None
-        notes = PublishedNotes(  # without inputs, so that it is out of date
-            declaration=declarations.fingerprint(contract.name),
-            left_by_then=noted.left_by_then if noted else None,
-            withheld="people withdrew, and the last run could not publish anew",
-        )
-        warehouse.commit(contract.name, [], notes)
-    return bool(outdated)
-
-
-def _coded_at_edges(published: Published) -> tuple[Note, ...]:
-    """Notes on values beyond the declared grid."""
-    return tuple(
-        Note(
-            f"{column}_beyond_grid",
-            count,
-            f"{count:,} values of {column} lay beyond the grid that its contract declares, and "
-            "were coded as its end",
-        )
-        for column, count in published.beyond.items()
-    )

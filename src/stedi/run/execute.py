@@ -12,10 +12,11 @@ from stedi.errors import StediError
 from stedi.privacy.proof import Proof
 from stedi.privacy.proof.record import prepare_to_record, record_run
 from stedi.run.compact import compact
-from stedi.run.decide import LandingPlan
-from stedi.run.derive import Derivation, withhold
+from stedi.run.decide import Plan
+from stedi.run.derive import Derivation
 from stedi.run.land import Landing
 from stedi.run.options import Built, Options, Progress
+from stedi.run.publish import withhold
 from stedi.run.work import Work
 from stedi.storage.expire import remove_expired
 from stedi.storage.sweep import sweep
@@ -27,15 +28,15 @@ _WITHHELD = (
 )
 
 
-def bring_up_to_date(
+def execute(
     warehouse: Warehouse,
     declarations: Declarations,
     engine: Engine,
     options: Options,
     progress: Progress,
-    plan: LandingPlan,
+    plan: Plan,
 ) -> tuple[Built, ...]:
-    """Do what is planned, and whatever follows from it; gives the tables that were looked at.
+    """Do what is planned, and nothing else; returns the tables that were looked at.
 
     Where it fails, what it has begun is removed. Closes the engine.
     """
@@ -43,7 +44,7 @@ def bring_up_to_date(
     try:
         proof = prove(declarations)
         work = Work(warehouse, declarations, engine, options, progress)
-        landing = Landing(work, plan, pool)
+        landing = Landing(work, plan.landing, pool)
         try:
             landing.begin()  # files are read while all else is looked at and made ready
             now = (declarations.fingerprint_of_all, engine.name)
@@ -54,7 +55,7 @@ def bring_up_to_date(
             warehouse.prepare(declarations.landing, declarations.profile)
             landing.finish()
             pool.submit(prepare_to_record, warehouse.files, declarations)
-            Derivation(work).bring_up_to_date()
+            Derivation(work).build(plan.derived)
             compact(work)
             remove_expired(warehouse, declarations)
             warehouse.checked, warehouse.checked_by = now

@@ -25,9 +25,9 @@ from stedi.landing.quarantine import take_out
 from stedi.landing.reader import are_few
 from stedi.parquet import ParquetFile, RowWriter
 from stedi.roots import footer_source
-from stedi.run.decide import LandingPlan, Reading
 from stedi.run.keyed import counts_rows_of, given_as, group_of, read_as
 from stedi.run.options import Built, How
+from stedi.run.readings import LandingPlan, Reading
 from stedi.run.rules import count, hold_to_contract
 from stedi.run.work import Work
 from stedi.storage.notes import LandingNotes, LoadsNotes, Notes, notes_of

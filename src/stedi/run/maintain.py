@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 
 from sqlglot import exp
 
-from stedi.columns import Column
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract, Rule
 from stedi.engines import Engine
 from stedi.engines.delete_rows import KEY, Asked, among
 from stedi.parquet import Target
+from stedi.run.changes import Change, Touched, rows_of
 from stedi.run.keyed import Keyed, Lookup, asks_presence, falls_as_grow, read_as, ties
 from stedi.run.rules import count, count_dropped
 from stedi.sql.tree import tables_read
@@ -30,51 +29,6 @@ from stedi.storage.warehouse import DataFile, Version
 _CANDIDATES, _SOUGHT = "_candidates", "_sought"
 _ROWS, _PART = "_rows", "_part"
 _ALSO, _STAYED = "_also", "_stayed"
-
-
-@dataclass(frozen=True)
-class Touched:
-    """What is known of a change to a table that was maintained, since its content `before`.
-
-    The engine knows as tables the `keys` that were worked out anew, `count` of them, the rows of
-    theirs that are `gone` and those that `came`. All others are the same.
-    """
-
-    before: int
-    key: str
-    keys: str
-    count: int
-    gone: str
-    came: str
-
-
-@dataclass(frozen=True)
-class Change:
-    """A table before and now, which share most of their files; none where it isn't there."""
-
-    columns: Sequence[Column]
-    before: Version | None
-    now: Version | None
-    touched: Touched | None = None
-
-    @cached_property
-    def added(self) -> tuple[DataFile, ...]:
-        """Files that came in."""
-        return _others(self.now, self.before)
-
-    @cached_property
-    def removed(self) -> tuple[DataFile, ...]:
-        """Files that left."""
-        return _others(self.before, self.now)
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.removed)
-
-    @property
-    def is_large(self) -> bool:
-        """Whether most of what the table was changed."""
-        changed = self.touched.count if self.touched else sum(file.rows for file in self.removed)
-        return 2 * changed > _rows(self.before)
 
 
 @dataclass
@@ -105,7 +59,7 @@ class Maintained:
         return not (self.added or self.is_swap)
 
 
-class Maintenance:
+class Maintaining:
     """Works out what changes in one table.
 
     `changes` are those of every table that its SELECT reads, by name; all of them are known to the
@@ -151,7 +105,7 @@ class Maintenance:
         dropped = Counter(before.derived.dropped if before.derived else {})
         result = Maintained(changed, kept=before.files)
         if changed:
-            now, then = self._materialise_rows()
+            now, then = self._materialiserows_of()
             dropped.subtract(self._dropped(then, self._names_before))
             dropped.update(self._dropped(now, self._names_now))
             self._take_out(before, target, result)
@@ -200,8 +154,8 @@ class Maintenance:
 
     def _of_source(self, candidates: Iterable[exp.Query]) -> list[exp.Query]:
         """Those of the keys that the FROM table has, or had, where that is a small table."""
-        look_ups = sum(_rows(self.changes[name].before) for name in self._present)
-        if look_ups < _rows(self._source.now):
+        look_ups = sum(rows_of(self.changes[name].before) for name in self._present)
+        if look_ups < rows_of(self._source.now):
             return [*candidates]
         key, name = self.keyed.source_key, self.keyed.source
         self._materialise(_SOUGHT, candidates)
@@ -267,7 +221,7 @@ class Maintenance:
         known = change.touched if change.touched and change.touched.key == column else None
         sought: exp.Query = _keys(_CANDIDATES, KEY)
         had: list[exp.Query] = []
-        if look_up.is_required and _rows(change.before) > _rows(self._source.before):
+        if look_up.is_required and rows_of(change.before) > rows_of(self._source.before):
             # Who has rows in this table was there: a large look-up is asked for others only.
             own = _keys(_before(self.contract.name), self.keyed.key)
             had.append(among(own, self.keyed.key, _CANDIDATES))
@@ -298,7 +252,7 @@ class Maintenance:
         before = {name: _before(name) for name, change in self.changes.items() if change}
         return before | {name: _before_of(name) for name in self._present}
 
-    def _materialise_rows(self) -> tuple[exp.Query, exp.Query]:
+    def _materialiserows_of(self) -> tuple[exp.Query, exp.Query]:
         """The rows of changed keys in the FROM table, now and before; each is read once."""
         name = self.keyed.source
         if not self._source.added or self._source.removed:
@@ -467,11 +421,6 @@ def left_of(engine: Engine, counts: exp.Query) -> Left:
     return Left(int(found["n_keys"] or 0), int(found["n_rows"] or 0))
 
 
-def _others(of: Version | None, other: Version | None) -> tuple[DataFile, ...]:
-    known = {file.uri for file in other.files} if other else set()
-    return tuple(file for file in of.files if file.uri not in known) if of else ()
-
-
 def _before(table: str) -> str:
     return f"_before_{table}"
 
@@ -495,10 +444,6 @@ def _before_of(table: str) -> str:
 def _keys(table: str, column: str, name: str = KEY) -> exp.Select:
     key = exp.column(column, quoted=True)
     return exp.select(key.as_(name, quoted=True)).from_(exp.to_table(table)).distinct()
-
-
-def _rows(version: Version | None) -> int:
-    return version.rows if version else 0
 
 
 def _except(one: exp.Query, other: exp.Query) -> exp.Query:

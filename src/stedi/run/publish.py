@@ -1,0 +1,113 @@
+"""Publishes a table: made anonymous, or empty where that can't be done."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from stedi.declared.contract import Contract
+from stedi.parquet import Target
+from stedi.roots.names import boxes_folder
+from stedi.run.work import Work
+from stedi.storage.notes import Note, PublishedNotes
+from stedi.storage.warehouse import Version, damage
+from stedi.storage.withdrawals import last_left, left_by_now, left_since, outdated_publications
+
+if TYPE_CHECKING:
+    from stedi.privacy.publication import Published
+
+NOT_PUBLISHED = "not published: too few people, or one who dominates"
+
+
+def publish(work: Work, contract: Contract, rows: pa.Table, target: Target) -> Published:
+    """Write what is published of the rows that a SELECT returned, and the table of boxes."""
+    from stedi.privacy import publication  # which loads what is compiled
+
+    assert contract.publication is not None
+    files = work.warehouse.files
+    boxes = boxes_folder(files.root) / f"{contract.name}-{work.attempt}.parquet"
+    published = publication.publish(rows, contract.publication, target.fields, target.folder, boxes)
+    if published.boxes:
+        files.publish([published.boxes])
+    return published
+
+
+def published_notes(
+    work: Work, contract: Contract, published: Published, before: Version | None
+) -> PublishedNotes:
+    """What is noted of a publication, which comes after the version `before`."""
+    assert contract.publication is not None
+    left = left_by_now(work.warehouse, work.declarations)
+    return PublishedNotes(
+        boxes=published.boxes.name if published.boxes else None,
+        publication=contract.publication.fingerprint,
+        withheld=published.why,
+        last_left=last_left(work.warehouse, work.declarations),
+        left_by_then=left,
+        left_since=left_since(left, before),
+        difference=_difference(work, contract, published, before),
+    )
+
+
+def coded_at_edges(published: Published) -> tuple[Note, ...]:
+    """Notes on values beyond the declared grid."""
+    return tuple(
+        Note(
+            f"{column}_beyond_grid",
+            count,
+            f"{count:,} values of {column} lay beyond the grid that its contract declares, and "
+            "were coded as its end",
+        )
+        for column, count in published.beyond.items()
+    )
+
+
+def withhold(work: Work) -> bool:
+    """Publish nothing where a table has rows of people who left since; tells whether there was one.
+
+    For a run that fails before it can be made anew. The next one tries again.
+    """
+    warehouse, declarations = work.warehouse, work.declarations
+    outdated = outdated_publications(warehouse, declarations)
+    for name in outdated:
+        contract, version = declarations.contracts[name], warehouse.version(name)
+        work.target(contract.name, contract.columns)  # so it has its columns
+        noted = version.published if version else None
+        notes = PublishedNotes(  # without inputs, so that it is out of date
+            declaration=declarations.fingerprint(contract.name),
+            left_by_then=noted.left_by_then if noted else None,
+            withheld="people withdrew, and the last run could not publish anew",
+        )
+        warehouse.commit(contract.name, [], notes)
+    return bool(outdated)
+
+
+def _difference(
+    work: Work, contract: Contract, now: Published, before: Version | None
+) -> dict[str, int] | None:
+    """What a comparison with the publication before this one tells, while that is there."""
+    from stedi.privacy.audit.difference import Release, difference
+    from stedi.privacy.publication import read_published
+    from stedi.privacy.publication.boxes import read_boxes
+
+    noted, files = before.published if before else None, work.warehouse.files
+    if before is None or noted is None or noted.boxes is None:
+        return None
+    if now.boxes is None or contract.publication is None:
+        return None
+    same = noted.publication == contract.publication.fingerprint
+    boxes = boxes_folder(files.root) / noted.boxes
+    if not same or not files.stat(boxes) or damage(files, before):
+        return None
+    names = [one.column for one in contract.publication.coarsened]
+    try:
+        files.fetch([boxes, *(file.path for file in before.files)])
+        releases = [
+            Release.of(read_boxes(table, names), read_published(path))
+            for table, path in ((boxes, before.files[0].path), (now.boxes, now.paths[0]))
+        ]
+    except (OSError, KeyError, ValueError, pa.ArrowException):
+        return None  # somebody has changed the one before: nothing to compare with
+    return asdict(difference(contract.publication, *releases))

@@ -1,0 +1,201 @@
+"""Which landing files are to be read, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from stedi.declared import Declarations
+from stedi.declared.contract import Contract
+from stedi.errors import StorageError
+from stedi.landing.files import LandingFile, list_files
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.loads import Difference, Load, compare, read_loads
+from stedi.run.options import Options
+from stedi.storage.notes import LoadsNotes
+from stedi.storage.warehouse import DataFile, Version, Warehouse, damage, short_name
+from stedi.text import counted
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A landing table that has to be read: all files anew, or some.
+
+    `known` are the fingerprints of files that stay loaded, with their sizes, `kept` typed files
+    that stay, `outdated` the landing files whose pieces leave the quarantine; None is all.
+    """
+
+    contract: Contract
+    files: Sequence[LandingFile]
+    known: Mapping[str, int]
+    reason: str
+    difference: Difference
+    kept: tuple[DataFile, ...] = ()
+    outdated: frozenset[str] | None = None
+
+    @property
+    def is_anew(self) -> bool:
+        """Whether everything is read."""
+        return self.outdated is None
+
+
+@dataclass
+class LandingPlan:
+    """What is to be read of the landing zone, and what was read of it before.
+
+    `noted` is what the last run noted with its loads, None where it can't be relied on. `touched`
+    are loads whose files have other times but the same bytes.
+    """
+
+    loads: list[Load] = field(default_factory=list)
+    noted: LoadsNotes | None = None
+    readings: list[Reading] = field(default_factory=list)
+    touched: list[Load] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.readings or self.touched or self.noted is None)
+
+
+def plan_landing(
+    warehouse: Warehouse, declarations: Declarations, options: Options, fingerprinter: Fingerprinter
+) -> LandingPlan:
+    """Compare the landing zone with what was read of it; raises `LandingError`, `StorageError`."""
+    plan = LandingPlan()
+    files = warehouse.files
+    version, quarantine = warehouse.version("loads"), warehouse.version("quarantine")
+    # Where either can't be relied on, everything is read again.
+    is_whole = (
+        version
+        and quarantine
+        and isinstance(version.notes, LoadsNotes)
+        and version.notes.quarantine == quarantine.content
+        and not damage(files, version)
+        and not damage(files, quarantine)
+    )
+    if version and is_whole:
+        try:
+            plan.loads = read_loads(files, [file.path for file in version.files])
+        except StorageError:
+            if not options.full:
+                raise
+        else:
+            plan.noted = version.notes if isinstance(version.notes, LoadsNotes) else None
+    only, transforms = options.only, declarations.transforms
+    wanted = {name for table in only or () for name in transforms[table].inputs}
+    for contract in declarations.landing:
+        if only is None or contract.name in wanted:
+            _plan_source(plan, contract, warehouse, declarations, options, fingerprinter)
+    return plan
+
+
+def _plan_source(
+    plan: LandingPlan,
+    contract: Contract,
+    warehouse: Warehouse,
+    declarations: Declarations,
+    options: Options,
+    fingerprinter: Fingerprinter,
+) -> None:
+    assert contract.source is not None
+    own = [load for load in plan.loads if load.source == contract.source]
+    files = list_files(warehouse.files, contract.source)
+    difference = compare(warehouse.files, contract.source, files, own, fingerprinter)
+    plan.touched += difference.touched
+    version = warehouse.version(contract.name)
+    reason = _why_all(warehouse, contract, version, plan.noted, declarations, options)
+    if (
+        reason is None
+        and (difference.new or difference.changed)
+        and not all(fingerprinter.can_compare(o.fingerprint) for o in own if o.state != "gone")
+    ):
+        # A new file could be a copy of one that was read, and nobody could tell.
+        reason = "it was read with another secret (STEDI_SECRET)"
+    if reason is None and version is not None:
+        accepts = options.accepts(contract.source)
+        again = {o.file for o in own if accepts and o.state == "read" and o.verdict == "bad"}
+        if not (again or difference.new or difference.changed or difference.gone):
+            return
+        if reading := _read_some(contract, version, own, files, difference, again):
+            plan.readings.append(reading)
+            return
+        reason = "not as the last run left it"
+    plan.readings.append(Reading(contract, files, {}, str(reason), difference))
+
+
+def _why_all(
+    warehouse: Warehouse,
+    contract: Contract,
+    version: Version | None,
+    noted: LoadsNotes | None,
+    declarations: Declarations,
+    options: Options,
+) -> str | None:
+    """Why all files of a source have to be read."""
+    if version is None:
+        return "not read yet"
+    if options.full:
+        return "asked for"
+    if contract.source in options.replays:
+        return "records set aside are tried again"
+    if noted is None or noted.typed.get(contract.name) != version.content:
+        return "not as the last run left it"
+    declaration = version.landing.declaration if version.landing else None
+    if declaration != declarations.fingerprint(contract.name):
+        return "its contract changed"
+    return damage(warehouse.files, version)
+
+
+def _read_some(
+    contract: Contract,
+    version: Version,
+    own: Sequence[Load],
+    files: Sequence[LandingFile],
+    difference: Difference,
+    again: Iterable[str],
+) -> Reading | None:
+    """What has to be read where some files are new, changed or gone.
+
+    Typed files that hold records of a file that changed or is gone are made anew: whatever else
+    they hold is read again. None where one of them can't be found.
+    """
+    read = {load.file: load for load in own if load.state == "read"}
+    changed = {file.name for file in difference.changed} | {load.file for load in difference.gone}
+    lost = {name for name in {*changed, *again} if name in read}
+    merged = version.landing.merged if version.landing else {}
+    held_by = {
+        part: file
+        for file in version.files
+        for part in merged.get(short_name(file.path), [file.path.stem])
+    }
+    holding: set[DataFile] = set()
+    while True:
+        parts = {part for name in lost for part in read[name].parts.split()}
+        if not parts <= held_by.keys():
+            return None
+        hit = {held_by[part] for part in parts}
+        if hit == holding:
+            break
+        holding = hit
+        touched = {part for part, file in held_by.items() if file in holding}
+        lost |= {name for name, load in read.items() if touched & {*load.parts.split()}}
+    prints = {read[name].fingerprint for name in lost}
+    copies = {load.file for load in own if load.state == "copy" and load.fingerprint in prints}
+    wanted = {file.name for file in (*difference.new, *difference.changed)} | lost | copies
+    known = {load.fingerprint: load.size for name, load in read.items() if name not in lost}
+    counts = {
+        "new": len(difference.new),
+        "changed": len(difference.changed),
+        "gone": len(difference.gone),
+    }
+    said = [f"{number} {what}" for what, number in counts.items() if number]
+    changes = f"{', '.join(said)} landing file{'s' if sum(counts.values()) > 1 else ''}"
+    reason = changes if said else f"{counted(len([*again]), 'bad file')} accepted"
+    return Reading(
+        contract,
+        [file for file in files if file.name in wanted],
+        known,
+        reason,
+        difference,
+        tuple(file for file in version.files if file not in holding),
+        frozenset(lost | wanted),
+    )
