@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import stedi.run.decide as plan_module
+import stedi.run.readings as readings
 from stedi import (
     DeclarationError,
     Lakehouse,
@@ -578,7 +578,7 @@ def test_a_file_that_changes_after_it_was_listed_is_refused(
             late.write_bytes(late.read_bytes() + b"\n")
         return listed
 
-    monkeypatch.setattr(plan_module, "list_files", list_before)
+    monkeypatch.setattr(readings, "list_files", list_before)
     with pytest.raises(LandingError, match=r"late\.json changed while it was read"):
         small_lakehouse.run()
     late.unlink()

@@ -19,7 +19,7 @@ from stedi.landing.fingerprint import Fingerprinter
 from stedi.roots import Files, Lock
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import remove_abandoned, scratch
-from stedi.run.decide import Planned, decide
+from stedi.run.decide import Planned, make_plan
 from stedi.run.options import Built, Options, Progress
 from stedi.storage.expire import remove_expired
 from stedi.storage.notes import Left
@@ -90,7 +90,7 @@ def run(
         if warehouse.files.is_local:
             remove_abandoned(warehouse.root)  # with what queries that died had read
         swept = sweep(warehouse, declarations.locations) if _has_strays(warehouse, lock) else 0
-        plan = decide(warehouse, declarations, options, Fingerprinter.of_user())
+        plan = make_plan(warehouse, declarations, options, Fingerprinter.of_user())
         built: tuple[Built, ...] = ()
         if (
             plan
@@ -123,7 +123,7 @@ def run(
 
 def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
     """What a run would do, table by table; nothing is written."""
-    return [*decide(warehouse, declarations, options, Fingerprinter.of_user()).shown]
+    return [*make_plan(warehouse, declarations, options, Fingerprinter.of_user()).shown]
 
 
 @contextmanager

@@ -164,7 +164,7 @@ class Decider:
         return None if source is not None and source.is_large else changes
 
 
-def decide(
+def make_plan(
     warehouse: Warehouse, declarations: Declarations, options: Options, fingerprinter: Fingerprinter
 ) -> Plan:
     """What a run is to do; nothing is written.
