@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from stedi import Lakehouse
 from stedi.lakehouse import EngineName
 from stedi.simulate import simulate
-from tests import small
 from tests.conftest import on
-from tests.landing.damage import file_of
-from tests.landing.reference import COLUMNS
 from tests.simulate.test_truth import figures, truth
+from tests.support import small
+from tests.support.damage import file_of
+from tests.support.reference import COLUMNS
 
 pytestmark = pytest.mark.usefixtures("spark")
 slow = pytest.mark.slow

@@ -26,7 +26,7 @@ from stedi.storage.warehouse import Warehouse
 from tests.conftest import Land
 from tests.engines.test_dialects import COLUMNS as ROWS_OF_T
 from tests.engines.test_dialects import select
-from tests.processes import STEDI
+from tests.support.processes import STEDI
 
 Planned = Callable[[str], str]
 

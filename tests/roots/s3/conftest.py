@@ -12,10 +12,10 @@ from uuid import uuid4
 import pytest
 
 from stedi import Lakehouse
-from tests import small
-from tests.aws.cloud import REGION, Cloud, running
-from tests.aws.faults import Faults, faults
-from tests.aws.trino import Trino, started
+from tests.support import small
+from tests.support.cloud import REGION, Cloud, running
+from tests.support.faults import Faults, faults
+from tests.support.trino import Trino, started
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def on_s3(cloud: Cloud) -> MakeOnS3:
 
 @pytest.fixture(scope="module")
 def ran(on_s3: MakeOnS3, not_anonymous: Path, tmp_path_factory: pytest.TempPathFactory) -> OnS3:
-    """The landing zone that `tests.small` counts by hand, run once; tests change nothing there."""
+    """The landing zone that `tests.support.small` counts by hand, run once; tests change nothing there."""
     landing = tmp_path_factory.mktemp("landing")
     small.land(landing)
     made = on_s3("ran", not_anonymous)
@@ -104,7 +104,7 @@ def opened(bucket: str, database: str) -> Opened:
 
 @pytest.fixture
 def landed(bucket: str, database: str, small_lakehouse: Lakehouse, not_anonymous: Path) -> Opened:
-    """The landing zone that `tests.small` counts by hand, on S3, not yet run."""
+    """The landing zone that `tests.support.small` counts by hand, on S3, not yet run."""
     root = f"s3://{bucket}/stedi"
 
     def opened() -> Lakehouse:

@@ -15,7 +15,7 @@ import pytest
 
 from stedi import Lakehouse, Unavailable, UsageError
 from tests.conftest import already_run
-from tests.processes import stedi
+from tests.support.processes import stedi
 
 Event = dict[str, Any]
 

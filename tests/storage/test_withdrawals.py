@@ -15,9 +15,9 @@ from stedi.errors import PairingTooLarge, StorageError
 from stedi.roots.local.files import Disk
 from stedi.roots.local.sqlite import SqliteTables
 from stedi.storage.warehouse import Warehouse
-from tests import small
 from tests.conftest import Land, already_run, counts, on
-from tests.test_changes import files, folder, held_on_disk, how
+from tests.run.test_changes import files, folder, held_on_disk, how
+from tests.support import small
 
 __all__ = ["folder"]  # a fixture
 

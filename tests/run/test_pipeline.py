@@ -24,8 +24,8 @@ from stedi import (
 from stedi.landing.files import LandingFile, list_files
 from stedi.roots import Files
 from stedi.roots.local.files import Disk
-from tests import small
 from tests.conftest import Land, already_run, both_engines_at_length, counts, rows
+from tests.support import small
 
 pytestmark = both_engines_at_length
 

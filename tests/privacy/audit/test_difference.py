@@ -15,7 +15,7 @@ from stedi.privacy.audit.difference import Release, difference, narrow, regions_
 from stedi.privacy.publication.boxes import Range, table_of_boxes
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.search import points, search
-from tests import small
+from tests.support import small
 
 SMALL = Publication(
     k=2,

@@ -23,9 +23,9 @@ from stedi.lakehouse import EngineName
 from stedi.roots.local.files import Disk
 from stedi.status import Status
 from stedi.storage.warehouse import Warehouse
-from tests import small
 from tests.conftest import on
-from tests.rebuild import Row, rebuild
+from tests.support import small
+from tests.support.rebuild import Row, rebuild
 
 NAMES = ("ann", "ben", "cat", "dan")
 SERIALS = ("S1", "S2", "S3")

@@ -16,10 +16,10 @@ from stedi.errors import Locked
 from stedi.lakehouse import EngineName
 from stedi.roots.local.files import Disk
 from stedi.storage.warehouse import Warehouse
-from tests import small
 from tests.conftest import PLACES, Land, already_run, counts, rows
-from tests.dying import run_and_stop, run_as_nobody
-from tests.processes import Process, started, stedi
+from tests.support import small
+from tests.support.dying import run_and_stop, run_as_nobody
+from tests.support.processes import Process, started, stedi
 
 
 def killed_after(lakehouse: Lakehouse, seconds: float) -> bool:

@@ -24,7 +24,7 @@ from stedi.landing.parse import Job
 from stedi.landing.parse import parse as landing_parser
 from stedi.parquet import Field, Target
 from stedi.roots.local.files import Disk
-from tests.landing.reference import Parsed, Piece
+from tests.support.reference import Parsed, Piece
 
 _CONTRACTS = read_contracts(packaged() / "contracts")
 CONTRACTS = {

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from stedi import Lakehouse
-from tests import small
-from tests.aws.cloud import Cloud
-from tests.aws.conftest import MakeOnS3, Opened
-from tests.aws.faults import Faults, Kind
-from tests.aws.trino import from_maven
 from tests.conftest import counts, rows
-from tests.processes import STEDI
-from tests.test_starter import SEED
+from tests.roots.s3.conftest import MakeOnS3, Opened
+from tests.run.test_starter import SEED
+from tests.support import small
+from tests.support.cloud import Cloud
+from tests.support.faults import Faults, Kind
+from tests.support.processes import STEDI
+from tests.support.trino import from_maven
 
 pytestmark = pytest.mark.slow
 HADOOP_AWS = "org.apache.hadoop:hadoop-aws:3.4.2"

@@ -22,7 +22,7 @@ from athena_checks import checks
 from stedi import Lakehouse, QueryError, Unavailable, athena
 from stedi.declared import packaged, read_declarations
 from stedi.lakehouse import DEFAULT_DATABASE
-from tests.processes import STEDI, stedi
+from tests.support.processes import STEDI, stedi
 
 pytest.importorskip("boto3")
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stedi.declared import packaged, read_declarations
 from stedi.errors import DeclarationError
 from stedi.privacy.proof import Proof
-from tests.privacy.rewrites import HARMLESS, LAST, LEAKING, in_place_of_x, last
+from tests.support.rewrites import HARMLESS, LAST, LEAKING, in_place_of_x, last
 
 
 @pytest.fixture(scope="module")

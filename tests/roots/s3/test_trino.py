@@ -24,9 +24,6 @@ from stedi.declared.athena import typed_name
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.search import points
 from stedi.privacy.published import lay_open
-from tests import small
-from tests.aws.conftest import MakeOnS3, OnS3
-from tests.aws.trino import Row, Trino, TrinoFailed
 from tests.conftest import Land, counts, rows
 from tests.engines.test_dialects import (
     LETTERS,
@@ -38,11 +35,14 @@ from tests.engines.test_dialects import (
     lower,
     upper,
 )
-from tests.test_starter import SEED, STRICT
+from tests.roots.s3.conftest import MakeOnS3, OnS3
+from tests.run.test_starter import SEED, STRICT
+from tests.support import small
+from tests.support.trino import Row, Trino, TrinoFailed
 
 pytestmark = pytest.mark.slow
 
-SQL = Path(__file__).parents[2] / "sql"
+SQL = Path(__file__).parents[3] / "sql"
 PUBLISHED = "machine_learning_curated"
 TRANSFORMED = sorted(read_declarations(packaged()).transforms)
 Made = Callable[[str, str], OnS3]

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from random import Random
 
-from tests.landing.reference import Column
+from tests.support.reference import Column
 
 Member = tuple[str, str]
 LETTERS = 'aZé漢🦶 \t\n"\\/{}[]:,\u0000\u2028e\u0301\u0130K\ufeff'

@@ -13,8 +13,8 @@ from pydantic import BaseModel
 from stedi import DeclarationError, Lakehouse
 from stedi.declared import odcs, packaged
 from stedi.declared.odcs import read_contracts
-from tests import small
 from tests.conftest import counts
+from tests.support import small
 
 CONTRACT = "contracts/accelerometer_trusted.yaml"
 
@@ -282,7 +282,7 @@ def test_a_publication_that_can_not_be_is_refused(
     assert problem in message(folder)
 
 
-DOCS = Path(__file__).parents[1] / "docs" / "declarations.md"
+DOCS = Path(__file__).parents[2] / "docs" / "declarations.md"
 
 
 def test_the_table_in_the_docs_is_one_to_copy(

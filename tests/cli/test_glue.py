@@ -17,7 +17,7 @@ from stedi.simulate import simulate
 from tests.engines.test_same import contents, published_bytes
 from tests.simulate.test_truth import figures
 
-JOBS = Path(__file__).parents[1] / "glue"
+JOBS = Path(__file__).parents[2] / "glue"
 IN_ORDER = [
     "customer_landing_to_trusted",
     "accelerometer_landing_to_trusted",

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from stedi import Lakehouse, QueryError
-from tests import small
 from tests.conftest import already_run, on, rows
+from tests.support import small
 
 
 @pytest.fixture(scope="module")

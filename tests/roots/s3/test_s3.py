@@ -9,11 +9,11 @@ import pytest
 
 from stedi import Lakehouse, Locked, StediError, StorageError, Unavailable, UsageError
 from stedi.roots.s3.files import S3, NotAllowed
-from tests import small
-from tests.aws.cloud import REGION, Cloud
-from tests.aws.conftest import OnS3, Opened
-from tests.aws.faults import Faults, Kind, Request
 from tests.conftest import counts, rows
+from tests.roots.s3.conftest import OnS3, Opened
+from tests.support import small
+from tests.support.cloud import REGION, Cloud
+from tests.support.faults import Faults, Kind, Request
 
 SOURCES = ("customer", "accelerometer", "step_trainer")
 

@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from stedi import Lakehouse
-from tests import small
 from tests.conftest import Land, already_run, rows
+from tests.support import small
 
 # chdb lives in a process of its own: it reads only below its working folder, once set.
 CHDB = """

@@ -21,9 +21,9 @@ from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.search import points, search, shortcomings
 from stedi.roots.local.files import Disk
-from tests import small
 from tests.conftest import Land, counts, on, rows
-from tests.test_starter import Run
+from tests.run.test_starter import Run
+from tests.support import small
 
 COLUMNS = ["distancefromobject", "x", "y", "z"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from tests.landing.reference import Record
+from tests.support.reference import Record
 
 Role = Literal["text", "whole", "double", "optional"]
 Change = dict[Role, str | int | float | None]

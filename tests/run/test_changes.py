@@ -32,10 +32,10 @@ from stedi.roots.local.files import Disk
 from stedi.run.compact import to_merge
 from stedi.run.keyed import asks_presence, group_of, keyed
 from stedi.storage.warehouse import DataFile, Warehouse
-from tests import small
 from tests.conftest import Land, already_run, both_engines, both_engines_at_length, counts, on, rows
-from tests.processes import started
-from tests.test_crashes import strays
+from tests.run.test_crashes import strays
+from tests.support import small
+from tests.support.processes import started
 
 PEOPLE = ("customer/trusted", "customer/curated", "accelerometer/trusted", "step_trainer/trusted")
 
