@@ -155,6 +155,12 @@ def not_anonymous(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def folder(tmp_path: Path, not_anonymous: Path) -> Path:
+    """Declarations of the test's own."""
+    return Path(shutil.copytree(not_anonymous, tmp_path / "declarations"))
+
+
+@pytest.fixture
 def lakehouse(
     place: Path, engine: EngineName, not_anonymous: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Lakehouse:

@@ -14,8 +14,8 @@ import pytest
 from stedi.cli.commands import app
 from stedi.cli.glue import job
 from stedi.lakehouse import Lakehouse
-from tests.cli.test_glue import IN_ORDER
 from tests.conftest import Land, rows
+from tests.support.glue import IN_ORDER
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "aws.md").read_text()

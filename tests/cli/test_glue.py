@@ -14,17 +14,10 @@ from stedi import Lakehouse, UsageError
 from stedi.cli.glue import job
 from stedi.engines.spark.java import java_home
 from stedi.simulate import simulate
-from tests.engines.test_same import contents, published_bytes
-from tests.simulate.test_truth import figures
+from tests.support.contents import contents, figures, published_bytes
+from tests.support.glue import IN_ORDER
 
 JOBS = Path(__file__).parents[2] / "glue"
-IN_ORDER = [
-    "customer_landing_to_trusted",
-    "accelerometer_landing_to_trusted",
-    "customer_trusted_to_curated",
-    "step_trainer_trusted",
-    "machine_learning_curated",
-]
 OF_GLUE = [
     "--JOB_NAME", "any", "--JOB_ID", "j_0", "--JOB_RUN_ID", "jr_0",
     "--job-bookmark-option", "job-bookmark-disable", "--TempDir", "s3://bucket/temporary/",

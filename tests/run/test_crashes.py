@@ -14,12 +14,12 @@ import pytest
 from stedi import Lakehouse
 from stedi.errors import Locked
 from stedi.lakehouse import EngineName
-from stedi.roots.local.files import Disk
 from stedi.storage.warehouse import Warehouse
 from tests.conftest import PLACES, Land, already_run, counts, rows
 from tests.support import small
 from tests.support.dying import run_and_stop, run_as_nobody
 from tests.support.processes import Process, started, stedi
+from tests.support.tables import strays
 
 
 def killed_after(lakehouse: Lakehouse, seconds: float) -> bool:
@@ -30,17 +30,6 @@ def killed_after(lakehouse: Lakehouse, seconds: float) -> bool:
     done = process.kill()
     assert at_work or done.returncode == 0, done.stderr
     return at_work
-
-
-def strays(lakehouse: Lakehouse) -> list[Path]:
-    """Files below the tables' folders that no snapshot refers to."""
-    warehouse = Warehouse(Disk(lakehouse.root))
-    found: list[Path] = []
-    for name, table in lakehouse.status().tables.items():
-        folder = Path(table.location.removeprefix("file://"))
-        referenced = warehouse.referenced(name)
-        found += [p for p in folder.rglob("*") if p.is_file() and p not in referenced]
-    return found
 
 
 def assert_whole(lakehouse: Lakehouse) -> None:

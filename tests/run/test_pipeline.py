@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -343,13 +342,6 @@ def test_a_run_on_a_root_that_is_being_worked_on_is_refused(
             small_lakehouse.run()
         assert other.exists()  # what the other run is using stays
     small_lakehouse.run()
-
-
-@pytest.fixture(name="folder")
-def own_declarations(not_anonymous: Path, tmp_path: Path) -> Path:
-    """Declarations that a test may edit."""
-    shutil.copytree(not_anonymous, tmp_path / "declarations")
-    return tmp_path / "declarations"
 
 
 NINTH = """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,26 +11,7 @@ import pytest
 
 from stedi import Lakehouse
 from tests.conftest import counts
-
-Run = Callable[[str], Lakehouse]
-
-SEED = {
-    "customer_landing": 956,
-    "accelerometer_landing": 81_273,
-    "step_trainer_landing": 28_680,
-    "customer_trusted": 482,
-    "accelerometer_trusted": 40_981,
-    "step_trainer_trusted": 14_460,
-    "customer_curated": 482,
-    "machine_learning_curated": 43_681,
-}
-STRICT = {
-    **SEED,
-    "accelerometer_trusted": 32_025,
-    "customer_curated": 464,
-    "step_trainer_trusted": 11_297,
-    "machine_learning_curated": 32_025,
-}
+from tests.support.starter import SEED, STRICT, Run
 
 
 def read(starter: Path, source: str) -> list[dict[str, Any]]:

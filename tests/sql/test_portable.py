@@ -13,7 +13,7 @@ from stedi.declared import packaged, read_declarations
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.sql.portable import HELD, disagreements
 from stedi.sql.tree import typed
-from tests.engines.test_dialects import QUERIES, VALUES, select
+from tests.support.athena import QUERIES, VALUES, select
 
 COLUMNS = (
     Column("n", "long", "none"),

@@ -5,21 +5,20 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from stedi import Lakehouse, UsageError
-from stedi.errors import PairingTooLarge, StorageError
+from stedi import Lakehouse
+from stedi.errors import PairingTooLarge, StorageError, UsageError
 from stedi.roots.local.files import Disk
 from stedi.roots.local.sqlite import SqliteTables
 from stedi.storage.warehouse import Warehouse
-from tests.conftest import Land, already_run, counts, on
-from tests.run.test_changes import files, folder, held_on_disk, how
+from tests.conftest import Land, already_run, both_engines_at_length, counts, on
 from tests.support import small
-
-__all__ = ["folder"]  # a fixture
+from tests.support.tables import files, held_on_disk, how, strays
 
 ANN = [small.customer("ann", "S1", 9000)]
 ROWS_OF_ANN = {
@@ -67,6 +66,54 @@ def landed_since(root: Path, tmp_path: Path, declarations: Path) -> dict[str, in
     anew = on("duckdb", tmp_path / "anew", declarations)
     anew.run()
     return counts(anew)
+
+
+@both_engines_at_length
+def test_who_withdraws_is_gone_from_every_snapshot_at_once(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    for n in range(3):
+        land("accelerometer", [small.acceleration("ann", 3000 + n, 0.9)], name=f"{n}.json")
+        small_lakehouse.run()
+    assert held_on_disk(small_lakehouse.root, "ann@example.com")
+    assert held_on_disk(small_lakehouse.root, "'S1'")
+    land("customer", [small.customer("ann", "S1", 9000)], name="withdrawn.json")
+    report = small_lakehouse.run()
+    assert held_on_disk(small_lakehouse.root, "ann@example.com") == []
+    assert held_on_disk(small_lakehouse.root, "'S1'") == []
+    assert report.withdrawn is not None
+    assert report.withdrawn.people == 1
+    assert report.withdrawn.rows == {
+        "customer_trusted": 1,
+        "accelerometer_trusted": 6,
+        "customer_curated": 1,
+        "step_trainer_trusted": 3,
+    }
+    assert report.withdrawn.difference is not None
+    assert small_lakehouse.run().withdrawn is None
+    assert small_lakehouse.status(verify=True).ok
+
+
+def test_who_withdraws_is_gone_after_the_declared_time(
+    small_lakehouse: Lakehouse, folder: Path, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = folder / "contracts" / "customer_trusted.yaml"
+    text = contract.read_text()
+    kept = "      - property: withdrawalDays\n        value: {}\n"
+    assert kept.format(0) in text
+    contract.write_text(text.replace(kept.format(0), kept.format(3)))
+    lakehouse = on("duckdb", small_lakehouse.root, folder)
+    lakehouse.run()
+    land("customer", [small.customer("ann", "S1", 9000)], name="withdrawn.json")
+    assert lakehouse.run().withdrawn is not None
+    assert held_on_disk(lakehouse.root, "ann@example.com")
+    now = time.time_ns()
+    for days, expected in ((2, True), (4, False)):
+        later = now + int(timedelta(days=days).total_seconds() * 1e9)
+        monkeypatch.setattr("stedi.storage.withdrawals.time.time_ns", lambda later=later: later)
+        lakehouse.run()
+        assert bool(held_on_disk(lakehouse.root, "ann@example.com")) is expected
+    assert strays(lakehouse) == []
 
 
 @already_run

@@ -25,9 +25,9 @@ from stedi.privacy.publication.boxes import Range, table_of_boxes
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.mondrian import Floats, Longs
 from stedi.privacy.publication.search import points, search
-from tests.run.test_starter import Run
 from tests.support import small
 from tests.support.processes import stedi
+from tests.support.starter import Run
 
 COLUMNS = ["distancefromobject", "x", "y", "z"]
 

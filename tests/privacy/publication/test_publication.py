@@ -22,8 +22,8 @@ from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.search import points, search, shortcomings
 from stedi.roots.local.files import Disk
 from tests.conftest import Land, counts, on, rows
-from tests.run.test_starter import Run
 from tests.support import small
+from tests.support.starter import Run
 
 COLUMNS = ["distancefromobject", "x", "y", "z"]
 

@@ -12,11 +12,11 @@ import pytest
 from stedi import Lakehouse
 from tests.conftest import counts, rows
 from tests.roots.s3.conftest import MakeOnS3, Opened
-from tests.run.test_starter import SEED
 from tests.support import small
 from tests.support.cloud import Cloud
 from tests.support.faults import Faults, Kind
 from tests.support.processes import STEDI
+from tests.support.starter import SEED
 from tests.support.trino import from_maven
 
 pytestmark = pytest.mark.slow

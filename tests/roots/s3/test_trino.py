@@ -25,7 +25,9 @@ from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.search import points
 from stedi.privacy.published import lay_open
 from tests.conftest import Land, counts, rows
-from tests.engines.test_dialects import (
+from tests.roots.s3.conftest import MakeOnS3, OnS3
+from tests.support import small
+from tests.support.athena import (
     LETTERS,
     QUERIES,
     ROWS,
@@ -35,9 +37,7 @@ from tests.engines.test_dialects import (
     lower,
     upper,
 )
-from tests.roots.s3.conftest import MakeOnS3, OnS3
-from tests.run.test_starter import SEED, STRICT
-from tests.support import small
+from tests.support.starter import SEED, STRICT
 from tests.support.trino import Row, Trino, TrinoFailed
 
 pytestmark = pytest.mark.slow
