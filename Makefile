@@ -26,7 +26,7 @@ test-all: $(VENV)/.dev  ## run every test, the slow and heavy ones too
 	$(BIN)/python -m pytest --hypothesis-profile=random $(SIDE_BY_SIDE)
 
 test-athena: $(VENV)/.dev  ## prove it on Trino, the engine behind Athena
-	$(BIN)/python -m pytest tests/aws/test_trino.py
+	$(BIN)/python -m pytest tests/roots/s3/test_trino.py
 
 lint: $(VENV)/.dev  ## ruff, strict types, import direction
 	$(BIN)/ruff check .

@@ -19,7 +19,7 @@ from stedi.engines.spark import SparkEngine
 from stedi.engines.spark.session import join_or_start
 from stedi.lakehouse import EngineName, Replay
 from stedi.run import RunReport
-from tests import small
+from tests.support import small
 
 # The same examples every time in `make test`, others each time in `make test-all`.
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=150)
@@ -155,6 +155,12 @@ def not_anonymous(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def folder(tmp_path: Path, not_anonymous: Path) -> Path:
+    """Declarations of the test's own."""
+    return Path(shutil.copytree(not_anonymous, tmp_path / "declarations"))
+
+
+@pytest.fixture
 def lakehouse(
     place: Path, engine: EngineName, not_anonymous: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Lakehouse:
@@ -184,7 +190,7 @@ def working(engine: EngineName, tmp_path: Path) -> Iterator[Engine]:
 
 @pytest.fixture
 def small_lakehouse(lakehouse: Lakehouse) -> Lakehouse:
-    """The landing zone that `tests.small` counts by hand, not yet run, but for `already_run`."""
+    """The landing zone that `tests.support.small` counts by hand, not yet run, but for `already_run`."""
     if not (lakehouse.root / "_stedi").exists():
         small.land(lakehouse.root)
     return lakehouse

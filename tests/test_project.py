@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import runpy
@@ -105,3 +106,34 @@ def test_the_lock_files_hash_everything_and_name_no_index(file: str) -> None:
     assert len(pins) > 30
     assert text.count("--hash=sha256:") >= len(pins)
     assert "://" not in text
+
+
+def imports(file: Path) -> set[str]:
+    """Whatever a file imports, with the module that it is from."""
+    names = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module or ''}.{alias.name}" for alias in node.names}
+    return names
+
+
+def test_no_test_file_imports_another() -> None:
+    assert [
+        f"{file.relative_to(ROOT)}: {name}"
+        for file in sorted((ROOT / "tests").rglob("*.py"))
+        for name in sorted(imports(file))
+        if any(part.startswith("test_") for part in name.split("."))
+    ] == []
+
+
+def test_tests_have_the_folders_of_the_package() -> None:
+    folders = {
+        folder.relative_to(ROOT / "tests")
+        for folder in (ROOT / "tests").rglob("*/")
+        if any(folder.glob("test_*.py"))
+    }
+    assert [f for f in sorted(folders) if not (ROOT / "src" / "stedi" / f).is_dir()] == [
+        Path("aws")
+    ]

@@ -10,8 +10,8 @@ import pytest
 
 from stedi import Lakehouse, UsageError
 from stedi.declared import packaged
-from tests import small
 from tests.conftest import Land, rows
+from tests.support import small
 
 GOOD = [small.reading("S1", time, 250) for time in range(30)]
 BAD = b"".join(b"no record %d of ann@example.com\n" % n for n in range(400))

@@ -16,8 +16,8 @@ from stedi import Lakehouse, StorageError
 from stedi.errors import Locked, PairingTooLarge
 from stedi.roots.local.files import Disk
 from stedi.storage.warehouse import Warehouse
-from tests import small
 from tests.conftest import Land, already_run, counts
+from tests.support import small
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from stedi.cli.commands import app
 from stedi.cli.glue import job
 from stedi.lakehouse import Lakehouse
 from tests.conftest import Land, rows
-from tests.test_glue import IN_ORDER
+from tests.support.glue import IN_ORDER
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "aws.md").read_text()

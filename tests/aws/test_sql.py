@@ -24,7 +24,7 @@ from stedi.engines import Engine
 from stedi.lakehouse import DEFAULT_DATABASE
 from stedi.sql.tree import parse, typed
 from tests.conftest import already_run, rows
-from tests.small import CUSTOMERS
+from tests.support.small import CUSTOMERS
 
 SQL = Path(__file__).parents[2] / "sql"
 DECLARED = read_declarations(packaged())

@@ -12,9 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from stedi import Lakehouse
-from tests import small
 from tests.conftest import already_run
-from tests.processes import STEDI, started, stedi
+from tests.support import small
+from tests.support.processes import STEDI, started, stedi
 
 
 @pytest.fixture

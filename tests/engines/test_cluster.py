@@ -15,10 +15,9 @@ import pytest
 from stedi import Lakehouse
 from stedi.roots.local.files import Disk
 from stedi.simulate import simulate
-from tests.engines.cluster import Cluster, cluster
-from tests.engines.test_same import contents, published_bytes
-from tests.processes import STEDI
-from tests.simulate.test_truth import figures, truth
+from tests.support.cluster import Cluster, cluster
+from tests.support.contents import contents, figures, published_bytes, truth
+from tests.support.processes import STEDI
 
 pytestmark = pytest.mark.slow
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections import Counter
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -17,42 +16,14 @@ from hypothesis import strategies as st
 from stedi import Lakehouse
 from stedi.lakehouse import EngineName
 from stedi.simulate import simulate
-from tests import small
 from tests.conftest import on
-from tests.landing.damage import file_of
-from tests.landing.reference import COLUMNS
-from tests.simulate.test_truth import figures, truth
+from tests.support import small
+from tests.support.contents import contents, figures, published_bytes, truth
+from tests.support.damage import file_of
+from tests.support.reference import COLUMNS
 
 pytestmark = pytest.mark.usefixtures("spark")
 slow = pytest.mark.slow
-TABLES = [
-    "customer_landing",
-    "accelerometer_landing",
-    "step_trainer_landing",
-    "customer_trusted",
-    "accelerometer_trusted",
-    "customer_curated",
-    "step_trainer_trusted",
-    "machine_learning_curated",
-    "quarantine",
-    "loads",
-]
-WHEN = {"modified", "changed", "parts"}  # each run has times and names of its own
-
-
-def contents(lakehouse: Lakehouse) -> dict[str, Counter[str]]:
-    """Every row of every table; -0.0 is not 0.0 here."""
-    found = {}
-    for table in TABLES:
-        rows = lakehouse.query(f"SELECT * FROM {table}").to_arrow()
-        kept = rows.drop_columns([name for name in rows.column_names if name in WHEN])
-        found[table] = Counter(repr(row) for row in kept.to_pylist())
-    return found
-
-
-def published_bytes(lakehouse: Lakehouse) -> list[bytes]:
-    folder = lakehouse.root / "step_trainer" / "curated" / "data"
-    return sorted(path.read_bytes() for path in folder.rglob("*.parquet"))
 
 
 def assert_same(

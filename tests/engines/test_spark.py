@@ -24,9 +24,9 @@ from stedi.roots.local.files import Disk
 from stedi.sql.tree import typed
 from stedi.storage.warehouse import Warehouse
 from tests.conftest import Land
-from tests.engines.test_dialects import COLUMNS as ROWS_OF_T
-from tests.engines.test_dialects import select
-from tests.processes import STEDI
+from tests.support.athena import COLUMNS as ROWS_OF_T
+from tests.support.athena import select
+from tests.support.processes import STEDI
 
 Planned = Callable[[str], str]
 
@@ -149,7 +149,7 @@ import sys
 from pathlib import Path
 from stedi import EngineFailed
 from stedi.engines.spark import SparkEngine
-from tests.engines.test_dialects import select
+from tests.support.athena import select
 engine = SparkEngine(Path(sys.argv[1]))
 try:
     engine.fetch(select("SELECT CAST('Ann' AS DATE) AS n"))

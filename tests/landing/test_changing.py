@@ -10,8 +10,8 @@ import pytest
 
 from stedi import Lakehouse, LandingError
 from stedi.landing.reader import Counts, FileReader
-from tests import small
 from tests.conftest import Land, already_run, counts
+from tests.support import small
 
 
 @already_run

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.landing import reference
-from tests.landing.dirt import CASES, SOURCES, Case, Source
-from tests.landing.parsing import misplaced, parse
-from tests.landing.reference import COLUMNS, Parsed
+from tests.support import reference
+from tests.support.dirt import CASES, SOURCES, Case, Source
+from tests.support.parsing import misplaced, parse
+from tests.support.reference import COLUMNS, Parsed
 
 MOST_BYTES = 1 << 20
 Parse = Callable[[str, bytes], Parsed]

@@ -12,7 +12,7 @@ import pytest
 
 from stedi import Lakehouse, LandingError, Unavailable, UsageError
 from stedi.landing import ingest
-from tests import small
+from tests.support import small
 
 
 @pytest.fixture

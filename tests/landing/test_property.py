@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from stedi.landing import scan
 from stedi.landing.records import RecordReader
 from stedi.landing.window import PADDING
-from tests.landing import reference
-from tests.landing.damage import file_of
-from tests.landing.dirt import SOURCES
-from tests.landing.parsing import CONTRACTS, VIEWS, View, misplaced, parse, same
-from tests.landing.reference import COLUMNS, Parsed
+from tests.support import reference
+from tests.support.damage import file_of
+from tests.support.dirt import SOURCES
+from tests.support.parsing import CONTRACTS, VIEWS, View, misplaced, parse, same
+from tests.support.reference import COLUMNS, Parsed
 
 RECORDS = 40
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from stedi.landing import reader
-from tests.landing.parsing import parse, same
+from tests.support.parsing import parse, same
 
 
 def content(seed: int) -> bytes:

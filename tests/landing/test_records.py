@@ -13,9 +13,9 @@ import zstandard
 
 from stedi import Lakehouse, LandingError
 from stedi.landing.records import RecordReader
-from tests import small
 from tests.conftest import Land, rows
-from tests.landing.parsing import CONTRACTS, VIEWS, View, misplaced, parse
+from tests.support import small
+from tests.support.parsing import CONTRACTS, VIEWS, View, misplaced, parse
 
 GOOD = b'{"sensorReadingTime":1,"serialNumber":"S","distanceFromObject":5}'
 NOISE = b'{"sensorReadingTime":7,"serialNumber":"S-7","distanceFromObject":250}\n'

@@ -17,7 +17,7 @@ import pytest
 
 from stedi import Lakehouse
 from tests.conftest import rows
-from tests.processes import STEDI
+from tests.support.processes import STEDI
 
 pytestmark = pytest.mark.slow
 # Runs a command as its only child and prints the most memory that took.

@@ -14,7 +14,7 @@ from stedi.simulate import simulate
 from stedi.simulate.drawn import Bools, Floats
 from stedi.simulate.motion import BALANCING, STANDING, WALKING, Motion, draw_motion, measured
 from stedi.simulate.population import batches, moments
-from tests.simulate.test_plain import digest
+from tests.support.contents import digest
 
 NEAR_MM = 250
 

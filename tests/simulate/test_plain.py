@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
@@ -10,11 +9,7 @@ import pytest
 
 from stedi import Lakehouse, UsageError
 from tests.conftest import counts
-
-
-def digest(folder: Path) -> str:
-    files = sorted(folder.glob("*/landing/*"))
-    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+from tests.support.contents import digest
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -2,47 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 
 from stedi import Lakehouse
 from stedi.landing.reasons import Reason
 from stedi.simulate import simulate
-from stedi.status import Status
-
-
-def figures(status: Status) -> dict[str, Any]:
-    """The figures of a status, as `truth.json` has them."""
-    return {
-        "tables": {name: table.rows for name, table in status.tables.items()},
-        "sources": {
-            name: {
-                "files": source.files,
-                "records": source.records,
-                "loaded": source.loaded,
-                "quarantined": source.quarantined,
-                "copies": len(source.copies),
-            }
-            for name, source in status.sources.items()
-        },
-        "steps": {
-            name: {"in": step.in_, "kept": step.kept, "dropped": step.dropped}
-            for name, step in status.steps.items()
-        },
-        "notes": {note.code: note.count for note in status.notes},
-    }
-
-
-def truth(root: Path) -> dict[str, Any]:
-    """The figures of `truth.json` by profile, without those that `status` gives as a sum only."""
-    profiles: dict[str, Any] = json.loads((root / "truth.json").read_text())["profiles"]
-    for profile in profiles.values():
-        for source in profile["sources"].values():
-            del source["unknown_keys"]
-    return profiles
+from tests.support.contents import figures, truth
 
 
 @pytest.mark.parametrize(

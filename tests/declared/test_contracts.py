@@ -1,0 +1,313 @@
+"""Contracts are read strictly: what is misspelt or doesn't fit is an error that names its place."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TypeGuard
+
+import pytest
+from pydantic import BaseModel
+
+from stedi import DeclarationError, Lakehouse
+from stedi.declared import odcs, packaged
+from stedi.declared.odcs import read_contracts
+from tests.conftest import counts
+from tests.support import small
+
+CONTRACT = "contracts/accelerometer_trusted.yaml"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    shutil.copytree(str(packaged()), tmp_path / "declarations")
+    return tmp_path / "declarations"
+
+
+def edit(folder: Path, file: str, find: str, replace: str) -> None:
+    path = folder / file
+    text = path.read_text()
+    assert find in text
+    path.write_text(text.replace(find, replace, 1))
+
+
+def message(folder: Path, profile: str = "seed") -> str:
+    with pytest.raises(DeclarationError) as caught:
+        Lakehouse(folder.parent / "root", declarations=folder).check(profile=profile)
+    return str(caught.value)
+
+
+def test_the_packaged_declarations_fit_together_in_every_profile() -> None:
+    for profile in ("seed", "strict"):
+        assert len(Lakehouse("unused").check(profile=profile).tables) == 8
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "place"),
+    [
+        ("classification: direct", "clasification: direct", "schema.0.properties.0.clasification"),
+        ("classification: direct", "classification: secret", "properties.user.classification"),
+        ("required: true", "requierd: true", "schema.0.properties.0.requierd"),
+        ("physicalType: string", "physicalType: text", "properties.user.physicalType"),
+        ("logicalType: string", "logicalType: number", "properties.user.logicalType"),
+        ("- property: zone", "- property: zoen", "customProperties.zoen"),
+        ("value: trusted", "value: bronze", "customProperties.zone"),
+        ("mustBe: 0", "mustBe: 1", "quality.user_without_consent.mustBe"),
+        ("severity: error", "severity: fatal", "quality.user_without_consent.severity"),
+        ("type: sql", "type: library", "quality.user_without_consent"),
+        ("kind: DataContract", "kind: Contract", "kind must be DataContract"),
+        ("status: active", "staus: active", "staus"),
+        ("  - name: accelerometer_trusted", "  - name: other", "schema.other.name"),
+        ("name: x\n", "name: X\n", "properties.X"),
+        ("name: x\n", "name: y\n", "column y twice"),
+        ("version: 1.0.0", "version: 1.0.0\nversion: 2.0.0", "'version' twice"),
+        ("schema:", "schema: [", "not YAML"),
+    ],
+)
+def test_a_contract_that_is_wrong_names_the_place(
+    folder: Path, find: str, replace: str, place: str
+) -> None:
+    edit(folder, CONTRACT, find, replace)
+    said = message(folder)
+    assert said.startswith(CONTRACT)
+    assert place in said
+
+
+def test_options_of_a_column_are_closed_too(folder: Path) -> None:
+    edit(folder, "contracts/step_trainer_landing.yaml", "minimum: 0", "minimun: 0")
+    assert "properties.sensorreadingtime.logicalTypeOptions.minimun" in message(folder)
+
+
+def test_every_wrong_contract_is_listed_at_once(folder: Path) -> None:
+    edit(folder, CONTRACT, "status: active", "staus: active")
+    edit(folder, "contracts/customer_trusted.yaml", "status: active", "staus: active")
+    assert len(message(folder).splitlines()) == 2
+
+
+@pytest.mark.parametrize("location", ["../elsewhere", "/tmp/x", "_stedi/loads", "A/b"])
+def test_a_location_stays_below_the_root(folder: Path, location: str) -> None:
+    edit(folder, "contracts/machine_learning_curated.yaml", "step_trainer/curated", location)
+    assert "customProperties.location" in message(folder)
+
+
+def test_two_tables_dont_share_a_location(folder: Path) -> None:
+    edit(
+        folder,
+        "contracts/machine_learning_curated.yaml",
+        "step_trainer/curated",
+        "customer/curated",
+    )
+    assert "location customer/curated is also" in message(folder)
+
+
+def test_the_standard_itself_accepts_the_contracts() -> None:
+    import json
+
+    import yaml
+    from jsonschema import Draft201909Validator
+    from open_data_contract_standard.model import OpenDataContractStandard
+
+    text = OpenDataContractStandard.json_schema()  # type: ignore[no-untyped-call]
+    schema = json.loads(text)
+    for file in (Path(str(packaged())) / "contracts").iterdir():
+        errors = list(Draft201909Validator(schema).iter_errors(yaml.safe_load(file.read_text())))
+        assert not errors, (file.name, [error.message for error in errors])
+
+
+def test_landing_columns_know_their_keys() -> None:
+    contract = read_contracts(packaged() / "contracts")["customer_landing"]
+    assert [column.json_key for column in contract.columns][-1] == "shareWithFriendsAsOfDate"
+    assert contract.subject == "email"
+
+
+@pytest.mark.parametrize(
+    ("file", "find", "replace", "said"),
+    [
+        ("accelerometer_trusted", "a.*,", "a.*, a.w AS v,", "w"),
+        ("accelerometer_trusted", "c.email = a", "c.mail = a", "mail"),
+        ("accelerometer_trusted", "customer_trusted c", "customers c", "reads customers"),
+        ("accelerometer_trusted", "x, y, z\nFROM", "x, y\nFROM", "gives no column z"),
+        ("accelerometer_trusted", "x, y, z\nFROM", "x, y, z, 1 AS w\nFROM", "gives column w"),
+        ("step_trainer_trusted", "serialnumber, dist", "CAST(1 AS DOUBLE) AS serialnumber, dist", "is double"),
+        ("machine_learning_curated", "  a.x,", "  CAST(a.x AS DECIMAL(9, 3)) AS x,", "is decimal(9,3)"),
+        ("accelerometer_trusted", "SELECT \"user\"", "SELEC \"user\"", "line 9"),
+        ("customer_curated", "FROM customer_trusted c", "FROM WHERE c", "Expected table name but got WHERE"),
+        ("accelerometer_trusted", "WITH judged", "DELETE FROM x; WITH judged", "expected one SELECT"),
+        ("customer_trusted", "FROM customer_landing l", "FROM customer_curated l", "a cycle"),
+    ],
+)  # fmt: skip
+def test_a_transform_that_does_not_fit_names_the_place(
+    folder: Path, file: str, find: str, replace: str, said: str
+) -> None:
+    edit(folder, f"transforms/{file}.sql", find, replace)
+    assert said in message(folder)
+    assert "transforms" in message(folder)
+
+
+@pytest.mark.parametrize(
+    "leak",
+    [
+        "CAST(length(a.\"user\") AS DOUBLE) AS x,",
+        "(SELECT MAX(CAST(length(c.email) AS DOUBLE)) FROM customer_trusted c) AS x,",
+        "CASE WHEN a.x > 0 THEN CAST(length(s.serialnumber) AS DOUBLE) ELSE a.x END AS x,",
+        "CAST(max(length(s.serialnumber)) OVER () AS DOUBLE) AS x,",
+    ],
+)  # fmt: skip
+def test_the_value_of_a_direct_column_does_not_reach_the_published_table(
+    folder: Path, leak: str
+) -> None:
+    edit(folder, "transforms/machine_learning_curated.sql", "  a.x,", f"  {leak}")
+    said = message(folder)
+    assert "column x is classified quasi" in said
+    assert "which is direct, reaches it" in said
+
+
+def test_a_run_reads_nothing_before_the_proof(
+    folder: Path, small_lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leak = 'CAST(length(a."user") AS DOUBLE) AS x,'
+    edit(folder, "transforms/machine_learning_curated.sql", "  a.x,", f"  {leak}")
+    begun = "stedi.run.land.Landing.begin"
+    monkeypatch.setattr(begun, lambda _: pytest.fail("it reads what may leak"))
+    with pytest.raises(DeclarationError, match="which is direct, reaches it"):
+        Lakehouse(small_lakehouse.root, declarations=folder).run()
+
+
+def test_a_run_whose_transform_does_not_fit_leaves_no_file(
+    folder: Path, small_lakehouse: Lakehouse
+) -> None:
+    root = small_lakehouse.root
+    before = {path for path in root.rglob("*") if path.is_file()}
+    edit(folder, "transforms/accelerometer_trusted.sql", "x, y, z\nFROM", "x, y\nFROM")
+    with pytest.raises(DeclarationError, match="gives no column z"):
+        Lakehouse(root, declarations=folder).run()
+    left = {path for path in root.rglob("*") if path.is_file()} - before
+    assert left <= {root / "_stedi" / "lock"}
+    small_lakehouse.run()
+    assert counts(small_lakehouse) == small.SEED
+
+
+def test_a_leak_in_an_earlier_table_is_found_there(folder: Path) -> None:
+    edit(
+        folder,
+        "transforms/accelerometer_trusted.sql",
+        '"timestamp", x, y, z',
+        '"timestamp", CAST(length("user") AS DOUBLE) AS x, y, z',
+    )
+    assert "accelerometer_trusted.sql: column x is classified quasi" in message(folder)
+
+
+def test_the_published_table_has_no_direct_column(folder: Path) -> None:
+    edit(folder, "contracts/machine_learning_curated.yaml", "classification: quasi\n      - name: x", "classification: direct\n      - name: x")  # fmt: skip
+    assert "classified direct, and the table is published" in message(folder)
+
+
+def test_a_rule_that_can_not_run_is_found(folder: Path) -> None:
+    edit(folder, "contracts/customer_curated.yaml", 'a."user" = c.email', "a.users = c.email")
+    assert "customer_curated.yaml, rule customer_without_readings" in message(folder)
+
+
+def test_a_table_needs_both_a_contract_and_a_select(folder: Path) -> None:
+    (folder / "transforms" / "customer_curated.sql").unlink()
+    assert "no SELECT transforms/customer_curated.sql" in message(folder)
+
+
+def test_a_profile_that_does_not_exist_is_wrong_use() -> None:
+    from stedi import UsageError
+
+    with pytest.raises(UsageError, match="seed, strict"):
+        Lakehouse("unused").check(profile="stricter")
+
+
+def test_a_function_that_the_engine_lacks_is_found_before_any_data(folder: Path) -> None:
+    edit(folder, "transforms/machine_learning_curated.sql", "  a.x,", "  frobnicate(a.x) AS x,")
+    assert "machine_learning_curated.sql: Catalog Error: Scalar Function" in message(folder)
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path(str(packaged())).glob("contracts/*.yaml")), ids=lambda path: path.stem
+)
+def test_a_tool_that_is_not_ours_finds_nothing_to_say(path: Path) -> None:
+    from datacontract.data_contract import DataContract
+
+    run = DataContract(data_contract_file=str(path)).lint()
+    assert [(check.result, check.reason) for check in run.checks or ()] == [("passed", None)]
+    assert run.result == "passed"
+
+
+def test_a_landing_tables_rule_reads_that_table_alone(folder: Path) -> None:
+    edit(
+        folder, "contracts/customer_landing.yaml", "FROM customer_landing", "FROM customer_trusted"
+    )
+    assert "birth_year_out_of_range: a landing table's rule reads that table alone" in message(
+        folder
+    )
+
+
+def test_a_share_of_bad_records_is_for_landing_tables(folder: Path) -> None:
+    edit(
+        folder,
+        "contracts/customer_curated.yaml",
+        "      - property: zone\n",
+        "      - property: maxBadShare\n        value: 0.5\n      - property: zone\n",
+    )
+    assert "maxBadShare: for landing tables only" in message(folder)
+    edit(folder, "contracts/customer_landing.yaml", "value: 0.9", "value: 1.5")
+    assert "less than or equal to 1" in message(folder)
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "problem"),
+    [
+        ("            - {column: z, minimum: -131.072, maximum: 131.071, grid: 0.001}\n", "",
+         "column z is published, but isn't coarsened"),
+        ("edges: [250]", "edges: [250.5]", "edges: 250.5 is not on the grid"),
+        ("edges: [250]", "edges: [99999]", "is not between minimum and maximum"),
+        ("edges: [250]", "edge: [250]", "edge: no such key"),
+        ("k: 5\n", "k: 0\n", "k: Input should be greater than or equal to 1"),
+        ("k: 5\n", "k: 50\n", "peoplePerBox: at least k, which is 50"),
+        ("[step_person, accelerometer_person]", "[step_person, somebody]",
+         "people: no working column somebody of type long"),
+        ("{column: y,", "{column: x,", "column x twice"),
+        ("minimum: -131.072, maximum: 131.071", "minimum: 131.071, maximum: 0", "minimum lies below"),
+        ("u.person AS accelerometer_person\n            FROM", "a.x AS accelerometer_person\n            FROM",
+         "controls: gives other columns than these, or other types"),
+    ],
+)  # fmt: skip
+def test_a_publication_that_can_not_be_is_refused(
+    folder: Path, find: str, replace: str, problem: str
+) -> None:
+    edit(folder, "contracts/machine_learning_curated.yaml", find, replace)
+    assert problem in message(folder)
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "declarations.md"
+
+
+def test_the_table_in_the_docs_is_one_to_copy(
+    small_lakehouse: Lakehouse, not_anonymous: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "declarations"
+    shutil.copytree(not_anonymous, folder)
+    text = DOCS.read_text()
+    for kind, file in (("yaml", "contracts"), ("sql", "transforms")):
+        [content, *_] = re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+        (folder / file / f"readings_per_customer.{kind}").write_text(content)
+    lakehouse = Lakehouse(small_lakehouse.root, declarations=folder)
+    lakehouse.check()
+    lakehouse.run()
+    assert counts(lakehouse) == {**small.SEED, "readings_per_customer": 7}
+
+
+def test_the_docs_name_whatever_a_contract_may_say() -> None:
+    text = DOCS.read_text()
+    models = [model for model in vars(odcs).values() if is_model(model)]
+    keys = {field.alias for model in models for field in model.model_fields.values()}
+    assert len(keys) > 20
+    assert [key for key in sorted(map(str, keys)) if f"`{key}`" not in text] == []
+
+
+def is_model(value: object) -> TypeGuard[type[BaseModel]]:
+    """Whether it is one of the closed models that a contract is read with."""
+    return isinstance(value, type) and issubclass(value, odcs._Closed)

@@ -1,0 +1,441 @@
+"""The audit bites: each way to publish that only looks anonymous is caught by a named check."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+import pytest
+
+from stedi import Lakehouse, UsageError
+from stedi.declared import packaged, read_declarations
+from stedi.declared.contract import Publication
+from stedi.privacy.audit import Audit, audit
+from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.audit.singling_out import attribution, linkability
+from stedi.privacy.publication import Raw
+from stedi.privacy.publication.boxes import Range, table_of_boxes
+from stedi.privacy.publication.coding import Coder
+from stedi.privacy.publication.mondrian import Floats, Longs
+from stedi.privacy.publication.search import points, search
+from tests.support import small
+from tests.support.processes import stedi
+from tests.support.starter import Run
+
+COLUMNS = ["distancefromobject", "x", "y", "z"]
+
+
+def declared() -> Publication:
+    publication = read_declarations(packaged()).contracts["machine_learning_curated"].publication
+    assert publication is not None
+    return publication
+
+
+PUBLICATION = declared()
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """People at random, of whom each was measured at moments of their own."""
+
+    raw: Raw
+    instant: Floats
+
+    @classmethod
+    def of(cls, seed: int, people: int = 150, readings: int = 40) -> Crowd:
+        rng = np.random.default_rng(seed)
+        person = np.repeat(np.arange(people), readings)
+        count = len(person)
+        columns = {
+            "distancefromobject": rng.integers(150, 400, count).astype(float),
+            **{axis: np.round(rng.normal(0, 1, count), 4) for axis in "xyz"},
+        }
+        return cls(Raw(columns, (person, person)), rng.integers(0, 10**9, count).astype(float))
+
+
+IN_TABLE, OTHERS = Crowd.of(1), Crowd.of(2)
+
+
+def audited(
+    values: dict[str, Floats],
+    *,
+    boxes: dict[str, Range] | None = None,
+    order: Sequence[int] | None = None,
+    raw: Raw = IN_TABLE.raw,
+) -> Audit:
+    """Audit a table in which each raw row is published with these values, sorted by default."""
+    rows = np.column_stack(list(values.values()))
+    known, classes = np.unique(rows, axis=0, return_inverse=True)
+    places = np.lexsort(rows.T[::-1]) if order is None else np.array(order)
+    return audit(
+        "naive",
+        Evidence(
+            PUBLICATION,
+            published={name: column[places] for name, column in values.items()},
+            values=dict(zip(values, known.T, strict=True)),
+            classes=classes,
+            raw=raw,
+            controls=OTHERS.raw,
+            boxes=boxes,
+        ),
+        [],
+        (),
+        (),
+        None,
+    )
+
+
+def caught(result: Audit) -> set[str]:
+    """The checks and attacks that found something."""
+    return {problem.split(":")[0] for problem in result.problems}
+
+
+def published(raw: Raw, publication: Publication) -> tuple[dict[str, Range], Longs]:
+    """The table of boxes, and each row's class."""
+    ranges = table_of_boxes(
+        publication, search(points(publication, raw.columns, raw.people), publication)
+    )
+    on_grid = points(publication, raw.columns, raw.people)
+    return ranges, Coder(ranges, on_grid).classes_of(on_grid.rows)
+
+
+@pytest.fixture(scope="module")
+def ours() -> tuple[dict[str, Range], Longs]:
+    """The crowd as the publication would publish it."""
+    return published(IN_TABLE.raw, PUBLICATION)
+
+
+def coded(ours: tuple[dict[str, Range], Longs]) -> dict[str, Floats]:
+    ranges, classes = ours
+    return {name: ranges[name].values[classes] for name in COLUMNS}
+
+
+def in_order(
+    ours: tuple[dict[str, Range], Longs], raw: Raw = IN_TABLE.raw, **changes: Any
+) -> Audit:
+    """The audit of the publication as it is, or with some of its evidence changed."""
+    ranges, classes = ours
+    values = coded(ours)
+    order = np.lexsort([values[name] for name in reversed(COLUMNS)])
+    evidence: dict[str, Any] = {
+        "published": {name: values[name][order] for name in COLUMNS},
+        "values": {name: ranges[name].values for name in COLUMNS},
+        "classes": classes, "raw": raw, "controls": OTHERS.raw, "boxes": ranges,
+    }  # fmt: skip
+    return audit(
+        "ours",
+        Evidence(PUBLICATION, **{**evidence, **changes}),
+        [],
+        (),
+        (),
+        None,
+    )
+
+
+def test_what_the_publication_makes_holds(ours: tuple[dict[str, Range], Longs]) -> None:
+    result = in_order(ours)
+    assert result.ok, result.problems
+    assert result.classes > 300
+    assert result.attacks["inference"].ok
+
+
+def test_a_serial_number_that_is_kept_is_caught() -> None:
+    person = IN_TABLE.raw.people[0].astype(float)
+    result = audited({**IN_TABLE.raw.columns, "serialnumber": person})
+    assert {"columns", "attribution", "linkability"} <= caught(result)
+    # Even where only the person and nothing else is kept, so that each class is large.
+    result = audited(
+        {"distancefromobject": 0 * person, "x": person, "y": 0 * person, "z": 0 * person}
+    )
+    assert {"attribution", "linkability"} <= caught(result)
+
+
+def test_an_instant_that_is_kept_is_caught() -> None:
+    nothing = 0 * IN_TABLE.instant
+    result = audited(
+        {"distancefromobject": IN_TABLE.instant, "x": nothing, "y": nothing, "z": nothing}
+    )
+    assert {"attribution", "linkability"} <= caught(result)
+    assert result.largest_share == 1
+
+
+def test_k_rows_with_one_person_behind_them_are_caught(
+    ours: tuple[dict[str, Range], Longs],
+) -> None:
+    ranges, classes = ours
+    person = np.where(classes == 7, 3, IN_TABLE.raw.people[0])
+    result = in_order(ours, raw=Raw(IN_TABLE.raw.columns, (person, IN_TABLE.raw.people[1])))
+    assert {"attribution", "linkability"} <= caught(result)
+    # k people, of whom one has most of the rows; on the other side only.
+    rows = np.flatnonzero(classes == 7)
+    person = IN_TABLE.raw.people[0].copy()
+    person[rows[: len(rows) // 2]] = person[rows[0]]
+    result = in_order(ours, raw=Raw(IN_TABLE.raw.columns, (IN_TABLE.raw.people[0], person)))
+    assert "attribution" in caught(result)
+    assert ranges
+
+
+def test_class_means_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+    classes = ours[1]
+    rows = np.bincount(classes)
+    means = {
+        name: (np.bincount(classes, weights=column) / rows)[classes]
+        for name, column in IN_TABLE.raw.columns.items()
+    }
+    assert "midpoints" in caught(audited(means))
+
+
+def test_observed_minima_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+    classes = ours[1]
+    least = np.full(classes.max() + 1, np.inf)
+    np.minimum.at(least, classes, IN_TABLE.raw.columns["x"])
+    assert "midpoints" in caught(audited({**coded(ours), "x": least[classes]}))
+
+
+def test_a_distance_that_is_recoded_together_with_the_axes_is_caught() -> None:
+    columns = [IN_TABLE.raw.columns[name] for name in COLUMNS]
+    cells = _cut_all(columns, np.arange(len(columns[0])))
+    values, boxes = {}, {}
+    for name, column, unit in zip(COLUMNS, columns, (1, 0.001, 0.001, 0.001), strict=True):
+        least, most, value = (np.empty(len(column)) for _ in range(3))
+        for rows in cells:
+            number = np.rint(column[rows] / unit)
+            least[rows], most[rows] = (number.min() - 0.5) * unit, (number.max() + 0.5) * unit
+            value[rows] = (number.min() + number.max()) / 2 * unit
+        values[name], boxes[name] = value, (least, most)
+    known, first = np.unique(np.column_stack(list(values.values())), axis=0, return_index=True)
+    ranges = {
+        name: Range(boxes[name][0][first], boxes[name][1][first], known[:, n])
+        for n, name in enumerate(COLUMNS)
+    }
+    assert "boxes: boxes overlap" in audited(values, boxes=ranges).problems
+
+
+def test_boxes_of_few_rows_whose_distances_are_told_exactly_are_caught() -> None:
+    few = replace(PUBLICATION, k=1, people_per_box=4)
+    result = in_order(published(IN_TABLE.raw, few))
+    assert {"attribution", "inference"} <= caught(result)
+
+
+def test_controls_who_differ_as_a_group_neither_fail_it_nor_hide_what_classes_tell() -> None:
+    rng = np.random.default_rng(3)
+
+    def with_distance(crowd: Crowd, distance: npt.ArrayLike) -> Raw:
+        distances = np.broadcast_to(np.asarray(distance, float), crowd.raw.rows)
+        return Raw({**crowd.raw.columns, "distancefromobject": distances.copy()}, crowd.raw.people)
+
+    # Feet are near more often among those in the table, whatever x, y and z are.
+    inside, outside = (
+        with_distance(crowd, np.where(rng.random(crowd.raw.rows) < share, 100, 600))
+        for crowd, share in ((IN_TABLE, 0.6), (OTHERS, 0.4))
+    )
+    result = in_order(published(inside, PUBLICATION), raw=inside, controls=outside)
+    assert result.ok, result.problems
+    for guess in result.attacks["inference"].figures:
+        assert guess["in_table"] - guess["controls"] > 0.1
+        assert guess["without_classes"] == pytest.approx(0.2, abs=0.05)
+    # Boxes of few rows tell their people's distances; controls are easy to guess for anyone.
+    easy = with_distance(OTHERS, np.median(IN_TABLE.raw.columns["distancefromobject"]))
+    few = replace(PUBLICATION, k=1, people_per_box=4)
+    result = in_order(published(IN_TABLE.raw, few), controls=easy)
+    assert "inference" in caught(result)
+
+
+def _cut_all(columns: list[Floats], rows: Longs) -> list[Longs]:
+    """Mondrian over all four columns, the target too, as anyone would write it first."""
+    spreads = [np.ptp(column[rows]) / np.ptp(column) for column in columns]
+    for n in np.argsort(spreads)[::-1]:
+        middle = np.median(columns[n][rows])
+        low = columns[n][rows] < middle
+        if min(low.sum(), (~low).sum()) >= 8:
+            return _cut_all(columns, rows[low]) + _cut_all(columns, rows[~low])
+    return [rows]
+
+
+def test_rows_in_the_order_of_arrival_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+    values = coded(ours)
+    assert "order" in caught(audited(values, order=range(len(values["x"]))))
+
+
+def test_rows_left_out_or_changed_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+    values = coded(ours)
+    order = np.lexsort([values[name] for name in reversed(COLUMNS)])
+    published = {name: values[name][order] for name in COLUMNS}
+    fewer = {name: column[1:] for name, column in published.items()}
+    assert caught(in_order(ours, published=fewer)) == {"rows"}
+    other = {**published, "z": np.roll(published["z"], 1)}
+    assert "rows" in caught(in_order(ours, published=other))
+
+
+def test_boxes_across_the_step_threshold_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+    ranges, _ = ours
+    target = ranges["distancefromobject"]
+    begins = np.where(target.begins == 249.5, 248.5, target.begins)
+    moved = {**ranges, "distancefromobject": Range(begins, target.ends, target.values)}
+    assert "boxes" in caught(in_order(ours, boxes=moved))
+
+
+# Exact figures, against plain Python -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_attribution_and_linkability_are_what_counting_gives(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count = 300
+    classes, people = rng.integers(0, 25, count), rng.integers(0, 12, count)
+    _, classes = np.unique(classes, return_inverse=True)
+    zeros = np.zeros(count)
+    evidence = Evidence(
+        PUBLICATION,
+        published=dict.fromkeys(COLUMNS, zeros),
+        values={name: np.zeros(classes.max() + 1) for name in COLUMNS},
+        classes=classes,
+        raw=Raw(dict.fromkeys(COLUMNS, zeros), (people, people)),
+        controls=None,
+        boxes=None,
+    )
+    members = [people[classes == one].tolist() for one in range(classes.max() + 1)]
+    shares = [max(one.count(p) for p in one) / len(one) for one in members]
+    same = [
+        sum(a == b for n, a in enumerate(one) for m, b in enumerate(one) if n != m)
+        / (len(one) * (len(one) - 1))
+        for one in members
+    ]
+    across = [
+        sum(a == b for a in one for b in other) / (len(one) * len(other))
+        for n, one in enumerate(members)
+        for other in members[:n]
+    ]
+    found = attribution(evidence)
+    assert (found.worst, found.people) == (max(shares), min(len(set(one)) for one in members))
+    assert found.mean == pytest.approx(sum(shares) / len(shares))
+    linked = linkability(evidence)
+    assert linked.worst_of_one == pytest.approx(max(same))
+    assert linked.worst_of_two == pytest.approx(max(across))
+
+
+# On whole lakehouses ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
+    lakehouse = Lakehouse(tmp_path_factory.mktemp("audited") / "root")
+    lakehouse.simulate(lakehouse.root, customers=1_200, seed=9, people=True)
+    lakehouse.run()
+    return lakehouse
+
+
+def test_a_lakehouse_of_walking_people_passes_its_audit(done: Lakehouse) -> None:
+    result = done.audit()
+    assert result.ok, result.problems
+    assert result.smallest_class >= result.k == 5
+    assert result.attacks["attribution"].worst == result.largest_share <= 0.2
+    assert result.attacks["membership"].ok is None
+    assert result.rows == done.status().tables["machine_learning_curated"].rows
+
+
+def test_the_starter_data_passes_its_audit(starter_run: Run) -> None:
+    result = starter_run("seed").audit()
+    assert result.ok, result.problems
+    assert result.rows == 43_681
+
+
+def test_the_command_line_audits(done: Lakehouse) -> None:
+    assert "It holds." in stedi("audit", "--root", done.root)
+    told = json.loads(stedi("audit", "--json", "--root", done.root))
+    assert {"ok", "k", "rows", "smallest_class", "largest_share", "attacks"} <= told.keys()
+    assert {"worst", "mean", "baseline"} <= told["attacks"]["attribution"].keys()
+    assert told["k"] == 5
+
+
+def test_a_file_changed_behind_the_lakehouses_back_fails_the_audit(
+    done: Lakehouse, tmp_path: Path
+) -> None:
+    copy = Lakehouse(tmp_path / "root")
+    copy.ingest(done.root)
+    copy.run()
+    [path] = (copy.root / "step_trainer" / "curated" / "data").rglob("*.parquet")
+    table = pq.read_table(path)
+    pq.write_table(table.take(np.random.default_rng(0).permutation(table.num_rows)), path)
+    (path.parent / "old.parquet").write_bytes(b"")
+    assert {"order", "files"} <= caught(copy.audit())
+    assert "problems" in stedi("audit", "--root", copy.root, check=1)
+    content = bytearray(path.read_bytes())
+    content[50:90] = bytes(40)  # in the first page
+    path.write_bytes(content)
+    told = " ".join(stedi("audit", "--root", copy.root, check=1).split())
+    assert f"{path.name}: what is published can't be read; `stedi run --full`" in told
+    copy.run(full=True)
+    assert copy.audit().ok
+
+
+def test_a_table_that_is_out_of_date_is_not_audited(done: Lakehouse, tmp_path: Path) -> None:
+    copy = Lakehouse(tmp_path / "root")
+    copy.ingest(done.root)
+    with pytest.raises(UsageError, match="isn't there yet"):
+        copy.audit()
+    copy.run()
+    [name] = (
+        copy.query("SELECT email FROM customer_trusted LIMIT 1").to_arrow()["email"].to_pylist()
+    )
+    late = copy.root / "customer" / "landing" / "withdrawn.json"
+    late.write_text(json.dumps({**small.customer("x", "S", 2**42), "email": name}))
+    with pytest.raises(UsageError, match="not up to date, "):  # a withdrawal that was not read yet
+        copy.audit()
+    late.unlink()
+    copy.run(profile="strict", only=["step_trainer_trusted"])
+    with pytest.raises(UsageError, match="not up to date"):
+        copy.audit()
+
+
+def test_what_a_second_publication_gives_away_is_noted(done: Lakehouse, tmp_path: Path) -> None:
+    copy = Lakehouse(tmp_path / "root")
+    copy.ingest(done.root)
+    copy.run()
+    assert copy.audit().attacks["difference"].figures is None
+    withdrawn = copy.query("SELECT * FROM customer_trusted LIMIT 1").to_arrow().to_pylist()[0]
+    record = {
+        "customerName": withdrawn["customername"], "email": withdrawn["email"],
+        "phone": withdrawn["phone"], "birthDay": withdrawn["birthday"],
+        "serialNumber": withdrawn["serialnumber"],
+        "registrationDate": withdrawn["registrationdate"], "lastUpdateDate": 4_000_000_000_000,
+    }  # fmt: skip
+    (copy.root / "customer" / "landing" / "later.json").write_text(json.dumps(record))
+    copy.run()
+    figures = copy.audit().attacks["difference"].figures
+    assert figures["rows_now"] < figures["rows_before"]
+    assert figures["changed"] > 0
+
+
+@pytest.mark.slow
+def test_k_is_what_pycanon_finds(done: Lakehouse, tmp_path: Path) -> None:
+    """pyCANON counts rows, so it is given each person of a class once; it lives with old libraries."""
+    from stedi.privacy.published import lay_open
+
+    evidence = lay_open(done._warehouse(), done._declared(), None).evidence
+    rows = {
+        (one, person)
+        for side in evidence.raw.people[:1]
+        for one, person in zip(evidence.classes.tolist(), side.tolist(), strict=True)
+    }
+    (tmp_path / "rows.csv").write_text("class,person\n" + "".join(f"{c},{p}\n" for c, p in rows))
+    script = tmp_path / "k.py"
+    script.write_text(
+        "import pandas, sys\nfrom pycanon import anonymity\n"
+        "print(anonymity.k_anonymity(pandas.read_csv(sys.argv[1]), ['class']))\n"
+    )
+    command = ["uv", "run", "--no-project", "--isolated", "--with", "pycanon==1.3.6"]
+    uv = Path(pytest.__file__).parents[4] / "bin" / "uv"
+    done_ = subprocess.run(
+        [uv, *command[1:], "python", script, tmp_path / "rows.csv"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    people = [len({p for c, p in rows if c == one}) for one in {c for c, _ in rows}]
+    assert int(done_.stdout) == min(people)

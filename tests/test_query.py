@@ -1,0 +1,182 @@
+"""Queries read declared tables, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from stedi import Lakehouse, QueryError
+from tests.conftest import already_run, on, rows
+from tests.support import small
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory, not_anonymous: Path) -> Lakehouse:
+    root = tmp_path_factory.mktemp("done") / "root"
+    small.land(root)
+    small.write(root, "step_trainer", b"nonsense\n", "bad.json")
+    lakehouse = on("duckdb", root, not_anonymous)
+    lakehouse.run()
+    return lakehouse
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT COUNT(*) FROM customer_landing", [(18,)]),
+        ("select count(*) from CUSTOMER_LANDING", [(18,)]),
+        ("SELECT source, reason FROM quarantine", [("step_trainer", "not JSON")]),
+        ("SELECT COUNT(*) FROM loads WHERE state = 'read'", [(4,)]),
+        ("WITH t AS (SELECT 1 AS n) SELECT n + 1 FROM t", [(2,)]),
+        ("SELECT x FROM UNNEST(ARRAY[1, 2]) AS t (x) ORDER BY x", [(1,), (2,)]),
+        ("SELECT 1 UNION ALL SELECT 2 ORDER BY 1", [(1,), (2,)]),
+        (
+            'SELECT "user", "timestamp" FROM accelerometer_trusted WHERE x = 0.3',
+            [("ann@example.com", 2000)],
+        ),
+        ("SELECT TRY_CAST('x' AS BIGINT)", [(None,)]),
+        ("SELECT 7 / 2", [(3,)]),
+        ("SELECT date_format(from_unixtime(0), '%Y')", [("1970",)]),
+        ("SELECT CHR(CAST(66 AS INTEGER))", [("B",)]),
+        ("SELECT YEAR(FROM_UNIXTIME(1.5e0)), YEAR(FROM_UNIXTIME(1))", [(1970, 1970)]),
+        ("SELECT approx_distinct(email) FROM customer_curated", [(7,)]),
+    ],
+)
+def test_athenas_sql_runs(done: Lakehouse, sql: str, expected: list[tuple[object, ...]]) -> None:
+    assert rows(done, sql) == expected
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM 'secret.csv'",
+        'SELECT * FROM "secret.csv"',
+        'SELECT * FROM "{folder}/secret.csv"',
+        "SELECT * FROM '{folder}/secret.csv'",
+        "SELECT * FROM read_csv('{folder}/secret.csv')",
+        "SELECT * FROM read_text('{folder}/secret.csv')",
+        "SELECT * FROM glob('*')",
+        "SELECT * FROM TABLE(read_text('{folder}/secret.csv'))",
+        "SELECT (SELECT content FROM read_text('{folder}/secret.csv'))",
+        "SELECT * FROM customer_landing, LATERAL (SELECT * FROM read_text('{folder}/secret.csv'))",
+        "SELECT * FROM customer_landing WHERE email IN (SELECT content FROM read_text('x'))",
+        "SELECT * FROM range(5)",
+        "SELECT * FROM duckdb_settings()",
+        "SELECT * FROM information_schema.tables",
+        "SELECT * FROM main.customer_landing",
+        "SELECT * FROM sqlite_master",
+        "WITH a AS (SELECT 1) SELECT * FROM b",
+        "SELECT * FROM a, (WITH a AS (SELECT 1) SELECT * FROM a) t",
+        "COPY customer_landing TO '{folder}/out.csv'",
+        "INSERT INTO customer_landing SELECT * FROM customer_landing",
+        "DELETE FROM customer_landing",
+        "DROP TABLE customer_landing",
+        "CREATE TABLE t AS SELECT 1",
+        "ATTACH '{folder}/x.db'",
+        "SET memory_limit = '1GB'",
+        "PRAGMA database_list",
+        "CALL pragma_version()",
+        "EXPLAIN SELECT 1",
+        "SHOW TABLES",
+        "SELECT 1; SELECT 2",
+        "INSTALL httpfs",
+        "",
+    ],
+)
+def test_anything_else_is_refused(done: Lakehouse, tmp_path: Path, sql: str) -> None:
+    (tmp_path / "secret.csv").write_text("a\nsecret\n")
+    with pytest.raises(QueryError) as caught:
+        done.query(sql.format(folder=tmp_path)).to_arrow()
+    assert "secret\n" not in str(caught.value)
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_the_engine_behind_a_query_is_locked_in_by_itself(done: Lakehouse, tmp_path: Path) -> None:
+    """Even a statement that slipped past the tree could reach no file."""
+    import duckdb
+
+    (tmp_path / "secret.csv").write_text("a\nsecret\n")
+    result = done.query("SELECT COUNT(*) FROM customer_landing")
+    for sql in (
+        f"SELECT * FROM read_csv('{tmp_path}/secret.csv')",
+        f"COPY (SELECT 1) TO '{tmp_path}/out.csv'",
+        "SET enable_external_access = true",
+        f"ATTACH '{tmp_path}/x.db'",
+    ):
+        with pytest.raises(duckdb.Error):
+            result._connection.cursor().execute(sql)
+
+
+def test_a_syntax_error_shows_the_place(done: Lakehouse) -> None:
+    with pytest.raises(QueryError) as caught:
+        done.query("SELECT *\nFROM customer_landing\nWHERE email = = 'x'")
+    first, line, caret = str(caught.value).splitlines()
+    assert first.startswith("line 3, column 15: ")
+    assert line.strip() == "WHERE email = = 'x'"
+    assert caret.index("^") - 2 == 14
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT x FROM", "line 1"),
+        ("SHOW TABLES", "only SELECT can be run here, not SHOW"),
+        ("EXPLAIN SELECT 1", "only SELECT can be run here, not EXPLAIN"),
+        ("SELECT * FROM glob('/etc/*')", "line 1"),
+    ],
+)
+def test_what_is_said_is_about_the_statement(done: Lakehouse, sql: str, said: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        done.query(sql)
+    assert said in str(caught.value)
+    assert "sqlglot" not in str(caught.value)
+    assert "Token" not in str(caught.value)
+
+
+def test_a_misspelt_table_gets_a_hint(done: Lakehouse) -> None:
+    with pytest.raises(QueryError, match="did you mean customer_landing"):
+        done.query("SELECT * FROM customer_lading")
+
+
+def test_a_misspelt_column_is_named(done: Lakehouse) -> None:
+    with pytest.raises(QueryError, match="emial"):
+        done.query("SELECT emial FROM customer_landing")
+
+
+def test_an_error_holds_no_persons_data(done: Lakehouse) -> None:
+    with pytest.raises(QueryError) as caught:
+        done.query("SELECT CAST(email AS BIGINT) FROM customer_landing").to_arrow()
+    assert "@" not in str(caught.value)
+
+
+@already_run
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT v.* FROM (SELECT 1 AS a) c, LATERAL duckdb_settings() v",
+        "SELECT v.* FROM (SELECT 1 AS a) c CROSS JOIN LATERAL query('SELECT 1') v",
+        "SELECT * FROM (SELECT 1 AS a) c, LATERAL parquet_metadata('x.parquet') v",
+        "SELECT current_setting('allowed_paths')",
+        "SELECT * FROM (DESCRIBE customer_trusted)",
+    ],
+)
+def test_nothing_is_told_of_the_engine(small_lakehouse: Lakehouse, sql: str) -> None:
+    with pytest.raises(QueryError):
+        small_lakehouse.query(sql)
+
+
+@already_run
+def test_names_of_a_with_clause_are_the_same_in_any_case(small_lakehouse: Lakehouse) -> None:
+    assert rows(
+        small_lakehouse, "WITH T AS (SELECT * FROM customer_trusted) SELECT COUNT(*) FROM t"
+    ) == [(8,)]
+
+
+@already_run
+def test_a_file_that_was_replaced_meanwhile_is_told_plainly(small_lakehouse: Lakehouse) -> None:
+    data = small_lakehouse.root / "step_trainer" / "curated" / "data"
+    [path] = data.rglob("*.parquet")
+    path.unlink()
+    with pytest.raises(QueryError, match="ask again"):
+        small_lakehouse.query("SELECT * FROM machine_learning_curated").to_arrow()
