@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stedi import Lakehouse, UsageError
+from stedi.arrays import Float64s, Int64s
 from stedi.declared import packaged, read_declarations
 from stedi.declared.contract import Publication
 from stedi.privacy.audit import Audit, audit
@@ -23,7 +24,6 @@ from stedi.privacy.audit.singling_out import attribution, linkability
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import Range, table_of_boxes
 from stedi.privacy.publication.coding import Coder
-from stedi.privacy.publication.mondrian import Floats, Longs
 from stedi.privacy.publication.search import points, search
 from tests import small
 from tests.processes import stedi
@@ -46,7 +46,7 @@ class Crowd:
     """People at random, of whom each was measured at moments of their own."""
 
     raw: Raw
-    instant: Floats
+    instant: Float64s
 
     @classmethod
     def of(cls, seed: int, people: int = 150, readings: int = 40) -> Crowd:
@@ -64,7 +64,7 @@ IN_TABLE, OTHERS = Crowd.of(1), Crowd.of(2)
 
 
 def audited(
-    values: dict[str, Floats],
+    values: dict[str, Float64s],
     *,
     boxes: dict[str, Range] | None = None,
     order: Sequence[int] | None = None,
@@ -97,7 +97,7 @@ def caught(result: Audit) -> set[str]:
     return {problem.split(":")[0] for problem in result.problems}
 
 
-def published(raw: Raw, publication: Publication) -> tuple[dict[str, Range], Longs]:
+def published(raw: Raw, publication: Publication) -> tuple[dict[str, Range], Int64s]:
     """The table of boxes, and each row's class."""
     ranges = table_of_boxes(
         publication, search(points(publication, raw.columns, raw.people), publication)
@@ -107,18 +107,18 @@ def published(raw: Raw, publication: Publication) -> tuple[dict[str, Range], Lon
 
 
 @pytest.fixture(scope="module")
-def ours() -> tuple[dict[str, Range], Longs]:
+def ours() -> tuple[dict[str, Range], Int64s]:
     """The crowd as the publication would publish it."""
     return published(IN_TABLE.raw, PUBLICATION)
 
 
-def coded(ours: tuple[dict[str, Range], Longs]) -> dict[str, Floats]:
+def coded(ours: tuple[dict[str, Range], Int64s]) -> dict[str, Float64s]:
     ranges, classes = ours
     return {name: ranges[name].values[classes] for name in COLUMNS}
 
 
 def in_order(
-    ours: tuple[dict[str, Range], Longs], raw: Raw = IN_TABLE.raw, **changes: Any
+    ours: tuple[dict[str, Range], Int64s], raw: Raw = IN_TABLE.raw, **changes: Any
 ) -> Audit:
     """The audit of the publication as it is, or with some of its evidence changed."""
     ranges, classes = ours
@@ -139,7 +139,7 @@ def in_order(
     )
 
 
-def test_what_the_publication_makes_holds(ours: tuple[dict[str, Range], Longs]) -> None:
+def test_what_the_publication_makes_holds(ours: tuple[dict[str, Range], Int64s]) -> None:
     result = in_order(ours)
     assert result.ok, result.problems
     assert result.classes > 300
@@ -167,7 +167,7 @@ def test_an_instant_that_is_kept_is_caught() -> None:
 
 
 def test_k_rows_with_one_person_behind_them_are_caught(
-    ours: tuple[dict[str, Range], Longs],
+    ours: tuple[dict[str, Range], Int64s],
 ) -> None:
     ranges, classes = ours
     person = np.where(classes == 7, 3, IN_TABLE.raw.people[0])
@@ -182,7 +182,7 @@ def test_k_rows_with_one_person_behind_them_are_caught(
     assert ranges
 
 
-def test_class_means_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+def test_class_means_are_caught(ours: tuple[dict[str, Range], Int64s]) -> None:
     classes = ours[1]
     rows = np.bincount(classes)
     means = {
@@ -192,7 +192,7 @@ def test_class_means_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
     assert "midpoints" in caught(audited(means))
 
 
-def test_observed_minima_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+def test_observed_minima_are_caught(ours: tuple[dict[str, Range], Int64s]) -> None:
     classes = ours[1]
     least = np.full(classes.max() + 1, np.inf)
     np.minimum.at(least, classes, IN_TABLE.raw.columns["x"])
@@ -248,7 +248,7 @@ def test_controls_who_differ_as_a_group_neither_fail_it_nor_hide_what_classes_te
     assert "inference" in caught(result)
 
 
-def _cut_all(columns: list[Floats], rows: Longs) -> list[Longs]:
+def _cut_all(columns: list[Float64s], rows: Int64s) -> list[Int64s]:
     """Mondrian over all four columns, the target too, as anyone would write it first."""
     spreads = [np.ptp(column[rows]) / np.ptp(column) for column in columns]
     for n in np.argsort(spreads)[::-1]:
@@ -259,12 +259,12 @@ def _cut_all(columns: list[Floats], rows: Longs) -> list[Longs]:
     return [rows]
 
 
-def test_rows_in_the_order_of_arrival_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+def test_rows_in_the_order_of_arrival_are_caught(ours: tuple[dict[str, Range], Int64s]) -> None:
     values = coded(ours)
     assert "order" in caught(audited(values, order=range(len(values["x"]))))
 
 
-def test_rows_left_out_or_changed_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+def test_rows_left_out_or_changed_are_caught(ours: tuple[dict[str, Range], Int64s]) -> None:
     values = coded(ours)
     order = np.lexsort([values[name] for name in reversed(COLUMNS)])
     published = {name: values[name][order] for name in COLUMNS}
@@ -274,7 +274,7 @@ def test_rows_left_out_or_changed_are_caught(ours: tuple[dict[str, Range], Longs
     assert "rows" in caught(in_order(ours, published=other))
 
 
-def test_boxes_across_the_step_threshold_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+def test_boxes_across_the_step_threshold_are_caught(ours: tuple[dict[str, Range], Int64s]) -> None:
     ranges, _ = ours
     target = ranges["distancefromobject"]
     begins = np.where(target.begins == 249.5, 248.5, target.begins)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from stedi.arrays import Bools, Bytes, Int32s
 from stedi.columns import Column
 from stedi.landing import scan
 from stedi.landing.records import LONG_MAX, LONG_MIN, Record
@@ -27,8 +27,6 @@ _LONGEST_KEY = 256
 _MOST_SPELLINGS = 128
 _KINDS = {"long": scan.LONG, "double": scan.DOUBLE, "string": scan.TEXT}
 _NOT_AS_IT_STANDS = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
-
-Bools = npt.NDArray[np.bool_]
 
 
 class Vocabulary:
@@ -234,9 +232,7 @@ def _mask(truths: Bools) -> pa.Array:
     return pa.Array.from_buffers(pa.bool_(), len(truths), [None, bits])
 
 
-def _strings(
-    count: int, bits: pa.Buffer | None, ends: npt.NDArray[np.int32], text: npt.NDArray[np.uint8]
-) -> pa.Array:
+def _strings(count: int, bits: pa.Buffer | None, ends: Int32s, text: Bytes) -> pa.Array:
     offsets = pa.py_buffer(ends[: count + 1])
     return pa.Array.from_buffers(pa.string(), count, [bits, offsets, pa.py_buffer(text)])
 

@@ -19,12 +19,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import BaseModel
 
-from stedi.privacy.publication.mondrian import Floats, Longs
-
-Bools = npt.NDArray[np.bool_]
+from stedi.arrays import Bools, Float64s, Int64s
 
 RESAMPLES = 400
 _BINS = 10
@@ -72,7 +69,7 @@ class Measures(BaseModel):
 class HeldOut:
     """The rows of one fold: whose they are, numbered from 0, and what is right."""
 
-    person: Longs
+    person: Int64s
     is_positive: Bools
 
     @cached_property
@@ -81,7 +78,7 @@ class HeldOut:
         return int(self.person.max()) + 1
 
     @cached_property
-    def resamples(self) -> list[Longs]:
+    def resamples(self) -> list[Int64s]:
         """How often each person is drawn, by resample; always the same."""
         rng = np.random.default_rng(0)
         draws = (rng.integers(self.people, size=self.people) for _ in range(RESAMPLES))
@@ -98,7 +95,7 @@ class Ranks(NamedTuple):
 class Scored:
     """One model's scores of the rows of a fold."""
 
-    def __init__(self, tested: HeldOut, scores: Floats) -> None:
+    def __init__(self, tested: HeldOut, scores: Float64s) -> None:
         self.tested, self.scores = tested, scores
         _, self._level = np.unique(scores, return_inverse=True)
         self._levels = int(self._level.max()) + 1
@@ -113,7 +110,7 @@ class Scored:
         """Over resamples of people."""
         return [self._weighed(times[self.tested.person]) for times in self.tested.resamples]
 
-    def _weighed(self, weights: Floats | Longs) -> Ranks:
+    def _weighed(self, weights: Float64s | Int64s) -> Ranks:
         """NaN where all rows are positive, or none."""
         positive = np.where(self.tested.is_positive, weights, 0)
         yes = np.bincount(self._level, positive, self._levels)
@@ -165,7 +162,7 @@ def _over_folds(figures: Iterator[tuple[float, list[float]]]) -> Interval:
     return Interval(value=value, lower=lower, upper=upper)
 
 
-def _calibration(scores: Floats, is_positive: Bools) -> Iterator[CalibrationBin]:
+def _calibration(scores: Float64s, is_positive: Bools) -> Iterator[CalibrationBin]:
     bins = np.minimum((scores * _BINS).astype(np.int64), _BINS - 1)
     for n in range(_BINS):
         inside = bins == n

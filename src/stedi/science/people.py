@@ -12,15 +12,15 @@ import numpy as np
 import pyarrow as pa
 from blake3 import blake3
 
+from stedi.arrays import Int64s
 from stedi.errors import RuleBroken
 from stedi.landing.fingerprint import secret_of_user
-from stedi.privacy.publication.mondrian import Longs
 
 FOLDS = 5
 _CONTEXT = "stedi lakehouse, folds of people, 2026"
 
 
-def folds_of(identities: pa.Table, sides: Sequence[Longs]) -> list[Longs]:
+def folds_of(identities: pa.Table, sides: Sequence[Int64s]) -> list[Int64s]:
     """The fold, from 0 to `FOLDS`, that each row's person is in, by side.
 
     `identities` says by number who a `person` is. Raises `RuleBroken` for numbers that it lacks, or

@@ -19,14 +19,13 @@ from functools import cached_property
 import numpy as np
 from pydantic import BaseModel
 
+from stedi.arrays import Bools, Float64s, Int64s
 from stedi.errors import NotAnonymous, UsageError
 from stedi.parquet import Field
 from stedi.privacy.publication import Raw, read_published, write_published
-from stedi.privacy.publication.mondrian import Floats, Longs
 from stedi.privacy.published import LaidOpen
 from stedi.roots.scratch import scratch
 from stedi.science.evaluation import (
-    Bools,
     HeldOut,
     Interval,
     Measures,
@@ -108,14 +107,14 @@ class _Task:
     def text(self) -> str:
         return f"whether {self.target} is below {self.edge:.15g}, from {', '.join(self.axes)}"
 
-    def values(self, columns: Mapping[str, Floats]) -> Floats:
+    def values(self, columns: Mapping[str, Float64s]) -> Float64s:
         return np.column_stack([columns[name] for name in self.axes])
 
-    def labels(self, columns: Mapping[str, Floats]) -> Bools:
+    def labels(self, columns: Mapping[str, Float64s]) -> Bools:
         found: Bools = columns[self.target] < self.edge
         return found
 
-    def taught(self, model: Classifier, columns: Mapping[str, Floats]) -> Classifier:
+    def taught(self, model: Classifier, columns: Mapping[str, Float64s]) -> Classifier:
         model.fit(self.values(columns), self.labels(columns))
         return model
 
@@ -125,7 +124,7 @@ class _People:
     """The rows behind a published table, and the fold of each row's person, by side."""
 
     rows: Raw
-    folds: Longs
+    folds: Int64s
 
     @classmethod
     def of(cls, opened: LaidOpen) -> _People:
@@ -193,7 +192,7 @@ def train(opened: LaidOpen, threshold: float, progress: Callable[[str], None]) -
 def _scored(
     task: _Task,
     tested: Raw,
-    columns: Mapping[str, Mapping[str, Floats]],
+    columns: Mapping[str, Mapping[str, Float64s]],
     fold: int,
     progress: Callable[[str], None],
 ) -> Iterator[tuple[str, str, Scored]]:
@@ -214,7 +213,7 @@ def _figures(published: list[Scored], raw: list[Scored], threshold: float) -> Mo
     return ModelFigures(published=ours, raw=best, kept=share)
 
 
-def _made_anonymous(opened: LaidOpen, rows: Raw) -> tuple[dict[str, Floats] | None, str | None]:
+def _made_anonymous(opened: LaidOpen, rows: Raw) -> tuple[dict[str, Float64s] | None, str | None]:
     """Rows as they would be published, or why they can't be."""
     names = [column.name for column in opened.contract.columns]
     fields = [Field(name, "double", number) for number, name in enumerate(names, start=1)]

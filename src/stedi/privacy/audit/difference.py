@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stedi.arrays import Float64s, Int32s, Int64s
 from stedi.declared.contract import Coarsened, Publication
 from stedi.parquet.compiled import compiled, inlined
 from stedi.privacy.publication.boxes import Range, sorted_classes
 from stedi.privacy.publication.grid import Grid
-from stedi.privacy.publication.mondrian import ROUNDING, Floats, Ints, Longs
+from stedi.privacy.publication.mondrian import ROUNDING
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,10 @@ class Release:
     """A publication, as its readers have it: the table of boxes, and rows by class."""
 
     boxes: Mapping[str, Range]
-    counts: Longs
+    counts: Int64s
 
     @classmethod
-    def of(cls, boxes: Mapping[str, Range], published: Mapping[str, Floats]) -> Release:
+    def of(cls, boxes: Mapping[str, Range], published: Mapping[str, Float64s]) -> Release:
         """Count the rows of each class, of rows in the order of their columns.
 
         Raises `ValueError` where rows and boxes are not of one publication.
@@ -84,7 +85,7 @@ def difference(publication: Publication, before: Release, now: Release) -> Diffe
     )
 
 
-def regions_of(publication: Publication, before: Release, now: Release) -> Longs:
+def regions_of(publication: Publication, before: Release, now: Release) -> Int64s:
     """The region of each class, of those before and then of those now, numbered from 0."""
     cells = [_ranges(publication.axes, release) for release in (before, now)]
     if publication.target is None:
@@ -110,22 +111,22 @@ class _ByBox(NamedTuple):
     place that each class had.
     """
 
-    boxes: Ints
-    begins: Longs
-    targets: Ints
-    order: Longs
+    boxes: Int32s
+    begins: Int64s
+    targets: Int32s
+    order: Int64s
 
 
-def _by_box(cells: Ints, targets: Ints) -> _ByBox:
+def _by_box(cells: Int32s, targets: Int32s) -> _ByBox:
     boxes, box = np.unique(cells, axis=0, return_inverse=True)
     order = np.lexsort((targets[:, 0], box))
     begins = np.searchsorted(box[order], np.arange(len(boxes) + 1))
     return _ByBox(boxes, begins, targets[order], order)
 
 
-def _ranges(columns: Sequence[Coarsened], release: Release) -> Ints:
+def _ranges(columns: Sequence[Coarsened], release: Release) -> Int32s:
     """The first and last number that rows of each class can have in these columns."""
-    found: list[Ints] = []
+    found: list[Int32s] = []
     for one in columns:
         box, grid = release.boxes[one.column], Grid(one)
         least, most = grid.ranges(box.begins, box.ends)
@@ -135,7 +136,7 @@ def _ranges(columns: Sequence[Coarsened], release: Release) -> Ints:
 
 
 @compiled
-def narrow(least: Ints, most: Ints, halves: Longs) -> None:
+def narrow(least: Int32s, most: Int32s, halves: Int64s) -> None:
     """Narrow each range to the widest part of it that can have this middle, given doubled.
 
     Parts are as Mondrian trims them: as many steps of a power of two as `ROUNDING` allows, from a
@@ -171,8 +172,8 @@ def _widest(least: int, most: int, halves: int) -> int:
 
 @compiled
 def _join(
-    before: Ints, now: Ints, begins: Longs, begins_now: Longs, targets: Ints, targets_now: Ints,
-    joined: Longs,
+    before: Int32s, now: Int32s, begins: Int64s, begins_now: Int64s, targets: Int32s,
+    targets_now: Int32s, joined: Int64s,
 ) -> None:  # fmt: skip
     """Give classes that overlap the same number, and so those that these overlap, and so on.
 
@@ -208,7 +209,7 @@ def _join(
 
 
 @inlined
-def _root(joined: Longs, n: int) -> int:
+def _root(joined: Int64s, n: int) -> int:
     root = n
     while joined[root] != root:
         joined[root] = joined[joined[root]]

@@ -8,12 +8,12 @@ from functools import cached_property
 
 import numpy as np
 
+from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Publication
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import Range
-from stedi.privacy.publication.mondrian import Floats, Longs
 
-Columns = Mapping[str, Floats]
+Columns = Mapping[str, Float64s]
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Evidence:
     publication: Publication
     published: Columns
     values: Columns
-    classes: Longs
+    classes: Int64s
     raw: Raw
     controls: Raw | None
     boxes: Mapping[str, Range] | None
 
     @cached_property
-    def rows_by_class(self) -> Longs:
+    def rows_by_class(self) -> Int64s:
         """How many rows each class has."""
         return np.bincount(self.classes, minlength=self.class_count)
 
@@ -55,12 +55,12 @@ class Evidence:
 class Crowd:
     """Rows by class and person, in this order: three columns of equal length."""
 
-    classes: Longs
-    people: Longs
-    rows: Longs
+    classes: Int64s
+    people: Int64s
+    rows: Int64s
 
     @classmethod
-    def of(cls, classes: Longs, people: Longs) -> Crowd:
+    def of(cls, classes: Int64s, people: Int64s) -> Crowd:
         """Count rows of people, given by any numbers."""
         known, numbers = np.unique(people, return_inverse=True)
         keys, rows = np.unique(classes * len(known) + numbers, return_counts=True)

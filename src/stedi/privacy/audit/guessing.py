@@ -13,13 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from stedi.arrays import Float64s, Int64s
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.grid import Grid
-from stedi.privacy.publication.mondrian import Floats, Longs
 from stedi.privacy.publication.search import points
 
 FEWEST_PEOPLE = 30
@@ -30,8 +29,6 @@ RESAMPLES = 1_000
 _NEAREST_OF = 3_000
 """Rows of each group that an attacker without a table of boxes tries: each takes a long search."""
 _SEED = 20_260_101
-
-Matrix = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -100,7 +97,7 @@ def membership(evidence: Evidence) -> Membership | None:
     groups = _groups(evidence)[0]
     scale = np.maximum(groups.std(axis=0), 1e-12)
 
-    def nearness(one: _Targets) -> Floats:
+    def nearness(one: _Targets) -> Float64s:
         """By person, how near readings lie to the published values that stand for them."""
         own = np.column_stack([one.raw.columns[name] for name in axes])
         return -one.mean_by_person((np.abs(own - groups[one.group]) / scale).sum(axis=1))
@@ -124,9 +121,9 @@ class _Targets:
     """
 
     raw: Raw
-    person: Longs
+    person: Int64s
     people: int
-    group: Longs
+    group: Int64s
 
     @classmethod
     def of(cls, raw: Raw, evidence: Evidence) -> _Targets:
@@ -141,14 +138,14 @@ class _Targets:
             group = _nearest(own, evidence)
         return cls(own, person, len(known), group)
 
-    def mean_by_person(self, values: Floats) -> Floats:
+    def mean_by_person(self, values: Float64s) -> Float64s:
         """The mean of each person who has rows here."""
         rows = np.bincount(self.person, minlength=self.people)
         sums = np.bincount(self.person, weights=values, minlength=self.people)
-        means: Floats = sums[rows > 0] / rows[rows > 0]
+        means: Float64s = sums[rows > 0] / rows[rows > 0]
         return means
 
-    def resampled_means(self, values: Floats) -> Floats:
+    def resampled_means(self, values: Float64s) -> Float64s:
         """The mean of values, given by row, in each of the samples of people."""
         sums = np.bincount(self.person, weights=values, minlength=self.people)
         rows = np.bincount(self.person, minlength=self.people)
@@ -168,13 +165,13 @@ class _Held:
     """
 
     grid: Grid
-    likelier_band: Longs
-    most_frequent: Floats
-    median: Floats
+    likelier_band: Int64s
+    most_frequent: Float64s
+    median: Float64s
     span: float
 
     @classmethod
-    def of(cls, evidence: Evidence, grid: Grid, group_of_class: Longs) -> _Held:
+    def of(cls, evidence: Evidence, grid: Grid, group_of_class: Int64s) -> _Held:
         published = evidence.published[grid.column]
         least, most = np.quantile(grid.positions(published), [0.05, 0.95])
         held = np.column_stack([group_of_class, grid.positions(evidence.values[grid.column])])
@@ -196,7 +193,7 @@ class _Held:
             float(most - least),
         )
 
-    def rights(self, targets: _Targets, group: Longs) -> dict[str, Floats]:
+    def rights(self, targets: _Targets, group: Int64s) -> dict[str, Float64s]:
         """Ways to guess rows, taken for these groups, each with 1 where it is right and 0 else."""
         numbers, _ = self.grid.numbers(targets.raw.columns[self.grid.column])
         found = {}
@@ -217,14 +214,14 @@ def _both(evidence: Evidence) -> tuple[_Targets, _Targets] | None:
     return (inside, outside) if min(inside.people, outside.people) >= FEWEST_PEOPLE else None
 
 
-def _groups(evidence: Evidence) -> tuple[Matrix, Longs]:
+def _groups(evidence: Evidence) -> tuple[Float64s, Int64s]:
     """Published axes that differ, and which of them each class has."""
     axes = [evidence.values[axis.column] for axis in evidence.publication.axes]
     groups, group = np.unique(np.column_stack(axes), axis=0, return_inverse=True)
     return groups, group
 
 
-def _by_boxes(raw: Raw, evidence: Evidence) -> Longs | None:
+def _by_boxes(raw: Raw, evidence: Evidence) -> Int64s | None:
     if evidence.boxes is None or raw.rows == 0:
         return None
     on_grid = points(evidence.publication, raw.columns, raw.people)
@@ -235,11 +232,11 @@ def _by_boxes(raw: Raw, evidence: Evidence) -> Longs | None:
         return None
     class_of_box = np.empty(coder.boxes, np.int64)
     class_of_box[coder.box_of_class] = np.arange(evidence.class_count)
-    found: Longs = _groups(evidence)[1][class_of_box[box]]
+    found: Int64s = _groups(evidence)[1][class_of_box[box]]
     return found
 
 
-def _nearest(raw: Raw, evidence: Evidence) -> Longs:
+def _nearest(raw: Raw, evidence: Evidence) -> Int64s:
     groups, _ = _groups(evidence)
     scale = np.maximum(groups.std(axis=0), 1e-12)
     own = np.column_stack([raw.columns[axis.column] for axis in evidence.publication.axes])
@@ -247,7 +244,7 @@ def _nearest(raw: Raw, evidence: Evidence) -> Longs:
     return np.array([int(one.sum(axis=1).argmin()) for one in away], np.int64)
 
 
-def _auc(inside: Floats, outside: Floats) -> float:
+def _auc(inside: Float64s, outside: Float64s) -> float:
     """The chance that one inside scores higher than one outside (Mann and Whitney's U)."""
     ordered = np.sort(outside)
     below = np.searchsorted(ordered, inside, side="left")

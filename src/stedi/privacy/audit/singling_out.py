@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from stedi.arrays import Float64s, Int64s
 from stedi.parquet.compiled import compiled
 from stedi.privacy.audit.evidence import Crowd, Evidence
-from stedi.privacy.publication.mondrian import Floats, Longs
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def linkability(evidence: Evidence) -> Linkability:
     return Linkability(*(float(max(figures)) for figures in zip(*found, strict=True)))
 
 
-def _worst_of_two(crowd: Crowd, rows: Longs) -> float:
+def _worst_of_two(crowd: Crowd, rows: Int64s) -> float:
     """The greatest sum of products of shares, over all pairs of classes.
 
     Classes in the order of their norms, greatest first: no product is greater than that of the
@@ -109,14 +109,14 @@ def _worst_of_two(crowd: Crowd, rows: Longs) -> float:
     )
 
 
-def _begins(sorted_keys: Longs, count: int) -> Longs:
+def _begins(sorted_keys: Int64s, count: int) -> Int64s:
     return np.searchsorted(sorted_keys, np.arange(count + 1))
 
 
 @compiled
 def _search_two(
-    class_begins: Longs, people: Longs, shares: Floats, person_begins: Longs, classes: Longs,
-    shares_by_person: Floats, norms: Floats, sums: Floats, touched: Longs,
+    class_begins: Int64s, people: Int64s, shares: Float64s, person_begins: Int64s, classes: Int64s,
+    shares_by_person: Float64s, norms: Float64s, sums: Float64s, touched: Int64s,
 ) -> float:  # fmt: skip
     best = 0.0
     for one in range(len(norms) - 1):

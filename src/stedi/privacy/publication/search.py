@@ -10,6 +10,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
+from stedi.arrays import Float64s, Int32s, Int64s
 from stedi.declared.contract import Coarsened, Publication
 from stedi.parquet.compiled import compiled
 from stedi.privacy.publication.grid import Grid
@@ -18,17 +19,14 @@ from stedi.privacy.publication.mondrian import (
     BAND,
     SIDES,
     TARGET,
-    Floats,
     Found,
-    Ints,
-    Longs,
     Room,
     new_found,
     new_room,
     split,
 )
 
-Block = tuple[Mapping[str, Floats], Sequence[Longs]]
+Block = tuple[Mapping[str, Float64s], Sequence[Int64s]]
 """Some rows: their columns by name, and the people of each side."""
 
 BLOCK_ROWS = 1 << 16
@@ -44,7 +42,7 @@ class Points:
     `people` is how many there are, `most` the most rows that one of them has on a side.
     """
 
-    rows: Ints
+    rows: Int32s
     target: Grid | None
     axes: tuple[Grid, ...]
     people: int
@@ -52,7 +50,7 @@ class Points:
     beyond: dict[str, int]
 
     @property
-    def bands(self) -> Ints:
+    def bands(self) -> Int32s:
         """The first and last number of the target in each band."""
         return self.target.bands if self.target else np.zeros((1, 2), np.int32)
 
@@ -67,15 +65,17 @@ class Partition:
     They are in the order of their edges, whatever order the rows were in.
     """
 
-    regions: Ints
-    parts: Ints
-    boxes: Longs
-    targets: Ints
-    target_parts: Ints
-    counts: Longs
+    regions: Int32s
+    parts: Int32s
+    boxes: Int64s
+    targets: Int32s
+    target_parts: Int32s
+    counts: Int64s
 
 
-def points(publication: Publication, columns: dict[str, Floats], people: Sequence[Longs]) -> Points:
+def points(
+    publication: Publication, columns: dict[str, Float64s], people: Sequence[Int64s]
+) -> Points:
     """Rows of a table on the grids of its publication; `people` by side, any numbers."""
     blocks = [
         (
@@ -93,7 +93,7 @@ def points_of(publication: Publication, blocks: Sequence[Block]) -> Points:
     axes = tuple(Grid(axis) for axis in publication.axes)
     grids = [*enumerate(axes, start=AXES), *([(TARGET, target)] if target else [])]
     ends = np.cumsum([0, *(len(people[0]) for _, people in blocks)])
-    rows: Ints = np.zeros((ends[-1], AXES + len(axes)), np.int32)
+    rows: Int32s = np.zeros((ends[-1], AXES + len(axes)), np.int32)
     known = _Known([people for _, people in blocks])
 
     def place(number: int) -> list[int]:
@@ -118,11 +118,11 @@ def points_of(publication: Publication, blocks: Sequence[Block]) -> Points:
 class _Known:
     """The people of all blocks, numbered from 0 in their order; `count` is how many there are."""
 
-    def __init__(self, blocks: Sequence[Sequence[Longs]]) -> None:
+    def __init__(self, blocks: Sequence[Sequence[Int64s]]) -> None:
         sides = [side for block in blocks for side in block if len(side)]
         self._least = min((int(side.min()) for side in sides), default=0)
         most = max((int(side.max()) for side in sides), default=0)
-        self._ordered: Longs | None = None
+        self._ordered: Int64s | None = None
         if most - self._least > 16 * sum(map(len, sides)):  # too far apart for a table of them all
             self._ordered = np.unique(np.concatenate([np.unique(side) for side in sides]))
             self.count = len(self._ordered)
@@ -133,14 +133,14 @@ class _Known:
         self._places = np.cumsum(seen) - 1
         self.count = int(seen.sum()) if sides else 0
 
-    def numbers(self, people: Longs) -> Longs:
+    def numbers(self, people: Int64s) -> Int64s:
         """The number of each."""
         if self._ordered is not None:
             return np.searchsorted(self._ordered, people)
         return self._places[people - self._least]
 
 
-def counted(numbers: Ints, size: int) -> Longs:
+def counted(numbers: Int32s, size: int) -> Int64s:
     """How often each number from 0 to below `size` comes."""
     counts = np.zeros(size, np.int64)
     _count(numbers, counts)
@@ -148,7 +148,7 @@ def counted(numbers: Ints, size: int) -> Longs:
 
 
 @compiled
-def _count(numbers: Ints, counts: Longs) -> None:
+def _count(numbers: Int32s, counts: Int64s) -> None:
     for number in numbers:
         counts[number] += 1
 
@@ -170,7 +170,7 @@ def shortcomings(found: Points, publication: Publication) -> Iterator[str]:
             yield f"{where} {missing} (people by {' and by '.join(names)})"
 
 
-def _shortcoming(people: Ints, k: int) -> str | None:
+def _shortcoming(people: Int32s, k: int) -> str | None:
     counts = np.bincount(people, minlength=1)
     known, most = int(np.count_nonzero(counts)), int(counts.max())
     if len(people) and known < k:
@@ -215,21 +215,21 @@ class _Work:
         cores, axes = os.cpu_count() or 1, len(found.axes)
         self.pool = ThreadPoolExecutor(cores)
         self._found, self._publication = found, publication
-        self._sizes: Longs = np.array([grid.size for grid in found.axes], np.int64)
+        self._sizes: Int64s = np.array([grid.size for grid in found.axes], np.int64)
         self._small = len(found.rows) // (_SHARE * cores)
         self._rooms: SimpleQueue[Room] = SimpleQueue()
         size = (len(found.rows), found.people, len(found.bands), axes, found.most)
         for _ in range(cores):  # memory is taken only as far as it is used
             self._rooms.put(new_room(*size))
 
-    def submit(self, node: Longs) -> Future[tuple[Found, Longs]]:
+    def submit(self, node: Int64s) -> Future[tuple[Found, Int64s]]:
         """Begin to cut a box; gives the boxes that are done, and those that are left."""
         return self.pool.submit(self._cut, node)
 
-    def _cut(self, node: Longs) -> tuple[Found, Longs]:
+    def _cut(self, node: Int64s) -> tuple[Found, Int64s]:
         size = int(node[0, 1] - node[0, 0])
         result = new_found(size // self._publication.k + 1, len(self._sizes))
-        later: Longs = np.empty((2, node.shape[1]), np.int64)
+        later: Int64s = np.empty((2, node.shape[1]), np.int64)
         stop = size - 1 if size > self._small else 0
         own = self._rooms.get()
         left = split(
