@@ -49,8 +49,8 @@ class Room(NamedTuple):
     most: int
 
 
-class Found(NamedTuple):
-    """Boxes and their classes, as they are found; `numbers` says how many of each.
+class Leaves(NamedTuple):
+    """Boxes that nothing cuts further, and their classes; `numbers` says how many of each.
 
     A box is its region, from and to for each axis, and then the part of it that isn't empty. A
     class is its box, region and part of the target, and how many rows it has.
@@ -76,9 +76,9 @@ def new_room(rows: int, people: int, bands: int, axes: int, most: int) -> Room:
     )
 
 
-def new_found(most: int, axes: int) -> Found:
+def new_leaves(most: int, axes: int) -> Leaves:
     """Room for at most so many classes."""
-    return Found(
+    return Leaves(
         np.empty((most, 4 * axes), np.int32), np.empty((most, 6), np.int64), np.zeros(2, np.int64)
     )
 
@@ -92,9 +92,9 @@ def _copy(nodes: Int64s, n: int, others: Int64s, place: int) -> None:
 @compiled
 def split(
     rows: Int32s, nodes: Int64s, later: Int64s, stop: int, bands: Int32s, sizes: Int64s, k_box: int,
-    k: int, room: Room, found: Found,
+    k: int, room: Room, leaves: Leaves,
 ) -> int:  # fmt: skip
-    """Cut boxes until none can be cut; gives how many it left for later.
+    """Cut boxes until none can be cut; returns how many it left for later.
 
     A cut's halves are good for `k_box`; then the target is cut in each box, into classes good for
     `k`. `nodes` with at most `stop` rows are written to `later` as they are. `bands` are each
@@ -114,7 +114,7 @@ def split(
                 continue
             axis, cut = _best_cut(rows, begin, end, len(bands), sizes, k_box, room)
             if axis < 0:
-                _finish(rows, depth, bands, k, room, found)
+                _finish(rows, depth, bands, k, room, leaves)
                 continue
             middle = partition(rows, begin, end, AXES + axis, cut)
             # The smaller half is worked on first, so that few wait.
@@ -382,7 +382,7 @@ def _sort_by_value(count: int, room: Room) -> None:
 
 @compiled
 def _count_changing(rows: Int32s, n: int, half: int, k: int, room: Room) -> int:
-    """Count a row; gives by how much the number of bands that aren't good changes."""
+    """Count a row; returns by how much the number of bands that aren't good changes."""
     band = rows[n, BAND]
     before = _is_good(room.sums, half, band, k)
     _count(rows, n, half, room)
@@ -429,7 +429,7 @@ def _clear(rows: Int32s, begin: int, end: int, n_bands: int, room: Room) -> None
 
 @compiled
 def partition(rows: Int32s, begin: int, end: int, column: int, cut: int) -> int:
-    """Bring rows with values up to `cut` to the front; gives where the others begin."""
+    """Bring rows with values up to `cut` to the front; returns where the others begin."""
     low, high = begin, end - 1
     while low <= high:
         if rows[low, column] <= cut:
@@ -460,31 +460,31 @@ def _trimmed(
 
 
 @compiled
-def _finish(rows: Int32s, depth: int, bands: Int32s, k: int, room: Room, found: Found) -> None:
+def _finish(rows: Int32s, depth: int, bands: Int32s, k: int, room: Room, leaves: Leaves) -> None:
     """Note a box that can't be cut, and cut the target in it, band by band."""
     stack = room.nodes
     begin, end = stack[depth, 0], stack[depth, 1]
-    box, axes = found.numbers[0], rows.shape[1] - AXES
+    box, axes = leaves.numbers[0], rows.shape[1] - AXES
     for axis in range(axes):
         least, most = stack[depth, REGION + 2 * axis], stack[depth, REGION + 2 * axis + 1]
         low, high = _trimmed(rows, begin, end, AXES + axis, least, most)
         at = 2 * axis
-        found.boxes[box, at], found.boxes[box, at + 1] = least, most
-        found.boxes[box, 2 * axes + at], found.boxes[box, 2 * axes + at + 1] = low, high
-    found.numbers[0] += 1
+        leaves.boxes[box, at], leaves.boxes[box, at + 1] = least, most
+        leaves.boxes[box, 2 * axes + at], leaves.boxes[box, 2 * axes + at + 1] = low, high
+    leaves.numbers[0] += 1
     for band in range(len(bands)):
         if begin == end:
             break
         middle = partition(rows, begin, end, TARGET, bands[band, 1])
         if middle > begin:
-            _cut_target(rows, begin, middle, depth, box, band, bands, k, room, found)
+            _cut_target(rows, begin, middle, depth, box, band, bands, k, room, leaves)
         begin = middle
 
 
 @compiled
 def _cut_target(
     rows: Int32s, begin: int, end: int, depth: int, box: int, band: int, bands: Int32s, k: int,
-    room: Room, found: Found,
+    room: Room, leaves: Leaves,
 ) -> None:  # fmt: skip
     """Cut the targets of one band in one box into classes."""
     stack = room.nodes
@@ -503,12 +503,12 @@ def _cut_target(
                 cut = _nearest_good(rows, begin, end, TARGET, len(bands), k, room)
         if cut < 0:
             low, high = _trimmed(rows, begin, end, TARGET, least, most)
-            one = found.numbers[1]
-            found.classes[one, 0] = box
-            found.classes[one, 1], found.classes[one, 2] = least, most
-            found.classes[one, 3], found.classes[one, 4] = low, high
-            found.classes[one, 5] = end - begin
-            found.numbers[1] += 1
+            number = leaves.numbers[1]
+            leaves.classes[number, 0] = box
+            leaves.classes[number, 1], leaves.classes[number, 2] = least, most
+            leaves.classes[number, 3], leaves.classes[number, 4] = low, high
+            leaves.classes[number, 5] = end - begin
+            leaves.numbers[1] += 1
             continue
         middle = partition(rows, begin, end, TARGET, cut)
         is_low_smaller = middle - begin <= end - middle

@@ -19,9 +19,9 @@ from stedi.privacy.publication.mondrian import (
     BAND,
     SIDES,
     TARGET,
-    Found,
+    Leaves,
     Room,
-    new_found,
+    new_leaves,
     new_room,
     split,
 )
@@ -107,10 +107,10 @@ def points_of(publication: Publication, blocks: Sequence[Block]) -> Points:
         return beyond
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(place, range(len(blocks))))
-        counts = pool.map(lambda at: counted(rows[:, at], known.count), range(SIDES, AXES))
+        beyond_by_block = list(pool.map(place, range(len(blocks))))
+        counts = pool.map(lambda at: occurrences(rows[:, at], known.count), range(SIDES, AXES))
         most = max(int(side.max(initial=0)) for side in counts)
-    beyond = np.array(found, np.int64).reshape(len(found), len(grids)).sum(axis=0)
+    beyond = np.array(beyond_by_block, np.int64).reshape(len(blocks), len(grids)).sum(axis=0)
     off = {grid.column: int(n) for (_, grid), n in zip(grids, beyond, strict=True) if n}
     return Points(rows, target, axes, known.count, most, off)
 
@@ -140,8 +140,8 @@ class _Known:
         return self._places[people - self._least]
 
 
-def counted(numbers: Int32s, size: int) -> Int64s:
-    """How often each number from 0 to below `size` comes."""
+def occurrences(numbers: Int32s, size: int) -> Int64s:
+    """How often each number from 0 to below `size` occurs."""
     counts = np.zeros(size, np.int64)
     _count(numbers, counts)
     return counts
@@ -153,14 +153,14 @@ def _count(numbers: Int32s, counts: Int64s) -> None:
         counts[number] += 1
 
 
-def shortcomings(found: Points, publication: Publication) -> Iterator[str]:
+def shortcomings(on_grid: Points, publication: Publication) -> Iterator[str]:
     """Why no partition at all is good, a sentence each; nothing where there is one."""
-    rows_by_band = counted(found.rows[:, BAND], len(found.bands))
-    for band, (first, last) in enumerate(found.bands):
-        if rows_by_band[band] >= publication.k * found.most:
+    rows_by_band = occurrences(on_grid.rows[:, BAND], len(on_grid.bands))
+    for band, (first, last) in enumerate(on_grid.bands):
+        if rows_by_band[band] >= publication.k * on_grid.most:
             continue  # so nobody has more than 1/k of them, and there are k people
-        inside = found.rows[found.rows[:, BAND] == band]
-        where = _where(found.target, int(first), int(last), len(found.bands))
+        inside = on_grid.rows[on_grid.rows[:, BAND] == band]
+        where = _where(on_grid.target, int(first), int(last), len(on_grid.bands))
         sides: dict[str, list[str]] = {}
         for side, name in enumerate(publication.people):
             missing = _shortcoming(inside[:, SIDES + side], publication.k)
@@ -181,14 +181,14 @@ def _shortcoming(people: Int32s, k: int) -> str | None:
     return None
 
 
-def search(found: Points, publication: Publication) -> Partition:
-    """Cut space into boxes and classes, each good; `found.rows` are put in another order.
+def search(on_grid: Points, publication: Publication) -> Partition:
+    """Cut space into boxes and classes, each good; `on_grid.rows` are put in another order.
 
     Rows must be good as a whole: see `shortcomings`.
     """
-    work = _Work(found, publication)
-    whole = np.array([[0, grid.size - 1] for grid in found.axes], np.int64).ravel()
-    waiting = {work.submit(np.array([[0, len(found.rows), *whole]], np.int64))}
+    work = _Work(on_grid, publication)
+    whole = np.array([[0, grid.size - 1] for grid in on_grid.axes], np.int64).ravel()
+    waiting = {work.submit(np.array([[0, len(on_grid.rows), *whole]], np.int64))}
     results = []
     while waiting:
         done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -197,7 +197,7 @@ def search(found: Points, publication: Publication) -> Partition:
             results.append(result)
             waiting |= {work.submit(node[None]) for node in left}
     work.pool.shutdown()
-    return _united(results, len(found.axes))
+    return _united(results, len(on_grid.axes))
 
 
 def prepare() -> None:
@@ -211,40 +211,40 @@ def prepare() -> None:
 class _Work:
     """Cuts boxes on all cores: a large one in two, which then wait, a small one to the end."""
 
-    def __init__(self, found: Points, publication: Publication) -> None:
-        cores, axes = os.cpu_count() or 1, len(found.axes)
+    def __init__(self, on_grid: Points, publication: Publication) -> None:
+        cores, axes = os.cpu_count() or 1, len(on_grid.axes)
         self.pool = ThreadPoolExecutor(cores)
-        self._found, self._publication = found, publication
-        self._sizes: Int64s = np.array([grid.size for grid in found.axes], np.int64)
-        self._small = len(found.rows) // (_SHARE * cores)
+        self._on_grid, self._publication = on_grid, publication
+        self._sizes: Int64s = np.array([grid.size for grid in on_grid.axes], np.int64)
+        self._small = len(on_grid.rows) // (_SHARE * cores)
         self._rooms: SimpleQueue[Room] = SimpleQueue()
-        size = (len(found.rows), found.people, len(found.bands), axes, found.most)
+        size = (len(on_grid.rows), on_grid.people, len(on_grid.bands), axes, on_grid.most)
         for _ in range(cores):  # memory is taken only as far as it is used
             self._rooms.put(new_room(*size))
 
-    def submit(self, node: Int64s) -> Future[tuple[Found, Int64s]]:
-        """Begin to cut a box; gives the boxes that are done, and those that are left."""
+    def submit(self, node: Int64s) -> Future[tuple[Leaves, Int64s]]:
+        """Begin to cut a box; returns the boxes that are done, and those that are left."""
         return self.pool.submit(self._cut, node)
 
-    def _cut(self, node: Int64s) -> tuple[Found, Int64s]:
+    def _cut(self, node: Int64s) -> tuple[Leaves, Int64s]:
         size = int(node[0, 1] - node[0, 0])
-        result = new_found(size // self._publication.k + 1, len(self._sizes))
+        result = new_leaves(size // self._publication.k + 1, len(self._sizes))
         later: Int64s = np.empty((2, node.shape[1]), np.int64)
         stop = size - 1 if size > self._small else 0
         own = self._rooms.get()
         left = split(
-            self._found.rows, node, later, stop, self._found.bands, self._sizes,
+            self._on_grid.rows, node, later, stop, self._on_grid.bands, self._sizes,
             self._publication.people_per_box, self._publication.k, own, result,
         )  # fmt: skip
         self._rooms.put(own)
         return result, later[:left]
 
 
-def _united(found: Sequence[Found], axes: int) -> Partition:
-    boxes = np.concatenate([one.boxes[: one.numbers[0]] for one in found])
-    offsets = np.cumsum([0, *(one.numbers[0] for one in found)])
-    classes = np.concatenate([one.classes[: one.numbers[1]] for one in found])
-    classes[:, 0] += np.repeat(offsets[:-1], [one.numbers[1] for one in found])
+def _united(leaves: Sequence[Leaves], axes: int) -> Partition:
+    boxes = np.concatenate([some.boxes[: some.numbers[0]] for some in leaves])
+    offsets = np.cumsum([0, *(some.numbers[0] for some in leaves)])
+    classes = np.concatenate([some.classes[: some.numbers[1]] for some in leaves])
+    classes[:, 0] += np.repeat(offsets[:-1], [some.numbers[1] for some in leaves])
     by_edges = np.lexsort(boxes[:, 2 * axes - 1 :: -1].T) if axes else np.arange(len(boxes))
     place = np.empty(len(boxes), np.int64)
     place[by_edges] = np.arange(len(boxes))
