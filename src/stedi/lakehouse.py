@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stedi.landing.ingest import Ingested
     from stedi.privacy.audit import Audit
     from stedi.privacy.proof import Proof
-    from stedi.privacy.proof.explain import Explanation
+    from stedi.privacy.proof.origins import ColumnOrigins
     from stedi.privacy.published import LaidOpen
     from stedi.quarantine import Quarantine, QuarantinedPiece
     from stedi.query import Result
@@ -69,14 +69,14 @@ class Checked:
     _declarations: Declarations = field(repr=False)
     _proof: Proof = field(repr=False)
 
-    def explain(self, column: str) -> Explanation:
+    def explain(self, column: str) -> ColumnOrigins:
         """Tell where a column comes from, given as `table.column`, or by name if it is published.
 
         Raises `UsageError`.
         """
-        from stedi.privacy.proof.explain import explain
+        from stedi.privacy.proof.origins import column_origins
 
-        return explain(self._declarations, self._proof, column)
+        return column_origins(self._declarations, self._proof, column)
 
     def graph(self) -> str:
         """The column lineage of what is published, as an SVG picture."""
@@ -377,7 +377,7 @@ class Lakehouse:
 
         from stedi.check import check
         from stedi.engines.duckdb import DuckDBEngine
-        from stedi.privacy.proof.record import record_declared
+        from stedi.privacy.proof.openlineage import record_declared
 
         declarations = self._declared(profile)
         with TemporaryDirectory() as scratch:
