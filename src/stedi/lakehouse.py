@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from stedi.privacy.audit import Audit
     from stedi.privacy.proof import Proof
     from stedi.privacy.proof.origins import ColumnOrigins
-    from stedi.privacy.published import LaidOpen
+    from stedi.privacy.published import PublishedTable
     from stedi.quarantine import Quarantine, QuarantinedPiece
     from stedi.query import Result
     from stedi.roots import Files
@@ -396,7 +396,7 @@ class Lakehouse:
         `table` can be left out where only one is published. Raises `UsageError` where it is not
         up to date.
         """
-        opened, status = self._lay_open(table)
+        opened, status = self._published(table)
         status.refuse_stale(opened.contract.name)
         return opened.audit()
 
@@ -411,7 +411,7 @@ class Lakehouse:
         """
         from stedi.science.release import release
 
-        opened, status = self._lay_open(table)
+        opened, status = self._published(table)
         return release(opened, status, Path(folder).absolute(), licence)
 
     def train(
@@ -435,7 +435,7 @@ class Lakehouse:
             raise UsageError(f"--threshold {threshold:g}: a probability, from 0 to 1")
         self._refuse_nothing()
         refuse_taken(Path(folder).absolute())
-        opened, status = self._lay_open(table)
+        opened, status = self._published(table)
         status.refuse_stale(opened.contract.name)
         trained = train(opened, threshold, progress or (lambda _: None))
         kept.write(trained, Path(folder).absolute())
@@ -502,12 +502,12 @@ class Lakehouse:
                 raise UsageError(f"--only {table}: the derived tables are {known}")
         return options
 
-    def _lay_open(self, table: str | None) -> tuple[LaidOpen, Status]:
+    def _published(self, table: str | None) -> tuple[PublishedTable, Status]:
         """A published table, and the state of all; raises `UsageError` where it isn't there."""
-        from stedi.privacy.published import lay_open
+        from stedi.privacy.published import published_table
 
         status = self.status()
-        return lay_open(self._warehouse(), self._declared(), table), status
+        return published_table(self._warehouse(), self._declared(), table), status
 
     def _opened(self, profile: str | None = None) -> tuple[Declarations, Warehouse]:
         """What is declared and what is there; refuses tables of which nobody knows the profile."""

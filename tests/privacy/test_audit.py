@@ -19,8 +19,9 @@ from stedi.arrays import Float64s, Int64s
 from stedi.declared import packaged, read_declarations
 from stedi.declared.contract import Publication
 from stedi.privacy.audit import Audit, audit
+from stedi.privacy.audit.attribution import Attribution
 from stedi.privacy.audit.evidence import Evidence
-from stedi.privacy.audit.singling_out import attribution, linkability
+from stedi.privacy.audit.linkability import Linkability
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import Range, table_of_boxes
 from stedi.privacy.publication.coding import Coder
@@ -82,13 +83,12 @@ def audited(
             values=dict(zip(values, known.T, strict=True)),
             classes=classes,
             raw=raw,
-            controls=OTHERS.raw,
+            control_group=OTHERS.raw,
             boxes=boxes,
         ),
         [],
         (),
         (),
-        None,
     )
 
 
@@ -127,7 +127,7 @@ def in_order(
     evidence: dict[str, Any] = {
         "published": {name: values[name][order] for name in COLUMNS},
         "values": {name: ranges[name].values for name in COLUMNS},
-        "classes": classes, "raw": raw, "controls": OTHERS.raw, "boxes": ranges,
+        "classes": classes, "raw": raw, "control_group": OTHERS.raw, "boxes": ranges,
     }  # fmt: skip
     return audit(
         "ours",
@@ -135,7 +135,6 @@ def in_order(
         [],
         (),
         (),
-        None,
     )
 
 
@@ -236,7 +235,7 @@ def test_controls_who_differ_as_a_group_neither_fail_it_nor_hide_what_classes_te
         with_distance(crowd, np.where(rng.random(crowd.raw.rows) < share, 100, 600))
         for crowd, share in ((IN_TABLE, 0.6), (OTHERS, 0.4))
     )
-    result = in_order(published(inside, PUBLICATION), raw=inside, controls=outside)
+    result = in_order(published(inside, PUBLICATION), raw=inside, control_group=outside)
     assert result.ok, result.problems
     for guess in result.attacks["inference"].figures:
         assert guess["in_table"] - guess["controls"] > 0.1
@@ -244,7 +243,7 @@ def test_controls_who_differ_as_a_group_neither_fail_it_nor_hide_what_classes_te
     # Boxes of few rows tell their people's distances; controls are easy to guess for anyone.
     easy = with_distance(OTHERS, np.median(IN_TABLE.raw.columns["distancefromobject"]))
     few = replace(PUBLICATION, k=1, people_per_box=4)
-    result = in_order(published(IN_TABLE.raw, few), controls=easy)
+    result = in_order(published(IN_TABLE.raw, few), control_group=easy)
     assert "inference" in caught(result)
 
 
@@ -298,7 +297,7 @@ def test_attribution_and_linkability_are_what_counting_gives(seed: int) -> None:
         values={name: np.zeros(classes.max() + 1) for name in COLUMNS},
         classes=classes,
         raw=Raw(dict.fromkeys(COLUMNS, zeros), (people, people)),
-        controls=None,
+        control_group=None,
         boxes=None,
     )
     members = [people[classes == one].tolist() for one in range(classes.max() + 1)]
@@ -313,12 +312,13 @@ def test_attribution_and_linkability_are_what_counting_gives(seed: int) -> None:
         for n, one in enumerate(members)
         for other in members[:n]
     ]
-    found = attribution(evidence)
-    assert (found.worst, found.people) == (max(shares), min(len(set(one)) for one in members))
-    assert found.mean == pytest.approx(sum(shares) / len(shares))
-    linked = linkability(evidence)
-    assert linked.worst_of_one == pytest.approx(max(same))
-    assert linked.worst_of_two == pytest.approx(max(across))
+    attributed = Attribution().run(evidence)
+    assert attributed.worst == max(shares)
+    assert attributed.figures["fewest_people"] == min(len(set(one)) for one in members)
+    assert attributed.mean == pytest.approx(sum(shares) / len(shares))
+    linked = Linkability().run(evidence)
+    assert linked.figures["of_one_class"] == pytest.approx(max(same))
+    assert linked.figures["of_two_classes"] == pytest.approx(max(across))
 
 
 # On whole lakehouses ---------------------------------------------------------------------------------
@@ -417,9 +417,9 @@ def test_what_a_second_publication_gives_away_is_noted(done: Lakehouse, tmp_path
 @pytest.mark.slow
 def test_k_is_what_pycanon_finds(done: Lakehouse, tmp_path: Path) -> None:
     """pyCANON counts rows, so it is given each person of a class once; it lives with old libraries."""
-    from stedi.privacy.published import lay_open
+    from stedi.privacy.published import published_table
 
-    evidence = lay_open(done._warehouse(), done._declared(), None).evidence
+    evidence = published_table(done._warehouse(), done._declared(), None).evidence
     rows = {
         (one, person)
         for side in evidence.raw.people[:1]

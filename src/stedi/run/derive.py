@@ -281,7 +281,7 @@ class Derivation:
 
     def _difference(self, contract: Contract, now: Published | None) -> dict[str, int] | None:
         """What a comparison with the publication before this one tells, while that is there."""
-        from stedi.privacy.audit.difference import Release, difference
+        from stedi.privacy.audit.difference import Edition, compared
         from stedi.privacy.publication import read_published
         from stedi.privacy.publication.boxes import read_boxes
 
@@ -297,13 +297,13 @@ class Derivation:
         names = [one.column for one in contract.publication.coarsened]
         try:
             files.fetch([path, *(file.path for file in before.files)])
-            releases = [
-                Release.of(read_boxes(table, names), read_published(files[0]))
+            editions = [
+                Edition.of(read_boxes(table, names), read_published(files[0]))
                 for table, files in ((path, [f.path for f in before.files]), (now.boxes, now.paths))
             ]
         except (OSError, KeyError, ValueError, pa.ArrowException):
             return None  # somebody has changed the one before: nothing to compare with
-        return asdict(difference(contract.publication, *releases))
+        return asdict(compared(contract.publication, *editions))
 
     def _rows_in(self, transform: Transform) -> int:
         if transform.pairing is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from stedi.privacy.audit import Attack
+from stedi.privacy.audit.attack import AttackResult
 from stedi.science.facts import Facts
 from stedi.science.markdown import markdown, table
 from stedi.status import Note, StepStatus
@@ -210,7 +210,7 @@ def _dropped(step: StepStatus) -> str:
     return "; ".join(f"{count:,} {reason}" for reason, count in step.dropped.items()) or "-"
 
 
-def _attack(attack: Attack) -> Sequence[str]:
+def _attack(attack: AttackResult) -> Sequence[str]:
     if attack.worst is None:
         return attack.knows, attack.withheld, "-", "-", "-"
     limit = "not protected" if attack.limit is None else f"{attack.limit:.3f}"

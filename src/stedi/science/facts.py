@@ -11,7 +11,7 @@ import numpy as np
 
 from stedi.declared.contract import Contract, Publication
 from stedi.privacy.audit import Audit
-from stedi.privacy.published import LaidOpen
+from stedi.privacy.published import PublishedTable
 from stedi.status import Status
 
 
@@ -42,7 +42,7 @@ class Facts:
     licence: str | None
 
     @classmethod
-    def of(cls, opened: LaidOpen, audit: Audit, status: Status, licence: str | None) -> Facts:
+    def of(cls, opened: PublishedTable, audit: Audit, status: Status, licence: str | None) -> Facts:
         """The facts of a table whose audit and status are given."""
         return cls(
             contract=opened.contract,
@@ -57,7 +57,7 @@ class Facts:
         )
 
 
-def _costs(opened: LaidOpen) -> dict[str, Cost]:
+def _costs(opened: PublishedTable) -> dict[str, Cost]:
     """By column; summed exactly, so that the order of rows makes no difference."""
     evidence = opened.evidence
     costs = {}

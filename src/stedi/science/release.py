@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stedi.errors import NotAnonymous, RuleBroken
-from stedi.privacy.published import LaidOpen
+from stedi.privacy.published import PublishedTable
 from stedi.science.croissant import croissant
 from stedi.science.datasheet import datasheet
 from stedi.science.facts import Facts
@@ -37,7 +37,7 @@ class Release:
     files: Mapping[str, int]
 
 
-def release(opened: LaidOpen, status: Status, folder: Path, licence: str | None) -> Release:
+def release(opened: PublishedTable, status: Status, folder: Path, licence: str | None) -> Release:
     """Write the data set to a fresh folder, whole or not at all.
 
     Raises `UsageError` where something is there already or the table is not up to date,
@@ -64,7 +64,7 @@ def release(opened: LaidOpen, status: Status, folder: Path, licence: str | None)
     return Release(folder, table, audit.rows, audit.classes, facts.snapshot, sizes)
 
 
-def _write(opened: LaidOpen, facts: Facts, folder: Path) -> None:
+def _write(opened: PublishedTable, facts: Facts, folder: Path) -> None:
     rows = f"{opened.contract.name}.parquet"
     shutil.copyfile(opened.path, folder / rows)
     shutil.copyfile(opened.boxes_path, folder / BOXES)

@@ -23,7 +23,7 @@ from stedi.arrays import Bools, Float64s, Int64s
 from stedi.errors import NotAnonymous, UsageError
 from stedi.parquet import Field
 from stedi.privacy.publication import Raw, read_published, write_published
-from stedi.privacy.published import LaidOpen
+from stedi.privacy.published import PublishedTable
 from stedi.roots.scratch import scratch
 from stedi.science.evaluation import (
     HeldOut,
@@ -96,7 +96,7 @@ class _Task:
     edge: float
 
     @classmethod
-    def of(cls, opened: LaidOpen) -> _Task:
+    def of(cls, opened: PublishedTable) -> _Task:
         publication = opened.publication
         if publication.target is None or not publication.target.edges:
             raise UsageError(f"{opened.contract.place}: declares no edge of a target to be told")
@@ -127,7 +127,7 @@ class _People:
     folds: Int64s
 
     @classmethod
-    def of(cls, opened: LaidOpen) -> _People:
+    def of(cls, opened: PublishedTable) -> _People:
         identities = opened.declarations.identities(opened.contract.name)
         if identities is None:
             raise UsageError(
@@ -152,7 +152,7 @@ class _People:
         return self.rows.taken(np.flatnonzero((self.folds == fold).all(axis=0)))
 
 
-def train(opened: LaidOpen, threshold: float, progress: Callable[[str], None]) -> Trained:
+def train(opened: PublishedTable, threshold: float, progress: Callable[[str], None]) -> Trained:
     """Train, and measure on people who were held out.
 
     Raises `UsageError` where the contract declares no task or not who people are, `NotAnonymous`
@@ -213,7 +213,9 @@ def _figures(published: list[Scored], raw: list[Scored], threshold: float) -> Mo
     return ModelFigures(published=ours, raw=best, kept=share)
 
 
-def _made_anonymous(opened: LaidOpen, rows: Raw) -> tuple[dict[str, Float64s] | None, str | None]:
+def _made_anonymous(
+    opened: PublishedTable, rows: Raw
+) -> tuple[dict[str, Float64s] | None, str | None]:
     """Rows as they would be published, or why they can't be."""
     names = [column.name for column in opened.contract.columns]
     fields = [Field(name, "double", number) for number, name in enumerate(names, start=1)]
@@ -263,7 +265,7 @@ def _verdict(best: ModelFigures) -> tuple[bool | None, str]:
 
 
 def _training(
-    opened: LaidOpen,
+    opened: PublishedTable,
     task: _Task,
     people: _People,
     figures: dict[str, ModelFigures],

@@ -20,13 +20,41 @@ import numpy as np
 from stedi.arrays import Float64s, Int32s, Int64s
 from stedi.declared.contract import Coarsened, Publication
 from stedi.parquet.compiled import compiled, inlined
+from stedi.privacy.audit.attack import AttackResult
+from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.publication.boxes import Range, sorted_classes
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.mondrian import ROUNDING
 
 
-@dataclass(frozen=True)
 class Difference:
+    """What the publication noted when it was compared with the one before it."""
+
+    name = "difference"
+
+    def run(self, evidence: Evidence) -> AttackResult:
+        """Report what was noted; only then both publications were there."""
+        noted = evidence.difference
+        return AttackResult(
+            knows="this publication and the one before it",
+            withheld="what came and went in between",
+            figures=dict(noted) if noted else None,
+            note="measured only: what two publications tell is not protected"
+            if noted
+            else "there was no publication before this one under the same declaration",
+            summary=_in_words(noted, evidence.publication.k) if noted else None,
+        )
+
+
+def _in_words(noted: Mapping[str, int], k: int) -> str:
+    return (
+        f"{noted['changed']:,} of {noted['regions']:,} regions changed, {noted['few']:,} by fewer "
+        f"than {k} rows; {noted['rows_before']:,} rows before, {noted['rows_now']:,} now"
+    )
+
+
+@dataclass(frozen=True)
+class Comparison:
     """What could be told from two publications.
 
     `regions` can be compared; in `changed` of them the number of rows differs, and in `few` of
@@ -41,14 +69,14 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Release:
+class Edition:
     """A publication, as its readers have it: the table of boxes, and rows by class."""
 
     boxes: Mapping[str, Range]
     counts: Int64s
 
     @classmethod
-    def of(cls, boxes: Mapping[str, Range], published: Mapping[str, Float64s]) -> Release:
+    def of(cls, boxes: Mapping[str, Range], published: Mapping[str, Float64s]) -> Edition:
         """Count the rows of each class, of rows in the order of their columns.
 
         Raises `ValueError` where rows and boxes are not of one publication.
@@ -70,13 +98,13 @@ class Release:
         return cls(boxes, by_class)
 
 
-def difference(publication: Publication, before: Release, now: Release) -> Difference:
+def compared(publication: Publication, before: Edition, now: Edition) -> Comparison:
     """Compare two publications that were made under the same declaration."""
     regions = regions_of(publication, before, now)
     counts = np.concatenate([-before.counts, now.counts])
     change = np.bincount(regions, weights=counts)
     changed = change != 0
-    return Difference(
+    return Comparison(
         rows_before=int(before.counts.sum()),
         rows_now=int(now.counts.sum()),
         regions=len(change),
@@ -85,13 +113,13 @@ def difference(publication: Publication, before: Release, now: Release) -> Diffe
     )
 
 
-def regions_of(publication: Publication, before: Release, now: Release) -> Int64s:
+def regions_of(publication: Publication, before: Edition, now: Edition) -> Int64s:
     """The region of each class, of those before and then of those now, numbered from 0."""
-    cells = [_ranges(publication.axes, release) for release in (before, now)]
+    cells = [_ranges(publication.axes, edition) for edition in (before, now)]
     if publication.target is None:
-        targets = [np.zeros((len(one), 2), np.int32) for one in cells]
+        targets = [np.zeros((len(ranges), 2), np.int32) for ranges in cells]
     else:
-        targets = [_ranges((publication.target,), release) for release in (before, now)]
+        targets = [_ranges((publication.target,), edition) for edition in (before, now)]
     first, second = map(_by_box, cells, targets)
     joined = np.arange(len(first.order) + len(second.order))
     _join(
@@ -124,15 +152,15 @@ def _by_box(cells: Int32s, targets: Int32s) -> _ByBox:
     return _ByBox(boxes, begins, targets[order], order)
 
 
-def _ranges(columns: Sequence[Coarsened], release: Release) -> Int32s:
+def _ranges(columns: Sequence[Coarsened], edition: Edition) -> Int32s:
     """The first and last number that rows of each class can have in these columns."""
-    found: list[Int32s] = []
-    for one in columns:
-        box, grid = release.boxes[one.column], Grid(one)
+    ranges: list[Int32s] = []
+    for column in columns:
+        box, grid = edition.boxes[column.column], Grid(column)
         least, most = grid.ranges(box.begins, box.ends)
         narrow(least, most, grid.halves(box.values))
-        found += [least, most]
-    return np.column_stack(found)
+        ranges += [least, most]
+    return np.column_stack(ranges)
 
 
 @compiled

@@ -91,19 +91,19 @@ def write_published(
     raw: Raw, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
 ) -> Published:
     """Write rows that are at hand like `publish`."""
-    found = points(publication, raw.columns, raw.people)
-    return _write(found, publication, fields, folder, boxes)
+    on_grid = points(publication, raw.columns, raw.people)
+    return _write(on_grid, publication, fields, folder, boxes)
 
 
 def _write(
-    found: Points, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+    on_grid: Points, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
 ) -> Published:
-    if len(found.rows) == 0:
+    if len(on_grid.rows) == 0:
         return Published([], None, 0, None, {})
-    missing = "; ".join(shortcomings(found, publication))
+    missing = "; ".join(shortcomings(on_grid, publication))
     if missing:
-        return Published([], None, len(found.rows), missing, {})
-    partition = search(found, publication)
+        return Published([], None, len(on_grid.rows), missing, {})
+    partition = search(on_grid, publication)
     ranges = table_of_boxes(publication, partition)
     names = [field.name for field in fields]
     order = sorted_classes(ranges, names)
@@ -113,7 +113,7 @@ def _write(
         written = beside.submit(write_boxes, ranges, boxes)
         parquet.write_batches(_rows(values, partition.counts[order], fields), fields, path)
         written.result()
-    return Published([path], boxes, 0, None, found.beyond)
+    return Published([path], boxes, 0, None, on_grid.beyond)
 
 
 def raw_columns(publication: Publication) -> list[str]:

@@ -35,20 +35,20 @@ class Coder:
 
     def boxes_of(self, rows: Int32s) -> Int64s:
         """The box of each row; raises `BoxesOverlap`."""
-        found = np.full(len(rows), -1, np.int64)
+        box_of_row = np.full(len(rows), -1, np.int64)
         waiting = [(np.arange(self.boxes), np.arange(len(rows)))]
         while waiting:
             boxes, places = waiting.pop()
             if len(boxes) == 1:
-                found[places] = boxes[0]
+                box_of_row[places] = boxes[0]
                 continue
             axis, cut = self._cut(boxes)
             is_low = rows[places, AXES + axis] < cut
             is_low_box = self._most[boxes, axis] < cut
             waiting.append((boxes[is_low_box], places[is_low]))
             waiting.append((boxes[~is_low_box], places[~is_low]))
-        self._refuse_strays(found, rows)
-        return found
+        self._refuse_strays(box_of_row, rows)
+        return box_of_row
 
     def classes_of(self, rows: Int32s) -> Int64s:
         """The class of each row, by its place in the table of boxes; raises `BoxesOverlap`."""
@@ -57,8 +57,8 @@ class Coder:
         places = np.searchsorted(self._begins, keys, side="right") - 1
         if (places < 0).any() or (self._ends[places] < keys).any():
             raise BoxesOverlap("a row belongs to no class")
-        found: Int64s = self._classes[places]
-        return found
+        classes: Int64s = self._classes[places]
+        return classes
 
     def _targets(self, ranges: Mapping[str, Range]) -> tuple[Int64s, Int64s, Int64s]:
         """Classes by box and target, with the first and last target of each, behind their boxes."""

@@ -37,7 +37,7 @@ class Grid:
         return numbers, self.number(values, numbers)
 
     def number(self, values: Float64s, numbers: Int32s) -> int:
-        """Write the numbers of values to where there is room for them; gives as `numbers` does."""
+        """Write the numbers of values to an array; returns how many lay beyond the grid."""
         return _number(
             values, self._origin, self._grid, self._per_unit, self._first, self.size, numbers
         )
@@ -45,8 +45,8 @@ class Grid:
     def band(self, numbers: Int32s) -> Int32s:
         """The band that each number lies in."""
         after = np.searchsorted(self.bands[:, 0], numbers, side="right")
-        found: Int32s = (after - 1).astype(np.int32)
-        return found
+        bands: Int32s = (after - 1).astype(np.int32)
+        return bands
 
     def midpoints(self, least: Int32s, most: Int32s) -> Float64s:
         """The values half-way between numbers, as exact as doubles are."""
@@ -54,8 +54,8 @@ class Grid:
 
     def positions(self, values: Float64s) -> Float64s:
         """Where values lie among the numbers of the grid, which they may lie between."""
-        found: Float64s = (values - self._origin) / self._grid - self._first
-        return found
+        positions: Float64s = (values - self._origin) / self._grid - self._first
+        return positions
 
     def halves(self, values: Float64s) -> Int64s:
         """Where values lie among the numbers of the grid, doubled and rounded."""
@@ -74,7 +74,7 @@ class Grid:
         return begins, ends
 
     def ranges(self, begins: Float64s, ends: Float64s) -> tuple[Int32s, Int32s]:
-        """The numbers between edges, as `edges` gives them."""
+        """The numbers between edges, as `edges` returns them."""
         least, _ = self.numbers(np.where(np.isneginf(begins), 0, begins + self._grid / 2))
         most, _ = self.numbers(np.where(np.isposinf(ends), 0, ends - self._grid / 2))
         least[np.isneginf(begins)] = 0
@@ -87,8 +87,8 @@ class Grid:
         whole = np.rint(halves)
         inside = (whole >= 0) & (whole <= 2 * (self.size - 1))
         # Compared as doubles: a value that is a trifle off was not made by halving.
-        found: Bools = inside & (self._values(whole) == values)
-        return found
+        is_midpoint: Bools = inside & (self._values(whole) == values)
+        return is_midpoint
 
     def _values(self, halves: Float64s) -> Float64s:
         """The values of numbers that are given doubled."""
