@@ -427,8 +427,8 @@ class Lakehouse:
         The model, its figures and its card go to a new folder; no model where there are too few
         people. From `threshold` on a probability counts as yes. Needs the extra `science`.
         """
-        from stedi.science import kept
-        from stedi.science.folder import refuse_taken
+        from stedi.science.card import write_model
+        from stedi.science.documents import refuse_taken
         from stedi.science.training import train
 
         if not 0 <= threshold <= 1:
@@ -438,7 +438,7 @@ class Lakehouse:
         opened, status = self._published(table)
         status.refuse_stale(opened.contract.name)
         trained = train(opened, threshold, progress or (lambda _: None))
-        kept.write(trained, Path(folder).absolute())
+        write_model(trained, Path(folder).absolute())
         return trained.training
 
     def predict(self, model: str | Path, files: Sequence[str | Path]) -> Predicted:

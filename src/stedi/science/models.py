@@ -11,6 +11,8 @@ import numpy.typing as npt
 from stedi.arrays import Float64s
 from stedi.errors import Unavailable, UsageError
 
+MODEL, FIGURES = "model.skops", "figures.json"
+"""The files of a kept model and of its figures, in the folder that `stedi train` writes."""
 BEST = "gradient boosting"
 """The model that is kept, chosen before anything is measured."""
 _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
@@ -18,7 +20,7 @@ _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 
 
 class Classifier(Protocol):
-    """A model that gives probabilities; scikit-learn's are."""
+    """A model that returns probabilities, as those of scikit-learn do."""
 
     def fit(self, values: Float64s, labels: npt.NDArray[Any]) -> Any:
         """Learn from rows of values and their labels."""
