@@ -16,11 +16,11 @@ from pathlib import Path
 from stedi import Lakehouse
 from stedi.declared import packaged, read_declarations
 from stedi.privacy.audit.evidence import Evidence
-from stedi.privacy.audit.guessing import guesses
+from stedi.privacy.audit.inference import guesses
 from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.search import points, search
-from stedi.privacy.published import lay_open
+from stedi.privacy.published import published_table
 from stedi.roots.local.files import Disk
 from stedi.storage.warehouse import Warehouse
 
@@ -41,8 +41,8 @@ def main() -> None:
         lakehouse = Lakehouse(Path(folder) / "root")
         lakehouse.simulate(lakehouse.root, customers=given.customers, seed=given.seed, people=True)
         lakehouse.run()
-        opened = lay_open(Warehouse(Disk(lakehouse.root)), declarations, TABLE)
-        raw, controls = opened.rows, opened.controls
+        table = published_table(Warehouse(Disk(lakehouse.root)), declarations, TABLE)
+        raw, control_group = table.rows, table.control_group
     for people in PEOPLE:
         publication = replace(contract.publication, people_per_box=people)
         found = points(publication, raw.columns, raw.people)
@@ -52,7 +52,7 @@ def main() -> None:
         classes = coder.classes_of(on_grid.rows)
         values = {name: one.values for name, one in ranges.items()}
         published = {name: one[classes] for name, one in values.items()}
-        evidence = Evidence(publication, published, values, classes, raw, controls, ranges)
+        evidence = Evidence(publication, published, values, classes, raw, control_group, ranges)
         print(f"{people} people a box: {coder.boxes:,} boxes, {len(values['x']):,} classes")
         for guess in guesses(evidence) or ():
             print(

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from stedi.landing.ingest import Ingested
     from stedi.privacy.audit import Audit
     from stedi.privacy.proof import Proof
-    from stedi.privacy.proof.explain import Explanation
-    from stedi.privacy.published import LaidOpen
+    from stedi.privacy.proof.origins import ColumnOrigins
+    from stedi.privacy.published import PublishedTable
     from stedi.quarantine import Quarantine, QuarantinedPiece
     from stedi.query import Result
     from stedi.roots import Files
@@ -69,14 +69,14 @@ class Checked:
     _declarations: Declarations = field(repr=False)
     _proof: Proof = field(repr=False)
 
-    def explain(self, column: str) -> Explanation:
+    def explain(self, column: str) -> ColumnOrigins:
         """Tell where a column comes from, given as `table.column`, or by name if it is published.
 
         Raises `UsageError`.
         """
-        from stedi.privacy.proof.explain import explain
+        from stedi.privacy.proof.origins import column_origins
 
-        return explain(self._declarations, self._proof, column)
+        return column_origins(self._declarations, self._proof, column)
 
     def graph(self) -> str:
         """The column lineage of what is published, as an SVG picture."""
@@ -377,7 +377,7 @@ class Lakehouse:
 
         from stedi.check import check
         from stedi.engines.duckdb import DuckDBEngine
-        from stedi.privacy.proof.record import record_declared
+        from stedi.privacy.proof.openlineage import record_declared
 
         declarations = self._declared(profile)
         with TemporaryDirectory() as scratch:
@@ -396,7 +396,7 @@ class Lakehouse:
         `table` can be left out where only one is published. Raises `UsageError` where it is not
         up to date.
         """
-        opened, status = self._lay_open(table)
+        opened, status = self._published(table)
         status.refuse_stale(opened.contract.name)
         return opened.audit()
 
@@ -411,7 +411,7 @@ class Lakehouse:
         """
         from stedi.science.release import release
 
-        opened, status = self._lay_open(table)
+        opened, status = self._published(table)
         return release(opened, status, Path(folder).absolute(), licence)
 
     def train(
@@ -427,18 +427,18 @@ class Lakehouse:
         The model, its figures and its card go to a new folder; no model where there are too few
         people. From `threshold` on a probability counts as yes. Needs the extra `science`.
         """
-        from stedi.science import kept
-        from stedi.science.folder import refuse_taken
+        from stedi.science.card import write_model
+        from stedi.science.documents import refuse_taken
         from stedi.science.training import train
 
         if not 0 <= threshold <= 1:
             raise UsageError(f"--threshold {threshold:g}: a probability, from 0 to 1")
         self._refuse_nothing()
         refuse_taken(Path(folder).absolute())
-        opened, status = self._lay_open(table)
+        opened, status = self._published(table)
         status.refuse_stale(opened.contract.name)
         trained = train(opened, threshold, progress or (lambda _: None))
-        kept.write(trained, Path(folder).absolute())
+        write_model(trained, Path(folder).absolute())
         return trained.training
 
     def predict(self, model: str | Path, files: Sequence[str | Path]) -> Predicted:
@@ -502,12 +502,12 @@ class Lakehouse:
                 raise UsageError(f"--only {table}: the derived tables are {known}")
         return options
 
-    def _lay_open(self, table: str | None) -> tuple[LaidOpen, Status]:
+    def _published(self, table: str | None) -> tuple[PublishedTable, Status]:
         """A published table, and the state of all; raises `UsageError` where it isn't there."""
-        from stedi.privacy.published import lay_open
+        from stedi.privacy.published import published_table
 
         status = self.status()
-        return lay_open(self._warehouse(), self._declared(), table), status
+        return published_table(self._warehouse(), self._declared(), table), status
 
     def _opened(self, profile: str | None = None) -> tuple[Declarations, Warehouse]:
         """What is declared and what is there; refuses tables of which nobody knows the profile."""

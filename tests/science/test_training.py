@@ -14,9 +14,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stedi import Lakehouse
 from stedi.errors import NotAnonymous, UsageError
-from stedi.privacy.published import lay_open
-from stedi.science.evaluation import HeldOut, Scored
-from stedi.science.people import FOLDS, folds_of
+from stedi.privacy.published import published_table
+from stedi.science.evaluation import FOLDS, HeldOut, Scored, folds_of
 from stedi.science.training import Training
 
 BEST = "gradient boosting"
@@ -139,8 +138,8 @@ def test_identities_name_the_people_of_the_rows(walking: Lakehouse) -> None:
         query = declarations.identities("machine_learning_curated")
         select = declarations.select("machine_learning_curated")
         assert query is not None
-        opened = lay_open(walking._warehouse(), walking._declared(), None)
-        known, rows = opened.fetch([query, select])
+        published = published_table(walking._warehouse(), walking._declared(), None)
+        known, rows = published.fetch([query, select])
         root = walking.root
         duckdb.register("known", known)
         duckdb.register("numbered", rows)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stedi.arrays import Bools, Float64s
 from stedi.simulate import simulate
-from stedi.simulate.drawn import Bools, Floats
 from stedi.simulate.motion import BALANCING, STANDING, WALKING, Motion, draw_motion, measured
 from stedi.simulate.population import batches, moments
 from tests.support.contents import digest
@@ -29,7 +29,7 @@ def records(root: Path, source: str) -> list[dict[str, Any]]:
     ]
 
 
-def auc(score: Floats, positive: Bools) -> float:
+def auc(score: Float64s, positive: Bools) -> float:
     """The share of pairs of one positive and one negative that the score puts in order."""
     rank = np.argsort(np.argsort(score)) + 1.0
     count = int(positive.sum())

@@ -28,7 +28,7 @@ _FORKED.set_forkserver_preload(
         "stedi.cli.commands",
         "stedi.engines.duckdb",
         "stedi.landing.columns",
-        "stedi.privacy.proof.record",
+        "stedi.privacy.proof.openlineage",
         "stedi.run.execute",
         "stedi.privacy.publication.search",
         "stedi.quarantine",

@@ -19,7 +19,7 @@ from stedi.text import counted
 if TYPE_CHECKING:
     from stedi.lakehouse import Checked, Replay
     from stedi.privacy.audit import Audit
-    from stedi.privacy.proof.explain import Explanation
+    from stedi.privacy.proof.origins import ColumnOrigins
     from stedi.quarantine import Quarantine, QuarantinedPiece
     from stedi.run import Planned, RunReport, Withdrawn
     from stedi.science.evaluation import Interval
@@ -214,7 +214,7 @@ def problems(found: Iterable[str]) -> None:
         sys.stderr.write(f"stedi: {problem}\n")
 
 
-def checked(checked: Checked, explanation: Explanation | None) -> None:
+def checked(checked: Checked, explanation: ColumnOrigins | None) -> None:
     """What fits together, and where a column comes from."""
     if explanation is None:
         line(f"{len(checked.tables)} tables fit together: {', '.join(checked.tables)}")
@@ -260,15 +260,9 @@ def audit(result: Audit) -> None:
             attacks.add_row(name, attack.knows, attack.withheld, *told, verdict)
         _print(attacks)
     for name, attack in result.attacks.items():
-        if name == "difference" and attack.figures:
-            told = attack.figures
-            line(
-                f"{name}: {told['changed']:,} of {told['regions']:,} regions changed, "
-                f"{told['few']:,} by fewer than {result.k} rows; "
-                f"{told['rows_before']:,} rows before, {told['rows_now']:,} now"
-            )
-        if attack.note:
-            line(f"{name}: {attack.note}")
+        for text in (attack.summary, attack.note):
+            if text:
+                line(f"{name}: {text}")
     line("\nIt holds." if result.ok else f"\n{len(result.problems)} problems:")
     for problem in result.problems:
         line(f"  {problem}")

@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
+from stedi.arrays import Bools, Bytes, Int32s
 from stedi.columns import Column
 from stedi.landing import scan
 from stedi.landing.records import LONG_MAX, LONG_MIN, Record
 from stedi.landing.window import PADDING, WINDOW_BYTES, Window
 from stedi.parquet import ParquetFile
 
-GROUP_ROWS = 1 << 17
+TYPED_GROUP_ROWS = 1 << 17
+"""Rows of a row group that landing writes, at most."""
 _TEXT_BYTES = 8 * WINDOW_BYTES
 _OPEN_NUMBERS = 1 << 14
 _PASSED = 1 << 6
@@ -27,8 +28,6 @@ _LONGEST_KEY = 256
 _MOST_SPELLINGS = 128
 _KINDS = {"long": scan.LONG, "double": scan.DOUBLE, "string": scan.TEXT}
 _NOT_AS_IT_STANDS = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
-
-Bools = npt.NDArray[np.bool_]
 
 
 class Vocabulary:
@@ -110,7 +109,7 @@ def prepare() -> None:
     scan.scan(nothing, 0, 0, Vocabulary(()).keys, _room(0, 0), 0)
 
 
-class Rows:
+class TypedRows:
     """Rows of one table, collected by column and written a row group at a time.
 
     `records` counts them, `unknown_keys` those with keys that the contract lacks.
@@ -123,7 +122,7 @@ class Rows:
         self._texts = [n for n, column in enumerate(columns) if column.type == "string"]
         self._patterns = [(n, c.pattern) for n, c in enumerate(columns) if c.pattern is not None]
         self._columns = _room(len(columns), _TEXT_BYTES)
-        self._kept = np.ones(GROUP_ROWS, np.bool_)
+        self._kept = np.ones(TYPED_GROUP_ROWS, np.bool_)
         self._rows = 0
         self.records = self.unknown_keys = 0
 
@@ -182,7 +181,7 @@ class Rows:
         """Have room for one more row, and `size` more bytes of each text."""
         used = max((int(self._columns.text_ends[n, self._rows]) for n in self._texts), default=0)
         room, wanted = self._columns.text.shape[1], max(size, _TEXT_BYTES)
-        if self._rows == GROUP_ROWS or used + size > room or room != wanted:
+        if self._rows == TYPED_GROUP_ROWS or used + size > room or room != wanted:
             self.flush()
         if room != wanted:
             self._columns = _room(len(self._contract), wanted)
@@ -234,22 +233,20 @@ def _mask(truths: Bools) -> pa.Array:
     return pa.Array.from_buffers(pa.bool_(), len(truths), [None, bits])
 
 
-def _strings(
-    count: int, bits: pa.Buffer | None, ends: npt.NDArray[np.int32], text: npt.NDArray[np.uint8]
-) -> pa.Array:
+def _strings(count: int, bits: pa.Buffer | None, ends: Int32s, text: Bytes) -> pa.Array:
     offsets = pa.py_buffer(ends[: count + 1])
     return pa.Array.from_buffers(pa.string(), count, [bits, offsets, pa.py_buffer(text)])
 
 
 def _room(n_columns: int, text_bytes: int) -> scan.Columns:
     return scan.Columns(
-        longs=np.empty((n_columns, GROUP_ROWS), np.int64),
-        doubles=np.empty((n_columns, GROUP_ROWS), np.float64),
+        longs=np.empty((n_columns, TYPED_GROUP_ROWS), np.int64),
+        doubles=np.empty((n_columns, TYPED_GROUP_ROWS), np.float64),
         text=np.empty((n_columns, text_bytes), np.uint8),
-        text_ends=np.zeros((n_columns, GROUP_ROWS + 1), np.int32),
-        valid=np.ones((n_columns, GROUP_ROWS), np.uint8),
-        begins=np.empty(GROUP_ROWS, np.int64),
-        unknown=np.empty(GROUP_ROWS, np.bool_),
+        text_ends=np.zeros((n_columns, TYPED_GROUP_ROWS + 1), np.int32),
+        valid=np.ones((n_columns, TYPED_GROUP_ROWS), np.uint8),
+        begins=np.empty(TYPED_GROUP_ROWS, np.int64),
+        unknown=np.empty(TYPED_GROUP_ROWS, np.bool_),
         passed=np.empty((_PASSED, 4), np.int64),
         open_rows=np.empty(_OPEN_NUMBERS, np.int64),
         open_columns=np.empty(_OPEN_NUMBERS, np.int64),

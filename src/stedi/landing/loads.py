@@ -71,7 +71,7 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Difference:
+class ZoneChanges:
     """How a source's landing zone differs from what was read of it."""
 
     new: tuple[LandingFile, ...]
@@ -87,7 +87,7 @@ def compare(
     listed: Sequence[LandingFile],
     loads: Iterable[Load],
     fingerprinter: Fingerprinter,
-) -> Difference:
+) -> ZoneChanges:
     """Compare a listing with the loads of that source; only files with other times are read."""
     known = {load.file: load for load in loads if load.state != "gone"}
     new, changed, touched = [], [], []
@@ -103,7 +103,7 @@ def compare(
             touched.append(replace(load, modified=file.modified, changed=file.changed))
         else:
             changed.append(file)
-    return Difference(tuple(new), tuple(changed), tuple(known.values()), tuple(touched))
+    return ZoneChanges(tuple(new), tuple(changed), tuple(known.values()), tuple(touched))
 
 
 def read_loads(files: Files, paths: Sequence[Path]) -> list[Load]:

@@ -19,7 +19,7 @@ from stedi.parquet import ParquetFile, RowWriter
 from stedi.roots import Opener, open_local
 
 if TYPE_CHECKING:
-    from stedi.landing.columns import Rows
+    from stedi.landing.columns import TypedRows
 
 RANGE_BYTES = 1 << 27
 FEW_BYTES = 1 << 19
@@ -71,7 +71,7 @@ def range_begins(path: Path, size: int, opener: Opener = open_local) -> Sequence
 
 
 class FewRows:
-    """Rows of one table, each of which was read by itself; as `columns.Rows` else."""
+    """Rows of one table, each of which was read by itself; as `columns.TypedRows` else."""
 
     def __init__(self, writer: RowWriter) -> None:
         self._writer = writer
@@ -188,9 +188,9 @@ class FileReader:
         return tuple(self._rows.close()), tuple(self._aside.close())
 
 
-def _rows(contract: Contract, typed: ParquetFile | RowWriter) -> Rows | FewRows:
+def _rows(contract: Contract, typed: ParquetFile | RowWriter) -> TypedRows | FewRows:
     if isinstance(typed, RowWriter):
         return FewRows(typed)
-    from stedi.landing.columns import Rows  # which loads the compiled scan
+    from stedi.landing.columns import TypedRows  # which loads the compiled scan
 
-    return Rows(contract.columns, typed)
+    return TypedRows(contract.columns, typed)

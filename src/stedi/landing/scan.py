@@ -16,18 +16,14 @@ accurately", PLDI 1990); the texts of others are collected for Arrow to convert.
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 # Compiled in: Numba sees that one of them changed once this file does.
+from stedi.arrays import Bools, Bytes, Float64s, Int32s, Int64s
 from stedi.landing.records import CUT_OFF, LOST_QUOTE, WHOLE
 from stedi.parquet.compiled import compiled, inlined
-
-Bytes: TypeAlias = npt.NDArray[np.uint8]
-Ints: TypeAlias = npt.NDArray[np.int64]
-Doubles: TypeAlias = npt.NDArray[np.float64]
 
 LONG, DOUBLE, TEXT, UNKNOWN = 0, 1, 2, 3
 DONE, UNCLEAR, FULL = 0, 1, 2
@@ -54,16 +50,16 @@ class Keys(NamedTuple):
     """
 
     text: Bytes
-    ends: Ints
-    slots: Ints
-    kinds: Ints
-    required: npt.NDArray[np.bool_]
-    least_long: Ints
-    most_long: Ints
-    least_double: Doubles
-    most_double: Doubles
-    least_length: Ints
-    most_length: Ints
+    ends: Int64s
+    slots: Int64s
+    kinds: Int64s
+    required: Bools
+    least_long: Int64s
+    most_long: Int64s
+    least_double: Float64s
+    most_double: Float64s
+    least_length: Int64s
+    most_length: Int64s
 
 
 class Columns(NamedTuple):
@@ -76,18 +72,18 @@ class Columns(NamedTuple):
     be converted; their texts are laid out like others.
     """
 
-    longs: Ints
-    doubles: Doubles
+    longs: Int64s
+    doubles: Float64s
     text: Bytes
-    text_ends: npt.NDArray[np.int32]
+    text_ends: Int32s
     valid: Bytes
-    begins: Ints
-    unknown: npt.NDArray[np.bool_]
-    passed: Ints
-    open_rows: Ints
-    open_columns: Ints
+    begins: Int64s
+    unknown: Bools
+    passed: Int64s
+    open_rows: Int64s
+    open_columns: Int64s
     open_text: Bytes
-    open_ends: npt.NDArray[np.int32]
+    open_ends: Int32s
 
 
 @compiled

@@ -10,10 +10,10 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stedi.arrays import Float64s
 from stedi.columns import TYPES, ColumnType
 
 _NUMBERS: dict[pa.DataType, type[np.generic]] = {pa.int64(): np.int64, pa.float64(): np.float64}
@@ -159,7 +159,7 @@ def write_batches(batches: Iterable[pa.RecordBatch], fields: Sequence[Field], pa
     return file.rows
 
 
-def doubles(values: npt.NDArray[np.float64]) -> pa.Array:
+def doubles(values: Float64s) -> pa.Array:
     """Doubles as an array; `pyarrow.array` would load pandas here too."""
     buffer = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.float64(), len(values), [None, buffer])

@@ -6,15 +6,12 @@ fields of parquet.thrift of Apache Parquet. Fields that are not known here stay 
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from stedi.arrays import Bytes, Int64s
 from stedi.parquet.compiled import compiled
-
-Bytes: TypeAlias = npt.NDArray[np.uint8]
-Ints: TypeAlias = npt.NDArray[np.int64]
 
 # Fields of parquet.thrift.
 _NUM_ROWS, _ROW_GROUPS = 3, 4  # of FileMetaData
@@ -34,11 +31,11 @@ GONE = -(1 << 62)
 class Moved(NamedTuple):
     """How many bytes behind where they lay row groups lie, and their Bloom filters, or `GONE`."""
 
-    pages: Ints
-    filters: Ints
+    pages: Int64s
+    filters: Int64s
 
 
-def for_groups(footer: bytes, groups: Ints, moved: Moved, rows: int) -> bytes:
+def for_groups(footer: bytes, groups: Int64s, moved: Moved, rows: int) -> bytes:
     """The footer of a file that has these row groups of another, in rising order, and no others.
 
     They have `rows` rows. Raises `ValueError` for what is no footer.
@@ -59,8 +56,9 @@ def prepare() -> None:
 
 @compiled
 def _select(
-    data: Bytes, groups: Ints, moved: Ints, filters: Ints, rows: int, out: Bytes, open_: Ints
-) -> int:
+    data: Bytes, groups: Int64s, moved: Int64s, filters: Int64s, rows: int, out: Bytes,
+    open_: Int64s,
+) -> int:  # fmt: skip
     """Write the footer for some row groups; gives its size, or -1."""
     at = to = id_ = last = n = 0
     while at < len(data):
@@ -95,7 +93,7 @@ def _select(
 
 @compiled
 def _group(
-    data: Bytes, at: int, moved: int, filters: int, ordinal: int, out: Bytes, to: int, open_: Ints
+    data: Bytes, at: int, moved: int, filters: int, ordinal: int, out: Bytes, to: int, open_: Int64s
 ) -> tuple[int, int]:
     """Write a row group; gives where it ends in both, or -1."""
     id_ = last = 0
@@ -129,7 +127,7 @@ def _group(
 
 @compiled
 def _chunk(
-    data: Bytes, at: int, moved: int, filters: int, out: Bytes, to: int, open_: Ints
+    data: Bytes, at: int, moved: int, filters: int, out: Bytes, to: int, open_: Int64s
 ) -> tuple[int, int]:
     """Write a column chunk and the metadata in it, without its page indexes."""
     id_ = last = 0
@@ -169,7 +167,9 @@ def _place(data: Bytes, at: int, moved: int, out: Bytes, to: int) -> tuple[int, 
 
 
 @compiled
-def _copied(data: Bytes, at: int, type_: int, out: Bytes, to: int, open_: Ints) -> tuple[int, int]:
+def _copied(
+    data: Bytes, at: int, type_: int, out: Bytes, to: int, open_: Int64s
+) -> tuple[int, int]:
     """Copy a value as it is."""
     end = at if type_ <= _FALSE else _behind(data, at, type_, open_)
     for place in range(at, end):
@@ -178,7 +178,7 @@ def _copied(data: Bytes, at: int, type_: int, out: Bytes, to: int, open_: Ints) 
 
 
 @compiled
-def _behind(data: Bytes, at: int, type_: int, open_: Ints) -> int:
+def _behind(data: Bytes, at: int, type_: int, open_: Int64s) -> int:
     """Where a value ends; -1 where there is none of this type, or it doesn't end.
 
     `open_` has room for the lists and structs that it is within: how many elements of a list are to

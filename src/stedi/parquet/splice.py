@@ -11,14 +11,12 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow.parquet as pq
 
-if TYPE_CHECKING:
-    from stedi.parquet.footer import Ints
+from stedi.arrays import Bools, Int64s
 
 _MAGIC = b"PAR1"
 _COPIED_AT_ONCE = 8 << 20
@@ -48,7 +46,7 @@ class _Group(NamedTuple):
     rows: int
 
 
-def split(path: Path, rows: Ints, having: Path, lacking: Path) -> Split:
+def split(path: Path, rows: Int64s, having: Path, lacking: Path) -> Split:
     """Split a file by whether row groups have one of these rows, which are counted from 0.
 
     Nothing is written where nearly all have: the file stands for both then. Raises `ValueError`
@@ -57,7 +55,7 @@ def split(path: Path, rows: Ints, having: Path, lacking: Path) -> Split:
     metadata = pq.read_metadata(path)
     groups = [_group(metadata, number) for number in range(metadata.num_row_groups)]
     ends = np.cumsum([group.rows for group in groups])
-    has: npt.NDArray[np.bool_] = np.zeros(len(groups), np.bool_)
+    has: Bools = np.zeros(len(groups), np.bool_)
     has[np.searchsorted(ends, rows, "right")] = True
     if 8 * has.sum() > 7 * len(groups):
         return Split(path, None)

@@ -1,4 +1,4 @@
-"""A published table laid open: what is published, the rows behind it, and people beside it."""
+"""A published table with the raw rows behind it, and those of people who are not in it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ from stedi.storage.warehouse import Version, Warehouse
 
 
 @dataclass(frozen=True)
-class LaidOpen:
-    """A published table that is up to date; get one with `lay_open`."""
+class PublishedTable:
+    """A published table with the raw rows behind it; `published_table` returns one."""
 
     warehouse: Warehouse
     declarations: Declarations
@@ -65,7 +65,7 @@ class LaidOpen:
         return self._rows[0]
 
     @property
-    def controls(self) -> Raw | None:
+    def control_group(self) -> Raw | None:
         """Rows like those, of people who are not in the table."""
         return self._rows[1]
 
@@ -101,8 +101,9 @@ class LaidOpen:
             values={name: boxes[name].values for name in names},
             classes=classes,
             raw=raw,
-            controls=self.controls,
+            control_group=self.control_group,
             boxes=boxes,
+            difference=self.version.published.difference if self.version.published else None,
         )
 
     def audit(self) -> Audit:
@@ -113,19 +114,18 @@ class LaidOpen:
             self.contract.name,
             self.evidence,
             [file.path for file in self.version.files],
-            self._lying(),
+            self._in_folder(),
             self.warehouse.alive(self.contract.name),
-            self.version.published.difference if self.version.published else None,
         )
 
-    def _lying(self) -> list[Path]:
-        """Whatever lies in its folder."""
+    def _in_folder(self) -> list[Path]:
+        """The files in its folder, whatever they are."""
         folder = self.warehouse.root / self.contract.location
         self.warehouse.files.fetch([file.path for file in self.version.files])
         return [path for path, _ in self.warehouse.files.below(folder)]
 
     def fetch(self, queries: Sequence[exp.Query]) -> list[pa.Table]:
-        """What queries over the lakehouse's tables give."""
+        """The results of queries over the lakehouse's tables."""
         with (
             scratch(self.warehouse.root, "audit") as folder,
             closing(DuckDBEngine(folder, self.warehouse.files)) as engine,
@@ -140,23 +140,25 @@ class LaidOpen:
     def _rows(self) -> tuple[Raw, Raw | None]:
         """The rows behind the table, and those of people who are not in it."""
         select = self.declarations.select(self.contract.name)
-        others = self.declarations.controls(self.contract.name)
-        tables = self.fetch([select, others] if others else [select])
+        control_group = self.declarations.controls(self.contract.name)
+        tables = self.fetch([select, control_group] if control_group else [select])
         behind, *beside = (raw_rows(table, self.publication) for table in tables)
         return behind, beside[0] if beside else None
 
 
-def lay_open(warehouse: Warehouse, declarations: Declarations, table: str | None) -> LaidOpen:
-    """Lay open one published table, by default the only one.
+def published_table(
+    warehouse: Warehouse, declarations: Declarations, table: str | None
+) -> PublishedTable:
+    """One published table, by default the only one; whether it is up to date `status` knows.
 
-    Raises `UsageError` where it isn't there. Whether it is up to date `status` knows.
+    Raises `UsageError` where it isn't there.
     """
     contract = _published(declarations, table)
     version = warehouse.version(contract.name)
     if version is None:
         raise UsageError(f"{contract.name} isn't there yet; run `stedi run` first")
     assert contract.publication is not None
-    return LaidOpen(warehouse, declarations, contract, contract.publication, version)
+    return PublishedTable(warehouse, declarations, contract, contract.publication, version)
 
 
 def _published(declarations: Declarations, table: str | None) -> Contract:

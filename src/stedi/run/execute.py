@@ -10,7 +10,7 @@ from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import StediError
 from stedi.privacy.proof import Proof
-from stedi.privacy.proof.record import prepare_to_record, record_run
+from stedi.privacy.proof.openlineage import prepare_to_record, record_run
 from stedi.run.compact import compact
 from stedi.run.decide import Plan
 from stedi.run.derive import Derivation

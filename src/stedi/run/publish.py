@@ -88,7 +88,7 @@ def _difference(
     work: Work, contract: Contract, now: Published, before: Version | None
 ) -> dict[str, int] | None:
     """What a comparison with the publication before this one tells, while that is there."""
-    from stedi.privacy.audit.difference import Release, difference
+    from stedi.privacy.audit.difference import Edition, compared
     from stedi.privacy.publication import read_published
     from stedi.privacy.publication.boxes import read_boxes
 
@@ -104,10 +104,10 @@ def _difference(
     names = [one.column for one in contract.publication.coarsened]
     try:
         files.fetch([boxes, *(file.path for file in before.files)])
-        releases = [
-            Release.of(read_boxes(table, names), read_published(path))
+        editions = [
+            Edition.of(read_boxes(table, names), read_published(path))
             for table, path in ((boxes, before.files[0].path), (now.boxes, now.paths[0]))
         ]
     except (OSError, KeyError, ValueError, pa.ArrowException):
         return None  # somebody has changed the one before: nothing to compare with
-    return asdict(difference(contract.publication, *releases))
+    return asdict(compared(contract.publication, *editions))

@@ -10,7 +10,7 @@ from stedi.declared.contract import Contract
 from stedi.errors import StorageError
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.loads import Difference, Load, compare, read_loads
+from stedi.landing.loads import Load, ZoneChanges, compare, read_loads
 from stedi.run.options import Options
 from stedi.storage.notes import LoadsNotes
 from stedi.storage.warehouse import DataFile, Version, Warehouse, damage, short_name
@@ -29,7 +29,7 @@ class Reading:
     files: Sequence[LandingFile]
     known: Mapping[str, int]
     reason: str
-    difference: Difference
+    difference: ZoneChanges
     kept: tuple[DataFile, ...] = ()
     outdated: frozenset[str] | None = None
 
@@ -150,7 +150,7 @@ def _read_some(
     version: Version,
     own: Sequence[Load],
     files: Sequence[LandingFile],
-    difference: Difference,
+    difference: ZoneChanges,
     again: Iterable[str],
 ) -> Reading | None:
     """What has to be read where some files are new, changed or gone.

@@ -1,4 +1,4 @@
-"""A model card: what a kept model is for, and what it is worth.
+"""A trained model in a folder, with its figures and its card: what it is for, and worth.
 
 After M. Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
 """
@@ -6,10 +6,24 @@ After M. Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
+from stedi.science.documents import markdown, new_folder, table
 from stedi.science.evaluation import Interval, Measures
-from stedi.science.markdown import markdown, table
-from stedi.science.training import ModelFigures, Training
+from stedi.science.models import FIGURES, MODEL, keep
+from stedi.science.training import ModelFigures, Trained, Training
+
+CARD = "README.md"
+
+
+def write_model(trained: Trained, folder: Path) -> None:
+    """Write the model with its figures and card to a fresh folder, whole or not at all."""
+    with new_folder(folder) as fresh:
+        if trained.model is not None:
+            keep(trained.model, fresh / MODEL)
+        figures = trained.training.model_dump_json(indent=2)
+        (fresh / FIGURES).write_text(figures + "\n", encoding="utf-8")
+        (fresh / CARD).write_text(model_card(trained.training), encoding="utf-8")
 
 
 def model_card(training: Training) -> str:
@@ -70,12 +84,12 @@ def _figures(training: Training) -> Iterator[str]:
 
 def _rows(name: str, figures: ModelFigures) -> Iterator[tuple[str, ...]]:
     kept = _interval(figures.kept) if figures.kept else "-"
-    for trained_on, found, share in (
+    for trained_on, measures, share in (
         ("published", figures.published, kept),
         ("raw", figures.raw, ""),
     ):
-        auc, precision = _interval(found.auc), _interval(found.average_precision)
-        yield name, trained_on, auc, precision, f"{found.brier:.4f}", share
+        auc, precision = _interval(measures.auc), _interval(measures.average_precision)
+        yield name, trained_on, auc, precision, f"{measures.brier:.4f}", share
 
 
 def _best(training: Training) -> Iterator[str]:
@@ -117,5 +131,5 @@ def _limits(training: Training) -> Iterator[str]:
         yield "Under the seed profile some pairs join readings of two people, which is noise."
 
 
-def _interval(found: Interval) -> str:
-    return f"{found.value:.3f} ({found.lower:.3f} to {found.upper:.3f})"
+def _interval(figure: Interval) -> str:
+    return f"{figure.value:.3f} ({figure.lower:.3f} to {figure.upper:.3f})"

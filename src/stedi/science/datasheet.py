@@ -6,15 +6,66 @@ matter tells Hugging Face's tools which file holds what.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from stedi.privacy.audit import Attack
-from stedi.science.facts import Facts
-from stedi.science.markdown import markdown, table
-from stedi.status import StepStatus
+import numpy as np
+
+from stedi.declared.contract import Contract, Publication
+from stedi.privacy.audit import Audit
+from stedi.privacy.audit.attack import AttackResult
+from stedi.privacy.published import PublishedTable
+from stedi.science.documents import markdown, table
+from stedi.status import Status, StepStatus
 from stedi.storage.notes import Note
 
 _NOT_STATED = "Not stated. Whoever owns the data has to say before it is passed on."
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What coarsening did to a column: how far published values are from measured ones."""
+
+    mean: float
+    worst: float
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A published table, what it was made from, and what its audit found.
+
+    `costs` are by column, `published` is when the snapshot was committed; `licence` is None where
+    the owner states none.
+    """
+
+    contract: Contract
+    publication: Publication
+    contracts: Mapping[str, Contract]
+    audit: Audit
+    status: Status
+    costs: Mapping[str, Cost]
+    snapshot: int
+    published: datetime
+    licence: str | None
+
+    @classmethod
+    def of(
+        cls, published: PublishedTable, audit: Audit, status: Status, licence: str | None
+    ) -> Facts:
+        """The facts of a table whose audit and status are given."""
+        return cls(
+            contract=published.contract,
+            publication=published.publication,
+            contracts=published.declarations.contracts,
+            audit=audit,
+            status=status,
+            costs=_costs(published),
+            snapshot=published.version.snapshot_id,
+            published=datetime.fromtimestamp(published.version.committed // 1000, UTC),
+            licence=licence,
+        )
 
 
 def datasheet(facts: Facts, rows: str, boxes: str) -> str:
@@ -203,15 +254,15 @@ def _for_outsiders(note: Note) -> str:
 
 
 def _describe(facts: Facts, column: str) -> str:
-    found = facts.contract.column(column)
-    return found.description if found else ""
+    declared = facts.contract.column(column)
+    return declared.description if declared else ""
 
 
 def _dropped(step: StepStatus) -> str:
     return "; ".join(f"{count:,} {reason}" for reason, count in step.dropped.items()) or "-"
 
 
-def _attack(attack: Attack) -> Sequence[str]:
+def _attack(attack: AttackResult) -> Sequence[str]:
     if attack.worst is None:
         return attack.knows, attack.withheld, "-", "-", "-"
     limit = "not protected" if attack.limit is None else f"{attack.limit:.3f}"
@@ -225,3 +276,13 @@ def _counts(*numbers: int) -> tuple[str, ...]:
 
 def _number(value: float) -> str:
     return f"{value:.10g}"
+
+
+def _costs(published: PublishedTable) -> dict[str, Cost]:
+    """By column; summed exactly, so that the order of rows makes no difference."""
+    evidence = published.evidence
+    costs = {}
+    for name, values in evidence.values.items():
+        errors = np.abs(values[evidence.classes] - evidence.raw.columns[name])
+        costs[name] = Cost(math.fsum(errors) / len(errors), float(errors.max()))
+    return costs

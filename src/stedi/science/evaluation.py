@@ -1,9 +1,11 @@
-"""How well scores tell the rows that are positive, with intervals over people.
+"""Which people a model is tested on, and how well its scores tell the rows that are positive.
 
-People are tested in folds, each by a model that learnt from the other folds. In each fold people
-are resampled, not rows (the cluster bootstrap: A. C. Davison and D. V. Hinkley, "Bootstrap Methods
-and their Application", 1997, chapter 3), since rows of one person are alike; all models are
-measured on the same resamples, so that differences are paired.
+People are tested in folds, each by a model that learnt from the other folds. The fold is a keyed
+fingerprint of who somebody is, so that the same person is always in the same fold, and nobody
+without the key can tell in which. In each fold people are resampled, not rows (the cluster
+bootstrap: A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their Application", 1997, chapter
+3), since rows of one person are alike; all models are measured on the same resamples, so that
+differences are paired.
 
 A figure is the mean over folds, and so are the ends of its interval. That is wider than an interval
 of the mean: models of different folds learn mostly from the same people, so that a mean over folds
@@ -19,15 +21,18 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
+from blake3 import blake3
 from pydantic import BaseModel
 
-from stedi.privacy.publication.mondrian import Floats, Longs
+from stedi.arrays import Bools, Float64s, Int64s
+from stedi.errors import RuleBroken
+from stedi.landing.fingerprint import secret_of_user
 
-Bools = npt.NDArray[np.bool_]
-
+FOLDS = 5
 RESAMPLES = 400
 _BINS = 10
+_CONTEXT = "stedi lakehouse, folds of people, 2026"
 
 
 class Interval(BaseModel):
@@ -72,7 +77,7 @@ class Measures(BaseModel):
 class HeldOut:
     """The rows of one fold: whose they are, numbered from 0, and what is right."""
 
-    person: Longs
+    person: Int64s
     is_positive: Bools
 
     @cached_property
@@ -81,7 +86,7 @@ class HeldOut:
         return int(self.person.max()) + 1
 
     @cached_property
-    def resamples(self) -> list[Longs]:
+    def resamples(self) -> list[Int64s]:
         """How often each person is drawn, by resample; always the same."""
         rng = np.random.default_rng(0)
         draws = (rng.integers(self.people, size=self.people) for _ in range(RESAMPLES))
@@ -98,7 +103,7 @@ class Ranks(NamedTuple):
 class Scored:
     """One model's scores of the rows of a fold."""
 
-    def __init__(self, tested: HeldOut, scores: Floats) -> None:
+    def __init__(self, tested: HeldOut, scores: Float64s) -> None:
         self.tested, self.scores = tested, scores
         _, self._level = np.unique(scores, return_inverse=True)
         self._levels = int(self._level.max()) + 1
@@ -113,7 +118,7 @@ class Scored:
         """Over resamples of people."""
         return [self._weighed(times[self.tested.person]) for times in self.tested.resamples]
 
-    def _weighed(self, weights: Floats | Longs) -> Ranks:
+    def _weighed(self, weights: Float64s | Int64s) -> Ranks:
         """NaN where all rows are positive, or none."""
         positive = np.where(self.tested.is_positive, weights, 0)
         yes = np.bincount(self._level, positive, self._levels)
@@ -123,9 +128,36 @@ class Scored:
         # Mann and Whitney's U: pairs in the right order, those at one level by half.
         auc = (yes * (np.cumsum(no) - no / 2)).sum() / (yes.sum() * no.sum())
         yes, no = yes[::-1], no[::-1]
-        found = np.cumsum(yes)
-        precision = found / np.maximum(found + np.cumsum(no), 1)
-        return Ranks(float(auc), float((yes * precision).sum() / found[-1]))
+        told = np.cumsum(yes)
+        precision = told / np.maximum(told + np.cumsum(no), 1)
+        return Ranks(float(auc), float((yes * precision).sum() / told[-1]))
+
+
+def folds_of(identities: pa.Table, sides: Sequence[Int64s]) -> list[Int64s]:
+    """The fold, from 0 to `FOLDS`, that each row's person is in, by side.
+
+    `identities` says by number who a `person` is. Raises `RuleBroken` for numbers that it lacks, or
+    has twice.
+    """
+    numbers = np.array(identities["person"].to_pylist(), np.int64)
+    key = blake3(secret_of_user(), derive_key_context=_CONTEXT).digest()
+    folds = np.array([_fold(text, key) for text in identities["identity"].to_pylist()], np.int64)
+    order = np.argsort(numbers)
+    numbers, folds = numbers[order], folds[order]
+    if (numbers[1:] == numbers[:-1]).any():
+        raise RuleBroken("identities: a person has several")
+    by_side = []
+    for side in sides:
+        places = np.minimum(np.searchsorted(numbers, side), max(len(numbers) - 1, 0))
+        if len(side) and (len(numbers) == 0 or (numbers[places] != side).any()):
+            raise RuleBroken("identities: rows are of people whom the query doesn't name")
+        by_side.append(folds[places])
+    return by_side
+
+
+def _fold(identity: str, key: bytes) -> int:
+    digest = blake3(identity.encode(errors="surrogatepass"), key=key).digest(8)
+    return int.from_bytes(digest, "big") % FOLDS
 
 
 def measures(folds: Sequence[Scored], threshold: float) -> Measures:
@@ -165,7 +197,7 @@ def _over_folds(figures: Iterator[tuple[float, list[float]]]) -> Interval:
     return Interval(value=value, lower=lower, upper=upper)
 
 
-def _calibration(scores: Floats, is_positive: Bools) -> Iterator[CalibrationBin]:
+def _calibration(scores: Float64s, is_positive: Bools) -> Iterator[CalibrationBin]:
     bins = np.minimum((scores * _BINS).astype(np.int64), _BINS - 1)
     for n in range(_BINS):
         inside = bins == n

@@ -8,9 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from stedi.arrays import Float64s
 from stedi.errors import Unavailable, UsageError
-from stedi.privacy.publication.mondrian import Floats
 
+MODEL, FIGURES = "model.skops", "figures.json"
+"""The files of a kept model and of its figures, in the folder that `stedi train` writes."""
 BEST = "gradient boosting"
 """The model that is kept, chosen before anything is measured."""
 _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
@@ -18,12 +20,12 @@ _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 
 
 class Classifier(Protocol):
-    """A model that gives probabilities; scikit-learn's are."""
+    """A model that returns probabilities, as those of scikit-learn do."""
 
-    def fit(self, values: Floats, labels: npt.NDArray[Any]) -> Any:
+    def fit(self, values: Float64s, labels: npt.NDArray[Any]) -> Any:
         """Learn from rows of values and their labels."""
 
-    def predict_proba(self, values: Floats) -> Floats:
+    def predict_proba(self, values: Float64s) -> Float64s:
         """The probability of each label, by row."""
 
 
@@ -44,7 +46,7 @@ def new_models() -> dict[str, Classifier]:
     }
 
 
-def probabilities(model: Classifier, values: Floats) -> Floats:
+def probabilities(model: Classifier, values: Float64s) -> Float64s:
     """The probability that each row is positive."""
     classes = [bool(label) for label in getattr(model, "classes_", [False, True])]
     if True not in classes:

@@ -25,8 +25,7 @@ from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.parse import Job, Parsed, parse
 from stedi.parquet import Field, Target, arrow_schema
 from stedi.roots.local.files import Disk
-from stedi.science.kept import FIGURES, MODEL
-from stedi.science.models import load, probabilities
+from stedi.science.models import FIGURES, MODEL, load, probabilities
 from stedi.science.training import Training
 
 PROBABILITY = "probability"
@@ -54,8 +53,8 @@ def predict(declarations: Declarations, folder: Path, files: Sequence[Path]) -> 
     with tempfile.TemporaryDirectory() as scratch:
         rows, set_aside = _read(contract, files, Path(scratch))
     axes = [rows[name].combine_chunks().cast(pa.float64()).to_numpy() for name in training.axes]
-    found = probabilities(model, np.column_stack(axes)) if len(rows) else np.zeros(0)
-    return Predicted(rows.append_column(PROBABILITY, pa.array(found, pa.float64())), set_aside)
+    scores = probabilities(model, np.column_stack(axes)) if len(rows) else np.zeros(0)
+    return Predicted(rows.append_column(PROBABILITY, pa.array(scores, pa.float64())), set_aside)
 
 
 def _source_of(declarations: Declarations, axes: Sequence[str]) -> Contract:

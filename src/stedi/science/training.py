@@ -19,23 +19,23 @@ from functools import cached_property
 import numpy as np
 from pydantic import BaseModel
 
+from stedi.arrays import Bools, Float64s, Int64s
 from stedi.errors import NotAnonymous, UsageError
 from stedi.parquet import Field
 from stedi.privacy.publication import Raw, read_published, write_published
-from stedi.privacy.publication.mondrian import Floats, Longs
-from stedi.privacy.published import LaidOpen
+from stedi.privacy.published import PublishedTable
 from stedi.roots.scratch import scratch
 from stedi.science.evaluation import (
-    Bools,
+    FOLDS,
     HeldOut,
     Interval,
     Measures,
     Scored,
+    folds_of,
     kept_above_chance,
     measures,
 )
 from stedi.science.models import BEST, Classifier, new_models, probabilities
-from stedi.science.people import FOLDS, folds_of
 
 FEWEST_PEOPLE = 20
 """Fewer people in a fold than these say nothing about others."""
@@ -97,10 +97,10 @@ class _Task:
     edge: float
 
     @classmethod
-    def of(cls, opened: LaidOpen) -> _Task:
-        publication = opened.publication
+    def of(cls, published: PublishedTable) -> _Task:
+        publication = published.publication
         if publication.target is None or not publication.target.edges:
-            raise UsageError(f"{opened.contract.place}: declares no edge of a target to be told")
+            raise UsageError(f"{published.contract.place}: declares no edge of a target to be told")
         names = [axis.column for axis in publication.axes]
         return cls(names, publication.target.column, publication.target.edges[0])
 
@@ -108,14 +108,14 @@ class _Task:
     def text(self) -> str:
         return f"whether {self.target} is below {self.edge:.15g}, from {', '.join(self.axes)}"
 
-    def values(self, columns: Mapping[str, Floats]) -> Floats:
+    def values(self, columns: Mapping[str, Float64s]) -> Float64s:
         return np.column_stack([columns[name] for name in self.axes])
 
-    def labels(self, columns: Mapping[str, Floats]) -> Bools:
-        found: Bools = columns[self.target] < self.edge
-        return found
+    def labels(self, columns: Mapping[str, Float64s]) -> Bools:
+        labels: Bools = columns[self.target] < self.edge
+        return labels
 
-    def taught(self, model: Classifier, columns: Mapping[str, Floats]) -> Classifier:
+    def taught(self, model: Classifier, columns: Mapping[str, Float64s]) -> Classifier:
         model.fit(self.values(columns), self.labels(columns))
         return model
 
@@ -125,26 +125,26 @@ class _People:
     """The rows behind a published table, and the fold of each row's person, by side."""
 
     rows: Raw
-    folds: Longs
+    folds: Int64s
 
     @classmethod
-    def of(cls, opened: LaidOpen) -> _People:
-        identities = opened.declarations.identities(opened.contract.name)
+    def of(cls, published: PublishedTable) -> _People:
+        identities = published.declarations.identities(published.contract.name)
         if identities is None:
             raise UsageError(
-                f"{opened.contract.place}: publication declares no identities, so that people "
+                f"{published.contract.place}: publication declares no identities, so that people "
                 "can't be split into those to learn from and those to test on"
             )
         # By person and values: engines give rows in any order, and models mind.
-        rows = opened.rows
+        rows = published.rows
         rows = rows.taken(np.lexsort([*rows.columns.values(), *rows.people]))
-        [known] = opened.fetch([identities])
+        [known] = published.fetch([identities])
         return cls(rows, np.array(folds_of(known, rows.people)))
 
     @cached_property
     def is_tested(self) -> Bools:
-        found: Bools = (self.folds == self.folds[0]).all(axis=0)
-        return found
+        is_tested: Bools = (self.folds == self.folds[0]).all(axis=0)
+        return is_tested
 
     def learned(self, fold: int) -> Raw:
         return self.rows.taken(np.flatnonzero((self.folds != fold).all(axis=0)))
@@ -153,30 +153,30 @@ class _People:
         return self.rows.taken(np.flatnonzero((self.folds == fold).all(axis=0)))
 
 
-def train(opened: LaidOpen, threshold: float, progress: Callable[[str], None]) -> Trained:
+def train(published: PublishedTable, threshold: float, progress: Callable[[str], None]) -> Trained:
     """Train, and measure on people who were held out.
 
     Raises `UsageError` where the contract declares no task or not who people are, `NotAnonymous`
     where nothing is published, `Unavailable` without the extra `science`, and `RuleBroken` where
     people aren't named.
     """
-    task = _Task.of(opened)
+    task = _Task.of(published)
     kept = new_models()[BEST]
-    if opened.withheld:
-        raise NotAnonymous(f"{opened.contract.name} holds nothing: {opened.withheld}")
+    if published.withheld:
+        raise NotAnonymous(f"{published.contract.name} holds nothing: {published.withheld}")
     progress("splitting people into folds")
-    people = _People.of(opened)
+    people = _People.of(published)
     problem = _too_few(people, task)
     if problem:
-        return Trained(_training(opened, task, people, {}, None, problem), None)
+        return Trained(_training(published, task, people, {}, None, problem), None)
     scored: dict[tuple[str, str], list[Scored]] = defaultdict(list)
     for fold in range(FOLDS):
         learned = people.learned(fold)
-        published, why_not = _made_anonymous(opened, learned)
-        if published is None:
+        anonymous, why_not = _made_anonymous(published, learned)
+        if anonymous is None:
             verdict = f"Too few people to tell: those of some folds can't be published: {why_not}."
-            return Trained(_training(opened, task, people, {}, None, verdict), None)
-        columns = {"published": published, "raw": learned.columns}
+            return Trained(_training(published, task, people, {}, None, verdict), None)
+        columns = {"published": anonymous, "raw": learned.columns}
         for name, kind, one in _scored(task, people.tested(fold), columns, fold, progress):
             scored[name, kind].append(one)
     figures = {
@@ -186,14 +186,14 @@ def train(opened: LaidOpen, threshold: float, progress: Callable[[str], None]) -
     }
     has_signal, verdict = _verdict(figures[BEST])
     progress("training the model that is kept")
-    model = task.taught(kept, read_published(opened.path))
-    return Trained(_training(opened, task, people, figures, has_signal, verdict), model)
+    model = task.taught(kept, read_published(published.path))
+    return Trained(_training(published, task, people, figures, has_signal, verdict), model)
 
 
 def _scored(
     task: _Task,
     tested: Raw,
-    columns: Mapping[str, Mapping[str, Floats]],
+    columns: Mapping[str, Mapping[str, Float64s]],
     fold: int,
     progress: Callable[[str], None],
 ) -> Iterator[tuple[str, str, Scored]]:
@@ -214,13 +214,15 @@ def _figures(published: list[Scored], raw: list[Scored], threshold: float) -> Mo
     return ModelFigures(published=ours, raw=best, kept=share)
 
 
-def _made_anonymous(opened: LaidOpen, rows: Raw) -> tuple[dict[str, Floats] | None, str | None]:
+def _made_anonymous(
+    published: PublishedTable, rows: Raw
+) -> tuple[dict[str, Float64s] | None, str | None]:
     """Rows as they would be published, or why they can't be."""
-    names = [column.name for column in opened.contract.columns]
+    names = [column.name for column in published.contract.columns]
     fields = [Field(name, "double", number) for number, name in enumerate(names, start=1)]
-    with scratch(opened.warehouse.root, "train") as folder:
+    with scratch(published.warehouse.root, "train") as folder:
         made = write_published(
-            rows, opened.publication, fields, folder / "rows", folder / "boxes.parquet"
+            rows, published.publication, fields, folder / "rows", folder / "boxes.parquet"
         )
         if not made.paths:
             return None, made.why or "there are no rows to learn from"
@@ -264,7 +266,7 @@ def _verdict(best: ModelFigures) -> tuple[bool | None, str]:
 
 
 def _training(
-    opened: LaidOpen,
+    published: PublishedTable,
     task: _Task,
     people: _People,
     figures: dict[str, ModelFigures],
@@ -273,9 +275,9 @@ def _training(
 ) -> Training:
     labels = task.labels(people.rows.columns)[people.is_tested]
     return Training(
-        table=opened.contract.name,
-        snapshot=str(opened.version.snapshot_id),
-        profile=opened.declarations.profile,
+        table=published.contract.name,
+        snapshot=str(published.version.snapshot_id),
+        profile=published.declarations.profile,
         task=task.text,
         axes=task.axes,
         folds=FOLDS,

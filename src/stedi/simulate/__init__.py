@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from stedi.arrays import Bools, Int64s
 from stedi.errors import UsageError
 from stedi.simulate.defects import (
     BAD_FILE,
@@ -31,7 +32,7 @@ from stedi.simulate.defects import (
     plant,
     share_of_batch,
 )
-from stedi.simulate.drawn import Bools, Drawn, Ints, People
+from stedi.simulate.drawn import Drawn, People
 from stedi.simulate.histories import draw_devices, draw_histories, plain_records
 from stedi.simulate.lines import Lines, accelerometer_lines, customer_lines, step_lines
 from stedi.simulate.motion import draw_motion, measured
@@ -177,7 +178,7 @@ class _Delivery:
         suspended[person[planted.suspended]] = True
         return suspended
 
-    def _write_source(self, source: str, lines: Lines, known: Ints | None = None) -> Planted:
+    def _write_source(self, source: str, lines: Lines, known: Int64s | None = None) -> Planted:
         """Write a source's main file, with defects, and what comes with it."""
         known = np.arange(len(lines)) if known is None else known
         planted = plant(self.rng, source, lines, known, self.defects)

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import zstandard
 
+from stedi.arrays import Int64s
 from stedi.errors import UsageError
-from stedi.simulate.drawn import CustomerRecords, Ints
+from stedi.simulate.drawn import CustomerRecords
 from stedi.simulate.lines import Lines
 from stedi.simulate.population import BATCH_CUSTOMERS
 
@@ -167,7 +168,7 @@ def plant(
     rng: np.random.Generator,
     source: str,
     lines: Lines,
-    known: Ints,
+    known: Int64s,
     counts: Mapping[str, int],
 ) -> Planted:
     """Plant defects among the lines of a source.
@@ -223,7 +224,7 @@ class _Breaker:
     rng: np.random.Generator
     source: str
     lines: Lines
-    known: Ints
+    known: Int64s
     planted: Planted
 
     def piece(self, reason: str, nth: int, breaks: Callable[[bytes, Keys], bytes]) -> bytes:

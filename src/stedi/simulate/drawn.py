@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+from stedi.arrays import Bools, Int64s
 
 
 @dataclass(frozen=True)
@@ -26,13 +23,13 @@ class People:
     names: pa.Array
     emails: pa.Array
     serial_numbers: pa.Array
-    cohort_start: Ints
-    birth_year: Ints
-    registered: Ints
-    updated: Ints
-    research: Ints
-    public: Ints
-    friends: Ints
+    cohort_start: Int64s
+    birth_year: Int64s
+    registered: Int64s
+    updated: Int64s
+    research: Int64s
+    public: Int64s
+    friends: Int64s
 
 
 @dataclass(frozen=True)
@@ -43,30 +40,30 @@ class CustomerRecords:
     consent was not given; `none` says how the record spells it that one to research was not.
     """
 
-    person: Ints
-    birth_year: Ints
-    device: Ints
-    registered: Ints
-    updated: Ints
-    research: Ints
-    public: Ints
-    friends: Ints
-    none: Ints
+    person: Int64s
+    birth_year: Int64s
+    device: Int64s
+    registered: Int64s
+    updated: Int64s
+    research: Int64s
+    public: Int64s
+    friends: Int64s
+    none: Int64s
 
 
 @dataclass(frozen=True)
 class Moments:
     """When Step Trainers measured: number of the person, epoch milliseconds."""
 
-    person: Ints
-    time: Ints
+    person: Int64s
+    time: Int64s
 
 
 @dataclass(frozen=True)
 class Accelerations:
     """Accelerometer records: number of the reading of the same moment; x, y, z as JSON numbers."""
 
-    reading: Ints
+    reading: Int64s
     x: pa.Array
     y: pa.Array
     z: pa.Array
@@ -78,13 +75,13 @@ class Drawn:
 
     people: People
     records: CustomerRecords
-    device: Ints
+    device: Int64s
     moments: Moments
-    distance: Ints
+    distance: Int64s
     accelerations: Accelerations
 
     @cached_property
-    def newest(self) -> Ints:
+    def newest(self) -> Int64s:
         """The number of each person's newest record.
 
         Of records with the same time of update one without consent to research is the newest, then
@@ -107,7 +104,7 @@ class Drawn:
             )
         )
         _, first = np.unique(records.person[order], return_index=True)
-        newest: Ints = order[first]
+        newest: Int64s = order[first]
         return newest
 
     @property

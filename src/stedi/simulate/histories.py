@@ -7,7 +7,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from stedi.simulate.drawn import Bools, CustomerRecords, Ints, People
+from stedi.arrays import Bools, Int64s
+from stedi.simulate.drawn import CustomerRecords, People
 
 LONGEST_DELAY_MS = 15 * 60_000
 PAIR_RATE, TRIPLE_RATE = 0.010, 0.003
@@ -63,7 +64,7 @@ def plain_records(people: People) -> CustomerRecords:
     )
 
 
-def draw_devices(people: People) -> Ints:
+def draw_devices(people: People) -> Int64s:
     """Which Step Trainer each person has: one's own, or that of one or two others."""
     count = len(people.registered)
     device = np.arange(count)
@@ -77,7 +78,7 @@ def draw_devices(people: People) -> Ints:
     return device
 
 
-def draw_histories(people: People, device: Ints) -> tuple[CustomerRecords, dict[str, int]]:
+def draw_histories(people: People, device: Int64s) -> tuple[CustomerRecords, dict[str, int]]:
     """Draw the records of each person; gives them, in any order, and how many have each history."""
     rng, count = people.rng, len(people.registered)
     kinds = list(HISTORIES.values())

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stedi.simulate.drawn import Drawn, Ints
+from stedi.arrays import Int32s, Int64s
+from stedi.simulate.drawn import Drawn
 from stedi.simulate.histories import SPELLINGS_OF_NONE
 
 
@@ -20,7 +20,7 @@ class Lines:
     """Lines one after another: number `n` is `text[ends[n] : ends[n + 1]]`, newline included."""
 
     text: memoryview
-    ends: npt.NDArray[np.int32]
+    ends: Int32s
 
     @classmethod
     def of(cls, lines: pa.Array) -> Lines:
@@ -95,12 +95,12 @@ def accelerometer_lines(drawn: Drawn) -> Lines:
     )  # fmt: skip
 
 
-def _where_given(key: str, instants: Ints, otherwise: str | pa.Array) -> pa.Array:
+def _where_given(key: str, instants: Int64s, otherwise: str | pa.Array) -> pa.Array:
     given = pc.binary_join_element_wise(key, pa.array(instants).cast(pa.string()), "")
     return pc.if_else(pa.array(instants > 0), given, otherwise)
 
 
-def _join(*parts: str | pa.Array | Ints) -> Lines:
+def _join(*parts: str | pa.Array | Int64s) -> Lines:
     texts = [
         pa.array(part).cast(pa.string()) if isinstance(part, np.ndarray) else part for part in parts
     ]

@@ -40,7 +40,8 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 
-from stedi.simulate.drawn import Accelerations, Floats, Ints, Moments
+from stedi.arrays import Float64s, Int64s
+from stedi.simulate.drawn import Accelerations, Moments
 from stedi.simulate.population import READINGS_PER_CUSTOMER, records_of_readings
 
 WALKING, STANDING, BALANCING = range(3)
@@ -64,11 +65,11 @@ STEPS_PER_G = 10_000
 class Motion:
     """What each reading finds: activity, distance (mm), and the phone's acceleration (g)."""
 
-    activity: Ints
-    distance: Ints
-    x: Floats
-    y: Floats
-    z: Floats
+    activity: Int64s
+    distance: Int64s
+    x: Float64s
+    y: Float64s
+    z: Float64s
 
 
 def draw_motion(rng: np.random.Generator, moments: Moments, people: int) -> Motion:
@@ -85,7 +86,7 @@ def measured(rng: np.random.Generator, motion: Motion) -> Accelerations:
     """Draw the accelerometer's records of a motion: several a reading, each with its own noise."""
     reading = records_of_readings(rng, len(motion.activity))
 
-    def record(axis: Floats) -> pa.Array:
+    def record(axis: Float64s) -> pa.Array:
         noise = rng.standard_normal(len(reading), dtype=np.float32) * np.float32(NOISE_G)
         steps = np.rint((axis.astype(np.float32)[reading] + noise) * STEPS_PER_G).astype(np.int32)
         limit = MOST_G * STEPS_PER_G
@@ -100,7 +101,7 @@ def _texts() -> pa.Array:
     return pa.array([f"{n / STEPS_PER_G:.4f}" for n in range(-limit, limit + 1)])
 
 
-def _bouts(rng: np.random.Generator, people: int) -> Ints:
+def _bouts(rng: np.random.Generator, people: int) -> Int64s:
     """The activity at each reading: one bout of each a person, in any order, of any length."""
     order = np.argsort(rng.random((people, 3)), axis=1)
     shares = np.take_along_axis(rng.dirichlet(SHARES_OF_TIME, size=people), order, axis=1)
@@ -110,22 +111,22 @@ def _bouts(rng: np.random.Generator, people: int) -> Ints:
     return np.take_along_axis(order, bout, axis=1).ravel()
 
 
-def _stride_phase(rng: np.random.Generator, moments: Moments, people: int) -> Floats:
+def _stride_phase(rng: np.random.Generator, moments: Moments, people: int) -> Float64s:
     """Where in the stride each moment lies, in strides; whole where the near foot is nearest."""
     stride = np.clip(rng.normal(STRIDE_S, STRIDE_SD_S, people), 0.8, 1.5)
     seconds = (moments.time % 1_000_000) / 1_000
     jitter = rng.normal(0, PHASE_SD, len(seconds))
-    phase: Floats = seconds / stride[moments.person] + rng.random(people)[moments.person] + jitter
+    phase: Float64s = seconds / stride[moments.person] + rng.random(people)[moments.person] + jitter
     return phase
 
 
 def _body(
-    rng: np.random.Generator, activity: Ints, phase: Floats, person: Ints, people: int
-) -> tuple[Floats, Floats, Floats]:
+    rng: np.random.Generator, activity: Int64s, phase: Float64s, person: Int64s, people: int
+) -> tuple[Float64s, Float64s, Float64s]:
     """The body's acceleration and the reaction to gravity: sideways, up, forward, in g."""
 
-    def amplitude(g: float) -> Floats:
-        strength: Floats = g * rng.lognormal(0, AMPLITUDE_SD, people)[person]
+    def amplitude(g: float) -> Float64s:
+        strength: Float64s = g * rng.lognormal(0, AMPLITUDE_SD, people)[person]
         return strength
 
     side = np.where(rng.random(people) < NEAR_FOOT_IS_RIGHT, 1, -1)[person]
@@ -145,12 +146,12 @@ def _body(
 
 def _tilted(
     rng: np.random.Generator,
-    sideways: Floats,
-    up: Floats,
-    forward: Floats,
-    person: Ints,
+    sideways: Float64s,
+    up: Float64s,
+    forward: Float64s,
+    person: Int64s,
     people: int,
-) -> tuple[Floats, Floats, Floats]:
+) -> tuple[Float64s, Float64s, Float64s]:
     """What a phone feels that leans forward (pitch) and to the side (roll)."""
     pitch = np.radians(rng.normal(PITCH_DEG, PITCH_SD_DEG, people))[person]
     roll = np.radians(rng.normal(0, ROLL_SD_DEG, people))[person]
@@ -162,8 +163,8 @@ def _tilted(
 
 
 def _distance(
-    rng: np.random.Generator, activity: Ints, phase: Floats, person: Ints, people: int
-) -> Ints:
+    rng: np.random.Generator, activity: Int64s, phase: Float64s, person: Int64s, people: int
+) -> Int64s:
     """The distance of the near foot; below 250 mm only while it swings past the device."""
     near = rng.normal(NEAR_MM, NEAR_SD_MM, people)[person]
     far = rng.normal(FAR_MM, FAR_SD_MM, people)[person]

@@ -18,7 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stedi.simulate.drawn import Accelerations, Ints, Moments, People
+from stedi.arrays import Int64s
+from stedi.simulate.drawn import Accelerations, Moments, People
 
 BATCH_CUSTOMERS = 10_000
 COHORT_CUSTOMERS = 1_000
@@ -66,13 +67,13 @@ def moments(people: People) -> Moments:
     )
 
 
-def records_of_readings(rng: np.random.Generator, readings: int) -> Ints:
+def records_of_readings(rng: np.random.Generator, readings: int) -> Int64s:
     """Draw 2 to 4 accelerometer records for each reading; gives the reading of each record."""
     numbers, rates = zip(*RECORDS_PER_READING, strict=True)
     return np.repeat(np.arange(readings), rng.choice(numbers, p=rates, size=readings))
 
 
-def plain_distances(rng: np.random.Generator, readings: int) -> Ints:
+def plain_distances(rng: np.random.Generator, readings: int) -> Int64s:
     """Distances in millimetres without any movement behind them, as in the starter data."""
     return rng.integers(201, 301, size=readings)
 
@@ -99,7 +100,7 @@ def _people(rng: np.random.Generator, first: int, count: int) -> People:
     registered = start + rng.integers(REGISTRATION_MS, size=count)
     updated = registered + rng.integers(0, 60_000, size=count) * (rng.random(count) < 0.1)
 
-    def consent(rate: float) -> Ints:
+    def consent(rate: float) -> Int64s:
         return np.where(rng.random(count) < rate, updated, 0)
 
     return People(

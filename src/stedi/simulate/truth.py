@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from stedi.simulate.drawn import Bools, Drawn, Ints
+from stedi.arrays import Bools, Int64s
+from stedi.simulate.drawn import Drawn
 
 PROFILES = ("seed", "strict")
 BIRTH_YEARS_EXPECTED = 1900, 2100
@@ -121,11 +122,11 @@ class Truth:
 class _Pairs:
     """Pairs of readings with equal times: the one of the Step Trainer, and that of the phone."""
 
-    step: Ints
-    phone: Ints
+    step: Int64s
+    phone: Int64s
 
 
-def _pairs(time: Ints) -> _Pairs:
+def _pairs(time: Int64s) -> _Pairs:
     order = np.argsort(time, kind="stable")
     in_order = time[order]
     first = np.searchsorted(in_order, time, "left")
@@ -218,28 +219,28 @@ class _Judgement:
         return _step(self._pair_kept, dropped, self._rows[self.pairs.phone])
 
     @property
-    def _person(self) -> Ints:
+    def _person(self) -> Int64s:
         return self.drawn.moments.person
 
     @property
-    def _used(self) -> Ints:
+    def _used(self) -> Int64s:
         """The Step Trainer that took each reading."""
         return self.drawn.device[self._person]
 
     @cached_property
-    def _rows(self) -> Ints:
+    def _rows(self) -> Int64s:
         """How many accelerometer records each reading has."""
         return np.bincount(self.drawn.accelerations.reading, minlength=len(self._person))
 
     @cached_property
-    def _consent(self) -> Ints:
-        consent: Ints = self.drawn.records.research[self.drawn.newest]
+    def _consent(self) -> Int64s:
+        consent: Int64s = self.drawn.records.research[self.drawn.newest]
         return consent
 
     @cached_property
-    def _device(self) -> Ints:
+    def _device(self) -> Int64s:
         """The Step Trainer each person has by the newest record."""
-        device: Ints = self.drawn.records.device[self.drawn.newest]
+        device: Int64s = self.drawn.records.device[self.drawn.newest]
         return device
 
     @cached_property
@@ -306,12 +307,12 @@ class _Judgement:
         return self._is_pair & ~self._is_shared & ~(self._is_crossed & self.is_strict)
 
 
-def _step(kept: Bools, dropped: Mapping[str, Bools], rows: Ints | None = None) -> StepTruth:
+def _step(kept: Bools, dropped: Mapping[str, Bools], rows: Int64s | None = None) -> StepTruth:
     counts = {reason: _count(which, rows) for reason, which in dropped.items()}
     return StepTruth(_count(kept, rows), Counter(counts))
 
 
-def _count(which: Bools, rows: Ints | None = None) -> int:
+def _count(which: Bools, rows: Int64s | None = None) -> int:
     """How many there are, each counting as its number of rows."""
     return int(which.sum() if rows is None else rows[which].sum())
 

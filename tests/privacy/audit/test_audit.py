@@ -15,15 +15,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from stedi import Lakehouse, UsageError
+from stedi.arrays import Float64s, Int64s
 from stedi.declared import packaged, read_declarations
 from stedi.declared.contract import Publication
 from stedi.privacy.audit import Audit, audit
+from stedi.privacy.audit.attribution import Attribution
 from stedi.privacy.audit.evidence import Evidence
-from stedi.privacy.audit.singling_out import attribution, linkability
+from stedi.privacy.audit.linkability import Linkability
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import Range, table_of_boxes
 from stedi.privacy.publication.coding import Coder
-from stedi.privacy.publication.mondrian import Floats, Longs
 from stedi.privacy.publication.search import points, search
 from tests.support import small
 from tests.support.processes import stedi
@@ -46,7 +47,7 @@ class Crowd:
     """People at random, of whom each was measured at moments of their own."""
 
     raw: Raw
-    instant: Floats
+    instant: Float64s
 
     @classmethod
     def of(cls, seed: int, people: int = 150, readings: int = 40) -> Crowd:
@@ -64,7 +65,7 @@ IN_TABLE, OTHERS = Crowd.of(1), Crowd.of(2)
 
 
 def audited(
-    values: dict[str, Floats],
+    values: dict[str, Float64s],
     *,
     boxes: dict[str, Range] | None = None,
     order: Sequence[int] | None = None,
@@ -82,13 +83,12 @@ def audited(
             values=dict(zip(values, known.T, strict=True)),
             classes=classes,
             raw=raw,
-            controls=OTHERS.raw,
+            control_group=OTHERS.raw,
             boxes=boxes,
         ),
         [],
         (),
         (),
-        None,
     )
 
 
@@ -97,7 +97,7 @@ def caught(result: Audit) -> set[str]:
     return {problem.split(":")[0] for problem in result.problems}
 
 
-def published(raw: Raw, publication: Publication) -> tuple[dict[str, Range], Longs]:
+def published(raw: Raw, publication: Publication) -> tuple[dict[str, Range], Int64s]:
     """The table of boxes, and each row's class."""
     ranges = table_of_boxes(
         publication, search(points(publication, raw.columns, raw.people), publication)
@@ -107,18 +107,18 @@ def published(raw: Raw, publication: Publication) -> tuple[dict[str, Range], Lon
 
 
 @pytest.fixture(scope="module")
-def ours() -> tuple[dict[str, Range], Longs]:
+def ours() -> tuple[dict[str, Range], Int64s]:
     """The crowd as the publication would publish it."""
     return published(IN_TABLE.raw, PUBLICATION)
 
 
-def coded(ours: tuple[dict[str, Range], Longs]) -> dict[str, Floats]:
+def coded(ours: tuple[dict[str, Range], Int64s]) -> dict[str, Float64s]:
     ranges, classes = ours
     return {name: ranges[name].values[classes] for name in COLUMNS}
 
 
 def in_order(
-    ours: tuple[dict[str, Range], Longs], raw: Raw = IN_TABLE.raw, **changes: Any
+    ours: tuple[dict[str, Range], Int64s], raw: Raw = IN_TABLE.raw, **changes: Any
 ) -> Audit:
     """The audit of the publication as it is, or with some of its evidence changed."""
     ranges, classes = ours
@@ -127,7 +127,7 @@ def in_order(
     evidence: dict[str, Any] = {
         "published": {name: values[name][order] for name in COLUMNS},
         "values": {name: ranges[name].values for name in COLUMNS},
-        "classes": classes, "raw": raw, "controls": OTHERS.raw, "boxes": ranges,
+        "classes": classes, "raw": raw, "control_group": OTHERS.raw, "boxes": ranges,
     }  # fmt: skip
     return audit(
         "ours",
@@ -135,11 +135,10 @@ def in_order(
         [],
         (),
         (),
-        None,
     )
 
 
-def test_what_the_publication_makes_holds(ours: tuple[dict[str, Range], Longs]) -> None:
+def test_what_the_publication_makes_holds(ours: tuple[dict[str, Range], Int64s]) -> None:
     result = in_order(ours)
     assert result.ok, result.problems
     assert result.classes > 300
@@ -167,7 +166,7 @@ def test_an_instant_that_is_kept_is_caught() -> None:
 
 
 def test_k_rows_with_one_person_behind_them_are_caught(
-    ours: tuple[dict[str, Range], Longs],
+    ours: tuple[dict[str, Range], Int64s],
 ) -> None:
     ranges, classes = ours
     person = np.where(classes == 7, 3, IN_TABLE.raw.people[0])
@@ -182,7 +181,7 @@ def test_k_rows_with_one_person_behind_them_are_caught(
     assert ranges
 
 
-def test_class_means_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+def test_class_means_are_caught(ours: tuple[dict[str, Range], Int64s]) -> None:
     classes = ours[1]
     rows = np.bincount(classes)
     means = {
@@ -192,7 +191,7 @@ def test_class_means_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
     assert "midpoints" in caught(audited(means))
 
 
-def test_observed_minima_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+def test_observed_minima_are_caught(ours: tuple[dict[str, Range], Int64s]) -> None:
     classes = ours[1]
     least = np.full(classes.max() + 1, np.inf)
     np.minimum.at(least, classes, IN_TABLE.raw.columns["x"])
@@ -236,7 +235,7 @@ def test_controls_who_differ_as_a_group_neither_fail_it_nor_hide_what_classes_te
         with_distance(crowd, np.where(rng.random(crowd.raw.rows) < share, 100, 600))
         for crowd, share in ((IN_TABLE, 0.6), (OTHERS, 0.4))
     )
-    result = in_order(published(inside, PUBLICATION), raw=inside, controls=outside)
+    result = in_order(published(inside, PUBLICATION), raw=inside, control_group=outside)
     assert result.ok, result.problems
     for guess in result.attacks["inference"].figures:
         assert guess["in_table"] - guess["controls"] > 0.1
@@ -244,11 +243,11 @@ def test_controls_who_differ_as_a_group_neither_fail_it_nor_hide_what_classes_te
     # Boxes of few rows tell their people's distances; controls are easy to guess for anyone.
     easy = with_distance(OTHERS, np.median(IN_TABLE.raw.columns["distancefromobject"]))
     few = replace(PUBLICATION, k=1, people_per_box=4)
-    result = in_order(published(IN_TABLE.raw, few), controls=easy)
+    result = in_order(published(IN_TABLE.raw, few), control_group=easy)
     assert "inference" in caught(result)
 
 
-def _cut_all(columns: list[Floats], rows: Longs) -> list[Longs]:
+def _cut_all(columns: list[Float64s], rows: Int64s) -> list[Int64s]:
     """Mondrian over all four columns, the target too, as anyone would write it first."""
     spreads = [np.ptp(column[rows]) / np.ptp(column) for column in columns]
     for n in np.argsort(spreads)[::-1]:
@@ -259,12 +258,12 @@ def _cut_all(columns: list[Floats], rows: Longs) -> list[Longs]:
     return [rows]
 
 
-def test_rows_in_the_order_of_arrival_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+def test_rows_in_the_order_of_arrival_are_caught(ours: tuple[dict[str, Range], Int64s]) -> None:
     values = coded(ours)
     assert "order" in caught(audited(values, order=range(len(values["x"]))))
 
 
-def test_rows_left_out_or_changed_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+def test_rows_left_out_or_changed_are_caught(ours: tuple[dict[str, Range], Int64s]) -> None:
     values = coded(ours)
     order = np.lexsort([values[name] for name in reversed(COLUMNS)])
     published = {name: values[name][order] for name in COLUMNS}
@@ -274,7 +273,7 @@ def test_rows_left_out_or_changed_are_caught(ours: tuple[dict[str, Range], Longs
     assert "rows" in caught(in_order(ours, published=other))
 
 
-def test_boxes_across_the_step_threshold_are_caught(ours: tuple[dict[str, Range], Longs]) -> None:
+def test_boxes_across_the_step_threshold_are_caught(ours: tuple[dict[str, Range], Int64s]) -> None:
     ranges, _ = ours
     target = ranges["distancefromobject"]
     begins = np.where(target.begins == 249.5, 248.5, target.begins)
@@ -298,7 +297,7 @@ def test_attribution_and_linkability_are_what_counting_gives(seed: int) -> None:
         values={name: np.zeros(classes.max() + 1) for name in COLUMNS},
         classes=classes,
         raw=Raw(dict.fromkeys(COLUMNS, zeros), (people, people)),
-        controls=None,
+        control_group=None,
         boxes=None,
     )
     members = [people[classes == one].tolist() for one in range(classes.max() + 1)]
@@ -313,12 +312,13 @@ def test_attribution_and_linkability_are_what_counting_gives(seed: int) -> None:
         for n, one in enumerate(members)
         for other in members[:n]
     ]
-    found = attribution(evidence)
-    assert (found.worst, found.people) == (max(shares), min(len(set(one)) for one in members))
-    assert found.mean == pytest.approx(sum(shares) / len(shares))
-    linked = linkability(evidence)
-    assert linked.worst_of_one == pytest.approx(max(same))
-    assert linked.worst_of_two == pytest.approx(max(across))
+    attributed = Attribution().run(evidence)
+    assert attributed.worst == max(shares)
+    assert attributed.figures["fewest_people"] == min(len(set(one)) for one in members)
+    assert attributed.mean == pytest.approx(sum(shares) / len(shares))
+    linked = Linkability().run(evidence)
+    assert linked.figures["of_one_class"] == pytest.approx(max(same))
+    assert linked.figures["of_two_classes"] == pytest.approx(max(across))
 
 
 # On whole lakehouses ---------------------------------------------------------------------------------
@@ -417,9 +417,9 @@ def test_what_a_second_publication_gives_away_is_noted(done: Lakehouse, tmp_path
 @pytest.mark.slow
 def test_k_is_what_pycanon_finds(done: Lakehouse, tmp_path: Path) -> None:
     """pyCANON counts rows, so it is given each person of a class once; it lives with old libraries."""
-    from stedi.privacy.published import lay_open
+    from stedi.privacy.published import published_table
 
-    evidence = lay_open(done._warehouse(), done._declared(), None).evidence
+    evidence = published_table(done._warehouse(), done._declared(), None).evidence
     rows = {
         (one, person)
         for side in evidence.raw.people[:1]

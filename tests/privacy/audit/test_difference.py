@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stedi import Lakehouse
 from stedi.declared.contract import Coarsened, Publication
-from stedi.privacy.audit.difference import Release, difference, narrow, regions_of
+from stedi.privacy.audit.difference import Edition, compared, narrow, regions_of
 from stedi.privacy.publication.boxes import Range, table_of_boxes
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.search import points, search
@@ -69,17 +69,17 @@ def test_regions_are_the_smallest_that_are_unions_of_classes_in_both() -> None:
         "y": rng.integers(-16, 16, 240) / 2,
     }
     left, came = person < 4, person >= 50
-    releases, classes, cells = [], [], []
+    editions, classes, cells = [], [], []
     for is_there in (~came, ~left):
         own = {name: column[is_there] for name, column in columns.items()}
         partition = search(points(SMALL, own, [person[is_there]]), SMALL)
         boxes = table_of_boxes(SMALL, partition)
-        releases.append(Release(boxes, partition.counts))
+        editions.append(Edition(boxes, partition.counts))
         stayed = {name: column[~came & ~left] for name, column in columns.items()}
         coded = points(SMALL, stayed, [person[~came & ~left]])
         classes.append(Coder(boxes, coded).classes_of(coded.rows))
         cells.append(knowable(boxes))
-    before, now = releases
+    before, now = editions
     regions = regions_of(SMALL, before, now)
     first, second = regions[: len(before.counts)], regions[len(before.counts) :]
     # Who stayed is in the same region in both.
@@ -166,13 +166,13 @@ def test_counts_are_compared_region_by_region() -> None:
     axis = Coarsened("x", 0, 7, 1)
     publication = Publication(5, 20, ("person",), None, (axis,), (), None)
 
-    def release(edges: list[float], values: list[float], counts: list[int]) -> Release:
+    def edition(edges: list[float], values: list[float], counts: list[int]) -> Edition:
         begins, ends = np.array([-np.inf, *edges]), np.array([*edges, np.inf])
-        return Release({"x": Range(begins, ends, np.array(values))}, np.array(counts))
+        return Edition({"x": Range(begins, ends, np.array(values))}, np.array(counts))
 
-    before = release([1.5, 3.5, 5.5], [0.5, 2.5, 4.5, 6.5], [10, 10, 10, 10])
-    now = release([1.5, 4.5, 5.5], [0.5, 3, 5, 6.5], [10, 12, 5, 20])
+    before = edition([1.5, 3.5, 5.5], [0.5, 2.5, 4.5, 6.5], [10, 10, 10, 10])
+    now = edition([1.5, 4.5, 5.5], [0.5, 3, 5, 6.5], [10, 12, 5, 20])
     # Regions: 0 and 1, 2 to 5 (10 + 10 before, 12 + 5 now), 6 and 7.
-    found = difference(publication, before, now)
+    found = compared(publication, before, now)
     assert (found.regions, found.changed, found.few) == (3, 2, 1)
     assert (found.rows_before, found.rows_now) == (40, 47)

@@ -7,23 +7,22 @@ from pathlib import Path
 
 import duckdb
 import numpy as np
-import numpy.typing as npt
 import pyarrow.parquet as pq
 import pytest
 
 from stedi import Lakehouse
+from stedi.arrays import Bools, Float64s, Int64s
 
 pytestmark = pytest.mark.slow
 
-Floats = npt.NDArray[np.float64]
 STEP_MM = 250
 
 
 @dataclasses.dataclass(frozen=True)
 class Rows:
-    axes: Floats
-    is_step: npt.NDArray[np.bool_]
-    person: npt.NDArray[np.int64]
+    axes: Float64s
+    is_step: Bools
+    person: Int64s
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +59,7 @@ def raw(root: Path, consenting: bool) -> Rows:
     return Rows(axes, np.asarray(found["is_step"]), np.asarray(found["person"]))
 
 
-def published(root: Path) -> tuple[Floats, npt.NDArray[np.bool_]]:
+def published(root: Path) -> tuple[Float64s, Bools]:
     [file] = (root / "step_trainer" / "curated" / "data").rglob("*.parquet")
     table = pq.read_table(file)
     axes = np.column_stack([table[name].to_numpy() for name in "xyz"])
@@ -77,7 +76,7 @@ def test_a_model_keeps_nearly_all_it_could_learn_from_raw_rows(walking: Lakehous
         model = HistGradientBoostingClassifier(random_state=0).fit(axes, is_step)
         scores.append(model.predict_proba(unseen.axes)[:, 1])
 
-    def kept(rows: npt.NDArray[np.int64]) -> float:
+    def kept(rows: Int64s) -> float:
         ours, best = (roc_auc_score(unseen.is_step[rows], score[rows]) - 0.5 for score in scores)
         return float(ours / best)
 

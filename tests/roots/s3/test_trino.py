@@ -23,7 +23,7 @@ from stedi.declared import packaged, read_declarations
 from stedi.declared.athena import typed_name
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.search import points
-from stedi.privacy.published import lay_open
+from stedi.privacy.published import published_table
 from tests.conftest import Land, counts, rows
 from tests.roots.s3.conftest import MakeOnS3, OnS3
 from tests.support import small
@@ -243,7 +243,7 @@ def over_raw_json(trino: Trino, one: OnS3) -> Trino:
 
 def coded(one: OnS3, pairs: list[Row]) -> list[Row]:
     """Rows of the pairing's SELECT as they are published: by the table of boxes."""
-    opened = lay_open(one.lakehouse._warehouse(), one.lakehouse._declared(), PUBLISHED)
+    opened = published_table(one.lakehouse._warehouse(), one.lakehouse._declared(), PUBLISHED)
     columns = dict(
         zip(
             (column.name for column in opened.contract.selected_columns),

@@ -17,15 +17,44 @@ from typing import NamedTuple
 
 import numpy as np
 
+from stedi.arrays import Float64s, Int32s, Int64s
 from stedi.declared.contract import Coarsened, Publication
 from stedi.parquet.compiled import compiled, inlined
+from stedi.privacy.audit.attack import AttackResult
+from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.publication.boxes import Range, sorted_classes
 from stedi.privacy.publication.grid import Grid
-from stedi.privacy.publication.mondrian import ROUNDING, Floats, Ints, Longs
+from stedi.privacy.publication.mondrian import ROUNDING
+
+
+class Difference:
+    """What the publication noted when it was compared with the one before it."""
+
+    name = "difference"
+
+    def run(self, evidence: Evidence) -> AttackResult:
+        """Report what was noted; only then both publications were there."""
+        noted = evidence.difference
+        return AttackResult(
+            knows="this publication and the one before it",
+            withheld="what came and went in between",
+            figures=dict(noted) if noted else None,
+            note="measured only: what two publications tell is not protected"
+            if noted
+            else "there was no publication before this one under the same declaration",
+            summary=_in_words(noted, evidence.publication.k) if noted else None,
+        )
+
+
+def _in_words(noted: Mapping[str, int], k: int) -> str:
+    return (
+        f"{noted['changed']:,} of {noted['regions']:,} regions changed, {noted['few']:,} by fewer "
+        f"than {k} rows; {noted['rows_before']:,} rows before, {noted['rows_now']:,} now"
+    )
 
 
 @dataclass(frozen=True)
-class Difference:
+class Comparison:
     """What could be told from two publications.
 
     `regions` can be compared; in `changed` of them the number of rows differs, and in `few` of
@@ -40,14 +69,14 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Release:
+class Edition:
     """A publication, as its readers have it: the table of boxes, and rows by class."""
 
     boxes: Mapping[str, Range]
-    counts: Longs
+    counts: Int64s
 
     @classmethod
-    def of(cls, boxes: Mapping[str, Range], published: Mapping[str, Floats]) -> Release:
+    def of(cls, boxes: Mapping[str, Range], published: Mapping[str, Float64s]) -> Edition:
         """Count the rows of each class, of rows in the order of their columns.
 
         Raises `ValueError` where rows and boxes are not of one publication.
@@ -69,13 +98,13 @@ class Release:
         return cls(boxes, by_class)
 
 
-def difference(publication: Publication, before: Release, now: Release) -> Difference:
+def compared(publication: Publication, before: Edition, now: Edition) -> Comparison:
     """Compare two publications that were made under the same declaration."""
     regions = regions_of(publication, before, now)
     counts = np.concatenate([-before.counts, now.counts])
     change = np.bincount(regions, weights=counts)
     changed = change != 0
-    return Difference(
+    return Comparison(
         rows_before=int(before.counts.sum()),
         rows_now=int(now.counts.sum()),
         regions=len(change),
@@ -84,13 +113,13 @@ def difference(publication: Publication, before: Release, now: Release) -> Diffe
     )
 
 
-def regions_of(publication: Publication, before: Release, now: Release) -> Longs:
+def regions_of(publication: Publication, before: Edition, now: Edition) -> Int64s:
     """The region of each class, of those before and then of those now, numbered from 0."""
-    cells = [_ranges(publication.axes, release) for release in (before, now)]
+    cells = [_ranges(publication.axes, edition) for edition in (before, now)]
     if publication.target is None:
-        targets = [np.zeros((len(one), 2), np.int32) for one in cells]
+        targets = [np.zeros((len(ranges), 2), np.int32) for ranges in cells]
     else:
-        targets = [_ranges((publication.target,), release) for release in (before, now)]
+        targets = [_ranges((publication.target,), edition) for edition in (before, now)]
     first, second = map(_by_box, cells, targets)
     joined = np.arange(len(first.order) + len(second.order))
     _join(
@@ -110,32 +139,32 @@ class _ByBox(NamedTuple):
     place that each class had.
     """
 
-    boxes: Ints
-    begins: Longs
-    targets: Ints
-    order: Longs
+    boxes: Int32s
+    begins: Int64s
+    targets: Int32s
+    order: Int64s
 
 
-def _by_box(cells: Ints, targets: Ints) -> _ByBox:
+def _by_box(cells: Int32s, targets: Int32s) -> _ByBox:
     boxes, box = np.unique(cells, axis=0, return_inverse=True)
     order = np.lexsort((targets[:, 0], box))
     begins = np.searchsorted(box[order], np.arange(len(boxes) + 1))
     return _ByBox(boxes, begins, targets[order], order)
 
 
-def _ranges(columns: Sequence[Coarsened], release: Release) -> Ints:
+def _ranges(columns: Sequence[Coarsened], edition: Edition) -> Int32s:
     """The first and last number that rows of each class can have in these columns."""
-    found: list[Ints] = []
-    for one in columns:
-        box, grid = release.boxes[one.column], Grid(one)
+    ranges: list[Int32s] = []
+    for column in columns:
+        box, grid = edition.boxes[column.column], Grid(column)
         least, most = grid.ranges(box.begins, box.ends)
         narrow(least, most, grid.halves(box.values))
-        found += [least, most]
-    return np.column_stack(found)
+        ranges += [least, most]
+    return np.column_stack(ranges)
 
 
 @compiled
-def narrow(least: Ints, most: Ints, halves: Longs) -> None:
+def narrow(least: Int32s, most: Int32s, halves: Int64s) -> None:
     """Narrow each range to the widest part of it that can have this middle, given doubled.
 
     Parts are as Mondrian trims them: as many steps of a power of two as `ROUNDING` allows, from a
@@ -171,8 +200,8 @@ def _widest(least: int, most: int, halves: int) -> int:
 
 @compiled
 def _join(
-    before: Ints, now: Ints, begins: Longs, begins_now: Longs, targets: Ints, targets_now: Ints,
-    joined: Longs,
+    before: Int32s, now: Int32s, begins: Int64s, begins_now: Int64s, targets: Int32s,
+    targets_now: Int32s, joined: Int64s,
 ) -> None:  # fmt: skip
     """Give classes that overlap the same number, and so those that these overlap, and so on.
 
@@ -208,7 +237,7 @@ def _join(
 
 
 @inlined
-def _root(joined: Longs, n: int) -> int:
+def _root(joined: Int64s, n: int) -> int:
     root = n
     while joined[root] != root:
         joined[root] = joined[joined[root]]

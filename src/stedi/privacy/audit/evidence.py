@@ -8,35 +8,37 @@ from functools import cached_property
 
 import numpy as np
 
+from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Publication
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import Range
-from stedi.privacy.publication.mondrian import Floats, Longs
 
-Columns = Mapping[str, Floats]
+Columns = Mapping[str, Float64s]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A published table laid open.
+    """A published table, and all that an attacker may have besides.
 
     `published` are its columns as they are stored. `values` are the published values of each class,
     `classes` the class of each row behind it, in the order of `raw`, the rows before they were
-    coarsened, with their people. `controls` are like rows of people who are not in the table.
+    coarsened, with their people. `control_group` are like rows of people who are not in the table.
     `boxes` is the table of boxes, in the order of the classes, where there is one that can be
-    relied on; an attacker without one goes by the nearest published values.
+    relied on; an attacker without one goes by the nearest published values. `difference` is what
+    the publication noted of the one before it.
     """
 
     publication: Publication
     published: Columns
     values: Columns
-    classes: Longs
+    classes: Int64s
     raw: Raw
-    controls: Raw | None
+    control_group: Raw | None
     boxes: Mapping[str, Range] | None
+    difference: Mapping[str, int] | None = None
 
     @cached_property
-    def rows_by_class(self) -> Longs:
+    def rows_by_class(self) -> Int64s:
         """How many rows each class has."""
         return np.bincount(self.classes, minlength=self.class_count)
 
@@ -50,18 +52,47 @@ class Evidence:
         """Who is in each class, by side."""
         return tuple(Crowd.of(self.classes, people) for people in self.raw.people)
 
+    @cached_property
+    def largest_shares(self) -> tuple[Float64s, ...]:
+        """The largest share that one person has of each class, by side."""
+        return tuple(crowd.largest(self.rows_by_class) for crowd in self.crowds)
+
+    @property
+    def largest_share(self) -> float:
+        """The largest share that one person has of any class, on any side."""
+        return float(max(shares.max() for shares in self.largest_shares))
+
+    @cached_property
+    def fewest_people(self) -> int:
+        """The fewest different people of any class, on any side."""
+        people = [np.bincount(crowd.classes, minlength=self.class_count) for crowd in self.crowds]
+        return int(min(side.min() for side in people))
+
+    @cached_property
+    def groups(self) -> tuple[Float64s, Int64s]:
+        """Published axes that differ, and which of them each class has."""
+        axes = [self.values[axis.column] for axis in self.publication.axes]
+        groups, group = np.unique(np.column_stack(axes), axis=0, return_inverse=True)
+        return groups, group
+
 
 @dataclass(frozen=True)
 class Crowd:
     """Rows by class and person, in this order: three columns of equal length."""
 
-    classes: Longs
-    people: Longs
-    rows: Longs
+    classes: Int64s
+    people: Int64s
+    rows: Int64s
 
     @classmethod
-    def of(cls, classes: Longs, people: Longs) -> Crowd:
+    def of(cls, classes: Int64s, people: Int64s) -> Crowd:
         """Count rows of people, given by any numbers."""
         known, numbers = np.unique(people, return_inverse=True)
         keys, rows = np.unique(classes * len(known) + numbers, return_counts=True)
         return cls(keys // len(known), keys % len(known), rows)
+
+    def largest(self, rows_by_class: Int64s) -> Float64s:
+        """The largest share that one person has of each class."""
+        largest = np.zeros(len(rows_by_class), np.int64)
+        np.maximum.at(largest, self.classes, self.rows)
+        return largest / np.maximum(rows_by_class, 1)

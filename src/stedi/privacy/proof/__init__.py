@@ -30,25 +30,25 @@ class Proof:
     @cached_property
     def of_tables(self) -> Mapping[str, Lineage]:
         """For each derived table, the columns of its inputs that reach its columns."""
-        found = {}
+        lineages = {}
         for table, transform in self.declarations.transforms.items():
             try:
-                found[table] = column_lineage(
+                lineages[table] = column_lineage(
                     transform.tree, self.declarations.schemas, transform.place
                 )
             except DeclarationError as error:
                 self.problems.append(str(error))
-        return found
+        return lineages
 
     def origins(self, table: str, column: str) -> tuple[Reach, ...]:
         """Every column of every table that reaches a column, through all transforms."""
         key = (table, column)
         if key not in self._origins:
-            found: list[Reach] = []
+            reaches: list[Reach] = []
             for reach in self.of_tables.get(table, {}).get(column, ()):
                 further = self.origins(reach.table, reach.column)
-                found += [reach, *(one.seen_through(reach) for one in further)]
-            self._origins[key] = once(found)
+                reaches += [reach, *(origin.seen_through(reach) for origin in further)]
+            self._origins[key] = once(reaches)
         return self._origins[key]
 
     def leaks(self, contract: Contract) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Column lineage as OpenLineage events, for whatever catalog or tool reads them.
+"""Records column lineage as OpenLineage events, for any catalog or tool that reads them.
 
 Where OpenLineage is configured (OPENLINEAGE_URL, OPENLINEAGE_CONFIG, openlineage.yml and the like),
 events go there; else the lineage of the present declarations is kept in a file.
@@ -16,7 +16,10 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from stedi.declared import Declarations
+from stedi.errors import Unavailable
 from stedi.privacy.proof import Proof
+from stedi.roots import Files
+from stedi.roots.names import OWN_FOLDER
 from stedi.sql.lineage import Reach
 from stedi.sql.tree import DIALECT
 
@@ -26,11 +29,51 @@ if TYPE_CHECKING:
 
 PRODUCER = "https://pypi.org/project/stedi"
 JOBS = "stedi"
+_DIRECT_SUBTYPES = ("IDENTITY", "TRANSFORMATION", "AGGREGATION")
 _CONFIGURED = ("OPENLINEAGE_URL", "OPENLINEAGE_CONFIG", "OPENLINEAGE_ENDPOINT")
 _CONFIG_FILES = (Path("openlineage.yml"), Path("~/.openlineage/openlineage.yml"))
 
 
-def is_configured() -> bool:
+def record_declared(files: Files, declarations: Declarations, proof: Proof) -> str | None:
+    """Record the lineage of all transforms; returns the file, where it is one.
+
+    Raises `Unavailable` where OpenLineage is configured and can't be reached.
+    """
+    if _is_configured():
+        from openlineage.client import OpenLineageClient
+
+        try:
+            client = OpenLineageClient()
+            _emit_declared(client, files.uri(files.root), declarations, proof)
+            client.close()
+        except Exception as error:
+            raise Unavailable(
+                "contracts and transforms hold together, but their lineage could not be sent to "
+                f"where OpenLineage is configured: {type(error).__name__}"
+            ) from None
+        return None
+    if files.is_local and not files.root.is_dir():
+        return None
+    return files.name(_keep(files, declarations, proof))
+
+
+def prepare_to_record(files: Files, declarations: Declarations) -> None:
+    """Load what recording will need, a quarter of a second that can pass beside other work."""
+    if _is_configured() or not _is_kept(files, declarations):
+        import openlineage.client  # noqa: F401
+
+
+def record_run(
+    files: Files, declarations: Declarations, proof: Proof, built: Sequence[str]
+) -> None:
+    """Record that tables were built; into the file only the lineage of new declarations goes."""
+    if _is_configured():
+        _emit_run(files.uri(files.root), declarations, proof, built)
+    elif not _is_kept(files, declarations):
+        _keep(files, declarations, proof)
+
+
+def _is_configured() -> bool:
     """Whether somebody has said where events are to go."""
     return (
         any(name in os.environ for name in _CONFIGURED)
@@ -39,30 +82,41 @@ def is_configured() -> bool:
     )
 
 
-def lineage_file(folder: Path, declarations: Declarations) -> Path:
-    """Where the lineage of these declarations is kept, below a lakehouse's machinery folder."""
-    return folder / f"openlineage-{declarations.profile}-{declarations.fingerprint_of_all}.jsonl"
+def _file(files: Files, declarations: Declarations) -> Path:
+    """Where the lineage of these declarations is kept."""
+    name = f"openlineage-{declarations.profile}-{declarations.fingerprint_of_all}.jsonl"
+    return files.root / OWN_FOLDER / name
 
 
-def keep(folder: Path, namespace: str, declarations: Declarations, proof: Proof) -> Path:
-    """Keep the lineage of all transforms in a file, one event a line."""
+def _is_kept(files: Files, declarations: Declarations) -> bool:
+    return files.stat(_file(files, declarations)) is not None
+
+
+def _keep(files: Files, declarations: Declarations, proof: Proof) -> Path:
+    """Keep the lineage of all transforms in a file, one event a line, instead of older files."""
+    path = _file(files, declarations)
+    if not path.exists():
+        _write(path, files.uri(files.root), declarations, proof)
+    files.publish([path])
+    older = (one for one, _ in files.below(path.parent) if one.name.startswith("openlineage-"))
+    files.remove([one for one in older if one != path])
+    return path
+
+
+def _write(path: Path, namespace: str, declarations: Declarations, proof: Proof) -> None:
     from openlineage.client import OpenLineageClient
     from openlineage.client.transport.file import FileConfig, FileTransport
 
-    path = lineage_file(folder, declarations)
-    if path.exists():
-        return path
-    folder.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_suffix(f".{os.getpid()}")
     client = OpenLineageClient(
         transport=FileTransport(FileConfig(log_file_path=str(unfinished), append=True))
     )
-    emit_declared(client, namespace, declarations, proof)
+    _emit_declared(client, namespace, declarations, proof)
     unfinished.replace(path)
-    return path
 
 
-def emit_declared(
+def _emit_declared(
     client: OpenLineageClient, namespace: str, declarations: Declarations, proof: Proof
 ) -> None:
     """Emit a job event for each transform: lineage that holds whether or not it is ever run."""
@@ -75,7 +129,7 @@ def emit_declared(
         )
 
 
-def emit_run(
+def _emit_run(
     namespace: str, declarations: Declarations, proof: Proof, built: Iterable[str]
 ) -> None:
     """Emit to where OpenLineage is configured that tables were built, begin and end."""
@@ -150,8 +204,8 @@ def _key(reach: Reach) -> tuple[str, str, str]:
 
 def _everywhere(columns: Sequence[Sequence[Reach]]) -> set[tuple[str, str, str]]:
     """Influences that every column has: those on which rows there are."""
-    found = [{_key(one) for one in reaches if not one.is_direct} for reaches in columns]
-    return set.intersection(*found) if found else set()
+    influences = [{_key(one) for one in reaches if not one.is_direct} for reaches in columns]
+    return set.intersection(*influences) if influences else set()
 
 
 def _input_fields(namespace: str, reaches: Iterable[Reach]) -> list[Any]:
@@ -169,14 +223,11 @@ def _input_fields(namespace: str, reaches: Iterable[Reach]) -> list[Any]:
                 facet.Transformation(
                     type="DIRECT" if subtype in _DIRECT_SUBTYPES else "INDIRECT", subtype=subtype
                 )
-                for subtype in sorted({one.subtype for one in found})
+                for subtype in sorted({one.subtype for one in own})
             ],
         )
-        for (table, column), found in sorted(ways.items())
+        for (table, column), own in sorted(ways.items())
     ]
-
-
-_DIRECT_SUBTYPES = ("IDENTITY", "TRANSFORMATION", "AGGREGATION")
 
 
 def _now() -> str:

@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 
 from stedi import parquet
+from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Publication
 from stedi.errors import RuleBroken
 from stedi.parquet import Field
 from stedi.privacy.publication.boxes import sorted_classes, table_of_boxes, write_boxes
-from stedi.privacy.publication.mondrian import Floats, Longs
 from stedi.privacy.publication.search import (
     BLOCK_ROWS,
     Points,
@@ -38,15 +38,15 @@ BATCH_ROWS = 1 << 17
 class Raw:
     """Rows before they are coarsened: columns by name, and the people of each side."""
 
-    columns: dict[str, Floats]
-    people: tuple[Longs, ...]
+    columns: dict[str, Float64s]
+    people: tuple[Int64s, ...]
 
     @property
     def rows(self) -> int:
         """How many."""
         return len(self.people[0])
 
-    def taken(self, rows: Longs) -> Raw:
+    def taken(self, rows: Int64s) -> Raw:
         """Some of the rows, by their places."""
         columns = {name: column[rows] for name, column in self.columns.items()}
         return Raw(columns, tuple(side[rows] for side in self.people))
@@ -91,19 +91,19 @@ def write_published(
     raw: Raw, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
 ) -> Published:
     """Write rows that are at hand like `publish`."""
-    found = points(publication, raw.columns, raw.people)
-    return _write(found, publication, fields, folder, boxes)
+    on_grid = points(publication, raw.columns, raw.people)
+    return _write(on_grid, publication, fields, folder, boxes)
 
 
 def _write(
-    found: Points, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+    on_grid: Points, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
 ) -> Published:
-    if len(found.rows) == 0:
+    if len(on_grid.rows) == 0:
         return Published([], None, 0, None, {})
-    missing = "; ".join(shortcomings(found, publication))
+    missing = "; ".join(shortcomings(on_grid, publication))
     if missing:
-        return Published([], None, len(found.rows), missing, {})
-    partition = search(found, publication)
+        return Published([], None, len(on_grid.rows), missing, {})
+    partition = search(on_grid, publication)
     ranges = table_of_boxes(publication, partition)
     names = [field.name for field in fields]
     order = sorted_classes(ranges, names)
@@ -113,7 +113,7 @@ def _write(
         written = beside.submit(write_boxes, ranges, boxes)
         parquet.write_batches(_rows(values, partition.counts[order], fields), fields, path)
         written.result()
-    return Published([path], boxes, 0, None, found.beyond)
+    return Published([path], boxes, 0, None, on_grid.beyond)
 
 
 def raw_columns(publication: Publication) -> list[str]:
@@ -141,7 +141,7 @@ def _raw(rows: pa.Table | pa.RecordBatch, publication: Publication) -> Raw:
     )
 
 
-def read_published(path: Path) -> dict[str, Floats]:
+def read_published(path: Path) -> dict[str, Float64s]:
     """The columns of a published file, as they are stored."""
     table = parquet.read(path)
     return {name: _array(table, name) for name in table.column_names}
@@ -154,7 +154,7 @@ def _array(rows: pa.Table | pa.RecordBatch, name: str) -> np.ndarray:
 
 
 def _rows(
-    values: Sequence[Floats], counts: Longs, fields: Sequence[Field]
+    values: Sequence[Float64s], counts: Int64s, fields: Sequence[Field]
 ) -> Iterator[pa.RecordBatch]:
     """Each class as often as it counts, a batch at a time."""
     schema = parquet.arrow_schema(fields)

@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 
 from stedi import parquet
+from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Publication
 from stedi.parquet import Field
 from stedi.privacy.publication.grid import Grid
-from stedi.privacy.publication.mondrian import Floats, Longs
 from stedi.privacy.publication.search import Partition
 
 
@@ -26,9 +26,9 @@ from stedi.privacy.publication.search import Partition
 class Range:
     """A column's edges and published values, by class."""
 
-    begins: Floats
-    ends: Floats
-    values: Floats
+    begins: Float64s
+    ends: Float64s
+    values: Float64s
 
 
 def table_of_boxes(publication: Publication, partition: Partition) -> dict[str, Range]:
@@ -66,8 +66,8 @@ def read_boxes(path: Path, columns: Sequence[str]) -> dict[str, Range]:
     """Read the table of boxes of these columns."""
     table = parquet.read(path)
 
-    def array(name: str) -> Floats:
-        values: Floats = np.asarray(np.from_dlpack(table[name].combine_chunks()))
+    def array(name: str) -> Float64s:
+        values: Float64s = np.asarray(np.from_dlpack(table[name].combine_chunks()))
         return values
 
     return {
@@ -75,7 +75,7 @@ def read_boxes(path: Path, columns: Sequence[str]) -> dict[str, Range]:
     }
 
 
-def sorted_classes(ranges: Mapping[str, Range], columns: Sequence[str]) -> Longs:
+def sorted_classes(ranges: Mapping[str, Range], columns: Sequence[str]) -> Int64s:
     """The places of the classes in the order of their published values, first column first."""
-    order: Longs = np.lexsort([ranges[name].values for name in reversed(columns)])
+    order: Int64s = np.lexsort([ranges[name].values for name in reversed(columns)])
     return order

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from stedi.arrays import Float64s, Int32s, Int64s
 from stedi.privacy.publication.boxes import Range
-from stedi.privacy.publication.mondrian import AXES, TARGET, Floats, Ints, Longs
+from stedi.privacy.publication.mondrian import AXES, TARGET
 from stedi.privacy.publication.search import Points
 
 
@@ -32,34 +33,34 @@ class Coder:
         self._least, self._most = boxes[:, : len(columns)], boxes[:, len(columns) :]
         self._classes, self._begins, self._ends = self._targets(ranges)
 
-    def boxes_of(self, rows: Ints) -> Longs:
+    def boxes_of(self, rows: Int32s) -> Int64s:
         """The box of each row; raises `BoxesOverlap`."""
-        found = np.full(len(rows), -1, np.int64)
+        box_of_row = np.full(len(rows), -1, np.int64)
         waiting = [(np.arange(self.boxes), np.arange(len(rows)))]
         while waiting:
             boxes, places = waiting.pop()
             if len(boxes) == 1:
-                found[places] = boxes[0]
+                box_of_row[places] = boxes[0]
                 continue
             axis, cut = self._cut(boxes)
             is_low = rows[places, AXES + axis] < cut
             is_low_box = self._most[boxes, axis] < cut
             waiting.append((boxes[is_low_box], places[is_low]))
             waiting.append((boxes[~is_low_box], places[~is_low]))
-        self._refuse_strays(found, rows)
-        return found
+        self._refuse_strays(box_of_row, rows)
+        return box_of_row
 
-    def classes_of(self, rows: Ints) -> Longs:
+    def classes_of(self, rows: Int32s) -> Int64s:
         """The class of each row, by its place in the table of boxes; raises `BoxesOverlap`."""
         boxes = self.boxes_of(rows)
         keys = (boxes << 32) + rows[:, TARGET]
         places = np.searchsorted(self._begins, keys, side="right") - 1
         if (places < 0).any() or (self._ends[places] < keys).any():
             raise BoxesOverlap("a row belongs to no class")
-        found: Longs = self._classes[places]
-        return found
+        classes: Int64s = self._classes[places]
+        return classes
 
-    def _targets(self, ranges: Mapping[str, Range]) -> tuple[Longs, Longs, Longs]:
+    def _targets(self, ranges: Mapping[str, Range]) -> tuple[Int64s, Int64s, Int64s]:
         """Classes by box and target, with the first and last target of each, behind their boxes."""
         target = self._points.target
         if target is None:
@@ -73,7 +74,7 @@ class Coder:
             raise BoxesOverlap("classes of one box overlap")
         return order, begins, ends
 
-    def _cut(self, boxes: Longs) -> tuple[int, int]:
+    def _cut(self, boxes: Int64s) -> tuple[int, int]:
         """A plane between boxes that none lies across: its axis, and what follows it."""
         best, axis_of_best, cut = len(boxes), -1, 0
         for axis in range(self._least.shape[1]):
@@ -91,7 +92,7 @@ class Coder:
             raise BoxesOverlap("boxes overlap")
         return axis_of_best, cut
 
-    def _refuse_strays(self, boxes: Longs, rows: Ints) -> None:
+    def _refuse_strays(self, boxes: Int64s, rows: Int32s) -> None:
         for axis in range(self._least.shape[1]):
             values = rows[:, AXES + axis]
             outside = (values < self._least[boxes, axis]) | (values > self._most[boxes, axis])
@@ -99,5 +100,5 @@ class Coder:
                 raise BoxesOverlap("a row belongs to no box")
 
 
-def _edges(one: Range) -> tuple[Floats, Floats]:
+def _edges(one: Range) -> tuple[Float64s, Float64s]:
     return one.begins, one.ends

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
+from stedi.arrays import Bools, Float64s, Int32s, Int64s
 from stedi.declared.contract import Coarsened
 from stedi.parquet.compiled import compiled, inlined
-from stedi.privacy.publication.mondrian import Floats, Ints, Longs
-
-Bools = npt.NDArray[np.bool_]
 
 
 class Grid:
@@ -28,10 +25,10 @@ class Grid:
         )
         begins = [0, *(edge - self._first for edge in edges if edge > self._first)]
         ends = [*(begin - 1 for begin in begins[1:]), self.size - 1]
-        self.bands: Ints = np.array([begins, ends], np.int32).T.copy()
+        self.bands: Int32s = np.array([begins, ends], np.int32).T.copy()
         """The first and last number of each band between declared edges."""
 
-    def numbers(self, values: Floats) -> tuple[Ints, int]:
+    def numbers(self, values: Float64s) -> tuple[Int32s, int]:
         """The nearest number on the grid of each value, and how many values lay beyond the grid.
 
         Those become the first or last number of the grid.
@@ -39,33 +36,33 @@ class Grid:
         numbers = np.empty(len(values), np.int32)
         return numbers, self.number(values, numbers)
 
-    def number(self, values: Floats, numbers: Ints) -> int:
-        """Write the numbers of values to where there is room for them; gives as `numbers` does."""
+    def number(self, values: Float64s, numbers: Int32s) -> int:
+        """Write the numbers of values to an array; returns how many lay beyond the grid."""
         return _number(
             values, self._origin, self._grid, self._per_unit, self._first, self.size, numbers
         )
 
-    def band(self, numbers: Ints) -> Ints:
+    def band(self, numbers: Int32s) -> Int32s:
         """The band that each number lies in."""
         after = np.searchsorted(self.bands[:, 0], numbers, side="right")
-        found: Ints = (after - 1).astype(np.int32)
-        return found
+        bands: Int32s = (after - 1).astype(np.int32)
+        return bands
 
-    def midpoints(self, least: Ints, most: Ints) -> Floats:
+    def midpoints(self, least: Int32s, most: Int32s) -> Float64s:
         """The values half-way between numbers, as exact as doubles are."""
         return self._values(least.astype(np.float64) + most)
 
-    def positions(self, values: Floats) -> Floats:
+    def positions(self, values: Float64s) -> Float64s:
         """Where values lie among the numbers of the grid, which they may lie between."""
-        found: Floats = (values - self._origin) / self._grid - self._first
-        return found
+        positions: Float64s = (values - self._origin) / self._grid - self._first
+        return positions
 
-    def halves(self, values: Floats) -> Longs:
+    def halves(self, values: Float64s) -> Int64s:
         """Where values lie among the numbers of the grid, doubled and rounded."""
-        halves: Longs = np.rint(2 * self.positions(values)).astype(np.int64)
+        halves: Int64s = np.rint(2 * self.positions(values)).astype(np.int64)
         return halves
 
-    def edges(self, least: Ints, most: Ints) -> tuple[Floats, Floats]:
+    def edges(self, least: Int32s, most: Int32s) -> tuple[Float64s, Float64s]:
         """The least value that belongs to each range of numbers, and the least that doesn't.
 
         Ranges that begin or end with the grid go on for ever, since what lies beyond belongs there.
@@ -76,28 +73,28 @@ class Grid:
         ends[most == self.size - 1] = np.inf
         return begins, ends
 
-    def ranges(self, begins: Floats, ends: Floats) -> tuple[Ints, Ints]:
-        """The numbers between edges, as `edges` gives them."""
+    def ranges(self, begins: Float64s, ends: Float64s) -> tuple[Int32s, Int32s]:
+        """The numbers between edges, as `edges` returns them."""
         least, _ = self.numbers(np.where(np.isneginf(begins), 0, begins + self._grid / 2))
         most, _ = self.numbers(np.where(np.isposinf(ends), 0, ends - self._grid / 2))
         least[np.isneginf(begins)] = 0
         most[np.isposinf(ends)] = self.size - 1
         return least, most
 
-    def is_midpoint(self, values: Floats) -> Bools:
+    def is_midpoint(self, values: Float64s) -> Bools:
         """Whether each value is half-way between two numbers of the grid."""
         halves = 2 * ((values - self._origin) / self._grid - self._first)
         whole = np.rint(halves)
         inside = (whole >= 0) & (whole <= 2 * (self.size - 1))
         # Compared as doubles: a value that is a trifle off was not made by halving.
-        found: Bools = inside & (self._values(whole) == values)
-        return found
+        is_midpoint: Bools = inside & (self._values(whole) == values)
+        return is_midpoint
 
-    def _values(self, halves: Floats) -> Floats:
+    def _values(self, halves: Float64s) -> Float64s:
         """The values of numbers that are given doubled."""
         doubled = halves + 2.0 * self._first
         steps = doubled / (2 * self._per_unit) if self._per_unit else doubled * (self._grid / 2)
-        values: Floats = self._origin + steps
+        values: Float64s = self._origin + steps
         return values
 
 
@@ -107,7 +104,13 @@ def _nearest(number: float) -> int:
 
 @compiled
 def _number(
-    values: Floats, origin: float, grid: float, per_unit: int, first: int, size: int, numbers: Ints
+    values: Float64s,
+    origin: float,
+    grid: float,
+    per_unit: int,
+    first: int,
+    size: int,
+    numbers: Int32s,
 ) -> int:
     beyond = 0
     for n in range(len(values)):

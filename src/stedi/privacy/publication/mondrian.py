@@ -16,14 +16,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from stedi.arrays import Bytes, Int32s, Int64s
 from stedi.parquet.compiled import compiled
-
-Ints = npt.NDArray[np.int32]
-Longs = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bytes = npt.NDArray[np.uint8]
 
 TARGET, BAND, SIDES, AXES = 0, 1, 2, 4
 """Columns of a row: the target, its band, the people of its two sides, then a column an axis."""
@@ -43,27 +38,27 @@ class Room(NamedTuple):
     side, in all.
     """
 
-    counts: Ints
-    sums: Longs
-    keys: Longs
-    others: Longs
-    digits: Longs
+    counts: Int32s
+    sums: Int64s
+    keys: Int64s
+    others: Int64s
+    digits: Int64s
     good: Bytes
-    ranges: Ints
-    nodes: Longs
+    ranges: Int32s
+    nodes: Int64s
     most: int
 
 
-class Found(NamedTuple):
-    """Boxes and their classes, as they are found; `numbers` says how many of each.
+class Leaves(NamedTuple):
+    """Boxes that nothing cuts further, and their classes; `numbers` says how many of each.
 
     A box is its region, from and to for each axis, and then the part of it that isn't empty. A
     class is its box, region and part of the target, and how many rows it has.
     """
 
-    boxes: Ints
-    classes: Longs
-    numbers: Longs
+    boxes: Int32s
+    classes: Int64s
+    numbers: Int64s
 
 
 def new_room(rows: int, people: int, bands: int, axes: int, most: int) -> Room:
@@ -81,25 +76,25 @@ def new_room(rows: int, people: int, bands: int, axes: int, most: int) -> Room:
     )
 
 
-def new_found(most: int, axes: int) -> Found:
+def new_leaves(most: int, axes: int) -> Leaves:
     """Room for at most so many classes."""
-    return Found(
+    return Leaves(
         np.empty((most, 4 * axes), np.int32), np.empty((most, 6), np.int64), np.zeros(2, np.int64)
     )
 
 
 @compiled
-def _copy(nodes: Longs, n: int, others: Longs, place: int) -> None:
+def _copy(nodes: Int64s, n: int, others: Int64s, place: int) -> None:
     for column in range(nodes.shape[1]):
         others[place, column] = nodes[n, column]
 
 
 @compiled
 def split(
-    rows: Ints, nodes: Longs, later: Longs, stop: int, bands: Ints, sizes: Longs, k_box: int,
-    k: int, room: Room, found: Found,
+    rows: Int32s, nodes: Int64s, later: Int64s, stop: int, bands: Int32s, sizes: Int64s, k_box: int,
+    k: int, room: Room, leaves: Leaves,
 ) -> int:  # fmt: skip
-    """Cut boxes until none can be cut; gives how many it left for later.
+    """Cut boxes until none can be cut; returns how many it left for later.
 
     A cut's halves are good for `k_box`; then the target is cut in each box, into classes good for
     `k`. `nodes` with at most `stop` rows are written to `later` as they are. `bands` are each
@@ -119,7 +114,7 @@ def split(
                 continue
             axis, cut = _best_cut(rows, begin, end, len(bands), sizes, k_box, room)
             if axis < 0:
-                _finish(rows, depth, bands, k, room, found)
+                _finish(rows, depth, bands, k, room, leaves)
                 continue
             middle = partition(rows, begin, end, AXES + axis, cut)
             # The smaller half is worked on first, so that few wait.
@@ -135,7 +130,7 @@ def split(
 
 @compiled
 def _best_cut(
-    rows: Ints, begin: int, end: int, n_bands: int, sizes: Longs, k: int, room: Room
+    rows: Int32s, begin: int, end: int, n_bands: int, sizes: Int64s, k: int, room: Room
 ) -> tuple[int, int]:
     """The axis to cut, the widest that can be, and the greatest value of the lower half; or -1."""
     if end - begin < 2 * k:
@@ -167,7 +162,7 @@ def _best_cut(
 
 
 @compiled
-def _measure(rows: Ints, begin: int, end: int, ranges: Ints) -> None:
+def _measure(rows: Int32s, begin: int, end: int, ranges: Int32s) -> None:
     """Note the range of each axis; some rows at a time, which stay in the fastest cache."""
     for axis in range(len(ranges)):
         ranges[axis] = rows[begin, AXES + axis]
@@ -180,7 +175,7 @@ def _measure(rows: Ints, begin: int, end: int, ranges: Ints) -> None:
 
 
 @compiled
-def _range(rows: Ints, begin: int, end: int, column: int) -> tuple[int, int]:
+def _range(rows: Int32s, begin: int, end: int, column: int) -> tuple[int, int]:
     least = most = rows[begin, column]
     for n in range(begin, end):
         value = rows[n, column]
@@ -190,7 +185,7 @@ def _range(rows: Ints, begin: int, end: int, column: int) -> tuple[int, int]:
 
 @compiled
 def _median(
-    rows: Ints, begin: int, end: int, column: int, least: int, most: int, room: Room
+    rows: Int32s, begin: int, end: int, column: int, least: int, most: int, room: Room
 ) -> int:
     """A cut that leaves about half of the rows on each side; they go from `least` to `most`."""
     count = end - begin
@@ -205,7 +200,7 @@ def _median(
 
 @compiled
 def _middle_by_counting(
-    rows: Ints, begin: int, end: int, column: int, least: int, most: int, room: Room
+    rows: Int32s, begin: int, end: int, column: int, least: int, most: int, room: Room
 ) -> tuple[int, int, int]:
     """The lower median of a column, and the values right below and above it, or -1."""
     counts = room.others
@@ -231,7 +226,7 @@ def _middle_by_counting(
 
 @compiled
 def _middle_by_selection(
-    rows: Ints, begin: int, end: int, column: int, room: Room
+    rows: Int32s, begin: int, end: int, column: int, room: Room
 ) -> tuple[int, int, int]:
     """As `_middle_by_counting`, where values are far apart: quickselect (Hoare 1961)."""
     keys, count = room.keys, end - begin
@@ -282,7 +277,7 @@ def _roundest(least: int, most: int) -> int:
 
 @compiled
 def _is_allowed(
-    rows: Ints, begin: int, end: int, column: int, cut: int, n_bands: int, k: int, room: Room
+    rows: Int32s, begin: int, end: int, column: int, cut: int, n_bands: int, k: int, room: Room
 ) -> bool:
     """Whether both halves of a cut are good."""
     few, many = _sizes(rows, begin, end, column, cut, n_bands, k, k * room.most, room)
@@ -302,7 +297,7 @@ def _is_allowed(
 
 @compiled
 def _sizes(
-    rows: Ints, begin: int, end: int, column: int, cut: int, n_bands: int, few: int, many: int,
+    rows: Int32s, begin: int, end: int, column: int, cut: int, n_bands: int, few: int, many: int,
     room: Room,
 ) -> tuple[bool, bool]:  # fmt: skip
     """Whether a band has too few rows in a half to be good, and whether all have enough to be.
@@ -324,7 +319,7 @@ def _sizes(
 
 @compiled
 def _nearest_good(
-    rows: Ints, begin: int, end: int, column: int, n_bands: int, k: int, room: Room
+    rows: Int32s, begin: int, end: int, column: int, n_bands: int, k: int, room: Room
 ) -> int:
     """The allowed cut that is nearest to halving the rows, or -1."""
     count, keys = end - begin, room.keys
@@ -386,8 +381,8 @@ def _sort_by_value(count: int, room: Room) -> None:
 
 
 @compiled
-def _count_changing(rows: Ints, n: int, half: int, k: int, room: Room) -> int:
-    """Count a row; gives by how much the number of bands that aren't good changes."""
+def _count_changing(rows: Int32s, n: int, half: int, k: int, room: Room) -> int:
+    """Count a row; returns by how much the number of bands that aren't good changes."""
     band = rows[n, BAND]
     before = _is_good(room.sums, half, band, k)
     _count(rows, n, half, room)
@@ -395,7 +390,7 @@ def _count_changing(rows: Ints, n: int, half: int, k: int, room: Room) -> int:
 
 
 @compiled
-def _count(rows: Ints, n: int, half: int, room: Room) -> None:
+def _count(rows: Int32s, n: int, half: int, room: Room) -> None:
     band = rows[n, BAND]
     for side in range(2):
         person = rows[n, SIDES + side]
@@ -409,7 +404,7 @@ def _count(rows: Ints, n: int, half: int, room: Room) -> None:
 
 
 @compiled
-def _is_good(sums: Longs, half: int, band: int, k: int) -> bool:
+def _is_good(sums: Int64s, half: int, band: int, k: int) -> bool:
     for side in range(2):
         count = sums[half, side, band, 0]
         if count > 0 and (sums[half, side, band, 1] < k or sums[half, side, band, 2] * k > count):
@@ -418,7 +413,7 @@ def _is_good(sums: Longs, half: int, band: int, k: int) -> bool:
 
 
 @compiled
-def _clear(rows: Ints, begin: int, end: int, n_bands: int, room: Room) -> None:
+def _clear(rows: Int32s, begin: int, end: int, n_bands: int, room: Room) -> None:
     for n in range(begin, end):
         band = rows[n, BAND]
         for side in range(2):
@@ -433,8 +428,8 @@ def _clear(rows: Ints, begin: int, end: int, n_bands: int, room: Room) -> None:
 
 
 @compiled
-def partition(rows: Ints, begin: int, end: int, column: int, cut: int) -> int:
-    """Bring rows with values up to `cut` to the front; gives where the others begin."""
+def partition(rows: Int32s, begin: int, end: int, column: int, cut: int) -> int:
+    """Bring rows with values up to `cut` to the front; returns where the others begin."""
     low, high = begin, end - 1
     while low <= high:
         if rows[low, column] <= cut:
@@ -451,7 +446,7 @@ def partition(rows: Ints, begin: int, end: int, column: int, cut: int) -> int:
 
 @compiled
 def _trimmed(
-    rows: Ints, begin: int, end: int, column: int, least: int, most: int
+    rows: Int32s, begin: int, end: int, column: int, least: int, most: int
 ) -> tuple[int, int]:
     """A range without the empty space before and behind its values, up to round numbers.
 
@@ -465,31 +460,31 @@ def _trimmed(
 
 
 @compiled
-def _finish(rows: Ints, depth: int, bands: Ints, k: int, room: Room, found: Found) -> None:
+def _finish(rows: Int32s, depth: int, bands: Int32s, k: int, room: Room, leaves: Leaves) -> None:
     """Note a box that can't be cut, and cut the target in it, band by band."""
     stack = room.nodes
     begin, end = stack[depth, 0], stack[depth, 1]
-    box, axes = found.numbers[0], rows.shape[1] - AXES
+    box, axes = leaves.numbers[0], rows.shape[1] - AXES
     for axis in range(axes):
         least, most = stack[depth, REGION + 2 * axis], stack[depth, REGION + 2 * axis + 1]
         low, high = _trimmed(rows, begin, end, AXES + axis, least, most)
         at = 2 * axis
-        found.boxes[box, at], found.boxes[box, at + 1] = least, most
-        found.boxes[box, 2 * axes + at], found.boxes[box, 2 * axes + at + 1] = low, high
-    found.numbers[0] += 1
+        leaves.boxes[box, at], leaves.boxes[box, at + 1] = least, most
+        leaves.boxes[box, 2 * axes + at], leaves.boxes[box, 2 * axes + at + 1] = low, high
+    leaves.numbers[0] += 1
     for band in range(len(bands)):
         if begin == end:
             break
         middle = partition(rows, begin, end, TARGET, bands[band, 1])
         if middle > begin:
-            _cut_target(rows, begin, middle, depth, box, band, bands, k, room, found)
+            _cut_target(rows, begin, middle, depth, box, band, bands, k, room, leaves)
         begin = middle
 
 
 @compiled
 def _cut_target(
-    rows: Ints, begin: int, end: int, depth: int, box: int, band: int, bands: Ints, k: int,
-    room: Room, found: Found,
+    rows: Int32s, begin: int, end: int, depth: int, box: int, band: int, bands: Int32s, k: int,
+    room: Room, leaves: Leaves,
 ) -> None:  # fmt: skip
     """Cut the targets of one band in one box into classes."""
     stack = room.nodes
@@ -508,12 +503,12 @@ def _cut_target(
                 cut = _nearest_good(rows, begin, end, TARGET, len(bands), k, room)
         if cut < 0:
             low, high = _trimmed(rows, begin, end, TARGET, least, most)
-            one = found.numbers[1]
-            found.classes[one, 0] = box
-            found.classes[one, 1], found.classes[one, 2] = least, most
-            found.classes[one, 3], found.classes[one, 4] = low, high
-            found.classes[one, 5] = end - begin
-            found.numbers[1] += 1
+            number = leaves.numbers[1]
+            leaves.classes[number, 0] = box
+            leaves.classes[number, 1], leaves.classes[number, 2] = least, most
+            leaves.classes[number, 3], leaves.classes[number, 4] = low, high
+            leaves.classes[number, 5] = end - begin
+            leaves.numbers[1] += 1
             continue
         middle = partition(rows, begin, end, TARGET, cut)
         is_low_smaller = middle - begin <= end - middle

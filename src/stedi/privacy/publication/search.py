@@ -10,6 +10,7 @@ from queue import SimpleQueue
 
 import numpy as np
 
+from stedi.arrays import Float64s, Int32s, Int64s
 from stedi.declared.contract import Coarsened, Publication
 from stedi.parquet.compiled import compiled
 from stedi.privacy.publication.grid import Grid
@@ -18,17 +19,14 @@ from stedi.privacy.publication.mondrian import (
     BAND,
     SIDES,
     TARGET,
-    Floats,
-    Found,
-    Ints,
-    Longs,
+    Leaves,
     Room,
-    new_found,
+    new_leaves,
     new_room,
     split,
 )
 
-Block = tuple[Mapping[str, Floats], Sequence[Longs]]
+Block = tuple[Mapping[str, Float64s], Sequence[Int64s]]
 """Some rows: their columns by name, and the people of each side."""
 
 BLOCK_ROWS = 1 << 16
@@ -44,7 +42,7 @@ class Points:
     `people` is how many there are, `most` the most rows that one of them has on a side.
     """
 
-    rows: Ints
+    rows: Int32s
     target: Grid | None
     axes: tuple[Grid, ...]
     people: int
@@ -52,7 +50,7 @@ class Points:
     beyond: dict[str, int]
 
     @property
-    def bands(self) -> Ints:
+    def bands(self) -> Int32s:
         """The first and last number of the target in each band."""
         return self.target.bands if self.target else np.zeros((1, 2), np.int32)
 
@@ -67,15 +65,17 @@ class Partition:
     They are in the order of their edges, whatever order the rows were in.
     """
 
-    regions: Ints
-    parts: Ints
-    boxes: Longs
-    targets: Ints
-    target_parts: Ints
-    counts: Longs
+    regions: Int32s
+    parts: Int32s
+    boxes: Int64s
+    targets: Int32s
+    target_parts: Int32s
+    counts: Int64s
 
 
-def points(publication: Publication, columns: dict[str, Floats], people: Sequence[Longs]) -> Points:
+def points(
+    publication: Publication, columns: dict[str, Float64s], people: Sequence[Int64s]
+) -> Points:
     """Rows of a table on the grids of its publication; `people` by side, any numbers."""
     blocks = [
         (
@@ -93,7 +93,7 @@ def points_of(publication: Publication, blocks: Sequence[Block]) -> Points:
     axes = tuple(Grid(axis) for axis in publication.axes)
     grids = [*enumerate(axes, start=AXES), *([(TARGET, target)] if target else [])]
     ends = np.cumsum([0, *(len(people[0]) for _, people in blocks)])
-    rows: Ints = np.zeros((ends[-1], AXES + len(axes)), np.int32)
+    rows: Int32s = np.zeros((ends[-1], AXES + len(axes)), np.int32)
     known = _Known([people for _, people in blocks])
 
     def place(number: int) -> list[int]:
@@ -107,10 +107,10 @@ def points_of(publication: Publication, blocks: Sequence[Block]) -> Points:
         return beyond
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = list(pool.map(place, range(len(blocks))))
-        counts = pool.map(lambda at: counted(rows[:, at], known.count), range(SIDES, AXES))
+        beyond_by_block = list(pool.map(place, range(len(blocks))))
+        counts = pool.map(lambda at: occurrences(rows[:, at], known.count), range(SIDES, AXES))
         most = max(int(side.max(initial=0)) for side in counts)
-    beyond = np.array(found, np.int64).reshape(len(found), len(grids)).sum(axis=0)
+    beyond = np.array(beyond_by_block, np.int64).reshape(len(blocks), len(grids)).sum(axis=0)
     off = {grid.column: int(n) for (_, grid), n in zip(grids, beyond, strict=True) if n}
     return Points(rows, target, axes, known.count, most, off)
 
@@ -118,11 +118,11 @@ def points_of(publication: Publication, blocks: Sequence[Block]) -> Points:
 class _Known:
     """The people of all blocks, numbered from 0 in their order; `count` is how many there are."""
 
-    def __init__(self, blocks: Sequence[Sequence[Longs]]) -> None:
+    def __init__(self, blocks: Sequence[Sequence[Int64s]]) -> None:
         sides = [side for block in blocks for side in block if len(side)]
         self._least = min((int(side.min()) for side in sides), default=0)
         most = max((int(side.max()) for side in sides), default=0)
-        self._ordered: Longs | None = None
+        self._ordered: Int64s | None = None
         if most - self._least > 16 * sum(map(len, sides)):  # too far apart for a table of them all
             self._ordered = np.unique(np.concatenate([np.unique(side) for side in sides]))
             self.count = len(self._ordered)
@@ -133,34 +133,34 @@ class _Known:
         self._places = np.cumsum(seen) - 1
         self.count = int(seen.sum()) if sides else 0
 
-    def numbers(self, people: Longs) -> Longs:
+    def numbers(self, people: Int64s) -> Int64s:
         """The number of each."""
         if self._ordered is not None:
             return np.searchsorted(self._ordered, people)
         return self._places[people - self._least]
 
 
-def counted(numbers: Ints, size: int) -> Longs:
-    """How often each number from 0 to below `size` comes."""
+def occurrences(numbers: Int32s, size: int) -> Int64s:
+    """How often each number from 0 to below `size` occurs."""
     counts = np.zeros(size, np.int64)
     _count(numbers, counts)
     return counts
 
 
 @compiled
-def _count(numbers: Ints, counts: Longs) -> None:
+def _count(numbers: Int32s, counts: Int64s) -> None:
     for number in numbers:
         counts[number] += 1
 
 
-def shortcomings(found: Points, publication: Publication) -> Iterator[str]:
+def shortcomings(on_grid: Points, publication: Publication) -> Iterator[str]:
     """Why no partition at all is good, a sentence each; nothing where there is one."""
-    rows_by_band = counted(found.rows[:, BAND], len(found.bands))
-    for band, (first, last) in enumerate(found.bands):
-        if rows_by_band[band] >= publication.k * found.most:
+    rows_by_band = occurrences(on_grid.rows[:, BAND], len(on_grid.bands))
+    for band, (first, last) in enumerate(on_grid.bands):
+        if rows_by_band[band] >= publication.k * on_grid.most:
             continue  # so nobody has more than 1/k of them, and there are k people
-        inside = found.rows[found.rows[:, BAND] == band]
-        where = _where(found.target, int(first), int(last), len(found.bands))
+        inside = on_grid.rows[on_grid.rows[:, BAND] == band]
+        where = _where(on_grid.target, int(first), int(last), len(on_grid.bands))
         sides: dict[str, list[str]] = {}
         for side, name in enumerate(publication.people):
             missing = _shortcoming(inside[:, SIDES + side], publication.k)
@@ -170,7 +170,7 @@ def shortcomings(found: Points, publication: Publication) -> Iterator[str]:
             yield f"{where} {missing} (people by {' and by '.join(names)})"
 
 
-def _shortcoming(people: Ints, k: int) -> str | None:
+def _shortcoming(people: Int32s, k: int) -> str | None:
     counts = np.bincount(people, minlength=1)
     known, most = int(np.count_nonzero(counts)), int(counts.max())
     if len(people) and known < k:
@@ -181,14 +181,14 @@ def _shortcoming(people: Ints, k: int) -> str | None:
     return None
 
 
-def search(found: Points, publication: Publication) -> Partition:
-    """Cut space into boxes and classes, each good; `found.rows` are put in another order.
+def search(on_grid: Points, publication: Publication) -> Partition:
+    """Cut space into boxes and classes, each good; `on_grid.rows` are put in another order.
 
     Rows must be good as a whole: see `shortcomings`.
     """
-    work = _Work(found, publication)
-    whole = np.array([[0, grid.size - 1] for grid in found.axes], np.int64).ravel()
-    waiting = {work.submit(np.array([[0, len(found.rows), *whole]], np.int64))}
+    work = _Work(on_grid, publication)
+    whole = np.array([[0, grid.size - 1] for grid in on_grid.axes], np.int64).ravel()
+    waiting = {work.submit(np.array([[0, len(on_grid.rows), *whole]], np.int64))}
     results = []
     while waiting:
         done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -197,7 +197,7 @@ def search(found: Points, publication: Publication) -> Partition:
             results.append(result)
             waiting |= {work.submit(node[None]) for node in left}
     work.pool.shutdown()
-    return _united(results, len(found.axes))
+    return _united(results, len(on_grid.axes))
 
 
 def prepare() -> None:
@@ -211,40 +211,40 @@ def prepare() -> None:
 class _Work:
     """Cuts boxes on all cores: a large one in two, which then wait, a small one to the end."""
 
-    def __init__(self, found: Points, publication: Publication) -> None:
-        cores, axes = os.cpu_count() or 1, len(found.axes)
+    def __init__(self, on_grid: Points, publication: Publication) -> None:
+        cores, axes = os.cpu_count() or 1, len(on_grid.axes)
         self.pool = ThreadPoolExecutor(cores)
-        self._found, self._publication = found, publication
-        self._sizes: Longs = np.array([grid.size for grid in found.axes], np.int64)
-        self._small = len(found.rows) // (_SHARE * cores)
+        self._on_grid, self._publication = on_grid, publication
+        self._sizes: Int64s = np.array([grid.size for grid in on_grid.axes], np.int64)
+        self._small = len(on_grid.rows) // (_SHARE * cores)
         self._rooms: SimpleQueue[Room] = SimpleQueue()
-        size = (len(found.rows), found.people, len(found.bands), axes, found.most)
+        size = (len(on_grid.rows), on_grid.people, len(on_grid.bands), axes, on_grid.most)
         for _ in range(cores):  # memory is taken only as far as it is used
             self._rooms.put(new_room(*size))
 
-    def submit(self, node: Longs) -> Future[tuple[Found, Longs]]:
-        """Begin to cut a box; gives the boxes that are done, and those that are left."""
+    def submit(self, node: Int64s) -> Future[tuple[Leaves, Int64s]]:
+        """Begin to cut a box; returns the boxes that are done, and those that are left."""
         return self.pool.submit(self._cut, node)
 
-    def _cut(self, node: Longs) -> tuple[Found, Longs]:
+    def _cut(self, node: Int64s) -> tuple[Leaves, Int64s]:
         size = int(node[0, 1] - node[0, 0])
-        result = new_found(size // self._publication.k + 1, len(self._sizes))
-        later: Longs = np.empty((2, node.shape[1]), np.int64)
+        result = new_leaves(size // self._publication.k + 1, len(self._sizes))
+        later: Int64s = np.empty((2, node.shape[1]), np.int64)
         stop = size - 1 if size > self._small else 0
         own = self._rooms.get()
         left = split(
-            self._found.rows, node, later, stop, self._found.bands, self._sizes,
+            self._on_grid.rows, node, later, stop, self._on_grid.bands, self._sizes,
             self._publication.people_per_box, self._publication.k, own, result,
         )  # fmt: skip
         self._rooms.put(own)
         return result, later[:left]
 
 
-def _united(found: Sequence[Found], axes: int) -> Partition:
-    boxes = np.concatenate([one.boxes[: one.numbers[0]] for one in found])
-    offsets = np.cumsum([0, *(one.numbers[0] for one in found)])
-    classes = np.concatenate([one.classes[: one.numbers[1]] for one in found])
-    classes[:, 0] += np.repeat(offsets[:-1], [one.numbers[1] for one in found])
+def _united(leaves: Sequence[Leaves], axes: int) -> Partition:
+    boxes = np.concatenate([some.boxes[: some.numbers[0]] for some in leaves])
+    offsets = np.cumsum([0, *(some.numbers[0] for some in leaves)])
+    classes = np.concatenate([some.classes[: some.numbers[1]] for some in leaves])
+    classes[:, 0] += np.repeat(offsets[:-1], [some.numbers[1] for some in leaves])
     by_edges = np.lexsort(boxes[:, 2 * axes - 1 :: -1].T) if axes else np.arange(len(boxes))
     place = np.empty(len(boxes), np.int64)
     place[by_edges] = np.arange(len(boxes))

@@ -25,7 +25,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Explanation:
+class ColumnOrigins:
     """A column, the step it is published through, and where it comes from."""
 
     column: str
@@ -35,9 +35,12 @@ class Explanation:
     influences: tuple[Origin, ...]
 
 
-def explain(declarations: Declarations, proof: Proof, name: str) -> Explanation:
-    """Explain `table.column`, or a column of the published table; raises `UsageError`."""
-    table, column = _found(declarations, name)
+def column_origins(declarations: Declarations, proof: Proof, name: str) -> ColumnOrigins:
+    """The origins of `table.column`, or of a column of the published table.
+
+    Raises `UsageError`.
+    """
+    table, column = _named(declarations, name)
     contract = declarations.contracts[table]
     described = contract.column(column)
     assert described is not None
@@ -50,7 +53,7 @@ def explain(declarations: Declarations, proof: Proof, name: str) -> Explanation:
     delivered = [
         one for one in proof.origins(table, column) if one.table not in declarations.transforms
     ]
-    return Explanation(
+    return ColumnOrigins(
         f"{table}.{column}",
         described.classification,
         through,
@@ -59,7 +62,7 @@ def explain(declarations: Declarations, proof: Proof, name: str) -> Explanation:
     )
 
 
-def _found(declarations: Declarations, name: str) -> tuple[str, str]:
+def _named(declarations: Declarations, name: str) -> tuple[str, str]:
     table, _, column = name.rpartition(".")
     contracts = declarations.contracts
     tables = [table] if table else [c.name for c in contracts.values() if c.is_published]
@@ -73,11 +76,11 @@ def _found(declarations: Declarations, name: str) -> tuple[str, str]:
 
 
 def _origins(declarations: Declarations, reaches: list[Reach]) -> tuple[Origin, ...]:
-    found = {}
+    origins = []
     for name in sorted({(reach.table, reach.column) for reach in reaches}):
         ways = [reach for reach in reaches if (reach.table, reach.column) == name]
         column = next(c for c in declarations.schemas[name[0]] if c.name == name[1])
         shortest = min(ways, key=lambda reach: len(reach.path))
         subtypes = tuple(sorted({reach.subtype for reach in ways}))
-        found[name] = Origin(".".join(name), column.classification, subtypes, shortest.path)
-    return tuple(found.values())
+        origins.append(Origin(".".join(name), column.classification, subtypes, shortest.path))
+    return tuple(origins)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,14 +17,25 @@ from stedi.privacy.publication.search import points
 _METADATA = {b"ARROW:schema"}
 
 
-def columns_problems(evidence: Evidence) -> Iterator[str]:
+def problems(
+    evidence: Evidence, paths: Sequence[Path], in_folder: Collection[Path], alive: Collection[Path]
+) -> dict[str, list[str]]:
+    """What each check finds wrong with what is stored.
+
+    `paths` are the table's files, `in_folder` those in its folder, `alive` those that may be there.
+    """
+    of_values = {name: list(check(evidence)) for name, check in _CHECKS.items()}
+    return {**of_values, "files": list(_files(paths, in_folder, alive))}
+
+
+def _columns(evidence: Evidence) -> Iterator[str]:
     """Columns that are not declared, or are missing."""
-    declared = {one.column for one in evidence.publication.coarsened}
+    declared = {column.column for column in evidence.publication.coarsened}
     for name in sorted(declared.symmetric_difference(evidence.published)):
         yield f"column {name} is {'missing' if name in declared else 'published undeclared'}"
 
 
-def midpoints_problems(evidence: Evidence) -> Iterator[str]:
+def _midpoints(evidence: Evidence) -> Iterator[str]:
     """Values that are not half-way between two numbers of their grid, or not in their range."""
     for one in evidence.publication.coarsened:
         if one.column not in evidence.published:
@@ -39,7 +50,7 @@ def midpoints_problems(evidence: Evidence) -> Iterator[str]:
                 yield f"{int(astray.sum()):,} values of {one.column} lie outside their boxes"
 
 
-def order_problems(evidence: Evidence) -> Iterator[str]:
+def _order(evidence: Evidence) -> Iterator[str]:
     """Rows that are not in the order of their values: any other order could tell something."""
     columns = list(evidence.published.values())
     earlier = np.zeros(max(len(columns[0]) - 1, 0), np.bool_)
@@ -51,7 +62,7 @@ def order_problems(evidence: Evidence) -> Iterator[str]:
         yield f"{int(earlier.sum()):,} rows are not in the order of their values"
 
 
-def boxes_problems(evidence: Evidence) -> Iterator[str]:
+def _boxes(evidence: Evidence) -> Iterator[str]:
     """Boxes that overlap, leave a row out, or reach across a declared edge.
 
     Boxes of the axes that overlap were cut with an eye on the target: then the axes of a row tell
@@ -74,22 +85,22 @@ def boxes_problems(evidence: Evidence) -> Iterator[str]:
                 yield f"{across:,} classes reach across {one.column} = {edge:.15g}"
 
 
-def rows_problems(evidence: Evidence) -> Iterator[str]:
+def _rows(evidence: Evidence) -> Iterator[str]:
     """Rows that are published but shouldn't be, or should be but aren't."""
     names = [name for name in evidence.values if name in evidence.published]
     wanted = np.column_stack([evidence.values[name] for name in names])
     classes, place = np.unique(wanted, axis=0, return_inverse=True)
     counts = np.zeros(len(classes), np.int64)
     np.add.at(counts, place, evidence.rows_by_class)
-    found, held = np.unique(
+    published, held = np.unique(
         np.column_stack([evidence.published[name] for name in names]), axis=0, return_counts=True
     )
-    if classes.shape != found.shape or (classes != found).any() or (counts != held).any():
+    if classes.shape != published.shape or (classes != published).any() or (counts != held).any():
         yield "the rows published are not the rows behind them, coded with the table of boxes"
 
 
-def files_problems(
-    paths: Sequence[Path], lying: Collection[Path], alive: Collection[Path]
+def _files(
+    paths: Sequence[Path], in_folder: Collection[Path], alive: Collection[Path]
 ) -> Iterator[str]:
     """What files tell beside their values: their number, their parts, what they note, leftovers."""
     if len(paths) > 1:
@@ -102,6 +113,15 @@ def files_problems(
         noted = set(metadata.metadata or {}) - _METADATA
         if noted:
             yield f"{path.name}: notes {len(noted)} things that are no values"
-    left = [path for path in lying if path not in alive]
+    left = [path for path in in_folder if path not in alive]
     if left:
         yield f"{len(left)} files of earlier publications are still there"
+
+
+_CHECKS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
+    "columns": _columns,
+    "midpoints": _midpoints,
+    "order": _order,
+    "boxes": _boxes,
+    "rows": _rows,
+}

@@ -1,10 +1,10 @@
-"""Folders that are handed out: new ones, whole or not there at all."""
+"""What is handed out: new folders, whole or not there at all, and Markdown to read in them."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def refuse_taken(folder: Path) -> None:
 
 
 @contextmanager
-def whole(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` to write to, which takes its place when all is written."""
     refuse_taken(folder)
     fresh = folder.with_name(f".{folder.name}-{os.getpid()}")
@@ -31,3 +31,20 @@ def whole(folder: Path) -> Iterator[Path]:
         raise UsageError(f"{folder} can't be written: {reason}") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def markdown(sections: Iterable[Iterable[str]]) -> str:
+    """A text of sections with a blank line between them."""
+    return "\n\n".join("\n".join(line.rstrip() for line in lines) for lines in sections) + "\n"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """The lines of a table."""
+    yield f"| {' | '.join(head)} |"
+    yield f"|{' --- |' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(map(_escaped, row))} |"
+
+
+def _escaped(cell: str) -> str:
+    return cell.replace("|", "\\|")

@@ -1,0 +1,44 @@
+"""What every attack has: a name, and a way to run it on the evidence."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from pydantic import BaseModel, Field
+
+from stedi.privacy.audit.evidence import Evidence
+
+
+class AttackResult(BaseModel):
+    """What an attacker knows, what is withheld from him, and how far he gets.
+
+    `ok` is None for what is measured only, because the method doesn't protect against it.
+    `baseline` is what he gets without the published table's classes. `summary` says in words what
+    `figures` say, and `doubt` what else a failure can mean; neither goes into JSON.
+    """
+
+    knows: str
+    withheld: str
+    worst: float | None = None
+    mean: float | None = None
+    baseline: float | None = None
+    limit: float | None = None
+    ok: bool | None = None
+    figures: Any = None
+    note: str | None = None
+    summary: str | None = Field(default=None, exclude=True)
+    doubt: str | None = Field(default=None, exclude=True)
+
+
+class Attack(Protocol):
+    """One way to attack a published table."""
+
+    name: str
+
+    def run(self, evidence: Evidence) -> AttackResult:
+        """Attack it with all the evidence there is."""
+
+
+def is_at_most(value: float, limit: float) -> bool:
+    """Whether a figure keeps its limit, but for the rounding of doubles."""
+    return value <= limit * (1 + 1e-12)

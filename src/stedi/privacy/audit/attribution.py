@@ -1,0 +1,36 @@
+"""Attribution: how sure an attacker can be whose a row is, of rows that are equal.
+
+Singling out and linkability are two of the three risks of Article 29 Working Party, Opinion 05/2014
+on Anonymisation Techniques; the third is inference.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stedi.privacy.audit.attack import AttackResult, is_at_most
+from stedi.privacy.audit.evidence import Evidence
+
+
+class Attribution:
+    """The largest share of one person in each class; exact, over all classes and on all sides."""
+
+    name = "attribution"
+
+    def run(self, evidence: Evidence) -> AttackResult:
+        """Find the worst class, and the mean; the baseline is the largest share of all rows."""
+        overall = [np.bincount(crowd.people, weights=crowd.rows) for crowd in evidence.crowds]
+        worst, limit = evidence.largest_share, 1 / evidence.publication.k
+        return AttackResult(
+            knows="all raw data, and which class a row is in",
+            withheld="whose row it is",
+            worst=worst,
+            mean=float(max(shares.mean() for shares in evidence.largest_shares)),
+            baseline=float(max(rows.max() / rows.sum() for rows in overall)),
+            limit=limit,
+            ok=is_at_most(worst, limit),
+            figures={
+                "fewest_people": evidence.fewest_people,
+                "fewest_rows": int(evidence.rows_by_class.min()),
+            },
+        )
