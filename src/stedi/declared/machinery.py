@@ -1,34 +1,69 @@
-"""The tables that every lakehouse has, beside the declared ones."""
+"""The tables that every lakehouse has, beside the declared ones: a row of each as a dataclass.
+
+A field is annotated with its classification and what it means.
+"""
 
 from __future__ import annotations
 
-from stedi.columns import Column, Schemas
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_type_hints
 
-MACHINERY: Schemas = {
-    "loads": (
-        Column("source", "string", "none", "Which source the file is of."),
-        Column("file", "string", "quasi", "Path below the source's landing folder."),
-        Column("state", "string", "none", "read; copy: the same bytes as another file; gone."),
-        Column("size", "long", "none", "Bytes."),
-        Column("modified", "long", "none", "Modification time, epoch nanoseconds."),
-        Column("changed", "long", "none", "Time of the last change to the inode, epoch ns."),
-        Column("fingerprint", "string", "none", "Keyed hash of the bytes."),
-        Column("records", "long", "none", "Records in the file, pieces set aside included."),
-        Column("unknown_keys", "long", "none", "Records with keys that the contract lacks."),
-        Column("load", "long", "none", "Number of the load that read it last."),
-        Column("verdict", "string", "none", "good; bad: set aside whole; accepted: bad, but read."),
-        Column("parts", "string", "none", "Typed files that its records were written to."),
-    ),
-    "quarantine": (
-        Column("source", "string", "none", "Which source the piece is of."),
-        Column("file", "string", "quasi", "Path below the source's landing folder."),
-        Column("byte_offset", "long", "none", "Where the piece begins in the file, bytes."),
-        Column("byte_length", "long", "none", "Length of the piece, bytes."),
-        Column("line", "long", "none", "Line that the piece begins on, from 1."),
-        Column("reason", "string", "none", "Why it was set aside."),
-        Column("subject", "string", "direct", "Whom it is about, where readable; one a line."),
-        Column("raw", "binary", "direct", "The piece, byte for byte."),
-        Column("load", "long", "none", "Number of the load that set it aside."),
-    ),
-}
-"""Columns of the tables that every lakehouse has, beside the declared ones."""
+from stedi.columns import Column, ColumnType, Schemas
+
+State = Literal["read", "copy", "gone"]
+Verdict = Literal["good", "bad", "accepted"]
+
+
+class _Row:
+    @property
+    def values(self) -> tuple[object, ...]:
+        """The row as Parquet is written; `astuple` would copy each value."""
+        return tuple(vars(self).values())
+
+
+@dataclass(frozen=True)
+class LoadRow(_Row):
+    """A landing file that was ever read."""
+
+    source: Annotated[str, "none", "Which source the file is of."]
+    file: Annotated[str, "quasi", "Path below the source's landing folder."]
+    state: Annotated[State, "none", "read; copy: the same bytes as another file; gone."]
+    size: Annotated[int, "none", "Bytes."]
+    modified: Annotated[int, "none", "Modification time, epoch nanoseconds."]
+    changed: Annotated[int, "none", "Time of the last change to the inode, epoch ns."]
+    fingerprint: Annotated[str, "none", "Keyed hash of the bytes."]
+    records: Annotated[int, "none", "Records in the file, pieces set aside included."]
+    unknown_keys: Annotated[int, "none", "Records with keys that the contract lacks."]
+    load: Annotated[int, "none", "Number of the load that read it last."]
+    verdict: Annotated[Verdict, "none", "good; bad: set aside whole; accepted: bad, but read."]
+    parts: Annotated[str, "none", "Typed files that its records were written to."]
+
+
+@dataclass(frozen=True)
+class QuarantineRow(_Row):
+    """A piece of a landing file that was set aside."""
+
+    source: Annotated[str | None, "none", "Which source the piece is of."]
+    file: Annotated[str, "quasi", "Path below the source's landing folder."]
+    byte_offset: Annotated[int, "none", "Where the piece begins in the file, bytes."]
+    byte_length: Annotated[int, "none", "Length of the piece, bytes."]
+    line: Annotated[int, "none", "Line that the piece begins on, from 1."]
+    reason: Annotated[str, "none", "Why it was set aside."]
+    subject: Annotated[str | None, "direct", "Whom it is about, where readable; one a line."]
+    raw: Annotated[bytes, "direct", "The piece, byte for byte."]
+    load: Annotated[int, "none", "Number of the load that set it aside."]
+
+
+def _columns(row: type[LoadRow | QuarantineRow]) -> tuple[Column, ...]:
+    hints = get_type_hints(row, include_extras=True).items()
+    return tuple(Column(name, _type(hint.__origin__), *hint.__metadata__) for name, hint in hints)
+
+
+def _type(hint: object) -> ColumnType:
+    if hint is int:
+        return "long"
+    return "binary" if hint is bytes else "string"
+
+
+MACHINERY: Schemas = {"loads": _columns(LoadRow), "quarantine": _columns(QuarantineRow)}
+"""Columns of these tables by their names."""

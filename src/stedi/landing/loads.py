@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stedi.declared.machinery import LoadRow
 from stedi.errors import StorageError
 from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
@@ -17,30 +18,15 @@ from stedi.roots import Files
 from stedi.roots.names import landing_folder
 
 if TYPE_CHECKING:
-    from stedi.landing.parse import ReadFile, Verdict
-
-State = Literal["read", "copy", "gone"]
+    from stedi.landing.parse import ReadFile
 
 
 @dataclass(frozen=True)
-class Load:
+class Load(LoadRow):
     """One landing file: `copy` has the same bytes as another, `gone` is no longer there.
 
     `parts` names the typed files that its records went to.
     """
-
-    source: str
-    file: str
-    state: State
-    size: int
-    modified: int
-    changed: int
-    fingerprint: str
-    records: int
-    unknown_keys: int
-    load: int
-    verdict: Verdict
-    parts: str
 
     @classmethod
     def of(cls, source: str, read: ReadFile, load: int) -> Load:
@@ -115,8 +101,3 @@ def read_loads(files: Files, paths: Sequence[Path]) -> list[Load]:
         raise StorageError(
             "table loads: a file of it is missing or damaged; `stedi run --full` makes it anew"
         ) from None
-
-
-def load_rows(loads: Sequence[Load]) -> list[tuple[object, ...]]:
-    """Loads as rows of the table `loads`."""
-    return [astuple(load) for load in loads]

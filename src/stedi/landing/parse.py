@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from stedi import parquet
 from stedi.declared.contract import Contract
+from stedi.declared.machinery import Verdict
 from stedi.engines.crew import Crew
 from stedi.errors import LandingError
 from stedi.landing import reader
@@ -32,7 +32,6 @@ from stedi.parquet import ParquetFile, RowWriter, Target
 from stedi.roots import Files, Stat
 from stedi.roots.names import landing_folder
 
-Verdict = Literal["good", "bad", "accepted"]
 FEW_RECORDS = 20
 """No share is taken of fewer records than these."""
 _LEAST_SHARE_BYTES = 1 << 23

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from blake3 import blake3
 
 from stedi.declared.contract import Contract
+from stedi.declared.machinery import QuarantineRow
 from stedi.landing.files import LandingFile
 from stedi.landing.records import Piece, Record, RecordReader
 from stedi.landing.window import Window, is_packed
@@ -99,12 +100,12 @@ class FileReader:
         self,
         contract: Contract,
         typed: ParquetFile | RowWriter,
-        aside: RowWriter,
+        quarantine: RowWriter,
         load: int,
         opener: Opener = open_local,
     ) -> None:
         self._source, self._load, self._open = contract.source, load, opener
-        self._aside = aside
+        self._quarantine = quarantine
         self._rows = _rows(contract, typed)
         self._reader = RecordReader(contract)
 
@@ -130,9 +131,18 @@ class FileReader:
                 if isinstance(what, Record):
                     self._rows.add(what)
                 else:
-                    place = (offset, len(what.raw), line)
-                    row = (self._source, name, *place, what.reason, what.subject, what.raw)
-                    self._aside.add((*row, self._load), 100 + len(what.raw))
+                    row = QuarantineRow(
+                        source=self._source,
+                        file=name,
+                        byte_offset=offset,
+                        byte_length=len(what.raw),
+                        line=line,
+                        reason=what.reason,
+                        subject=what.subject,
+                        raw=what.raw,
+                        load=self._load,
+                    )
+                    self._quarantine.add(row.values, 100 + len(what.raw))
                     pieces += 1
             loaded = self._rows.records - records
             unknown_keys = self._rows.unknown_keys - unknown_keys
@@ -185,7 +195,7 @@ class FileReader:
 
     def close(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         """Finish both files; gives the paths of those that have rows."""
-        return tuple(self._rows.close()), tuple(self._aside.close())
+        return tuple(self._rows.close()), tuple(self._quarantine.close())
 
 
 def _rows(contract: Contract, typed: ParquetFile | RowWriter) -> TypedRows | FewRows:

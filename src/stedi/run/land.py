@@ -19,7 +19,7 @@ from stedi import parquet
 from stedi.declared.contract import Contract, Rule
 from stedi.declared.machinery import MACHINERY
 from stedi.engines.crew import Threads
-from stedi.landing.loads import Load, load_rows
+from stedi.landing.loads import Load
 from stedi.landing.parse import Job, Parsed, parse
 from stedi.landing.quarantine import take_out
 from stedi.landing.reader import are_few
@@ -228,8 +228,8 @@ class Landing:
     def _commit_loads(self, loads: Sequence[Load], typed: Mapping[str, int]) -> None:
         target = self.work.target("loads", MACHINERY["loads"])
         writer = RowWriter(target.folder / "loads.parquet", target.fields)
-        for row in load_rows(loads):
-            writer.add(row, 200)
+        for load in loads:
+            writer.add(load.values, 200)
         paths = writer.close()
         quarantine = self.warehouse.version("quarantine")
         notes = LoadsNotes(
