@@ -1,0 +1,187 @@
+"""A lakehouse that version 0.1.0 made of simulated data, and how it was made.
+
+    PYTHON-WITH-STEDI-0.1.0 tests/support/earlier.py
+
+made root-0.1.0.tar.xz and root-0.1.0.json beside this file. The metadata of Iceberg's tables has
+absolute paths: a root opens only where it was made, so that is a place that every machine has.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import tarfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from stedi import Lakehouse
+
+PLACE = Path("/tmp/stedi-root-0.1.0")
+ROOT, LATER = PLACE / "lakehouse", PLACE / "later"
+"""The lakehouse, and a delivery that is still to be ingested."""
+SECRET = "the secret of the root that 0.1.0 made, and of nothing else"
+
+ARCHIVE = Path(__file__).with_name("root-0.1.0.tar.xz")
+FIGURES = ARCHIVE.with_name("root-0.1.0.json")
+"""What 0.1.0 says of it: its status, early and at last, its audit; the run of what came later."""
+
+
+KEYS = ("customerName", "email", "phone", "birthDay", "serialNumber", "registrationDate")
+"""Of a customer in the landing zone who consents to nothing."""
+VARYING = {
+    *("boxes", "content", "files", "inputs", "last_left", "merged", "notes", "publication"),
+    *("quarantine", "typed", "withdrawn"),
+}
+"""Notes that have names, numbers of snapshots, times, or words."""
+BEGIN, HOUR = 1_700_000_000_000, 3_600_000
+Records = Sequence[Mapping[str, Any]]
+
+
+class Unusable(Exception):
+    """The root's place can't be used here."""
+
+
+@contextmanager
+def unpacked() -> Iterator[Path]:
+    """The root at its place, for one process at a time; raises `Unusable`."""
+    guard = PLACE.with_name(f"{PLACE.name}.lock")
+    try:
+        if PLACE.resolve() != PLACE:
+            raise Unusable(f"{PLACE} is elsewhere, at {PLACE.resolve()}")
+        with guard.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            shutil.rmtree(PLACE, ignore_errors=True)
+            PLACE.mkdir()
+            try:
+                with tarfile.open(ARCHIVE) as archive:
+                    archive.extractall(PLACE, filter="data")
+                yield ROOT
+            finally:
+                shutil.rmtree(PLACE, ignore_errors=True)
+    except OSError as error:
+        if error.filename in (str(guard), str(PLACE)):
+            raise Unusable(f"{error.filename}: {error.strerror}") from error
+        raise
+
+
+def main() -> None:
+    os.environ["STEDI_SECRET"] = SECRET
+    shutil.rmtree(PLACE, ignore_errors=True)
+    PLACE.mkdir()
+    lakehouse = Lakehouse(ROOT)
+    first = PLACE / "first"
+    lakehouse.simulate(first, customers=60, seed=7, people=True, defects=1)
+    take(lakehouse, first)
+    rows = lakehouse.query("SELECT * FROM customer_curated ORDER BY email").to_arrow().to_pylist()
+    customers = [{key: row[key.lower()] for key in KEYS} for row in rows]
+    when, early = datetime.now(UTC).isoformat(), status(lakehouse)
+    time.sleep(0.01)
+    for number in range(9):  # so many small files that some are merged
+        take(lakehouse, deliver(PLACE / f"small-{number}", customers[-1:], BEGIN + number * HOUR))
+    take(lakehouse, deliver(PLACE / "second", customers[-9:], BEGIN + 10 * HOUR, customers[:2]))
+    deliver(LATER, customers[-6:], BEGIN + 11 * HOUR, customers[2:3])
+    with tarfile.open(ARCHIVE, "w:xz", preset=9) as archive:
+        for path in sorted(p for top in (ROOT, LATER) for p in top.rglob("*") if p.is_file()):
+            archive.add(path, path.relative_to(PLACE), filter=of_nobody)
+    figures = {
+        "when": when,
+        "early": early,
+        "status": status(lakehouse),
+        "audit": audit(lakehouse),
+        "run": take(lakehouse, LATER),
+        "later": status(lakehouse),
+        "later audit": audit(lakehouse),
+        "later notes": notes(),
+    }
+    FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+    shutil.rmtree(PLACE)
+
+
+def take(lakehouse: Lakehouse, delivery: Path) -> dict[str, Any]:
+    """Ingest a delivery and run; how each table was built, and who withdrew.
+
+    Landing files are of a whole second: an archive keeps no parts of one.
+    """
+    lakehouse.ingest(delivery)
+    for path in ROOT.glob("*/landing/*"):
+        os.utime(path, (int(path.stat().st_mtime),) * 2)
+    report = lakehouse.run()
+    return {
+        "built": {built.table: built.how for built in report.built},
+        "withdrawn": report.withdrawn and asdict(report.withdrawn),
+    }
+
+
+def deliver(folder: Path, measuring: Records, begin: int, withdrawing: Records = ()) -> Path:
+    """Readings of some customers, and that others do not consent any more."""
+    times = range(begin, begin + 10_000, 1_000)
+    files: dict[str, Records] = {
+        "accelerometer": [
+            {"user": customer["email"], "timestamp": at, "x": 0.1, "y": 0.9, "z": n / 100}
+            for n, customer in enumerate(measuring)
+            for at in times
+        ],
+        "step_trainer": [
+            {
+                "sensorReadingTime": at,
+                "serialNumber": customer["serialNumber"],
+                "distanceFromObject": 200 + n,
+            }
+            for n, customer in enumerate(measuring)
+            for at in times
+        ],
+        "customer": [{**customer, "lastUpdateDate": begin} for customer in withdrawing],
+    }
+    for source, records in files.items():
+        if records:
+            path = folder / source / "landing" / f"{folder.name}.json"
+            path.parent.mkdir(parents=True)
+            path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    return folder
+
+
+def status(lakehouse: Lakehouse, *, verify: bool = False) -> dict[str, Any]:
+    """As `stedi status --json` prints it."""
+    state = lakehouse.status(verify=verify)
+    printed: dict[str, Any] = state.model_dump(mode="json", by_alias=True)
+    return printed
+
+
+def audit(lakehouse: Lakehouse) -> dict[str, Any]:
+    """As `stedi audit --json` prints it."""
+    return lakehouse.audit().model_dump(mode="json")
+
+
+def notes() -> dict[str, dict[str, Any]]:
+    """What the summary of each table's snapshot notes, as far as it is the same for each run."""
+    noted = {}
+    for folder in sorted(ROOT.glob("*/*/metadata")):
+        last = json.loads(max(folder.glob("*.metadata.json")).read_text())
+        [summary] = (
+            snapshot["summary"]
+            for snapshot in last["snapshots"]
+            if snapshot["snapshot-id"] == last["current-snapshot-id"]
+        )
+        noted[str(folder.parent.relative_to(ROOT))] = {
+            key: None if key.removeprefix("stedi.") in VARYING else json.loads(value)
+            for key, value in sorted(summary.items())
+            if key.startswith("stedi.")
+        }
+    return noted
+
+
+def of_nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    return member
+
+
+if __name__ == "__main__":
+    main()
