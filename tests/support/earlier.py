@@ -34,7 +34,6 @@ FIGURES = ARCHIVE.with_name("root-0.1.0.json")
 
 
 KEYS = ("customerName", "email", "phone", "birthDay", "serialNumber", "registrationDate")
-"""Of a customer in the landing zone who consents to nothing."""
 VARYING = {
     *("boxes", "content", "files", "inputs", "last_left", "merged", "notes", "publication"),
     *("quarantine", "typed", "withdrawn"),
@@ -79,8 +78,7 @@ def main() -> None:
     first = PLACE / "first"
     lakehouse.simulate(first, customers=60, seed=7, people=True, defects=1)
     take(lakehouse, first)
-    rows = lakehouse.query("SELECT * FROM customer_curated ORDER BY email").to_arrow().to_pylist()
-    customers = [{key: row[key.lower()] for key in KEYS} for row in rows]
+    customers = customers_of(lakehouse)
     when, early = datetime.now(UTC).isoformat(), status(lakehouse)
     time.sleep(0.01)
     for number in range(9):  # so many small files that some are merged
@@ -90,7 +88,7 @@ def main() -> None:
     with tarfile.open(ARCHIVE, "w:xz", preset=9) as archive:
         for path in sorted(p for top in (ROOT, LATER) for p in top.rglob("*") if p.is_file()):
             archive.add(path, path.relative_to(PLACE), filter=of_nobody)
-    figures = {
+    said = {
         "when": when,
         "early": early,
         "status": status(lakehouse),
@@ -100,7 +98,7 @@ def main() -> None:
         "later audit": audit(lakehouse),
         "later notes": notes(),
     }
-    FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+    FIGURES.write_text(json.dumps(said, indent=1) + "\n")
     shutil.rmtree(PLACE)
 
 
@@ -117,6 +115,12 @@ def take(lakehouse: Lakehouse, delivery: Path) -> dict[str, Any]:
         "built": {built.table: built.how for built in report.built},
         "withdrawn": report.withdrawn and asdict(report.withdrawn),
     }
+
+
+def customers_of(lakehouse: Lakehouse) -> Records:
+    """Who is curated, as the landing zone has customers who consent to nothing."""
+    rows = lakehouse.query("SELECT * FROM customer_curated ORDER BY email").to_arrow().to_pylist()
+    return [{key: row[key.lower()] for key in KEYS} for row in rows]
 
 
 def deliver(folder: Path, measuring: Records, begin: int, withdrawing: Records = ()) -> Path:
@@ -152,6 +156,25 @@ def status(lakehouse: Lakehouse, *, verify: bool = False) -> dict[str, Any]:
     state = lakehouse.status(verify=verify)
     printed: dict[str, Any] = state.model_dump(mode="json", by_alias=True)
     return printed
+
+
+def figures(printed: dict[str, Any]) -> dict[str, Any]:
+    """What a status says, but for its words."""
+    return {
+        "ok": printed["ok"],
+        "profile": printed["profile"],
+        "tables": {
+            name: (table["rows"], table["freshness"]) for name, table in printed["tables"].items()
+        },
+        "sources": printed["sources"],
+        "steps": printed["steps"],
+        "notes": {note["code"]: note["count"] for note in printed["notes"]},
+        "problems": printed["problems"],
+    }
+
+
+def snapshots(printed: dict[str, Any]) -> dict[str, str]:
+    return {name: table["snapshot"] for name, table in printed["tables"].items()}
 
 
 def audit(lakehouse: Lakehouse) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import pytest
 from stedi import Lakehouse
 from tests.conftest import counts, rows
 from tests.support import earlier
+from tests.support.earlier import figures, snapshots
 from tests.support.tables import held_on_disk, how
 
 SAID: dict[str, Any] = json.loads(earlier.FIGURES.read_text())
@@ -26,25 +27,6 @@ def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lakehouse]:
             yield Lakehouse(place)
     except earlier.Unusable as why:
         pytest.skip(str(why))
-
-
-def figures(printed: dict[str, Any]) -> dict[str, Any]:
-    """What a status says, but for its words."""
-    return {
-        "ok": printed["ok"],
-        "profile": printed["profile"],
-        "tables": {
-            name: (table["rows"], table["freshness"]) for name, table in printed["tables"].items()
-        },
-        "sources": printed["sources"],
-        "steps": printed["steps"],
-        "notes": {note["code"]: note["count"] for note in printed["notes"]},
-        "problems": printed["problems"],
-    }
-
-
-def snapshots(printed: dict[str, Any]) -> dict[str, str]:
-    return {name: table["snapshot"] for name, table in printed["tables"].items()}
 
 
 def test_its_status_is_as_it_was(root: Lakehouse) -> None:
