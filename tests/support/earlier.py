@@ -34,7 +34,11 @@ FIGURES = ARCHIVE.with_name("root-0.1.0.json")
 
 
 KEYS = ("customerName", "email", "phone", "birthDay", "serialNumber", "registrationDate")
-"""Of a customer in the landing zone who consents to nothing."""
+VARYING = {
+    *("boxes", "content", "files", "inputs", "last_left", "merged", "notes", "publication"),
+    *("quarantine", "typed", "withdrawn"),
+}
+"""Notes that have names, numbers of snapshots, times, or words."""
 BEGIN, HOUR = 1_700_000_000_000, 3_600_000
 Records = Sequence[Mapping[str, Any]]
 
@@ -74,8 +78,7 @@ def main() -> None:
     first = PLACE / "first"
     lakehouse.simulate(first, customers=60, seed=7, people=True, defects=1)
     take(lakehouse, first)
-    rows = lakehouse.query("SELECT * FROM customer_curated ORDER BY email").to_arrow().to_pylist()
-    customers = [{key: row[key.lower()] for key in KEYS} for row in rows]
+    customers = customers_of(lakehouse)
     when, early = datetime.now(UTC).isoformat(), status(lakehouse)
     time.sleep(0.01)
     for number in range(9):  # so many small files that some are merged
@@ -85,7 +88,7 @@ def main() -> None:
     with tarfile.open(ARCHIVE, "w:xz", preset=9) as archive:
         for path in sorted(p for top in (ROOT, LATER) for p in top.rglob("*") if p.is_file()):
             archive.add(path, path.relative_to(PLACE), filter=of_nobody)
-    figures = {
+    said = {
         "when": when,
         "early": early,
         "status": status(lakehouse),
@@ -93,8 +96,9 @@ def main() -> None:
         "run": take(lakehouse, LATER),
         "later": status(lakehouse),
         "later audit": audit(lakehouse),
+        "later notes": notes(),
     }
-    FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+    FIGURES.write_text(json.dumps(said, indent=1) + "\n")
     shutil.rmtree(PLACE)
 
 
@@ -111,6 +115,12 @@ def take(lakehouse: Lakehouse, delivery: Path) -> dict[str, Any]:
         "built": {built.table: built.how for built in report.built},
         "withdrawn": report.withdrawn and asdict(report.withdrawn),
     }
+
+
+def customers_of(lakehouse: Lakehouse) -> Records:
+    """Who is curated, as the landing zone has customers who consent to nothing."""
+    rows = lakehouse.query("SELECT * FROM customer_curated ORDER BY email").to_arrow().to_pylist()
+    return [{key: row[key.lower()] for key in KEYS} for row in rows]
 
 
 def deliver(folder: Path, measuring: Records, begin: int, withdrawing: Records = ()) -> Path:
@@ -148,9 +158,46 @@ def status(lakehouse: Lakehouse, *, verify: bool = False) -> dict[str, Any]:
     return printed
 
 
+def figures(printed: dict[str, Any]) -> dict[str, Any]:
+    """What a status says, but for its words."""
+    return {
+        "ok": printed["ok"],
+        "profile": printed["profile"],
+        "tables": {
+            name: (table["rows"], table["freshness"]) for name, table in printed["tables"].items()
+        },
+        "sources": printed["sources"],
+        "steps": printed["steps"],
+        "notes": {note["code"]: note["count"] for note in printed["notes"]},
+        "problems": printed["problems"],
+    }
+
+
+def snapshots(printed: dict[str, Any]) -> dict[str, str]:
+    return {name: table["snapshot"] for name, table in printed["tables"].items()}
+
+
 def audit(lakehouse: Lakehouse) -> dict[str, Any]:
     """As `stedi audit --json` prints it."""
     return lakehouse.audit().model_dump(mode="json")
+
+
+def notes() -> dict[str, dict[str, Any]]:
+    """What the summary of each table's snapshot notes, as far as it is the same for each run."""
+    noted = {}
+    for folder in sorted(ROOT.glob("*/*/metadata")):
+        last = json.loads(max(folder.glob("*.metadata.json")).read_text())
+        [summary] = (
+            snapshot["summary"]
+            for snapshot in last["snapshots"]
+            if snapshot["snapshot-id"] == last["current-snapshot-id"]
+        )
+        noted[str(folder.parent.relative_to(ROOT))] = {
+            key: None if key.removeprefix("stedi.") in VARYING else json.loads(value)
+            for key, value in sorted(summary.items())
+            if key.startswith("stedi.")
+        }
+    return noted
 
 
 def of_nobody(member: tarfile.TarInfo) -> tarfile.TarInfo:

@@ -1,0 +1,28 @@
+"""A root on S3 that version 0.1.0 made opens, and is maintained further."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from stedi import Lakehouse
+from tests.support import earlier, earlier_on_s3
+from tests.support.cloud import Cloud
+from tests.support.earlier import figures, snapshots
+
+
+def test_a_root_that_0_1_0_made_on_s3_says_and_does_what_it_did(
+    cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STEDI_SECRET", earlier.SECRET)
+    said = json.loads(earlier_on_s3.FIGURES.read_text())
+    later = earlier_on_s3.restored(cloud, tmp_path)
+    lakehouse = Lakehouse(earlier_on_s3.ROOT, database=earlier_on_s3.DATABASE)
+    assert lakehouse.run().built == ()  # but that files are of another time is noted
+    status = earlier.status(lakehouse, verify=True)
+    assert figures(status) == figures(said["status"])
+    assert snapshots(status) == snapshots(said["status"])
+    assert earlier.take(lakehouse, later) == said["run"]
+    assert figures(earlier.status(lakehouse)) == figures(said["later"])
