@@ -260,15 +260,8 @@ def audit(result: Audit) -> None:
             attacks.add_row(name, attack.knows, attack.withheld, *told, verdict)
         _print(attacks)
     for name, attack in result.attacks.items():
-        if name == "difference" and attack.figures:
-            told = attack.figures
-            line(
-                f"{name}: {told['changed']:,} of {told['regions']:,} regions changed, "
-                f"{told['few']:,} by fewer than {result.k} rows; "
-                f"{told['rows_before']:,} rows before, {told['rows_now']:,} now"
-            )
-        if attack.note:
-            line(f"{name}: {attack.note}")
+        for sentence in filter(None, (attack.summary, attack.note)):
+            line(f"{name}: {sentence}")
     line("\nIt holds." if result.ok else f"\n{len(result.problems)} problems:")
     for problem in result.problems:
         line(f"  {problem}")

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from stedi.privacy.audit import shape
 from stedi.privacy.audit.evidence import Evidence
@@ -23,7 +23,8 @@ class Attack(BaseModel):
     """One attack: what the attacker knows, what is withheld from him, and how far he gets.
 
     `ok` is None for what is measured only, because the method doesn't protect against it.
-    `baseline` is what he gets without the published table's classes.
+    `baseline` is what he gets without the published table's classes. `summary` is a sentence for
+    people on `figures`, where the measures leave them untold.
     """
 
     knows: str
@@ -34,6 +35,7 @@ class Attack(BaseModel):
     limit: float | None
     ok: bool | None
     figures: Any = None
+    summary: str | None = Field(default=None, exclude=True)
     note: str | None = None
 
 
@@ -76,7 +78,7 @@ def audit(
         "linkability": _linkability(evidence),
         "inference": _inference(evidence),
         "membership": _membership(evidence),
-        "difference": _difference(difference),
+        "difference": _difference(difference, evidence.publication.k),
     }
     found = [f"{name}: {problem}" for name, problems in checks.items() for problem in problems]
     found += [
@@ -210,7 +212,7 @@ def _membership(evidence: Evidence) -> Attack:
     )
 
 
-def _difference(found: Mapping[str, int] | None) -> Attack:
+def _difference(found: Mapping[str, int] | None, k: int) -> Attack:
     return Attack(
         knows="this publication and the one before it",
         withheld="what came and went in between",
@@ -220,6 +222,11 @@ def _difference(found: Mapping[str, int] | None) -> Attack:
         limit=None,
         ok=None,
         figures=dict(found) if found else None,
+        summary=f"{found['changed']:,} of {found['regions']:,} regions changed, "
+        f"{found['few']:,} by fewer than {k} rows; "
+        f"{found['rows_before']:,} rows before, {found['rows_now']:,} now"
+        if found
+        else None,
         note="measured only: what two publications tell is not protected"
         if found
         else "there was no publication before this one under the same declaration",
