@@ -1,0 +1,57 @@
+"""`stedi audit`: checks of what is published, attacks on it, and how far each gets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument
+
+from stedi.cli import show
+from stedi.cli.verb import Call, verb
+
+if TYPE_CHECKING:
+    from stedi.privacy.audit import Audit
+    from stedi.privacy.audit.attack import AttackResult
+
+_ATTACKS = ("attack", "knows", "withheld", "baseline", "mean", "worst", "limit", "")
+_VERDICTS = {True: "holds", False: "FAILS", None: "measured only"}
+
+
+@verb()
+def audit(
+    call: Call,
+    table: Annotated[
+        str | None, Argument(metavar="TABLE", help="A published table. [default: the only one]")
+    ] = None,
+) -> None:
+    """Attack what is published. The attackers know all that the landing zone holds."""
+    result = call.lakehouse.audit(table)
+    call.judge(result, lambda: _show(result))
+
+
+def _show(result: Audit) -> None:
+    if not result.rows:
+        show.line(f"{result.table}: {'; '.join(result.problems)}")
+        return
+    show.line(
+        f"{result.table}: {result.rows:,} rows in {result.classes:,} classes. Each holds rows of "
+        f"{result.smallest_class} people or more (k is {result.k}), and none has more than "
+        f"{result.largest_share:.1%} of a class.\n"
+    )
+    if result.checks:
+        problems = ("; ".join(found) or "nothing wrong" for found in result.checks.values())
+        show.table(("check", "finds"), zip(result.checks, problems, strict=True))
+    if result.attacks:
+        show.table(_ATTACKS, (_row(name, attack) for name, attack in result.attacks.items()))
+    for name, attack in result.attacks.items():
+        for sentence in filter(None, (attack.summary, attack.note)):
+            show.line(f"{name}: {sentence}")
+    show.line("\nIt holds." if result.ok else f"\n{len(result.problems)} problems:")
+    for problem in result.problems:
+        show.line(f"  {problem}")
+
+
+def _row(name: str, attack: AttackResult) -> tuple[str, ...]:
+    measures = (attack.baseline, attack.mean, attack.worst, attack.limit)
+    figures = ("" if measure is None else f"{measure:.3f}" for measure in measures)
+    return (name, attack.knows, attack.withheld, *figures, _VERDICTS[attack.ok])

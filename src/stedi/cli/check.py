@@ -1,0 +1,86 @@
+"""`stedi check` and `stedi ddl`: what declarations say, without any data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, BadParameter, Option
+
+from stedi.cli import show
+from stedi.cli.verb import Call, Profile, verb
+from stedi.errors import DeclarationError
+
+if TYPE_CHECKING:
+    from stedi.lakehouse import Checked
+    from stedi.privacy.proof.origins import ColumnOrigins
+
+
+@verb()
+def check(
+    call: Call,
+    profile: Profile = None,
+    explain: Annotated[
+        str | None,
+        Option(metavar="COLUMN", help="Tell where a column comes from, as in TABLE.COLUMN."),
+    ] = None,
+    graph: Annotated[
+        Path | None, Option(metavar="FILE.svg", help="Draw where the published columns come from.")
+    ] = None,
+) -> None:
+    """Check contracts and transforms, and prove what is published. No data is touched."""
+    if graph and graph.suffix.lower() != ".svg":
+        raise BadParameter(f"--graph {graph}: what is drawn is SVG; name it FILE.svg")
+    if graph and not graph.parent.is_dir():
+        raise BadParameter(f"--graph {graph}: there is no folder {graph.parent}")
+    try:
+        checked = call.lakehouse.check(profile=profile)
+    except DeclarationError as error:
+        if call.as_json:
+            show.as_json({"ok": False, "problems": str(error).splitlines()})
+        raise
+    explanation = checked.explain(explain) if explain else None
+    if graph:
+        graph.write_text(checked.graph())
+    result = {"ok": True, "tables": checked.tables}
+    if explanation:
+        call.show({**result, "explanation": explanation}, lambda: _show_explanation(explanation))
+    else:
+        call.show(result, lambda: _show(checked))
+
+
+def _show(checked: Checked) -> None:
+    show.line(f"{len(checked.tables)} tables fit together: {', '.join(checked.tables)}")
+    show.line("No value of a direct column reaches what is published.")
+    if checked.events:
+        show.line(f"Column lineage, as OpenLineage events: {checked.events}")
+
+
+def _show_explanation(explanation: ColumnOrigins) -> None:
+    show.line(f"{explanation.column} is {explanation.classification}.")
+    if explanation.published_through:
+        show.line(f"It is published through {explanation.published_through}.")
+    for title, origins, has_steps in (
+        ("Its value comes from", explanation.values, True),
+        ("Decides which rows there are", explanation.influences, False),
+    ):
+        show.line(f"\n{title}:" if origins else f"\n{title}: nothing")
+        for origin in origins:
+            show.line(f"  {origin.column} ({origin.classification}), {', '.join(origin.subtypes)}")
+            for step in origin.path if has_steps else ():
+                show.line(f"      {step}")
+
+
+@verb(without=["quiet"])
+def ddl(
+    call: Call,
+    table: Annotated[
+        str | None, Argument(metavar="TABLE", help="One table. [default: the landing tables]")
+    ] = None,
+    location: Annotated[
+        str | None, Option(metavar="S3-URI", help="The root on S3, as in s3://bucket/prefix.")
+    ] = None,
+) -> None:
+    """Print Athena's DDL."""
+    statements = call.lakehouse.ddl(table, location=location)
+    call.show(statements, lambda: show.line("\n".join(statements.values()).rstrip()))

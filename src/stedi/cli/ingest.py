@@ -1,0 +1,102 @@
+"""`stedi ingest` and `stedi simulate`: raw files, given or made up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, BadParameter, Option
+
+from stedi.cli import show
+from stedi.cli.verb import Call, verb
+from stedi.lakehouse import DEMO_CUSTOMERS, Lakehouse
+from stedi.text import counted
+
+if TYPE_CHECKING:
+    from stedi.landing.ingest import Ingested
+
+
+@verb()
+def ingest(
+    call: Call,
+    path: Annotated[
+        str | None,
+        Argument(
+            metavar="PATH",
+            help="A folder or s3://bucket/prefix with <source>/landing/; with --source, files.",
+        ),
+    ] = None,
+    source: Annotated[
+        str | None, Option(metavar="NAME", help="The files are of this source.")
+    ] = None,
+    starter: Annotated[
+        bool, Option("--starter", help="Fetch the public starter data with git.")
+    ] = False,
+) -> None:
+    """Copy raw files into the landing zone. The same bytes twice change nothing."""
+    lakehouse = call.lakehouse
+    if starter == (path is not None) or (starter and source):
+        raise BadParameter("give a folder, files with --source, or --starter alone")
+    if path is None:
+        if not call.quiet and not call.as_json:
+            from stedi.landing.ingest import STARTER_LICENCE
+
+            show.line(STARTER_LICENCE)
+        ingested = lakehouse.ingest_starter()
+    else:
+        ingested = lakehouse.ingest(path, source=source)
+    call.show(ingested, lambda: _show(ingested, lakehouse.location))
+
+
+def _show(ingested: Ingested, location: str) -> None:
+    show.line(
+        f"{counted(len(ingested.copied), 'file')} copied into {location}, "
+        f"{len(ingested.present):,} there already"
+    )
+    for name in ingested.renamed:
+        show.line(
+            f"{name}: a file of its name was there with another content; both are read. "
+            "Remove the one that it replaces"
+        )
+    show.remarks(ingested.remarks)
+
+
+@verb(without=["root", "declarations", "database"])
+def simulate(
+    call: Call,
+    folder: Annotated[Path, Argument(metavar="DIR", help="Where the landing zone is written.")],
+    customers: Annotated[int, Option(help="How many people.")] = DEMO_CUSTOMERS,
+    seed: Annotated[int, Option(help="The same seed gives the same bytes.")] = 0,
+    people: Annotated[
+        bool, Option("--people", help="People walk, change their minds, share Step Trainers.")
+    ] = False,
+    defects: Annotated[
+        list[str] | None,
+        Option(
+            metavar="N",
+            help="Plant N of each kind of defect in each source; KIND=N plants N of one kind.",
+        ),
+    ] = None,
+) -> None:
+    """Write landing data of any size. truth.json tells what is to be found in it."""
+    simulated = Lakehouse.simulate(
+        folder, customers=customers, seed=seed, people=people, defects=_defects(defects or [])
+    )
+    text = (
+        f"{counted(simulated.customers, 'customer')}, "
+        f"{counted(simulated.step_readings, 'step reading')} and "
+        f"{counted(simulated.accelerometer_records, 'accelerometer record')} in "
+        f"{counted(simulated.files, 'file')} below {folder}; "
+        f"{folder / 'truth.json'} counts what must be found in them"
+    )
+    call.show(simulated, lambda: show.line(text))
+
+
+def _defects(given: list[str]) -> int | dict[str, int]:
+    """How many of each kind, or by kind."""
+    try:
+        if len(given) == 1 and "=" not in given[0]:
+            return int(given[0])
+        return {kind: int(count) for kind, count in (one.rsplit("=", 1) for one in given)}
+    except ValueError:
+        raise BadParameter("--defects takes a number, or KIND=N as often as needed") from None

@@ -1,0 +1,122 @@
+"""`stedi quarantine`: what was set aside and why, and another try."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option, Typer
+
+from stedi.cli import show
+from stedi.cli.run import report_of
+from stedi.cli.show import visible
+from stedi.cli.verb import AcceptBadFiles, Call, Engine, Master, verb
+
+if TYPE_CHECKING:
+    from stedi.lakehouse import Replay
+    from stedi.quarantine import Quarantine, QuarantinedPiece
+
+_GROUPS_SHOWN = 50
+
+app = Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="See what was set aside and why; try again."
+)
+Source = Annotated[str | None, Option(metavar="NAME", help="Of one source.")]
+Raw = Annotated[bool, Option("--raw", help="Show text as it is: people's data.")]
+
+
+@app.command("list")
+@verb(without=["quiet"])
+def list_pieces(
+    call: Call,
+    source: Source = None,
+    reason: Annotated[str | None, Option(metavar="TEXT", help="For one reason.")] = None,
+    file: Annotated[str | None, Option(metavar="NAME", help="Of one landing file.")] = None,
+    limit: Annotated[int, Option(min=0, max=1_000_000, help="How many pieces are listed.")] = 20,
+    raw: Raw = False,
+) -> None:
+    """Count and list what was set aside. Letters and digits are masked."""
+    result = call.lakehouse.quarantine(
+        source=source, reason=reason, file=file, limit=limit, raw=raw
+    )
+    call.show(result, lambda: _show_list(result, is_narrowed=bool(source or reason or file)))
+
+
+def _show_list(result: Quarantine, is_narrowed: bool) -> None:
+    """Counts by source, reason and file, then pieces."""
+    if not result.count:
+        show.line("Nothing of that is set aside." if is_narrowed else "Nothing is set aside.")
+        return
+    shown = result.groups[:_GROUPS_SHOWN]
+    groups = ((group.source, group.reason, visible(group.file), group.count) for group in shown)
+    show.table(("source", "reason", "file", "pieces"), groups)
+    if (more := len(result.groups) - _GROUPS_SHOWN) > 0:
+        show.line(f"… and {more:,} more groups; --json lists all")
+    for reason, group in {group.reason: group for group in result.groups}.items():
+        show.line(f"{reason}: {group.meaning}\n  Usually: {group.cause}")
+    if result.pieces:
+        pieces = (
+            (visible(p.place), p.line, p.byte_length, p.reason, visible(p.text.replace("\n", "⏎")))
+            for p in result.pieces
+        )
+        show.table(("place", "line", "bytes", "reason", "text"), pieces)
+    if more := result.count - len(result.pieces):
+        show.line(f"… and {more:,} more pieces; --limit lists more, --raw shows the text")
+
+
+@app.command("show")
+@verb(without=["quiet"])
+def show_piece(
+    call: Call,
+    place: Annotated[
+        str, Argument(metavar="PLACE", help="SOURCE/FILE@OFFSET, as the list has it.")
+    ],
+    raw: Raw = False,
+) -> None:
+    """Show one piece, why it was set aside, and what usually does it."""
+    piece = call.lakehouse.quarantined(place, raw=raw)
+    call.show(piece, lambda: _show_piece(piece))
+
+
+def _show_piece(piece: QuarantinedPiece) -> None:
+    show.line(f"{piece.source}, file {visible(piece.file)}, line {piece.line:,}")
+    show.line(f"bytes {piece.byte_offset:,} to {piece.byte_offset + piece.byte_length:,}")
+    show.line(f"{piece.reason}: {piece.meaning}\n  Usually: {piece.cause}\n")
+    show.line("\n".join(map(visible, piece.text.split("\n"))))
+
+
+@app.command("replay")
+@verb()
+def replay(
+    call: Call,
+    source: Source = None,
+    accept_bad_files: AcceptBadFiles = False,
+    engine: Engine = "duckdb",
+    master: Master = None,
+) -> None:
+    """Read it again, after a contract or a file was mended."""
+    lakehouse = call.lakehouse
+    result, withheld = report_of(
+        call,
+        lambda progress: lakehouse.replay(
+            source=source,
+            accept_bad_files=accept_bad_files,
+            engine=engine,
+            master=master,
+            progress=progress,
+        ),
+    )
+    call.show(result, lambda: _show_replay(result))
+    if withheld:
+        raise withheld
+
+
+def _show_replay(replay: Replay) -> None:
+    rows = []
+    for source in sorted({*replay.before, *replay.after}):
+        before, after = replay.before.get(source, {}), replay.after.get(source, {})
+        for reason in sorted({*before, *after}):
+            rows.append((source, reason, before.get(reason, 0), after.get(reason, 0)))
+    if replay.before or replay.after:
+        show.table(("source", "reason", "set aside before", "set aside now"), rows)
+    else:
+        show.line("Nothing is set aside.")

@@ -1,0 +1,171 @@
+"""`stedi run` and `stedi demo`: every table up to date, and what that took."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+from typer import Option
+
+from stedi.cli import show
+from stedi.cli.status import out_of_date, show_notes, show_tables
+from stedi.cli.verb import AcceptBadFiles, Call, Engine, Master, Profile, Root, verb
+from stedi.errors import NotAnonymous
+from stedi.text import counted
+
+if TYPE_CHECKING:
+    from stedi.run import Planned, RunReport, Withdrawn
+    from stedi.simulate import Simulated
+    from stedi.status import Status
+
+_Report = TypeVar("_Report")
+
+
+@verb()
+def run(
+    call: Call,
+    engine: Engine = "duckdb",
+    master: Master = None,
+    profile: Profile = None,
+    only: Annotated[
+        list[str] | None,
+        Option(metavar="TABLE", help="This derived table, and the landing it reads."),
+    ] = None,
+    full: Annotated[bool, Option("--full", help="Read and build everything anew.")] = False,
+    max_pairs: Annotated[
+        int | None,
+        Option(metavar="ROWS", help="How many rows the join by time may give, if not the default."),
+    ] = None,
+    accept_bad_files: AcceptBadFiles = False,
+    wait: Annotated[
+        float, Option(metavar="SECONDS", min=0, help="Wait so long for another run to end.")
+    ] = 0.0,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Say what would be done, and do nothing.")
+    ] = False,
+) -> None:
+    """Bring every table up to date."""
+    lakehouse = call.lakehouse
+    if dry_run:
+        planned = lakehouse.plan(
+            profile=profile, only=only, full=full, accept_bad_files=accept_bad_files
+        )
+        call.show(planned, lambda: _show_plan(planned))
+        return
+    report, withheld = report_of(
+        call,
+        lambda progress: lakehouse.run(
+            engine=engine,
+            master=master,
+            profile=profile,
+            only=only,
+            full=full,
+            max_pairs=max_pairs,
+            accept_bad_files=accept_bad_files,
+            wait=wait,
+            progress=progress,
+        ),
+    )
+    call.show(as_json(report), lambda: _show(report, lakehouse.status()))
+    if withheld:
+        raise withheld
+
+
+def report_of(
+    call: Call, work: Callable[[Callable[[str], None]], _Report]
+) -> tuple[_Report, NotAnonymous | None]:
+    """What a run reports, and what is to be raised once that was shown, if nothing was published.
+
+    `work` does it; it is given a function to call with a line at each step.
+    """
+    with show.progress(call.quiet or call.as_json) as progress:
+        try:
+            return work(progress), None
+        except NotAnonymous as error:
+            if error.report is None:
+                raise
+            return error.report, error
+
+
+def as_json(report: RunReport) -> dict[str, object]:
+    """A report as programs get it."""
+    return {**asdict(report), "profile_changed": report.profile_changed}
+
+
+def _show(report: RunReport, status: Status) -> None:
+    if report.profile_changed:
+        show.line(f"Profile changed from {report.profile_before} to {report.profile}.")
+    if report.swept:
+        show.line(f"Removed {counted(report.swept, 'file')} of before that no table refers to.")
+    if not report.built:
+        show.line(f"{out_of_date(status) or 'Everything is up to date'}.")
+    else:
+        rows = ((b.table, b.rows, f"{b.seconds:.2f}", b.how, b.reason) for b in report.built)
+        show.table(("table", "rows", "seconds", "how", "why"), rows)
+    if report.withdrawn:
+        _show_withdrawn(report.withdrawn)
+    show.remarks(report.remarks)
+    show_notes(status)
+
+
+def _show_withdrawn(withdrawn: Withdrawn) -> None:
+    rows = ", ".join(f"{count:,} of {table}" for table, count in withdrawn.rows.items())
+    people = f"People who don't consent any more: {withdrawn.people:,}."
+    show.line(f"{people} Rows of theirs that left: {rows}.")
+    if difference := withdrawn.difference:
+        show.line(
+            f"Who has the publication of before can compare it with this one in "
+            f"{counted(difference['regions'], 'region')}; in {difference['few']:,} of them fewer "
+            "rows than k came or left. `stedi audit` says more."
+        )
+
+
+def _show_plan(planned: Sequence[Planned]) -> None:
+    if not planned:
+        show.line("Everything is up to date.")
+        return
+    rows = ((step.table, step.how, step.files, step.rows, step.reason) for step in planned)
+    show.table(("table", "how", "files", "rows now", "why"), rows)
+
+
+@verb()
+def demo(
+    call: Call,
+    root: Root = None,  # stands first in its help; the call has it
+    seed: Annotated[int, Option(help="Another seed, other people.")] = 0,
+) -> None:
+    """Simulate 956 customers, run everything, print the counts."""
+    lakehouse = call.lakehouse
+    with show.progress(call.quiet or call.as_json) as progress:
+        simulated, report = lakehouse.demo(seed=seed, progress=progress)
+    result = {"simulated": simulated, "run": as_json(report)}
+    call.show(result, lambda: _show_demo(call, simulated, report))
+
+
+def _show_demo(call: Call, simulated: Simulated | None, report: RunReport) -> None:
+    if simulated:
+        show.line(
+            f"Simulated {counted(simulated.customers, 'customer')}, "
+            f"{simulated.accelerometer_records:,} accelerometer and "
+            f"{simulated.step_readings:,} step trainer records."
+        )
+    else:
+        show.line("There is landing data already; nothing was simulated.")
+    built = counted(len(report.built), "table")
+    show.line(f"Brought {built} up to date in {report.seconds:.1f} seconds.\n")
+    status = call.lakehouse.status()
+    show_tables(status)
+    show.remarks(report.remarks)
+    show_notes(status)
+    given = {"--root": call.root, "--declarations": call.declarations}
+    option = "".join(f" {name} {shlex.quote(str(value))}" for name, value in given.items() if value)
+    stedi = "stedi" if shutil.which("stedi") == shutil.which(sys.argv[0]) else sys.argv[0]
+    show.line("\nWhere to look next:")
+    show.line(f"  {stedi} status{option}")
+    show.line(f'  {stedi} query{option} "SELECT * FROM machine_learning_curated LIMIT 5"')
+    show.line(f"  {stedi} audit{option}")
+    show.line(f"  {stedi} run{option} --profile strict")

@@ -1,0 +1,97 @@
+"""`stedi release`, `train` and `predict`: what is published as a data set, and what it teaches."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option, echo
+
+from stedi.cli import show
+from stedi.cli.query import Format, FormatOption, Output, chosen_format, show_rows
+from stedi.cli.verb import Call, Json, PublishedTable, verb
+from stedi.text import counted
+
+if TYPE_CHECKING:
+    from stedi.science.evaluation import Interval
+    from stedi.science.release import Release
+    from stedi.science.training import Training
+
+
+@verb()
+def release(
+    call: Call,
+    folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for the data set.")],
+    table: PublishedTable = None,
+    licence: Annotated[
+        str | None,
+        Option("--license", metavar="TEXT", help="The licence you give it under, best as a URL."),
+    ] = None,
+) -> None:
+    """Write what is published as a data set, if it passes its audit."""
+    released = call.lakehouse.release(folder, table=table, licence=licence)
+    as_text = {"folder": str(released.folder), "snapshot": str(released.snapshot)}
+    call.show({**asdict(released), **as_text}, lambda: _show_release(released))
+
+
+def _show_release(released: Release) -> None:
+    show.table(("file", "bytes"), released.files.items())
+    show.line(f"{released.rows:,} rows of {released.table} in {released.classes:,} classes.")
+    show.line(f"Read {released.folder / 'README.md'} before you pass it on.")
+
+
+@verb()
+def train(
+    call: Call,
+    folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for the model.")],
+    table: PublishedTable = None,
+    threshold: Annotated[
+        float, Option(metavar="P", help="From which probability on it counts as yes.")
+    ] = 0.5,
+) -> None:
+    """Train models on what is published. They are tested on raw rows of people held out."""
+    lakehouse = call.lakehouse
+    with show.progress(call.quiet) as progress:
+        trained = lakehouse.train(folder, table=table, threshold=threshold, progress=progress)
+    call.show(trained, lambda: _show_training(trained, folder))
+
+
+def _show_training(trained: Training, folder: Path) -> None:
+    show.line(f"{trained.task[0].upper()}{trained.task[1:]}:")
+    rows = []
+    for name, model in trained.models.items():
+        kept = _interval(model.kept) if model.kept else ""
+        for data, measured, share in (("published", model.published, kept), ("raw", model.raw, "")):
+            precision = _interval(measured.average_precision)
+            rows.append((name, data, _interval(measured.auc), precision, share))
+    if rows:
+        show.table(("model", "trained on", "ROC AUC", "average precision", "kept"), rows)
+    show.line(
+        f"{trained.rows:,} pairs of {trained.people:,} people in {trained.folds} folds, each "
+        f"tested by models that learnt from the others; {trained.rows_across:,} pairs of people in "
+        "two folds were not tested on."
+    )
+    show.line(trained.verdict)
+    show.line(f"Written to {folder}; README.md there is the model card.")
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.value:.3f} ({interval.lower:.3f} to {interval.upper:.3f})"
+
+
+@verb(without=["quiet"])
+def predict(
+    call: Call,
+    model: Annotated[Path, Argument(metavar="DIR", help="The folder of a trained model.")],
+    files: Annotated[list[Path], Argument(metavar="FILE...", help="New raw records.")],
+    format_: FormatOption = Format.table,
+    output: Output = None,
+    as_json: Json = False,
+) -> None:
+    """Tell from accelerometer records whether a foot is there. A trained model does."""
+    format_ = chosen_format(format_, output, as_json)
+    predicted = call.lakehouse.predict(model, files)
+    for reason, count in predicted.set_aside.items():
+        echo(f"{counted(count, 'piece')} can't be read: {reason}", err=True)
+    show_rows(predicted.rows.to_reader(), format_, output)

@@ -1,0 +1,82 @@
+"""`stedi status`: every table, and whether each record is accounted for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Option
+
+from stedi.cli import show
+from stedi.cli.verb import Call, verb
+from stedi.text import counted
+
+if TYPE_CHECKING:
+    from stedi.status import Status
+
+
+@verb()
+def status(
+    call: Call, verify: Annotated[bool, Option("--verify", help="Read every file again.")] = False
+) -> None:
+    """Show every table, and whether each record is accounted for."""
+    result = call.lakehouse.status(verify=verify)
+    call.judge(result, lambda: _show(result))
+
+
+def _show(status: Status) -> None:
+    show.line(f"Profile {status.profile}.\n")
+    show_tables(status)
+    _show_sources(status)
+    if status.steps:
+        _show_steps(status)
+    show_notes(status)
+    if status.ok:
+        late = out_of_date(status)
+        show.line(f"\n{f'All there is adds up; {late}' if late else 'Everything adds up'}.")
+        return
+    show.line(f"\n{counted(len(status.problems), 'problem')}:")
+    for problem in status.problems:
+        show.line(f"  {problem}")
+
+
+def show_tables(status: Status) -> None:
+    """Print how many rows each table has, and whether it is up to date."""
+    rows = []
+    for name, table in status.tables.items():
+        fresh = "" if table.freshness == "fresh" else f"{table.freshness}: {table.why}"
+        rows.append((table.zone, name, table.rows, fresh))
+    show.table(("zone", "table", "rows", ""), rows)
+
+
+def show_notes(status: Status) -> None:
+    """Print what is to be known of the data."""
+    if status.notes:
+        show.line("\nTo note:")
+    for note in status.notes:
+        show.line(f"  {note.text}")
+
+
+def out_of_date(status: Status) -> str:
+    """What `stedi run` would still do; nothing where that is nothing."""
+    late = sum(table.freshness != "fresh" for table in status.tables.values())
+    return f"`stedi run` brings {counted(late, 'table')} up to date" if late else ""
+
+
+def _show_sources(status: Status) -> None:
+    rows = []
+    for name, source in status.sources.items():
+        quarantined = sum(source.quarantined.values())
+        figures = (source.files, source.records, source.loaded, quarantined, source.unread)
+        rows.append((name, *figures))
+    show.table(("source", "files", "records", "loaded", "set aside", "unread files"), rows)
+
+
+def _show_steps(status: Status) -> None:
+    rows = []
+    for name, step in status.steps.items():
+        dropped = None if step.adds_up is None else sum(step.dropped.values())
+        why = ", ".join(f"{reason} {count:,}" for reason, count in step.dropped.items())
+        if dropped is None:
+            why = "its SELECT groups, unites or cuts rows: no sum to hold"
+        rows.append((name, step.in_, step.kept, dropped, why))
+    show.table(("step", "in", "kept", "dropped", "why dropped"), rows)

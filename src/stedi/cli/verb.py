@@ -1,0 +1,124 @@
+"""A verb: a function whose first argument is a call with the options that all verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from functools import cached_property, partial, wraps
+from inspect import Parameter, Signature, signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Context, Exit, Option
+
+from stedi.cli import show
+from stedi.lakehouse import DEFAULT_DATABASE, DEFAULT_ROOT, EngineName, Lakehouse
+
+if TYPE_CHECKING:
+    from stedi.privacy.audit import Audit
+    from stedi.status import Status
+
+ROOT = partial(
+    Option,
+    "--root",
+    metavar="ROOT",
+    help=f"The lakehouse, a folder or s3://bucket/prefix. [default: ./{DEFAULT_ROOT}]",
+)
+DECLARATIONS = partial(
+    Option, "--declarations", metavar="FOLDER", help="Contracts and transforms other than STEDI's."
+)
+Root = Annotated[str | None, ROOT()]
+Declarations = Annotated[Path | None, DECLARATIONS()]
+Database = Annotated[
+    str | None,
+    Option(
+        "--database",
+        metavar="NAME",
+        help=f"Of Glue's Data Catalog, for a root on S3. [default: {DEFAULT_DATABASE}]",
+    ),
+]
+Json = Annotated[bool, Option("--json", help="Print JSON, for programs.")]
+Quiet = Annotated[bool, Option("--quiet", "-q", help="Print nothing but errors.")]
+
+# Options of more verbs than one, but not of all.
+AcceptBadFiles = Annotated[
+    bool, Option("--accept-bad-files", help="Load what fits of files that were set aside whole.")
+]
+Engine = Annotated[
+    EngineName, Option(metavar="NAME", help="What works out the tables: duckdb or spark.")
+]
+Master = Annotated[
+    str | None,
+    Option(metavar="URL", help="Where Spark runs, as in spark://host:7077. [default: here]"),
+]
+Profile = Annotated[
+    str | None,
+    Option(metavar="NAME", help="seed or strict. [default: the last one used, at first seed]"),
+]
+PublishedTable = Annotated[
+    str | None, Option(metavar="NAME", help="A published table. [default: the only one]")
+]
+
+
+@dataclass(frozen=True)
+class Call:
+    """The shared options of one call: each field is an option of every verb."""
+
+    root: Root = None
+    declarations: Declarations = None
+    database: Database = None
+    as_json: Json = False
+    quiet: Quiet = False
+
+    @cached_property
+    def lakehouse(self) -> Lakehouse:
+        """The lakehouse that the options name."""
+        return Lakehouse(
+            DEFAULT_ROOT if self.root is None else self.root,
+            declarations=self.declarations,
+            database=DEFAULT_DATABASE if self.database is None else self.database,
+        )
+
+    def show(self, result: object, show_text: Callable[[], None]) -> None:
+        """Print a result as JSON or as text, or not at all."""
+        if self.as_json:
+            show.as_json(result)
+        elif not self.quiet:
+            show_text()
+
+    def judge(self, result: Audit | Status, show_text: Callable[[], None]) -> None:
+        """Show a result that may be bad: its problems are told even when quiet, and end with 1."""
+        if self.quiet and not self.as_json:
+            show.problems(result.problems)
+        self.show(result, show_text)
+        if not result.ok:
+            raise Exit(1)
+
+
+def verb(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a command of a function that takes a `Call`, then options and arguments of its own.
+
+    The command takes the fields of `Call` as options after its own, but those that it does
+    `without`. A function that has a parameter of the same name gets that option, too, and decides
+    where it stands in the help. Options given after the verb win over those before it.
+    """
+    parameters = signature(Call, eval_str=True).parameters
+    shared = {name: option for name, option in parameters.items() if name not in without}
+    context = Parameter("context", Parameter.POSITIONAL_OR_KEYWORD, annotation=Context)
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        own = dict(signature(function, eval_str=True).parameters)
+        del own["call"]
+
+        @wraps(function)
+        def command(context: Context, **given: Any) -> None:
+            options = {name: value for name in shared if (value := given[name]) is not None}
+            if options.get("database") == "":  # is none; an empty root is refused
+                del options["database"]
+            function(replace(context.obj, **options), **{name: given[name] for name in own})
+
+        every = [context, *(own | shared).values()]
+        command.__signature__ = Signature(every)  # type: ignore[attr-defined]
+        return command
+
+    return decorate
