@@ -1,10 +1,12 @@
-"""Writes what is made from the declarations: `sql/`, `docs/workflow.svg`, `docs/contracts.md`.
+"""Writes what is made from declarations and code: `sql/`, parts of `docs/` and CONTRIBUTING.md.
 
 make generate
 """
 
 from __future__ import annotations
 
+import ast
+import tomllib
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -24,6 +26,7 @@ ROOT = Path(__file__).parents[1]
 
 WIDTH, HEIGHT, COLUMN, LANE = 200, 46, 248, 90
 MARGIN, HEAD = 24, 20
+NAMES = 26
 ZONES = {"landing": "#f1e3d3", "trusted": "#d9e6f2", "curated": "#d8ecdc"}
 ABOUT = {
     "loads": "Every landing file that was ever read.",
@@ -39,7 +42,44 @@ def generated() -> dict[Path, str]:
         files[Path("sql") / f"{zone}_checks.sql"] = script(zone, found)
     files[Path("docs") / "workflow.svg"] = workflow(declarations)
     files[Path("docs") / "contracts.md"] = contracts(declarations)
+    files[Path("docs") / "internals.md"] = with_part(Path("docs") / "internals.md", "map", house())
+    files[Path("CONTRIBUTING.md")] = with_part(Path("CONTRIBUTING.md"), "layers", layers())
     return files
+
+
+def with_part(path: Path, part: str, text: str) -> str:
+    """A page with the text between the marks of one of its parts replaced."""
+    begin, end = f"<!-- {part}: made by `make generate` -->\n", f"<!-- end of {part} -->"
+    before, _, rest = (ROOT / path).read_text().partition(begin)
+    return f"{before}{begin}{text}{end}{rest.partition(end)[2]}"
+
+
+def house() -> str:
+    """The folders and modules below `src/stedi`, each with the first line of its docstring."""
+    lines = ["```", *_room(ROOT / "src" / "stedi", ""), "```", ""]
+    return "\n".join(lines)
+
+
+def _room(folder: Path, indent: str) -> Iterator[str]:
+    modules = sorted(path for path in folder.glob("*.py") if path.stem != "__init__")
+    for module in modules:
+        yield f"{indent + module.name:<{NAMES}}{_headline(module)}"
+    for room in sorted(path for path in folder.iterdir() if (path / "__init__.py").is_file()):
+        yield f"{indent + room.name + '/':<{NAMES}}{_headline(room / '__init__.py')}"
+        yield from _room(room, f"{indent}    ")
+
+
+def _headline(module: Path) -> str:
+    docstring = ast.get_docstring(ast.parse(module.read_text())) or ""
+    return docstring.split("\n")[0]
+
+
+def layers() -> str:
+    """Which folders may import which, from the import contract."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    [levels] = (contract["layers"] for contract in contracts if contract["type"] == "layers")
+    return "\n".join(["```", *(level.replace("stedi.", "") for level in levels), "```", ""])
 
 
 def workflow(declarations: Declarations) -> str:
