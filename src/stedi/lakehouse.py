@@ -6,12 +6,11 @@ import re
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from stedi.errors import NotAnonymous, UsageError
-from stedi.roots.local.files import Disk
+from stedi.roots import DEFAULT_DATABASE, open_root
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from stedi.quarantine import Quarantine, QuarantinedPiece
     from stedi.query import Result
     from stedi.roots import Files
-    from stedi.roots.local.catalog import CatalogOf
-    from stedi.roots.s3.files import S3
     from stedi.run import Options, Planned, RunReport
     from stedi.science.predicting import Predicted
     from stedi.science.release import Release
@@ -40,12 +37,19 @@ if TYPE_CHECKING:
 
 # Imports stand in the methods: asking for help or a status must not wait for an engine to load.
 
+__all__ = [
+    "DEFAULT_DATABASE",
+    "DEFAULT_ROOT",
+    "DEMO_CUSTOMERS",
+    "Checked",
+    "EngineName",
+    "Lakehouse",
+    "Replay",
+]
+
 EngineName = Literal["duckdb", "spark"]
 DEFAULT_ROOT = "lakehouse"
-DEFAULT_DATABASE = "stedi"
 DEMO_CUSTOMERS = 956
-_ODD = re.compile(r"[#?\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
-"""What URIs, in which Iceberg's metadata names files, would take for something else."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +106,8 @@ class Lakehouse:
         declarations: str | Path | None = None,
         database: str = DEFAULT_DATABASE,
     ) -> None:
-        self._files = _files(str(root))
-        self.root = self._files.root
+        self._root = open_root(root, database)
+        self.root = self._root.files.root
         self._database = database
         self._declarations = Path(declarations) if declarations is not None else None
         if self._declarations is not None and not self._declarations.is_dir():
@@ -117,7 +121,7 @@ class Lakehouse:
         from stedi.landing.files import list_files
 
         simulated = None
-        if not list_files(self._files, "customer"):
+        if not list_files(self._root.files, "customer"):
             with tempfile.TemporaryDirectory(prefix="stedi-demo-") as folder:
                 simulated = self.simulate(folder, customers=DEMO_CUSTOMERS, seed=seed)
                 self.ingest(folder)
@@ -157,28 +161,18 @@ class Lakehouse:
         The same bytes twice change nothing; no file is overwritten.
         """
         from stedi.landing.ingest import ingest_files, ingest_folder
+        from stedi.roots import fetch_folder
 
         sources = [str(contract.source) for contract in self._declared().landing]
-        folder = self._at_hand(str(path))
+        folder = fetch_folder(path)
         if source is None:
-            return ingest_folder(self._files, folder, sources)
-        return ingest_files(self._files, folder, source, sources)
+            return ingest_folder(self._root.files, folder, sources)
+        return ingest_files(self._root.files, folder, source, sources)
 
     @property
     def location(self) -> str:
         """The root as people call it."""
-        return self._files.name(self._files.root)
-
-    @staticmethod
-    def _at_hand(path: str) -> Path:
-        """A folder, or copies of what lies below a prefix."""
-        if not path.startswith("s3://"):
-            return Path(path)
-        from stedi.roots.s3.files import S3
-
-        delivery = S3.at(path)
-        delivery.fetch([file for file, _ in delivery.below(delivery.root)])
-        return delivery.root
+        return self._root.files.name(self.root)
 
     def ingest_starter(self) -> Ingested:
         """Fetch the public starter data with git and copy it into the landing zone.
@@ -386,7 +380,7 @@ class Lakehouse:
                 proof = check(declarations, engine)
             finally:
                 engine.close()
-        events = record_declared(self._files, declarations, proof)
+        events = record_declared(self._root.files, declarations, proof)
         tables = [*(contract.name for contract in declarations.landing), *declarations.transforms]
         return Checked(tuple(tables), events, declarations, proof)
 
@@ -518,7 +512,7 @@ class Lakehouse:
         return declarations, warehouse
 
     def _refuse_nothing(self) -> None:
-        if self._files.is_local and not self.root.is_dir():
+        if not self._root.files.exists:
             raise UsageError(
                 f"{self.root}: no lakehouse here; begin with `stedi ingest` or `stedi demo`"
             )
@@ -526,15 +520,7 @@ class Lakehouse:
     def _warehouse(self) -> Warehouse:
         from stedi.storage.warehouse import Warehouse
 
-        return Warehouse(self._files, self._catalog)
-
-    @cached_property
-    def _catalog(self) -> CatalogOf | None:
-        if isinstance(self._files, Disk):
-            return None
-        from stedi.roots.s3.catalog import GlueDataCatalog
-
-        return GlueDataCatalog(self._files, self._database)
+        return Warehouse(self._root)
 
     def _declared(self, profile: str | None = None) -> Declarations:
         from stedi.declared import packaged, read_declarations
@@ -547,24 +533,6 @@ class Lakehouse:
             known = ", ".join(profiles(folder / "transforms"))
             raise UsageError(f"--profile {profile}: there are {known}")
         return read_declarations(folder, profile)
-
-
-def _files(root: str) -> Disk | S3:
-    if root.startswith("s3://"):
-        from stedi.roots.s3.files import S3
-
-        return S3.at(root)
-    if "://" in root or _ODD.search(root):
-        raise UsageError(
-            f"--root {root!a}: a local folder, without #, ?, control characters or %41 and the "
-            "like in its path, or s3://bucket/prefix"
-        )
-    if not root:
-        raise UsageError("--root: is empty")
-    folder = Path(root).resolve()  # of one name, which files are known by
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--root {root}: not a folder")
-    return Disk(folder)
 
 
 def _time(as_of: datetime | str) -> datetime:
