@@ -81,6 +81,7 @@ def run(
     `PairingTooLarge`, `EngineFailed`, `StorageError`, `Locked`, and `NotAnonymous` when all else
     is done.
     """
+    options.refuse_unknown(declarations.transforms)
     begun = time.monotonic()
     with _failing_plainly(warehouse.name), warehouse.make_lock(options.wait) as lock:
         warehouse.lock = lock
@@ -122,6 +123,7 @@ def run(
 
 def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
     """What a run would do, table by table; nothing is written."""
+    options.refuse_unknown(declarations.transforms)
     return [*make_plan(warehouse, declarations, options, Fingerprinter.of_user()).shown]
 
 
