@@ -21,7 +21,7 @@ from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.search import points, search
 from stedi.privacy.published import published_table
-from stedi.roots.local.files import Disk
+from stedi.roots import open_root
 from stedi.storage.warehouse import Warehouse
 
 TABLE = "machine_learning_curated"
@@ -41,7 +41,7 @@ def main() -> None:
         lakehouse = Lakehouse(Path(folder) / "root")
         lakehouse.simulate(lakehouse.root, customers=given.customers, seed=given.seed, people=True)
         lakehouse.run()
-        table = published_table(Warehouse(Disk(lakehouse.root)), declarations, TABLE)
+        table = published_table(Warehouse(open_root(lakehouse.root)), declarations, TABLE)
         raw, control_group = table.rows, table.control_group
     for people in PEOPLE:
         publication = replace(contract.publication, people_per_box=people)

@@ -17,7 +17,8 @@ from stedi.engines import Engine
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.engines.spark import SparkEngine
 from stedi.engines.spark.session import join_or_start
-from stedi.lakehouse import EngineName, Replay
+from stedi.lakehouse import EngineName
+from stedi.quarantine import Replay
 from stedi.run import RunReport
 from tests.support import small
 

@@ -14,7 +14,7 @@ import pytest
 
 from stedi import Lakehouse, StorageError
 from stedi.errors import Locked, PairingTooLarge
-from stedi.roots.local.files import Disk
+from stedi.roots import open_root
 from stedi.storage.warehouse import Warehouse
 from tests.conftest import Land, already_run, counts
 from tests.support import small
@@ -27,7 +27,7 @@ def done(small_lakehouse: Lakehouse) -> Lakehouse:
 
 
 def data_file(lakehouse: Lakehouse, table: str) -> Path:
-    version = Warehouse(Disk(lakehouse.root)).version(table)
+    version = Warehouse(open_root(lakehouse.root)).version(table)
     assert version is not None
     [file] = version.files
     return file.path
@@ -103,7 +103,7 @@ def test_a_landing_file_that_is_gone(done: Lakehouse) -> None:
 @already_run
 @pytest.mark.parametrize("table", ["customer_trusted", "step_trainer_landing"])
 def test_rows_doubled_in_a_table_by_another_writer(done: Lakehouse, table: str) -> None:
-    warehouse = Warehouse(Disk(done.root))
+    warehouse = Warehouse(open_root(done.root))
     loaded = warehouse._load(table)
     assert loaded is not None
     loaded.append(pq.read_table(data_file(done, table)).cast(loaded.schema().as_arrow()))
@@ -154,9 +154,9 @@ def test_status_works_before_the_first_table_exists(small_lakehouse: Lakehouse) 
 
 @already_run
 def test_a_run_at_work_is_noted_and_is_no_problem(done: Lakehouse) -> None:
-    from stedi.roots.local.files import Disk
+    from stedi.roots import open_root
 
-    with Disk(done.root).lock():
+    with open_root(done.root).lock():
         status = done.status()
     assert status.ok
     assert "running" in {note.code for note in status.notes}

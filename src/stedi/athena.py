@@ -9,7 +9,7 @@ https://docs.aws.amazon.com/athena/latest/APIReference/API_StartQueryExecution.h
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
@@ -18,7 +18,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from stedi.errors import QueryError, Unavailable
+from stedi.declared.athena import typed_name
+from stedi.errors import QueryError, Unavailable, UsageError
 from stedi.sql.statement import read_only
 from stedi.sql.tree import DIALECT
 
@@ -76,7 +77,7 @@ class AthenaResult:
 
 def query(
     sql: str,
-    tables: set[str],
+    tables: Iterable[str],
     *,
     database: str,
     workgroup: str | None = None,
@@ -86,7 +87,7 @@ def query(
 
     Args:
         sql: One statement in Athena's SQL.
-        tables: The names that it may read.
+        tables: What it may read, by their names here; Iceberg tables also by theirs in Glue.
         database: Where they stand in the Glue Data Catalog.
         workgroup: Whose limits and settings hold; Athena's `primary` by default.
         output_location: Where on S3 Athena keeps the result; by default where the workgroup says.
@@ -96,7 +97,10 @@ def query(
     while it waits, it stops the query on Athena.
 
     """
-    statement = read_only(sql, tables).sql(DIALECT, comments=False)
+    if output_location is not None and not output_location.startswith("s3://"):
+        raise UsageError(f"--output-location {output_location}: as in s3://bucket/prefix/")
+    names = {*tables, *map(typed_name, tables)}
+    statement = read_only(sql, names).sql(DIALECT, comments=False)
     options: dict[str, Any] = {"WorkGroup": workgroup} if workgroup else {}
     if output_location:
         options["ResultConfiguration"] = {"OutputLocation": output_location}

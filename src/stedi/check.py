@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
@@ -12,8 +17,52 @@ from stedi.declared.transform import Transform
 from stedi.engines import Engine
 from stedi.errors import DeclarationError
 from stedi.privacy.proof import Proof
+from stedi.roots import Files
 from stedi.sql.portable import disagreements
 from stedi.sql.tree import tables_read
+
+if TYPE_CHECKING:
+    from stedi.privacy.proof.origins import ColumnOrigins
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Declarations that fit together: the tables in the order they are made, and what was proved.
+
+    `events` names the file that the OpenLineage events are in; None where they went elsewhere.
+    """
+
+    tables: tuple[str, ...]
+    events: str | None
+    _declarations: Declarations = field(repr=False)
+    _proof: Proof = field(repr=False)
+
+    def explain(self, column: str) -> ColumnOrigins:
+        """Tell where a column comes from, given as `table.column`, or by name if it is published.
+
+        Raises `UsageError`.
+        """
+        from stedi.privacy.proof.origins import column_origins
+
+        return column_origins(self._declarations, self._proof, column)
+
+    def graph(self) -> str:
+        """The column lineage of what is published, as an SVG picture."""
+        from stedi.privacy.proof.graph import graph
+
+        return graph(self._declarations, self._proof)
+
+
+def check_and_record(declarations: Declarations, files: Files) -> Checked:
+    """Check all that can be known without data, with DuckDB, and record the lineage proved."""
+    from stedi.engines.duckdb import DuckDBEngine
+    from stedi.privacy.proof.openlineage import record_declared
+
+    with TemporaryDirectory() as folder, closing(DuckDBEngine(Path(folder))) as engine:
+        proof = check(declarations, engine)
+    events = record_declared(files, declarations, proof)
+    tables = [*(contract.name for contract in declarations.landing), *declarations.transforms]
+    return Checked(tuple(tables), events, declarations, proof)
 
 
 def prove(declarations: Declarations) -> Proof:

@@ -57,7 +57,7 @@ class NotAnonymous(StediError):
     """Too few people, or one who dominates: an empty table was published, others are up to date.
 
     `report` is what the run that found it did, a `stedi.run.RunReport`, or what came of
-    `Lakehouse.replay`, a `stedi.lakehouse.Replay`; None elsewhere.
+    `Lakehouse.replay`, a `stedi.quarantine.Replay`; None elsewhere.
     """
 
     def __init__(self, message: str, report: Any = None) -> None:

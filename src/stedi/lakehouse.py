@@ -2,35 +2,27 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
-from stedi.errors import NotAnonymous, UsageError
-from stedi.roots.local.files import Disk
+from stedi.errors import UsageError
+from stedi.roots import DEFAULT_DATABASE, open_root
 
 if TYPE_CHECKING:
     from datetime import datetime
     from importlib.resources.abc import Traversable
 
     from stedi.athena import AthenaResult
+    from stedi.check import Checked
     from stedi.declared import Declarations
-    from stedi.engines import Engine
     from stedi.landing.ingest import Ingested
     from stedi.privacy.audit import Audit
-    from stedi.privacy.proof import Proof
-    from stedi.privacy.proof.origins import ColumnOrigins
     from stedi.privacy.published import PublishedTable
-    from stedi.quarantine import Quarantine, QuarantinedPiece
+    from stedi.quarantine import Quarantine, QuarantinedPiece, Replay
     from stedi.query import Result
-    from stedi.roots import Files
-    from stedi.roots.local.catalog import CatalogOf
-    from stedi.roots.s3.files import S3
-    from stedi.run import Options, Planned, RunReport
+    from stedi.run import Planned, RunReport
     from stedi.science.predicting import Predicted
     from stedi.science.release import Release
     from stedi.science.training import Training
@@ -40,49 +32,11 @@ if TYPE_CHECKING:
 
 # Imports stand in the methods: asking for help or a status must not wait for an engine to load.
 
+__all__ = ["DEFAULT_DATABASE", "DEFAULT_ROOT", "DEMO_CUSTOMERS", "EngineName", "Lakehouse"]
+
 EngineName = Literal["duckdb", "spark"]
 DEFAULT_ROOT = "lakehouse"
-DEFAULT_DATABASE = "stedi"
 DEMO_CUSTOMERS = 956
-_ODD = re.compile(r"[#?\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
-"""What URIs, in which Iceberg's metadata names files, would take for something else."""
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What came of reading again: pieces set aside by source and reason, before and after."""
-
-    before: Mapping[str, Mapping[str, int]]
-    after: Mapping[str, Mapping[str, int]]
-    run: RunReport
-
-
-@dataclass(frozen=True)
-class Checked:
-    """Declarations that fit together: the tables in the order they are made, and what was proved.
-
-    `events` names the file that the OpenLineage events are in; None where they went elsewhere.
-    """
-
-    tables: tuple[str, ...]
-    events: str | None
-    _declarations: Declarations = field(repr=False)
-    _proof: Proof = field(repr=False)
-
-    def explain(self, column: str) -> ColumnOrigins:
-        """Tell where a column comes from, given as `table.column`, or by name if it is published.
-
-        Raises `UsageError`.
-        """
-        from stedi.privacy.proof.origins import column_origins
-
-        return column_origins(self._declarations, self._proof, column)
-
-    def graph(self) -> str:
-        """The column lineage of what is published, as an SVG picture."""
-        from stedi.privacy.proof.graph import graph
-
-        return graph(self._declarations, self._proof)
 
 
 class Lakehouse:
@@ -102,8 +56,8 @@ class Lakehouse:
         declarations: str | Path | None = None,
         database: str = DEFAULT_DATABASE,
     ) -> None:
-        self._files = _files(str(root))
-        self.root = self._files.root
+        self._root = open_root(root, database)
+        self.root = self._root.files.root
         self._database = database
         self._declarations = Path(declarations) if declarations is not None else None
         if self._declarations is not None and not self._declarations.is_dir():
@@ -117,7 +71,7 @@ class Lakehouse:
         from stedi.landing.files import list_files
 
         simulated = None
-        if not list_files(self._files, "customer"):
+        if not list_files(self._root.files, "customer"):
             with tempfile.TemporaryDirectory(prefix="stedi-demo-") as folder:
                 simulated = self.simulate(folder, customers=DEMO_CUSTOMERS, seed=seed)
                 self.ingest(folder)
@@ -157,28 +111,18 @@ class Lakehouse:
         The same bytes twice change nothing; no file is overwritten.
         """
         from stedi.landing.ingest import ingest_files, ingest_folder
+        from stedi.roots import fetch_folder
 
-        sources = [str(contract.source) for contract in self._declared().landing]
-        folder = self._at_hand(str(path))
+        sources = self._declared().sources
+        folder = fetch_folder(path)
         if source is None:
-            return ingest_folder(self._files, folder, sources)
-        return ingest_files(self._files, folder, source, sources)
+            return ingest_folder(self._root.files, folder, sources)
+        return ingest_files(self._root.files, folder, source, sources)
 
     @property
     def location(self) -> str:
         """The root as people call it."""
-        return self._files.name(self._files.root)
-
-    @staticmethod
-    def _at_hand(path: str) -> Path:
-        """A folder, or copies of what lies below a prefix."""
-        if not path.startswith("s3://"):
-            return Path(path)
-        from stedi.roots.s3.files import S3
-
-        delivery = S3.at(path)
-        delivery.fetch([file for file, _ in delivery.below(delivery.root)])
-        return delivery.root
+        return self._root.files.name(self.root)
 
     def ingest_starter(self) -> Ingested:
         """Fetch the public starter data with git and copy it into the landing zone.
@@ -224,16 +168,19 @@ class Lakehouse:
         published empty.
 
         """
-        return self._run(
-            _engine(engine, master),
-            profile,
-            progress,
+        from stedi import run
+        from stedi.engines import choose
+
+        make_engine = choose(engine, master)
+        declarations, warehouse = self._opened(profile)
+        options = run.Options(
             only=only,
             full=full,
             max_pairs=max_pairs,
             accepts_bad_files=accept_bad_files,
             wait=wait,
         )
+        return run.run(warehouse, declarations, make_engine, options, progress or (lambda _: None))
 
     def plan(
         self,
@@ -247,9 +194,7 @@ class Lakehouse:
         from stedi import run
 
         declarations, warehouse = self._opened(profile)
-        options = self._options(
-            declarations, only=only, full=full, accepts_bad_files=accept_bad_files
-        )
+        options = run.Options(only=only, full=full, accepts_bad_files=accept_bad_files)
         return run.dry_run(warehouse, declarations, options)
 
     def quarantine(
@@ -297,28 +242,18 @@ class Lakehouse:
         `accept_bad_files` also what fits of files that were set aside whole. `source` has all this
         done to what is of that source.
         """
-        from stedi.quarantine import counts_by_reason
+        from stedi.engines import choose
+        from stedi.quarantine import replay
 
         self._refuse_nothing()
-        sources = [str(contract.source) for contract in self._declared().landing]
-        if source is not None and source not in sources:
-            raise UsageError(f"--source {source}: there are {', '.join(sources)}")
-        before = counts_by_reason(self._warehouse())
-        replays = {name for name in before if source in (None, name)}
-        try:
-            report = self._run(
-                _engine(engine, master),
-                None,
-                progress,
-                replays=replays,
-                accepts_bad_files=accept_bad_files,
-                accepts_of=(source,) if source else None,
-            )
-        except NotAnonymous as error:
-            if error.report is not None:
-                error.report = Replay(before, counts_by_reason(self._warehouse()), error.report)
-            raise
-        return Replay(before, counts_by_reason(self._warehouse()), report)
+        return replay(
+            self._warehouse,
+            self._declared(),
+            choose(engine, master),
+            source=source,
+            accepts_bad_files=accept_bad_files,
+            progress=progress or (lambda _: None),
+        )
 
     def status(self, *, verify: bool = False) -> Status:
         """Tables, sources, steps, and whether they add up; `verify` reads every file again."""
@@ -336,8 +271,6 @@ class Lakehouse:
         from stedi.query import query
 
         declarations, warehouse = self._opened()
-        if as_of is not None:
-            as_of = _time(as_of)
         return query(sql, declarations.schemas, warehouse, as_of)
 
     def query_athena(
@@ -353,14 +286,10 @@ class Lakehouse:
         `QueryError` or `Unavailable`. Needs the extra `aws`.
         """
         from stedi import athena
-        from stedi.declared.athena import typed_name
 
-        if output_location is not None and not output_location.startswith("s3://"):
-            raise UsageError(f"--output-location {output_location}: as in s3://bucket/prefix/")
-        declarations = self._declared()
         return athena.query(
             sql,
-            {*declarations.schemas, *map(typed_name, declarations.schemas)},
+            self._declared().schemas,
             database=self._database,
             workgroup=workgroup,
             output_location=output_location,
@@ -373,22 +302,9 @@ class Lakehouse:
         a file below the root, where there is a lakehouse. Raises `DeclarationError`, which lists
         all that is wrong.
         """
-        from tempfile import TemporaryDirectory
+        from stedi.check import check_and_record
 
-        from stedi.check import check
-        from stedi.engines.duckdb import DuckDBEngine
-        from stedi.privacy.proof.openlineage import record_declared
-
-        declarations = self._declared(profile)
-        with TemporaryDirectory() as scratch:
-            engine = DuckDBEngine(Path(scratch))
-            try:
-                proof = check(declarations, engine)
-            finally:
-                engine.close()
-        events = record_declared(self._files, declarations, proof)
-        tables = [*(contract.name for contract in declarations.landing), *declarations.transforms]
-        return Checked(tuple(tables), events, declarations, proof)
+        return check_and_record(self._declared(profile), self._root.files)
 
     def audit(self, table: str | None = None) -> Audit:
         """Check a published table, and attack it with all that the landing zone holds.
@@ -454,53 +370,9 @@ class Lakehouse:
 
         `location` is the root on S3 that the statements name.
         """
-        from stedi.declared.athena import DEFAULT_LOCATION, ddl
+        from stedi.declared.athena import statements
 
-        declarations = self._declared()
-        if location is not None and not re.fullmatch(r"s3://[a-z0-9.-]+(/[\w.=/-]*)?", location):
-            raise UsageError(f"--location {location}: as in s3://bucket/prefix, without quotes")
-        if table is not None and table not in declarations.contracts:
-            raise UsageError(f"no table {table}; there are {', '.join(declarations.contracts)}")
-        contracts = [declarations.contracts[table]] if table else declarations.landing
-        return {
-            contract.name: ddl(contract, location or DEFAULT_LOCATION) for contract in contracts
-        }
-
-    def _run(
-        self,
-        make_engine: Callable[[Path, Files], Engine],
-        profile: str | None,
-        progress: Callable[[str], None] | None,
-        **options: Any,
-    ) -> RunReport:
-        from stedi import run
-
-        declarations, warehouse = self._opened(profile)
-        return run.run(
-            warehouse,
-            declarations,
-            make_engine,
-            self._options(declarations, **options),
-            progress or (lambda _: None),
-        )
-
-    @staticmethod
-    def _options(declarations: Declarations, **given: Any) -> Options:
-        from stedi.run import Options
-
-        options = Options(**given)
-        if isinstance(options.only, str):
-            raise UsageError(f"--only {options.only}: a list of tables")
-        pairs = options.max_pairs
-        if pairs is not None and (not isinstance(pairs, int) or pairs < 0):
-            raise UsageError(f"--max-pairs {pairs}: a number of rows, 0 or more")
-        if not options.wait >= 0:
-            raise UsageError(f"--wait {options.wait:g}: seconds, 0 or more")
-        for table in options.only or ():
-            if table not in declarations.transforms:
-                known = ", ".join(declarations.transforms)
-                raise UsageError(f"--only {table}: the derived tables are {known}")
-        return options
+        return statements(self._declared(), table, location)
 
     def _published(self, table: str | None) -> tuple[PublishedTable, Status]:
         """A published table, and the state of all; raises `UsageError` where it isn't there."""
@@ -518,7 +390,7 @@ class Lakehouse:
         return declarations, warehouse
 
     def _refuse_nothing(self) -> None:
-        if self._files.is_local and not self.root.is_dir():
+        if not self._root.files.exists:
             raise UsageError(
                 f"{self.root}: no lakehouse here; begin with `stedi ingest` or `stedi demo`"
             )
@@ -526,15 +398,7 @@ class Lakehouse:
     def _warehouse(self) -> Warehouse:
         from stedi.storage.warehouse import Warehouse
 
-        return Warehouse(self._files, self._catalog)
-
-    @cached_property
-    def _catalog(self) -> CatalogOf | None:
-        if isinstance(self._files, Disk):
-            return None
-        from stedi.roots.s3.catalog import GlueDataCatalog
-
-        return GlueDataCatalog(self._files, self._database)
+        return Warehouse(self._root)
 
     def _declared(self, profile: str | None = None) -> Declarations:
         from stedi.declared import packaged, read_declarations
@@ -547,57 +411,3 @@ class Lakehouse:
             known = ", ".join(profiles(folder / "transforms"))
             raise UsageError(f"--profile {profile}: there are {known}")
         return read_declarations(folder, profile)
-
-
-def _files(root: str) -> Disk | S3:
-    if root.startswith("s3://"):
-        from stedi.roots.s3.files import S3
-
-        return S3.at(root)
-    if "://" in root or _ODD.search(root):
-        raise UsageError(
-            f"--root {root!a}: a local folder, without #, ?, control characters or %41 and the "
-            "like in its path, or s3://bucket/prefix"
-        )
-    if not root:
-        raise UsageError("--root: is empty")
-    folder = Path(root).resolve()  # of one name, which files are known by
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--root {root}: not a folder")
-    return Disk(folder)
-
-
-def _time(as_of: datetime | str) -> datetime:
-    """A time that was given, or its text; raises `UsageError`."""
-    from datetime import datetime
-
-    try:
-        given = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
-    except ValueError:
-        given = None
-    if not isinstance(given, datetime):
-        raise UsageError(f"--as-of {as_of!a}: as in 2026-11-26 or 2026-11-26T09:30")
-    return given
-
-
-def _engine(name: EngineName, master: str | None) -> Callable[[Path, Files], Engine]:
-    """Makes an engine that spills into a folder."""
-    if name == "duckdb":
-        if master is not None:
-            raise UsageError("--master is Spark's; add --engine spark")
-        return _make_duckdb
-    if name == "spark":
-        return lambda scratch, files: _make_spark(scratch, files, master)
-    raise UsageError(f"--engine {name}: there are {', '.join(get_args(EngineName))}")
-
-
-def _make_duckdb(scratch: Path, files: Files) -> Engine:
-    from stedi.engines.duckdb import DuckDBEngine
-
-    return DuckDBEngine(scratch, files)
-
-
-def _make_spark(scratch: Path, files: Files, master: str | None) -> Engine:
-    from stedi.engines.spark import SparkEngine
-
-    return SparkEngine(scratch, master, files)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
@@ -14,10 +15,15 @@ from pydantic import BaseModel
 
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
-from stedi.errors import UsageError
+from stedi.errors import NotAnonymous, UsageError
 from stedi.landing.loads import read_loads
 from stedi.landing.reasons import EXPLANATIONS, Reason
 from stedi.storage.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from stedi.engines import MakeEngine
+    from stedi.run import RunReport
+    from stedi.run.options import Progress
 
 TEXT_BYTES = 240
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -62,6 +68,15 @@ class Quarantine(BaseModel):
     pieces: list[QuarantinedPiece]
 
 
+@dataclass(frozen=True)
+class Replay:
+    """What came of reading again: pieces set aside by source and reason, before and after."""
+
+    before: Mapping[str, Mapping[str, int]]
+    after: Mapping[str, Mapping[str, int]]
+    run: RunReport
+
+
 def quarantine(
     warehouse: Warehouse,
     declarations: Declarations,
@@ -78,7 +93,7 @@ def quarantine(
     """
     if limit is not None and limit < 0:
         raise UsageError(f"--limit {limit}: a number of pieces, 0 or more")
-    _refuse_unknown("source", source, [str(contract.source) for contract in declarations.landing])
+    _refuse_unknown("source", source, declarations.sources)
     _refuse_unknown("reason", reason, list(EXPLANATIONS))
     if file is not None:
         _refuse_unread(warehouse, file)
@@ -118,6 +133,40 @@ def quarantined(
         f"{place}: nothing was set aside there; `stedi quarantine list` gives the places, "
         "each as SOURCE/FILE@OFFSET"
     )
+
+
+def replay(
+    look: Callable[[], Warehouse],
+    declarations: Declarations,
+    make_engine: MakeEngine,
+    *,
+    source: str | None,
+    accepts_bad_files: bool,
+    progress: Progress,
+) -> Replay:
+    """Read again what was set aside, of one source or all, and bring every table up to date.
+
+    `look` gives the tables as they are at that moment. Raises `UsageError` for a source that there
+    isn't, and whatever a run does.
+    """
+    from stedi.run import Options, run
+
+    _refuse_unknown("source", source, declarations.sources)
+    before = counts_by_reason(look())
+    options = Options(
+        replays={name for name in before if source in (None, name)},
+        accepts_bad_files=accepts_bad_files,
+        accepts_of=(source,) if source else None,
+    )
+    warehouse = look()
+    warehouse.refuse_lost(declarations.locations)
+    try:
+        report = run(warehouse, declarations, make_engine, options, progress)
+    except NotAnonymous as error:
+        if error.report is not None:
+            error.report = Replay(before, counts_by_reason(look()), error.report)
+        raise
+    return Replay(before, counts_by_reason(look()), report)
 
 
 def counts_by_reason(warehouse: Warehouse) -> dict[str, dict[str, int]]:

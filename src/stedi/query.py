@@ -19,7 +19,7 @@ from sqlglot.errors import SqlglotError
 
 from stedi import parquet
 from stedi.columns import Column
-from stedi.errors import DeclarationError, QueryError
+from stedi.errors import DeclarationError, QueryError, UsageError
 from stedi.parquet import identifier, literals
 from stedi.roots.scratch import scratch
 from stedi.sql.dialects import for_duckdb
@@ -65,29 +65,31 @@ def query(
     sql: str,
     schemas: Mapping[str, tuple[Column, ...]],
     warehouse: Warehouse,
-    as_of: datetime | None = None,
+    as_of: datetime | str | None = None,
 ) -> Result:
     """Run a SELECT in Athena's SQL over tables with these columns, now or as they were `as_of`.
 
-    Raises `QueryError` for anything else than one statement that reads declared tables.
+    Raises `QueryError` for anything else than one statement that reads declared tables, and
+    `UsageError` for an `as_of` that is no time and no ISO 8601 text of one.
     """
+    then = None if as_of is None else _time(as_of)
     tree = read_only(sql, set(schemas))
     if tree.find(exp.Version):
         raise QueryError("FOR … AS OF is Athena's; here all tables are read --as-of TIME")
     named = sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas))
-    at = int(as_of.timestamp() * 1000) if as_of else None
+    at = int(then.timestamp() * 1000) if then else None
     versions = {name: version for name in named if (version := warehouse.version(name, at=at))}
     unbuilt = [name for name in named if name not in versions]
-    if unbuilt and as_of is not None:
+    if unbuilt and then is not None:
         raise QueryError(
-            f"table {unbuilt[0]}: no snapshot of {as_of:%Y-%m-%d %H:%M:%S} is kept; it wasn't "
+            f"table {unbuilt[0]}: no snapshot of {then:%Y-%m-%d %H:%M:%S} is kept; it wasn't "
             "there yet, or its time is over"
         )
     if unbuilt:
         raise QueryError(f"table {unbuilt[0]} is not built yet; `stedi run` builds it")
-    if as_of is not None:
-        then = {n: tuple(Column(*c, "none") for c in v.columns) for n, v in versions.items()}
-        schemas = {**schemas, **then}
+    if then is not None:
+        old = {n: tuple(Column(*c, "none") for c in v.columns) for n, v in versions.items()}
+        schemas = {**schemas, **old}
     with ExitStack() as held:
         connection = parquet.connect(held.enter_context(scratch(warehouse.root, "query")))
         held.callback(connection.close)
@@ -107,6 +109,16 @@ def query(
             return Result(connection, relation.to_arrow_reader(_BATCH_ROWS), held.pop_all())
         except duckdb.Error as error:
             raise QueryError(_plainly(error)) from None
+
+
+def _time(as_of: datetime | str) -> datetime:
+    try:
+        given = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+    except ValueError:
+        given = None
+    if not isinstance(given, datetime):
+        raise UsageError(f"--as-of {as_of!a}: as in 2026-11-26 or 2026-11-26T09:30")
+    return given
 
 
 def _typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]]) -> exp.Query:

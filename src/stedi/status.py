@@ -94,7 +94,7 @@ class _Inspection:
     def __init__(self, warehouse: Warehouse, declarations: Declarations, verify: bool) -> None:
         self.warehouse, self.declarations, self.verify = warehouse, declarations, verify
         self.files = warehouse.files
-        self.is_running = self.files.lock().is_held
+        self.is_running = warehouse.make_lock().is_held
         self.versions = {name: warehouse.version(name) for name in declarations.schemas}
         self.fingerprinter = Fingerprinter.of_user() if verify else None
         loads = self.versions["loads"]

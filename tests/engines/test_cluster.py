@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from stedi import Lakehouse
-from stedi.roots.local.files import Disk
+from stedi.roots import open_root
 from stedi.simulate import simulate
 from tests.support.cluster import Cluster, cluster
 from tests.support.contents import contents, figures, published_bytes, truth
@@ -47,7 +47,7 @@ def files_below(root: Path) -> set[Path]:
 def referenced(root: Path) -> set[Path]:
     from stedi.storage.warehouse import Warehouse
 
-    warehouse = Warehouse(Disk(root))
+    warehouse = Warehouse(open_root(root))
     tables = [*Lakehouse(root).status().tables, "loads", "quarantine"]
     return {path for table in tables for path in warehouse.referenced(table)}
 

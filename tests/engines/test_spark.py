@@ -20,7 +20,7 @@ from stedi.engines.spark import SparkEngine
 from stedi.engines.spark.java import java_home
 from stedi.errors import LandingError
 from stedi.parquet import Field
-from stedi.roots.local.files import Disk
+from stedi.roots import open_root
 from stedi.sql.tree import typed
 from stedi.storage.warehouse import Warehouse
 from tests.conftest import Land
@@ -262,7 +262,7 @@ def planned(small_lakehouse: Lakehouse, land: Land, engine_at_work: SparkEngine)
     land("customer", b'{"email": "ann@example.com", "broken"', "broken.json")
     small_lakehouse.run()
     declarations = read_declarations(packaged())
-    warehouse = Warehouse(Disk(small_lakehouse.root))
+    warehouse = Warehouse(open_root(small_lakehouse.root))
 
     def plan(table: str) -> str:
         for name, columns in declarations.schemas.items():

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 
 from stedi import Lakehouse
 from stedi.lakehouse import EngineName
-from stedi.roots.local.files import Disk
+from stedi.roots import open_root
 from stedi.status import Status
 from stedi.storage.warehouse import Warehouse
 from tests.conftest import on
@@ -193,7 +193,7 @@ def without_copies(status: Status) -> dict[str, Any]:
 
 
 def held(root: Path, table: str) -> list[Row]:
-    version = Warehouse(Disk(root)).version(table)
+    version = Warehouse(open_root(root)).version(table)
     assert version is not None
     tables = (pq.read_table(file.path) for file in version.files)
     return [tuple(row.values()) for table in tables for row in table.to_pylist()]
@@ -211,7 +211,7 @@ def published(root: Path) -> list[bytes]:
 
 def strays(root: Path) -> list[Path]:
     """Files below the tables' folders that no snapshot refers to."""
-    warehouse = Warehouse(Disk(root))
+    warehouse = Warehouse(open_root(root))
     referenced: set[Path] = set()
     tables = ["loads", "quarantine", "machine_learning_curated", "customer_trusted"]
     tables += ["customer_landing", "accelerometer_landing", "step_trainer_landing"]

@@ -21,8 +21,7 @@ from stedi import (
     UsageError,
 )
 from stedi.landing.files import LandingFile, list_files
-from stedi.roots import Files
-from stedi.roots.local.files import Disk
+from stedi.roots import Files, open_root
 from tests.conftest import Land, already_run, both_engines_at_length, counts, rows
 from tests.support import small
 
@@ -336,7 +335,7 @@ def test_a_run_on_a_root_that_is_being_worked_on_is_refused(
     small_lakehouse: Lakehouse,
 ) -> None:
     other = small_lakehouse.root / "_stedi" / "scratch" / "run-1"
-    with Disk(small_lakehouse.root).lock():
+    with open_root(small_lakehouse.root).lock():
         other.mkdir(parents=True)
         with pytest.raises(Locked, match="process"):
             small_lakehouse.run()

@@ -13,7 +13,7 @@ from stedi.check import check as check_declarations
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.privacy.proof import Proof
-from stedi.roots.local.files import Disk
+from stedi.roots import open_root
 from stedi.storage.warehouse import Warehouse
 from tests.conftest import Land
 from tests.support import small
@@ -34,7 +34,7 @@ def test_declarations_that_an_engine_has_checked_are_not_checked_again(
     land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="two.json")
     small_lakehouse.run()
     assert checked == ["duckdb"]
-    Warehouse(Disk(small_lakehouse.root)).checked_by = "spark"
+    Warehouse(open_root(small_lakehouse.root)).checked_by = "spark"
     land("accelerometer", [small.acceleration("ann", 3001, 0.9)], name="three.json")
     small_lakehouse.run()
     assert checked == ["duckdb", "duckdb"]

@@ -10,7 +10,7 @@ import pytest
 
 from stedi import Lakehouse
 from stedi.errors import QueryError, UsageError
-from stedi.roots.local.files import Disk
+from stedi.roots import open_root
 from stedi.storage.warehouse import Warehouse
 from tests.conftest import Land, on, rows
 from tests.support import small
@@ -54,14 +54,14 @@ def test_snapshots_are_kept_for_the_declared_time(
     small_lakehouse_files = set((lakehouse.root / "accelerometer").rglob("*.avro"))
     land("accelerometer", [small.acceleration("ann", 3000, 0.9)] * 2, name="two.json")
     lakehouse.run(full=True)
-    assert len(Warehouse(Disk(lakehouse.root)).history("accelerometer_trusted")) == 2
+    assert len(Warehouse(open_root(lakehouse.root)).history("accelerometer_trusted")) == 2
     now = time.time_ns()
     for days, kept in ((1, 2), (3, 1)):
         later = now + int(timedelta(days=days).total_seconds() * 1e9)
         monkeypatch.setattr("stedi.storage.withdrawals.time.time_ns", lambda later=later: later)
         lakehouse.run()
-        assert len(Warehouse(Disk(lakehouse.root)).history("accelerometer_trusted")) == kept
-        assert len(Warehouse(Disk(lakehouse.root)).history("accelerometer_landing")) == 2
+        assert len(Warehouse(open_root(lakehouse.root)).history("accelerometer_trusted")) == kept
+        assert len(Warehouse(open_root(lakehouse.root)).history("accelerometer_landing")) == 2
     assert not any(Path(uri.removeprefix("file://")).exists() for uri in first)
     gone = [path for path in small_lakehouse_files if "trusted" in path.parts and path.exists()]
     assert gone == []

@@ -13,7 +13,7 @@ import pytest
 
 from stedi import Lakehouse
 from stedi.errors import PairingTooLarge, StorageError, UsageError
-from stedi.roots.local.files import Disk
+from stedi.roots import open_root
 from stedi.roots.local.sqlite import SqliteTables
 from stedi.storage.warehouse import Warehouse
 from tests.conftest import Land, already_run, both_engines_at_length, counts, on
@@ -138,7 +138,7 @@ def test_what_is_made_after_a_withdrawal_is_kept(small_lakehouse: Lakehouse, lan
         land("accelerometer", [small.acceleration("eve", 3000 + n, 0.9)], name=f"{n}.json")
         land("step_trainer", [small.reading("S5", 5000 + n, 210)], name=f"{n}.json")
         small_lakehouse.run()
-    warehouse = Warehouse(Disk(small_lakehouse.root))
+    warehouse = Warehouse(open_root(small_lakehouse.root))
     kept = {table: len(warehouse.history(table)) for table in small.SEED if "trusted" in table}
     assert kept["accelerometer_trusted"] >= 3
     assert kept["step_trainer_trusted"] >= 3
@@ -209,7 +209,7 @@ def test_when_a_later_table_stops_the_run(small_lakehouse: Lakehouse, land: Land
     for place in ("customer_trusted", "accelerometer_trusted", "step_trainer_trusted"):
         location = small_lakehouse.status().tables[place].location.removeprefix("file://")
         for path in Path(location).rglob("*.parquet"):
-            assert path in Warehouse(Disk(small_lakehouse.root)).alive(place)
+            assert path in Warehouse(open_root(small_lakehouse.root)).alive(place)
     assert held_on_disk(small_lakehouse.root, "ann@example.com") == []
 
 

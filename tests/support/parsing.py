@@ -23,7 +23,7 @@ from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.parse import Job
 from stedi.landing.parse import parse as landing_parser
 from stedi.parquet import Field, Target
-from stedi.roots.local.files import Disk
+from stedi.roots.local.files import LocalFiles
 from tests.support.reference import Parsed, Piece
 
 _CONTRACTS = read_contracts(packaged() / "contracts")
@@ -103,8 +103,10 @@ def _parse(folder: Path, source: str, content: bytes, name: str) -> Parsed:
     contract = CONTRACTS[source]
     typed = _target(folder / "typed", contract.columns)
     aside = _target(folder / "aside", MACHINERY["quarantine"])
-    job = Job(list_files(Disk(folder / "root"), source), {}, 1, typed, aside)
-    parsed = landing_parser(Disk(folder / "root"), contract, Fingerprinter(b"key"), _Alone(), job)
+    job = Job(list_files(LocalFiles(folder / "root"), source), {}, 1, typed, aside)
+    parsed = landing_parser(
+        LocalFiles(folder / "root"), contract, Fingerprinter(b"key"), _Alone(), job
+    )
     records = [row for path in parsed.typed for row in _rows(path)]
     place = ["reason", "byte_offset", "raw", "line"]
     pieces: list[Piece] = [row for path in parsed.quarantine for row in _rows(path, place)]

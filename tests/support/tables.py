@@ -7,13 +7,13 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from stedi import Lakehouse
-from stedi.roots.local.files import Disk
+from stedi.roots import open_root
 from stedi.storage.warehouse import Warehouse
 
 
 def strays(lakehouse: Lakehouse) -> list[Path]:
     """Files below the tables' folders that no snapshot refers to."""
-    warehouse = Warehouse(Disk(lakehouse.root))
+    warehouse = Warehouse(open_root(lakehouse.root))
     found: list[Path] = []
     for name, table in lakehouse.status().tables.items():
         folder = Path(table.location.removeprefix("file://"))
@@ -31,7 +31,7 @@ def how(lakehouse: Lakehouse) -> dict[str, str]:
 
 
 def files(lakehouse: Lakehouse, table: str) -> set[str]:
-    version = Warehouse(Disk(lakehouse.root)).version(table)
+    version = Warehouse(open_root(lakehouse.root)).version(table)
     assert version is not None
     return {file.uri for file in version.files}
 

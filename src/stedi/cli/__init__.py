@@ -23,8 +23,8 @@ def main() -> NoReturn:
     except SystemExit as end:
         exit_status = end.code if isinstance(end.code, int) else int(end.code is not None)
     sys.stderr.flush()
-    if bucket := sys.modules.get("stedi.roots.s3.files"):
-        bucket.remove_copies()
+    if copies := sys.modules.get("stedi.roots.copies"):
+        copies.remove_copies()
     # All is closed and flushed. Taking an interpreter down that has loaded engines and catalogs
     # takes a quarter of a second more.
     os._exit(exit_status)

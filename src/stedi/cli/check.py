@@ -12,7 +12,7 @@ from stedi.cli.verb import Call, Profile, verb
 from stedi.errors import DeclarationError
 
 if TYPE_CHECKING:
-    from stedi.lakehouse import Checked
+    from stedi.check import Checked
     from stedi.privacy.proof.origins import ColumnOrigins
 
 

@@ -12,8 +12,7 @@ from stedi.cli.show import visible
 from stedi.cli.verb import AcceptBadFiles, Call, Engine, Master, verb
 
 if TYPE_CHECKING:
-    from stedi.lakehouse import Replay
-    from stedi.quarantine import Quarantine, QuarantinedPiece
+    from stedi.quarantine import Quarantine, QuarantinedPiece, Replay
 
 _GROUPS_SHOWN = 50
 

@@ -36,6 +36,11 @@ class Declarations:
         """The contracts of the landing tables."""
         return tuple(c for c in self.contracts.values() if c.zone == "landing")
 
+    @property
+    def sources(self) -> list[str]:
+        """The names of the sources, each of a landing table."""
+        return [str(contract.source) for contract in self.landing]
+
     @cached_property
     def schemas(self) -> Mapping[str, tuple[Column, ...]]:
         """The columns of every table that can be read, machinery's included."""

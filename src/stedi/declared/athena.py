@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from stedi.columns import TYPES, Column
+from stedi.declared import Declarations
 from stedi.declared.contract import Contract
+from stedi.errors import UsageError
 
 _LANDING = "_landing"
 
@@ -61,6 +64,18 @@ _HEADER = """\
 -- Athena reads the files of this table line by line, and not as stedi run does. A line that is no
 -- JSON gives a row of NULLs, where stedi run sets it aside with a reason. Of several objects on a
 -- line only the first is read, where stedi run reads all. docs/aws.md has an example."""
+
+
+def statements(
+    declarations: Declarations, table: str | None = None, location: str | None = None
+) -> dict[str, str]:
+    """The DDL of a table by its name, of all landing tables by default; raises `UsageError`."""
+    if location is not None and not re.fullmatch(r"s3://[a-z0-9.-]+(/[\w.=/-]*)?", location):
+        raise UsageError(f"--location {location}: as in s3://bucket/prefix, without quotes")
+    if table is not None and table not in declarations.contracts:
+        raise UsageError(f"no table {table}; there are {', '.join(declarations.contracts)}")
+    contracts = [declarations.contracts[table]] if table else declarations.landing
+    return {contract.name: ddl(contract, location or DEFAULT_LOCATION) for contract in contracts}
 
 
 def ddl(contract: Contract, location: str = DEFAULT_LOCATION) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +12,9 @@ from sqlglot import exp
 from stedi.columns import Column, ColumnType
 from stedi.engines.crew import Crew
 from stedi.engines.delete_rows import Asked, TakenOut
+from stedi.errors import UsageError
 from stedi.parquet import Field
+from stedi.roots import Files
 
 
 class Engine(Protocol):
@@ -47,3 +49,30 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Stop what is at work, and let go of memory and scratch files; again does nothing."""
+
+
+_NAMES = ("duckdb", "spark")
+MakeEngine = Callable[[Path, Files], Engine]
+"""Makes an engine that spills into a folder."""
+
+
+def choose(name: str, master: str | None = None) -> MakeEngine:
+    """What makes the engine of a name, which is loaded only then; raises `UsageError`.
+
+    `master` is where Spark runs.
+    """
+    if name not in _NAMES:
+        raise UsageError(f"--engine {name}: there are {', '.join(_NAMES)}")
+    if name != "spark" and master is not None:
+        raise UsageError("--master is Spark's; add --engine spark")
+
+    def make(scratch: Path, files: Files) -> Engine:
+        if name == "spark":
+            from stedi.engines.spark import SparkEngine
+
+            return SparkEngine(scratch, master, files)
+        from stedi.engines.duckdb import DuckDBEngine
+
+        return DuckDBEngine(scratch, files)
+
+    return make

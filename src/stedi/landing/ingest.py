@@ -12,16 +12,10 @@ from io import BufferedReader
 from pathlib import Path
 
 from stedi.errors import Unavailable, UsageError
-from stedi.landing.files import (
-    is_hidden,
-    list_files,
-    looks_like_data,
-    refuse_unreadable,
-    tell_passed,
-)
+from stedi.landing.files import list_files, looks_like_data, tell_passed
 from stedi.roots import Files
-from stedi.roots.local.files import Disk
-from stedi.roots.names import landing_folder
+from stedi.roots.local.files import LocalFiles, refuse_unreadable
+from stedi.roots.names import is_hidden, landing_folder
 
 STARTER_REPOSITORY = "https://github.com/udacity/nd027-Data-Engineering-Data-Lakes-AWS-Exercises"
 STARTER_COMMIT = "20c27f989c979c479eff446e19988c6235f94e8d"
@@ -65,9 +59,10 @@ def ingest_folder(files: Files, folder: Path, sources: Sequence[str]) -> Ingeste
             f"{folder}: none of {', '.join(f'{s}/landing/' for s in sources)} is in it; for files "
             "of one source say which: --source NAME"
         )
-    disk = Disk(folder)
+    delivery = LocalFiles(folder)
     deliveries = {
-        s: [(p / file.name, file.name) for file in list_files(disk, s)] for s, p in found.items()
+        s: [(p / file.name, file.name) for file in list_files(delivery, s)]
+        for s, p in found.items()
     }
     others = (p.parent.name for p in sorted(folder.glob("*/landing")) if p.is_dir())
     left = [
@@ -75,7 +70,7 @@ def ingest_folder(files: Files, folder: Path, sources: Sequence[str]) -> Ingeste
         for name in others
         if name not in sources and not is_hidden(name)
     ]
-    return _ingest(files, deliveries, [*disk.remarks, *left])
+    return _ingest(files, deliveries, [*delivery.remarks, *left])
 
 
 def ingest_files(files: Files, path: Path, source: str, sources: Sequence[str]) -> Ingested:
@@ -115,7 +110,7 @@ def starter(repository: str = STARTER_REPOSITORY, commit: str = STARTER_COMMIT) 
         for source, expected in STARTER_RECORDS.items():
             found = sum(
                 _lines(landing_folder(folder, source) / file.name)
-                for file in list_files(Disk(folder), source)
+                for file in list_files(LocalFiles(folder), source)
             )
             if found != expected:
                 raise Unavailable(
@@ -192,9 +187,9 @@ def _ingest(
 
 def _is_of(files: Files, source: str, path: Path) -> bool:
     """Whether a file lies in the lakehouse itself, elsewhere than among the source's raw ones."""
-    if not files.is_local or not path.resolve().is_relative_to(files.root):
-        return False
-    return not path.resolve().is_relative_to(landing_folder(files.root, source))
+    return files.holds(path) and not path.resolve().is_relative_to(
+        landing_folder(files.root, source)
+    )
 
 
 def _is_same(path: Path, other: Path, files: Files) -> bool:

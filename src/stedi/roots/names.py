@@ -20,3 +20,8 @@ def scratch_folder(root: Path) -> Path:
 def boxes_folder(root: Path) -> Path:
     """Where the tables of boxes lie: what published values stand for."""
     return root / OWN_FOLDER / "boxes"
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a name says that what has it is not data."""
+    return name.startswith((".", "_"))

@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from uuid import uuid4
 
 from stedi.roots.names import scratch_folder
 
@@ -16,6 +15,8 @@ from stedi.roots.names import scratch_folder
 @contextmanager
 def scratch(root: Path, purpose: str) -> Iterator[Path]:
     """A folder below a root that is gone afterwards; none yet where nothing can be written."""
+    from uuid import uuid4  # it would cost every command 2 ms
+
     folder = scratch_folder(root) / f"{purpose}-{uuid4()}"
     held = None
     with suppress(OSError):

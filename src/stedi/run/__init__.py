@@ -18,7 +18,7 @@ from stedi.errors import NotAnonymous, StorageError, UsageError
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.roots import Files, Lock
 from stedi.roots.names import landing_folder
-from stedi.roots.scratch import remove_abandoned, scratch
+from stedi.roots.scratch import scratch
 from stedi.run.decide import Planned, make_plan
 from stedi.run.options import Built, Options, Progress
 from stedi.storage.expire import remove_expired
@@ -81,14 +81,14 @@ def run(
     `PairingTooLarge`, `EngineFailed`, `StorageError`, `Locked`, and `NotAnonymous` when all else
     is done.
     """
+    options.refuse_unknown(declarations.transforms)
     begun = time.monotonic()
-    with _failing_plainly(warehouse.name), warehouse.files.lock(options.wait) as lock:
+    with _failing_plainly(warehouse.name), warehouse.make_lock(options.wait) as lock:
         warehouse.lock = lock
         warehouse.files.remarks.clear()
         _refuse_unusable(warehouse, declarations, options)
         before = warehouse.profile
-        if warehouse.files.is_local:
-            remove_abandoned(warehouse.root)  # with what queries that died had read
+        warehouse.files.remove_abandoned(last_run_died=lock.last_run_died)
         swept = sweep(warehouse, declarations.locations) if _has_strays(warehouse, lock) else 0
         plan = make_plan(warehouse, declarations, options, Fingerprinter.of_user())
         built: tuple[Built, ...] = ()
@@ -123,6 +123,7 @@ def run(
 
 def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
     """What a run would do, table by table; nothing is written."""
+    options.refuse_unknown(declarations.transforms)
     return [*make_plan(warehouse, declarations, options, Fingerprinter.of_user()).shown]
 
 
@@ -175,11 +176,8 @@ def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: 
 
 
 def _has_strays(warehouse: Warehouse, lock: Lock) -> bool:
-    """Whether files may lie there that no table has: of a run that died, or of a lost catalog.
-
-    On S3 another database than the one given may have them.
-    """
-    return lock.last_run_died or (warehouse.files.is_local and warehouse.is_new)
+    """Whether files may lie there that no table has: of a run that died, or of a lost catalog."""
+    return lock.last_run_died or warehouse.may_have_lost_files
 
 
 def _undeclared(warehouse: Warehouse, declarations: Declarations) -> list[str]:

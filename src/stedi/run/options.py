@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Container
 from dataclasses import dataclass
 from typing import Literal
 
+from stedi.errors import UsageError
 from stedi.storage.notes import Left
 
 Progress = Callable[[str], None]
@@ -28,6 +29,22 @@ class Options:
     accepts_bad_files: bool = False
     accepts_of: Container[str] | None = None
     wait: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raise `UsageError` for values that mean nothing."""
+        if isinstance(self.only, str):
+            raise UsageError(f"--only {self.only}: a list of tables")
+        pairs = self.max_pairs
+        if pairs is not None and (not isinstance(pairs, int) or pairs < 0):
+            raise UsageError(f"--max-pairs {pairs}: a number of rows, 0 or more")
+        if not self.wait >= 0:
+            raise UsageError(f"--wait {self.wait:g}: seconds, 0 or more")
+
+    def refuse_unknown(self, derived: Collection[str]) -> None:
+        """Raise `UsageError` where `only` names others than these tables."""
+        for table in self.only or ():
+            if table not in derived:
+                raise UsageError(f"--only {table}: the derived tables are {', '.join(derived)}")
 
     def accepts(self, source: str) -> bool:
         """Whether what fits of a source's bad files is to be loaded."""

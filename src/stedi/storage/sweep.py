@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from stedi.roots.names import boxes_folder, scratch_folder
+from stedi.roots.names import boxes_folder
 from stedi.storage.warehouse import Warehouse
 
 
@@ -23,8 +23,6 @@ def start_anew(warehouse: Warehouse, locations: Mapping[str, str], profile: str)
 
 def sweep(warehouse: Warehouse, locations: Mapping[str, str]) -> int:
     """Delete strays below the tables' folders (`locations` by table); returns how many."""
-    if not warehouse.files.is_local:  # of a local root, each run removes what the dead left
-        warehouse.files.remove_below(scratch_folder(warehouse.root))
     return sum(_sweep_table(warehouse, table, location) for table, location in locations.items())
 
 

@@ -18,8 +18,7 @@ from stedi.columns import Column, ColumnType
 from stedi.declared.contract import Contract
 from stedi.errors import StediError, StorageError
 from stedi.parquet import Field
-from stedi.roots import Files, Lock
-from stedi.roots.local.catalog import CatalogOf, SqliteCatalog
+from stedi.roots import Files, Lock, Root
 from stedi.storage.notes import PREFIX, Noted, Notes, read_content, read_notes
 from stedi.storage.schemas import (
     Manifests,
@@ -80,12 +79,13 @@ class Past(Noted):
 
 
 class Warehouse:
-    """The Iceberg tables of a lakehouse, looked up in `catalog`."""
+    """The Iceberg tables of a lakehouse, looked up in the catalog of its root."""
 
-    def __init__(self, files: Files, catalog: CatalogOf | None = None) -> None:
-        self.files, self.root = files, files.root
-        self.name = files.name(files.root)
-        self._catalog_of = catalog or SqliteCatalog(files)
+    def __init__(self, root: Root) -> None:
+        self.files, self.root = root.files, root.files.root
+        self.name = self.files.name(self.root)
+        self.make_lock = root.lock
+        self._catalog_of = root.catalog
         self._is_there = False
         self._tables: dict[str, Table | None] = {}
         self._to_make: dict[str, tuple[Sequence[Column], str]] = {}
@@ -262,13 +262,16 @@ class Warehouse:
         self._versions.clear()
 
     @property
-    def is_new(self) -> bool:
-        """Whether no run has got as far as its commits with this catalog."""
-        return "root" not in self._noted
+    def may_have_lost_files(self) -> bool:
+        """Whether files of tables may lie there that the catalog doesn't know any more.
+
+        No run has got as far as its commits with it, and no other catalog can have them.
+        """
+        return self._catalog_of.is_in_root and "root" not in self._noted
 
     def beside(self, declared: Collection[str]) -> list[str]:
-        """Tables of a local catalog that are not among these, and whose folders are there."""
-        if not (self.files.is_local and self.exists):
+        """Tables of this root alone that are not among these, and whose folders are there."""
+        if not (self._catalog_of.is_in_root and self.exists):
             return []
         known = {table[-1] for table in self._catalog.list_tables(self._catalog_of.namespace)}
         found = []
@@ -289,7 +292,7 @@ class Warehouse:
 
     def refuse_lost(self, locations: Mapping[str, str]) -> None:
         """Raise `StorageError` where tables lie there, and nothing says of which profile."""
-        if self.profile is not None or not self.files.is_local:
+        if self.profile is not None or not self._catalog_of.is_in_root:
             return
         folders = (self.root / location / "metadata" for location in locations.values())
         if any(True for folder in folders for _ in self.files.below(folder)):

@@ -20,7 +20,7 @@ from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.search import points, search, shortcomings
-from stedi.roots.local.files import Disk
+from stedi.roots import open_root
 from tests.conftest import Land, counts, on, rows
 from tests.support import small
 from tests.support.starter import Run
@@ -229,7 +229,7 @@ def test_too_few_people_publish_an_empty_table_and_remove_the_old_one(
         lakehouse.run()
     report = withheld.value.report
     assert report is not None
-    with Disk(lakehouse.root).lock() as lock:
+    with open_root(lakehouse.root).lock() as lock:
         assert not lock.last_run_died
     assert report.withdrawn is not None
     assert report.withdrawn.people == 2

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from stedi import Lakehouse, Locked, StediError, StorageError, Unavailable, UsageError
-from stedi.roots.s3.files import S3, NotAllowed
+from stedi.roots import open_root
+from stedi.roots.s3.errors import NotAllowed
+from stedi.roots.s3.files import S3Files
 from tests.conftest import counts, rows
 from tests.roots.s3.conftest import OnS3, Opened
 from tests.support import small
@@ -180,7 +182,7 @@ def test_an_empty_file_and_one_in_an_archive(landed: Opened, s3: Any, bucket: st
 def test_an_object_is_read_on_from_where_it_was_cut(aws: Faults, s3: Any, bucket: str) -> None:
     content = bytes(range(256)) * (1 << 14)
     s3.put_object(Bucket=bucket, Key="p/large", Body=content)
-    files = S3.at(f"s3://{bucket}/p")
+    files = S3Files.at(f"s3://{bucket}/p")
     aws.rule = lambda request: (
         "cut response" if request.method == "GET" and request.number % 2 else None
     )
@@ -269,7 +271,7 @@ def test_a_missing_right_to_the_catalog_is_no_damage(
 
 
 def test_one_run_at_a_time(ran: OnS3) -> None:
-    with S3.at(ran.uri).lock():
+    with open_root(ran.uri).lock():
         assert "running" in {note.code for note in ran.lakehouse.status().notes}
         with pytest.raises(Locked, match="process"):
             ran.lakehouse.run()

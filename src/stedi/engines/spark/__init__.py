@@ -15,11 +15,11 @@ from stedi import parquet
 from stedi.columns import TYPES, Column, ColumnType
 from stedi.engines.delete_rows import Asked, TakenOut, by_query
 from stedi.engines.spark.executors import Executors, failing_plainly
-from stedi.engines.spark.session import driver_bytes, join_or_start, read_objects
+from stedi.engines.spark.session import driver_bytes, join_or_start
 from stedi.errors import DeclarationError
 from stedi.parquet import Field
 from stedi.roots import Files, footer_source
-from stedi.roots.local.files import Disk
+from stedi.roots.local.files import LocalFiles
 from stedi.sql.dialects import for_spark
 
 if TYPE_CHECKING:
@@ -43,9 +43,8 @@ class SparkEngine:
         self, scratch: Path, master: str | None = None, files: Files | None = None
     ) -> None:
         self.session, self._is_ours = join_or_start(master)
-        self._files: Files = files or Disk(scratch)
-        if not self._files.is_local:
-            read_objects(self.session)
+        self._files: Files = files or LocalFiles(scratch)
+        self._files.let_spark_read(self.session)
         self._scratch = scratch
         self.crew: Executors = Executors(self.session.sparkContext, f"stedi-{uuid4()}")
         self._is_closed = False

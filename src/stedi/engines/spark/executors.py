@@ -13,7 +13,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from stedi.engines.crew import Item, Result
-from stedi.engines.spark.session import is_local
+from stedi.engines.spark.session import runs_here
 from stedi.errors import EngineFailed, StediError, Unavailable
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Executors:
 
     def __init__(self, context: SparkContext, group: str) -> None:
         self._context, self._group = context, group
-        self._is_local = is_local(str(context.master))
+        self._runs_here = runs_here(str(context.master))
         self._waiting = ThreadPoolExecutor(16)
         self._is_closed = False
         self._lost: EngineFailed | None = None
@@ -56,7 +56,7 @@ class Executors:
 
     def refuse_strangers(self) -> None:
         """Raise `Unavailable` unless an executor answers, and has this version of stedi."""
-        if self._is_local:
+        if self._runs_here:
             return
         here = version("stedi")
         try:
@@ -77,7 +77,7 @@ class Executors:
 
         `what` is how Spark's own pages and logs call it.
         """
-        if self._is_local:
+        if self._runs_here:
             return self._act(action, what)
         future = self._waiting.submit(self._act, action, what)
         alone = 0.0

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 LOCAL = "local[*]"
 _MASTER = re.compile(r"local(\[[\d*,]+\])?|spark://\S+|yarn|k8s://\S+")
 _REACHED_WITHIN = 5.0
-_S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 _SESSION: Mapping[str, str] = {
     # The same meaning as Athena's: an overflow is an error, not another number.
     "spark.sql.ansi.enabled": "true",
@@ -86,43 +85,13 @@ def join_or_start(master: str | None) -> tuple[SparkSession, bool]:
     return session, is_ours
 
 
-def read_objects(session: SparkSession) -> None:
-    """Let `s3://` URIs be read through Hadoop's S3A, as boto3 finds endpoint and credentials.
-
-    On AWS Glue and EMR, Spark has a way of its own.
-    """
-    import boto3
-
-    context: Any = session.sparkContext
-    try:
-        context._jsc.hadoopConfiguration().getClassByName(_S3A)
-    except Exception:
-        if any(name in os.environ for name in ("GLUE_VERSION", "EMR_CLUSTER_ID")):
-            return
-        raise Unavailable(
-            "Spark lacks Hadoop's S3A; give it the jars of org.apache.hadoop:hadoop-aws in the "
-            "version of its own Hadoop, as with spark-submit --packages"
-        ) from None
-    client = boto3.client("s3")
-    for key, value in {
-        "fs.s3.impl": _S3A,
-        "fs.s3a.endpoint": str(client.meta.endpoint_url),
-        "fs.s3a.endpoint.region": str(client.meta.region_name),
-        "fs.s3a.path.style.access": "true",
-        "fs.s3a.aws.credentials.provider": (
-            "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
-        ),
-    }.items():
-        session.conf.set(key, value)
-
-
 def driver_bytes(session: SparkSession) -> int:
     """The most memory that the driver's JVM takes."""
     jvm: Any = session.sparkContext._jvm
     return int(jvm.java.lang.Runtime.getRuntime().maxMemory())
 
 
-def is_local(master: str) -> bool:
+def runs_here(master: str) -> bool:
     """Whether executors are threads of the driver."""
     return master.startswith("local")
 
@@ -135,7 +104,7 @@ def _startup(master: str) -> Mapping[str, str]:
         "spark.driver.maxResultSize": "0",
         "spark.executorEnv.PYTHONHASHSEED": "0",
     }
-    if is_local(master):
+    if runs_here(master):
         settings |= {
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",

@@ -52,7 +52,7 @@ def record_declared(files: Files, declarations: Declarations, proof: Proof) -> s
                 f"where OpenLineage is configured: {type(error).__name__}"
             ) from None
         return None
-    if files.is_local and not files.root.is_dir():
+    if not files.exists:
         return None
     return files.name(_keep(files, declarations, proof))
 

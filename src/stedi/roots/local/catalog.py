@@ -1,12 +1,12 @@
-"""Where a lakehouse's tables are looked up: SQLite under its root, or AWS Glue's Data Catalog."""
+"""The catalog of a folder: a SQLite file in it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from stedi.roots import Files
+from stedi.roots.faces import Files
 from stedi.roots.names import OWN_FOLDER
 from stedi.roots.scratch import scratch
 
@@ -20,39 +20,11 @@ NAMESPACE = "stedi"
 _CATALOG = "catalog.db"
 
 
-class CatalogOf(Protocol):
-    """The catalog of one lakehouse."""
-
-    namespace: str
-
-    @property
-    def exists(self) -> bool:
-        """Whether anything was ever noted in it."""
-
-    @property
-    def failures(self) -> tuple[type[Exception], ...]:
-        """What it raises where it can't be reached, beside what damage gives."""
-
-    def plainly(self, error: Exception) -> Exception:
-        """One of `failures` as an error of ours."""
-
-    def name(self, table: str) -> str:
-        """What a table is called in it, namespace included."""
-
-    def prepare(self, landing: Sequence[Contract]) -> None:
-        """Load what commits need, and let others who use it read the raw landing files."""
-
-    def open(self) -> MetastoreCatalog:
-        """The catalog, made if need be, with the namespace."""
-
-    def forget(self, notes: Mapping[str, str]) -> None:
-        """Take all tables of the root out of it, and note these things of the root as a whole."""
-
-
-class SqliteCatalog:
+class LocalCatalog:
     """A SQLite file under the root."""
 
     namespace = NAMESPACE
+    is_in_root = True
 
     def __init__(self, files: Files) -> None:
         self._files = files

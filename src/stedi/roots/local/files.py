@@ -9,24 +9,30 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlparse
 
-from stedi.errors import UsageError
-from stedi.roots import Stat, open_local
-from stedi.roots.local.lock import DiskLock
+from stedi.errors import LandingError, UsageError
+from stedi.roots.faces import Stat, open_local
+from stedi.roots.names import is_hidden
+from stedi.roots.scratch import remove_abandoned
 
 
 @dataclass(frozen=True)
-class Disk:
+class LocalFiles:
     """A folder."""
 
     root: Path
     remarks: list[str] = field(default_factory=list, compare=False)
 
     @property
-    def is_local(self) -> bool:
-        """Whether the paths are the files themselves: they are."""
-        return True
+    def exists(self) -> bool:
+        """Whether the folder is there."""
+        return self.root.is_dir()
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file lies below the folder, links followed."""
+        return path.resolve().is_relative_to(self.root)
 
     def uri(self, path: Path) -> str:
         """The `file://` URI of a path, spelled as Iceberg's libraries spell it."""
@@ -57,6 +63,18 @@ class Disk:
         for path in folder.rglob("*"):
             if path.is_file() and (found := self.stat(path)):
                 yield path, found
+
+    def delivered(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
+        """All files that people put below a folder; those in hidden folders are left out."""
+        if not folder.exists():
+            return
+        if not folder.is_dir():
+            raise LandingError(f"{folder} is a file; landing files lie in a folder of that name")
+        if not _leads_below(folder, self.root):
+            raise LandingError(
+                f"{folder} leads out of {self.root}; copy the files there: stedi ingest"
+            )
+        yield from _walk(folder, folder)
 
     def open(self, path: Path) -> RawIOBase:
         """A file's bytes, read from any place; raises `OSError`."""
@@ -91,6 +109,47 @@ class Disk:
         """Remove a folder with all that lies below it."""
         shutil.rmtree(folder, ignore_errors=True)
 
-    def lock(self, wait: float = 0.0) -> DiskLock:
-        """The lock of the root; `wait` is how many seconds to wait for whoever holds it."""
-        return DiskLock(self.root, wait)
+    def remove_abandoned(self, *, last_run_died: bool) -> None:
+        """Remove the scratch folders that nobody holds, whether of runs or of queries."""
+        remove_abandoned(self.root)
+
+    def let_spark_read(self, session: Any) -> None:
+        """It can."""
+
+
+def _walk(folder: Path, top: Path) -> Iterator[tuple[Path, Stat]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path, is_seen = Path(entry.path), not is_hidden(entry.name)
+            if is_seen:
+                refuse_unreadable(path)
+                if entry.is_symlink() and not _leads_below(path, top):
+                    raise LandingError(
+                        f"{path} is a symbolic link out of the landing folder; put the file there"
+                    )
+            if is_seen and entry.is_dir(follow_symlinks=False):
+                yield from _walk(path, top)
+            elif entry.is_file():
+                found = entry.stat()
+                yield path, Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+
+
+def refuse_unreadable(path: Path) -> None:
+    """Raise `LandingError` for a name that no table can hold."""
+    try:
+        path.name.encode()
+    except UnicodeEncodeError:
+        name = path.name.encode(errors="surrogateescape")
+        raise LandingError(
+            f"{path.parent}: the name of a file in it is not UTF-8: {name!r}; rename it"
+        ) from None
+
+
+def _leads_below(link: Path, top: Path) -> bool:
+    try:
+        leads_to = link.resolve(strict=True)
+    except FileNotFoundError:
+        leads_to = link.resolve()
+    except (OSError, RuntimeError):  # a link that leads back to itself
+        return False
+    return leads_to.is_relative_to(top.resolve())

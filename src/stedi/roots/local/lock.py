@@ -15,7 +15,7 @@ from stedi.roots.names import OWN_FOLDER
 _POLL = 0.05
 
 
-class DiskLock:
+class LocalLock:
     """Holds a root for one run.
 
     `wait` is how many seconds to wait for whoever holds it. The lock file names its owner while it

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from stedi.declared.athena import table_input, typed_name
 from stedi.errors import StorageError, UsageError
-from stedi.roots.s3 import file_io
-from stedi.roots.s3.files import S3, as_ours
+from stedi.roots.s3.errors import as_ours
+from stedi.roots.s3.files import S3Files
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import MetastoreCatalog
@@ -21,13 +21,15 @@ _ROOT = "stedi.root"
 """As the warehouse notes it of any root."""
 
 
-class GlueDataCatalog:
+class S3Catalog:
     """One database of the catalog, for the tables of one root.
 
     There, `*_landing` are the external tables over raw JSON, and the typed ones are `*_typed`.
     """
 
-    def __init__(self, files: S3, database: str) -> None:
+    is_in_root = False
+
+    def __init__(self, files: S3Files, database: str) -> None:
         if not _NAME.fullmatch(database):
             raise UsageError(f"--database {database!a}: of a to z, 0 to 9 and _")
         self._files, self.namespace = files, database
@@ -127,12 +129,14 @@ class GlueDataCatalog:
         if self._opened is None:
             from pyiceberg.catalog.glue import GlueCatalog
 
+            from stedi.roots.s3 import file_io
+
             root = self._files.name(self._files.root)
             file_io.FILES[root] = self._files
             self._opened = GlueCatalog(
                 self.namespace,
                 **{
-                    "py-io-impl": "stedi.roots.s3.file_io.ObjectIO",
+                    "py-io-impl": "stedi.roots.s3.file_io.S3FileIO",
                     file_io.ROOT: root,
                     "warehouse": root,
                 },

@@ -9,7 +9,7 @@ from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStrea
 from pyiceberg.typedef import EMPTY_DICT, Properties
 
 if TYPE_CHECKING:
-    from stedi.roots import Files
+    from stedi.roots.faces import Files
 
 FILES: dict[str, Files] = {}
 """The roots that are open in this process, by their URIs: PyIceberg only passes on text."""
@@ -74,7 +74,7 @@ class _Output(OutputFile):
         return cast(OutputStream, _Content(self.location, self._files))
 
 
-class ObjectIO(FileIO):
+class S3FileIO(FileIO):
     """Opens, writes and deletes objects below a root that is open in this process."""
 
     def __init__(self, properties: Properties = EMPTY_DICT) -> None:

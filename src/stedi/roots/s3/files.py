@@ -1,50 +1,38 @@
-"""Objects below a prefix of a bucket, through boto3: it finds credentials, region and endpoint.
-
-Copies lie in a temporary folder of this process, which only its user can read, and are gone when it
-ends; where it was killed, the next one removes them.
-"""
+"""Objects below a prefix of a bucket, through boto3: it finds credentials, region and endpoint."""
 
 from __future__ import annotations
 
-import atexit
 import os
 import re
 import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from hashlib import blake2b
 from io import SEEK_CUR, SEEK_END, RawIOBase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from stedi.errors import StediError, Unavailable, UsageError
-from stedi.roots import Stat
-
-if TYPE_CHECKING:
-    from stedi.roots.s3.lock import S3Lock
+from stedi.roots.copies import folder_for_copies
+from stedi.roots.faces import Stat
+from stedi.roots.names import scratch_folder
+from stedi.roots.s3.errors import ARN, NotAllowed, as_ours, is_passing, not_allowed
 
 _Answer = TypeVar("_Answer")
 KMS_KEY = "STEDI_KMS_KEY"
 """The environment variable with a KMS key for what is written; by default the bucket decides."""
 _ROOT = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[\w.=-]+)*)/?", re.ASCII)
-_COPIES = "stedi-copies-"
 _AT_ONCE = 16
 _FEW = 8
 _TRIES = 8
 _LONGEST_PAUSE = 4.0
 _PER_REQUEST = 1000
-_NOT_FOUND = ("404", "NoSuchKey", "NotFound")
 
 
-class NotAllowed(Unavailable):
-    """Missing rights; names the action and the resource."""
-
-
-class S3:
+class S3Files:
     """A prefix of a bucket.
 
     Sent to another process, it keeps no copies there of what that publishes.
@@ -58,7 +46,7 @@ class S3:
         """What could not be done, and that somebody should know of."""
 
     @classmethod
-    def at(cls, uri: str) -> S3:
+    def at(cls, uri: str) -> S3Files:
         """The root at a URI; raises `UsageError`, `Unavailable`."""
         match = _ROOT.fullmatch(uri)
         if match is None or match[2].startswith("/_"):
@@ -70,14 +58,18 @@ class S3:
             import boto3  # noqa: F401
         except ImportError:
             raise Unavailable("boto3 isn't installed; run: pip install 'stedi[aws]'") from None
-        return cls(match[1], match[2].strip("/"), _folder_for_copies())
+        return cls(match[1], match[2].strip("/"), folder_for_copies())
 
     def __reduce__(self) -> tuple[object, ...]:
-        return S3, (self.bucket, self._prefix, self.root, True)
+        return S3Files, (self.bucket, self._prefix, self.root, True)
 
     @property
-    def is_local(self) -> bool:
-        """Whether the paths are the files themselves: they are copies."""
+    def exists(self) -> bool:
+        """Whether one can write there: a prefix needs no making."""
+        return True
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file of this machine lies in the bucket: none does."""
         return False
 
     @cached_property
@@ -149,6 +141,10 @@ class S3:
                 return
             token = {"ContinuationToken": page["NextContinuationToken"]}
 
+    def delivered(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
+        """All objects below a folder: they lead nowhere else."""
+        return self.below(folder)
+
     def open(self, path: Path) -> RawIOBase:
         """An object's bytes, read from any place; raises `FileNotFoundError`, `Unavailable`."""
         if path.exists():
@@ -198,13 +194,18 @@ class S3:
                 if error.get("VersionId"):
                     self._remark_versions("s3:DeleteObjectVersion")
                 else:
-                    raise _not_allowed("s3:DeleteObject", f"{_ARN}{self.bucket}/{error['Key']}")
+                    raise not_allowed("s3:DeleteObject", f"{ARN}{self.bucket}/{error['Key']}")
 
-    def lock(self, wait: float = 0.0) -> S3Lock:
-        """The lock of the root; `wait` is how many seconds to wait for whoever holds it."""
-        from stedi.roots.s3.lock import S3Lock
+    def remove_abandoned(self, *, last_run_died: bool) -> None:
+        """Remove what a run that died had worked out; queries leave nothing in a bucket."""
+        if last_run_died:
+            self.remove_below(scratch_folder(self.root))
 
-        return S3Lock(self, wait)
+    def let_spark_read(self, session: Any) -> None:
+        """Let `s3://` URIs be read through Hadoop's S3A; raises `Unavailable`."""
+        from stedi.roots.s3.spark import read_objects
+
+        read_objects(session)
 
     def ask(self, operation: str, key: str) -> Any:
         """What S3 says of an object; raises `FileNotFoundError`, `Unavailable`.
@@ -249,7 +250,7 @@ class S3:
                 if isinstance(error, OSError) and not isinstance(error, ConnectionError):
                     raise  # of this machine's disk
                 tried += 1
-                if tried >= _TRIES or not _is_passing(error):
+                if tried >= _TRIES or not is_passing(error):
                     raise as_ours(error, "s3", f"{self.bucket}/{key}") from None
                 time.sleep(min(0.05 * 2**tried, _LONGEST_PAUSE))
 
@@ -317,7 +318,7 @@ class S3:
 class _Stream(RawIOBase):
     """An object read from any place on; a connection that was cut is taken up where it was."""
 
-    def __init__(self, files: S3, key: str) -> None:
+    def __init__(self, files: S3Files, key: str) -> None:
         self._files, self._key = files, key
         self._size: int | None = None
         self._etag = ""
@@ -394,116 +395,6 @@ class _Stream(RawIOBase):
         self._body = None
 
 
-def _is_passing(error: Exception) -> bool:
-    """Whether it may go well the next time: it was throttled, cut, or the server's fault."""
-    from botocore.exceptions import (
-        ClientError,
-        ConnectionClosedError,
-        HTTPClientError,
-        IncompleteReadError,
-        ResponseStreamingError,
-    )
-
-    if isinstance(error, ClientError):
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        return int(status) >= 500 or int(status) in (408, 429)
-    cut = (ConnectionError, HTTPClientError, ConnectionClosedError, IncompleteReadError)
-    return isinstance(error, (*cut, ResponseStreamingError)) or _is_transfer_failure(error)
-
-
-def _is_transfer_failure(error: Exception) -> bool:
-    import boto3.exceptions
-    import s3transfer.exceptions
-
-    if isinstance(error, s3transfer.exceptions.RetriesExceededError):
-        return True
-    if isinstance(error, boto3.exceptions.RetriesExceededError):
-        return True
-    return isinstance(error, boto3.exceptions.S3UploadFailedError) and not any(
-        code in str(error) for code in ("AccessDenied", "NoSuchBucket", "InvalidAccessKeyId")
-    )
-
-
-_ACTIONS: Mapping[str, str] = {
-    "HeadObject": "GetObject",
-    "ListObjectsV2": "ListBucket",
-    "ListObjectVersions": "ListBucketVersions",
-    "DeleteObjects": "DeleteObject",
-    "UploadPart": "PutObject",
-    "CreateMultipartUpload": "PutObject",
-    "CompleteMultipartUpload": "PutObject",
-}
-_DENIED = ("403", "AccessDenied", "AccessDeniedException", "Forbidden")
-_OPERATION = re.compile(r"\((\w+)\) when calling the (\w+) operation")
-_RESOURCE = re.compile(r"perform: (\S+) on resource: (\S+)")
-
-
-def as_ours(error: Exception, service: str, where: str) -> StediError | FileNotFoundError:
-    """What boto3 raised as one of our errors, which names action and resource, not its own text.
-
-    `where` is a bucket, and a key behind it, or how another service's resource is called.
-    """
-    is_s3 = service == "s3"
-    name = f"s3://{where}" if is_s3 else where
-    found = _OPERATION.search(str(error))
-    code, operation = (str(found[1]), str(found[2])) if found else ("", "")
-    if code in _NOT_FOUND:
-        return FileNotFoundError(2, "not there", name)
-    if code in _DENIED:
-        if named := _RESOURCE.search(str(error)):
-            return _not_allowed(named[1], named[2])
-        action = f"{service}:{_ACTIONS.get(operation, operation)}"
-        return _not_allowed(action, f"{_ARN}{where}" if is_s3 else name)
-    if reason := _REASONS.get(code or type(error).__name__):
-        return Unavailable(f"{name}: {reason}")
-    said = code or f"no connection ({type(error).__name__})"
-    return Unavailable(f"{name}: {said}; try again, a run does then what is missing")
-
-
-def _not_allowed(action: str, resource: str) -> NotAllowed:
-    return NotAllowed(f"not allowed to {action} on {resource}; ask whoever gives the rights")
-
-
-_ARN = "arn:aws:s3:::"
-_REASONS: Mapping[str, str] = {
-    "NoSuchBucket": "there is no such bucket",
-    "PreconditionFailed": "it changed while it was read; run again",
-    "NoCredentialsError": "no AWS credentials were found; set them as for the AWS CLI",
-    "NoRegionError": "no AWS region is set; set AWS_REGION, or the profile's",
-}
-
-
 def _stat(size: int, modified: Any, etag: str) -> Stat:
     changed = int.from_bytes(blake2b(etag.encode(), digest_size=7).digest())
     return Stat(size, int(modified.timestamp()) * 1_000_000_000, changed)
-
-
-def _folder_for_copies() -> Path:
-    temporary = Path(tempfile.gettempdir())
-    for left in temporary.glob(f"{_COPIES}*-*"):
-        owner = left.name.removeprefix(_COPIES).split("-")[0]
-        if owner.isdigit() and not _is_alive(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_COPIES}{os.getpid()}-"))
-    _folders.append(folder)
-    return folder
-
-
-_folders: list[Path] = []
-
-
-@atexit.register
-def remove_copies() -> None:
-    """Remove what this process has copied; to be called where it ends without exit handlers."""
-    for folder in _folders:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # somebody else's
-        pass
-    return True

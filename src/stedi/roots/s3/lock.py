@@ -13,13 +13,12 @@ import time
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from stedi.errors import Locked, StediError, Unavailable
 from stedi.roots.names import OWN_FOLDER
-
-if TYPE_CHECKING:
-    from stedi.roots.s3.files import S3
+from stedi.roots.s3.errors import as_ours
+from stedi.roots.s3.files import S3Files
 
 RENEWED_EVERY = 10.0
 ABANDONED_AFTER = 60.0
@@ -31,7 +30,7 @@ _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "404",
 class S3Lock:
     """Holds a root for one run."""
 
-    def __init__(self, files: S3, wait: float = 0.0) -> None:
+    def __init__(self, files: S3Files, wait: float = 0.0) -> None:
         self._files, self._wait = files, wait
         self._path = files.root / OWN_FOLDER / "lock"
         self._key = files.key(self._path)
@@ -138,8 +137,6 @@ class S3Lock:
         return True
 
     def _as_ours(self, error: Exception) -> StediError | FileNotFoundError:
-        from stedi.roots.s3.files import as_ours
-
         return as_ours(error, "s3", f"{self._files.bucket}/{self._key}")
 
 

@@ -1,0 +1,44 @@
+"""Copies of what lies elsewhere, in a temporary folder of this process that only its user can read.
+
+They are gone when it ends; where it was killed, the next one removes them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+_COPIES = "stedi-copies-"
+_folders: list[Path] = []
+
+
+def folder_for_copies() -> Path:
+    """A new folder, empty."""
+    temporary = Path(tempfile.gettempdir())
+    for left in temporary.glob(f"{_COPIES}*-*"):
+        owner = left.name.removeprefix(_COPIES).split("-")[0]
+        if owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"{_COPIES}{os.getpid()}-"))
+    _folders.append(folder)
+    return folder
+
+
+@atexit.register
+def remove_copies() -> None:
+    """Remove what this process has copied; to be called where it ends without exit handlers."""
+    for folder in _folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        pass
+    return True

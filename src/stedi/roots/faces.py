@@ -1,0 +1,182 @@
+"""What a root offers, wherever it lies: its files, its catalog and its lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import RawIOBase
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+if TYPE_CHECKING:
+    from pyiceberg.catalog import MetastoreCatalog
+
+    from stedi.declared.contract import Contract
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What is known of a file without reading it.
+
+    `size` is in bytes, `modified` in epoch nanoseconds; `changed` is another number whenever the
+    content may be another.
+    """
+
+    size: int
+    modified: int
+    changed: int
+
+
+class Lock(Protocol):
+    """One run at a time on a root; held as a context manager."""
+
+    last_run_died: bool
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a run is at work."""
+
+    def check(self) -> None:
+        """Raise `Locked` where it is no longer ours, before something is committed."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+
+class Files(Protocol):
+    """The files below one root; can be sent to other processes.
+
+    They are named by local paths below `root`. On a disk these are the files; of objects in a
+    bucket they are copies, made where a whole file is needed.
+    """
+
+    @property
+    def root(self) -> Path:
+        """Where the root is on this machine, or the copies of what lies below it."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a place to read from and write to, empty or not."""
+
+    def holds(self, path: Path) -> bool:
+        """Whether a file of this machine lies below the root itself."""
+
+    def uri(self, path: Path) -> str:
+        """The URI of a file."""
+
+    def path(self, uri: str) -> Path:
+        """The path of a file by its URI."""
+
+    def name(self, path: Path) -> str:
+        """What people call a file."""
+
+    def stat(self, path: Path) -> Stat | None:
+        """What is known of a file; None where it isn't there."""
+
+    def sizes(self, paths: Sequence[Path]) -> list[int | None]:
+        """The sizes of files in bytes; None of those that aren't there."""
+
+    def below(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
+        """All files below a folder, in no set order."""
+
+    def delivered(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
+        """All files that people put below a folder, in no set order; none where it isn't there.
+
+        Hidden ones are among them, but not always those in hidden folders. Raises `LandingError`
+        where the folder is a file, and for links that lead out of it, or of the root.
+        """
+
+    def open(self, path: Path) -> RawIOBase:
+        """A file's bytes, read from any place; raises `OSError`."""
+
+    def fetch(self, paths: Iterable[Path]) -> None:
+        """Have whole files on this machine; raises `OSError`."""
+
+    def publish(self, paths: Iterable[Path]) -> None:
+        """Put files that were written on this machine where they belong."""
+
+    def add(self, path: Path, target: Path) -> None:
+        """Copy a local file from elsewhere to `target`: whole, or not at all."""
+
+    def remove(self, paths: Iterable[Path], *, emptied: bool = False) -> None:
+        """Remove files, older versions of them included; those that aren't there are.
+
+        With `emptied`, folders that hold nothing then are removed too.
+        """
+
+    def remove_below(self, folder: Path) -> None:
+        """Remove a folder with all that lies below it."""
+
+    def remove_abandoned(self, *, last_run_died: bool) -> None:
+        """Remove the scratch folders of processes that died; to be called by who has the lock."""
+
+    def let_spark_read(self, session: Any) -> None:
+        """Have a Spark session read and write files by their URIs; raises `Unavailable`."""
+
+    @property
+    def remarks(self) -> list[str]:
+        """What could not be done, or was passed over, and that somebody should know of."""
+
+
+class Catalog(Protocol):
+    """Where the tables of one root are looked up."""
+
+    namespace: str
+    is_in_root: bool
+    """Whether it has no other root's tables, and this root's tables are in no other."""
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever noted in it."""
+
+    @property
+    def failures(self) -> tuple[type[Exception], ...]:
+        """What it raises where it can't be reached, beside what damage gives."""
+
+    def plainly(self, error: Exception) -> Exception:
+        """One of `failures` as an error of ours."""
+
+    def name(self, table: str) -> str:
+        """What a table is called in it, namespace included."""
+
+    def prepare(self, landing: Sequence[Contract]) -> None:
+        """Load what commits need, and let others who use it read the raw landing files."""
+
+    def open(self) -> MetastoreCatalog:
+        """The catalog, made if need be, with the namespace."""
+
+    def forget(self, notes: Mapping[str, str]) -> None:
+        """Take all tables of the root out of it, and note these things of the root as a whole."""
+
+
+@dataclass(frozen=True)
+class Root:
+    """One root; get it with `open_root`. Opening it reads nothing."""
+
+    files: Files
+    catalog: Catalog
+    make_lock: Callable[[float], Lock] = field(repr=False)
+
+    def lock(self, wait: float = 0.0) -> Lock:
+        """The lock of the root; `wait` is how many seconds to wait for whoever holds it."""
+        return self.make_lock(wait)
+
+
+Opener = Callable[[Path], RawIOBase]
+
+
+def open_local(path: Path) -> RawIOBase:
+    """A file of this machine."""
+    return path.open("rb", buffering=0)
+
+
+def footer_source(files: Files, path: Path) -> Path | RawIOBase:
+    """What to read the end of a Parquet file from, without having all of it here."""
+    return path if path.exists() else files.open(path)
