@@ -177,7 +177,7 @@ class Lakehouse:
             only=only,
             full=full,
             max_pairs=max_pairs,
-            accepts_bad_files=accept_bad_files,
+            accept_bad_files=declarations.sources if accept_bad_files else (),
             wait=wait,
         )
         return run.run(warehouse, declarations, make_engine, options, progress or (lambda _: None))
@@ -194,7 +194,8 @@ class Lakehouse:
         from stedi import run
 
         declarations, warehouse = self._opened(profile)
-        options = run.Options(only=only, full=full, accepts_bad_files=accept_bad_files)
+        accepted = declarations.sources if accept_bad_files else ()
+        options = run.Options(only=only, full=full, accept_bad_files=accepted)
         return run.dry_run(warehouse, declarations, options)
 
     def quarantine(
@@ -251,7 +252,7 @@ class Lakehouse:
             self._declared(),
             choose(engine, master),
             source=source,
-            accepts_bad_files=accept_bad_files,
+            accept_bad_files=accept_bad_files,
             progress=progress or (lambda _: None),
         )
 

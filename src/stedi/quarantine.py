@@ -141,7 +141,7 @@ def replay(
     make_engine: MakeEngine,
     *,
     source: str | None,
-    accepts_bad_files: bool,
+    accept_bad_files: bool,
     progress: Progress,
 ) -> Replay:
     """Read again what was set aside, of one source or all, and bring every table up to date.
@@ -153,10 +153,10 @@ def replay(
 
     _refuse_unknown("source", source, declarations.sources)
     before = counts_by_reason(look())
+    sources = [source] if source else declarations.sources
     options = Options(
         replays={name for name in before if source in (None, name)},
-        accepts_bad_files=accepts_bad_files,
-        accepts_of=(source,) if source else None,
+        accept_bad_files=(sources if accept_bad_files else ()),
     )
     warehouse = look()
     warehouse.refuse_lost(declarations.locations)

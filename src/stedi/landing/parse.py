@@ -83,10 +83,10 @@ class Parsed:
 class Job:
     """What a load of one source is to read, and where to write.
 
-    `known` are the fingerprints of files read before, with their sizes, `accepted` those of files
-    to be read however much of them is bad, `accepted_names` such files by name, where their
-    fingerprints were made with another secret; `accepts_all` says that all are. `load` is the
-    number that is noted with what is set aside, `are_few` says that records are read one by one.
+    `known` are the fingerprints of files read before, with their sizes. Bad files are read as far
+    as they fit where `accept_bad_files`, and those in `accepted` in any case: by fingerprint, or by
+    name where that was made with another secret. `load` is the number that is noted with what is
+    set aside, `are_few` says that records are read one by one.
     """
 
     files: Sequence[LandingFile]
@@ -95,8 +95,7 @@ class Job:
     typed: Target
     quarantine: Target
     accepted: frozenset[str] = frozenset()
-    accepted_names: frozenset[str] = frozenset()
-    accepts_all: bool = False
+    accept_bad_files: bool = False
     are_few: bool = False
 
 
@@ -323,8 +322,8 @@ class _Reading:
         records, pieces = sum(p.records for p in parts), sum(p.pieces for p in parts)
         verdict: Verdict = "good"
         if is_bad or (records >= FEW_RECORDS and pieces > self.contract.max_bad_share * records):
-            is_accepted = fingerprint in self.job.accepted or file.name in self.job.accepted_names
-            verdict = "accepted" if is_accepted or self.job.accepts_all else "bad"
+            is_accepted = not self.job.accepted.isdisjoint((fingerprint, file.name))
+            verdict = "accepted" if is_accepted or self.job.accept_bad_files else "bad"
         unknown_keys = sum(part.unknown_keys for part in parts)
         return ReadFile(file, fingerprint, False, records, unknown_keys, verdict)
 

@@ -19,6 +19,7 @@ from stedi import parquet
 from stedi.declared.contract import Contract, Rule
 from stedi.declared.machinery import MACHINERY
 from stedi.engines.crew import Threads
+from stedi.landing.files import LandingFile
 from stedi.landing.loads import Load
 from stedi.landing.parse import Job, Parsed, parse
 from stedi.landing.quarantine import take_out
@@ -103,21 +104,23 @@ class Landing:
         return 1 + max((one.load for one in self._plan.loads), default=0)
 
     def _job(self, reading: Reading) -> Job:
-        accepted = [one for one in self._plan.loads if one.verdict == "accepted"]
-        named = {one.file: one for one in accepted if one.source == reading.contract.source}
+        accepted = [load for load in self._plan.loads if load.verdict == "accepted"]
+        named = {load.file: load for load in accepted if load.source == reading.contract.source}
+
+        def is_accepted(file: LandingFile) -> bool:
+            return file.name in named and named[file.name].is_of(file)
+
         return Job(
             reading.files,
             reading.known,
             self._load,
             self.work.target(reading.contract.name, reading.contract.columns),
             self.work.target("quarantine", MACHINERY["quarantine"]),
-            accepted=frozenset(one.fingerprint for one in accepted),
-            accepted_names=frozenset(
-                file.name
-                for file in reading.files
-                if (load := named.get(file.name)) and load.is_of(file)
+            accepted=frozenset(
+                {load.fingerprint for load in accepted}
+                | {file.name for file in reading.files if is_accepted(file)}
             ),
-            accepts_all=self.work.options.accepts(str(reading.contract.source)),
+            accept_bad_files=reading.contract.source in self.work.options.accept_bad_files,
         )
 
     def _parse(self, source: _Source) -> None:

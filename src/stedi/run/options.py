@@ -18,16 +18,15 @@ class Options:
 
     `only` are the derived tables to bring up to date, with the landing tables that they read; None
     is all of them. `wait` is how many seconds to wait for another run to end. `replays` are sources
-    to read again because of what was set aside of them. What fits of bad files is loaded where
-    `accepts_bad_files`, of all sources or just of those in `accepts_of`.
+    to read again because of what was set aside of them. What fits of bad files is loaded of
+    the sources in `accept_bad_files`.
     """
 
     only: Collection[str] | None = None
     full: bool = False
     max_pairs: int | None = None
     replays: Container[str] = ()
-    accepts_bad_files: bool = False
-    accepts_of: Container[str] | None = None
+    accept_bad_files: Container[str] = ()
     wait: float = 0.0
 
     def __post_init__(self) -> None:
@@ -45,10 +44,6 @@ class Options:
         for table in self.only or ():
             if table not in derived:
                 raise UsageError(f"--only {table}: the derived tables are {', '.join(derived)}")
-
-    def accepts(self, source: str) -> bool:
-        """Whether what fits of a source's bad files is to be loaded."""
-        return self.accepts_bad_files and (self.accepts_of is None or source in self.accepts_of)
 
 
 How = Literal["rebuild", "append", "swap", "by key", "no change"]

@@ -111,8 +111,8 @@ def _plan_source(
         # A new file could be a copy of one that was read, and nobody could tell.
         reason = "it was read with another secret (STEDI_SECRET)"
     if reason is None and version is not None:
-        accepts = options.accepts(contract.source)
-        again = {o.file for o in own if accepts and o.state == "read" and o.verdict == "bad"}
+        bad = {load.file for load in own if load.state == "read" and load.verdict == "bad"}
+        again = bad if contract.source in options.accept_bad_files else set()
         if not (again or difference.new or difference.changed or difference.gone):
             return
         if reading := _read_some(contract, version, own, files, difference, again):

@@ -84,7 +84,7 @@ def _read(
         load=1,
         typed=Target(scratch / "typed", tuple(fields)),
         quarantine=Target(scratch / "quarantine", tuple(pieces)),
-        accepts_all=True,
+        accept_bad_files=True,
     )
     try:
         parsed = parse(LocalFiles(scratch), contract, Fingerprinter.of_user(), crew, job)
