@@ -10,13 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 import sqlglot
 from sqlglot.expressions import Query
-from sqlglot.optimizer.qualify import qualify
 
 from stedi import Lakehouse
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import RuleBroken
 from stedi.parquet import Field
-from stedi.run.keyed import asks_presence, group_of
+from stedi.run.keyed import asks_presence
 from tests.conftest import Land, already_run, both_engines_at_length, counts, on
 from tests.support import small
 from tests.support.tables import how
@@ -148,31 +147,6 @@ def test_a_group_of_blanks_is_counted_run_by_run(
         noted = {note.code: note.count for note in lakehouse.status().notes}
         several = sum(count > 1 for count in given.values())
         assert noted.get("consents_at_once", 0) == several
-
-
-@pytest.mark.parametrize(
-    ("inner", "expected"),
-    [
-        ("SELECT n FROM a GROUP BY n HAVING COUNT(*) > 1", "a.n"),
-        ("SELECT 1 AS one FROM a AS b WHERE b.n > 1 GROUP BY LOWER(b.k)", "LOWER(b.k)"),
-        ("SELECT 1 AS one FROM a GROUP BY n, k", None),
-        ("SELECT n FROM a GROUP BY n HAVING COUNT(*) > (SELECT MAX(a.n) FROM a)", None),
-        ("SELECT n FROM a GROUP BY n HAVING MAX(ROW_NUMBER() OVER (ORDER BY n)) > 1", None),
-        ("SELECT n FROM a GROUP BY ROLLUP (n)", None),
-        ("SELECT a.n FROM a INNER JOIN a AS b ON a.k = b.k GROUP BY a.n", None),
-        ("SELECT n FROM a GROUP BY n LIMIT 3", None),
-        ("SELECT COUNT(*) AS one FROM a GROUP BY 'x'", None),
-        ("SELECT n FROM b GROUP BY n", None),
-        ("SELECT n FROM a", None),
-    ],
-)  # fmt: skip
-def test_rules_that_count_groups_are_told(inner: str, expected: str | None) -> None:
-    text = f"SELECT COUNT(*) FROM ({inner}) AS found"
-    query = qualify(sqlglot.parse_one(text), schema={t: dict.fromkeys("kn", "INT") for t in "ab"},
-                    quote_identifiers=False)  # fmt: skip
-    assert isinstance(query, Query)
-    found = group_of(query, "a")
-    assert (found and found.sql()) == expected
 
 
 def test_a_unique_column_of_a_landing_table_is_held_to_over_all_files(

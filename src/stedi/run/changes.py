@@ -49,6 +49,11 @@ class Change:
         return bool(self.added or self.removed)
 
     @property
+    def is_known(self) -> bool:
+        """Whether what changed is told, so that all rows of files that left needn't be compared."""
+        return self.touched is not None or not self.removed
+
+    @property
     def is_large(self) -> bool:
         """Whether most of what the table was changed."""
         changed = self.touched.count if self.touched else sum(file.rows for file in self.removed)

@@ -15,8 +15,6 @@ from sqlglot import exp
 from stedi.declared import Declarations
 
 _CUTS = ("group", "distinct", "limit", "having", "offset", "laterals", "qualify")
-_OTHER_ROWS = (exp.Window, exp.Subquery, exp.Exists, exp.Unnest)
-"""Parts that look at more than a row, or a group of rows."""
 
 
 @dataclass(frozen=True)
@@ -93,45 +91,16 @@ def counts_rows_of(tree: exp.Query, table: str) -> bool:
     if not isinstance(tree, exp.Select) or any(tree.args.get(part) for part in (*_CUTS, "with_")):
         return False
     from_ = tree.args["from_"].this if tree.args.get("from_") else None
+    [count] = tree.selects if len(tree.selects) == 1 else [None]
+    counted = count.unalias() if count is not None else None
     return (
-        _counts_all(tree)
+        isinstance(counted, exp.Count)
+        and isinstance(counted.this, exp.Star)
         and isinstance(from_, exp.Table)
         and from_.name == table
         and sum(node.name == table for node in tree.find_all(exp.Table)) == 1
         and all(join.side in ("", "LEFT") for join in tree.args.get("joins") or ())
     )
-
-
-def group_of(tree: exp.Query, table: str) -> exp.Expr | None:
-    """What a table's rule groups rows by, where it counts groups: each counts by its own rows.
-
-    None for any other rule, or where it groups by more than one expression.
-    """
-    if not isinstance(tree, exp.Select) or not _counts_all(tree):
-        return None
-    outer = [part for part in (*_CUTS, "with_", "joins", "where") if tree.args.get(part)]
-    groups = tree.args["from_"].this.this if tree.args.get("from_") else None
-    if outer or not isinstance(groups, exp.Select) or not groups.args.get("group"):
-        return None
-    others = [part for part in (*_CUTS, "with_", "joins") if part not in ("group", "having")]
-    if any(groups.args.get(part) for part in others) or any(_own(groups, *_OTHER_ROWS)):
-        return None
-    from_, by = groups.args["from_"].this, groups.args["group"]
-    is_plain = not any(value for name, value in by.args.items() if name != "expressions")
-    is_plain &= not any(by.find_all(exp.Rollup, exp.Cube, exp.GroupingSets))
-    if not is_plain or not isinstance(from_, exp.Table) or from_.name != table:
-        return None
-    [group] = by.expressions if len(by.expressions) == 1 else [None]
-    columns = list(group.find_all(exp.Column)) if group else []
-    is_own = columns and all(column.table == from_.alias_or_name for column in columns)
-    return group if is_own else None
-
-
-def given_as(group: exp.Expr, table: str) -> exp.Select:
-    """What an expression over a rule's table gives for each row of another one, as `key`."""
-    [alias] = {column.table for column in group.find_all(exp.Column)}
-    of = exp.alias_(exp.to_table(table), alias, table=True)
-    return exp.select(exp.alias_(group.copy(), "key")).from_(of)
 
 
 def falls_as_grow(tree: exp.Query, table: str, others: Iterable[str]) -> bool:
@@ -267,13 +236,6 @@ def _plain(tree: exp.Expr, what: str) -> exp.Select:
     if any(_own(tree, exp.AggFunc, exp.Window, exp.Subquery, exp.Exists, exp.Unnest)):
         raise _NotKeyed(f"{what} has more in it than columns of its own row and of look-ups")
     return tree
-
-
-def _counts_all(select: exp.Select) -> bool:
-    """Whether all that a SELECT gives is COUNT(*)."""
-    [count] = select.selects if len(select.selects) == 1 else [None]
-    found = count.unalias() if count is not None else None
-    return isinstance(found, exp.Count) and isinstance(found.this, exp.Star)
 
 
 def _own(tree: exp.Select, *kinds: type[exp.Expr]) -> Iterator[exp.Expr]:

@@ -11,12 +11,9 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
-
-from sqlglot import exp
 
 from stedi import parquet
-from stedi.declared.contract import Contract, Rule
+from stedi.declared.contract import Contract
 from stedi.declared.machinery import MACHINERY
 from stedi.engines.crew import Threads
 from stedi.landing.files import LandingFile
@@ -26,18 +23,13 @@ from stedi.landing.quarantine import take_out
 from stedi.landing.reader import are_few
 from stedi.parquet import ParquetFile, RowWriter
 from stedi.roots import footer_source
-from stedi.run.keyed import counts_rows_of, given_as, group_of, read_as
 from stedi.run.options import Built, How
 from stedi.run.readings import LandingPlan, Reading
-from stedi.run.rules import count, hold_to_contract
+from stedi.run.rules import hold_to_contract
 from stedi.run.work import Work
-from stedi.storage.notes import LandingNotes, LoadsNotes, Notes, notes_of
+from stedi.storage.notes import LandingNotes, LoadsNotes, Notes
 from stedi.storage.warehouse import Version, short_name
 from stedi.text import counted
-
-_OLD, _NEW = "_old", "_new"
-_HELD, _GROUPS = "_held", "_groups"
-"""Rows in the groups that new rows belong to: before, and now."""
 
 
 @dataclass
@@ -143,20 +135,16 @@ class Landing:
         before, typed = self.warehouse.version(contract.name), source.parsed.typed
         kept = source.reading.kept
         grows = before is not None and not source.reading.is_anew and len(kept) == len(before.files)
-        # Whether values repeat, only the whole table tells.
-        counts_new = grows and not any(column.unique for column in contract.columns)
-        recount = (
-            (lambda rule: self._recount(contract, rule, before, typed)) if counts_new else None
-        )
-        if not counts_new:
-            self._declare(contract, contract.name, [*(file.path for file in kept), *typed])
+        if contract.rules or any(column.unique for column in contract.columns):
+            paths = [str(path) for path in (*(file.path for file in kept), *typed)]
+            engine.declare(contract.name, contract.columns, paths)
         merged = before.landing.merged if before and before.landing else {}
         names = {short_name(file.path) for file in kept}
         notes = LandingNotes(
             files=self.work.fingerprints(typed, before, kept),
             declaration=self.declarations.fingerprint(contract.name),
             # What is required the parser has seen to.
-            notes=hold_to_contract(contract, (), self.declarations, engine, recount),
+            notes=hold_to_contract(contract, (), self.declarations, engine),
             merged={name: parts for name, parts in merged.items() if name in names},
         )
         is_same = grows and not typed
@@ -167,44 +155,6 @@ class Landing:
             keep={file.uri for file in kept},
             content=before.content if is_same and before else None,
         )
-
-    def _recount(
-        self, contract: Contract, rule: Rule, before: Version | None, new: Sequence[Path]
-    ) -> int:
-        """What a rule counts in a table that only grows; of what new rows change, where it can."""
-        query, engine = self.declarations.rule(contract.name, rule), self.work.engine
-        old = [file.path for file in before.files] if before else []
-        noted = before.landing.notes if before and before.landing else ()
-        found = notes_of(noted, rule.name)
-        if counts_rows_of(query, contract.name):
-            self._declare(contract, contract.name, new)
-            return found + count(engine, query)
-        group = group_of(query, contract.name)
-        if group is None or self._is_blank_in(group, contract, new):
-            self._declare(contract, contract.name, [*old, *new])
-            return count(engine, query)
-        self._declare(contract, _OLD, old)
-        used = {column.name for column in query.find_all(exp.Column)}
-        names = [exp.column(c.name, quoted=True) for c in contract.columns if c.name in used]
-        held = given_as(group, _OLD).select(*names, append=False)
-        engine.materialise(_HELD, held.where(group.isin(query=given_as(group, _NEW))))
-        both = (exp.select(*names).from_(exp.to_table(table)) for table in (_HELD, _NEW))
-        engine.materialise(_GROUPS, exp.union(*both, distinct=False))
-        for table, sign in ((_HELD, -1), (_GROUPS, 1)):
-            over = query.copy()
-            read_as(over, {contract.name: table})
-            found += sign * count(engine, over)
-        return found
-
-    def _is_blank_in(self, group: exp.Expr, contract: Contract, new: Sequence[Path]) -> bool:
-        """Whether some new row is in the group of blanks, which no comparison finds."""
-        self._declare(contract, _NEW, new)
-        blank = exp.column("key").is_(exp.null())
-        blanks = exp.select("COUNT(*)").from_(given_as(group, _NEW).subquery("given")).where(blank)
-        return count(self.work.engine, blanks) > 0
-
-    def _declare(self, contract: Contract, table: str, files: Sequence[Path]) -> None:
-        self.work.engine.declare(table, contract.columns, [str(path) for path in files])
 
     def _commit_quarantine(self) -> None:
         before = self.warehouse.version("quarantine")

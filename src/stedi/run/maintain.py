@@ -3,6 +3,10 @@
 Rows of new input are added. Keys whose rows in the inputs changed otherwise, or whose look-ups did,
 are worked out anew: files of the table that hold rows of theirs are swapped for files without, and
 their new rows are added. What was dropped is counted on both sides of the change.
+
+So is what a rule counts, where it is a sum over rows. That saves a third of the CPU time of a run
+in which 0.1 % of a million customers give or withdraw consent, and two thirds where 1 % of readings
+are new (bench/NOTES.md).
 """
 
 from __future__ import annotations
@@ -328,8 +332,8 @@ class Maintaining:
     def recount(self, before: Version, result: Maintained, rule: Rule) -> int:
         """What a rule counts in the table, which the engine knows as it is now.
 
-        Where its count is a sum over rows, and all that changed is tied to the key, only rows that
-        came, that left, or whose keys changed elsewhere are looked at.
+        Where its count is a sum over rows, and all that changed is tied to the key and known, only
+        rows that came, that left, or whose keys changed elsewhere are looked at.
         """
         query = self.declarations.rule(self.contract.name, rule)
         others = {table.name for table in tables_read(query)} - {self.contract.name}
@@ -341,7 +345,7 @@ class Maintaining:
         if only_grew and not noted and falls_as_grow(query, self.contract.name, changed):
             return 0
         tied = ties(query, self.contract.name, self.keyed.key, changed)
-        if tied is None:
+        if tied is None or not all(self.changes[name].is_known for name in tied):
             return count(self.engine, query)
         then = {name: _before(name) for name in changed}
         found = noted
