@@ -22,9 +22,15 @@ ROOT = Path(__file__).parents[1]
 
 def test_what_is_generated_is_up_to_date() -> None:
     files = runpy.run_path(str(ROOT / "docs" / "generate.py"))["generated"]()
-    assert len(files) == 8
+    assert len(files) == 10
     for path, text in files.items():
         assert (ROOT / path).read_text() == text, f"{path}: run make generate"
+
+
+def test_files_that_the_documents_name_are_there() -> None:
+    for page in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"):
+        for path in re.findall(r"`([a-z0-9_]+/[a-z0-9_/]+\.py)`", page.read_text()):
+            assert (ROOT / "src" / "stedi" / path).exists() or (ROOT / path).exists(), (page, path)
 
 
 def test_the_readmes_commands_run(tmp_path: Path) -> None:
