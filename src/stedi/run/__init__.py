@@ -142,17 +142,17 @@ def _withdrawn(
     warehouse: Warehouse, declarations: Declarations, built: Sequence[Built]
 ) -> Withdrawn | None:
     contracts = declarations.contracts
-    published = [one.table for one in built if contracts[one.table].is_published]
+    published = [table.table for table in built if contracts[table.table].is_published]
     versions = [version for name in published if (version := warehouse.version(name))]
     notes = [version.published for version in versions if version.published]
-    left = {one.table: one.left for one in built if one.left and one.left.keys}
+    left = {table.table: table.left for table in built if table.left and table.left.keys}
     for noted in notes:
         left |= noted.left_since
     consenting = [name for name in left if contracts[name].retention.withdrawal_days is not None]
     if not consenting:
         return None
     people = sum(left[name].keys for name in consenting)
-    rows = {name: found.rows for name, found in left.items()}
+    rows = {table: keys_and_rows.rows for table, keys_and_rows in left.items()}
     differences = [noted.difference for noted in notes if noted.difference]
     return Withdrawn(people, rows, differences[0] if differences else None)
 

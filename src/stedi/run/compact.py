@@ -41,10 +41,10 @@ def _compact(work: Work, table: str) -> None:
     folder = target.folder.with_name(f"{work.attempt}-merged")
     sought = contract.identifiers if contract and contract.source else ()
     merging = ParquetFile(folder / "part-0.parquet", target.fields, sought)
-    work.warehouse.files.fetch([one.path for one in merged])
+    work.warehouse.files.fetch([file.path for file in merged])
     rows = pa.concat_tables(
-        pa.Table.from_arrays(pq.ParquetFile(one.path).read().columns, schema=merging.schema)
-        for one in merged
+        pa.Table.from_arrays(pq.ParquetFile(file.path).read().columns, schema=merging.schema)
+        for file in merged
     )
     for batch in rows.combine_chunks().to_batches(GROUP_ROWS):
         merging.write(pa.RecordBatch.from_arrays(batch.columns, schema=merging.schema))
@@ -82,5 +82,5 @@ def _parts(
     """Which typed files, as loads name them, each file that was merged holds the rows of."""
     held = {**{short_name(file.path): [file.path.stem] for file in files}, **known}
     gone = [short_name(file.path) for file in merged]
-    others = {other: parts for other, parts in known.items() if other not in gone}
-    return {**others, name: [part for other in gone for part in held[other]]}
+    kept = {file: parts for file, parts in known.items() if file not in gone}
+    return {**kept, name: [part for file in gone for part in held[file]]}

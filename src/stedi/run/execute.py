@@ -80,11 +80,11 @@ def execute(
 
 def _record(work: Work, proof: Proof) -> None:
     """Record lineage; the tables are right even where that can't be done."""
-    derived = [one.table for one in work.built if one.table in work.declarations.transforms]
+    derived = [built.table for built in work.built if built.table in work.declarations.transforms]
     if not derived:
         return
     try:
         record_run(work.warehouse.files, work.declarations, proof, derived)
     except Exception as error:
-        told = f"lineage could not be recorded: {type(error).__name__}; the tables are up to date"
-        work.warehouse.files.remarks.append(told)
+        remark = f"lineage could not be recorded: {type(error).__name__}; the tables are up to date"
+        work.warehouse.files.remarks.append(remark)

@@ -70,13 +70,13 @@ def keyed(declarations: Declarations, table: str) -> Keyed | str:
     if any(c.name == contract.key and c.type == "double" for c in contract.columns):
         return f"{contract.key} is a double"
     try:
-        found = _analysed(declarations.select(table), contract.key)
+        analysed = _analysed(declarations.select(table), contract.key)
     except _NotKeyed as reason:
         return str(reason)
-    columns = {column.name: column for column in declarations.schemas[found.source]}
-    if not columns[found.source_key].required:
-        return f"{found.source_key} may be blank in {found.source}"
-    return found
+    columns = {column.name: column for column in declarations.schemas[analysed.source]}
+    if not columns[analysed.source_key].required:
+        return f"{analysed.source_key} may be blank in {analysed.source}"
+    return analysed
 
 
 def read_as(tree: exp.Query, names: Mapping[str, str]) -> None:
@@ -137,14 +137,14 @@ def ties(tree: exp.Query, table: str, key: str, others: Iterable[str]) -> dict[s
     if not counts_rows_of(tree, table) or not isinstance(tree, exp.Select):
         return None
     of_key = (tree.args["from_"].this.alias_or_name, key)
-    found: dict[str, str] = {}
+    tied: dict[str, str] = {}
     for node in tree.find_all(exp.Table):
         if node.name not in others:
             continue
         column = _tie(tree, node, of_key)
-        if column is None or found.setdefault(node.name, column) != column:
+        if column is None or tied.setdefault(node.name, column) != column:
             return None
-    return found
+    return tied
 
 
 def asks_presence(tree: exp.Query, table: str, column: str) -> bool:
@@ -180,11 +180,11 @@ def _tie(tree: exp.Select, node: exp.Table, of_key: tuple[str, str]) -> str | No
     if not isinstance(inner, exp.Select) or inner.args["from_"].this is not node:
         return None
     try:
-        given = _given(inner, column)
-        _refuse_mixing(inner, given, join.this.alias)
+        selected = _selected(inner, column)
+        _refuse_mixing(inner, selected, join.this.alias)
     except _NotKeyed:
         return None
-    return None if inner.args.get("joins") else given.name
+    return None if inner.args.get("joins") else selected.name
 
 
 def _equal(condition: exp.Expr | None, name: str, of_key: tuple[str, str]) -> str | None:
@@ -202,12 +202,12 @@ def _analysed(tree: exp.Query, key: str) -> Keyed:
     if sum(1 for _ in tree.find_all(exp.With)) > 1:
         raise _NotKeyed("a CTE has CTEs of its own")
     select = _plain(tree, "the statement")
-    column = _given(select, key)
+    column = _selected(select, key)
     if any(cte.alias == "judged" for cte in tree.ctes):
         if select.args.get("joins") or select.args["from_"].this.name != "judged":
             raise _NotKeyed("it joins more to its CTE judged")
         select = _plain(_cte(tree, "judged"), "its CTE judged")
-        column = _given(select, column.name)
+        column = _selected(select, column.name)
     source = select.args["from_"].this
     if not isinstance(source, exp.Table) or column.table != source.alias_or_name:
         raise _NotKeyed(f"{key} is not a column of the table that it is selected from")
@@ -218,7 +218,7 @@ def _analysed(tree: exp.Query, key: str) -> Keyed:
     base = grouped.args["from_"].this if grouped.args.get("from_") else None
     if not isinstance(base, exp.Table) or _is_cte(tree, base.name) or grouped.args.get("joins"):
         raise _NotKeyed(f"its CTE {source.name} reads more than one table")
-    base_key = _given(grouped, column.name)
+    base_key = _selected(grouped, column.name)
     _refuse_mixing(grouped, base_key, source.name)
     for cte in tree.ctes:
         read = {table.name for table in cte.this.find_all(exp.Table)}
@@ -242,13 +242,13 @@ def _own(tree: exp.Select, *kinds: type[exp.Expr]) -> Iterator[exp.Expr]:
     """Parts of a SELECT itself, its CTEs left out."""
     for part, value in tree.args.items():
         if part != "with_":
-            for one in value if isinstance(value, list) else [value]:
-                if isinstance(one, exp.Expr):
-                    yield from one.find_all(*kinds)
+            for node in value if isinstance(value, list) else [value]:
+                if isinstance(node, exp.Expr):
+                    yield from node.find_all(*kinds)
 
 
-def _given(select: exp.Select, name: str) -> exp.Column:
-    """The column that a SELECT gives under a name, unchanged."""
+def _selected(select: exp.Select, name: str) -> exp.Column:
+    """The column that a SELECT returns under a name, unchanged."""
     for projection in select.selects:
         if projection.alias_or_name == name:
             value = projection.unalias()
@@ -264,10 +264,10 @@ def _lookup(tree: exp.Query, join: exp.Join, key: exp.Column) -> Lookup:
     sides = [on.left, on.right] if isinstance(on, exp.EQ) else []
     columns = [side for side in sides if isinstance(side, exp.Column)]
     own = [c for c in columns if c.table == table.alias_or_name]
-    others = [c for c in columns if (c.table, c.name) == (key.table, key.name)]
-    if len(own) != 1 or len(others) != 1:
+    keys = [c for c in columns if (c.table, c.name) == (key.table, key.name)]
+    if len(own) != 1 or len(keys) != 1:
         raise _NotKeyed(f"its look-up {table.name} is joined on something else than the key")
-    if own[0].is_type("double") != others[0].is_type("double"):
+    if own[0].is_type("double") != keys[0].is_type("double"):
         raise _NotKeyed(f"the key of its look-up {table.name} is of another type")
     name = table.name
     reads = frozenset(_reads(tree, name))
@@ -299,12 +299,12 @@ def _present_in(tree: exp.Query, name: str) -> str | None:
     if not _is_cte(tree, name):
         return None
     select = _cte(tree, name)
-    others = [part for part in (*_CUTS, "joins", "where") if part != "distinct"]
-    if not select.args.get("distinct") or any(select.args.get(part) for part in others):
+    parts = [part for part in (*_CUTS, "joins", "where") if part != "distinct"]
+    if not select.args.get("distinct") or any(select.args.get(part) for part in parts):
         return None
-    from_, given = select.args["from_"].this, select.selects
-    column = given[0].unalias()
-    if len(given) == 1 and isinstance(column, exp.Column) and isinstance(from_, exp.Table):
+    from_, columns = select.args["from_"].this, select.selects
+    column = columns[0].unalias()
+    if len(columns) == 1 and isinstance(column, exp.Column) and isinstance(from_, exp.Table):
         return None if _is_cte(tree, from_.name) else column.name
     return None
 
@@ -352,7 +352,7 @@ def _is_cte(tree: exp.Query, name: str) -> bool:
 
 
 def _cte(tree: exp.Query, name: str) -> exp.Select:
-    [found] = (cte.this for cte in tree.ctes if cte.alias == name)
-    if not isinstance(found, exp.Select):
+    [select] = (cte.this for cte in tree.ctes if cte.alias == name)
+    if not isinstance(select, exp.Select):
         raise _NotKeyed(f"its CTE {name} is not one SELECT")
-    return found
+    return select

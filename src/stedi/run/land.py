@@ -93,7 +93,7 @@ class Landing:
 
     @property
     def _load(self) -> int:
-        return 1 + max((one.load for one in self._plan.loads), default=0)
+        return 1 + max((load.load for load in self._plan.loads), default=0)
 
     def _job(self, reading: Reading) -> Job:
         accepted = [load for load in self._plan.loads if load.verdict == "accepted"]
@@ -195,7 +195,7 @@ class Landing:
 
 def _merge(plan: LandingPlan, sources: Sequence[_Source], load: int) -> list[Load]:
     """The loads after a run: one for each file that was ever read, the newest of each."""
-    merged = {(one.source, one.file): one for one in (*plan.loads, *plan.touched)}
+    merged = {(load.source, load.file): load for load in (*plan.loads, *plan.touched)}
     for source in sources:
         assert source.contract.source
         name = source.contract.source

@@ -87,7 +87,7 @@ class Maintaining:
             if look_up.present_in
             and changes[name := next(iter(look_up.reads))]
             and name != keyed.source
-            and sum(name in other.reads for other in keyed.lookups) == 1
+            and sum(name in lookup.reads for lookup in keyed.lookups) == 1
         }
         self._appends = keyed.is_linear and bool(self._source.added) and not self._source.removed
         """Whether new rows are added as they are, but for those of changed keys."""
@@ -137,7 +137,7 @@ class Maintaining:
         return {self.keyed.key: self._came} if result.changed and not self._appends else {}
 
     def _find_changed(self) -> int:
-        """Materialise the keys to be worked out anew; gives how many there are."""
+        """Materialise the keys to be worked out anew; returns how many there are."""
         certain = [*self._changed_in_source(), *self._changed_in_lookups()]
         if not self._present:
             self._materialise(self._changed, certain)
@@ -172,17 +172,17 @@ class Maintaining:
         return [self._difference_of_files(self.keyed.source, self.keyed.source_key)]
 
     def _changed_in_lookups(self) -> list[exp.Query]:
-        found = []
+        differences = []
         for look_up in self.keyed.lookups:
             if look_up in self._present.values() or not any(
                 self.changes[name] for name in look_up.reads
             ):
                 continue
             if look_up.reads == {look_up.name}:
-                found.append(self._difference_of_files(look_up.name, look_up.key))
+                differences.append(self._difference_of_files(look_up.name, look_up.key))
             else:
-                found.append(self._difference_of_ctes(look_up))
-        return found
+                differences.append(self._difference_of_ctes(look_up))
+        return differences
 
     def _changed_in_presence(self) -> list[exp.Query]:
         return [
@@ -196,22 +196,22 @@ class Maintaining:
         if not change.removed:
             return _keys(_added(table), key)
         columns = [c for c in change.columns if c.name == key or not just_key]
-        given = [_comparable(c.name, c.type == "double") for c in columns]
+        compared = [_comparable(c.name, c.type == "double") for c in columns]
         known = change.touched
         tables = (known.came, known.gone) if known else (_added(table), _removed(table))
-        sides = [exp.select(*given).from_(exp.to_table(side)) for side in tables]
+        sides = [exp.select(*compared).from_(exp.to_table(side)) for side in tables]
         return _difference(sides, [c.name for c in columns], key)
 
     def _difference_of_ctes(self, look_up: Lookup) -> exp.Query:
         """The keys that a CTE of the SELECT has other rows for than before."""
         tree = self.declarations.select(self.contract.name)
-        [cte] = (one for one in tree.ctes if one.alias == look_up.name)
-        names = [one.alias_or_name for one in cte.this.selects]
-        doubles = {one.alias_or_name for one in cte.this.selects if one.is_type("double")}
+        [cte] = (cte for cte in tree.ctes if cte.alias == look_up.name)
+        names = [column.alias_or_name for column in cte.this.selects]
+        doubles = {c.alias_or_name for c in cte.this.selects if c.is_type("double")}
         sides = []
         for read in ({}, {n: _before(n) for n in look_up.reads if self.changes[n]}):
-            given = (_comparable(name, name in doubles) for name in names)
-            rows = exp.select(*given).from_(exp.to_table(look_up.name))
+            compared = (_comparable(name, name in doubles) for name in names)
+            rows = exp.select(*compared).from_(exp.to_table(look_up.name))
             with_ = tree.args["with_"].copy()
             with_.set("expressions", with_.expressions[: 1 + tree.ctes.index(cte)])
             rows.set("with_", with_)
@@ -313,15 +313,15 @@ class Maintaining:
         result.swapped = list(taken.left)
 
     def _materialise(self, table: str, parts: Iterable[exp.Query], name: str = KEY) -> None:
-        """Keys that any of these queries gives, in a column of that name."""
-        found: exp.Query | None = None
+        """Keys that any of these queries returns, in a column of that name."""
+        keys: exp.Query | None = None
         for part in parts:
             key = exp.column(KEY, quoted=True)
-            one = exp.select(key.as_(name, quoted=True)).from_(part.subquery("part"))
-            found = one if found is None else exp.union(found, one, distinct=True)
-        if found is None:
-            found = _keys(self.keyed.source, self.keyed.source_key, name).where(exp.false())
-        self.engine.materialise(table, found)
+            more = exp.select(key.as_(name, quoted=True)).from_(part.subquery("part"))
+            keys = more if keys is None else exp.union(keys, more, distinct=True)
+        if keys is None:
+            keys = _keys(self.keyed.source, self.keyed.source_key, name).where(exp.false())
+        self.engine.materialise(table, keys)
 
     def _count(self, table: str) -> int:
         return count(self.engine, exp.select("COUNT(*)").from_(exp.to_table(table)))
@@ -348,19 +348,19 @@ class Maintaining:
         if tied is None or not all(self.changes[name].is_known for name in tied):
             return count(self.engine, query)
         then = {name: _before(name) for name in changed}
-        found = noted
+        total = noted
         if result.touched:
             known = self._known_presence(query, tied, _before_of)
-            found -= self._count_over(query, self._of(self._gone), then | known)
+            total -= self._count_over(query, self._of(self._gone), then | known)
         if result.added:
             self._declare_files(_PART, result.added)
             known = self._known_presence(query, tied, _now)
-            found += self._count_over(query, self._of(_PART), known)
+            total += self._count_over(query, self._of(_PART), known)
         if tied and self._know_stayed(tied, before):
             stayed = self._of(_STAYED)
-            found -= self._count_over(query, stayed, then)
-            found += self._count_over(query, stayed, {})
-        return found
+            total -= self._count_over(query, stayed, then)
+            total += self._count_over(query, stayed, {})
+        return total
 
     def _known_presence(
         self, query: exp.Query, tied: Mapping[str, str], known_as: Callable[[str], str]
@@ -407,22 +407,22 @@ class Maintaining:
         return count(self.engine, query)
 
 
-def keys_only_in(one: str, other: str, key: str) -> exp.Select:
+def keys_only_in(table: str, other: str, key: str) -> exp.Select:
     """Counts the keys that one table has and another hasn't, and their rows, for `left_of`."""
     column = exp.column(key, quoted=True)
     keys = exp.func("COUNT", exp.Distinct(expressions=[column.copy()]))
     listed = exp.select(column.copy()).from_(exp.to_table(other))
     return (
         exp.select(keys.as_("n_keys"), "COUNT(*) AS n_rows")
-        .from_(exp.to_table(one))
+        .from_(exp.to_table(table))
         .where(exp.not_(column.isin(query=listed)))
     )
 
 
 def left_of(engine: Engine, counts: exp.Query) -> Left:
     """What such a query counts."""
-    [found] = engine.fetch(counts).to_pylist()
-    return Left(int(found["n_keys"] or 0), int(found["n_rows"] or 0))
+    [row] = engine.fetch(counts).to_pylist()
+    return Left(int(row["n_keys"] or 0), int(row["n_rows"] or 0))
 
 
 def _before(table: str) -> str:
@@ -450,8 +450,8 @@ def _keys(table: str, column: str, name: str = KEY) -> exp.Select:
     return exp.select(key.as_(name, quoted=True)).from_(exp.to_table(table)).distinct()
 
 
-def _except(one: exp.Query, other: exp.Query) -> exp.Query:
-    return exp.except_(one, other, distinct=True)
+def _except(query: exp.Query, other: exp.Query) -> exp.Query:
+    return exp.except_(query, other, distinct=True)
 
 
 def _comparable(name: str, is_double: bool) -> exp.Expr:
@@ -461,7 +461,7 @@ def _comparable(name: str, is_double: bool) -> exp.Expr:
 
 
 def _difference(sides: Sequence[exp.Select], columns: Sequence[str], key: str) -> exp.Query:
-    """The keys for which two queries don't give the same rows, equally often."""
+    """The keys for which two queries don't return the same rows, equally often."""
     names = [exp.column(name, quoted=True) for name in columns]
     counted = exp.union(
         *(

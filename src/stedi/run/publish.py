@@ -101,7 +101,7 @@ def _difference(
     boxes = boxes_folder(files.root) / noted.boxes
     if not same or not files.stat(boxes) or damage(files, before):
         return None
-    names = [one.column for one in contract.publication.coarsened]
+    names = [column.column for column in contract.publication.coarsened]
     try:
         files.fetch([boxes, *(file.path for file in before.files)])
         editions = [

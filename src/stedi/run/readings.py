@@ -106,7 +106,9 @@ def _plan_source(
     if (
         reason is None
         and (difference.new or difference.changed)
-        and not all(fingerprinter.can_compare(o.fingerprint) for o in own if o.state != "gone")
+        and not all(
+            fingerprinter.can_compare(load.fingerprint) for load in own if load.state != "gone"
+        )
     ):
         # A new file could be a copy of one that was read, and nobody could tell.
         reason = "it was read with another secret (STEDI_SECRET)"
@@ -187,9 +189,9 @@ def _read_some(
         "changed": len(difference.changed),
         "gone": len(difference.gone),
     }
-    said = [f"{number} {what}" for what, number in counts.items() if number]
-    changes = f"{', '.join(said)} landing file{'s' if sum(counts.values()) > 1 else ''}"
-    reason = changes if said else f"{counted(len([*again]), 'bad file')} accepted"
+    changed_files = [f"{number} {what}" for what, number in counts.items() if number]
+    changes = f"{', '.join(changed_files)} landing file{'s' if sum(counts.values()) > 1 else ''}"
+    reason = changes if changed_files else f"{counted(len([*again]), 'bad file')} accepted"
     return Reading(
         contract,
         [file for file in files if file.name in wanted],

@@ -45,19 +45,19 @@ def hold_to_contract(
     notes = []
     for rule in contract.rules:
         query = declarations.rule(contract.name, rule)
-        found = recount(rule) if recount else count(engine, query)
-        if found and rule.severity == "error":
+        broken = recount(rule) if recount else count(engine, query)
+        if broken and rule.severity == "error":
             raise RuleBroken(
-                f"{contract.name}: {found:,} {rule.description} (rule {rule.name}). "
+                f"{contract.name}: {broken:,} {rule.description} (rule {rule.name}). "
                 "The table stays as it was"
             )
-        if found:
-            notes.append(_note(rule, found))
+        if broken:
+            notes.append(_note(rule, broken))
     return tuple(notes)
 
 
 def count(engine: Engine, query: exp.Query) -> int:
-    """The one whole number that a query gives."""
+    """The one whole number that a query returns."""
     [value] = engine.fetch(query).column(0).to_pylist()
     return int(value or 0)
 
@@ -74,5 +74,5 @@ def _repeated(table: str, column: str) -> exp.Select:
     return exp.select("COUNT(*)").from_(groups.subquery("repeated"))
 
 
-def _note(rule: Rule, found: int) -> Note:
-    return Note(rule.name, found, f"{found:,} {rule.description}")
+def _note(rule: Rule, broken: int) -> Note:
+    return Note(rule.name, broken, f"{broken:,} {rule.description}")

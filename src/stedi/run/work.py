@@ -46,6 +46,6 @@ class Work:
         noted = before.notes.files if before else {}
         names = [short_name(file.path) for file in kept]
         of_file = partial(self.fingerprinter.of_file, opener=self.warehouse.files.open)
-        found = self.engine.crew.map(of_file, added)
+        new = self.engine.crew.map(of_file, added)
         known = {name: noted[name] for name in names if name in noted}
-        return known | dict(zip(map(short_name, added), found, strict=True))
+        return known | dict(zip(map(short_name, added), new, strict=True))
