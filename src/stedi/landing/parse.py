@@ -1,4 +1,4 @@
-"""The landing parser: raw files and a contract in; typed Parquet, pieces set aside and counts out.
+"""The landing parser: raw files and a contract in; typed Parquet, quarantine and counts out.
 
 One pass over each file. `stedi.landing.scan` reads what is clear at the speed of compiled code, and
 stops where it isn't sure; `stedi.landing.records` then reads one piece, slowly and strictly. Files
@@ -289,7 +289,7 @@ class _Reading:
         return [self.fingerprint(file) for file in files]
 
     def read_share(self, share: _Share) -> Parsed:
-        """Read files one after another; those that are bad are set aside whole."""
+        """Read files one after another; bad ones are quarantined whole."""
         parsed = self._read_files(share, frozenset())
         bad = frozenset(read.file for read in parsed.files if read.verdict == "bad")
         if not bad:

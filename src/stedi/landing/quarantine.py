@@ -1,4 +1,4 @@
-"""Takes pieces out of the quarantine whose landing files are read again, changed or gone."""
+"""Removes records from the quarantine whose landing files are read again, changed or gone."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _BATCH_ROWS = 1 << 12
 def remove_records(
     path: Path, outdated: Mapping[str, Collection[str] | None], rest: ParquetFile
 ) -> list[Path] | None:
-    """Write what a quarantine file holds of other landing files to `rest`.
+    """Write the records of a quarantine file that are of other landing files to `rest`.
 
     `outdated` are landing files by source; None is all of a source. Returns the path of what was
-    written, nothing where no row is left, and None where none has to be taken out.
+    written, nothing where no row is left, and None where none has to be removed.
     """
     if not any(names is None or names for names in outdated.values()):
         return None
