@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from sqlglot import exp
 
 from stedi.columns import Column
-from stedi.engines.delete_rows import KEY, Asked, TakenOut
+from stedi.engines.delete_rows import KEY, Deleted, Deletion
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.parquet import Field, ParquetFile, connect, write_query
 from stedi.parquet.footer import GONE, Moved, for_groups
@@ -222,7 +222,7 @@ class Table:
         self.engine = DuckDBEngine(folder / "scratch")
         self._folder, self._times = folder, 0
 
-    def take_out(self, keys: list[Any], key: str = "who") -> TakenOut:
+    def delete(self, keys: list[Any], key: str = "who") -> Deleted:
         self._times += 1
         fresh = self._folder / f"taken-{self._times}"
         pq.write_table(pa.table({KEY: keys}), self._folder / f"keys-{self._times}")
@@ -230,11 +230,11 @@ class Table:
         keys_file = str(self._folder / f"keys-{self._times}")
         self.engine.declare("sought", [Column(KEY, type_, "none")], [keys_file])
         files = [str(file) for file in self.files]
-        asked = Asked(files, COLUMNS, key, "sought", FIELDS, fresh, "gone")
-        taken = self.engine.take_out(asked)
-        self.files = [file for file in self.files if str(file) not in taken.touched]
-        self.files += taken.left
-        return taken
+        deletion = Deletion(files, COLUMNS, key, "sought", FIELDS, fresh, "gone")
+        deleted = self.engine.delete_rows(deletion)
+        self.files = [file for file in self.files if str(file) not in deleted.touched]
+        self.files += deleted.rest
+        return deleted
 
     @property
     def gone(self) -> Counter[str]:
@@ -262,7 +262,7 @@ def test_what_is_left_is_all_but_what_was_taken_out(seed: int) -> None:
                 f"person{random.randrange(40)}@example.com"
                 for _ in range(random.choice([1, 2, 30]))
             }
-            table.take_out(list(keys))
+            table.delete(list(keys))
             assert table.gone == as_text([row for row in rows if row[0] in keys])
             rows = [row for row in rows if row[0] not in keys]
             assert read(table.files) == as_text(rows)
@@ -273,7 +273,7 @@ def test_what_is_left_is_all_but_what_was_taken_out(seed: int) -> None:
 @pytest.mark.parametrize("count", [2_000, 80_000])
 def test_no_dictionary_holds_who_was_taken_out(tmp_path: Path, write: Any, count: int) -> None:
     table = Table(tmp_path, [write(tmp_path / "given.parquet", rows_of(Random(5), count), 700)])
-    table.take_out(["person50@example.com"])
+    table.delete(["person50@example.com"])
     held = set()
     for path in table.files:
         left = pq.ParquetFile(path, read_dictionary=["who"])
@@ -290,15 +290,15 @@ def test_files_that_have_nobody_of_them_stay(tmp_path: Path) -> None:
         by_arrow(tmp_path / f"{n}.parquet", [(f"{n}@example.com", n, None)], 1) for n in range(3)
     ]
     table = Table(tmp_path, files)
-    taken = table.take_out(["1@example.com", "9@example.com"])
-    assert taken == TakenOut([str(files[1])], [])
+    taken = table.delete(["1@example.com", "9@example.com"])
+    assert taken == Deleted([str(files[1])], [])
     assert table.files == [files[0], files[2]]
-    assert table.take_out(["9@example.com"]) == TakenOut([], [])
+    assert table.delete(["9@example.com"]) == Deleted([], [])
     assert not table.gone
 
 
 def test_keys_may_be_whole_numbers(tmp_path: Path) -> None:
     rows = [(f"person{n}@example.com", n, 0.5) for n in range(500)]
     table = Table(tmp_path, [by_arrow(tmp_path / "given.parquet", rows, 100)])
-    table.take_out([7, 250, 9_999], "n")
+    table.delete([7, 250, 9_999], "n")
     assert read(table.files) == as_text([row for row in rows if row[1] not in (7, 250)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -11,7 +11,7 @@ from importlib.resources.abc import Traversable
 
 from sqlglot import exp
 
-from stedi.columns import Column
+from stedi.columns import Schemas
 from stedi.declared.contract import Contract, Rule
 from stedi.declared.machinery import MACHINERY
 from stedi.declared.odcs import read_contracts
@@ -42,7 +42,7 @@ class Declarations:
         return [str(contract.source) for contract in self.landing]
 
     @cached_property
-    def schemas(self) -> Mapping[str, tuple[Column, ...]]:
+    def schemas(self) -> Schemas:
         """The columns of every table that can be read, machinery's included."""
         return {**MACHINERY, **{name: c.columns for name, c in self.contracts.items()}}
 
@@ -57,7 +57,7 @@ class Declarations:
     def select(self, table: str) -> exp.Query:
         """The SELECT of a derived table, resolved and typed; raises `DeclarationError`."""
         transform = self.transforms[table]
-        return self._typed("SELECT", transform.place, lambda: transform.tree, self.schemas)
+        return self._typed("SELECT", transform.place, transform.tree, self.schemas)
 
     def read_by(self, table: str) -> frozenset[str]:
         """The tables that a derived table's SELECT or rules read, itself left out."""
@@ -69,44 +69,37 @@ class Declarations:
     def reasons(self, table: str) -> exp.Query | None:
         """The query that counts a derived table's dropped rows by reason, resolved and typed."""
         transform = self.transforms[table]
-        reasons = transform.reasons
-        if reasons is None:
+        if transform.reasons is None:
             return None
-        return self._typed("reasons", transform.place, lambda: reasons, self.schemas)
+        return self._typed("reasons", transform.place, transform.reasons, self.schemas)
 
     def rule(self, table: str, rule: Rule) -> exp.Query:
         """The query of a rule, resolved and typed; it sees the working columns of its table too."""
         contract = self.contracts[table]
         place = f"{contract.place}, rule {rule.name}"
         schemas = {**self.schemas, table: contract.selected_columns}
-        return self._typed("rule", place, lambda: parse(rule.query, place), schemas)
+        return self._typed("rule", place, rule.query, schemas)
 
     def controls(self, table: str) -> exp.Query | None:
         """The query for rows of people who are not in a published table, resolved and typed."""
-        publication = self.contracts[table].publication
-        return self._beside(table, "controls", publication.controls if publication else None)
+        return self._of_publication(table, "controls")
 
     def identities(self, table: str) -> exp.Query | None:
         """The query for who the people of a published table are, resolved and typed."""
-        publication = self.contracts[table].publication
-        return self._beside(table, "identities", publication.identities if publication else None)
+        return self._of_publication(table, "identities")
 
-    def _beside(self, table: str, what: str, query: str | None) -> exp.Query | None:
+    def _of_publication(self, table: str, what: str) -> exp.Query | None:
+        query: str | None = getattr(self.contracts[table].publication, what, None)
         if query is None:
             return None
         place = f"{self.contracts[table].place}, {what}"
-        return self._typed(what, place, lambda: parse(query, place), self.schemas)
+        return self._typed(what, place, query, self.schemas)
 
-    def _typed(
-        self,
-        what: str,
-        place: str,
-        tree: Callable[[], exp.Query],
-        schemas: Mapping[str, tuple[Column, ...]],
-    ) -> exp.Query:
+    def _typed(self, what: str, place: str, query: exp.Query | str, schemas: Schemas) -> exp.Query:
         key = (what, place)
         if key not in self._known:
-            self._known[key] = typed(tree(), schemas, place)
+            tree = parse(query, place) if isinstance(query, str) else query
+            self._known[key] = typed(tree, schemas, place)
         return self._known[key]
 
     def fingerprint(self, table: str) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-from stedi.columns import TYPES, Column
+from stedi.columns import TYPES
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import UsageError
 
 _LANDING = "_landing"
+_SERDE = "org.openx.data.jsonserde.JsonSerDe"
+_INPUT_FORMAT = "org.apache.hadoop.mapred.TextInputFormat"
+_OUTPUT_FORMAT = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat"
 
 
 def typed_name(table: str) -> str:
@@ -43,10 +45,10 @@ def table_input(contract: Contract, location: str) -> dict[str, Any]:
                 for column in contract.columns
             ],
             "Location": f"{location.rstrip('/')}/{contract.source}/landing/",
-            "InputFormat": "org.apache.hadoop.mapred.TextInputFormat",
-            "OutputFormat": "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat",
+            "InputFormat": _INPUT_FORMAT,
+            "OutputFormat": _OUTPUT_FORMAT,
             "SerdeInfo": {
-                "SerializationLibrary": "org.openx.data.jsonserde.JsonSerDe",
+                "SerializationLibrary": _SERDE,
                 "Parameters": {"case.insensitive": "true", "ignore.malformed.json": "true"},
             },
         },
@@ -89,41 +91,37 @@ def ddl(contract: Contract, location: str = DEFAULT_LOCATION) -> str:
 
 
 def _landing(contract: Contract, root: str) -> str:
-    return "\n".join(
-        [
-            _HEADER,
-            f"CREATE EXTERNAL TABLE IF NOT EXISTS `{contract.name}` (",
-            ",\n".join(_columns(contract.columns)),
-            ")",
-            f"COMMENT '{_quoted(contract.description)}'",
-            "ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'",
-            "WITH SERDEPROPERTIES ('case.insensitive' = 'true', 'ignore.malformed.json' = 'true')",
-            "STORED AS INPUTFORMAT 'org.apache.hadoop.mapred.TextInputFormat'",
-            "OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat'",
-            f"LOCATION '{root}/{contract.source}/landing/'",
-            "TBLPROPERTIES ('classification' = 'json');",
-            "",
-        ]
-    )
+    return f"""\
+{_HEADER}
+CREATE EXTERNAL TABLE IF NOT EXISTS `{contract.name}` (
+{_columns(contract)}
+)
+COMMENT '{_quoted(contract.description)}'
+ROW FORMAT SERDE '{_SERDE}'
+WITH SERDEPROPERTIES ('case.insensitive' = 'true', 'ignore.malformed.json' = 'true')
+STORED AS INPUTFORMAT '{_INPUT_FORMAT}'
+OUTPUTFORMAT '{_OUTPUT_FORMAT}'
+LOCATION '{root}/{contract.source}/landing/'
+TBLPROPERTIES ('classification' = 'json');
+"""
 
 
 def _iceberg(contract: Contract, root: str) -> str:
-    return "\n".join(
-        [
-            f"CREATE TABLE IF NOT EXISTS `{contract.name}` (",
-            ",\n".join(_columns(contract.columns)),
-            ")",
-            f"COMMENT '{_quoted(contract.description)}'",
-            f"LOCATION '{root}/{contract.location}/'",
-            "TBLPROPERTIES ('table_type' = 'ICEBERG', 'format' = 'parquet');",
-            "",
-        ]
+    return f"""\
+CREATE TABLE IF NOT EXISTS `{contract.name}` (
+{_columns(contract)}
+)
+COMMENT '{_quoted(contract.description)}'
+LOCATION '{root}/{contract.location}/'
+TBLPROPERTIES ('table_type' = 'ICEBERG', 'format' = 'parquet');
+"""
+
+
+def _columns(contract: Contract) -> str:
+    return ",\n".join(
+        f"  `{column.name}` {TYPES[column.type].hive} COMMENT '{_quoted(column.description)}'"
+        for column in contract.columns
     )
-
-
-def _columns(columns: tuple[Column, ...]) -> Iterator[str]:
-    for column in columns:
-        yield f"  `{column.name}` {TYPES[column.type].hive} COMMENT '{_quoted(column.description)}'"
 
 
 def _quoted(text: str) -> str:

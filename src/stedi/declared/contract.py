@@ -139,7 +139,7 @@ class Contract:
 
     @property
     def selected_columns(self) -> tuple[Column, ...]:
-        """What the table's SELECT gives: the columns, then the working columns."""
+        """What the table's SELECT returns: the columns, then the working columns."""
         return self.columns + (self.publication.working_columns if self.publication else ())
 
     def column(self, name: str) -> Column | None:

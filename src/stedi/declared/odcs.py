@@ -10,6 +10,7 @@ Specification: https://bitol-io.github.io/open-data-contract-standard/
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, TypeVar, cast, get_args
@@ -18,6 +19,7 @@ import yaml
 from open_data_contract_standard.model import (
     CustomProperty,
     DataQuality,
+    Description,
     OpenDataContractStandard,
     SchemaProperty,
 )
@@ -179,16 +181,12 @@ def _validate(model: type[_Model], value: object, where: str) -> _Model:
     try:
         return model.model_validate(value, extra="forbid", by_alias=True, by_name=False)
     except ValidationError as error:
-        raise _Problem(
-            "\n".join(
-                f"{'.'.join([*filter(None, [where]), *map(str, one['loc'])])}: {_plain(one['msg'])}"
-                for one in error.errors()
-            )
-        ) from None
-
-
-def _plain(message: str) -> str:
-    return message.replace("Extra inputs are not permitted", "no such key")
+        problems = []
+        for problem in error.errors():
+            place = ".".join([*filter(None, [where]), *map(str, problem["loc"])])
+            message = problem["msg"].replace("Extra inputs are not permitted", "no such key")
+            problems.append(f"{place}: {message}")
+        raise _Problem("\n".join(problems)) from None
 
 
 def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
@@ -215,23 +213,21 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         raise _Problem(f"{where}.properties: a table has columns")
     if properties.subject and properties.subject not in {column.name for column in columns}:
         raise _Problem(f"{where}.customProperties.subject: no column {properties.subject}")
+    about = standard.description or Description()
+    bad_share = properties.max_bad_share
     contract = Contract(
         name=name,
         zone=properties.zone,
         location=properties.location or _default_location(name, properties),
-        description=(standard.description and standard.description.purpose)
-        or table.description
-        or "",
-        usage=(standard.description and standard.description.usage) or "",
-        limitations=(standard.description and standard.description.limitations) or "",
+        description=about.purpose or table.description or "",
+        usage=about.usage or "",
+        limitations=about.limitations or "",
         version=standard.version or "",
         columns=columns,
         rules=tuple(_rule(rule, where) for rule in table.quality or ()),
         source=properties.source,
         subject=properties.subject,
-        max_bad_share=_DEFAULT_BAD_SHARE
-        if properties.max_bad_share is None
-        else properties.max_bad_share,
+        max_bad_share=_DEFAULT_BAD_SHARE if bad_share is None else bad_share,
         publication=_publication(properties.publication, columns, where),
         key=_key(properties, columns, where),
         retention=_retention(properties, where),
@@ -271,10 +267,10 @@ def _default_location(name: str, properties: _TableProperties) -> str:
 
 
 def _custom(model: type[_Model], properties: list[CustomProperty] | None, where: str) -> _Model:
-    given = {str(p.property): p.value for p in properties or ()}
-    if len(given) != len(properties or ()):
+    values = {str(p.property): p.value for p in properties or ()}
+    if len(values) != len(properties or ()):
         raise _Problem(f"{where}.customProperties: a property twice")
-    return _validate(model, given, f"{where}.customProperties")
+    return _validate(model, values, f"{where}.customProperties")
 
 
 def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
@@ -337,32 +333,32 @@ def _rule(rule: DataQuality, table: str) -> Rule:
 
 
 def _publication(
-    given: _Publication | None, columns: tuple[Column, ...], table: str
+    declared: _Publication | None, columns: tuple[Column, ...], table: str
 ) -> Publication | None:
-    if given is None:
+    if declared is None:
         return None
     where = f"{table}.customProperties.publication"
     working = tuple(
         Column(c.name, c.physical_type, c.classification, c.description)
-        for c in given.working_columns
+        for c in declared.working_columns
     )
     numbers = {column.name for column in working if column.type == "long"}
-    for name in given.people:
+    for name in declared.people:
         if name not in numbers:
             raise _Problem(f"{where}.people: no working column {name} of type long")
     publication = Publication(
-        k=given.k,
-        people_per_box=given.people_per_box,
-        people=tuple(given.people),
-        target=_coarsened(given.target, f"{where}.target") if given.target else None,
-        axes=tuple(_coarsened(axis, f"{where}.axes.{axis.column}") for axis in given.axes),
+        k=declared.k,
+        people_per_box=declared.people_per_box,
+        people=tuple(declared.people),
+        target=_coarsened(declared.target, f"{where}.target") if declared.target else None,
+        axes=tuple(_coarsened(axis, f"{where}.axes.{axis.column}") for axis in declared.axes),
         working_columns=working,
-        controls=given.controls,
-        identities=given.identities,
+        controls=declared.controls,
+        identities=declared.identities,
     )
-    if given.people_per_box < given.k:
-        raise _Problem(f"{where}.peoplePerBox: at least k, which is {given.k}")
-    coarsened = [one.column for one in publication.coarsened]
+    if declared.people_per_box < declared.k:
+        raise _Problem(f"{where}.peoplePerBox: at least k, which is {declared.k}")
+    coarsened = [c.column for c in publication.coarsened]
     _refuse_twice(where, "column", coarsened)
     for column in columns:
         if column.name not in coarsened:
@@ -377,21 +373,21 @@ def _publication(
 _MOST_ON_A_GRID = 1 << 30
 
 
-def _coarsened(given: _Coarsened, where: str) -> Coarsened:
-    if not given.minimum < given.maximum:
+def _coarsened(declared: _Coarsened, where: str) -> Coarsened:
+    if not declared.minimum < declared.maximum:
         raise _Problem(f"{where}: minimum lies below maximum")
-    if (given.maximum - given.minimum) / given.grid > _MOST_ON_A_GRID:
+    if (declared.maximum - declared.minimum) / declared.grid > _MOST_ON_A_GRID:
         raise _Problem(f"{where}.grid: at most {_MOST_ON_A_GRID:,} steps from minimum to maximum")
     for what, value in (
-        ("minimum", given.minimum), ("maximum", given.maximum),
-        *(("edges", edge) for edge in given.edges),
+        ("minimum", declared.minimum), ("maximum", declared.maximum),
+        *(("edges", edge) for edge in declared.edges),
     ):  # fmt: skip
-        steps = (value - given.origin) / given.grid
+        steps = (value - declared.origin) / declared.grid
         if abs(steps - round(steps)) > _OFF_GRID:
             raise _Problem(f"{where}.{what}: {value:.15g} is not on the grid")
-        if not given.minimum <= value <= given.maximum:
+        if not declared.minimum <= value <= declared.maximum:
             raise _Problem(f"{where}.{what}: {value:.15g} is not between minimum and maximum")
-    return Coarsened(**given.model_dump(exclude={"edges"}), edges=tuple(given.edges))
+    return Coarsened(**declared.model_dump(exclude={"edges"}), edges=tuple(declared.edges))
 
 
 _OFF_GRID = 1e-6
@@ -399,11 +395,9 @@ _OFF_GRID = 1e-6
 
 
 def _refuse_twice(where: str, what: str, names: Iterable[str]) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
+    for name, count in Counter(names).items():
+        if count > 1:
             raise _Problem(f"{where}: {what} {name} twice")
-        seen.add(name)
 
 
 def _clashes(contracts: list[Contract]) -> list[str]:
@@ -414,6 +408,9 @@ def _clashes(contracts: list[Contract]) -> list[str]:
         ("source", {c.name: c.source for c in contracts if c.source}),
     ):
         for name, value in names.items():
-            others = [other for other, taken in names.items() if taken == value and other < name]
-            problems += [f"contracts/{name}.yaml: {what} {value} is also {o}'s" for o in others]
+            problems += [
+                f"contracts/{name}.yaml: {what} {value} is also {earlier}'s"
+                for earlier in names
+                if names[earlier] == value and earlier < name
+            ]
     return problems

@@ -66,7 +66,7 @@ class Transform:
     def pairing(self) -> exp.Query | None:
         """Counts the pairs of the transform's one INNER JOIN by equal values, without joining.
 
-        Gives `pairs` (rows of the join) and `crowd` (the most rows of the FROM table that share
+        Returns `pairs` (rows of the join) and `crowd` (the most rows of the FROM table that share
         one value); None where the SELECT has no INNER JOIN of two tables.
         """
         select = self._judging_select
@@ -103,7 +103,7 @@ class Transform:
         return (
             isinstance(self.tree, exp.Select)
             and (self._is_judged or self._just_filters or not self.tree.args.get("where"))
-            and not any(map(_groups_or_cuts, (self.tree, *self._way)))
+            and not any(map(_groups_or_cuts, (self.tree, *self._select_chain)))
         )
 
     @property
@@ -112,30 +112,30 @@ class Transform:
 
     @property
     def _just_filters(self) -> bool:
-        others = ("joins", "group", "distinct", "limit", "having", "laterals")
-        return bool(self.tree.args.get("where")) and not any(map(self.tree.args.get, others))
+        parts = ("joins", "group", "distinct", "limit", "having", "laterals")
+        return bool(self.tree.args.get("where")) and not any(map(self.tree.args.get, parts))
 
     @property
     def source(self) -> exp.Table:
         """The FROM table whose rows are counted as `in`."""
-        source: exp.Table = self._way[-1].args["from_"].this
+        source: exp.Table = self._select_chain[-1].args["from_"].this
         return source
 
     @cached_property
-    def _way(self) -> list[exp.Select]:
+    def _select_chain(self) -> list[exp.Select]:
         """The SELECTs from the one that looks at every row to the one that reads a table."""
         named = {cte.alias: cte.this for cte in self.tree.ctes}
-        way = [self._judging_select]
+        chain = [self._judging_select]
         while True:
-            source = way[-1].args["from_"].this if way[-1].args.get("from_") else None
+            source = chain[-1].args["from_"].this if chain[-1].args.get("from_") else None
             if isinstance(source, exp.Subquery):
-                way.append(self._first_select(source))
+                chain.append(self._first_select(source))
             elif not isinstance(source, exp.Table):
                 raise DeclarationError(f"{self.place}: a transform reads FROM a declared table")
             elif source.name in named:
-                way.append(self._first_select(named.pop(source.name)))
+                chain.append(self._first_select(named.pop(source.name)))
             else:
-                return way
+                return chain
 
     @property
     def _judging_select(self) -> exp.Select:
@@ -160,17 +160,18 @@ def read_transforms(
     Raises `DeclarationError` for SQL that can't be read, tables without a contract or without a
     SELECT, unknown inputs, cycles, and profiles that don't exist.
     """
-    files = {
-        f.name: (f, f"transforms/{f.name}") for f in folder.iterdir() if f.name.endswith(".sql")
-    }
+    if profile not in profiles(folder):
+        known = ", ".join(profiles(folder))
+        raise DeclarationError(f"profile {profile}: no such profile; there are {known}")
+    folders = {"transforms": folder}
     if profile != SEED:
-        replacing = folder / profile
-        if profile not in profiles(folder):
-            known = ", ".join(profiles(folder))
-            raise DeclarationError(f"profile {profile}: no such profile; there are {known}")
-        for f in replacing.iterdir():
-            if f.name.endswith(".sql"):
-                files[f.name] = (f, f"transforms/{profile}/{f.name}")
+        folders[f"transforms/{profile}"] = folder / profile
+    files = {
+        file.name: (file, f"{place}/{file.name}")
+        for place, where in folders.items()
+        for file in where.iterdir()
+        if file.name.endswith(".sql")
+    }
     problems: list[str] = []
     transforms: dict[str, Transform] = {}
     for name, (file, place) in sorted(files.items()):
@@ -202,7 +203,7 @@ def _gaps(
     transforms: Mapping[str, Transform], contracts: Mapping[str, Contract], files: set[str]
 ) -> list[str]:
     problems = []
-    known = {*contracts, *MACHINERY}
+    readable = {*contracts, *MACHINERY}
     for table, transform in transforms.items():
         if table not in contracts:
             problems.append(f"{transform.place}: no contract contracts/{table}.yaml")
@@ -211,7 +212,7 @@ def _gaps(
         problems += [
             f"{transform.place}: reads {name}, which is not declared"
             for name in transform.inputs
-            if name not in known
+            if name not in readable
         ]
     problems += [
         f"{contract.place}: no SELECT transforms/{name}.sql"

@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from stedi.columns import Column, ColumnType
 from stedi.engines.crew import Crew
-from stedi.engines.delete_rows import Asked, TakenOut
+from stedi.engines.delete_rows import Deleted, Deletion
 from stedi.errors import UsageError
 from stedi.parquet import Field
 from stedi.roots import Files
@@ -33,19 +33,19 @@ class Engine(Protocol):
         """Work out a query once and let later queries read it as `table`."""
 
     def gather(self, table: str, query: exp.Query) -> pa.Table:
-        """What a query gives, in memory and in no set order; later queries read it as `table`."""
+        """The rows of a query, in memory and in no set order; later queries read it as `table`."""
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
-        """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
+        """Write the rows of a query to new Parquet files in a fresh folder, in no set order."""
 
-    def take_out(self, asked: Asked) -> TakenOut:
-        """Write files again without some of their rows; files that have none of them stay."""
+    def delete_rows(self, deletion: Deletion) -> Deleted:
+        """Rewrite files without some of their rows; files that have none of them stay."""
 
     def fetch(self, query: exp.Query) -> pa.Table:
-        """What a query gives, in memory: for counts and other small results."""
+        """The rows of a query, in memory: for counts and other small results."""
 
     def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
-        """The columns that a query gives, with their types; types we have no name for as is."""
+        """The columns of a query, with their types; types we have no name for as is."""
 
     def close(self) -> None:
         """Stop what is at work, and let go of memory and scratch files; again does nothing."""

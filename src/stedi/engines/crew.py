@@ -18,7 +18,7 @@ class Crew(Protocol):
         """How many items are worked on at a time."""
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """What a function gives for each item, in the items' order.
+        """The result of a function for each item, in the items' order.
 
         Function and items travel: both can be pickled, and paths mean the same everywhere. A
         function may be run more than once for an item, of which one result counts; what the others
@@ -34,7 +34,7 @@ class Threads:
         self._pool = ThreadPoolExecutor(size)
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """What a function gives for each item, in the items' order."""
+        """The result of a function for each item, in the items' order."""
         futures = [self._pool.submit(function, item) for item in items]
         try:
             return [future.result() for future in futures]

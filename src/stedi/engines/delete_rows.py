@@ -1,4 +1,4 @@
-"""Takes the rows of some keys out of Parquet files."""
+"""Deletes the rows of some keys from Parquet files."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _PART, _KEYS = "_part", "_keys"
 
 
 @dataclass(frozen=True)
-class Asked:
-    """Which rows are to be taken out of a table's files: those whose `key` is in a table `keys`.
+class Deletion:
+    """Which rows to delete from a table's files: those whose `key` is in a table `keys`.
 
-    `keys` has one column, `KEY`. What is left is written as `fields` into the fresh `folder`, and
-    beside it; later queries read what was taken out as the table `gone`.
+    `keys` has one column, `KEY`. The remaining rows are written as `fields` into the fresh
+    `folder`, and beside it; later queries read the deleted rows as the table `deleted`.
     """
 
     files: Sequence[str]
@@ -34,40 +34,42 @@ class Asked:
     keys: str
     fields: Sequence[Field]
     folder: Path
-    gone: str
+    deleted: str
 
-    def rows(self, table: str, *, gone: bool) -> exp.Select:
-        """The rows of a table that are to be taken out, or all others."""
+    def rows(self, table: str, *, deleted: bool) -> exp.Select:
+        """The rows of a table that are to be deleted, or all others."""
         names = (exp.column(column.name, quoted=True) for column in self.columns)
-        return among(exp.select(*names).from_(exp.to_table(table)), self.key, self.keys, gone)
+        return among(exp.select(*names).from_(exp.to_table(table)), self.key, self.keys, deleted)
 
 
 @dataclass(frozen=True)
-class TakenOut:
-    """Which files may have had such rows, and the files that hold what is left of them."""
+class Deleted:
+    """Which files may have had such rows, and the files that have the rest of their rows."""
 
     touched: Sequence[str]
-    left: Sequence[Path]
+    rest: Sequence[Path]
 
 
-def by_query(engine: Engine, asked: Asked) -> TakenOut:
-    """Have an engine write again all files that have such rows."""
+def by_query(engine: Engine, deletion: Deletion) -> Deleted:
+    """Have an engine rewrite all files that have such rows."""
     touched = []
-    for file in asked.files:
-        engine.declare(_PART, asked.columns, [file])
-        found = exp.select("COUNT(*)").from_(asked.rows(_PART, gone=True).subquery("found"))
-        [count] = engine.fetch(found).column(0).to_pylist()
+    for file in deletion.files:
+        engine.declare(_PART, deletion.columns, [file])
+        hits = exp.select("COUNT(*)").from_(deletion.rows(_PART, deleted=True).subquery("hits"))
+        [count] = engine.fetch(hits).column(0).to_pylist()
         if count:
             touched.append(file)
-    engine.declare(_PART, asked.columns, touched)
-    engine.materialise(asked.gone, asked.rows(_PART, gone=True))
-    return TakenOut(touched, write_rest(engine, asked, touched))
+    engine.declare(_PART, deletion.columns, touched)
+    engine.materialise(deletion.deleted, deletion.rows(_PART, deleted=True))
+    return Deleted(touched, write_rest(engine, deletion, touched))
 
 
-def write_rest(engine: Engine, asked: Asked, files: Sequence[str]) -> list[Path]:
-    """Have an engine write all rows of some files that are not to be taken out; gives the files."""
-    engine.declare(_PART, asked.columns, files)
-    return engine.write(asked.rows(_PART, gone=False), asked.fields, asked.folder) if files else []
+def write_rest(engine: Engine, deletion: Deletion, files: Sequence[str]) -> list[Path]:
+    """Have an engine write the rest of the rows of some files; returns the new files."""
+    if not files:
+        return []
+    engine.declare(_PART, deletion.columns, files)
+    return engine.write(deletion.rows(_PART, deleted=False), deletion.fields, deletion.folder)
 
 
 def among(rows: exp.Select, column: str, keys: str, truth: bool = True) -> exp.Select:
@@ -78,5 +80,5 @@ def among(rows: exp.Select, column: str, keys: str, truth: bool = True) -> exp.S
     if truth:
         return rows.where(own.isin(query=exp.select(key).from_(exp.to_table(keys))))
     key.set("table", exp.to_identifier(_KEYS))
-    listed = exp.select("1").from_(exp.alias_(exp.to_table(keys), _KEYS, table=True))
-    return rows.where(exp.not_(exp.Exists(this=listed.where(key.eq(own)))))
+    matches = exp.select("1").from_(exp.alias_(exp.to_table(keys), _KEYS, table=True))
+    return rows.where(exp.not_(exp.Exists(this=matches.where(key.eq(own)))))

@@ -17,7 +17,7 @@ from sqlglot import exp
 from stedi import parquet
 from stedi.columns import TYPES, Column, ColumnType
 from stedi.engines.crew import Threads
-from stedi.engines.delete_rows import Asked, TakenOut, by_query, write_rest
+from stedi.engines.delete_rows import Deleted, Deletion, by_query, write_rest
 from stedi.errors import DeclarationError, EngineFailed
 from stedi.parquet import Field, identifier, splice
 from stedi.parquet.splice import Split
@@ -56,7 +56,7 @@ class DuckDBEngine:
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
         """Let queries read `table` from these Parquet files; a second call replaces the first."""
         if self._files:
-            with _failing_plainly():
+            with _translated_errors():
                 self._files.fetch(map(Path, files))
         self._view(table, columns, files)
 
@@ -68,65 +68,65 @@ class DuckDBEngine:
         self._known[table] = _TABLE
 
     def gather(self, table: str, query: exp.Query) -> pa.Table:
-        """What a query gives, in memory and in no set order; later queries read it as `table`."""
+        """The rows of a query, in memory and in no set order; later queries read it as `table`."""
         rows = self.fetch(query)
         self._forget(table)
-        with _failing_plainly():
+        with _translated_errors():
             self._connection.register(table, rows)
         self._known[table] = _ROWS
         return rows
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
-        """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
-        with _failing_plainly():
+        """Write the rows of a query to new Parquet files in a fresh folder, in no set order."""
+        with _translated_errors():
             return parquet.write_query(self._connection, for_duckdb(query), fields, folder)
 
-    def take_out(self, asked: Asked) -> TakenOut:
-        """Write files again without some of their rows; files that have none of them stay.
+    def delete_rows(self, deletion: Deletion) -> Deleted:
+        """Rewrite files without some of their rows; files that have none of them stay.
 
         Of each file only the row groups that have such rows are read and written anew.
         """
-        if any(column.name in _PLACE for column in asked.columns):
-            return by_query(self, asked)  # DuckDB has no other names for them
+        if any(column.name in _PLACE for column in deletion.columns):
+            return by_query(self, deletion)  # DuckDB has no other names for them
         if self._files:
-            with _failing_plainly():
-                self._files.fetch(map(Path, asked.files))
-        if sum(Path(file).stat().st_size for file in asked.files) > _LARGE:
+            with _translated_errors():
+                self._files.fetch(map(Path, deletion.files))
+        if sum(Path(file).stat().st_size for file in deletion.files) > _LARGE:
             Thread(target=splice.prepare).start()  # while DuckDB is at work
-        self._view(_PART, asked.columns, asked.files, _PLACE)
-        self.materialise(asked.gone, asked.rows(_PART, gone=True).select(*_PLACE))
-        places = exp.select(_FILE, f"ARRAY_AGG({_ROW}) AS {_ROW}").from_(asked.gone).group_by(_FILE)
-        found = self.fetch(places)
-        rows = dict(zip(found.column(_FILE).to_pylist(), found.column(_ROW), strict=True))
-        aside = self._scratch / asked.gone
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        kept = asked.folder.with_name(f"{asked.folder.name}-groups")
-        kept.mkdir(parents=True)
+        self._view(_PART, deletion.columns, deletion.files, _PLACE)
+        self.materialise(deletion.deleted, deletion.rows(_PART, deleted=True).select(*_PLACE))
+        by_file = exp.select(_FILE, f"ARRAY_AGG({_ROW}) AS {_ROW}").from_(deletion.deleted)
+        places = self.fetch(by_file.group_by(_FILE))
+        rows = dict(zip(places.column(_FILE).to_pylist(), places.column(_ROW), strict=True))
+        hit_groups = self._scratch / deletion.deleted
+        shutil.rmtree(hit_groups, ignore_errors=True)
+        hit_groups.mkdir(parents=True)
+        other_groups = deletion.folder.with_name(f"{deletion.folder.name}-groups")
+        other_groups.mkdir(parents=True)
 
         def split(number: int) -> Split:
-            path, name = Path(asked.files[number]), f"part-{number}.parquet"
+            path, name = Path(deletion.files[number]), f"part-{number}.parquet"
             places = np.asarray(np.from_dlpack(rows[number].values), np.int64)
             try:
-                return splice.split(path, places, aside / name, kept / name)
+                return splice.split(path, places, hit_groups / name, other_groups / name)
             except (OSError, EOFError, LookupError, ValueError, pa.ArrowException):
                 raise EngineFailed(_NO_FILE) from None
 
         halves = self.crew.map(split, sorted(rows))
-        rest = write_rest(self, asked, [str(one.having) for one in halves])
-        shutil.rmtree(aside)
-        left = [one.lacking for one in halves if one.lacking]
-        if not left:
-            kept.rmdir()
-        return TakenOut([asked.files[number] for number in sorted(rows)], [*left, *rest])
+        written = write_rest(self, deletion, [str(half.having) for half in halves])
+        shutil.rmtree(hit_groups)
+        copied = [half.lacking for half in halves if half.lacking]
+        if not copied:
+            other_groups.rmdir()
+        return Deleted([deletion.files[number] for number in sorted(rows)], [*copied, *written])
 
     def fetch(self, query: exp.Query) -> pa.Table:
-        """What a query gives, in memory: for counts and other small results."""
-        with _failing_plainly():
+        """The rows of a query, in memory: for counts and other small results."""
+        with _translated_errors():
             return self._connection.sql(for_duckdb(query)).to_arrow_table()
 
     def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
-        """The columns that a query gives, with their types; types we have no name for as is.
+        """The columns of a query, with their types; types we have no name for as is.
 
         Raises `DeclarationError` for a query that can't be run.
         """
@@ -159,12 +159,12 @@ class DuckDBEngine:
             self._execute(f"DROP TABLE temp.{identifier(table)}")
 
     def _execute(self, sql: str) -> None:
-        with _failing_plainly():
+        with _translated_errors():
             self._connection.execute(sql)
 
 
 @contextmanager
-def _failing_plainly() -> Iterator[None]:
+def _translated_errors() -> Iterator[None]:
     """DuckDB's errors as ours; their texts could hold values of rows and are left out."""
     try:
         yield

@@ -41,7 +41,7 @@ class Vocabulary:
 
     def teach(self, spellings: Sequence[str]) -> None:
         """Take up the keys of a record, as far as there is room."""
-        known = len(self._spellings)
+        n_known = len(self._spellings)
         for spelling in spellings:
             if len(self._spellings) == _MOST_SPELLINGS:
                 break
@@ -49,10 +49,11 @@ class Vocabulary:
             if (
                 spelling not in self._spellings
                 and (key in self._slots or len(self._slots) < scan.MOST_SLOTS)
-                and _can_be_taught(spelling)
+                and len(spelling) <= _LONGEST_KEY
+                and not _NOT_AS_IT_STANDS.search(spelling)
             ):
                 self._spellings[spelling] = self._slots.setdefault(key, len(self._slots))
-        if len(self._spellings) > known:
+        if len(self._spellings) > n_known:
             self.keys = self._keys()
 
     def _keys(self) -> scan.Keys:
@@ -74,10 +75,6 @@ class Vocabulary:
         )
 
 
-def _can_be_taught(spelling: str) -> bool:
-    return len(spelling) <= _LONGEST_KEY and not _NOT_AS_IT_STANDS.search(spelling)
-
-
 def _or(limit: float | None, otherwise: float) -> float:
     return otherwise if limit is None else limit
 
@@ -93,20 +90,20 @@ def _most_long(column: Column) -> int:
 class Scanned(NamedTuple):
     """How one scan ended: whether at something that it can't read.
 
-    `misfits` are the places of records whose values turned out not to fit, `passed` of what it
+    `invalid` are the places of records whose values turned out not to fit, `passed` of what it
     passed over: where it begins and ends, how many newlines lie before, and what it is (of `scan`).
     None is loaded.
     """
 
     is_unclear: bool
-    misfits: Sequence[int]
+    invalid: Sequence[int]
     passed: Sequence[tuple[int, int, int, int]]
 
 
 def prepare() -> None:
     """Have the scan loaded, or compiled when it is first used on a machine."""
     nothing = np.zeros(PADDING, np.uint8)
-    scan.scan(nothing, 0, 0, Vocabulary(()).keys, _room(0, 0), 0)
+    scan.scan(nothing, 0, 0, Vocabulary(()).keys, _buffers(0, 0), 0)
 
 
 class TypedRows:
@@ -121,7 +118,7 @@ class TypedRows:
         self._vocabulary = Vocabulary(columns)
         self._texts = [n for n, column in enumerate(columns) if column.type == "string"]
         self._patterns = [(n, c.pattern) for n, c in enumerate(columns) if c.pattern is not None]
-        self._columns = _room(len(columns), _TEXT_BYTES)
+        self._columns = _buffers(len(columns), _TEXT_BYTES)
         self._kept = np.ones(TYPED_GROUP_ROWS, np.bool_)
         self._rows = 0
         self.records = self.unknown_keys = 0
@@ -134,13 +131,13 @@ class TypedRows:
             window.array, window.at, end, self._vocabulary.keys, columns, first
         )
         window.advance(at, lines)
-        misfits = self._misfits(first, n_open)
-        self.records += self._rows - first - len(misfits)
+        invalid = self._remove_invalid(first, n_open)
+        self.records += self._rows - first - len(invalid)
         new = slice(first, self._rows)
         self.unknown_keys += int(np.count_nonzero(columns.unknown[new] & self._kept[new]))
         if status == scan.FULL:
             self.flush()
-        return Scanned(status == scan.UNCLEAR, misfits, columns.passed[:n_passed].tolist())
+        return Scanned(status == scan.UNCLEAR, invalid, columns.passed[:n_passed].tolist())
 
     def add(self, record: Record) -> None:
         """Add a record that was read piece by piece; scans learn its keys."""
@@ -163,7 +160,7 @@ class TypedRows:
         self.unknown_keys += record.has_unknown_keys
 
     def close(self) -> list[Path]:
-        """Finish the file; gives its path, or nothing where there were no rows."""
+        """Finish the file; returns its path, or nothing where there were no rows."""
         self.flush()
         return self._file.close()
 
@@ -180,41 +177,41 @@ class TypedRows:
     def _reserve(self, size: int) -> None:
         """Have room for one more row, and `size` more bytes of each text."""
         used = max((int(self._columns.text_ends[n, self._rows]) for n in self._texts), default=0)
-        room, wanted = self._columns.text.shape[1], max(size, _TEXT_BYTES)
-        if self._rows == TYPED_GROUP_ROWS or used + size > room or room != wanted:
+        room, needed = self._columns.text.shape[1], max(size, _TEXT_BYTES)
+        if self._rows == TYPED_GROUP_ROWS or used + size > room or room != needed:
             self.flush()
-        if room != wanted:
-            self._columns = _room(len(self._contract), wanted)
+        if room != needed:
+            self._columns = _buffers(len(self._contract), needed)
 
-    def _misfits(self, first: int, n_open: int) -> list[int]:
-        """Take rows out again whose values turn out not to fit; gives where their records began."""
+    def _remove_invalid(self, first: int, n_open: int) -> list[int]:
+        """Drop new rows whose values turn out to be invalid; returns where their records began."""
         if self._rows == first or not (n_open or self._patterns):
             return []
-        fits = self._convert_open(n_open, first)
+        is_valid = self._convert_open(n_open, first)
         for slot, pattern in self._patterns:
-            fits &= self._matches(slot, pattern, first)
-        self._kept[first : self._rows] = fits
-        return [int(begin) for begin in self._columns.begins[first : self._rows][~fits]]
+            is_valid &= self._matches(slot, pattern, first)
+        self._kept[first : self._rows] = is_valid
+        return [int(begin) for begin in self._columns.begins[first : self._rows][~is_valid]]
 
     def _convert_open(self, count: int, first: int) -> Bools:
         """Convert the decimal numbers that the scan left open; which new rows' numbers fit."""
         columns = self._columns
-        fits = np.ones(self._rows - first, np.bool_)
+        is_valid = np.ones(self._rows - first, np.bool_)
         texts = _strings(count, None, columns.open_ends, columns.open_text)
         numbers = np.from_dlpack(texts.cast(pa.float64()))
         rows, slots = columns.open_rows[:count], columns.open_columns[:count]
         columns.doubles[slots, rows] = numbers
         keys = self._vocabulary.keys
-        fit = (keys.least_double[slots] <= numbers) & (numbers <= keys.most_double[slots])
-        fits[rows[~fit] - first] = False
-        return fits
+        in_range = (keys.least_double[slots] <= numbers) & (numbers <= keys.most_double[slots])
+        is_valid[rows[~in_range] - first] = False
+        return is_valid
 
     def _matches(self, slot: int, pattern: str, first: int) -> Bools:
         """Which new rows' texts match a pattern; each text is looked at once."""
         texts = self._array(slot, first).dictionary_encode()
         matching = [bool(re.search(pattern, text)) for text in texts.dictionary.to_pylist()]
-        found = _mask(np.array(matching, np.bool_)).take(texts.indices).fill_null(True)
-        return np.asarray(found.to_numpy(zero_copy_only=False))
+        matches = _mask(np.array(matching, np.bool_)).take(texts.indices).fill_null(True)
+        return np.asarray(matches.to_numpy(zero_copy_only=False))
 
     def _array(self, slot: int, first: int) -> pa.Array:
         columns, count = self._columns, self._rows - first
@@ -238,7 +235,7 @@ def _strings(count: int, bits: pa.Buffer | None, ends: Int32s, text: Bytes) -> p
     return pa.Array.from_buffers(pa.string(), count, [bits, offsets, pa.py_buffer(text)])
 
 
-def _room(n_columns: int, text_bytes: int) -> scan.Columns:
+def _buffers(n_columns: int, text_bytes: int) -> scan.Columns:
     return scan.Columns(
         longs=np.empty((n_columns, TYPED_GROUP_ROWS), np.int64),
         doubles=np.empty((n_columns, TYPED_GROUP_ROWS), np.float64),

@@ -34,13 +34,13 @@ def list_files(files: Files, source: str) -> list[LandingFile]:
     file, and for symbolic links that lead out of it, or of the root.
     """
     folder = landing_folder(files.root, source)
-    passed: list[str] = []
-    listed = sorted(_listed(files, folder, passed))
-    files.remarks.extend(tell_passed(source, passed))
-    return listed
+    skipped: list[str] = []
+    landing_files = sorted(_listed(files, folder, skipped))
+    files.remarks.extend(skipped_remarks(source, skipped))
+    return landing_files
 
 
-def tell_passed(source: str, names: Sequence[str]) -> list[str]:
+def skipped_remarks(source: str, names: Sequence[str]) -> list[str]:
     """The remark on files that look like data but for a dot or an underscore before their names."""
     if not names:
         return []
@@ -51,14 +51,14 @@ def tell_passed(source: str, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _listed(files: Files, folder: Path, passed: list[str]) -> Iterator[LandingFile]:
+def _listed(files: Files, folder: Path, skipped: list[str]) -> Iterator[LandingFile]:
     """The files below a folder; adds to `passed` the names of those that are not read."""
     for path, stat in files.delivered(folder):
         name = path.relative_to(folder)
         if not any(map(is_hidden, name.parts)):
             yield LandingFile(name.as_posix(), stat.size, stat.modified, stat.changed)
         elif looks_like_data(path.name):
-            passed.append(name.as_posix())
+            skipped.append(name.as_posix())
 
 
 def looks_like_data(name: str) -> bool:

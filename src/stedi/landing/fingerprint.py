@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
 from blake3 import blake3
@@ -42,9 +41,10 @@ class Fingerprinter:
 
     def of_file(self, path: Path, opener: Opener = open_local) -> str:
         """The fingerprint of a whole file."""
-        digest = self.begin()
-        for block in _blocks(path, opener):
-            digest.update(block)
+        digest, buffer = self.begin(), bytearray(_BLOCK)
+        with opener(path) as file:
+            while count := file.readinto(buffer):
+                digest.update(memoryview(buffer)[:count])
         return self.end(digest)
 
     def can_compare(self, fingerprint: str) -> bool:
@@ -54,15 +54,8 @@ class Fingerprinter:
 
 def secret_of_user() -> bytes:
     """The secret of whoever runs this process; each use makes a key of its own from it."""
-    given = os.environ.get("STEDI_SECRET")
-    return given.encode() if given else _stored_secret()
-
-
-def _blocks(path: Path, opener: Opener) -> Iterator[memoryview]:
-    buffer = bytearray(_BLOCK)
-    with opener(path) as file:
-        while count := file.readinto(buffer):
-            yield memoryview(buffer)[:count]
+    secret = os.environ.get("STEDI_SECRET")
+    return secret.encode() if secret else _stored_secret()
 
 
 def _stored_secret() -> bytes:

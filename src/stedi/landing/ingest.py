@@ -12,7 +12,7 @@ from io import BufferedReader
 from pathlib import Path
 
 from stedi.errors import Unavailable, UsageError
-from stedi.landing.files import list_files, looks_like_data, tell_passed
+from stedi.landing.files import list_files, looks_like_data, skipped_remarks
 from stedi.roots import Files
 from stedi.roots.local.files import LocalFiles, refuse_unreadable
 from stedi.roots.names import is_hidden, landing_folder
@@ -53,8 +53,8 @@ def ingest_folder(files: Files, folder: Path, sources: Sequence[str]) -> Ingeste
         raise UsageError(f"{folder} is a file; say of which source it is: --source NAME")
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder; give a folder with <source>/landing/ in it")
-    found = {s: landing_folder(folder, s) for s in sources if landing_folder(folder, s).is_dir()}
-    if not found:
+    folders = {s: landing_folder(folder, s) for s in sources if landing_folder(folder, s).is_dir()}
+    if not folders:
         raise UsageError(
             f"{folder}: none of {', '.join(f'{s}/landing/' for s in sources)} is in it; for files "
             "of one source say which: --source NAME"
@@ -62,15 +62,15 @@ def ingest_folder(files: Files, folder: Path, sources: Sequence[str]) -> Ingeste
     delivery = LocalFiles(folder)
     deliveries = {
         s: [(p / file.name, file.name) for file in list_files(delivery, s)]
-        for s, p in found.items()
+        for s, p in folders.items()
     }
-    others = (p.parent.name for p in sorted(folder.glob("*/landing")) if p.is_dir())
-    left = [
+    names = (p.parent.name for p in sorted(folder.glob("*/landing")) if p.is_dir())
+    uncopied = [
         f"{name}/landing/ was not copied: there is no source {name}, there are {', '.join(sources)}"
-        for name in others
+        for name in names
         if name not in sources and not is_hidden(name)
     ]
-    return _ingest(files, deliveries, [*delivery.remarks, *left])
+    return _ingest(files, deliveries, [*delivery.remarks, *uncopied])
 
 
 def ingest_files(files: Files, path: Path, source: str, sources: Sequence[str]) -> Ingested:
@@ -83,19 +83,19 @@ def ingest_files(files: Files, path: Path, source: str, sources: Sequence[str]) 
         return _ingest(files, {source: [(path, path.name)]})
     if not path.is_dir():
         raise UsageError(f"{path}: no such file or folder")
-    found, passed = [], []
-    for one in sorted(one for one in path.rglob("*") if one.is_file()):
-        name = one.relative_to(path)
-        if any(map(is_hidden, name.parts[:-1])) or _is_of(files, source, one):
+    delivered, skipped = [], []
+    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+        name = file.relative_to(path)
+        if any(map(is_hidden, name.parts[:-1])) or _is_of(files, source, file):
             continue
         if not is_hidden(name.name):
-            found.append((one, name.as_posix()))
+            delivered.append((file, name.as_posix()))
         elif looks_like_data(name.name):
-            passed.append(name.as_posix())
-    remarks = tell_passed(source, passed)
-    if not found:
+            skipped.append(name.as_posix())
+    remarks = skipped_remarks(source, skipped)
+    if not delivered:
         raise UsageError("; ".join([f"{path}: no files in it", *remarks]))
-    return _ingest(files, {source: found}, remarks)
+    return _ingest(files, {source: delivered}, remarks)
 
 
 @contextmanager
@@ -108,13 +108,13 @@ def starter(repository: str = STARTER_REPOSITORY, commit: str = STARTER_COMMIT) 
         _fetch(repository, commit, Path(temporary))
         folder = Path(temporary) / STARTER_FOLDER
         for source, expected in STARTER_RECORDS.items():
-            found = sum(
+            records = sum(
                 _lines(landing_folder(folder, source) / file.name)
                 for file in list_files(LocalFiles(folder), source)
             )
-            if found != expected:
+            if records != expected:
                 raise Unavailable(
-                    f"the starter data has {found:,} {source} records where {expected:,} were "
+                    f"the starter data has {records:,} {source} records where {expected:,} were "
                     "published; nothing was ingested"
                 )
         yield folder
@@ -137,8 +137,8 @@ def _fetch(repository: str, commit: str, folder: Path) -> None:
         except FileNotFoundError:
             raise Unavailable(_unavailable("git is not installed")) from None
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            said = (error.stderr or b"").decode(errors="replace").strip().splitlines()
-            reason = said[-1] if said else "it took too long"
+            stderr = (error.stderr or b"").decode(errors="replace").strip().splitlines()
+            reason = stderr[-1] if stderr else "it took too long"
             raise Unavailable(_unavailable(f"git {step[0]} failed: {reason}")) from None
 
 
@@ -169,10 +169,10 @@ def _ingest(
         for file in list_files(files, source):
             by_size.setdefault(file.size, []).append(folder / file.name)
         for path, name in delivered:
-            for one in (path, *path.parents)[: len(Path(name).parts)]:
-                refuse_unreadable(one)
+            for part in (path, *path.parents)[: len(Path(name).parts)]:
+                refuse_unreadable(part)
             same_size = by_size.setdefault(path.stat().st_size, [])
-            twin = next((one for one in same_size if _is_same(path, one, files)), None)
+            twin = next((part for part in same_size if _is_same(path, part, files)), None)
             if twin is not None:
                 present.append(twin.relative_to(files.root).as_posix())
                 continue
@@ -192,11 +192,11 @@ def _is_of(files: Files, source: str, path: Path) -> bool:
     )
 
 
-def _is_same(path: Path, other: Path, files: Files) -> bool:
+def _is_same(path: Path, landed: Path, files: Files) -> bool:
     """Whether a file has the bytes of a landing file of its size."""
-    with path.open("rb") as one, BufferedReader(files.open(other)) as two:
-        while block := one.read(_BLOCK):
-            if block != two.read(len(block)):
+    with path.open("rb") as first, BufferedReader(files.open(landed)) as second:
+        while block := first.read(_BLOCK):
+            if block != second.read(len(block)):
                 return False
     return True
 

@@ -70,15 +70,15 @@ class ZoneChanges:
 def compare(
     files: Files,
     source: str,
-    listed: Sequence[LandingFile],
+    landing_files: Sequence[LandingFile],
     loads: Iterable[Load],
     fingerprinter: Fingerprinter,
 ) -> ZoneChanges:
     """Compare a listing with the loads of that source; only files with other times are read."""
-    known = {load.file: load for load in loads if load.state != "gone"}
+    loads_by_file = {load.file: load for load in loads if load.state != "gone"}
     new, changed, touched = [], [], []
-    for file in listed:
-        load = known.pop(file.name, None)
+    for file in landing_files:
+        load = loads_by_file.pop(file.name, None)
         if load is None:
             new.append(file)
         elif load.is_of(file):
@@ -89,7 +89,7 @@ def compare(
             touched.append(replace(load, modified=file.modified, changed=file.changed))
         else:
             changed.append(file)
-    return ZoneChanges(tuple(new), tuple(changed), tuple(known.values()), tuple(touched))
+    return ZoneChanges(tuple(new), tuple(changed), tuple(loads_by_file.values()), tuple(touched))
 
 
 def read_loads(files: Files, paths: Sequence[Path]) -> list[Load]:

@@ -1,8 +1,8 @@
-"""The landing parser: raw files and a contract in; typed Parquet, pieces set aside and counts out.
+"""The landing parser: raw files and a contract in; typed Parquet, quarantine and counts out.
 
 One pass over each file. `stedi.landing.scan` reads what is clear at the speed of compiled code, and
 stops where it isn't sure; `stedi.landing.records` then reads one piece, slowly and strictly. Files
-are shared out among a crew: each share gives one typed and one quarantine file.
+are shared out among a crew: each share makes one typed and one quarantine file.
 """
 
 from __future__ import annotations
@@ -111,39 +111,40 @@ def parse(
     """
     assert contract.source is not None
     # What travels doesn't grow with the landing zone.
-    little = replace(job, files=(), known={}, are_few=are_few(job.files))
-    reading = _Reading(files, contract, fingerprinter, little)
+    job_alone = replace(job, files=(), known={}, are_few=are_few(job.files))
+    reading = _Reading(files, contract, fingerprinter, job_alone)
     prints, copies = _fingerprints(reading, crew, job)
-    wanted = [file for file in sorted(job.files) if file not in copies]
-    large = [file for file in wanted if is_large(file.name, file.size)]
-    small = [file for file in wanted if not is_large(file.name, file.size)]
-    work: list[_Whole | _Range | _Share] = [
-        *(_Whole(file) for file in large if file not in prints),
+    distinct = [file for file in sorted(job.files) if file not in copies]
+    large = [file for file in distinct if is_large(file.name, file.size)]
+    small = [file for file in distinct if not is_large(file.name, file.size)]
+    work: list[LandingFile | _Range | _Share] = [
+        *(file for file in large if file not in prints),
         *(part for file in large for part in _ranges(reading, file)),
         *(_Share(f, tuple(prints.get(file) for file in f)) for f in _shares(small, crew.size)),
     ]
-    done = crew.map(reading.do, work)
+    results = crew.map(reading.do, work)
     prints |= {
-        part.file: found
-        for part, found in zip(work, done, strict=True)
-        if isinstance(part, _Whole) and isinstance(found, str)
+        file: result
+        for file, result in zip(work, results, strict=True)
+        if isinstance(file, LandingFile) and isinstance(result, str)
     }
-    parts = [part for part in done if isinstance(part, _Part)]
-    shares = [share for share in done if isinstance(share, Parsed)]
+    parts = [part for part in results if isinstance(part, _Part)]
+    shares = [share for share in results if isinstance(share, Parsed)]
     for file in large:
-        own = [part for part in parts if part.range.file == file]
-        shares.append(_join(reading, crew, own, prints[file]))
+        ranges = [part for part in parts if part.range.file == file]
+        shares.append(_join(reading, crew, ranges, prints[file]))
     parsed = Parsed(
-        tuple(sorted((*(r for s in shares for r in s.files), *copies.values()), key=_by_file)),
+        tuple(
+            sorted(
+                (*(r for s in shares for r in s.files), *copies.values()),
+                key=lambda read: read.file,
+            )
+        ),
         tuple(path for share in shares for path in share.typed),
         tuple(path for share in shares for path in share.quarantine),
     )
     _remove_strays(reading, parsed)
     return parsed
-
-
-def _by_file(read: ReadFile) -> LandingFile:
-    return read.file
 
 
 def _fingerprints(
@@ -152,16 +153,16 @@ def _fingerprints(
     """The fingerprints of files that could be copies, and the files that are."""
     sizes = Counter([*(file.size for file in job.files), *job.known.values()])
     # Only files of the same size can be copies of one another.
-    alike = [file for file in sorted(job.files) if sizes[file.size] > 1]
-    shares = _shares(alike, crew.size)
-    found = crew.map(reading.fingerprints, shares) if shares else []
+    candidates = [file for file in sorted(job.files) if sizes[file.size] > 1]
+    shares = _shares(candidates, crew.size)
+    prints_of_shares = crew.map(reading.fingerprints, shares) if shares else []
     prints = {
         file: fingerprint
-        for share, fingerprints in zip(shares, found, strict=True)
+        for share, fingerprints in zip(shares, prints_of_shares, strict=True)
         for file, fingerprint in zip(share, fingerprints, strict=True)
     }
     seen, copies = set(job.known), {}
-    for file in alike:
+    for file in candidates:
         if prints[file] in seen:
             copies[file] = ReadFile(file, prints[file], is_copy=True)
         seen.add(prints[file])
@@ -214,7 +215,7 @@ def _join(reading: _Reading, crew: Crew, parts: Sequence[_Part], fingerprint: st
     if read.verdict == "bad":
         for part in joined:
             part.output.remove(reading.files)
-        [parsed] = crew.map(reading.set_aside, [_Share((file,), (fingerprint,))])
+        [parsed] = crew.map(reading.quarantine_all, [_Share((file,), (fingerprint,))])
         return parsed
     return Parsed.of(
         [read],
@@ -227,21 +228,14 @@ def _remove_strays(reading: _Reading, parsed: Parsed) -> None:
     """Delete what shares have left that were begun twice."""
     job = reading.job
     written = {*parsed.typed, *parsed.quarantine}
-    own = f"{reading.contract.source}."
+    source = f"{reading.contract.source}."
     strays = [path for path, _ in reading.files.below(job.typed.folder) if path not in written]
     strays += [
         path
         for path, _ in reading.files.below(job.quarantine.folder)
-        if path.name.startswith(own) and path not in written
+        if path.name.startswith(source) and path not in written
     ]
     reading.files.remove(strays)
-
-
-@dataclass(frozen=True)
-class _Whole:
-    """A large file to be fingerprinted."""
-
-    file: LandingFile
 
 
 @dataclass(frozen=True)
@@ -279,10 +273,10 @@ class _Reading:
     fingerprinter: Fingerprinter
     job: Job
 
-    def do(self, part: _Whole | _Range | _Share) -> str | _Part | Parsed:
-        """Do a part of the work."""
-        if isinstance(part, _Whole):
-            return self.fingerprint(part.file)
+    def do(self, part: LandingFile | _Range | _Share) -> str | _Part | Parsed:
+        """Do a part of the work: a file is only fingerprinted."""
+        if isinstance(part, LandingFile):
+            return self.fingerprint(part)
         return self.read_range(part) if isinstance(part, _Range) else self.read_share(part)
 
     def fingerprint(self, file: LandingFile) -> str:
@@ -295,7 +289,7 @@ class _Reading:
         return [self.fingerprint(file) for file in files]
 
     def read_share(self, share: _Share) -> Parsed:
-        """Read files one after another; those that are bad are set aside whole."""
+        """Read files one after another; bad ones are quarantined whole."""
         parsed = self._read_files(share, frozenset())
         bad = frozenset(read.file for read in parsed.files if read.verdict == "bad")
         if not bad:
@@ -304,8 +298,8 @@ class _Reading:
         parsed.remove(self.files)
         return self._read_files(share, bad)
 
-    def set_aside(self, share: _Share) -> Parsed:
-        """Set every record of bad files aside."""
+    def quarantine_all(self, share: _Share) -> Parsed:
+        """Quarantine every record of bad files."""
         return self._read_files(share, share.files)
 
     def read_range(self, part: _Range) -> _Part:
@@ -337,9 +331,9 @@ class _Reading:
 
     def _written(self, reader: FileReader) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         """The typed and the quarantine file of a reader, where all can see them."""
-        typed, aside = reader.close()
-        self.files.publish([*typed, *aside])
-        return typed, aside
+        typed, quarantine = reader.close()
+        self.files.publish([*typed, *quarantine])
+        return typed, quarantine
 
     def _read_file(
         self, reader: FileReader, file: LandingFile, fingerprint: str | None, is_bad: bool
@@ -357,8 +351,8 @@ class _Reading:
         kind = RowWriter if job.are_few else ParquetFile
         typed = kind(path, job.typed.fields, self.contract.identifiers)
         path = job.quarantine.folder / f"{self.contract.source}.{name}.parquet"
-        aside = RowWriter(path, job.quarantine.fields)
-        return FileReader(self.contract, typed, aside, job.load, self.files.open)
+        quarantine = RowWriter(path, job.quarantine.fields)
+        return FileReader(self.contract, typed, quarantine, job.load, self.files.open)
 
     def count_lines_from(self, move: tuple[Path, int]) -> Path:
         """A quarantine file like this one, whose lines count from so many lines further up."""
@@ -368,15 +362,15 @@ class _Reading:
         place = rows.schema.get_field_index("line")
         moved = pc.add(rows.column(place), lines)
         rows = rows.set_column(place, rows.schema.field(place), moved)
-        other = path.with_name(f"{path.name.split('.')[0]}.{secrets.token_hex(8)}.parquet")
-        pq.write_table(rows, other, compression="zstd", compression_level=1)
-        self.files.publish([other])
-        return other
+        target = path.with_name(f"{path.name.split('.')[0]}.{secrets.token_hex(8)}.parquet")
+        pq.write_table(rows, target, compression="zstd", compression_level=1)
+        self.files.publish([target])
+        return target
 
     @contextmanager
     def reading(self, file: LandingFile) -> Iterator[Path]:
         """The path of a file while it is read."""
-        path = landing_folder(self.files.root, str(self.contract.source)) / file.name
+        path = self._path(file)
         try:
             yield path
         except OSError as error:
@@ -386,10 +380,13 @@ class _Reading:
 
     def refuse_changed(self, file: LandingFile) -> None:
         """Raise `LandingError` where a file is no longer what was listed."""
-        path = landing_folder(self.files.root, str(self.contract.source)) / file.name
+        path = self._path(file)
         if self.files.stat(path) != Stat(file.size, file.modified, file.changed):
             raise LandingError(
                 f"{self.files.name(path)} changed while it was read; nothing of this load was "
                 "kept. Deliver files under another name and rename them when they are whole, then "
                 "run again"
             )
+
+    def _path(self, file: LandingFile) -> Path:
+        return landing_folder(self.files.root, str(self.contract.source)) / file.name

@@ -1,4 +1,4 @@
-"""Takes pieces out of the quarantine whose landing files are read again, changed or gone."""
+"""Removes records from the quarantine whose landing files are read again, changed or gone."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from stedi.parquet import ParquetFile
 _BATCH_ROWS = 1 << 12
 
 
-def take_out(
+def remove_records(
     path: Path, outdated: Mapping[str, Collection[str] | None], rest: ParquetFile
 ) -> list[Path] | None:
-    """Write what a quarantine file holds of other landing files to `rest`.
+    """Write the records of a quarantine file that are of other landing files to `rest`.
 
-    `outdated` are landing files by source; None is all of a source. Gives the path of what was
-    written, nothing where no row is left, and None where none has to be taken out.
+    `outdated` are landing files by source; None is all of a source. Returns the path of what was
+    written, nothing where no row is left, and None where none has to be removed.
     """
     if not any(names is None or names for names in outdated.values()):
         return None
@@ -38,11 +38,11 @@ def take_out(
 def _is_outdated(
     rows: pa.Table | pa.RecordBatch, outdated: Mapping[str, Collection[str] | None]
 ) -> pa.Array:
-    found = pa.array([False] * rows.num_rows)
+    is_outdated = pa.array([False] * rows.num_rows)
     for source, names in outdated.items():
         of_source = pc.equal(rows.column("source"), source)
         if names is not None:
-            listed = pc.is_in(rows.column("file"), value_set=pa.array(list(names), pa.string()))
-            of_source = pc.and_(of_source, listed)
-        found = pc.or_(found, of_source)
-    return found
+            is_listed = pc.is_in(rows.column("file"), value_set=pa.array(list(names), pa.string()))
+            of_source = pc.and_(of_source, is_listed)
+        is_outdated = pc.or_(is_outdated, of_source)
+    return is_outdated

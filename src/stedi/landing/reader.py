@@ -66,8 +66,8 @@ def range_begins(path: Path, size: int, opener: Opener = open_local) -> Sequence
     with BufferedReader(opener(path)) as file:
         for nominal in range(RANGE_BYTES, size - RANGE_BYTES // 2, RANGE_BYTES):
             file.seek(nominal)
-            if found := _BEGINNING.search(file.read(_SEARCHED_BYTES)):
-                begins.append(nominal + found.end())
+            if match := _BEGINNING.search(file.read(_SEARCHED_BYTES)):
+                begins.append(nominal + match.end())
     return sorted(set(begins))
 
 
@@ -85,7 +85,7 @@ class FewRows:
         self.unknown_keys += record.has_unknown_keys
 
     def close(self) -> list[Path]:
-        """Finish the file; gives its path, or nothing where there were no rows."""
+        """Finish the file; returns its path, or nothing where there were no rows."""
         return self._writer.close()
 
 
@@ -127,22 +127,22 @@ class FileReader:
         records, unknown_keys = self._rows.records, self._rows.unknown_keys
         pieces = 0
         with Window(path, digest, begin, self._open) as window:
-            for offset, line, what in self._unclear(window, stop, is_bad):
-                if isinstance(what, Record):
-                    self._rows.add(what)
+            for offset, line, content in self._unclear(window, stop, is_bad):
+                if isinstance(content, Record):
+                    self._rows.add(content)
                 else:
                     row = QuarantineRow(
                         source=self._source,
                         file=name,
                         byte_offset=offset,
-                        byte_length=len(what.raw),
+                        byte_length=len(content.raw),
                         line=line,
-                        reason=what.reason,
-                        subject=what.subject,
-                        raw=what.raw,
+                        reason=content.reason,
+                        subject=content.subject,
+                        raw=content.raw,
                         load=self._load,
                     )
-                    self._quarantine.add(row.values, 100 + len(what.raw))
+                    self._quarantine.add(row.values, 100 + len(content.raw))
                     pieces += 1
             loaded = self._rows.records - records
             unknown_keys = self._rows.unknown_keys - unknown_keys
@@ -155,20 +155,20 @@ class FileReader:
         """What scans leave, of a bad file all there is, with its byte offset and line."""
         rows = self._rows
         window.slide()
-        is_rest_aside = False
+        is_damage_noted = False
         while not (window.has_ended and window.at == window.end):
             if not (is_bad or isinstance(rows, FewRows)):
                 at, line = window.at, window.line
                 end = window.end if stop is None else min(window.end, stop - window.offset)
                 scanned = rows.scan(window, end)
-                for begin in scanned.misfits:
-                    misfit = self._reader.read(window.data, begin, window.end, True)
-                    assert misfit and misfit.what
-                    yield window.offset + begin, line + window.newlines(at, begin), misfit.what
+                for begin in scanned.invalid:
+                    invalid = self._reader.read(window.data, begin, window.end, True)
+                    assert invalid and invalid.content
+                    yield window.offset + begin, line + window.newlines(at, begin), invalid.content
                 for begin, behind, lines, kind in scanned.passed:
                     passed = self._reader.passed(bytes(window.data[begin:behind]), kind)
                     if isinstance(passed, Piece) and window.ends_damaged(behind):
-                        passed, is_rest_aside = passed._replace(reason="archive damaged"), True
+                        passed, is_damage_noted = passed._replace(reason="archive damaged"), True
                     yield window.offset + begin, line + lines, passed
                 if not scanned.is_unclear:
                     if window.at == window.end:
@@ -176,25 +176,25 @@ class FileReader:
                     elif window.at >= end:
                         return  # at the first record behind the range
                     continue
-            found = self._reader.read(window.data, window.at, window.end, window.is_last)
-            if found is None:
+            span = self._reader.read(window.data, window.at, window.end, window.is_last)
+            if span is None:
                 window.slide()
                 continue
-            what, offset = found.what, window.offset + found.begin
-            line = window.line + window.newlines(window.at, found.begin)
-            if is_bad and isinstance(what, Record):
-                raw = bytes(window.data[found.begin : found.end])
-                what = self._reader.piece("file set aside whole", raw)
-            window.advance(found.end, window.newlines(window.at, found.end))
-            if isinstance(what, Piece) and window.ends_damaged(found.end):
-                what, is_rest_aside = what._replace(reason="archive damaged"), True
-            if what is not None:
-                yield offset, line, what
-        if window.is_damaged and not is_rest_aside:
+            content, offset = span.content, window.offset + span.begin
+            line = window.line + window.newlines(window.at, span.begin)
+            if is_bad and isinstance(content, Record):
+                raw = bytes(window.data[span.begin : span.end])
+                content = self._reader.piece("file set aside whole", raw)
+            window.advance(span.end, window.newlines(window.at, span.end))
+            if isinstance(content, Piece) and window.ends_damaged(span.end):
+                content, is_damage_noted = content._replace(reason="archive damaged"), True
+            if content is not None:
+                yield offset, line, content
+        if window.is_damaged and not is_damage_noted:
             yield window.offset + window.end, window.line, Piece("archive damaged", b"", None)
 
     def close(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-        """Finish both files; gives the paths of those that have rows."""
+        """Finish both files; returns the paths of those that have rows."""
         return tuple(self._rows.close()), tuple(self._quarantine.close())
 
 

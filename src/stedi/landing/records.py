@@ -61,16 +61,16 @@ class Piece(NamedTuple):
     subject: str | None
 
 
-class Found(NamedTuple):
+class Span(NamedTuple):
     """What lies at `data[begin:end]`; nothing but blank space and the like where it is None."""
 
     begin: int
     end: int
-    what: Record | Piece | None
+    content: Record | Piece | None
 
 
-class _Misfit(NamedTuple):
-    """Why a value or an object does not fit."""
+class _Invalid(NamedTuple):
+    """Why a value or an object is not valid."""
 
     reason: Reason
 
@@ -87,9 +87,9 @@ class RecordReader:
     """Reads single records and broken pieces under one contract."""
 
     def __init__(self, contract: Contract) -> None:
-        self._shape = _Shape(contract)
+        self._validator = _Validator(contract)
 
-    def read(self, data: bytearray, at: int, end: int, is_last: bool) -> Found | None:
+    def read(self, data: bytearray, at: int, end: int, is_last: bool) -> Span | None:
         """Read what comes first in `data[at:end]`; what is found doesn't depend on `end`.
 
         None if more bytes have to be seen; never where these are the last.
@@ -98,15 +98,15 @@ class RecordReader:
         try:
             begin = stretch.skip_between(at)
             if begin == end:
-                return Found(begin, begin, None)
+                return Span(begin, begin, None)
             stop, problem = stretch.extent(begin)
         except _Undecided:
             return None
         raw = bytes(data[begin:stop]).rstrip(_BLANK)
         if problem is None:
-            return Found(begin, stop, self._whole(raw))
-        value = _Misfit(problem) if problem in ("cut off", "not JSON") else _parse(raw)
-        return Found(begin, stop, Piece(problem, raw, self._shape.subject(value, raw)))
+            return Span(begin, stop, self._whole(raw))
+        value = _Invalid(problem) if problem in ("cut off", "not JSON") else _parse(raw)
+        return Span(begin, stop, Piece(problem, raw, self._validator.subject(value, raw)))
 
     def passed(self, raw: bytes, kind: int) -> Record | Piece:
         """What a scan passed over, as `read` would have found it."""
@@ -115,19 +115,19 @@ class RecordReader:
             return self._whole(raw)
         is_closed = kind == LOST_QUOTE and raw.endswith(b"}")
         reason: Reason = "not JSON" if is_closed else "cut off"
-        return Piece(reason, raw, self._shape.subject(None, raw))
+        return Piece(reason, raw, self._validator.subject(None, raw))
 
     def _whole(self, raw: bytes) -> Record | Piece:
         """What a piece is, of which it is known where it ends."""
         value = _parse(raw)
-        verdict = self._shape.judge(value)
+        verdict = self._validator.judge(value)
         if isinstance(verdict, Record):
             return verdict
-        return Piece(verdict, raw, self._shape.subject(value, raw))
+        return Piece(verdict, raw, self._validator.subject(value, raw))
 
     def piece(self, reason: Reason, raw: bytes) -> Piece:
         """A piece that is set aside for a reason outside of it, with whom it is about."""
-        return Piece(reason, raw, self._shape.subject(_parse(raw), raw))
+        return Piece(reason, raw, self._validator.subject(_parse(raw), raw))
 
 
 class _Stretch:
@@ -266,10 +266,10 @@ def _refuse_constant(_: str) -> object:
     raise ValueError
 
 
-def _decoder(number: Callable[[str], Decimal]) -> json.JSONDecoder:
+def _decoder(read_number: Callable[[str], Decimal]) -> json.JSONDecoder:
     return json.JSONDecoder(
         object_pairs_hook=_Pairs,
-        parse_float=number,
+        parse_float=read_number,
         parse_int=Decimal,
         parse_constant=_refuse_constant,
     )
@@ -283,22 +283,22 @@ def _parse(raw: bytes) -> object:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        return _Misfit("not UTF-8")
+        return _Invalid("not UTF-8")
     try:
         try:
             value, end = _DECODER.raw_decode(text)
         except InvalidOperation:
             value, end = _DECODER_OF_LONG_EXPONENTS.raw_decode(text)
     except InvalidOperation:
-        return _Misfit("value out of range")
+        return _Invalid("value out of range")
     except RecursionError:
-        return _Misfit("object or list where a value belongs")
+        return _Invalid("object or list where a value belongs")
     except ValueError:
-        return _Misfit("not JSON")
-    return value if end == len(text) else _Misfit("not JSON")
+        return _Invalid("not JSON")
+    return value if end == len(text) else _Invalid("not JSON")
 
 
-class _Shape:
+class _Validator:
     """What a record of one contract looks like."""
 
     def __init__(self, contract: Contract) -> None:
@@ -313,24 +313,24 @@ class _Shape:
 
     def judge(self, value: object) -> Record | Reason:
         """The record that a JSON value is, or why it is none."""
-        if isinstance(value, _Misfit):
+        if isinstance(value, _Invalid):
             return value.reason
         if not isinstance(value, _Pairs):
             return "not an object"
-        by_key = {key.lower(): given for key, given in value}
+        by_key = {key.lower(): item for key, item in value}
         if len(by_key) < len(value):
             return "key twice"
         values: list[Value] = [None] * len(self._columns)
         has_unknown_keys = False
-        for key, given in by_key.items():
+        for key, item in by_key.items():
             n = self._by_key.get(key)
             if n is None:
                 has_unknown_keys = True
-            elif given is not None:
-                fit = _fit(given, self._columns[n])
-                if isinstance(fit, _Misfit):
-                    return fit.reason
-                values[n] = fit
+            elif item is not None:
+                converted = _converted(item, self._columns[n])
+                if isinstance(converted, _Invalid):
+                    return converted.reason
+                values[n] = converted
         if any(values[n] is None for n in self._required):
             return "key missing"
         return Record(tuple(values), tuple(key for key, _ in value), has_unknown_keys)
@@ -345,10 +345,9 @@ class _Shape:
             return None
         key, quoted = self._subject
         pairs = value if isinstance(value, _Pairs) else ()
-        texts = [one for name, one in pairs if name == key or name.lower() == key]
-        texts = [one for one in texts if isinstance(one, str)]
-        texts = texts or [_parse(text) for text in _texts_behind(quoted, raw)]
-        subjects = [text for text in texts if isinstance(text, str) and _is_subject(text)]
+        texts = [text for name, text in pairs if name.lower() == key and isinstance(text, str)]
+        values = texts or map(_parse, _texts_behind(quoted, raw))
+        subjects = [text for text in values if isinstance(text, str) and _is_subject(text)]
         if len(subjects) == 1:
             return subjects[0] or None
         return "\n".join(dict.fromkeys(subjects)) or None
@@ -366,32 +365,32 @@ def _texts_behind(key: bytes, raw: bytes) -> Iterator[bytes]:
         at = lowered.find(key, at)
 
 
-def _fit(value: object, column: Column) -> Value | _Misfit:
+def _converted(value: object, column: Column) -> Value | _Invalid:
     """What a column holds for a JSON value that isn't null; None for an empty text, or why not."""
     if isinstance(value, Decimal):
         if column.type == "string":
-            return _Misfit("number where text belongs")
+            return _Invalid("number where text belongs")
         return _whole(value, column) if column.type == "long" else _double(value, column)
     if isinstance(value, bool):
-        return _Misfit("true or false where a value belongs")
+        return _Invalid("true or false where a value belongs")
     if not isinstance(value, str):
-        return _Misfit("object or list where a value belongs")
+        return _Invalid("object or list where a value belongs")
     if column.type == "string":
         return _text(value, column)
     if value == "" and not column.required:
         return None  # an empty consent is none
-    return _Misfit("number in quotes" if _is_number(value) else "text where a number belongs")
+    return _Invalid("number in quotes" if _is_number(value) else "text where a number belongs")
 
 
-def _text(value: str, column: Column) -> str | _Misfit:
+def _text(value: str, column: Column) -> str | _Invalid:
     if not _is_text(value):
-        return _Misfit("not UTF-8")
+        return _Invalid("not UTF-8")
     if (
         len(value) < (column.min_length or 0)
         or (column.max_length is not None and len(value) > column.max_length)
         or (column.pattern is not None and not re.search(column.pattern, value))
     ):
-        return _Misfit("value out of range")
+        return _Invalid("value out of range")
     return value
 
 
@@ -413,30 +412,30 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _whole(value: Decimal, column: Column) -> int | _Misfit:
+def _whole(value: Decimal, column: Column) -> int | _Invalid:
     if value.is_zero():
         return _in_range(0, column)
     if value.adjusted() > 18:
-        return _Misfit("value out of range")
+        return _Invalid("value out of range")
     whole = int(value)
     if whole != value:
-        return _Misfit("fraction where a whole number belongs")
+        return _Invalid("fraction where a whole number belongs")
     if not LONG_MIN <= whole <= LONG_MAX:
-        return _Misfit("value out of range")
+        return _Invalid("value out of range")
     return _in_range(whole, column)
 
 
-def _double(value: Decimal, column: Column) -> float | _Misfit:
+def _double(value: Decimal, column: Column) -> float | _Invalid:
     number = float(value)
-    return _Misfit("value out of range") if math.isinf(number) else _in_range(number, column)
+    return _Invalid("value out of range") if math.isinf(number) else _in_range(number, column)
 
 
 _Number = TypeVar("_Number", int, float)
 
 
-def _in_range(value: _Number, column: Column) -> _Number | _Misfit:
+def _in_range(value: _Number, column: Column) -> _Number | _Invalid:
     if (column.minimum is not None and value < column.minimum) or (
         column.maximum is not None and value > column.maximum
     ):
-        return _Misfit("value out of range")
+        return _Invalid("value out of range")
     return value

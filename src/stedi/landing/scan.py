@@ -92,7 +92,7 @@ def scan(
 ) -> tuple[int, int, int, int, int, int]:
     """Read records that begin in `data[at:end]` into `columns` from `row` on.
 
-    Gives why it stopped (`DONE` at the end, `UNCLEAR`, or `FULL`), where, the next row, how many
+    Returns why it stopped (`DONE` at the end, `UNCLEAR`, or `FULL`), where, the next row, how many
     newlines it passed, how many decimal numbers are open, and how many pieces it passed over.
     """
     n_columns, most_rows = columns.valid.shape

@@ -8,7 +8,6 @@ from contextlib import suppress
 from io import BufferedReader
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
@@ -67,12 +66,7 @@ class Window:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     def ends_damaged(self, at: int) -> bool:
@@ -130,24 +124,24 @@ class Window:
 
     def _unpack(self, make: Callable[[], Any]) -> Iterator[bytes]:
         """The content of an archive, up to where it is damaged."""
-        given = 0
+        n_unpacked = 0
         try:
             for content in _content(make, self._blocks()):
-                given += len(content)
+                n_unpacked += len(content)
                 yield content
         except EOFError:
             self.is_damaged = True
         except _DAMAGE:
             self.is_damaged = True
             # The block in which the damage lies gave nothing: take it byte by byte.
-            with BufferedReader(self._open(self._path)) as again, suppress(*_DAMAGE, EOFError):
+            with BufferedReader(self._open(self._path)) as reopened, suppress(*_DAMAGE, EOFError):
                 whole = iter(
-                    lambda: again.read(min(_PACKED_BYTES, self._block - again.tell())), b""
+                    lambda: reopened.read(min(_PACKED_BYTES, self._block - reopened.tell())), b""
                 )
-                single = iter(lambda: again.read(1), b"")
+                single = iter(lambda: reopened.read(1), b"")
                 for content in _content(make, chain(whole, single)):
-                    yield content[given:]
-                    given = max(0, given - len(content))
+                    yield content[n_unpacked:]
+                    n_unpacked = max(0, n_unpacked - len(content))
             for _ in self._blocks():
                 pass  # the fingerprint is that of the whole file
 

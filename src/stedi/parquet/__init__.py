@@ -78,7 +78,7 @@ def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
 def write_query(
     connection: duckdb.DuckDBPyConnection, query: str, fields: Sequence[Field], folder: Path
 ) -> list[Path]:
-    """Write what a DuckDB query gives, cast to `fields` by name, to new files in a fresh folder.
+    """Write the rows of a DuckDB query, cast to `fields` by name, to new files in a fresh folder.
 
     Files hold a few million rows each, so that a change to some rows swaps some files.
     """
@@ -140,7 +140,7 @@ class ParquetFile:
         self.rows += batch.num_rows
 
     def close(self) -> list[Path]:
-        """Finish the file; gives its path, or nothing where there were no rows."""
+        """Finish the file; returns its path, or nothing where there were no rows."""
         if self._writer is None:
             return []
         self._writer.close()
@@ -169,8 +169,8 @@ def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
     """Numbers, texts or bytes as an array; None is null."""
     valid = None
     if None in values:
-        given = np.array([value is not None for value in values], np.bool_)
-        valid = pa.py_buffer(np.packbits(given, bitorder="little"))
+        is_given = np.array([value is not None for value in values], np.bool_)
+        valid = pa.py_buffer(np.packbits(is_given, bitorder="little"))
         nothing = 0 if type_ in _NUMBERS else b""
         values = [nothing if value is None else value for value in values]
     if type_ in _NUMBERS:
@@ -200,7 +200,7 @@ class RowWriter:
             self._flush()
 
     def close(self) -> list[Path]:
-        """Finish the file; gives its path, or nothing where there were no rows."""
+        """Finish the file; returns its path, or nothing where there were no rows."""
         self._flush()
         return self._file.close()
 
@@ -217,7 +217,7 @@ class RowWriter:
 def scan(
     paths: Sequence[str], columns: Sequence[tuple[str, ColumnType]], also: Sequence[str] = ()
 ) -> str:
-    """A DuckDB query over Parquet files; over none, one that gives no rows.
+    """A DuckDB query over Parquet files; over none, one that returns no rows.
 
     `also` are columns that DuckDB offers beside those of the files.
     """
@@ -259,14 +259,14 @@ def with_nulls(file: Path | RawIOBase, columns: Sequence[str]) -> list[str]:
     """The columns that have blanks, by a file's footer, or by reading where that doesn't say."""
     metadata = pq.read_metadata(file)
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
-    found = []
+    nullable = []
     for column in columns:
         number = metadata.schema.names.index(column)
-        known = [group.column(number).statistics for group in groups]
-        if any(one is None or not one.has_null_count for one in known):
+        statistics = [group.column(number).statistics for group in groups]
+        if any(chunk is None or not chunk.has_null_count for chunk in statistics):
             has_nulls = read(file, [column]).column(0).null_count > 0
         else:
-            has_nulls = any(one.null_count for one in known)
+            has_nulls = any(chunk.null_count for chunk in statistics)
         if has_nulls:
-            found.append(column)
-    return found
+            nullable.append(column)
+    return nullable

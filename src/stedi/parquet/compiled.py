@@ -20,11 +20,11 @@ def compiled(function: _Function) -> _Function:
     options: dict[str, Any] = {"nogil": True, "_nrt": False}
     dispatcher: Any = njit(**options)(function)
     with suppress(RuntimeError):  # there is nowhere to keep it
-        dispatcher._cache = _Kept(function)  # type: ignore[no-untyped-call]
+        dispatcher._cache = _Cache(function)  # type: ignore[no-untyped-call]
     return cast(_Function, dispatcher)
 
 
-class _Kept(FunctionCache):
+class _Cache(FunctionCache):
     """What is kept of a function, loaded without all that Numba could compile, for half a second.
 
     That is loaded by the compiler itself where nothing is kept.

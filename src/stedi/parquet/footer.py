@@ -59,7 +59,7 @@ def _select(
     data: Bytes, groups: Int64s, moved: Int64s, filters: Int64s, rows: int, out: Bytes,
     open_: Int64s,
 ) -> int:  # fmt: skip
-    """Write the footer for some row groups; gives its size, or -1."""
+    """Write the footer for some row groups; returns its size, or -1."""
     at = to = id_ = last = n = 0
     while at < len(data):
         if data[at] == 0:
@@ -95,7 +95,7 @@ def _select(
 def _group(
     data: Bytes, at: int, moved: int, filters: int, ordinal: int, out: Bytes, to: int, open_: Int64s
 ) -> tuple[int, int]:
-    """Write a row group; gives where it ends in both, or -1."""
+    """Write a row group; returns where it ends in both, or -1."""
     id_ = last = 0
     while at < len(data):
         if data[at] == 0:

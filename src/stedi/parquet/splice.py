@@ -127,14 +127,14 @@ def _write(source: BinaryIO, footer: bytes, groups: Sequence[_Group], target: Pa
 
 
 def _copy(source: BinaryIO, place: _Place, file: BinaryIO) -> int:
-    """Copy bytes to where a file stands; gives how many bytes behind where they lay that is."""
+    """Copy bytes to where a file stands; returns how many bytes behind where they lay that is."""
     moved = file.tell() - place.begin
     source.seek(place.begin)
-    left = place.end - place.begin
-    while left > 0:
-        read = source.read(min(left, _COPIED_AT_ONCE))
+    remaining = place.end - place.begin
+    while remaining > 0:
+        read = source.read(min(remaining, _COPIED_AT_ONCE))
         if not read:
             raise EOFError("a row group ends behind its file")
         file.write(read)
-        left -= len(read)
+        remaining -= len(read)
     return moved

@@ -18,10 +18,10 @@ _folders: list[Path] = []
 def folder_for_copies() -> Path:
     """A new folder, empty."""
     temporary = Path(tempfile.gettempdir())
-    for left in temporary.glob(f"{_COPIES}*-*"):
-        owner = left.name.removeprefix(_COPIES).split("-")[0]
+    for leftover in temporary.glob(f"{_COPIES}*-*"):
+        owner = leftover.name.removeprefix(_COPIES).split("-")[0]
         if owner.isdigit() and not _is_alive(int(owner)):
-            shutil.rmtree(left, ignore_errors=True)
+            shutil.rmtree(leftover, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix=f"{_COPIES}{os.getpid()}-"))
     _folders.append(folder)
     return folder

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
@@ -42,12 +41,7 @@ class Lock(Protocol):
 
     def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None: ...
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None: ...
 
 
 class Files(Protocol):
@@ -138,9 +132,9 @@ class Catalog(Protocol):
 
     @property
     def failures(self) -> tuple[type[Exception], ...]:
-        """What it raises where it can't be reached, beside what damage gives."""
+        """What it raises where it can't be reached, beside what damage raises."""
 
-    def plainly(self, error: Exception) -> Exception:
+    def translated(self, error: Exception) -> Exception:
         """One of `failures` as an error of ours."""
 
     def name(self, table: str) -> str:
@@ -158,15 +152,14 @@ class Catalog(Protocol):
 
 @dataclass(frozen=True)
 class Root:
-    """One root; get it with `open_root`. Opening it reads nothing."""
+    """One root; get it with `open_root`. Opening it reads nothing.
+
+    `lock` makes its lock; its argument is how many seconds to wait for whoever holds it.
+    """
 
     files: Files
     catalog: Catalog
-    make_lock: Callable[[float], Lock] = field(repr=False)
-
-    def lock(self, wait: float = 0.0) -> Lock:
-        """The lock of the root; `wait` is how many seconds to wait for whoever holds it."""
-        return self.make_lock(wait)
+    lock: Callable[..., Lock] = field(repr=False)
 
 
 Opener = Callable[[Path], RawIOBase]

@@ -18,16 +18,16 @@ def scratch(root: Path, purpose: str) -> Iterator[Path]:
     from uuid import uuid4  # it would cost every command 2 ms
 
     folder = scratch_folder(root) / f"{purpose}-{uuid4()}"
-    held = None
+    descriptor = None
     with suppress(OSError):
         folder.mkdir(parents=True)
-        held = os.open(folder, os.O_RDONLY)
-        fcntl.flock(held, fcntl.LOCK_EX)
+        descriptor = os.open(folder, os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         yield folder
     finally:
-        if held is not None:
-            os.close(held)
+        if descriptor is not None:
+            os.close(descriptor)
         shutil.rmtree(folder, ignore_errors=True)
         with suppress(OSError):
             folder.parent.rmdir()  # the last one out
@@ -38,11 +38,11 @@ def remove_abandoned(root: Path) -> None:
     parent = scratch_folder(root)
     for folder in parent.glob("*"):
         with suppress(OSError):
-            held = os.open(folder, os.O_RDONLY)
+            descriptor = os.open(folder, os.O_RDONLY)
             try:
-                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder)
             finally:
-                os.close(held)
+                os.close(descriptor)
     with suppress(OSError):
         parent.rmdir()

@@ -161,7 +161,7 @@ def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: 
     """Refuse a root that was moved or damaged; a full run goes by its landing files alone."""
     try:
         if warehouse.moved_from:
-            raise StorageError(warehouse.says_moved)
+            raise StorageError(warehouse.moved_message)
         for table in declarations.locations:
             warehouse.history(table)
             warehouse.version(table)
@@ -185,7 +185,7 @@ def _undeclared(warehouse: Warehouse, declarations: Declarations) -> list[str]:
     return [
         f"the table {name} is not declared and stays as it is, with rows of people who may have "
         "withdrawn since: give --declarations, or remove its folder"
-        for name in warehouse.beside(declarations.locations)
+        for name in warehouse.undeclared_tables(declarations.locations)
     ]
 
 

@@ -19,7 +19,7 @@ from stedi.engines.crew import Threads
 from stedi.landing.files import LandingFile
 from stedi.landing.loads import Load
 from stedi.landing.parse import Job, Parsed, parse
-from stedi.landing.quarantine import take_out
+from stedi.landing.quarantine import remove_records
 from stedi.landing.reader import are_few
 from stedi.parquet import ParquetFile, RowWriter
 from stedi.roots import footer_source
@@ -168,7 +168,7 @@ class Landing:
         self.warehouse.files.fetch([file.path for file in present])
         for number, file in enumerate(present):
             path = folder / f"part-{number}.parquet"
-            rest = take_out(file.path, outdated, ParquetFile(path, target.fields))
+            rest = remove_records(file.path, outdated, ParquetFile(path, target.fields))
             if rest is None:
                 kept.append(file)
             else:

@@ -21,7 +21,7 @@ from sqlglot import exp
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract, Rule
 from stedi.engines import Engine
-from stedi.engines.delete_rows import KEY, Asked, among
+from stedi.engines.delete_rows import KEY, Deletion, among
 from stedi.parquet import Target
 from stedi.run.changes import Change, Touched, rows_of
 from stedi.run.keyed import Keyed, Lookup, asks_presence, falls_as_grow, read_as, ties
@@ -112,7 +112,7 @@ class Maintaining:
             now, then = self._materialiserows_of()
             dropped.subtract(self._dropped(then, self._names_before))
             dropped.update(self._dropped(now, self._names_now))
-            self._take_out(before, target, result)
+            self._delete_rows(before, target, result)
             result.added += self._write(now, target, "changed")
             self._declare_files(self._came, result.added)
             if result.touched:
@@ -294,11 +294,11 @@ class Maintaining:
             return Counter()
         return Counter(count_dropped(self.engine, self.keyed.over(reasons, source, renamed)))
 
-    def _take_out(self, before: Version, target: Target, result: Maintained) -> None:
+    def _delete_rows(self, before: Version, target: Target, result: Maintained) -> None:
         """Swap the files that hold rows of changed keys for files without them."""
         by_path = {str(file.path): file for file in before.files}
-        taken = self.engine.take_out(
-            Asked(
+        deleted = self.engine.delete_rows(
+            Deletion(
                 tuple(by_path),
                 self.contract.columns,
                 self.keyed.key,
@@ -308,9 +308,9 @@ class Maintaining:
                 self._gone,
             )
         )
-        result.touched = tuple(by_path[path] for path in taken.touched)
+        result.touched = tuple(by_path[path] for path in deleted.touched)
         result.kept = tuple(file for file in before.files if file not in result.touched)
-        result.swapped = list(taken.left)
+        result.swapped = list(deleted.rest)
 
     def _materialise(self, table: str, parts: Iterable[exp.Query], name: str = KEY) -> None:
         """Keys that any of these queries returns, in a column of that name."""

@@ -167,7 +167,7 @@ class _Delivery:
         self.truth.add(drawn, suspended)
 
     def _write_customers(self, drawn: Drawn) -> Bools:
-        """Write the customer source; gives whose consent a broken record suspends."""
+        """Write the customer source; returns whose consent a broken record suspends."""
         lines = customer_lines(drawn)
         if self.is_of_people:
             lines, later = lines.split(len(lines) - int(SHARE_OF_LATER_FILE * len(lines)))

@@ -110,5 +110,5 @@ class Drawn:
     @property
     def consents(self) -> Bools:
         """Whether each person's newest record carries consent to research."""
-        given: Bools = self.records.research[self.newest] > 0
-        return given
+        consents_to_research: Bools = self.records.research[self.newest] > 0
+        return consents_to_research

@@ -79,7 +79,7 @@ def draw_devices(people: People) -> Int64s:
 
 
 def draw_histories(people: People, device: Int64s) -> tuple[CustomerRecords, dict[str, int]]:
-    """Draw the records of each person; gives them, in any order, and how many have each history."""
+    """Draw each person's records; returns them, in any order, and how many have each history."""
     rng, count = people.rng, len(people.registered)
     kinds = list(HISTORIES.values())
     kind = rng.choice(len(kinds), p=[history.share for history in kinds], size=count)
@@ -94,19 +94,19 @@ def draw_histories(people: People, device: Int64s) -> tuple[CustomerRecords, dic
     delay = rng.integers(1, LONGEST_DELAY_MS, size=(count, 3))
     delay[:, 0] = 0
     after = np.cumsum(delay, axis=1)
-    own = people.updated[person]
-    later = own + after[person, nth]
-    updated = np.where(has("at_one_instant"), own + after[person, 1], later)
-    given = np.where(nth == 0, own, updated)
-    other = rng.integers(count, size=len(person))
+    first_update = people.updated[person]
+    later = first_update + after[person, nth]
+    updated = np.where(has("at_one_instant"), first_update + after[person, 1], later)
+    consented = np.where(nth == 0, first_update, updated)
+    other_device = rng.integers(count, size=len(person))
     records = CustomerRecords(
         person=person,
         birth_year=people.birth_year[person],
-        device=np.where(has("exchanges_device") & (nth == 0), other, device[person]),
+        device=np.where(has("exchanges_device") & (nth == 0), other_device, device[person]),
         registered=people.registered[person],
         updated=updated,
         research=np.select(
-            [letters == "y", letters == "d"], [given, people.research[person]], default=0
+            [letters == "y", letters == "d"], [consented, people.research[person]], default=0
         ),
         public=people.public[person],
         friends=people.friends[person],

@@ -96,8 +96,8 @@ def accelerometer_lines(drawn: Drawn) -> Lines:
 
 
 def _where_given(key: str, instants: Int64s, otherwise: str | pa.Array) -> pa.Array:
-    given = pc.binary_join_element_wise(key, pa.array(instants).cast(pa.string()), "")
-    return pc.if_else(pa.array(instants > 0), given, otherwise)
+    members = pc.binary_join_element_wise(key, pa.array(instants).cast(pa.string()), "")
+    return pc.if_else(pa.array(instants > 0), members, otherwise)
 
 
 def _join(*parts: str | pa.Array | Int64s) -> Lines:

@@ -68,7 +68,7 @@ def moments(people: People) -> Moments:
 
 
 def records_of_readings(rng: np.random.Generator, readings: int) -> Int64s:
-    """Draw 2 to 4 accelerometer records for each reading; gives the reading of each record."""
+    """Draw 2 to 4 accelerometer records for each reading; returns the reading of each record."""
     numbers, rates = zip(*RECORDS_PER_READING, strict=True)
     return np.repeat(np.arange(readings), rng.choice(numbers, p=rates, size=readings))
 

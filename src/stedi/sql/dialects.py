@@ -14,9 +14,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-_WHOLE = exp.DataType.INTEGER_TYPES
-_REAL = exp.DataType.REAL_TYPES - {exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL}
-_TEXT = exp.DataType.TEXT_TYPES
+from stedi.sql.tree import REAL, TEXT, WHOLE
 
 _REWRITTEN = (exp.Filter, exp.Div, exp.Cast, exp.Sum, exp.Avg, exp.Round, exp.Floor, exp.Ceil,
               exp.Greatest, exp.Least, exp.Upper, exp.Lower, exp.Substring, exp.SplitPart, exp.Chr,
@@ -59,8 +57,8 @@ def _tables_below(source: exp.Expr | Scope) -> Iterator[str]:
         yield source.name
     elif isinstance(source, Scope):
         for scope in source.traverse():
-            for one in scope.sources.values():
-                yield from _tables_below(one)
+            for below in scope.sources.values():
+                yield from _tables_below(below)
 
 
 def _rewritten(query: exp.Query, rewrite: Callable[[exp.Expr], exp.Expr | None]) -> exp.Query:
@@ -79,22 +77,24 @@ def _rewritten(query: exp.Query, rewrite: Callable[[exp.Expr], exp.Expr | None])
 
 def _for_duckdb(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node, exp.Div) and _is_whole_division(node):
-        return _made("duckdb", "(:a // :b)", a=node.left, b=node.right)
-    if isinstance(node, exp.Cast) and node.is_type(*_WHOLE) and node.this.is_type(*_REAL):
-        return _like(node, _made("duckdb", "ROUND(:a)", a=node.this))  # not halves to even
-    for alike in (_number, _rounded, _cut, _moment):
-        if made := alike(node, "duckdb"):
-            return made
-    if isinstance(node, exp.Round | exp.Floor | exp.Ceil) and node.this.is_type(*_REAL):
-        return _made("duckdb", "(:whole + 0e0)", whole=node)  # never -0.0, as in Spark
+        return _from_template("duckdb", "(:a // :b)", a=node.left, b=node.right)
+    if isinstance(node, exp.Cast) and node.is_type(*WHOLE) and node.this.is_type(*REAL):
+        return _cast_like(
+            node, _from_template("duckdb", "ROUND(:a)", a=node.this)
+        )  # not halves to even
+    for rewrite in (_number, _rounded, _part_of_text, _timestamp):
+        if rewritten := rewrite(node, "duckdb"):
+            return rewritten
+    if isinstance(node, exp.Round | exp.Floor | exp.Ceil) and node.this.is_type(*REAL):
+        return _from_template("duckdb", "(:whole + 0e0)", whole=node)  # never -0.0, as in Spark
     if isinstance(node, exp.Upper):  # DuckDB would make ẞ of ß
         parts = "[UPPER(part) FOR part IN STRING_SPLIT(:a, 'ß')]"
-        return _made("duckdb", f"ARRAY_TO_STRING({parts}, 'ß')", a=node.this)
+        return _from_template("duckdb", f"ARRAY_TO_STRING({parts}, 'ß')", a=node.this)
     if not isinstance(node.parent, exp.Window | exp.Filter):
         summed = node
         while isinstance(summed, exp.Window | exp.Filter):
             summed = summed.this
-        is_whole = isinstance(summed, exp.Sum) and summed.this.is_type(*_WHOLE)
+        is_whole = isinstance(summed, exp.Sum) and summed.this.is_type(*WHOLE)
         if is_whole or isinstance(summed, exp.CountIf):  # DuckDB: a HUGEINT
             return exp.cast(node.copy(), "BIGINT", dialect="duckdb")
     return None
@@ -103,35 +103,35 @@ def _for_duckdb(node: exp.Expr) -> exp.Expr | None:
 def _for_spark(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node, exp.Div):
         if _is_whole_division(node):
-            return _made("spark", "(:a DIV :b)", a=node.left, b=node.right)
-        if node.left.is_type(*_REAL) or node.right.is_type(*_REAL):  # Spark would fail for zero
+            return _from_template("spark", "(:a DIV :b)", a=node.left, b=node.right)
+        if node.left.is_type(*REAL) or node.right.is_type(*REAL):  # Spark would fail for zero
             division = "CASE WHEN :b = 0 THEN :a * POWER(:b, -1) ELSE :a / :b END"
-            return _made("spark", division, a=node.left, b=node.right)
-    if isinstance(node, exp.Cast) and node.is_type(*_WHOLE) and node.this.is_type(*_REAL):
+            return _from_template("spark", division, a=node.left, b=node.right)
+    if isinstance(node, exp.Cast) and node.is_type(*WHOLE) and node.this.is_type(*REAL):
         # Spark would cut, and make 2^63 a little less; 1e300 is no whole number to it either.
         rounded = "CASE WHEN :a = 9223372036854775807D THEN 1E300 ELSE ROUND(:a) END"
-        return _like(node, _made("spark", rounded, a=node.this))
-    for alike in (_number, _rounded, _cut, _moment):
-        if made := alike(node, "spark"):
-            return made
-    if isinstance(node, exp.Floor | exp.Ceil) and node.this.is_type(*_REAL):
+        return _cast_like(node, _from_template("spark", rounded, a=node.this))
+    for rewrite in (_number, _rounded, _part_of_text, _timestamp):
+        if rewritten := rewrite(node, "spark"):
+            return rewritten
+    if isinstance(node, exp.Floor | exp.Ceil) and node.this.is_type(*REAL):
         # Spark would give a bigint. From 2^52 on, every double is whole.
-        cut = "CASE WHEN ABS(:a) >= 4503599627370496 THEN :a ELSE CAST(:cut AS DOUBLE) END"
-        return _made("spark", cut, a=node.this, cut=node)
+        rounded_down = "CASE WHEN ABS(:a) >= 4503599627370496 THEN :a ELSE CAST(:cut AS DOUBLE) END"
+        return _from_template("spark", rounded_down, a=node.this, cut=node)
     if isinstance(node, exp.Upper | exp.Lower):  # Spark would make SS of ß, and ς of some Σ
-        letters = _turned("UPPER" if isinstance(node, exp.Upper) else "LOWER")
+        letters = _letters_by_case("UPPER" if isinstance(node, exp.Upper) else "LOWER")
         before, after = map(exp.Literal.string, letters)
-        return _made(
+        return _from_template(
             "spark", "TRANSLATE(:a, :before, :after)", a=node.this, before=before, after=after
         )
     if isinstance(node, exp.Greatest | exp.Least):  # Spark would leave nulls out
-        given = [node.this, *node.expressions]
-        blank = exp.or_(*(exp.Is(this=one.copy(), expression=exp.null()) for one in given))
+        arguments = [node.this, *node.expressions]
+        blank = exp.or_(*(exp.Is(this=a.copy(), expression=exp.null()) for a in arguments))
         return exp.Case(ifs=[exp.If(this=blank, true=exp.null())], default=node.copy())
     averaged = node.this if isinstance(node, exp.Filter) else node
     if (
         isinstance(averaged, exp.Avg)
-        and averaged.this.is_type(*_WHOLE)
+        and averaged.this.is_type(*WHOLE)
         and not isinstance(node.parent, exp.Window)
         and not isinstance(averaged.this, exp.Distinct)
     ):  # Spark would sum up doubles
@@ -139,12 +139,12 @@ def _for_spark(node: exp.Expr) -> exp.Expr | None:
         total = f"CAST(SUM(CAST(:a AS DECIMAL(38, 0))){only} AS DOUBLE)"
         mean = f"({total} / NULLIF(COUNT(:a){only}, 0))"
         parts = {"c": node.expression.this} if isinstance(node, exp.Filter) else {}
-        return _made("spark", mean, a=averaged.this, **parts)
+        return _from_template("spark", mean, a=averaged.this, **parts)
     return None
 
 
 @cache
-def _turned(case: Literal["UPPER", "LOWER"]) -> tuple[str, str]:
+def _letters_by_case(case: Literal["UPPER", "LOWER"]) -> tuple[str, str]:
     """The letters that another case turns into another letter, and those, one for one.
 
     DuckDB knows: it turns every letter by itself, as Trino does, but for ß.
@@ -157,26 +157,26 @@ def _turned(case: Literal["UPPER", "LOWER"]) -> tuple[str, str]:
         " FROM (SELECT UNNEST(RANGE(1, 55296) || RANGE(57344, 131072)) AS n))"  # no surrogates
         " WHERE given <> turned AND given <> 'ß'"
     )
-    [(given, turned)] = duckdb.execute(query).fetchall()
-    return given, turned
+    [(letters, turned)] = duckdb.execute(query).fetchall()
+    return letters, turned
 
 
 def _rounded(node: exp.Expr, dialect: str) -> exp.Expr | None:
     """A double rounded to digits as Trino does it: engines would round what stands for it."""
     if not (isinstance(node, exp.Round) and node.args.get("decimals")):
         return None
-    if not node.this.is_type(*_REAL):
+    if not node.this.is_type(*REAL):
         return None
     digits = "(ROUND(:a * POWER(10, :n)) + 0) / POWER(10, :n)"
     rounded = f"CASE WHEN ABS(:a * POWER(10, :n)) < 1e308 THEN {digits} ELSE :a END"
-    return _made(dialect, rounded, a=node.this, n=node.args["decimals"])
+    return _from_template(dialect, rounded, a=node.this, n=node.args["decimals"])
 
 
 def _number(node: exp.Expr, dialect: str) -> exp.Expr | None:
     """Text read as a number as Java reads it, on which Trino relies; engines would read more."""
-    if not (isinstance(node, exp.Cast) and node.this.is_type(*_TEXT)):
+    if not (isinstance(node, exp.Cast) and node.this.is_type(*TEXT)):
         return None
-    if node.is_type(*_WHOLE):
+    if node.is_type(*WHOLE):
         number = "[+-]?[0-9]+"
         pattern = f"{_BLANK}({number}){_BLANK}"
     elif node.is_type(exp.DataType.Type.DOUBLE):
@@ -184,16 +184,15 @@ def _number(node: exp.Expr, dialect: str) -> exp.Expr | None:
         pattern = f"{_BLANK}({number})[dDfF]?{_BLANK}"
     else:
         return None
-    is_tried = isinstance(node, exp.TryCast)
     if dialect == "duckdb":
-        wrong = "NULL" if is_tried else "ERROR('not a number')"
-        says, found = f"REGEXP_FULL_MATCH(:a, '{pattern}')", f"REGEXP_EXTRACT(:a, '{pattern}', 1)"
+        error, test = "ERROR", f"REGEXP_FULL_MATCH(:a, '{pattern}')"
     else:
         pattern = pattern.replace("\\", "\\\\")
-        wrong = "NULL" if is_tried else "RAISE_ERROR('not a number')"
-        says, found = f":a RLIKE '^{pattern}\\\\z'", f"REGEXP_EXTRACT(:a, '{pattern}', 1)"
-    text = f"CASE WHEN {says} THEN {found} WHEN :a IS NOT NULL THEN {wrong} END"
-    return _like(node, _made(dialect, text, a=node.this))
+        error, test = "RAISE_ERROR", f":a RLIKE '^{pattern}\\\\z'"
+    wrong = "NULL" if isinstance(node, exp.TryCast) else f"{error}('not a number')"
+    extract = f"REGEXP_EXTRACT(:a, '{pattern}', 1)"
+    text = f"CASE WHEN {test} THEN {extract} WHEN :a IS NOT NULL THEN {wrong} END"
+    return _cast_like(node, _from_template(dialect, text, a=node.this))
 
 
 _BLANK = r"[\x00-\x20]*"
@@ -204,8 +203,8 @@ _SPACES = (
 """What Java takes for white space, and Trino with it; engines would trim plain spaces only."""
 
 
-def _cut(node: exp.Expr, dialect: str) -> exp.Expr | None:
-    """Part of a text as Trino cuts it; engines would give something where it has no such part."""
+def _part_of_text(node: exp.Expr, dialect: str) -> exp.Expr | None:
+    """Part of a text as Trino cuts it; engines would return something where it has no such part."""
     if isinstance(node, exp.Trim) and not node.args.get("expression"):
         trimmed = node.copy()
         trimmed.set("expression", exp.Literal.string(_SPACES))
@@ -213,9 +212,9 @@ def _cut(node: exp.Expr, dialect: str) -> exp.Expr | None:
             return trimmed
         # Most texts have nothing to trim, and a list of spaces is looked through for 2 µs a text.
         ends = " AND ".join(f"{end}(:text, 1) BETWEEN '!' AND '~'" for end in ("LEFT", "RIGHT"))
-        kept = f"CASE WHEN {ends} THEN :text ELSE :trimmed END"
-        return _made(dialect, kept, text=node.this, trimmed=trimmed)
-    if isinstance(node, exp.Chr) and _counts(node.expressions[0]):
+        quick = f"CASE WHEN {ends} THEN :text ELSE :trimmed END"
+        return _from_template(dialect, quick, text=node.this, trimmed=trimmed)
+    if isinstance(node, exp.Chr) and _is_positive_literal(node.expressions[0]):
         return exp.Literal.string(chr(int(node.expressions[0].name)))
     if isinstance(node, exp.SplitPart):
         parts = exp.Split(this=node.this.copy(), expression=node.args["delimiter"].copy())
@@ -225,54 +224,54 @@ def _cut(node: exp.Expr, dialect: str) -> exp.Expr | None:
         return None
     text, start, length = node.this, node.args["start"], node.args.get("length")
     cut = node.copy()
-    if length is not None and not _counts(length):
+    if length is not None and not _is_positive_literal(length):
         some = (
             "CASE WHEN :length < 0 THEN 0 WHEN :length > LENGTH(:text) THEN LENGTH(:text) "
             "ELSE :length END"
         )
-        cut.set("length", _made(dialect, some, length=length, text=text))
-    if _counts(start):
+        cut.set("length", _from_template(dialect, some, length=length, text=text))
+    if _is_positive_literal(start):
         return cut
     is_outside = "(:start = 0 OR :start NOT BETWEEN -LENGTH(:text) AND LENGTH(:text))"
     nothing = "CASE WHEN :length IS NOT NULL THEN '' END" if length is not None else "''"
-    given = f"CASE WHEN :text IS NOT NULL AND {is_outside} THEN {nothing} ELSE :cut END"
+    checked = f"CASE WHEN :text IS NOT NULL AND {is_outside} THEN {nothing} ELSE :cut END"
     parts_of = {"text": text, "start": start, "cut": cut}
     if length is not None:
         parts_of["length"] = length
-    return _made(dialect, given, **parts_of)
+    return _from_template(dialect, checked, **parts_of)
 
 
-def _moment(node: exp.Expr, dialect: str) -> exp.Expr | None:
+def _timestamp(node: exp.Expr, dialect: str) -> exp.Expr | None:
     """A time from seconds, to the second; an error outside of the years 1 to 9999."""
     if isinstance(node, exp.Extract) and node.name.upper() == "SECOND":  # Spark: with decimals
         return exp.Second(this=node.expression.copy())
-    if not (isinstance(node, exp.UnixToTime) and node.this.is_type(*_WHOLE)):
+    if not (isinstance(node, exp.UnixToTime) and node.this.is_type(*WHOLE)):
         return None
-    made, error = {
+    moment, error = {
         "duckdb": ("CAST(MAKE_TIMESTAMP(:n * 1000000) AS TIMESTAMPTZ)", "ERROR('no time')"),
         "spark": ("TIMESTAMP_SECONDS(:n)", "RAISE_ERROR('no time')"),
     }[dialect]
-    within = f"CASE WHEN :n BETWEEN -62135596800 AND 253402300799 THEN {made}"
-    return _made(dialect, f"{within} WHEN :n IS NOT NULL THEN {error} END", n=node.this)
+    within = f"CASE WHEN :n BETWEEN -62135596800 AND 253402300799 THEN {moment}"
+    return _from_template(dialect, f"{within} WHEN :n IS NOT NULL THEN {error} END", n=node.this)
 
 
-def _counts(node: exp.Expr) -> bool:
+def _is_positive_literal(node: exp.Expr) -> bool:
     """Whether it is a number from 1 on that is written out, and no larger than an integer."""
     is_number = isinstance(node, exp.Literal) and node.is_int
     return is_number and 1 <= int(node.name) < 1 << 31
 
 
 def _is_whole_division(node: exp.Div) -> bool:
-    return node.left.is_type(*_WHOLE) and node.right.is_type(*_WHOLE)
+    return node.left.is_type(*WHOLE) and node.right.is_type(*WHOLE)
 
 
-def _like(cast: exp.Cast, value: exp.Expr) -> exp.Expr:
+def _cast_like(cast: exp.Cast, value: exp.Expr) -> exp.Expr:
     copy = cast.copy()
     copy.set("this", value)
     return copy
 
 
-def _made(dialect: str, template: str, **parts: exp.Expr) -> exp.Expr:
+def _from_template(dialect: str, template: str, **parts: exp.Expr) -> exp.Expr:
     """An expression in an engine's own words, with `:name` standing for its parts."""
     tree = sqlglot.parse_one(template, dialect=dialect)
     return exp.replace_placeholders(tree, **{name: part.copy() for name, part in parts.items()})

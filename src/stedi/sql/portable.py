@@ -13,10 +13,8 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-_WHOLE = exp.DataType.INTEGER_TYPES
-_REAL = exp.DataType.REAL_TYPES - {exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL}
-_DECIMAL = {exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL}
-_TEXT = exp.DataType.TEXT_TYPES
+from stedi.sql.tree import DECIMAL, REAL, TEXT, WHOLE
+
 _MOMENT = exp.DataType.TEMPORAL_TYPES - {exp.DataType.Type.DATE}
 _CHANCE = "gives something else each time, and a table is made from its inputs alone"
 _DIGITS = "engines disagree on the last digit"
@@ -24,21 +22,12 @@ _DIGITS = "engines disagree on the last digit"
 HELD = (
     *(exp.And, exp.Or, exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least),
     *(exp.Exists, exp.Cast, exp.TryCast, exp.Abs, exp.Ceil, exp.Floor, exp.Round, exp.Sqrt),
-    *(
-        exp.Lower,
-        exp.Upper,
-        exp.Trim,
-        exp.Length,
-        exp.Concat,
-        exp.Substring,
-        exp.StrPosition,
-        exp.StartsWith,
-    ),
-    *(exp.Replace, exp.RegexpLike, exp.Chr, exp.Split, exp.SplitPart, exp.Array, exp.ArraySize),
+    *(exp.Lower, exp.Upper, exp.Trim, exp.Length, exp.Concat, exp.Substring, exp.StrPosition),
+    *(exp.Replace, exp.RegexpLike, exp.Chr, exp.Split, exp.SplitPart, exp.StartsWith, exp.Array),
     *(exp.UnixToTime, exp.Year, exp.Quarter, exp.Month, exp.Day, exp.Hour, exp.Minute, exp.Second),
     *(exp.Extract, exp.DateDiff, exp.Count, exp.CountIf, exp.Sum, exp.Avg, exp.Min, exp.Max),
     *(exp.LogicalAnd, exp.LogicalOr, exp.RowNumber, exp.Rank, exp.DenseRank, exp.Lag, exp.Lead),
-    *(exp.FirstValue, exp.LastValue, exp.Unnest),
+    *(exp.FirstValue, exp.LastValue, exp.Unnest, exp.ArraySize),
 )
 """The functions that tests hold every engine to, and Trino; any other is refused."""
 
@@ -89,27 +78,27 @@ def _why_refused_as_used(node: exp.Expr) -> str | None:
     if isinstance(node, exp.Cast):
         return _why_refused_cast(node)
     if isinstance(node, exp.DateDiff):
-        dates = all(one.is_type(exp.DataType.Type.DATE) for one in (node.this, node.expression))
+        dates = all(side.is_type(exp.DataType.Type.DATE) for side in (node.this, node.expression))
         if node.text("unit").upper() != "DAY" or not dates:
             return "engines disagree on when a unit is over; take days between two dates"
     if isinstance(node, exp.Div) and _is_decimal_division(node):
         return "engines round decimals differently; write 1e0 for a double, or cast to DOUBLE"
-    if isinstance(node, exp.Avg) and node.this.is_type(*_DECIMAL):
+    if isinstance(node, exp.Avg) and node.this.is_type(*DECIMAL):
         return "engines round decimals differently; cast to DOUBLE"
-    if isinstance(node, exp.Mod) and any(one.is_type(*_REAL) for one in (node.left, node.right)):
+    if isinstance(node, exp.Mod) and any(side.is_type(*REAL) for side in (node.left, node.right)):
         return "of doubles, which engines disagree on"
-    if isinstance(node, exp.Floor | exp.Ceil) and node.this.is_type(*_WHOLE):
+    if isinstance(node, exp.Floor | exp.Ceil) and node.this.is_type(*WHOLE):
         return "of a whole number, whose type is another on each engine"
     if isinstance(node, exp.Unnest) and node.args.get("offset"):
         return "WITH ORDINALITY: engines count differently"
     if isinstance(node, exp.Join) and isinstance(node.this, exp.Unnest) and node.side:
         return f"{node.side} JOIN UNNEST: engines disagree on what is empty"
-    if isinstance(node, exp.UnixToTime) and not node.this.is_type(*_WHOLE):
+    if isinstance(node, exp.UnixToTime) and not node.this.is_type(*WHOLE):
         return "of a number that isn't whole, which engines cut differently"
     if isinstance(node, exp.Extract) and node.name.upper() not in _UNITS:
         return f"{node.name.upper()}: engines agree on {', '.join(_UNITS)} only"
     if isinstance(node, exp.Bracket) and not (
-        node.args.get("safe") and _counts(node.expressions[0])
+        node.args.get("safe") and _is_positive_literal(node.expressions[0])
     ):
         return "engines disagree on what isn't there; write ELEMENT_AT with a number from 1 on"
     return _why_refused_text(node)
@@ -120,12 +109,12 @@ _UNITS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
 
 def _why_refused_text(node: exp.Expr) -> str | None:
     if isinstance(node, exp.Split | exp.SplitPart | exp.Replace):
-        cut = node.args.get("delimiter") if isinstance(node, exp.SplitPart) else node.expression
-        if not (isinstance(cut, exp.Chr) or (isinstance(cut, exp.Literal) and cut.name)):
+        sought = node.args.get("delimiter") if isinstance(node, exp.SplitPart) else node.expression
+        if not (isinstance(sought, exp.Chr) or (isinstance(sought, exp.Literal) and sought.name)):
             return "engines disagree where what is looked for is empty; write it out"
-        if isinstance(node, exp.SplitPart) and not _counts(node.args["part_index"]):
+        if isinstance(node, exp.SplitPart) and not _is_positive_literal(node.args["part_index"]):
             return "engines disagree on parts but those from 1 on; write the number out"
-    if isinstance(node, exp.Chr) and not _is_letter(node.expressions[0]):
+    if isinstance(node, exp.Chr) and not _is_code_point(node.expressions[0]):
         return "of what isn't the number of a letter, written out"
     if isinstance(node, exp.RegexpLike):
         pattern = node.expression
@@ -144,39 +133,39 @@ _PLAIN = re.compile(
 """Patterns that mean the same to RE2, Java and Trino: no flags, no classes, no `.`, `?` and `$`."""
 
 
-def _is_letter(node: exp.Expr) -> bool:
-    return _counts(node) and int(node.name) <= sys.maxunicode
+def _is_code_point(node: exp.Expr) -> bool:
+    return _is_positive_literal(node) and int(node.name) <= sys.maxunicode
 
 
-def _counts(node: exp.Expr) -> bool:
+def _is_positive_literal(node: exp.Expr) -> bool:
     """Whether it is a number from 1 on, written out."""
     return isinstance(node, exp.Literal) and node.is_int and int(node.name) >= 1
 
 
 def _why_refused_cast(node: exp.Cast) -> str | None:
-    to, given = node.to, node.this
-    if isinstance(given, exp.Null | exp.Literal) and not to.expressions:
+    to, value = node.to, node.this
+    if isinstance(value, exp.Null | exp.Literal) and not to.expressions:
         return None
     if to.is_type(exp.DataType.Type.FLOAT):
         return "to few digits, which engines write differently; cast to DOUBLE"
-    if to.is_type(*_TEXT):
+    if to.is_type(*TEXT):
         if to.expressions:
             return "engines disagree on what is too long; SUBSTR cuts"
-        if given.is_type(*_REAL, *_DECIMAL, *_MOMENT):
+        if value.is_type(*REAL, *DECIMAL, *_MOMENT):
             return "engines write decimal numbers and times differently"
         return None
-    if to.is_type(*_DECIMAL) and not given.is_type(*_WHOLE):
+    if to.is_type(*DECIMAL) and not value.is_type(*WHOLE):
         return "engines round decimals differently; cast to DOUBLE"
     if to.is_type(*_MOMENT):
         return "gives another type on each engine"
-    if given.is_type(*_TEXT) and not to.is_type(*_WHOLE, exp.DataType.Type.DOUBLE):
+    if value.is_type(*TEXT) and not to.is_type(*WHOLE, exp.DataType.Type.DOUBLE):
         return "engines read text differently but for whole numbers and doubles"
     return None
 
 
 def _is_decimal_division(node: exp.Div) -> bool:
     sides = (node.left, node.right)
-    is_real = any(one.is_type(*_REAL) and not _is_decimal(one) for one in sides)
+    is_real = any(side.is_type(*REAL) and not _is_decimal(side) for side in sides)
     return any(map(_is_decimal, sides)) and not is_real
 
 
@@ -184,4 +173,4 @@ def _is_decimal(node: exp.Expr) -> bool:
     """Whether Athena takes it for a decimal; sqlglot takes 1.0 for a double."""
     text = node.name.lower()
     is_literal = isinstance(node, exp.Literal) and node.is_number and "." in text
-    return node.is_type(*_DECIMAL) or (is_literal and "e" not in text)
+    return node.is_type(*DECIMAL) or (is_literal and "e" not in text)

@@ -49,13 +49,13 @@ def _only_declared(tree: exp.Query, declared: set[str]) -> None:
     for call in tree.find_all(exp.Anonymous):
         if call.name.lower() in _OF_THE_ENGINE:
             raise QueryError(f"{call.name.lower()} is no function of Athena's")
-    own = {id(table) for table in _references_to_ctes(tree)}
+    cte_ids = {id(table) for table in _references_to_ctes(tree)}
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
             raise QueryError(f"table functions can't be called: {table.sql(DIALECT)[:60]}")
         if table.db or table.catalog:
             raise QueryError(f"{table.sql(DIALECT)[:60]}: tables are named without a schema")
-        if id(table) in own:
+        if id(table) in cte_ids:
             continue
         table.this.set("this", table.name.lower())
         if table.name not in declared:
@@ -72,13 +72,11 @@ _OF_THE_ENGINE = ("current_setting", "getvariable", "getenv", "query", "query_ta
 
 def _references_to_ctes(tree: exp.Query) -> list[exp.Table]:
     """The table nodes that name a CTE in whose reach they stand."""
-    found = []
+    references = []
     for scope in traverse_scope(tree):
-        names = {name.lower(): name for name in scope.cte_sources}
-        for table in scope.tables:
-            if table.name.lower() in names and not table.db:
-                found.append(table)
-    return found
+        names = {name.lower() for name in scope.cte_sources}
+        references += [t for t in scope.tables if t.name.lower() in names and not t.db]
+    return references
 
 
 def _syntax(sql: str, error: ParseError) -> str:

@@ -16,6 +16,9 @@ from stedi.columns import TYPES, Schemas
 from stedi.errors import DeclarationError
 
 DIALECT = "athena"
+WHOLE, TEXT = exp.DataType.INTEGER_TYPES, exp.DataType.TEXT_TYPES
+DECIMAL = {exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL}
+REAL = exp.DataType.REAL_TYPES - DECIMAL
 
 _TOKEN = re.compile(r"<Token [^>]*?text: (.*?), line: [^>]*>")
 """How sqlglot names a word of a statement in some of its errors."""
@@ -28,8 +31,8 @@ def parse(sql: str, place: str) -> exp.Query:
     except ParseError as error:
         detail = error.errors[0] if error.errors else {}
         where = f"line {detail.get('line')}, column {detail.get('col')}" if detail else "somewhere"
-        said = _TOKEN.sub(r"\1", str(detail.get("description", error)))
-        raise DeclarationError(f"{place}: {where}: {said}") from None
+        description = _TOKEN.sub(r"\1", str(detail.get("description", error)))
+        raise DeclarationError(f"{place}: {where}: {description}") from None
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise DeclarationError(f"{place}: expected one SELECT")
     return trees[0]

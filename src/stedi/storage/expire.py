@@ -8,7 +8,7 @@ from itertools import pairwise
 from stedi.declared import Declarations
 from stedi.declared.contract import DEFAULT_SNAPSHOT_DAYS, Contract
 from stedi.storage.sweep import remove_outdated
-from stedi.storage.warehouse import Past, Warehouse
+from stedi.storage.warehouse import Warehouse
 from stedi.storage.withdrawals import DAY, epoch_ms, is_due
 
 
@@ -49,8 +49,8 @@ def _due(warehouse: Warehouse, contract: Contract, now: int) -> int:
     """
     days = contract.retention.withdrawal_days
     history = warehouse.history(contract.name) if days is not None else ()
-    noted = history[-1].withdrawn if history else ()
-    due = [at for at in noted if days is not None and is_due(at, days, now)]
+    withdrawn = history[-1].withdrawn if history else ()
+    due = [at for at in withdrawn if days is not None and is_due(at, days, now)]
     return due[-1] if due else 0
 
 
@@ -66,18 +66,15 @@ def _made_since(
     since: set[int] = set()
     contents: dict[str, set[int]] = {}
     for table in declarations.transforms:
-        made = [
+        past_since = [
             past
             for past in warehouse.history(table)
             if (table not in due or due[table] in past.withdrawn)
             and all(
-                content in contents.get(name, {content}) for name, content in _inputs(past).items()
+                content in contents.get(name, {content})
+                for name, content in ((past.derived and past.derived.inputs) or {}).items()
             )
         ]
-        since |= {past.snapshot_id for past in made}
-        contents[table] = {past.content for past in made}
+        since |= {past.snapshot_id for past in past_since}
+        contents[table] = {past.content for past in past_since}
     return since
-
-
-def _inputs(past: Past) -> Mapping[str, int]:
-    return (past.derived.inputs or {}) if past.derived else {}

@@ -59,11 +59,11 @@ class Notes:
         `content` is given where the snapshot has the rows of one before.
         """
         values = {} if content is None else {_CONTENT: content}
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if value is not None or one.name in _NULLS:
-                values[self._keys.get(one.name, one.name)] = value
-        return {PREFIX + key: json.dumps(value, default=_plain) for key, value in values.items()}
+        for f in fields(self):
+            value = getattr(self, f.name)
+            if value is not None or f.name in _NULLS:
+                values[self._keys.get(f.name, f.name)] = value
+        return {PREFIX + key: json.dumps(value, default=_as_json) for key, value in values.items()}
 
 
 @dataclass(frozen=True)
@@ -161,15 +161,15 @@ _NULLS = frozenset({"quarantine", "boxes", "withheld", "difference"})
 
 def read_notes(summary: Mapping[str, str]) -> Notes:
     """The notes in the properties of a snapshot's summary; raises `ValueError`, `LookupError`."""
-    noted = {
+    values = {
         key.removeprefix(PREFIX): json.loads(value)
         for key, value in summary.items()
         if key.startswith(PREFIX)
     }
-    kind = _kind(noted)
-    by_field = {one.name: kind._keys.get(one.name, one.name) for one in fields(kind)}
+    kind = _kind(values)
+    by_field = {f.name: kind._keys.get(f.name, f.name) for f in fields(kind)}
     return kind(
-        **{name: _typed(name, noted[key]) for name, key in by_field.items() if key in noted}
+        **{name: _typed(name, values[key]) for name, key in by_field.items() if key in values}
     )
 
 
@@ -178,14 +178,14 @@ def read_content(summary: Mapping[str, str], snapshot_id: int) -> int:
     return int(summary.get(PREFIX + _CONTENT, snapshot_id))
 
 
-def _kind(noted: Mapping[str, Any]) -> type[Notes]:
-    if "typed" in noted:
+def _kind(values: Mapping[str, Any]) -> type[Notes]:
+    if "typed" in values:
         return LoadsNotes
-    if "withheld" in noted:
+    if "withheld" in values:
         return PublishedNotes
-    if "in" in noted:
+    if "in" in values:
         return DerivedNotes
-    return LandingNotes if "declaration" in noted else Notes
+    return LandingNotes if "declaration" in values else Notes
 
 
 def _typed(name: str, value: Any) -> Any:
@@ -201,7 +201,7 @@ def _typed(name: str, value: Any) -> Any:
     return tuple(value) if name == "withdrawn" else value
 
 
-def _plain(value: object) -> object:
+def _as_json(value: object) -> object:
     """What JSON has for a field."""
     if isinstance(value, Left):
         return [value.keys, value.rows]

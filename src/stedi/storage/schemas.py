@@ -40,14 +40,14 @@ def make_table(catalog: Catalog, name: str, location: str, columns: Sequence[Col
         "write.metadata.previous-versions-max": "20",
     }
     return catalog.create_table(
-        name, Schema(*fields), location=location, properties=properties | _secrecy(columns)
+        name, Schema(*fields), location=location, properties=properties | _metrics_off(columns)
     )
 
 
 def has_columns(schema: Schema, columns: Sequence[Column]) -> bool:
     """Whether a table has these columns, in this order."""
-    have = [(field.name, str(field.field_type)) for field in schema.fields]
-    return have == [(column.name, column.type) for column in columns]
+    present = [(field.name, str(field.field_type)) for field in schema.fields]
+    return present == [(column.name, column.type) for column in columns]
 
 
 def evolve(transaction: Transaction, columns: Sequence[Column]) -> None:
@@ -55,10 +55,10 @@ def evolve(transaction: Transaction, columns: Sequence[Column]) -> None:
 
     A column of another type than before is a new one.
     """
-    wanted = {column.name: column for column in columns}
+    by_name = {column.name: column for column in columns}
     present = {f.name: str(f.field_type) for f in transaction.table_metadata.schema().fields}
     kept = {
-        name for name, type_ in present.items() if name in wanted and wanted[name].type == type_
+        name for name, type_ in present.items() if name in by_name and by_name[name].type == type_
     }
     with transaction.update_schema(allow_incompatible_changes=True) as update:
         for name in present.keys() - kept:
@@ -71,10 +71,10 @@ def evolve(transaction: Transaction, columns: Sequence[Column]) -> None:
                 update.move_first(column.name)
             else:
                 update.move_after(column.name, before.name)
-    transaction.set_properties(_secrecy(columns))
+    transaction.set_properties(_metrics_off(columns))
 
 
-def _secrecy(columns: Sequence[Column]) -> dict[str, str]:
+def _metrics_off(columns: Sequence[Column]) -> dict[str, str]:
     """Keeps `direct` columns out of manifests, whose bounds would hold e-mail addresses."""
     return {f"{_METRICS}{c.name}": "none" for c in columns if c.classification == "direct"}
 
@@ -98,11 +98,11 @@ class Manifests:
         """Where the manifests of a snapshot are; what they list is read too."""
         if snapshot.manifest_list not in self._of:
             manifests = snapshot.manifests(table.io)
-            for one in manifests:
-                if one.manifest_path not in self._files:
-                    entries = one.fetch_manifest_entry(table.io, discard_deleted=True)
-                    self._files[one.manifest_path] = [entry.data_file for entry in entries]
-            self._of[snapshot.manifest_list] = [one.manifest_path for one in manifests]
+            for manifest in manifests:
+                if manifest.manifest_path not in self._files:
+                    entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+                    self._files[manifest.manifest_path] = [entry.data_file for entry in entries]
+            self._of[snapshot.manifest_list] = [manifest.manifest_path for manifest in manifests]
         return self._of[snapshot.manifest_list]
 
     def data_files(self, table: Table, snapshot: Snapshot | None) -> list[DataFile]:
@@ -119,7 +119,7 @@ def transaction(table: Table) -> Transaction:
     """
     from pyiceberg.table import Transaction
 
-    class Once(Transaction):
+    class CachedTransaction(Transaction):
         _known: tuple[object, TableMetadata] | None = None
 
         @property
@@ -128,10 +128,10 @@ def transaction(table: Table) -> Transaction:
                 self._known = (self._updates, super().table_metadata)
             return self._known[1]
 
-    return Once(table)
+    return CachedTransaction(table)
 
 
-def without_dead(producer: _OverwriteFiles) -> _OverwriteFiles:
+def without_empty_manifests(producer: _OverwriteFiles) -> _OverwriteFiles:
     """Let an overwrite leave manifests behind that list deleted files only.
 
     PyIceberg (0.12) keeps them, one more with each overwrite, and every reader opens them all; its
@@ -140,7 +140,7 @@ def without_dead(producer: _OverwriteFiles) -> _OverwriteFiles:
     existing = producer._existing_manifests
 
     def alive() -> list[ManifestFile]:
-        return [one for one in existing() if one.has_added_files() or one.has_existing_files()]
+        return [m for m in existing() if m.has_added_files() or m.has_existing_files()]
 
     producer._existing_manifests = alive  # type: ignore[method-assign]
     return producer
@@ -161,11 +161,11 @@ def describe(files: Files, path: Path, table: TableMetadata) -> DataFile:
     fields = list(table.schema().fields)
     metadata = pq.read_metadata(footer_source(files, path))
     [size] = files.sizes([path])
-    found = [
+    field_ids = [
         (field.name, (field.metadata or {}).get(b"PARQUET:field_id"))
         for field in metadata.schema.to_arrow_schema()
     ]
-    if found != [(field.name, str(field.field_id).encode()) for field in fields]:
+    if field_ids != [(field.name, str(field.field_id).encode()) for field in fields]:
         raise StorageError(f"{files.name(path)}: field ids are not those of its table")
     sizes, nulls, lower, upper = {}, {}, {}, {}
     for number, field in enumerate(fields):
@@ -174,13 +174,13 @@ def describe(files: Files, path: Path, table: TableMetadata) -> DataFile:
         if table.properties.get(f"{_METRICS}{field.name}") == "none":
             continue
         statistics = [group.statistics for group in groups]
-        if all(one is not None and one.has_null_count for one in statistics):
-            nulls[field.field_id] = sum(one.null_count for one in statistics)
-        known = [one for one in statistics if one is not None and one.has_min_max]
+        if all(chunk is not None and chunk.has_null_count for chunk in statistics):
+            nulls[field.field_id] = sum(chunk.null_count for chunk in statistics)
+        bounded = [chunk for chunk in statistics if chunk is not None and chunk.has_min_max]
         kind = field.field_type
-        if known and len(known) == len(groups) and isinstance(kind, LongType | DoubleType):
-            lower[field.field_id] = to_bytes(kind, min(one.min for one in known))
-            upper[field.field_id] = to_bytes(kind, max(one.max for one in known))
+        if bounded and len(bounded) == len(groups) and isinstance(kind, LongType | DoubleType):
+            lower[field.field_id] = to_bytes(kind, min(chunk.min for chunk in bounded))
+            upper[field.field_id] = to_bytes(kind, max(chunk.max for chunk in bounded))
     return DataFile.from_args(
         content=DataFileContent.DATA,
         file_path=files.uri(path),

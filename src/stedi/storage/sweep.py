@@ -29,14 +29,14 @@ def sweep(warehouse: Warehouse, locations: Mapping[str, str]) -> int:
 def _sweep_table(warehouse: Warehouse, table: str, location: str) -> int:
     files, referenced = warehouse.files, warehouse.referenced(table)
     version = warehouse.version(table)
-    present = version.published.boxes if version and version.published else None
+    boxes = version.published.boxes if version and version.published else None
     folder = warehouse.root / location
-    lying = [path for part in ("data", "metadata") for path, _ in files.below(folder / part)]
-    strays = [path for path in lying if path not in referenced]
+    paths = [path for part in ("data", "metadata") for path, _ in files.below(folder / part)]
+    strays = [path for path in paths if path not in referenced]
     strays += [
         path
         for path, _ in files.below(boxes_folder(warehouse.root))
-        if path.name.startswith(f"{table}-") and path.name != present
+        if path.name.startswith(f"{table}-") and path.name != boxes
     ]
     files.remove(strays)
     for part in ("data", "metadata"):

@@ -27,7 +27,7 @@ from stedi.storage.schemas import (
     has_columns,
     make_table,
     transaction,
-    without_dead,
+    without_empty_manifests,
 )
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Warehouse:
         self.files, self.root = root.files, root.files.root
         self.name = self.files.name(self.root)
         self.make_lock = root.lock
-        self._catalog_of = root.catalog
+        self._root_catalog = root.catalog
         self._is_there = False
         self._tables: dict[str, Table | None] = {}
         self._to_make: dict[str, tuple[Sequence[Column], str]] = {}
@@ -100,7 +100,7 @@ class Warehouse:
     @property
     def exists(self) -> bool:
         """Whether anything was ever committed here."""
-        self._is_there = self._is_there or self._catalog_of.exists
+        self._is_there = self._is_there or self._root_catalog.exists
         return self._is_there
 
     def version(
@@ -122,10 +122,10 @@ class Warehouse:
     ) -> Version | None:
         snapshot = loaded.current_snapshot()
         if content is not None:
-            having = (one for one in loaded.snapshots() if _content(one) == content)
+            having = (s for s in loaded.snapshots() if _content(s) == content)
             snapshot = max(having, key=_order, default=None)
         elif at is not None:
-            before = (one for one in loaded.snapshots() if one.timestamp_ms <= at)
+            before = (s for s in loaded.snapshots() if s.timestamp_ms <= at)
             snapshot = max(before, key=_order, default=None)
         if snapshot is None:
             return None
@@ -139,8 +139,8 @@ class Warehouse:
         loaded = self._load(table)
         snapshots = sorted(loaded.snapshots(), key=_order) if loaded else []
         return tuple(
-            Past(read_notes(_summary(one)), one.snapshot_id, one.timestamp_ms, _content(one))
-            for one in snapshots
+            Past(read_notes(_summary(s)), s.snapshot_id, s.timestamp_ms, _content(s))
+            for s in snapshots
         )
 
     def fields(self, table: str, columns: Sequence[Column], location: str) -> tuple[Field, ...]:
@@ -154,12 +154,10 @@ class Warehouse:
             self._to_make[table] = (columns, location)
             return tuple(Field(c.name, c.type, n) for n, c in enumerate(columns, start=1))
         new = itertools.count(loaded.metadata.last_column_id + 1)
-        known = {(f.name, str(f.field_type)): f.field_id for f in loaded.schema().fields}
+        ids = {(f.name, str(f.field_type)): f.field_id for f in loaded.schema().fields}
         if not has_columns(loaded.schema(), columns):
             self._to_evolve[table] = columns
-        return tuple(
-            Field(c.name, c.type, known.get((c.name, c.type)) or next(new)) for c in columns
-        )
+        return tuple(Field(c.name, c.type, ids.get((c.name, c.type)) or next(new)) for c in columns)
 
     def commit(
         self,
@@ -180,7 +178,7 @@ class Warehouse:
             columns, location = self._to_make.pop(table)
             uri = self.files.uri(self.root / location)
             with self._writing(f"table {table}"):
-                name = self._catalog_of.name(table)
+                name = self._root_catalog.name(table)
                 self._tables[table] = make_table(self._catalog, name, uri, columns)
         loaded = self._load(table)
         if loaded is None:
@@ -200,7 +198,9 @@ class Warehouse:
                 added = [describe(self.files, path, staged.table_metadata) for path in add]
                 update = staged.update_snapshot(snapshot_properties=notes.summary(content))
                 swaps = removed or not present
-                producer = without_dead(update.overwrite()) if swaps else update.fast_append()
+                producer = (
+                    without_empty_manifests(update.overwrite()) if swaps else update.fast_append()
+                )
                 for file in removed:
                     producer.delete_data_file(file)
                 for file in added:
@@ -224,8 +224,8 @@ class Warehouse:
         if loaded is None:
             return
         newest = loaded.metadata.current_snapshot_id
-        older = [o.snapshot_id for o in loaded.snapshots() if o.snapshot_id in snapshots]
-        older = [one for one in older if one != newest]
+        ids = (snapshot.snapshot_id for snapshot in loaded.snapshots())
+        older = [id_ for id_ in ids if id_ in snapshots and id_ != newest]
         outdated = self.referenced(table) if older else self._logged(loaded)
         if older:
             with self._writing(f"table {table}"):
@@ -252,7 +252,7 @@ class Warehouse:
 
         From now on the root is one of that profile.
         """
-        self._catalog_of.prepare(landing)
+        self._root_catalog.prepare(landing)
         self._tables = {name: table for name, table in self._tables.items() if table}
         self._note(root=self.name, profile=profile)
 
@@ -267,19 +267,21 @@ class Warehouse:
 
         No run has got as far as its commits with it, and no other catalog can have them.
         """
-        return self._catalog_of.is_in_root and "root" not in self._noted
+        return self._root_catalog.is_in_root and "root" not in self._noted
 
-    def beside(self, declared: Collection[str]) -> list[str]:
+    def undeclared_tables(self, declared: Collection[str]) -> list[str]:
         """Tables of this root alone that are not among these, and whose folders are there."""
-        if not (self._catalog_of.is_in_root and self.exists):
+        if not (self._root_catalog.is_in_root and self.exists):
             return []
-        known = {table[-1] for table in self._catalog.list_tables(self._catalog_of.namespace)}
-        found = []
-        for table in sorted(known - set(declared)):
+        in_catalog = {
+            table[-1] for table in self._catalog.list_tables(self._root_catalog.namespace)
+        }
+        tables = []
+        for table in sorted(in_catalog - set(declared)):
             with suppress(*_unreadable()):
-                self._catalog.load_table(self._catalog_of.name(table))
-                found.append(table)
-        return found
+                self._catalog.load_table(self._root_catalog.name(table))
+                tables.append(table)
+        return tables
 
     def data_folder(self, location: str) -> Path:
         """Where the data files of the table at `location` (relative to the root) lie."""
@@ -292,7 +294,7 @@ class Warehouse:
 
     def refuse_lost(self, locations: Mapping[str, str]) -> None:
         """Raise `StorageError` where tables lie there, and nothing says of which profile."""
-        if self.profile is not None or not self._catalog_of.is_in_root:
+        if self.profile is not None or not self._root_catalog.is_in_root:
             return
         folders = (self.root / location / "metadata" for location in locations.values())
         if any(True for folder in folders for _ in self.files.below(folder)):
@@ -323,11 +325,11 @@ class Warehouse:
     @property
     def moved_from(self) -> str | None:
         """Where the root was when its tables were made, if that is elsewhere."""
-        known = self._noted.get("root")
-        return None if known in (None, self.name) else known
+        root = self._noted.get("root")
+        return None if root in (None, self.name) else root
 
     @property
-    def says_moved(self) -> str:
+    def moved_message(self) -> str:
         """What to tell who works on a root that was moved."""
         return (
             f"{self.name} was moved or copied from {self.moved_from}, and its tables' metadata "
@@ -341,7 +343,7 @@ class Warehouse:
         At no time is the root without a profile.
         """
         with self._writing("the catalog"):
-            self._catalog_of.forget({PREFIX + "profile": profile})
+            self._root_catalog.forget({PREFIX + "profile": profile})
         self._is_there = False
         self.look_again()
         for cached in ("_catalog", "_noted"):
@@ -353,7 +355,7 @@ class Warehouse:
         if not self.exists:
             return {}
         with self._reading("the catalog"):
-            properties = self._catalog.load_namespace_properties(self._catalog_of.namespace)
+            properties = self._catalog.load_namespace_properties(self._root_catalog.namespace)
         return {
             key.removeprefix(PREFIX): str(value)
             for key, value in properties.items()
@@ -366,7 +368,7 @@ class Warehouse:
             return
         with self._writing("the catalog"):
             updates = {PREFIX + key: value for key, value in values.items()}
-            self._catalog.update_namespace_properties(self._catalog_of.namespace, updates=updates)
+            self._catalog.update_namespace_properties(self._root_catalog.namespace, updates=updates)
         self._noted.update(values)
 
     def referenced(self, table: str) -> set[Path]:
@@ -391,10 +393,10 @@ class Warehouse:
         if not self.exists:
             return None
         if self.moved_from:
-            raise StorageError(self.says_moved)
+            raise StorageError(self.moved_message)
         try:
             with self._reading(f"table {table}", but=NoSuchTableError):
-                return self._catalog.load_table(self._catalog_of.name(table))
+                return self._catalog.load_table(self._root_catalog.name(table))
         except NoSuchTableError:
             return None
 
@@ -405,8 +407,8 @@ class Warehouse:
             yield
         except (StediError, but):
             raise
-        except self._catalog_of.failures as error:
-            raise self._catalog_of.plainly(error) from None
+        except self._root_catalog.failures as error:
+            raise self._root_catalog.translated(error) from None
         except _unreadable() as error:
             profile = "" if what.startswith("table") else " --profile NAME"  # which it knew
             raise StorageError(
@@ -423,8 +425,8 @@ class Warehouse:
             yield
         except CommitFailedException:
             raise
-        except self._catalog_of.failures as error:
-            raise self._catalog_of.plainly(error) from None
+        except self._root_catalog.failures as error:
+            raise self._root_catalog.translated(error) from None
         except _unwritable() as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise StorageError(
@@ -436,9 +438,9 @@ class Warehouse:
     def _catalog(self) -> MetastoreCatalog:
         if not self.exists:
             with self._writing("the catalog"):
-                return self._catalog_of.open()
+                return self._root_catalog.open()
         with self._reading("the catalog"):
-            return self._catalog_of.open()
+            return self._root_catalog.open()
 
     def _describe(self, table: str, loaded: Table, snapshot: Snapshot) -> Version:
         files = tuple(
@@ -451,7 +453,7 @@ class Warehouse:
             for file in self._manifests.data_files(loaded, snapshot)
         )
         schema = next(
-            (one for one in loaded.metadata.schemas if one.schema_id == snapshot.schema_id),
+            (s for s in loaded.metadata.schemas if s.schema_id == snapshot.schema_id),
             loaded.schema(),
         )
         columns = tuple((f.name, cast(ColumnType, str(f.field_type))) for f in schema.fields)
@@ -478,7 +480,7 @@ class Warehouse:
         for snapshot in loaded.snapshots():
             uris.add(snapshot.manifest_list)
             uris.update(self._manifests.of(loaded, snapshot))
-            uris.update(one.file_path for one in self._manifests.data_files(loaded, snapshot))
+            uris.update(file.file_path for file in self._manifests.data_files(loaded, snapshot))
         return {self.files.path(uri) for uri in uris}
 
 

@@ -25,9 +25,9 @@ def withdrawals(
     if days is None:
         return None
     now = epoch_ms()
-    noted = before.withdrawn if before else ()
-    due = [at for at in noted if is_due(at, days, now)]
-    times = (*due[-1:], *(at for at in noted if at not in due))
+    withdrawn = before.withdrawn if before else ()
+    due = [at for at in withdrawn if is_due(at, days, now)]
+    times = (*due[-1:], *(at for at in withdrawn if at not in due))
     some_left = not is_known or (left is not None and left.keys > 0)
     return (*times, now) if some_left else times
 
@@ -36,8 +36,8 @@ def left_so_far(contract: Contract, before: Version | None, left: Left | None) -
     """All keys that have ever left a table that has a key, and rows of theirs."""
     if contract.key is None:
         return None
-    noted = before.derived.left if before and before.derived else None
-    return (noted or Left(0, 0)) + (left or Left(0, 0))
+    left_before = before.derived.left if before and before.derived else None
+    return (left_before or Left(0, 0)) + (left or Left(0, 0))
 
 
 def left_by_now(warehouse: Warehouse, declarations: Declarations) -> dict[str, Left]:
@@ -67,8 +67,8 @@ def last_left(warehouse: Warehouse, declarations: Declarations) -> dict[str, int
         c.name for c in declarations.contracts.values() if c.retention.withdrawal_days is not None
     ]
     versions = {name: warehouse.version(name) for name in people}
-    noted = {name: v.withdrawn for name, v in versions.items() if v}
-    return {name: times[-1] if times else 0 for name, times in noted.items()}
+    withdrawn = {name: v.withdrawn for name, v in versions.items() if v}
+    return {name: times[-1] if times else 0 for name, times in withdrawn.items()}
 
 
 def outdated_publications(warehouse: Warehouse, declarations: Declarations) -> list[str]:

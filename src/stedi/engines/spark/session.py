@@ -77,7 +77,7 @@ def join_or_start(master: str | None) -> tuple[SparkSession, bool]:
                 f"({type(error).__name__}); STEDI_TRACEBACK=1 shows what it said"
             ) from None
     if not os.environ.get("STEDI_TRACEBACK"):
-        _let_pyspark_log_nothing()
+        _silence_pyspark()
         if is_ours:
             session.sparkContext.setLogLevel("OFF")
     for key, value in _SESSION.items():
@@ -133,7 +133,7 @@ def _refuse_unreachable(master: str) -> None:
     raise Unavailable(f"--master {master}: nobody answers there; is the master running?")
 
 
-def _let_pyspark_log_nothing() -> None:
+def _silence_pyspark() -> None:
     """Spark 4's Python half tells stderr of every error of a query, values of rows included."""
     try:
         from pyspark.logger import PySparkLogger
@@ -150,12 +150,12 @@ def _quiet() -> Iterator[None]:
         yield
         return
     sys.stderr.flush()
-    kept = os.dup(2)
+    stderr = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         os.close(nowhere)

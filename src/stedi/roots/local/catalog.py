@@ -32,7 +32,7 @@ class LocalCatalog:
 
     failures: tuple[type[Exception], ...] = ()
 
-    def plainly(self, error: Exception) -> Exception:
+    def translated(self, error: Exception) -> Exception:
         """There are none."""
         return error
 

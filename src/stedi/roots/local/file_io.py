@@ -5,16 +5,11 @@ That would be a tenth of a second with every command, for opening and writing a 
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import cast
-from urllib.parse import urlparse
 
 from pyiceberg.io import FileIO, InputFile, InputStream, OutputFile, OutputStream
 
-
-def local_path(uri: str) -> Path:
-    """The local path of a `file://` URI."""
-    return Path(urlparse(uri).path)
+from stedi.roots.local.files import local_path
 
 
 class _Input(InputFile):

@@ -18,6 +18,11 @@ from stedi.roots.names import is_hidden
 from stedi.roots.scratch import remove_abandoned
 
 
+def local_path(uri: str) -> Path:
+    """The path of a `file://` URI."""
+    return Path(urlparse(uri).path)
+
+
 @dataclass(frozen=True)
 class LocalFiles:
     """A folder."""
@@ -40,7 +45,7 @@ class LocalFiles:
 
     def path(self, uri: str) -> Path:
         """The path of a `file://` URI."""
-        return Path(urlparse(uri).path)
+        return local_path(uri)
 
     def name(self, path: Path) -> str:
         """The path as text."""
@@ -49,20 +54,19 @@ class LocalFiles:
     def stat(self, path: Path) -> Stat | None:
         """What the disk says of a file; None where it isn't there."""
         try:
-            found = path.stat()
+            return _stat(path.stat())
         except OSError:
             return None
-        return Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
     def sizes(self, paths: Sequence[Path]) -> list[int | None]:
         """The sizes of files in bytes; None of those that aren't there."""
-        return [found.size if (found := self.stat(path)) else None for path in paths]
+        return [stat.size if (stat := self.stat(path)) else None for path in paths]
 
     def below(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
         """All files below a folder, in no set order."""
         for path in folder.rglob("*"):
-            if path.is_file() and (found := self.stat(path)):
-                yield path, found
+            if path.is_file() and (stat := self.stat(path)):
+                yield path, stat
 
     def delivered(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
         """All files that people put below a folder; those in hidden folders are left out."""
@@ -130,8 +134,11 @@ def _walk(folder: Path, top: Path) -> Iterator[tuple[Path, Stat]]:
             if is_seen and entry.is_dir(follow_symlinks=False):
                 yield from _walk(path, top)
             elif entry.is_file():
-                found = entry.stat()
-                yield path, Stat(found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+                yield path, _stat(entry.stat())
+
+
+def _stat(status: os.stat_result) -> Stat:
+    return Stat(status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 def refuse_unreadable(path: Path) -> None:

@@ -71,8 +71,8 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
         super().__init__(name, **properties)
         self._path = path
         with self._transaction() as connection:
-            found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if {name for (name,) in found} < _NAMES:
+            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            if {name for (name,) in tables} < _NAMES:
                 connection.executescript(_TABLES)
 
     def create_namespace(
@@ -85,14 +85,14 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
 
     def load_namespace_properties(self, namespace: str | Identifier) -> Properties:
         """What is noted of a namespace; raises `NoSuchNamespaceError`."""
-        found = self._read(
+        rows = self._read(
             "SELECT property_key, property_value FROM iceberg_namespace_properties "
             "WHERE catalog_name = ? AND namespace = ?",
             _only(namespace),
         )
-        if not found:
+        if not rows:
             raise NoSuchNamespaceError(f"Namespace does not exist: {namespace}")
-        return dict(found)
+        return dict(rows)
 
     def update_namespace_properties(
         self,
@@ -109,11 +109,11 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
 
     def list_tables(self, namespace: str | Identifier) -> list[Identifier]:
         """The namespace and name of each table."""
-        found = self._read(
+        rows = self._read(
             "SELECT table_name FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?",
             _only(namespace),
         )
-        return [(_only(namespace), name) for (name,) in found]
+        return [(_only(namespace), name) for (name,) in rows]
 
     def create_table(
         self,
@@ -140,15 +140,15 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
     def load_table(self, identifier: str | Identifier) -> Table:
         """A table as it is; raises `NoSuchTableError`."""
         namespace, name = self.identifier_to_database_and_table(identifier, NoSuchTableError)
-        found = self._read(
+        rows = self._read(
             "SELECT metadata_location FROM iceberg_tables "
             "WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?",
             namespace,
             name,
         )
-        if not found:
+        if not rows:
             raise NoSuchTableError(f"Table does not exist: {identifier}")
-        [(location,)] = found
+        [(location,)] = rows
         io = self._load_file_io(location=location)
         metadata = FromInputFile.table_metadata(io.new_input(location))
         return Table((namespace, name), metadata, location, io, self)

@@ -48,12 +48,12 @@ class S3Catalog:
         from pyiceberg.exceptions import NoSuchNamespaceError
 
         try:
-            noted = self._catalog().load_namespace_properties(self.namespace)
+            properties = self._catalog().load_namespace_properties(self.namespace)
         except NoSuchNamespaceError:
             return False
         except self.failures as error:
-            raise self.plainly(error) from None
-        owner = noted.get(_ROOT)
+            raise self.translated(error) from None
+        owner = properties.get(_ROOT)
         if owner not in (None, self._files.name(self._files.root)):
             raise StorageError(
                 f"the database {self.namespace} of Glue's Data Catalog belongs to {owner}; give "
@@ -72,13 +72,13 @@ class S3Catalog:
         catalog: MetastoreCatalog = self._catalog()
         try:
             if not self.exists:
-                own = {_ROOT: self._files.name(self._files.root)}
+                properties = {_ROOT: self._files.name(self._files.root)}
                 try:
-                    catalog.create_namespace(self.namespace, own)
+                    catalog.create_namespace(self.namespace, properties)
                 except NamespaceAlreadyExistsError:  # made by hand, and nobody's yet
-                    catalog.update_namespace_properties(self.namespace, updates=own)
+                    catalog.update_namespace_properties(self.namespace, updates=properties)
         except self.failures as error:
-            raise self.plainly(error) from None
+            raise self.translated(error) from None
         return catalog
 
     def prepare(self, landing: Sequence[Contract]) -> None:
@@ -90,37 +90,37 @@ class S3Catalog:
         glue = self._catalog().glue
         root = self._files.name(self._files.root)
         for contract in landing:
-            wanted = table_input(contract, root)
+            definition = table_input(contract, root)
             try:
-                self._register(glue, wanted)
+                self._register(glue, definition)
             except self.failures as error:
-                raise self.plainly(error) from None
+                raise self.translated(error) from None
 
-    def _register(self, glue: Any, wanted: dict[str, Any]) -> None:
+    def _register(self, glue: Any, definition: dict[str, Any]) -> None:
         try:
-            found = glue.get_table(DatabaseName=self.namespace, Name=wanted["Name"])["Table"]
+            table = glue.get_table(DatabaseName=self.namespace, Name=definition["Name"])["Table"]
         except glue.exceptions.EntityNotFoundException:
-            glue.create_table(DatabaseName=self.namespace, TableInput=wanted)
+            glue.create_table(DatabaseName=self.namespace, TableInput=definition)
             return
-        stored, right = found.get("StorageDescriptor", {}), wanted["StorageDescriptor"]
-        if str(stored.get("Location", "")).rstrip("/") != right["Location"].rstrip("/"):
+        stored, expected = table.get("StorageDescriptor", {}), definition["StorageDescriptor"]
+        if str(stored.get("Location", "")).rstrip("/") != expected["Location"].rstrip("/"):
             self._files.remarks.append(
-                f"the table {wanted['Name']} in the database {self.namespace} reads other files "
-                f"than {right['Location']}, and was left as it is"
+                f"the table {definition['Name']} in the database {self.namespace} reads other "
+                f"files than {expected['Location']}, and was left as it is"
             )
-        elif stored.get("Columns") != right["Columns"]:
-            glue.update_table(DatabaseName=self.namespace, TableInput=wanted)
+        elif stored.get("Columns") != expected["Columns"]:
+            glue.update_table(DatabaseName=self.namespace, TableInput=definition)
 
     def forget(self, notes: Mapping[str, str]) -> None:
         """Take all Iceberg tables of the root out of the database; raises `StorageError`."""
         if not self.exists:
             return
-        catalog, own = self._catalog(), self._files.name(self._files.root)
+        catalog, root = self._catalog(), self._files.name(self._files.root)
         for identifier in catalog.list_tables(self.namespace):
             named = {"DatabaseName": self.namespace, "Name": identifier[-1]}
-            found = catalog.glue.get_table(**named)["Table"].get("Parameters", {})
-            where = found.get("metadata_location", "")
-            if where.startswith(f"{own}/"):
+            parameters = catalog.glue.get_table(**named)["Table"].get("Parameters", {})
+            location = parameters.get("metadata_location", "")
+            if location.startswith(f"{root}/"):
                 catalog.drop_table(identifier)
         catalog.update_namespace_properties(self.namespace, updates=dict(notes))
         self._opened = None
@@ -143,6 +143,6 @@ class S3Catalog:
             )
         return self._opened
 
-    def plainly(self, error: Exception) -> Exception:
+    def translated(self, error: Exception) -> Exception:
         """An error of AWS as ours."""
         return as_ours(error, "glue", f"the database {self.namespace} of Glue's Data Catalog")

@@ -46,17 +46,15 @@ def is_passing(error: Exception) -> bool:
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         return int(status) >= 500 or int(status) in (408, 429)
-    cut = (ConnectionError, HTTPClientError, ConnectionClosedError, IncompleteReadError)
-    return isinstance(error, (*cut, ResponseStreamingError)) or _is_transfer_failure(error)
+    disconnected = (ConnectionError, HTTPClientError, ConnectionClosedError, IncompleteReadError)
+    return isinstance(error, (*disconnected, ResponseStreamingError)) or _is_transfer_failure(error)
 
 
 def _is_transfer_failure(error: Exception) -> bool:
     import boto3.exceptions
-    import s3transfer.exceptions
+    from s3transfer.exceptions import RetriesExceededError
 
-    if isinstance(error, s3transfer.exceptions.RetriesExceededError):
-        return True
-    if isinstance(error, boto3.exceptions.RetriesExceededError):
+    if isinstance(error, RetriesExceededError | boto3.exceptions.RetriesExceededError):
         return True
     return isinstance(error, boto3.exceptions.S3UploadFailedError) and not any(
         code in str(error) for code in ("AccessDenied", "NoSuchBucket", "InvalidAccessKeyId")
@@ -70,8 +68,8 @@ def as_ours(error: Exception, service: str, where: str) -> StediError | FileNotF
     """
     is_s3 = service == "s3"
     name = f"s3://{where}" if is_s3 else where
-    found = _OPERATION.search(str(error))
-    code, operation = (str(found[1]), str(found[2])) if found else ("", "")
+    match = _OPERATION.search(str(error))
+    code, operation = (str(match[1]), str(match[2])) if match else ("", "")
     if code in _NOT_FOUND:
         return FileNotFoundError(2, "not there", name)
     if code in _DENIED:
@@ -81,8 +79,8 @@ def as_ours(error: Exception, service: str, where: str) -> StediError | FileNotF
         return not_allowed(action, f"{ARN}{where}" if is_s3 else name)
     if reason := _REASONS.get(code or type(error).__name__):
         return Unavailable(f"{name}: {reason}")
-    said = code or f"no connection ({type(error).__name__})"
-    return Unavailable(f"{name}: {said}; try again, a run does then what is missing")
+    cause = code or f"no connection ({type(error).__name__})"
+    return Unavailable(f"{name}: {cause}; try again, a run does then what is missing")
 
 
 def not_allowed(action: str, resource: str) -> NotAllowed:

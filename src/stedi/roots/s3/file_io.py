@@ -22,10 +22,10 @@ class _Input(InputFile):
         self._files = files
 
     def __len__(self) -> int:
-        found = self._files.stat(self._files.path(self.location))
-        if found is None:
+        stat = self._files.stat(self._files.path(self.location))
+        if stat is None:
             raise FileNotFoundError(2, "not there", self.location)
-        return found.size
+        return stat.size
 
     def exists(self) -> bool:
         return self._files.stat(self._files.path(self.location)) is not None
@@ -43,7 +43,7 @@ class _Content(BytesIO):
         super().__init__()
         self._location, self._files = location, files
 
-    def __exit__(self, kind: object, error: object, traceback: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
             self.close()
 

@@ -78,8 +78,8 @@ class S3Files:
         import boto3
         from botocore.config import Config
 
-        given = {"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"} & os.environ.keys()
-        retries = None if given else {"mode": "standard", "total_max_attempts": _TRIES}
+        configured = {"AWS_MAX_ATTEMPTS", "AWS_RETRY_MODE"} & os.environ.keys()
+        retries = None if configured else {"mode": "standard", "total_max_attempts": _TRIES}
         config = Config(
             retries=retries, connect_timeout=10, read_timeout=30, max_pool_connections=2 * _AT_ONCE
         )
@@ -113,16 +113,16 @@ class S3Files:
     def stat(self, path: Path) -> Stat | None:
         """What is known of an object; None where it isn't there."""
         try:
-            found = self.ask("head_object", self.key(path))
+            response = self.ask("head_object", self.key(path))
         except FileNotFoundError:
             return None
-        return _stat(found["ContentLength"], found["LastModified"], found["ETag"])
+        return _stat(response["ContentLength"], response["LastModified"], response["ETag"])
 
     def sizes(self, paths: Sequence[Path]) -> list[int | None]:
         """The sizes of objects in bytes; None of those that aren't there."""
         if len(paths) <= _FEW:
-            found = self._each(self.stat, paths)
-            return [stat.size if stat else None for stat in found]
+            stats = self._each(self.stat, paths)
+            return [stat.size if stat else None for stat in stats]
         folder = Path(os.path.commonpath([path.parent for path in paths]))
         sizes = {path: stat.size for path, stat in self.below(folder)}
         return [sizes.get(path) for path in paths]
@@ -130,16 +130,11 @@ class S3Files:
     def below(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
         """All objects below a folder, in no set order."""
         prefix = self.key(folder)
-        token: dict[str, str] = {}
-        while True:
-            page = self._call("list_objects_v2", Prefix=f"{prefix}/" if prefix else "", **token)
-            for one in page.get("Contents", ()):
-                if not one["Key"].endswith("/"):  # what consoles make for a folder
-                    path = self.path(f"s3://{self.bucket}/{one['Key']}")
-                    yield path, _stat(one["Size"], one["LastModified"], one["ETag"])
-            if not page.get("IsTruncated"):
-                return
-            token = {"ContinuationToken": page["NextContinuationToken"]}
+        for page in self._pages("list_objects_v2", f"{prefix}/" if prefix else ""):
+            for item in page.get("Contents", ()):
+                if not item["Key"].endswith("/"):  # what consoles make for a folder
+                    path = self.path(f"s3://{self.bucket}/{item['Key']}")
+                    yield path, _stat(item["Size"], item["LastModified"], item["ETag"])
 
     def delivered(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
         """All objects below a folder: they lead nowhere else."""
@@ -179,18 +174,18 @@ class S3Files:
         There are no folders that could be `emptied`. Where versions may not be removed, `remarks`
         says so.
         """
-        wanted = list(paths)
-        for path in wanted:
+        removed = list(paths)
+        for path in removed:
             path.unlink(missing_ok=True)
             self._published.discard(path)
-        keys = [self.key(path) for path in wanted]
+        keys = [self.key(path) for path in removed]
         objects: list[dict[str, str]] = [{"Key": key} for key in keys]
         if keys and self._keeps_versions:
             objects = [*self._versions(keys)]
         for begin in range(0, len(objects), _PER_REQUEST):
             batch = {"Objects": objects[begin : begin + _PER_REQUEST], "Quiet": True}
-            said = self._call("delete_objects", Delete=batch)
-            for error in said.get("Errors", ()):
+            response = self._call("delete_objects", Delete=batch)
+            for error in response.get("Errors", ()):
                 if error.get("VersionId"):
                     self._remark_versions("s3:DeleteObjectVersion")
                 else:
@@ -216,7 +211,7 @@ class S3Files:
             return self._call(operation, Key=key)
         except NotAllowed:
             page = self._call("list_objects_v2", Prefix=key, MaxKeys=1)
-            if any(one["Key"] == key for one in page.get("Contents", ())):
+            if any(item["Key"] == key for item in page.get("Contents", ())):
                 raise
             raise FileNotFoundError(2, "not there", f"s3://{self.bucket}/{key}") from None
 
@@ -231,6 +226,14 @@ class S3Files:
             key = arguments.get("Key", arguments.get("Prefix", ""))
             raise as_ours(error, "s3", f"{self.bucket}/{key}".rstrip("/")) from None
 
+    def _pages(self, operation: str, prefix: str) -> Iterator[Any]:
+        try:
+            yield from self.client.get_paginator(operation).paginate(
+                Bucket=self.bucket, Prefix=prefix
+            )
+        except Exception as error:
+            raise as_ours(error, "s3", f"{self.bucket}/{prefix}".rstrip("/")) from None
+
     @staticmethod
     def _each(function: Any, items: Sequence[Any]) -> list[Any]:
         if len(items) < 2:
@@ -239,8 +242,8 @@ class S3Files:
             return list(pool.map(function, items))
 
     def trying(self, action: Callable[[], _Answer], key: str) -> _Answer:
-        """What an action on an object gives, tried again while that may help; raises our errors."""
-        tried = 0
+        """What an action on an object returns, repeated while that may help; raises our errors."""
+        tries = 0
         while True:
             try:
                 return action()
@@ -249,10 +252,10 @@ class S3Files:
             except Exception as error:
                 if isinstance(error, OSError) and not isinstance(error, ConnectionError):
                     raise  # of this machine's disk
-                tried += 1
-                if tried >= _TRIES or not is_passing(error):
+                tries += 1
+                if tries >= _TRIES or not is_passing(error):
                     raise as_ours(error, "s3", f"{self.bucket}/{key}") from None
-                time.sleep(min(0.05 * 2**tried, _LONGEST_PAUSE))
+                time.sleep(min(0.05 * 2**tries, _LONGEST_PAUSE))
 
     def _fetch(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -286,24 +289,17 @@ class S3Files:
 
     def _versions(self, keys: Sequence[str]) -> Iterator[dict[str, str]]:
         """Every version of these objects, with the markers that say they are gone."""
-        wanted, found = set(keys), set()
+        requested, listed = set(keys), set()
         prefix = os.path.commonprefix(keys)  # noqa: RUF071 - keys have no components
-        token: dict[str, str] = {}
         try:
-            while True:
-                page = self._call("list_object_versions", Prefix=prefix, **token)
-                for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                    if one["Key"] in wanted:
-                        found.add(one["Key"])
-                        yield {"Key": one["Key"], "VersionId": one["VersionId"]}
-                if not page.get("IsTruncated"):
-                    return
-                token = {"KeyMarker": page["NextKeyMarker"]}
-                if page.get("NextVersionIdMarker"):
-                    token["VersionIdMarker"] = page["NextVersionIdMarker"]
+            for page in self._pages("list_object_versions", prefix):
+                for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    if version["Key"] in requested:
+                        listed.add(version["Key"])
+                        yield {"Key": version["Key"], "VersionId": version["VersionId"]}
         except NotAllowed:
             self._remark_versions("s3:ListBucketVersions")
-            yield from ({"Key": key} for key in keys if key not in found)
+            yield from ({"Key": key} for key in keys if key not in listed)
 
     def _remark_versions(self, action: str) -> None:
         remark = (
@@ -336,8 +332,8 @@ class _Stream(RawIOBase):
 
     def seek(self, offset: int, whence: int = 0) -> int:
         if whence == SEEK_END and self._size is None:
-            found = self._files._call("head_object", Key=self._key)
-            self._size, self._etag = int(found["ContentLength"]), found["ETag"]
+            response = self._files._call("head_object", Key=self._key)
+            self._size, self._etag = int(response["ContentLength"]), response["ETag"]
         at = offset + {SEEK_CUR: self._at, SEEK_END: self._size or 0}.get(whence, 0)
         if at != self._at:
             self._drop()
@@ -350,13 +346,13 @@ class _Stream(RawIOBase):
         self._at += len(data)
         return len(data)
 
-    def _read(self, wanted: int) -> bytes:
+    def _read(self, size: int) -> bytes:
         try:
             if self._body is None and not self._is_at_end:
                 self._begin()
-            if self._is_at_end or not wanted:
+            if self._is_at_end or not size:
                 return b""
-            data: bytes = self._body.read(wanted)
+            data: bytes = self._body.read(size)
             if not data:
                 raise ConnectionError("cut off")
             return data
@@ -378,7 +374,7 @@ class _Stream(RawIOBase):
 
         condition = {"IfMatch": self._etag} if self._etag else {}
         try:
-            said = self._files.request(
+            response = self._files.request(
                 "get_object", self._key, Range=f"bytes={self._at}-", **condition
             )
         except ClientError as error:
@@ -386,8 +382,8 @@ class _Stream(RawIOBase):
                 raise
             self._size = self._at  # nothing lies here or behind, as in an empty object
             return
-        self._size = int(said["ContentRange"].rpartition("/")[2])
-        self._etag, self._body = said["ETag"], said["Body"]
+        self._size = int(response["ContentRange"].rpartition("/")[2])
+        self._etag, self._body = response["ETag"], response["Body"]
 
     def _drop(self) -> None:
         if self._body is not None:

@@ -12,7 +12,6 @@ import threading
 import time
 from contextlib import suppress
 from email.utils import parsedate_to_datetime
-from types import TracebackType
 from typing import Any, Self
 
 from stedi.errors import Locked, StediError, Unavailable
@@ -44,8 +43,8 @@ class S3Lock:
     @property
     def is_held(self) -> bool:
         """Whether a run is at work."""
-        found = self._look()
-        return found is not None and _is_owned(found)
+        state = self._state()
+        return state is not None and _is_owned(state)
 
     def check(self) -> None:
         """Raise `Locked` where another run may have taken it."""
@@ -68,12 +67,7 @@ class S3Lock:
         self._renewing.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._stop.set()
         if self._renewing is not None:
             self._renewing.join()
@@ -82,26 +76,26 @@ class S3Lock:
                 self._put(b"" if kind is None else _DIED, IfMatch=self._etag)
 
     def _take(self) -> str | None:
-        """Take it; gives who holds it if that can't be."""
-        found = self._look()
-        if found is not None and _is_owned(found):
-            return str(found["owner"])
-        self.last_run_died = found is not None and bool(found["owner"])
-        condition = {"IfMatch": found["ETag"]} if found else {"IfNoneMatch": "*"}
+        """Take it; returns who holds it if that can't be."""
+        state = self._state()
+        if state is not None and _is_owned(state):
+            return str(state["owner"])
+        self.last_run_died = state is not None and bool(state["owner"])
+        condition = {"IfMatch": state["ETag"]} if state else {"IfNoneMatch": "*"}
         return None if self._put(_owner(), **condition) else "another process"
 
-    def _look(self) -> dict[str, Any] | None:
+    def _state(self) -> dict[str, Any] | None:
         try:
-            found, body = self._files.trying(self._read, self._key)
+            response, body = self._files.trying(self._read, self._key)
         except FileNotFoundError:
             return None
-        now = parsedate_to_datetime(found["ResponseMetadata"]["HTTPHeaders"]["date"])
-        age = (now - found["LastModified"]).total_seconds()
-        return {"ETag": found["ETag"], "owner": body.decode(errors="replace"), "age": age}
+        now = parsedate_to_datetime(response["ResponseMetadata"]["HTTPHeaders"]["date"])
+        age = (now - response["LastModified"]).total_seconds()
+        return {"ETag": response["ETag"], "owner": body.decode(errors="replace"), "age": age}
 
     def _read(self) -> tuple[dict[str, Any], bytes]:
-        found = self._files.ask("get_object", self._key)
-        return found, found["Body"].read()
+        response = self._files.ask("get_object", self._key)
+        return response, response["Body"].read()
 
     def _renew(self) -> None:
         while not self._stop.wait(RENEWED_EVERY):
@@ -118,22 +112,22 @@ class S3Lock:
 
         begun = time.monotonic()
         try:
-            said = self._files.request("put_object", self._key, Body=body, **condition)
+            response = self._files.request("put_object", self._key, Body=body, **condition)
         except ClientError as error:
             if error.response["Error"]["Code"] in _LOST:
                 return self._is_mine(body, begun)
             raise self._as_ours(error) from None
         except Exception as error:
             raise self._as_ours(error) from None
-        self._etag, self._renewed = said["ETag"], begun
+        self._etag, self._renewed = response["ETag"], begun
         return True
 
     def _is_mine(self, body: bytes, begun: float) -> bool:
         """Whether it was written all the same: the first answer may have been lost on its way."""
-        found = self._look()
-        if found is None or not body or found["owner"].encode() != body:
+        state = self._state()
+        if state is None or not body or state["owner"].encode() != body:
             return False
-        self._etag, self._renewed = found["ETag"], begun
+        self._etag, self._renewed = state["ETag"], begun
         return True
 
     def _as_ours(self, error: Exception) -> StediError | FileNotFoundError:
@@ -145,6 +139,6 @@ def _owner() -> bytes:
     return f"process {os.getpid()} of {socket.gethostname()} at {time.time_ns()}".encode()
 
 
-def _is_owned(found: dict[str, Any]) -> bool:
-    owner = found["owner"]
-    return bool(owner) and owner != _DIED.decode() and found["age"] < ABANDONED_AFTER
+def _is_owned(state: dict[str, Any]) -> bool:
+    owner = state["owner"]
+    return bool(owner) and owner != _DIED.decode() and state["age"] < ABANDONED_AFTER
