@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,18 +33,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def markdown(sections: Iterable[Iterable[str]]) -> str:
-    """A text of sections with a blank line between them."""
-    return "\n\n".join("\n".join(line.rstrip() for line in lines) for lines in sections) + "\n"
+def markdown(*sections: str) -> str:
+    """A text of sections with a blank line between them; empty ones are left out."""
+    return "\n\n".join(filter(None, map(str.strip, sections))) + "\n"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """The lines of a table."""
-    yield f"| {' | '.join(head)} |"
-    yield f"|{' --- |' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(map(_escaped, row))} |"
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table."""
+    names = [*columns]
+    lines = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (names, ["---"] * len(names), *lines))

@@ -79,18 +79,18 @@ def release(
             f"{published.contract.name} fails its audit, so nothing was released: "
             f"{'; '.join(audit.problems)}. `stedi audit` says more"
         )
-    facts = Facts.of(published, audit, status, licence)
+    facts = Facts(published, audit, status, licence)
     with new_folder(folder) as fresh:
-        _write(published, facts, fresh)
+        _write(facts, fresh)
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     table = published.contract.name
     return Release(folder, table, audit.rows, audit.classes, facts.snapshot, sizes)
 
 
-def _write(published: PublishedTable, facts: Facts, folder: Path) -> None:
-    rows = f"{published.contract.name}.parquet"
-    shutil.copyfile(published.path, folder / rows)
-    shutil.copyfile(published.boxes_path, folder / BOXES)
+def _write(facts: Facts, folder: Path) -> None:
+    rows = f"{facts.contract.name}.parquet"
+    shutil.copyfile(facts.table.path, folder / rows)
+    shutil.copyfile(facts.table.boxes_path, folder / BOXES)
     sums = {name: _sha256(folder / name) for name in (rows, BOXES)}
     (folder / CROISSANT).write_text(_croissant(facts, rows, BOXES, sums), encoding="utf-8")
     (folder / DATASHEET).write_text(datasheet(facts, rows, BOXES), encoding="utf-8")
