@@ -32,7 +32,7 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings are about s
 
 
 class Result:
-    """What a query gives, batch by batch; closes itself when all were taken, or it is let go of."""
+    """The rows of a query, by batches; closes itself when all were taken, or it is let go of."""
 
     def __init__(
         self, connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, held: ExitStack
@@ -113,12 +113,12 @@ def query(
 
 def _time(as_of: datetime | str) -> datetime:
     try:
-        given = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+        time = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
     except ValueError:
-        given = None
-    if not isinstance(given, datetime):
+        time = None
+    if not isinstance(time, datetime):
         raise UsageError(f"--as-of {as_of!a}: as in 2026-11-26 or 2026-11-26T09:30")
-    return given
+    return time
 
 
 def _typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]]) -> exp.Query:

@@ -120,8 +120,8 @@ class _Inspection:
                 steps[table] = step
         # A table is stale where one that it is made from is: so these are looked at first.
         order = [*(c.name for c in self.declarations.landing), *self.declarations.transforms]
-        found = {name: self._table(self.declarations.contracts[name]) for name in order}
-        tables = {name: found[name] for name in self.declarations.contracts}
+        states = {name: self._table(self.declarations.contracts[name]) for name in order}
+        tables = {name: states[name] for name in self.declarations.contracts}
         return Status(
             ok=not self.problems,
             profile=self.declarations.profile,
@@ -144,13 +144,10 @@ class _Inspection:
             if size != file.size:
                 yield f"{name}: has {size:,} bytes, not {file.size:,}; `stedi run` makes it anew"
             elif self.fingerprinter:
-                yield from self._verified(
-                    name,
-                    noted.get("/".join(file.path.parts[-2:])),
-                    self.fingerprinter.of_file(file.path, self.files.open),
-                )
+                fingerprint = noted.get("/".join(file.path.parts[-2:]))
+                yield from self._content_problems(name, fingerprint, file.path)
 
-    def _verified(self, name: str, noted: str | None, found: str) -> Iterator[str]:
+    def _content_problems(self, name: str, noted: str | None, path: Path) -> Iterator[str]:
         assert self.fingerprinter is not None
         if noted is None:
             yield f"{name}: was not written by a run; `stedi run --full` makes the table anew"
@@ -159,7 +156,7 @@ class _Inspection:
                 f"{name}: can't be verified without the secret it was written with (STEDI_SECRET); "
                 "`stedi run --full` reads everything anew with this one"
             )
-        elif noted != found:
+        elif noted != self.fingerprinter.of_file(path, self.files.open):
             yield f"{name}: its content was changed; `stedi run --full` makes it anew"
 
     def _source(self, contract: Contract) -> SourceStatus:
@@ -212,8 +209,8 @@ class _Inspection:
                     f"{name}: changed since it was read; `stedi run` reads it again"
                 )
             elif self.fingerprinter:
-                found = self.fingerprinter.of_file(folder / load.file, self.files.open)
-                self.problems += self._verified(name, load.fingerprint, found)
+                path = folder / load.file
+                self.problems += self._content_problems(name, load.fingerprint, path)
 
     def _unread(self, contract: Contract, own: list[Load], files: Mapping[str, LandingFile]) -> int:
         known = {load.file for load in own if load.state != "gone"}
