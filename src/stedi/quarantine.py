@@ -98,8 +98,6 @@ def quarantine(
     if file is not None:
         _refuse_unread(warehouse, file)
     rows = _rows(warehouse, source=source, reason=reason, file=file)
-    if rows is None:
-        return Quarantine(count=0, groups=[], pieces=[])
     counts = Counter(
         (row["source"], row["reason"], row["file"])
         for row in _dicts(rows, ["source", "reason", "file"])
@@ -125,7 +123,7 @@ def quarantined(
         source, file, offset = match.groups()
         rows = _rows(warehouse, source=source, file=file, byte_offset=int(offset))
         contracts = {str(contract.source): contract for contract in declarations.landing}
-        for row in _dicts(rows, [*_PLACE_COLUMNS, "raw"]) if rows is not None else ():
+        for row in _dicts(rows, [*_PLACE_COLUMNS, "raw"]):
             return _piece(row, None if raw else _Mask(contracts.get(source)), whole=True)
     raise UsageError(
         f"{place}: nothing was set aside there; `stedi quarantine list` gives the places, "
@@ -171,7 +169,7 @@ def counts_by_reason(warehouse: Warehouse) -> dict[str, dict[str, int]]:
     """How many pieces are set aside, by source and reason."""
     rows = _rows(warehouse)
     counts: dict[str, Counter[str]] = {}
-    for row in _dicts(rows, ["source", "reason"]) if rows is not None else ():
+    for row in _dicts(rows, ["source", "reason"]):
         counts.setdefault(row["source"], Counter())[row["reason"]] += 1
     return {source: dict(sorted(reasons.items())) for source, reasons in sorted(counts.items())}
 
@@ -203,7 +201,9 @@ def _rows(warehouse: Warehouse, **values: str | int | None) -> ds.Dataset | None
     return rows
 
 
-def _dicts(rows: ds.Dataset, columns: list[str]) -> Iterator[dict[str, Any]]:
+def _dicts(rows: ds.Dataset | None, columns: list[str]) -> Iterator[dict[str, Any]]:
+    if rows is None:
+        return
     for batch in rows.scanner(columns=columns, use_threads=False, batch_size=1024).to_batches():
         yield from batch.to_pylist()
 
