@@ -240,7 +240,7 @@ class Lakehouse:
         from stedi.engines import choose
         from stedi.quarantine import replay
 
-        self._refuse_nothing()
+        self._require_lakehouse()
         return replay(
             self._warehouse,
             self._declared(),
@@ -335,14 +335,14 @@ class Lakehouse:
         people. From `threshold` on a probability counts as yes. Needs the extra `science`.
         """
         from stedi.science.card import write_model
-        from stedi.science.documents import refuse_taken
+        from stedi.science.documents import require_empty
         from stedi.science.training import train
 
         if not 0 <= threshold <= 1:
             raise UsageError(f"--threshold {threshold:g}: a probability, from 0 to 1")
-        self._refuse_nothing()
+        self._require_lakehouse()
         folder = Path(folder).absolute()
-        refuse_taken(folder)
+        require_empty(folder)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
         trained = train(published, threshold, progress or (lambda _: None))
@@ -375,13 +375,13 @@ class Lakehouse:
 
     def _opened(self, profile: str | None = None) -> tuple[Declarations, Warehouse]:
         """What is declared and what is there; refuses tables of which nobody knows the profile."""
-        self._refuse_nothing()
+        self._require_lakehouse()
         declarations, warehouse = self._declared(profile), self._warehouse()
         if profile is None:
             warehouse.refuse_lost(declarations.locations)
         return declarations, warehouse
 
-    def _refuse_nothing(self) -> None:
+    def _require_lakehouse(self) -> None:
         if not self._root.files.exists:
             raise UsageError(
                 f"{self.root}: no lakehouse here; begin with `stedi ingest` or `stedi demo`"

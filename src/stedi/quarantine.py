@@ -132,7 +132,7 @@ def quarantined(
 
 
 def replay(
-    look: Callable[[], Warehouse],
+    open_warehouse: Callable[[], Warehouse],
     declarations: Declarations,
     make_engine: MakeEngine,
     *,
@@ -142,27 +142,27 @@ def replay(
 ) -> Replay:
     """Read again what was set aside, of one source or all, and bring every table up to date.
 
-    `look` returns the tables as they are then. Raises `UsageError` for a source that there isn't,
-    and whatever a run does.
+    `open_warehouse` returns the tables as they are then. Raises `UsageError` for a source that
+    there isn't, and whatever a run does.
     """
     from stedi.run import Options, run
 
     _refuse_unknown("source", source, declarations.sources)
-    before = counts_by_reason(look())
+    before = counts_by_reason(open_warehouse())
     sources = [source] if source else declarations.sources
     options = Options(
         replays={name for name in before if source in (None, name)},
         accept_bad_files=(sources if accept_bad_files else ()),
     )
-    warehouse = look()
+    warehouse = open_warehouse()
     warehouse.refuse_lost(declarations.locations)
     try:
         report = run(warehouse, declarations, make_engine, options, progress)
     except NotAnonymous as error:
         if error.report is not None:
-            error.report = Replay(before, counts_by_reason(look()), error.report)
+            error.report = Replay(before, counts_by_reason(open_warehouse()), error.report)
         raise
-    return Replay(before, counts_by_reason(look()), report)
+    return Replay(before, counts_by_reason(open_warehouse()), report)
 
 
 def counts_by_reason(warehouse: Warehouse) -> dict[str, dict[str, int]]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from stedi.errors import UsageError
 
 
-def refuse_taken(folder: Path) -> None:
+def require_empty(folder: Path) -> None:
     """Raise `UsageError` where something lies in a folder already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: something is there already; name a new or an empty folder")
@@ -20,7 +20,7 @@ def refuse_taken(folder: Path) -> None:
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` to write to, which takes its place when all is written."""
-    refuse_taken(folder)
+    require_empty(folder)
     fresh = folder.with_name(f".{folder.name}-{os.getpid()}")
     try:
         fresh.mkdir(parents=True)

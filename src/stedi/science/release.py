@@ -18,7 +18,7 @@ from typing import Any
 from stedi.errors import NotAnonymous, RuleBroken
 from stedi.privacy.published import PublishedTable
 from stedi.science.datasheet import Facts, datasheet
-from stedi.science.documents import new_folder, refuse_taken
+from stedi.science.documents import new_folder, require_empty
 from stedi.status import Status
 
 BOXES = "boxes.parquet"
@@ -66,7 +66,7 @@ def release(
     Raises `UsageError` where something is there already or the table is not up to date,
     `NotAnonymous` where the audit fails, and `RuleBroken` where the lakehouse's sums don't hold.
     """
-    refuse_taken(folder)
+    require_empty(folder)
     if not status.ok:
         raise RuleBroken(
             f"the lakehouse doesn't add up, so nothing was released: {status.problems[0]}; "

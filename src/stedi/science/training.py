@@ -246,12 +246,12 @@ def _too_few(people: _People, task: _Task) -> str | None:
 
 def _verdict(best: ModelFigures) -> tuple[bool | None, str]:
     auc = best.published.auc
-    says = f"AUC {auc}"
+    figure = f"AUC {auc}"
     if auc.upper - auc.lower > WIDEST:
-        return None, f"Too few people to tell: the interval is too wide, {says}."
+        return None, f"Too few people to tell: the interval is too wide, {figure}."
     if auc.lower <= 0.5:
         return False, (
-            f"No signal: {says} on people it hasn't seen, and 0.5 is what guessing gives. "
+            f"No signal: {figure} on people it hasn't seen, and 0.5 is what guessing gives. "
             "This model can't tell."
         )
     kept = best.kept
@@ -261,7 +261,7 @@ def _verdict(best: ModelFigures) -> tuple[bool | None, str]:
         if kept
         else ""
     )
-    return True, f"There is a signal: {says} on people it hasn't seen.{price}"
+    return True, f"There is a signal: {figure} on people it hasn't seen.{price}"
 
 
 def _training(
