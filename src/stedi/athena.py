@@ -11,8 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import datetime
 from time import sleep
 from typing import Any
 
@@ -30,11 +29,11 @@ _LEAST_MB = 10
 """What a query counts as at least, by the same page; megabytes are begun ones."""
 
 _FIRST_WAIT, _LONGEST_WAIT = 0.1, 2.0  # seconds
-_ROWS_A_PAGE = 1000  # the most that Athena gives
+_ROWS_A_PAGE = 1000  # the most that Athena returns
 
 
 class AthenaResult:
-    """What a query on Athena gives, page by page, and how much it scanned for it, in bytes."""
+    """What a query on Athena returns, page by page, and how much it scanned for it, in bytes."""
 
     def __init__(
         self, first: Mapping[str, Any], rest: Iterator[Mapping[str, Any]], scanned: int
@@ -55,7 +54,7 @@ class AthenaResult:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         yield self._batch(self._first["ResultSet"]["Rows"][1:])  # the first row has the names
-        with _told():
+        with _in_our_words():
             for page in self._rest:
                 yield self._batch(page["ResultSet"]["Rows"])
 
@@ -66,13 +65,8 @@ class AthenaResult:
     def _batch(self, rows: Sequence[Mapping[str, Any]]) -> pa.RecordBatch:
         texts = [[cell.get("VarCharValue") for cell in row["Data"]] for row in rows]
         columns = list(zip(*texts, strict=True)) or [()] * len(self._columns)
-        return pa.RecordBatch.from_arrays(
-            [
-                pa.array([_value(text, type_.id) for text in column], type_)
-                for column, type_ in zip(columns, self.schema.types, strict=True)
-            ],
-            schema=self.schema,
-        )
+        arrays = list(map(_array, columns, self.schema.types))
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
 
 def query(
@@ -104,7 +98,7 @@ def query(
     options: dict[str, Any] = {"WorkGroup": workgroup} if workgroup else {}
     if output_location:
         options["ResultConfiguration"] = {"OutputLocation": output_location}
-    with _told():
+    with _in_our_words():
         client = _client()
         execution = client.start_query_execution(
             QueryString=statement, QueryExecutionContext={"Database": database}, **options
@@ -136,10 +130,10 @@ def _wait(client: Any, execution: str) -> int:
     wait = _FIRST_WAIT
     try:
         while True:
-            found = client.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
-            status = found["Status"]
+            query = client.get_query_execution(QueryExecutionId=execution)["QueryExecution"]
+            status = query["Status"]
             if status["State"] == "SUCCEEDED":
-                return int(found.get("Statistics", {}).get("DataScannedInBytes", 0))
+                return int(query.get("Statistics", {}).get("DataScannedInBytes", 0))
             if status["State"] in ("FAILED", "CANCELLED"):
                 raise _failed(status["State"], status.get("StateChangeReason", ""))
             sleep(wait)
@@ -150,7 +144,7 @@ def _wait(client: Any, execution: str) -> int:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _in_our_words() -> Iterator[None]:
     """Say in our words what the AWS SDK raises."""
     try:
         from botocore.exceptions import BotoCoreError, ClientError
@@ -211,12 +205,12 @@ def _failed(state: str, reason: str) -> QueryError | Unavailable:
 
 def _missing_right(message: str) -> Unavailable | None:
     """Names action and resource, and not who lacks the right."""
-    if found := _MISSING_RIGHT.search(message):
-        on = f" on {found[2].rstrip('.,')}" if found[2] else ""
-        return _no_right_to(found[1] + on)
+    if match := _MISSING_RIGHT.search(message):
+        on = f" on {match[2].rstrip('.,')}" if match[2] else ""
+        return _no_right_to(match[1] + on)
     for pattern, action in _MISSING_ON_S3:
-        if found := pattern.search(message):
-            return _no_right_to(f"{action} on {found[1].rstrip('.,')}")
+        if match := pattern.search(message):
+            return _no_right_to(f"{action} on {match[1].rstrip('.,')}")
     return None
 
 
@@ -239,16 +233,11 @@ _TYPES: Mapping[str, pa.DataType] = {
 }
 """Other types, lists among them, are given as Athena's text."""
 
-_PARSERS: Mapping[int, Callable[[str], Any]] = {
-    pa.bool_().id: lambda text: text == "true",
-    **{pa_type.id: int for pa_type in (pa.int8(), pa.int16(), pa.int32(), pa.int64())},
-    **{pa_type.id: float for pa_type in (pa.float32(), pa.float64())},
-    pa.date32().id: date.fromisoformat,
-    pa.timestamp("us").id: datetime.fromisoformat,
-    pa.binary().id: bytes.fromhex,
-    pa.decimal128(1).id: Decimal,
-    pa.string().id: str,
+_PARSERS: Mapping[pa.DataType, Callable[[str], Any]] = {
+    pa.timestamp("us"): datetime.fromisoformat,
+    pa.binary(): bytes.fromhex,
 }
+"""Types whose text Arrow doesn't read as Athena writes it."""
 
 
 def _arrow_type(column: Mapping[str, Any]) -> pa.DataType:
@@ -257,5 +246,7 @@ def _arrow_type(column: Mapping[str, Any]) -> pa.DataType:
     return _TYPES.get(column["Type"], pa.string())
 
 
-def _value(text: str | None, type_id: int) -> Any:
-    return None if text is None else _PARSERS[type_id](text)
+def _array(texts: Sequence[str | None], type_: pa.DataType) -> pa.Array:
+    if parse := _PARSERS.get(type_):
+        return pa.array([None if text is None else parse(text) for text in texts], type_)
+    return pa.array(texts, pa.string()).cast(type_)

@@ -78,8 +78,8 @@ def prove(declarations: Declarations) -> Proof:
 
 
 def _leaks(proof: Proof) -> list[str]:
-    published = (one for one in proof.declarations.contracts.values() if one.is_published)
-    return [*(leak for one in published for leak in proof.leaks(one)), *proof.problems]
+    published = (c for c in proof.declarations.contracts.values() if c.is_published)
+    return [*(leak for contract in published for leak in proof.leaks(contract)), *proof.problems]
 
 
 def check(
@@ -91,11 +91,11 @@ def check(
 ) -> Proof:
     """Check what can be known without any data.
 
-    Every column resolves, every SELECT gives the contract's columns with their types, no column is
-    classified weaker than those it is made from, no value of a `direct` column reaches a published
-    table, every rule can be run, and unless it is just for a run the queries that audits and
-    training ask. Gives the proof, which may be at hand already; raises `DeclarationError`, which
-    lists all that is wrong.
+    Every column resolves, every SELECT returns the contract's columns with their types, no column
+    is classified weaker than those it is made from, no value of a `direct` column reaches a
+    published table, every rule can be run, and unless it is just for a run the queries that audits
+    and training ask. Returns the proof, which may be at hand already; raises `DeclarationError`,
+    which lists all that is wrong.
     """
     proof = proof or Proof(declarations)
     problems = _leaks(proof)
@@ -122,12 +122,12 @@ def declare_empty(declarations: Declarations, engine: Engine) -> None:
 
 
 def _collect(problems: Iterator[str]) -> list[str]:
-    found: list[str] = []
+    collected: list[str] = []
     try:
-        found.extend(problems)
+        collected.extend(problems)
     except DeclarationError as error:
-        found.append(str(error))
-    return found
+        collected.append(str(error))
+    return collected
 
 
 def _transform_problems(
@@ -136,18 +136,17 @@ def _transform_problems(
     contract = declarations.contracts[transform.table]
     select = declarations.select(transform.table)
     yield from _portability_problems(select, transform.place)
-    given = _types(engine, select, transform.place)
-    wanted = {column.name: column for column in contract.selected_columns}
-    for name in wanted.keys() - given.keys():
+    selected = _types(engine, select, transform.place)
+    declared = {column.name: column.type for column in contract.selected_columns}
+    for name in declared.keys() - selected.keys():
         yield f"{transform.place}: gives no column {name}, which {contract.place} has"
-    for name in given.keys() - wanted.keys():
+    for name in selected.keys() - declared.keys():
         yield f"{transform.place}: gives column {name}, which {contract.place} lacks"
-    for name in wanted.keys() & given.keys():
-        column = wanted[name]
-        if given[name] != column.type:
+    for name in declared.keys() & selected.keys():
+        if selected[name] != declared[name]:
             yield (
-                f"{transform.place}: column {name} is {given[name]}, {contract.place} says "
-                f"{column.type}; CAST it"
+                f"{transform.place}: column {name} is {selected[name]}, {contract.place} says "
+                f"{declared[name]}; CAST it"
             )
     if transform.pairing is not None:
         _types(engine, transform.pairing, transform.place)
@@ -176,8 +175,7 @@ def _rule_problems(contract: Contract, declarations: Declarations, engine: Engin
             yield f"{place}: a landing table's rule reads that table alone"
         elif later := sorted(read & _built_after(contract.name, declarations)):
             yield f"{place}: reads {later[0]}, which is built later; it belongs to that contract"
-        given = _types(engine, query, place)
-        if list(given.values()) != ["long"]:
+        if list(_types(engine, query, place).values()) != ["long"]:
             yield f"{place}: a rule counts: it gives one whole number"
     engine.declare(contract.name, contract.columns, ())
 
@@ -191,11 +189,10 @@ def _controls_problems(
     contract: Contract, declarations: Declarations, engine: Engine
 ) -> Iterator[str]:
     controls = declarations.controls(contract.name)
-    if controls is None or contract.publication is None:
-        return
-    wanted = {one.column: "double" for one in contract.publication.coarsened}
-    wanted |= dict.fromkeys(contract.publication.people, "long")
-    yield from _columns_problems(controls, wanted, f"{contract.place}, controls", engine)
+    if controls is not None and contract.publication is not None:
+        columns = {coarsened.column: "double" for coarsened in contract.publication.coarsened}
+        columns |= dict.fromkeys(contract.publication.people, "long")
+        yield from _columns_problems(controls, columns, f"{contract.place}, controls", engine)
 
 
 def _identities_problems(
@@ -203,13 +200,13 @@ def _identities_problems(
 ) -> Iterator[str]:
     identities = declarations.identities(contract.name)
     if identities is not None:
-        wanted = {"person": "long", "identity": "string"}
-        yield from _columns_problems(identities, wanted, f"{contract.place}, identities", engine)
+        columns = {"person": "long", "identity": "string"}
+        yield from _columns_problems(identities, columns, f"{contract.place}, identities", engine)
 
 
 def _columns_problems(
-    query: exp.Query, wanted: Mapping[str, str], place: str, engine: Engine
+    query: exp.Query, columns: Mapping[str, str], place: str, engine: Engine
 ) -> Iterator[str]:
-    if _types(engine, query, place) != wanted:
-        columns = ", ".join(f"{name} {type_}" for name, type_ in wanted.items())
-        yield f"{place}: gives other columns than these, or other types: {columns}"
+    if _types(engine, query, place) != columns:
+        names = ", ".join(f"{name} {type_}" for name, type_ in columns.items())
+        yield f"{place}: gives other columns than these, or other types: {names}"

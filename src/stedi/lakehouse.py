@@ -212,17 +212,11 @@ class Lakehouse:
 
         declarations, warehouse = self._opened()
         return quarantine(
-            warehouse,
-            declarations,
-            source=source,
-            reason=reason,
-            file=file,
-            limit=limit,
-            raw=raw,
+            warehouse, declarations, source=source, reason=reason, file=file, limit=limit, raw=raw
         )
 
     def quarantined(self, place: str, *, raw: bool = False) -> QuarantinedPiece:
-        """One piece that was set aside, whole; its place is as `quarantine` gives it."""
+        """One piece that was set aside, whole; its place is as `quarantine` lists it."""
         from stedi.quarantine import quarantined
 
         declarations, warehouse = self._opened()
@@ -246,7 +240,7 @@ class Lakehouse:
         from stedi.engines import choose
         from stedi.quarantine import replay
 
-        self._refuse_nothing()
+        self._require_lakehouse()
         return replay(
             self._warehouse,
             self._declared(),
@@ -275,11 +269,7 @@ class Lakehouse:
         return query(sql, declarations.schemas, warehouse, as_of)
 
     def query_athena(
-        self,
-        sql: str,
-        *,
-        workgroup: str | None = None,
-        output_location: str | None = None,
+        self, sql: str, *, workgroup: str | None = None, output_location: str | None = None
     ) -> AthenaResult:
         """Run a SELECT on Athena itself, over the tables of this lakehouse's database in Glue.
 
@@ -313,9 +303,9 @@ class Lakehouse:
         `table` can be left out where only one is published. Raises `UsageError` where it is not
         up to date.
         """
-        opened, status = self._published(table)
-        status.refuse_stale(opened.contract.name)
-        return opened.audit()
+        published, status = self._published(table)
+        status.refuse_stale(published.contract.name)
+        return published.audit()
 
     def release(
         self, folder: str | Path, *, table: str | None = None, licence: str | None = None
@@ -328,8 +318,8 @@ class Lakehouse:
         """
         from stedi.science.release import release
 
-        opened, status = self._published(table)
-        return release(opened, status, Path(folder).absolute(), licence)
+        published, status = self._published(table)
+        return release(published, status, Path(folder).absolute(), licence)
 
     def train(
         self,
@@ -345,17 +335,18 @@ class Lakehouse:
         people. From `threshold` on a probability counts as yes. Needs the extra `science`.
         """
         from stedi.science.card import write_model
-        from stedi.science.documents import refuse_taken
+        from stedi.science.documents import require_empty
         from stedi.science.training import train
 
         if not 0 <= threshold <= 1:
             raise UsageError(f"--threshold {threshold:g}: a probability, from 0 to 1")
-        self._refuse_nothing()
-        refuse_taken(Path(folder).absolute())
-        opened, status = self._published(table)
-        status.refuse_stale(opened.contract.name)
-        trained = train(opened, threshold, progress or (lambda _: None))
-        write_model(trained, Path(folder).absolute())
+        self._require_lakehouse()
+        folder = Path(folder).absolute()
+        require_empty(folder)
+        published, status = self._published(table)
+        status.refuse_stale(published.contract.name)
+        trained = train(published, threshold, progress or (lambda _: None))
+        write_model(trained, folder)
         return trained.training
 
     def predict(self, model: str | Path, files: Sequence[str | Path]) -> Predicted:
@@ -384,13 +375,13 @@ class Lakehouse:
 
     def _opened(self, profile: str | None = None) -> tuple[Declarations, Warehouse]:
         """What is declared and what is there; refuses tables of which nobody knows the profile."""
-        self._refuse_nothing()
+        self._require_lakehouse()
         declarations, warehouse = self._declared(profile), self._warehouse()
         if profile is None:
             warehouse.refuse_lost(declarations.locations)
         return declarations, warehouse
 
-    def _refuse_nothing(self) -> None:
+    def _require_lakehouse(self) -> None:
         if not self._root.files.exists:
             raise UsageError(
                 f"{self.root}: no lakehouse here; begin with `stedi ingest` or `stedi demo`"

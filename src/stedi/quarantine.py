@@ -81,11 +81,11 @@ def quarantine(
     warehouse: Warehouse,
     declarations: Declarations,
     *,
-    source: str | None = None,
-    reason: str | None = None,
-    file: str | None = None,
-    limit: int | None = None,
-    raw: bool = False,
+    source: str | None,
+    reason: str | None,
+    file: str | None,
+    limit: int | None,
+    raw: bool,
 ) -> Quarantine:
     """Count what was set aside, and list up to `limit` pieces in the order of their places.
 
@@ -97,10 +97,7 @@ def quarantine(
     _refuse_unknown("reason", reason, list(EXPLANATIONS))
     if file is not None:
         _refuse_unread(warehouse, file)
-    wanted = {"source": source, "reason": reason, "file": file}
-    rows = _rows(warehouse, {key: value for key, value in wanted.items() if value is not None})
-    if rows is None:
-        return Quarantine(count=0, groups=[], pieces=[])
+    rows = _rows(warehouse, source=source, reason=reason, file=file)
     counts = Counter(
         (row["source"], row["reason"], row["file"])
         for row in _dicts(rows, ["source", "reason", "file"])
@@ -118,16 +115,15 @@ def quarantine(
 
 
 def quarantined(
-    warehouse: Warehouse, declarations: Declarations, place: str, *, raw: bool = False
+    warehouse: Warehouse, declarations: Declarations, place: str, *, raw: bool
 ) -> QuarantinedPiece:
-    """The piece at a place as `quarantine` gives it; raises `UsageError` if there is none."""
+    """The piece at a place as `quarantine` lists it; raises `UsageError` if there is none."""
     match = re.fullmatch(r"([^/]+)/(.+)@([0-9]{1,18})", place, re.DOTALL)
     if match and not _SURROGATE.search(place):
         source, file, offset = match.groups()
-        wanted = {"source": source, "file": file, "byte_offset": int(offset)}
-        rows = _rows(warehouse, wanted)
+        rows = _rows(warehouse, source=source, file=file, byte_offset=int(offset))
         contracts = {str(contract.source): contract for contract in declarations.landing}
-        for row in _dicts(rows, [*_PLACE_COLUMNS, "raw"]) if rows is not None else ():
+        for row in _dicts(rows, [*_PLACE_COLUMNS, "raw"]):
             return _piece(row, None if raw else _Mask(contracts.get(source)), whole=True)
     raise UsageError(
         f"{place}: nothing was set aside there; `stedi quarantine list` gives the places, "
@@ -136,7 +132,7 @@ def quarantined(
 
 
 def replay(
-    look: Callable[[], Warehouse],
+    open_warehouse: Callable[[], Warehouse],
     declarations: Declarations,
     make_engine: MakeEngine,
     *,
@@ -146,36 +142,36 @@ def replay(
 ) -> Replay:
     """Read again what was set aside, of one source or all, and bring every table up to date.
 
-    `look` gives the tables as they are at that moment. Raises `UsageError` for a source that there
-    isn't, and whatever a run does.
+    `open_warehouse` returns the tables as they are then. Raises `UsageError` for a source that
+    there isn't, and whatever a run does.
     """
     from stedi.run import Options, run
 
     _refuse_unknown("source", source, declarations.sources)
-    before = counts_by_reason(look())
+    before = counts_by_reason(open_warehouse())
     sources = [source] if source else declarations.sources
     options = Options(
         replays={name for name in before if source in (None, name)},
         accept_bad_files=(sources if accept_bad_files else ()),
     )
-    warehouse = look()
+    warehouse = open_warehouse()
     warehouse.refuse_lost(declarations.locations)
     try:
         report = run(warehouse, declarations, make_engine, options, progress)
     except NotAnonymous as error:
         if error.report is not None:
-            error.report = Replay(before, counts_by_reason(look()), error.report)
+            error.report = Replay(before, counts_by_reason(open_warehouse()), error.report)
         raise
-    return Replay(before, counts_by_reason(look()), report)
+    return Replay(before, counts_by_reason(open_warehouse()), report)
 
 
 def counts_by_reason(warehouse: Warehouse) -> dict[str, dict[str, int]]:
     """How many pieces are set aside, by source and reason."""
-    rows = _rows(warehouse, {})
+    rows = _rows(warehouse)
     counts: dict[str, Counter[str]] = {}
-    for row in _dicts(rows, ["source", "reason"]) if rows is not None else ():
+    for row in _dicts(rows, ["source", "reason"]):
         counts.setdefault(row["source"], Counter())[row["reason"]] += 1
-    return {source: dict(sorted(found.items())) for source, found in sorted(counts.items())}
+    return {source: dict(sorted(reasons.items())) for source, reasons in sorted(counts.items())}
 
 
 def _refuse_unknown(what: str, value: str | None, known: list[str]) -> None:
@@ -185,28 +181,29 @@ def _refuse_unknown(what: str, value: str | None, known: list[str]) -> None:
 
 def _refuse_unread(warehouse: Warehouse, file: str) -> None:
     version = warehouse.version("loads")
-    loads = read_loads(warehouse.files, [one.path for one in version.files]) if version else []
+    loads = read_loads(warehouse.files, [data.path for data in version.files]) if version else []
     if all(load.file != file for load in loads):
         raise UsageError(
             f"--file {file}: no such landing file was read; give its name below the folder landing"
         )
 
 
-def _rows(warehouse: Warehouse, wanted: Mapping[str, object]) -> ds.Dataset | None:
-    """The rows of the quarantine whose columns have the values in `wanted`; None if there are no
-    files.
-    """
+def _rows(warehouse: Warehouse, **values: str | int | None) -> ds.Dataset | None:
+    """The quarantine's rows with these `values`, by column; None if there are no files."""
     version = warehouse.version("quarantine")
     if version is None or not version.files:
         return None
     warehouse.files.fetch([file.path for file in version.files])
     rows = ds.dataset([str(file.path) for file in version.files])
-    for column, value in wanted.items():
-        rows = rows.filter(pc.field(column) == value)
+    for column, value in values.items():
+        if value is not None:
+            rows = rows.filter(pc.field(column) == value)
     return rows
 
 
-def _dicts(rows: ds.Dataset, columns: list[str]) -> Iterator[dict[str, Any]]:
+def _dicts(rows: ds.Dataset | None, columns: list[str]) -> Iterator[dict[str, Any]]:
+    if rows is None:
+        return
     for batch in rows.scanner(columns=columns, use_threads=False, batch_size=1024).to_batches():
         yield from batch.to_pylist()
 

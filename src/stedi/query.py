@@ -32,13 +32,13 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings are about s
 
 
 class Result:
-    """What a query gives, batch by batch; closes itself when all were taken, or it is let go of."""
+    """The rows of a query, by batches; closes itself when all were taken, or it is let go of."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, held: ExitStack
+        self, connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, stack: ExitStack
     ) -> None:
         self._connection, self._reader = connection, reader
-        self._close, self._is_taken = finalize(self, held.close), False
+        self._close, self._is_taken = finalize(self, stack.close), False
 
     @property
     def schema(self) -> pa.Schema:
@@ -52,7 +52,7 @@ class Result:
         try:
             yield from self._reader
         except (duckdb.Error, pa.ArrowException) as error:
-            raise QueryError(_plainly(error)) from None
+            raise QueryError(_message(error)) from None
         finally:
             self._close()
 
@@ -90,9 +90,9 @@ def query(
     if then is not None:
         old = {n: tuple(Column(*c, "none") for c in v.columns) for n, v in versions.items()}
         schemas = {**schemas, **old}
-    with ExitStack() as held:
-        connection = parquet.connect(held.enter_context(scratch(warehouse.root, "query")))
-        held.callback(connection.close)
+    with ExitStack() as stack:
+        connection = parquet.connect(stack.enter_context(scratch(warehouse.root, "query")))
+        stack.callback(connection.close)
         try:
             allowed = []
             for name, version in versions.items():
@@ -106,19 +106,19 @@ def query(
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             relation = connection.sql(for_duckdb(_typed(tree, schemas)))
-            return Result(connection, relation.to_arrow_reader(_BATCH_ROWS), held.pop_all())
+            return Result(connection, relation.to_arrow_reader(_BATCH_ROWS), stack.pop_all())
         except duckdb.Error as error:
-            raise QueryError(_plainly(error)) from None
+            raise QueryError(_message(error)) from None
 
 
 def _time(as_of: datetime | str) -> datetime:
     try:
-        given = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
+        time = datetime.fromisoformat(as_of) if isinstance(as_of, str) else as_of
     except ValueError:
-        given = None
-    if not isinstance(given, datetime):
+        time = None
+    if not isinstance(time, datetime):
         raise UsageError(f"--as-of {as_of!a}: as in 2026-11-26 or 2026-11-26T09:30")
-    return given
+    return time
 
 
 def _typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]]) -> exp.Query:
@@ -131,7 +131,7 @@ def _typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]]) -> exp.Qu
 _OF_FILES = ("IO Error", ".parquet")
 
 
-def _plainly(error: Exception) -> str:
+def _message(error: Exception) -> str:
     """DuckDB's message without what only makes sense inside it, and without values of rows."""
     if isinstance(error, duckdb.IOException) or any(w in str(error) for w in _OF_FILES):
         return "a file of a table is gone or damaged; if a run has just replaced it, ask again"

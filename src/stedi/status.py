@@ -104,7 +104,7 @@ class _Inspection:
             self.loads = (
                 read_loads(self.files, [file.path for file in loads.files]) if loads else []
             )
-        self.whys: dict[str, str] = dict.fromkeys(
+        self.stale_because: dict[str, str] = dict.fromkeys(
             outdated_publications(warehouse, declarations), "people in it have withdrawn since"
         )
 
@@ -120,8 +120,8 @@ class _Inspection:
                 steps[table] = step
         # A table is stale where one that it is made from is: so these are looked at first.
         order = [*(c.name for c in self.declarations.landing), *self.declarations.transforms]
-        found = {name: self._table(self.declarations.contracts[name]) for name in order}
-        tables = {name: found[name] for name in self.declarations.contracts}
+        states = {name: self._table(self.declarations.contracts[name]) for name in order}
+        tables = {name: states[name] for name in self.declarations.contracts}
         return Status(
             ok=not self.problems,
             profile=self.declarations.profile,
@@ -144,13 +144,10 @@ class _Inspection:
             if size != file.size:
                 yield f"{name}: has {size:,} bytes, not {file.size:,}; `stedi run` makes it anew"
             elif self.fingerprinter:
-                yield from self._verified(
-                    name,
-                    noted.get("/".join(file.path.parts[-2:])),
-                    self.fingerprinter.of_file(file.path, self.files.open),
-                )
+                fingerprint = noted.get("/".join(file.path.parts[-2:]))
+                yield from self._content_problems(name, fingerprint, file.path)
 
-    def _verified(self, name: str, noted: str | None, found: str) -> Iterator[str]:
+    def _content_problems(self, name: str, noted: str | None, path: Path) -> Iterator[str]:
         assert self.fingerprinter is not None
         if noted is None:
             yield f"{name}: was not written by a run; `stedi run --full` makes the table anew"
@@ -159,52 +156,47 @@ class _Inspection:
                 f"{name}: can't be verified without the secret it was written with (STEDI_SECRET); "
                 "`stedi run --full` reads everything anew with this one"
             )
-        elif noted != found:
+        elif noted != self.fingerprinter.of_file(path, self.files.open):
             yield f"{name}: its content was changed; `stedi run --full` makes it anew"
 
     def _source(self, contract: Contract) -> SourceStatus:
         source = contract.source or ""
-        own = [load for load in self.loads if load.source == source]
+        loads = [load for load in self.loads if load.source == source]
         files = {file.name: file for file in list_files(self.files, source)}
-        self._compare_landing(contract, own, files)
-        version, loads = self.versions[contract.name], self.versions["loads"]
-        read = [load for load in own if load.state == "read"]
+        self._compare_landing(contract, loads, files)
+        version, noted = self.versions[contract.name], self.versions["loads"]
+        read = [load for load in loads if load.state == "read"]
         result = SourceStatus(
             files=len(read),
             records=sum(load.records for load in read),
             loaded=version.rows if version else 0,
             quarantined=dict(sorted(self._quarantined.get(source, {}).items())),
-            unread=self._unread(contract, own, files),
-            copies=[load.file for load in own if load.state == "copy"],
+            unread=self._unread(contract, loads, files),
+            copies=[load.file for load in loads if load.state == "copy"],
         )
-        typed = loads.notes.typed if loads and isinstance(loads.notes, LoadsNotes) else {}
-        if (
-            not self.is_running
-            and version
-            and loads
-            and typed.get(contract.name) != version.content
-        ):
-            self.problems.append(
-                f"table {contract.name}: is not as the last run left it; `stedi run` makes it anew"
-            )
-        aside = sum(result.quarantined.values())
-        if not self.is_running and result.records != result.loaded + aside:
+        if self.is_running:
+            return result
+        typed = noted.notes.typed if noted and isinstance(noted.notes, LoadsNotes) else {}
+        if version and noted and typed.get(contract.name) != version.content:
+            self.problems.append(_not_as_left(contract.name))
+        quarantined = sum(result.quarantined.values())
+        if result.records != result.loaded + quarantined:
             self.problems.append(
                 f"source {source}: {result.records:,} records in its files, but "
-                f"{result.loaded:,} rows in {contract.name} and {aside:,} set aside"
+                f"{result.loaded:,} rows in {contract.name} and {quarantined:,} set aside"
             )
         return result
 
     def _compare_landing(
-        self, contract: Contract, own: list[Load], files: Mapping[str, LandingFile]
+        self, contract: Contract, loads: list[Load], files: Mapping[str, LandingFile]
     ) -> None:
         folder = landing_folder(self.warehouse.root, contract.source or "")
-        for load in own:
+        for load in loads:
             if load.state == "gone":
                 continue
             file, name = files.get(load.file), f"landing file {self.files.name(folder / load.file)}"
             if file is None or not load.matches(file):
-                self.whys[contract.name] = "landing files changed or are gone"
+                self.stale_because[contract.name] = "landing files changed or are gone"
             if file is None:
                 self.problems.append(f"{name}: gone since it was read; `stedi run` takes it out")
             elif not load.matches(file):
@@ -212,14 +204,18 @@ class _Inspection:
                     f"{name}: changed since it was read; `stedi run` reads it again"
                 )
             elif self.fingerprinter:
-                found = self.fingerprinter.of_file(folder / load.file, self.files.open)
-                self.problems += self._verified(name, load.fingerprint, found)
+                path = folder / load.file
+                self.problems += self._content_problems(name, load.fingerprint, path)
 
-    def _unread(self, contract: Contract, own: list[Load], files: Mapping[str, LandingFile]) -> int:
-        known = {load.file for load in own if load.state != "gone"}
+    def _unread(
+        self, contract: Contract, loads: list[Load], files: Mapping[str, LandingFile]
+    ) -> int:
+        known = {load.file for load in loads if load.state != "gone"}
         unread = sum(name not in known for name in files)
         if unread:
-            self.whys.setdefault(contract.name, f"{counted(unread, 'landing file')} not read yet")
+            self.stale_because.setdefault(
+                contract.name, f"{counted(unread, 'landing file')} not read yet"
+            )
         return unread
 
     @cached_property
@@ -258,9 +254,7 @@ class _Inspection:
     def _step(self, version: Version) -> StepStatus | None:
         notes, table = version.derived, version.table
         if notes is None:
-            self.problems.append(
-                f"table {table}: is not as the last run left it; `stedi run` makes it anew"
-            )
+            self.problems.append(_not_as_left(table))
             return None
         dropped = dict(notes.dropped)
         kept_and_dropped = version.rows + sum(dropped.values())
@@ -285,7 +279,7 @@ class _Inspection:
         version = self.versions[contract.name]
         why = self._why_stale(contract, version)
         if why:
-            self.whys[contract.name] = why
+            self.stale_because[contract.name] = why
         return TableStatus(
             zone=contract.zone,
             rows=version.rows if version else None,
@@ -300,8 +294,8 @@ class _Inspection:
     def _why_stale(self, contract: Contract, version: Version | None) -> str | None:
         if version is None:
             return "not built yet"
-        if contract.name in self.whys:
-            return self.whys[contract.name]
+        if contract.name in self.stale_because:
+            return self.stale_because[contract.name]
         noted = version.landing or version.derived
         if noted is None or noted.declaration != self.declarations.fingerprint(contract.name):
             return "its declarations changed"
@@ -311,7 +305,7 @@ class _Inspection:
             read = self.versions[name]
             if read and inputs.get(name) != read.content:
                 return f"{name} changed"
-            if name in self.whys:
+            if name in self.stale_because:
                 return f"{name} is stale"
         return None
 
@@ -322,13 +316,13 @@ class _Inspection:
             if (version := self.versions[table]) and (noted := version.landing or version.derived)
             for note in noted.notes
         ]
-        aside = sum(sum(source.quarantined.values()) for source in sources.values())
+        pieces = sum(sum(source.quarantined.values()) for source in sources.values())
         copies = sum(len(source.copies) for source in sources.values())
         unknown = sum(load.unknown_keys for load in self.loads if load.state == "read")
         bad = sum(load.state == "read" and load.verdict == "bad" for load in self.loads)
         for code, count, what, text in (
             ("running", self.is_running, "run", "at work: tables may be of before and after it"),
-            ("quarantined", aside, "record", "set aside; `stedi quarantine list` says why"),
+            ("quarantined", pieces, "record", "set aside; `stedi quarantine list` says why"),
             ("bad_files", bad, "file", "set aside whole; --accept-bad-files loads what fits"),
             ("copies", copies, "landing file", "not counted, with the same bytes as another"),
             ("unknown_keys", unknown, "record", "with keys that the contract lacks"),
@@ -336,3 +330,7 @@ class _Inspection:
             if count:
                 notes.append(Note(code=code, count=count, text=f"{counted(count, what)} {text}"))
         return notes
+
+
+def _not_as_left(table: str) -> str:
+    return f"table {table}: is not as the last run left it; `stedi run` makes it anew"

@@ -55,10 +55,7 @@ def _run() -> None:
         if os.environ.get("STEDI_TRACEBACK"):
             raise
         # The message itself could hold a value of somebody's record.
-        _fail(
-            f"{type(error).__name__}, which should not happen; STEDI_TRACEBACK=1 shows where",
-            1,
-        )
+        _fail(f"{type(error).__name__}, which should not happen; STEDI_TRACEBACK=1 shows where", 1)
 
 
 def _fail(message: str, exit_status: int) -> None:

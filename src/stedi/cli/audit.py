@@ -39,8 +39,8 @@ def _show(result: Audit) -> None:
         f"{result.largest_share:.1%} of a class.\n"
     )
     if result.checks:
-        problems = ("; ".join(found) or "nothing wrong" for found in result.checks.values())
-        show.table(("check", "finds"), zip(result.checks, problems, strict=True))
+        checks = ((name, "; ".join(p) or "nothing wrong") for name, p in result.checks.items())
+        show.table(("check", "finds"), checks)
     if result.attacks:
         show.table(_ATTACKS, (_row(name, attack) for name, attack in result.attacks.items()))
     for name, attack in result.attacks.items():

@@ -35,8 +35,8 @@ for command in (
 app.add_typer(quarantine.app, name="quarantine")
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_asked: bool) -> None:
+    if is_asked:
         show.line(f"stedi {__version__}")
         raise Exit
 

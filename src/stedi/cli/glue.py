@@ -37,9 +37,9 @@ def _bring_up_to_date(table: str, arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--database", default=DEFAULT_DATABASE, help="of Glue's Data Catalog, for a root on S3"
     )
-    options, others = parser.parse_known_args(arguments)
-    for other in others:
-        name = other.split("=")[0]
+    options, unknown = parser.parse_known_args(arguments)
+    for argument in unknown:
+        name = argument.split("=")[0]
         if near := get_close_matches(name, _OPTIONS, n=1, cutoff=0.8):
             parser.error(f"there is no {name}; did you mean {near[0]}?")
     lakehouse = Lakehouse(

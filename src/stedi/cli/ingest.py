@@ -92,11 +92,11 @@ def simulate(
     call.show(simulated, lambda: show.line(text))
 
 
-def _defects(given: list[str]) -> int | dict[str, int]:
+def _defects(values: list[str]) -> int | dict[str, int]:
     """How many of each kind, or by kind."""
     try:
-        if len(given) == 1 and "=" not in given[0]:
-            return int(given[0])
-        return {kind: int(count) for kind, count in (one.rsplit("=", 1) for one in given)}
+        if len(values) == 1 and "=" not in values[0]:
+            return int(values[0])
+        return {kind: int(count) for kind, count in (value.rsplit("=", 1) for value in values)}
     except ValueError:
         raise BadParameter("--defects takes a number, or KIND=N as often as needed") from None

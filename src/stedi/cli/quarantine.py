@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option, Typer
 
 from stedi.cli import show
-from stedi.cli.run import report_of
+from stedi.cli.run import showing_withheld
 from stedi.cli.show import visible
 from stedi.cli.verb import AcceptBadFiles, Call, Engine, Master, verb
 
@@ -93,20 +94,12 @@ def replay(
     master: Master = None,
 ) -> None:
     """Read it again, after a contract or a file was mended."""
-    lakehouse = call.lakehouse
-    result, withheld = report_of(
-        call,
-        lambda progress: lakehouse.replay(
-            source=source,
-            accept_bad_files=accept_bad_files,
-            engine=engine,
-            master=master,
-            progress=progress,
-        ),
-    )
-    call.show(result, lambda: _show_replay(result))
-    if withheld:
-        raise withheld
+    work = partial(
+        call.lakehouse.replay, source=source, accept_bad_files=accept_bad_files, engine=engine,
+        master=master,
+    )  # fmt: skip
+    with showing_withheld(call, work) as result:
+        call.show(result, lambda: _show_replay(result))
 
 
 def _show_replay(replay: Replay) -> None:

@@ -92,20 +92,20 @@ def query(
     show_rows(result, format_, output)
 
 
-def chosen_format(given: Format, output: Path | None, as_json: bool) -> Format:
+def chosen_format(format_: Format, output: Path | None, as_json: bool) -> Format:
     """How rows are printed, or written to a file: by its ending, where nothing else is said."""
     if output and not output.parent.is_dir():
         raise BadParameter(f"--output {output}: there is no folder {output.parent}")
     if as_json:
-        is_other = output and output.suffix.lower() in {f".{one}" for one in Format} - {".json"}
-        if given not in (Format.table, Format.json) or is_other:
+        is_other = output and output.suffix.lower() in {f".{f}" for f in Format} - {".json"}
+        if format_ not in (Format.table, Format.json) or is_other:
             raise BadParameter("--json: give that, or another format, not both")
         return Format.json
-    if output is None or given is not Format.table:
-        if given is Format.parquet and output is None:
+    if output is None or format_ is not Format.table:
+        if format_ is Format.parquet and output is None:
             raise BadParameter("--format parquet needs --output FILE")
-        return given
-    by_ending = {f".{one}": one for one in Format if one is not Format.table}
+        return format_
+    by_ending = {f".{f}": f for f in Format if f is not Format.table}
     if output.suffix.lower() not in by_ending:
         known = ", ".join(by_ending)
         raise BadParameter(f"--output {output}: give it an ending of {known}, or --format")
@@ -133,15 +133,15 @@ def show_rows(result: Rows, format_: Format, output: Path | None) -> None:
 
 
 def _print_table(result: Rows) -> None:
-    every = (
+    rows = (
         row for batch in result for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
     )
     texts = (
         ["" if value is None else visible(str(value)) for value in row]
-        for row in islice(every, _ROWS_SHOWN)
+        for row in islice(rows, _ROWS_SHOWN)
     )
     table(result.schema.names, texts, width=10_000)  # a terminal wraps lines better than columns
-    if more := sum(1 for _ in every):
+    if more := sum(1 for _ in rows):
         line(f"… and {more:,} more rows; --format csv prints all")
 
 
@@ -192,8 +192,8 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
-        return {key: _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, list) else value
+        return {key: _finite(element) for key, element in value.items()}
+    return [_finite(element) for element in value] if isinstance(value, list) else value
 
 
 def _as_json(value: object) -> Any:

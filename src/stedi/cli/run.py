@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from typer import Option
@@ -56,42 +58,31 @@ def run(
         )
         call.show(planned, lambda: _show_plan(planned))
         return
-    report, withheld = report_of(
-        call,
-        lambda progress: lakehouse.run(
-            engine=engine,
-            master=master,
-            profile=profile,
-            only=only,
-            full=full,
-            max_pairs=max_pairs,
-            accept_bad_files=accept_bad_files,
-            wait=wait,
-            progress=progress,
-        ),
-    )
-    call.show(as_json(report), lambda: _show(report, lakehouse.status()))
+    work = partial(
+        lakehouse.run, engine=engine, master=master, profile=profile, only=only, full=full,
+        max_pairs=max_pairs, accept_bad_files=accept_bad_files, wait=wait,
+    )  # fmt: skip
+    with showing_withheld(call, work) as report:
+        call.show(_as_json(report), lambda: _show(report, lakehouse.status()))
+
+
+@contextmanager
+def showing_withheld(call: Call, work: Callable[..., _Report]) -> Iterator[_Report]:
+    """The report of work, which is given `progress`; that a table was withheld is raised last."""
+    withheld = None
+    with show.progress(call.quiet or call.as_json) as progress:
+        try:
+            report = work(progress=progress)
+        except NotAnonymous as error:
+            if error.report is None:
+                raise
+            report, withheld = error.report, error
+    yield report
     if withheld:
         raise withheld
 
 
-def report_of(
-    call: Call, work: Callable[[Callable[[str], None]], _Report]
-) -> tuple[_Report, NotAnonymous | None]:
-    """What a run reports, and what is to be raised once that was shown, if nothing was published.
-
-    `work` does it; it is given a function to call with a line at each step.
-    """
-    with show.progress(call.quiet or call.as_json) as progress:
-        try:
-            return work(progress), None
-        except NotAnonymous as error:
-            if error.report is None:
-                raise
-            return error.report, error
-
-
-def as_json(report: RunReport) -> dict[str, object]:
+def _as_json(report: RunReport) -> dict[str, object]:
     """A report as programs get it."""
     return {**asdict(report), "profile_changed": report.profile_changed}
 
@@ -142,7 +133,7 @@ def demo(
     lakehouse = call.lakehouse
     with show.progress(call.quiet or call.as_json) as progress:
         simulated, report = lakehouse.demo(seed=seed, progress=progress)
-    result = {"simulated": simulated, "run": as_json(report)}
+    result = {"simulated": simulated, "run": _as_json(report)}
     call.show(result, lambda: _show_demo(call, simulated, report))
 
 
@@ -161,8 +152,8 @@ def _show_demo(call: Call, simulated: Simulated | None, report: RunReport) -> No
     show_tables(status)
     show.remarks(report.remarks)
     show_notes(status)
-    given = {"--root": call.root, "--declarations": call.declarations}
-    option = "".join(f" {name} {shlex.quote(str(value))}" for name, value in given.items() if value)
+    shared = {"--root": call.root, "--declarations": call.declarations}
+    option = "".join(f" {name} {shlex.quote(str(v))}" for name, v in shared.items() if v)
     stedi = "stedi" if shutil.which("stedi") == shutil.which(sys.argv[0]) else sys.argv[0]
     show.line("\nWhere to look next:")
     show.line(f"  {stedi} status{option}")

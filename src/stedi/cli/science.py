@@ -14,7 +14,6 @@ from stedi.cli.verb import Call, Json, PublishedTable, verb
 from stedi.text import counted
 
 if TYPE_CHECKING:
-    from stedi.science.evaluation import Interval
     from stedi.science.release import Release
     from stedi.science.training import Training
 
@@ -61,10 +60,8 @@ def _show_training(trained: Training, folder: Path) -> None:
     show.line(f"{trained.task[0].upper()}{trained.task[1:]}:")
     rows = []
     for name, model in trained.models.items():
-        kept = _interval(model.kept) if model.kept else ""
-        for data, measured, share in (("published", model.published, kept), ("raw", model.raw, "")):
-            precision = _interval(measured.average_precision)
-            rows.append((name, data, _interval(measured.auc), precision, share))
+        for data, m, kept in (("published", model.published, model.kept), ("raw", model.raw, None)):
+            rows.append((name, data, f"{m.auc}", f"{m.average_precision}", f"{kept or ''}"))
     if rows:
         show.table(("model", "trained on", "ROC AUC", "average precision", "kept"), rows)
     show.line(
@@ -74,10 +71,6 @@ def _show_training(trained: Training, folder: Path) -> None:
     )
     show.line(trained.verdict)
     show.line(f"Written to {folder}; README.md there is the model card.")
-
-
-def _interval(interval: Interval) -> str:
-    return f"{interval.value:.3f} ({interval.lower:.3f} to {interval.upper:.3f})"
 
 
 @verb(without=["quiet"])

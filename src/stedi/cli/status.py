@@ -63,20 +63,19 @@ def out_of_date(status: Status) -> str:
 
 
 def _show_sources(status: Status) -> None:
-    rows = []
-    for name, source in status.sources.items():
-        quarantined = sum(source.quarantined.values())
-        figures = (source.files, source.records, source.loaded, quarantined, source.unread)
-        rows.append((name, *figures))
+    rows = (
+        (name, s.files, s.records, s.loaded, sum(s.quarantined.values()), s.unread)
+        for name, s in status.sources.items()
+    )
     show.table(("source", "files", "records", "loaded", "set aside", "unread files"), rows)
 
 
 def _show_steps(status: Status) -> None:
     rows = []
     for name, step in status.steps.items():
-        dropped = None if step.adds_up is None else sum(step.dropped.values())
-        why = ", ".join(f"{reason} {count:,}" for reason, count in step.dropped.items())
-        if dropped is None:
-            why = "its SELECT groups, unites or cuts rows: no sum to hold"
+        dropped, why = None, "its SELECT groups, unites or cuts rows: no sum to hold"
+        if step.adds_up is not None:
+            dropped = sum(step.dropped.values())
+            why = ", ".join(f"{reason} {count:,}" for reason, count in step.dropped.items())
         rows.append((name, step.in_, step.kept, dropped, why))
     show.table(("step", "in", "kept", "dropped", "why dropped"), rows)

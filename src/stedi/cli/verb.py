@@ -111,11 +111,11 @@ def verb(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Ca
         del own["call"]
 
         @wraps(function)
-        def command(context: Context, **given: Any) -> None:
-            options = {name: value for name in shared if (value := given[name]) is not None}
+        def command(context: Context, **arguments: Any) -> None:
+            options = {name: value for name in shared if (value := arguments[name]) is not None}
             if options.get("database") == "":  # is none; an empty root is refused
                 del options["database"]
-            function(replace(context.obj, **options), **{name: given[name] for name in own})
+            function(replace(context.obj, **options), **{name: arguments[name] for name in own})
 
         every = [context, *(own | shared).values()]
         command.__signature__ = Signature(every)  # type: ignore[attr-defined]

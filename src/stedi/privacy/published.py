@@ -72,8 +72,8 @@ class PublishedTable:
     @cached_property
     def evidence(self) -> Evidence:
         """What an audit looks at; raises `StorageError` where that can't be read."""
-        raw = self.rows
-        names = [one.column for one in self.publication.coarsened]
+        raw, notes = self.rows, self.version.published
+        names = [coarsened.column for coarsened in self.publication.coarsened]
         files = self.warehouse.files
         try:
             files.fetch([self.boxes_path])
@@ -103,7 +103,7 @@ class PublishedTable:
             raw=raw,
             control_group=self.control_group,
             boxes=boxes,
-            difference=self.version.published.difference if self.version.published else None,
+            difference=notes.difference if notes else None,
         )
 
     def audit(self) -> Audit:
@@ -140,10 +140,10 @@ class PublishedTable:
     def _rows(self) -> tuple[Raw, Raw | None]:
         """The rows behind the table, and those of people who are not in it."""
         select = self.declarations.select(self.contract.name)
-        control_group = self.declarations.controls(self.contract.name)
-        tables = self.fetch([select, control_group] if control_group else [select])
-        behind, *beside = (raw_rows(table, self.publication) for table in tables)
-        return behind, beside[0] if beside else None
+        controls = self.declarations.controls(self.contract.name)
+        tables = self.fetch([select, controls] if controls else [select])
+        rows, *control_group = (raw_rows(table, self.publication) for table in tables)
+        return rows, control_group[0] if control_group else None
 
 
 def published_table(

@@ -5,13 +5,11 @@ After M. Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from stedi.science.documents import markdown, new_folder, table
-from stedi.science.evaluation import Interval, Measures
-from stedi.science.models import FIGURES, MODEL, keep
-from stedi.science.training import ModelFigures, Trained, Training
+from stedi.science.models import FIGURES, MODEL, save
+from stedi.science.training import Trained, Training
 
 CARD = "README.md"
 
@@ -20,7 +18,7 @@ def write_model(trained: Trained, folder: Path) -> None:
     """Write the model with its figures and card to a fresh folder, whole or not at all."""
     with new_folder(folder) as fresh:
         if trained.model is not None:
-            keep(trained.model, fresh / MODEL)
+            save(trained.model, fresh / MODEL)
         figures = trained.training.model_dump_json(indent=2)
         (fresh / FIGURES).write_text(figures + "\n", encoding="utf-8")
         (fresh / CARD).write_text(model_card(trained.training), encoding="utf-8")
@@ -28,108 +26,105 @@ def write_model(trained: Trained, folder: Path) -> None:
 
 def model_card(training: Training) -> str:
     """The card in Markdown."""
-    parts = (
-        _head(training),
-        _data(training),
-        _figures(training),
-        *((_best(training),) if training.models else ()),
-        _limits(training),
+    kept_model = _kept_model(training) if training.models else ""
+    return markdown(
+        _head(training), _data(training), _figures(training), kept_model, _limits(training)
     )
-    return markdown(parts)
 
 
-def _head(training: Training) -> Iterator[str]:
-    yield f"# A model of {training.table}"
-    yield ""
-    yield f"**{training.verdict}**"
-    yield ""
-    yield f"It tells {training.task} of the same instant. Kept is {training.kept_model}, chosen "
-    yield "before anything was measured and trained on the published table itself, so it holds "
-    yield "nothing that the table wouldn't tell."
-    yield ""
-    yield "    stedi predict DIR RECORDS.json     # DIR is this folder"
+def _head(training: Training) -> str:
+    return f"""
+# A model of {training.table}
+
+**{training.verdict}**
+
+It tells {training.task} of the same instant. Kept is {training.kept_model}, chosen
+before anything was measured and trained on the published table itself, so it holds
+nothing that the table wouldn't tell.
+
+    stedi predict DIR RECORDS.json     # DIR is this folder
+"""
 
 
-def _data(training: Training) -> Iterator[str]:
-    yield "## What it learnt from, and what it was tested on"
-    yield ""
-    yield f"Snapshot {training.snapshot} of {training.table}, profile {training.profile}: "
-    yield f"{training.rows:,} pairs of {training.people:,} people."
-    yield ""
-    yield f"To measure it, people were split into {training.folds} folds by a keyed fingerprint. "
-    yield "For each fold a model learnt from the pairs of all others, made anonymous as the "
-    yield "publication does it, and was tested on the fold's raw rows: "
-    yield f"{training.rows_tested:,} rows in all. {training.rows_across:,} pairs of people in two "
-    yield "folds were neither learnt from where one of them was tested, nor tested on."
+def _data(training: Training) -> str:
+    text = f"""
+## What it learnt from, and what it was tested on
+
+Snapshot {training.snapshot} of {training.table}, profile {training.profile}:
+{training.rows:,} pairs of {training.people:,} people.
+
+To measure it, people were split into {training.folds} folds by a keyed fingerprint.
+For each fold a model learnt from the pairs of all others, made anonymous as the
+publication does it, and was tested on the fold's raw rows:
+{training.rows_tested:,} rows in all. {training.rows_across:,} pairs of people in two
+folds were neither learnt from where one of them was tested, nor tested on.
+"""
     if training.base_rate is not None:
-        yield f"Of the rows tested {training.base_rate:.1%} are positive."
+        text += f"Of the rows tested {training.base_rate:.1%} are positive."
+    return text
 
 
-def _figures(training: Training) -> Iterator[str]:
-    yield "## Figures"
-    yield ""
+def _figures(training: Training) -> str:
     if not training.models:
-        yield "None: nothing was trained."
-        return
-    yield "On people that the models haven't seen: means over folds, with 95 % bootstrap "
-    yield "intervals over the people of one fold. *Published* is trained on coarsened rows, *raw* "
-    yield "on the same people's raw rows; *kept* is how much of the raw one's AUC above chance is "
-    yield "left."
-    yield ""
-    yield from table(
-        ("model", "trained on", "ROC AUC", "average precision", "Brier score", "kept"),
-        (row for name, figures in training.models.items() for row in _rows(name, figures)),
+        return "## Figures\n\nNone: nothing was trained."
+    columns = ("model", "trained on", "ROC AUC", "average precision", "Brier score", "kept")
+    rows = (
+        (model, rows, f"{m.auc}", f"{m.average_precision}", f"{m.brier:.4f}", f"{kept}")
+        for model, figures in training.models.items()
+        for rows, m, kept in (
+            ("published", figures.published, figures.kept or "-"),
+            ("raw", figures.raw, ""),
+        )
     )
+    return f"""
+## Figures
+
+On people that the models haven't seen: means over folds, with 95 % bootstrap
+intervals over the people of one fold. *Published* is trained on coarsened rows, *raw*
+on the same people's raw rows; *kept* is how much of the raw one's AUC above chance is
+left.
+
+{table(columns, rows)}
+"""
 
 
-def _rows(name: str, figures: ModelFigures) -> Iterator[tuple[str, ...]]:
-    kept = _interval(figures.kept) if figures.kept else "-"
-    for trained_on, measures, share in (
-        ("published", figures.published, kept),
-        ("raw", figures.raw, ""),
-    ):
-        auc, precision = _interval(measures.auc), _interval(measures.average_precision)
-        yield name, trained_on, auc, precision, f"{measures.brier:.4f}", share
-
-
-def _best(training: Training) -> Iterator[str]:
-    best: Measures = training.models[training.kept_model].published
-    confusion = best.confusion
-    yield f"## The kept model: {training.kept_model}"
-    yield ""
-    yield f"Rows by what is right and what it says, where a probability of {confusion.threshold:g} "
-    yield "or more counts as yes:"
-    yield ""
-    yield from table(
-        ("", "says yes", "says no"),
+def _kept_model(training: Training) -> str:
+    measures = training.models[training.kept_model].published
+    confusion = measures.confusion
+    counts = (
+        ("is yes", f"{confusion.true_positives:,}", f"{confusion.false_negatives:,}"),
+        ("is no", f"{confusion.false_positives:,}", f"{confusion.true_negatives:,}"),
+    )
+    bins = (
         (
-            ("is yes", f"{confusion.true_positives:,}", f"{confusion.false_negatives:,}"),
-            ("is no", f"{confusion.false_positives:,}", f"{confusion.true_negatives:,}"),
-        ),
+            f"{b.lower:.1f} to {b.upper:.1f}",
+            f"{b.rows:,}",
+            f"{b.predicted:.3f}",
+            f"{b.observed:.3f}",
+        )
+        for b in measures.calibration
     )
-    yield ""
-    yield "How far its probabilities can be taken at their word:"
-    yield ""
-    yield from table(
-        ("it says", "rows", "says on average", "is so"),
-        (
-            (
-                f"{one.lower:.1f} to {one.upper:.1f}",
-                *(f"{one.rows:,}", f"{one.predicted:.3f}", f"{one.observed:.3f}"),
-            )
-            for one in best.calibration
-        ),
-    )
+    return f"""
+## The kept model: {training.kept_model}
+
+Rows by what is right and what it says, where a probability of {confusion.threshold:g}
+or more counts as yes:
+
+{table(("", "says yes", "says no"), counts)}
+
+How far its probabilities can be taken at their word:
+
+{table(("it says", "rows", "says on average", "is so"), bins)}
+"""
 
 
-def _limits(training: Training) -> Iterator[str]:
-    yield "## Limits"
-    yield ""
-    yield "It sees single instants, not movements over time. It was tested on customers who agreed "
-    yield "to share their data, and says nothing about others than such. "
+def _limits(training: Training) -> str:
+    text = """
+## Limits
+
+It sees single instants, not movements over time. It was tested on customers who agreed
+to share their data, and says nothing about others than such.
+"""
     if training.profile == "seed":
-        yield "Under the seed profile some pairs join readings of two people, which is noise."
-
-
-def _interval(figure: Interval) -> str:
-    return f"{figure.value:.3f} ({figure.lower:.3f} to {figure.upper:.3f})"
+        text += "Under the seed profile some pairs join readings of two people, which is noise."
+    return text

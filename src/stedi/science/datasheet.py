@@ -7,13 +7,13 @@ matter tells Hugging Face's tools which file holds what.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 
-from stedi.declared.contract import Contract, Publication
+from stedi.declared.contract import Contract
 from stedi.privacy.audit import Audit
 from stedi.privacy.audit.attack import AttackResult
 from stedi.privacy.published import PublishedTable
@@ -25,227 +25,198 @@ _NOT_STATED = "Not stated. Whoever owns the data has to say before it is passed 
 
 
 @dataclass(frozen=True)
-class Cost:
-    """What coarsening did to a column: how far published values are from measured ones."""
-
-    mean: float
-    worst: float
-
-
-@dataclass(frozen=True)
 class Facts:
-    """A published table, what it was made from, and what its audit found.
+    """A published table, what its audit found, and what it was made from.
 
-    `costs` are by column, `published` is when the snapshot was committed; `licence` is None where
-    the owner states none.
+    `licence` is None where the owner states none.
     """
 
-    contract: Contract
-    publication: Publication
-    contracts: Mapping[str, Contract]
+    table: PublishedTable
     audit: Audit
     status: Status
-    costs: Mapping[str, Cost]
-    snapshot: int
-    published: datetime
     licence: str | None
 
-    @classmethod
-    def of(
-        cls, published: PublishedTable, audit: Audit, status: Status, licence: str | None
-    ) -> Facts:
-        """The facts of a table whose audit and status are given."""
-        return cls(
-            contract=published.contract,
-            publication=published.publication,
-            contracts=published.declarations.contracts,
-            audit=audit,
-            status=status,
-            costs=_costs(published),
-            snapshot=published.version.snapshot_id,
-            published=datetime.fromtimestamp(published.version.committed // 1000, UTC),
-            licence=licence,
-        )
+    @property
+    def contract(self) -> Contract:
+        """Of the published table."""
+        return self.table.contract
+
+    @property
+    def published(self) -> datetime:
+        """When the snapshot was committed."""
+        return datetime.fromtimestamp(self.table.version.committed // 1000, UTC)
+
+    @property
+    def snapshot(self) -> int:
+        """The snapshot that is described."""
+        return self.table.version.snapshot_id
 
 
 def datasheet(facts: Facts, rows: str, boxes: str) -> str:
     """The data sheet in Markdown; `rows` and `boxes` name the files."""
-    parts = (
+    return markdown(
         _front_matter(facts, rows, boxes),
         _head(facts, rows, boxes),
-        _motivation(facts),
+        f"## Motivation\n\n{facts.contract.usage or facts.contract.description}",
         _composition(facts, boxes),
         _collection(facts),
         _preprocessing(facts),
         _privacy(facts),
         _uses(facts),
-        _distribution(facts),
+        f"## Distribution\n\nLicence: {facts.licence or _NOT_STATED}",
         _maintenance(facts),
     )
-    return markdown(parts)
 
 
-def _front_matter(facts: Facts, rows: str, boxes: str) -> Iterator[str]:
-    yield "---"
-    yield f"pretty_name: {facts.contract.name}"
-    yield "configs:"
-    for name, file, default in ((facts.contract.name, rows, True), ("boxes", boxes, False)):
-        yield f"  - config_name: {name}"
-        yield f"    data_files: {file}"
-        if default:
-            yield "    default: true"
-    yield "---"
+def _front_matter(facts: Facts, rows: str, boxes: str) -> str:
+    return f"""
+---
+pretty_name: {facts.contract.name}
+configs:
+  - config_name: {facts.contract.name}
+    data_files: {rows}
+    default: true
+  - config_name: boxes
+    data_files: {boxes}
+---
+"""
 
 
-def _head(facts: Facts, rows: str, boxes: str) -> Iterator[str]:
-    name = facts.contract.name
-    yield f"# {name}"
-    yield ""
-    yield facts.contract.description
-    yield f"{facts.audit.rows:,} rows of people who agreed to share their data for research, made "
-    yield f"anonymous: {facts.audit.classes:,} different rows, and behind each of them readings of "
-    yield f"at least {facts.audit.smallest_class} people."
-    yield ""
-    yield f"| file | holds |\n| --- | --- |\n| `{rows}` | the rows |"
-    yield f"| `{boxes}` | what each published value stands for: to code raw data alike |"
-    yield "| `croissant.json` | the same description for programs (MLCommons Croissant) |"
-    yield "| `SHA256SUMS` | checksums: `sha256sum --check SHA256SUMS` |"
-    yield ""
-    yield "```python"
-    yield "import pandas"
-    yield f'rows = pandas.read_parquet("{rows}")'
-    yield "```"
+def _head(facts: Facts, rows: str, boxes: str) -> str:
+    return f"""
+# {facts.contract.name}
+
+{facts.contract.description.rstrip()}
+{facts.audit.rows:,} rows of people who agreed to share their data for research, made
+anonymous: {facts.audit.classes:,} different rows, and behind each of them readings of
+at least {facts.audit.smallest_class} people.
+
+| file | holds |
+| --- | --- |
+| `{rows}` | the rows |
+| `{boxes}` | what each published value stands for: to code raw data alike |
+| `croissant.json` | the same description for programs (MLCommons Croissant) |
+| `SHA256SUMS` | checksums: `sha256sum --check SHA256SUMS` |
+
+```python
+import pandas
+rows = pandas.read_parquet("{rows}")
+```
+"""
 
 
-def _motivation(facts: Facts) -> Iterator[str]:
-    yield "## Motivation"
-    yield ""
-    yield facts.contract.usage or facts.contract.description
-
-
-def _composition(facts: Facts, boxes: str) -> Iterator[str]:
-    yield "## Composition"
-    yield ""
-    yield "A row is one pair of readings. Rows are sorted by their values, so their order tells "
-    yield "nothing; none was left out. There are no time stamps, names or numbers of people, and "
-    yield "no recommended split, since a split by people can't be made from what is here."
-    yield ""
-    yield from table(
-        ("column", "is", "from", "to", "in steps of", "never coarsened across"),
+def _composition(facts: Facts, boxes: str) -> str:
+    columns = ("column", "is", "from", "to", "in steps of", "never coarsened across")
+    coarsened = (
         (
-            (
-                f"`{one.column}`",
-                _describe(facts, one.column),
-                _number(one.minimum),
-                _number(one.maximum),
-                _number(one.grid),
-                ", ".join(map(_number, one.edges)) or "-",
-            )
-            for one in facts.publication.coarsened
-        ),
+            f"`{declared.column}`",
+            _describe(facts, declared.column),
+            *map(_number, (declared.minimum, declared.maximum, declared.grid)),
+            ", ".join(map(_number, declared.edges)) or "-",
+        )
+        for declared in facts.table.publication.coarsened
     )
-    yield ""
-    yield f"All columns are doubles without blanks. `{boxes}` has a row a class of equal rows."
+    return f"""
+## Composition
+
+A row is one pair of readings. Rows are sorted by their values, so their order tells
+nothing; none was left out. There are no time stamps, names or numbers of people, and
+no recommended split, since a split by people can't be made from what is here.
+
+{table(columns, coarsened)}
+
+All columns are doubles without blanks. `{boxes}` has a row a class of equal rows.
+"""
 
 
-def _collection(facts: Facts) -> Iterator[str]:
-    status = facts.status
-    yield "## Collection"
-    yield ""
-    yield "Raw records were delivered by devices and an app, and read under contract:"
-    yield ""
-    yield from table(
-        ("source", "files", "records", "loaded", "set aside"),
-        (
-            (name, *_counts(one.files, one.records, one.loaded, sum(one.quarantined.values())))
-            for name, one in status.sources.items()
-        ),
+def _collection(facts: Facts) -> str:
+    status, contracts = facts.status, facts.table.declarations.contracts
+    sources = (
+        (name, *_counts(s.files, s.records, s.loaded, sum(s.quarantined.values())))
+        for name, s in status.sources.items()
     )
-    yield ""
-    yield f"Only what people agreed to is used. The profile was **{status.profile}**; what each "
-    yield "step kept, and why it dropped the rest:"
-    yield ""
-    yield from table(
-        ("table", "rows are", "in", "kept", "dropped"),
-        (
-            (name, facts.contracts[name].description, *_counts(step.in_, step.kept), _dropped(step))
-            for name, step in status.steps.items()
-        ),
+    steps = (
+        (name, contracts[name].description, *_counts(step.in_, step.kept), _dropped(step))
+        for name, step in status.steps.items()
     )
-    yield ""
-    yield "Rows by zone:"
-    yield ""
-    yield from table(
-        ("table", "zone", "rows"),
-        ((name, one.zone, f"{one.rows or 0:,}") for name, one in status.tables.items()),
-    )
-    if status.notes:
-        yield ""
-        yield "Noted by the run:"
-        yield ""
-        yield from (f"- {_for_outsiders(note)}." for note in status.notes)
+    zones = ((name, t.zone, f"{t.rows or 0:,}") for name, t in status.tables.items())
+    notes = "\n".join(f"- {_for_outsiders(note)}." for note in status.notes)
+    noted = f"Noted by the run:\n\n{notes}" if notes else ""
+    return f"""
+## Collection
+
+Raw records were delivered by devices and an app, and read under contract:
+
+{table(("source", "files", "records", "loaded", "set aside"), sources)}
+
+Only what people agreed to is used. The profile was **{status.profile}**; what each
+step kept, and why it dropped the rest:
+
+{table(("table", "rows are", "in", "kept", "dropped"), steps)}
+
+Rows by zone:
+
+{table(("table", "zone", "rows"), zones)}
+
+{noted}
+"""
 
 
-def _preprocessing(facts: Facts) -> Iterator[str]:
-    yield "## Preprocessing"
-    yield ""
-    axes = ", ".join(f"`{one.column}`" for one in facts.publication.axes)
-    yield f"Values were coarsened into boxes over {axes}, cut by Mondrian (LeFevre, DeWitt, "
-    yield "Ramakrishnan, ICDE 2006) without a look at what is to be predicted but for its declared "
-    yield "edges; a published value is the midpoint of its box. What that cost:"
-    yield ""
-    yield from table(
-        ("column", "mean error", "largest error"),
-        (
-            (f"`{name}`", f"{cost.mean:.3g}", f"{cost.worst:.3g}")
-            for name, cost in facts.costs.items()
-        ),
-    )
-    yield ""
-    yield "The raw data is not part of this data set."
+def _preprocessing(facts: Facts) -> str:
+    axes = ", ".join(f"`{axis.column}`" for axis in facts.table.publication.axes)
+    return f"""
+## Preprocessing
+
+Values were coarsened into boxes over {axes}, cut by Mondrian (LeFevre, DeWitt,
+Ramakrishnan, ICDE 2006) without a look at what is to be predicted but for its declared
+edges; a published value is the midpoint of its box. What that cost:
+
+{table(("column", "mean error", "largest error"), _errors(facts.table))}
+
+The raw data is not part of this data set.
+"""
 
 
-def _privacy(facts: Facts) -> Iterator[str]:
+def _privacy(facts: Facts) -> str:
     audit = facts.audit
-    yield "## Privacy"
-    yield ""
-    yield f"Each class of equal rows has rows of at least {audit.k} people (here at least "
-    yield f"{audit.smallest_class}), and nobody has more than 1/{audit.k} of its rows (here at "
-    yield f"most {audit.largest_share:.3f}), on both sides of the pair. The audit attacked it with "
-    yield "all raw data at hand:"
-    yield ""
-    yield from table(
-        ("attack", "knows", "and wants", "gets, at worst", "without the classes", "may get"),
-        ((name, *_attack(attack)) for name, attack in audit.attacks.items()),
-    )
-    yield ""
-    yield from (f"- {name}: {one.note}." for name, one in audit.attacks.items() if one.note)
-    yield ""
-    yield "Whether somebody is in the table at all, and what two releases compared tell, is not "
-    yield "protected. These figures are evidence for the owner's own assessment (GDPR Recital 26; "
-    yield "Article 29 Working Party, Opinion 05/2014), not a verdict."
+    columns = ("attack", "knows", "and wants", "gets, at worst", "without the classes", "may get")
+    attacks = ((name, *_attack(attack)) for name, attack in audit.attacks.items())
+    notes = "".join(f"- {name}: {a.note}.\n" for name, a in audit.attacks.items() if a.note)
+    return f"""
+## Privacy
+
+Each class of equal rows has rows of at least {audit.k} people (here at least
+{audit.smallest_class}), and nobody has more than 1/{audit.k} of its rows (here at
+most {audit.largest_share:.3f}), on both sides of the pair. The audit attacked it with
+all raw data at hand:
+
+{table(columns, attacks)}
+
+{notes}
+Whether somebody is in the table at all, and what two releases compared tell, is not
+protected. These figures are evidence for the owner's own assessment (GDPR Recital 26;
+Article 29 Working Party, Opinion 05/2014), not a verdict.
+"""
 
 
-def _uses(facts: Facts) -> Iterator[str]:
-    yield "## Uses, and what it can't be used for"
-    yield ""
-    yield facts.contract.limitations or "No limits are declared."
-    yield ""
-    yield "Don't try to find out who a row is from, and don't join it with data about people."
+def _uses(facts: Facts) -> str:
+    return f"""
+## Uses, and what it can't be used for
+
+{(facts.contract.limitations or "No limits are declared.").rstrip()}
+
+Don't try to find out who a row is from, and don't join it with data about people.
+"""
 
 
-def _distribution(facts: Facts) -> Iterator[str]:
-    yield "## Distribution"
-    yield ""
-    yield f"Licence: {facts.licence or _NOT_STATED}"
+def _maintenance(facts: Facts) -> str:
+    return f"""
+## Maintenance
 
-
-def _maintenance(facts: Facts) -> Iterator[str]:
-    yield "## Maintenance"
-    yield ""
-    yield f"Version {facts.contract.version}, snapshot {facts.snapshot}, published "
-    yield f"{facts.published:%Y-%m-%d %H:%M} UTC. When people withdraw their consent, the table is "
-    yield "published anew without them: replace this copy then, and don't keep both."
+Version {facts.contract.version}, snapshot {facts.snapshot}, published
+{facts.published:%Y-%m-%d %H:%M} UTC. When people withdraw their consent, the table is
+published anew without them: replace this copy then, and don't keep both.
+"""
 
 
 def _for_outsiders(note: Note) -> str:
@@ -278,11 +249,12 @@ def _number(value: float) -> str:
     return f"{value:.10g}"
 
 
-def _costs(published: PublishedTable) -> dict[str, Cost]:
-    """By column; summed exactly, so that the order of rows makes no difference."""
+def _errors(published: PublishedTable) -> Iterator[tuple[str, str, str]]:
+    """How far published values are from measured ones: by column, on average and at most.
+
+    Summed exactly, so that the order of rows makes no difference.
+    """
     evidence = published.evidence
-    costs = {}
     for name, values in evidence.values.items():
         errors = np.abs(values[evidence.classes] - evidence.raw.columns[name])
-        costs[name] = Cost(math.fsum(errors) / len(errors), float(errors.max()))
-    return costs
+        yield f"`{name}`", f"{math.fsum(errors) / len(errors):.3g}", f"{errors.max():.3g}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from stedi.errors import UsageError
 
 
-def refuse_taken(folder: Path) -> None:
+def require_empty(folder: Path) -> None:
     """Raise `UsageError` where something lies in a folder already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: something is there already; name a new or an empty folder")
@@ -20,7 +20,7 @@ def refuse_taken(folder: Path) -> None:
 @contextmanager
 def new_folder(folder: Path) -> Iterator[Path]:
     """A folder beside `folder` to write to, which takes its place when all is written."""
-    refuse_taken(folder)
+    require_empty(folder)
     fresh = folder.with_name(f".{folder.name}-{os.getpid()}")
     try:
         fresh.mkdir(parents=True)
@@ -33,18 +33,13 @@ def new_folder(folder: Path) -> Iterator[Path]:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
-def markdown(sections: Iterable[Iterable[str]]) -> str:
-    """A text of sections with a blank line between them."""
-    return "\n\n".join("\n".join(line.rstrip() for line in lines) for lines in sections) + "\n"
+def markdown(*sections: str) -> str:
+    """A text of sections with a blank line between them; empty ones are left out."""
+    return "\n\n".join(filter(None, map(str.strip, sections))) + "\n"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    """The lines of a table."""
-    yield f"| {' | '.join(head)} |"
-    yield f"|{' --- |' * len(head)}"
-    for row in rows:
-        yield f"| {' | '.join(map(_escaped, row))} |"
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")
+def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table."""
+    names = [*columns]
+    lines = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in (names, ["---"] * len(names), *lines))

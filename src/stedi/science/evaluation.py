@@ -42,6 +42,9 @@ class Interval(BaseModel):
     lower: float
     upper: float
 
+    def __str__(self) -> str:
+        return f"{self.value:.3f} ({self.lower:.3f} to {self.upper:.3f})"
+
 
 class Confusion(BaseModel):
     """How many rows are told rightly and wrongly, where scores from `threshold` on count as yes."""
@@ -128,9 +131,9 @@ class Scored:
         # Mann and Whitney's U: pairs in the right order, those at one level by half.
         auc = (yes * (np.cumsum(no) - no / 2)).sum() / (yes.sum() * no.sum())
         yes, no = yes[::-1], no[::-1]
-        told = np.cumsum(yes)
-        precision = told / np.maximum(told + np.cumsum(no), 1)
-        return Ranks(float(auc), float((yes * precision).sum() / told[-1]))
+        recalled = np.cumsum(yes)
+        precision = recalled / np.maximum(recalled + np.cumsum(no), 1)
+        return Ranks(float(auc), float((yes * precision).sum() / recalled[-1]))
 
 
 def folds_of(identities: pa.Table, sides: Sequence[Int64s]) -> list[Int64s]:
@@ -165,9 +168,9 @@ def measures(folds: Sequence[Scored], threshold: float) -> Measures:
     scores = np.concatenate([fold.scores for fold in folds])
     is_positive = np.concatenate([fold.tested.is_positive for fold in folds])
     return Measures(
-        auc=_over_folds((f.ranks.auc, [one.auc for one in f.resampled]) for f in folds),
+        auc=_over_folds((f.ranks.auc, [ranks.auc for ranks in f.resampled]) for f in folds),
         average_precision=_over_folds(
-            (f.ranks.precision, [one.precision for one in f.resampled]) for f in folds
+            (f.ranks.precision, [ranks.precision for ranks in f.resampled]) for f in folds
         ),
         brier=float(np.mean((scores - is_positive) ** 2)),
         calibration=list(_calibration(scores, is_positive)),
@@ -175,18 +178,15 @@ def measures(folds: Sequence[Scored], threshold: float) -> Measures:
     )
 
 
-def kept_above_chance(ours: Sequence[Scored], best: Sequence[Scored]) -> Interval:
-    """How much of one model's AUC above chance another keeps, paired over folds and resamples."""
+def kept_above_chance(published: Sequence[Scored], raw: Sequence[Scored]) -> Interval:
+    """How much of `raw`'s AUC above chance `published` keeps, paired over folds and resamples."""
 
-    def share(one: Ranks, other: Ranks) -> float:
-        return (one.auc - 0.5) / (other.auc - 0.5) if other.auc != 0.5 else float("nan")
+    def share(kept: Ranks, whole: Ranks) -> float:
+        return (kept.auc - 0.5) / (whole.auc - 0.5) if whole.auc != 0.5 else float("nan")
 
     return _over_folds(
-        (
-            share(one.ranks, other.ranks),
-            [share(*pair) for pair in zip(one.resampled, other.resampled, strict=True)],
-        )
-        for one, other in zip(ours, best, strict=True)
+        (share(kept.ranks, whole.ranks), list(map(share, kept.resampled, whole.resampled)))
+        for kept, whole in zip(published, raw, strict=True)
     )
 
 
@@ -211,11 +211,11 @@ def _calibration(scores: Float64s, is_positive: Bools) -> Iterator[CalibrationBi
             )
 
 
-def _confusion(said: Bools, is_positive: Bools, threshold: float) -> Confusion:
+def _confusion(predicted: Bools, is_positive: Bools, threshold: float) -> Confusion:
     return Confusion(
         threshold=threshold,
-        true_positives=int((said & is_positive).sum()),
-        false_positives=int((said & ~is_positive).sum()),
-        true_negatives=int((~said & ~is_positive).sum()),
-        false_negatives=int((~said & is_positive).sum()),
+        true_positives=int((predicted & is_positive).sum()),
+        false_positives=int((predicted & ~is_positive).sum()),
+        true_negatives=int((~predicted & ~is_positive).sum()),
+        false_negatives=int((~predicted & is_positive).sum()),
     )

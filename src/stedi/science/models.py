@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -31,14 +33,12 @@ class Classifier(Protocol):
 
 def new_models() -> dict[str, Classifier]:
     """Untrained models by name; raises `Unavailable` without the extra `science`."""
-    try:
+    with _from_the_extra():
         from sklearn.dummy import DummyClassifier
         from sklearn.ensemble import HistGradientBoostingClassifier
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
-    except ImportError:
-        raise _missing() from None
     return {
         "majority": DummyClassifier(strategy="prior"),
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression()),
@@ -54,21 +54,17 @@ def probabilities(model: Classifier, values: Float64s) -> Float64s:
     return model.predict_proba(values)[:, classes.index(True)]
 
 
-def keep(model: Classifier, path: Path) -> None:
+def save(model: Classifier, path: Path) -> None:
     """Write a model to a file."""
-    try:
+    with _from_the_extra():
         import skops.io
-    except ImportError:
-        raise _missing() from None
     skops.io.dump(model, path)
 
 
 def load(path: Path) -> Classifier:
     """Read a model; raises `UsageError` for what isn't one, or holds more than a model does."""
-    try:
+    with _from_the_extra():
         import skops.io
-    except ImportError:
-        raise _missing() from None
     try:
         model: Classifier = skops.io.load(path, trusted=_TRUSTED)
     except FileNotFoundError:
@@ -82,5 +78,11 @@ def load(path: Path) -> Classifier:
     return model
 
 
-def _missing() -> Unavailable:
-    return Unavailable("models need scikit-learn and skops: pip install 'stedi[science]'")
+@contextmanager
+def _from_the_extra() -> Iterator[None]:
+    try:
+        yield
+    except ImportError:
+        raise Unavailable(
+            "models need scikit-learn and skops: pip install 'stedi[science]'"
+        ) from None

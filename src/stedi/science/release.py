@@ -18,7 +18,7 @@ from typing import Any
 from stedi.errors import NotAnonymous, RuleBroken
 from stedi.privacy.published import PublishedTable
 from stedi.science.datasheet import Facts, datasheet
-from stedi.science.documents import new_folder, refuse_taken
+from stedi.science.documents import new_folder, require_empty
 from stedi.status import Status
 
 BOXES = "boxes.parquet"
@@ -66,7 +66,7 @@ def release(
     Raises `UsageError` where something is there already or the table is not up to date,
     `NotAnonymous` where the audit fails, and `RuleBroken` where the lakehouse's sums don't hold.
     """
-    refuse_taken(folder)
+    require_empty(folder)
     if not status.ok:
         raise RuleBroken(
             f"the lakehouse doesn't add up, so nothing was released: {status.problems[0]}; "
@@ -79,18 +79,18 @@ def release(
             f"{published.contract.name} fails its audit, so nothing was released: "
             f"{'; '.join(audit.problems)}. `stedi audit` says more"
         )
-    facts = Facts.of(published, audit, status, licence)
+    facts = Facts(published, audit, status, licence)
     with new_folder(folder) as fresh:
-        _write(published, facts, fresh)
+        _write(facts, fresh)
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     table = published.contract.name
     return Release(folder, table, audit.rows, audit.classes, facts.snapshot, sizes)
 
 
-def _write(published: PublishedTable, facts: Facts, folder: Path) -> None:
-    rows = f"{published.contract.name}.parquet"
-    shutil.copyfile(published.path, folder / rows)
-    shutil.copyfile(published.boxes_path, folder / BOXES)
+def _write(facts: Facts, folder: Path) -> None:
+    rows = f"{facts.contract.name}.parquet"
+    shutil.copyfile(facts.table.path, folder / rows)
+    shutil.copyfile(facts.table.boxes_path, folder / BOXES)
     sums = {name: _sha256(folder / name) for name in (rows, BOXES)}
     (folder / CROISSANT).write_text(_croissant(facts, rows, BOXES, sums), encoding="utf-8")
     (folder / DATASHEET).write_text(datasheet(facts, rows, BOXES), encoding="utf-8")

@@ -115,7 +115,7 @@ class _Task:
         labels: Bools = columns[self.target] < self.edge
         return labels
 
-    def taught(self, model: Classifier, columns: Mapping[str, Float64s]) -> Classifier:
+    def trained(self, model: Classifier, columns: Mapping[str, Float64s]) -> Classifier:
         model.fit(self.values(columns), self.labels(columns))
         return model
 
@@ -146,10 +146,10 @@ class _People:
         is_tested: Bools = (self.folds == self.folds[0]).all(axis=0)
         return is_tested
 
-    def learned(self, fold: int) -> Raw:
+    def training_rows(self, fold: int) -> Raw:
         return self.rows.taken(np.flatnonzero((self.folds != fold).all(axis=0)))
 
-    def tested(self, fold: int) -> Raw:
+    def test_rows(self, fold: int) -> Raw:
         return self.rows.taken(np.flatnonzero((self.folds == fold).all(axis=0)))
 
 
@@ -171,22 +171,21 @@ def train(published: PublishedTable, threshold: float, progress: Callable[[str],
         return Trained(_training(published, task, people, {}, None, problem), None)
     scored: dict[tuple[str, str], list[Scored]] = defaultdict(list)
     for fold in range(FOLDS):
-        learned = people.learned(fold)
+        learned = people.training_rows(fold)
         anonymous, why_not = _made_anonymous(published, learned)
         if anonymous is None:
             verdict = f"Too few people to tell: those of some folds can't be published: {why_not}."
             return Trained(_training(published, task, people, {}, None, verdict), None)
         columns = {"published": anonymous, "raw": learned.columns}
-        for name, kind, one in _scored(task, people.tested(fold), columns, fold, progress):
-            scored[name, kind].append(one)
+        for name, kind, scores in _scored(task, people.test_rows(fold), columns, fold, progress):
+            scored[name, kind].append(scores)
     figures = {
         name: _figures(scored[name, "published"], scored[name, "raw"], threshold)
-        for name, kind in scored
-        if kind == "raw"
+        for name in new_models()
     }
     has_signal, verdict = _verdict(figures[BEST])
     progress("training the model that is kept")
-    model = task.taught(kept, read_published(published.path))
+    model = task.trained(kept, read_published(published.path))
     return Trained(_training(published, task, people, figures, has_signal, verdict), model)
 
 
@@ -199,19 +198,19 @@ def _scored(
 ) -> Iterator[tuple[str, str, Scored]]:
     """Each model, by what it learnt from, and its scores of one fold."""
     person = np.unique(tested.people[0], return_inverse=True)[1]
-    right = HeldOut(person, task.labels(tested.columns))
+    held_out = HeldOut(person, task.labels(tested.columns))
     values = task.values(tested.columns)
     for kind, learned in columns.items():
         for name, model in new_models().items():
             progress(f"fold {fold + 1} of {FOLDS}: {name} on {kind} rows")
-            scores = probabilities(task.taught(model, learned), values)
-            yield name, kind, Scored(right, scores)
+            scores = probabilities(task.trained(model, learned), values)
+            yield name, kind, Scored(held_out, scores)
 
 
 def _figures(published: list[Scored], raw: list[Scored], threshold: float) -> ModelFigures:
     ours, best = measures(published, threshold), measures(raw, threshold)
-    share = kept_above_chance(published, raw) if best.auc.lower > 0.5 else None
-    return ModelFigures(published=ours, raw=best, kept=share)
+    kept = kept_above_chance(published, raw) if best.auc.lower > 0.5 else None
+    return ModelFigures(published=ours, raw=best, kept=kept)
 
 
 def _made_anonymous(
@@ -232,14 +231,14 @@ def _made_anonymous(
 def _too_few(people: _People, task: _Task) -> str | None:
     """Why nothing can be told of some fold."""
     for fold in range(FOLDS):
-        tested = people.tested(fold)
+        tested = people.test_rows(fold)
         count = _count(tested)
         if count < FEWEST_PEOPLE:
             return (
                 f"Too few people to tell: of {FOLDS} folds one has {count}, and {FEWEST_PEOPLE} "
                 "are the least that say anything about others."
             )
-        for rows in (tested, people.learned(fold)):
+        for rows in (tested, people.training_rows(fold)):
             if len(np.unique(task.labels(rows.columns))) < 2:
                 return "Too little to tell: all rows of some folds have the same answer."
     return None
@@ -247,12 +246,12 @@ def _too_few(people: _People, task: _Task) -> str | None:
 
 def _verdict(best: ModelFigures) -> tuple[bool | None, str]:
     auc = best.published.auc
-    says = f"AUC {auc.value:.3f} ({auc.lower:.3f} to {auc.upper:.3f})"
+    figure = f"AUC {auc}"
     if auc.upper - auc.lower > WIDEST:
-        return None, f"Too few people to tell: the interval is too wide, {says}."
+        return None, f"Too few people to tell: the interval is too wide, {figure}."
     if auc.lower <= 0.5:
         return False, (
-            f"No signal: {says} on people it hasn't seen, and 0.5 is what guessing gives. "
+            f"No signal: {figure} on people it hasn't seen, and 0.5 is what guessing gives. "
             "This model can't tell."
         )
     kept = best.kept
@@ -262,7 +261,7 @@ def _verdict(best: ModelFigures) -> tuple[bool | None, str]:
         if kept
         else ""
     )
-    return True, f"There is a signal: {says} on people it hasn't seen.{price}"
+    return True, f"There is a signal: {figure} on people it hasn't seen.{price}"
 
 
 def _training(

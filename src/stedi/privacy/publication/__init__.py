@@ -20,7 +20,12 @@ from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Publication
 from stedi.errors import RuleBroken
 from stedi.parquet import Field
-from stedi.privacy.publication.boxes import sorted_classes, table_of_boxes, write_boxes
+from stedi.privacy.publication.boxes import (
+    read_columns,
+    sorted_classes,
+    table_of_boxes,
+    write_boxes,
+)
 from stedi.privacy.publication.search import (
     BLOCK_ROWS,
     Points,
@@ -68,11 +73,7 @@ class Published:
 
 
 def publish(
-    rows: pa.Table,
-    publication: Publication,
-    fields: Sequence[Field],
-    folder: Path,
-    boxes: Path,
+    rows: pa.Table, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
 ) -> Published:
     """Write rows, made anonymous, to new files in a fresh folder.
 
@@ -82,8 +83,8 @@ def publish(
     columns = rows.select(raw_columns(publication))
     _refuse_blanks(columns, publication)
     # Copied into one array each, columns would take longer to come by than all that follows.
-    raw = (_raw(batch, publication) for batch in columns.to_batches(BLOCK_ROWS))
-    blocks = [(one.columns, one.people) for one in raw]
+    batches = (_raw(batch, publication) for batch in columns.to_batches(BLOCK_ROWS))
+    blocks = [(raw.columns, raw.people) for raw in batches]
     return _write(points_of(publication, blocks), publication, fields, folder, boxes)
 
 
@@ -109,8 +110,8 @@ def _write(
     order = sorted_classes(ranges, names)
     values = [ranges[name].values[order] for name in names]
     path = folder / "part-0.parquet"
-    with ThreadPoolExecutor(1) as beside:
-        written = beside.submit(write_boxes, ranges, boxes)
+    with ThreadPoolExecutor(1) as executor:
+        written = executor.submit(write_boxes, ranges, boxes)
         parquet.write_batches(_rows(values, partition.counts[order], fields), fields, path)
         written.result()
     return Published([path], boxes, 0, None, on_grid.beyond)
@@ -118,7 +119,7 @@ def _write(
 
 def raw_columns(publication: Publication) -> list[str]:
     """The columns that rows have before they are coarsened: values, then people."""
-    return [*(one.column for one in publication.coarsened), *publication.people]
+    return [*(c.column for c in publication.coarsened), *publication.people]
 
 
 def raw_rows(table: pa.Table, publication: Publication) -> Raw:
@@ -136,21 +137,20 @@ def _refuse_blanks(table: pa.Table, publication: Publication) -> None:
 
 def _raw(rows: pa.Table | pa.RecordBatch, publication: Publication) -> Raw:
     return Raw(
-        {one.column: _array(rows, one.column) for one in publication.coarsened},
+        {c.column: _array(rows, c.column) for c in publication.coarsened},
         tuple(_array(rows, name) for name in publication.people),
     )
 
 
 def read_published(path: Path) -> dict[str, Float64s]:
     """The columns of a published file, as they are stored."""
-    table = parquet.read(path)
-    return {name: _array(table, name) for name in table.column_names}
+    return read_columns(path)
 
 
 def _array(rows: pa.Table | pa.RecordBatch, name: str) -> np.ndarray:
     column = rows[name]
-    one = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return np.asarray(np.from_dlpack(one))
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.asarray(np.from_dlpack(array))
 
 
 def _rows(

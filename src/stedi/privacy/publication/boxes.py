@@ -52,8 +52,8 @@ def write_boxes(ranges: Mapping[str, Range], path: Path) -> None:
     """Write a table of boxes to a new file."""
     columns = [
         (f"{name}{suffix}", array)
-        for name, one in ranges.items()
-        for suffix, array in (("_from", one.begins), ("_to", one.ends), ("", one.values))
+        for name, r in ranges.items()
+        for suffix, array in (("_from", r.begins), ("_to", r.ends), ("", r.values))
     ]
     fields = [Field(name, "double", n) for n, (name, _) in enumerate(columns, start=1)]
     batch = pa.RecordBatch.from_arrays(
@@ -64,15 +64,17 @@ def write_boxes(ranges: Mapping[str, Range], path: Path) -> None:
 
 def read_boxes(path: Path, columns: Sequence[str]) -> dict[str, Range]:
     """Read the table of boxes of these columns."""
-    table = parquet.read(path)
-
-    def array(name: str) -> Float64s:
-        values: Float64s = np.asarray(np.from_dlpack(table[name].combine_chunks()))
-        return values
-
+    stored = read_columns(path)
     return {
-        name: Range(array(f"{name}_from"), array(f"{name}_to"), array(name)) for name in columns
+        name: Range(stored[f"{name}_from"], stored[f"{name}_to"], stored[name]) for name in columns
     }
+
+
+def read_columns(path: Path) -> dict[str, Float64s]:
+    """The columns of a file that has nothing but doubles."""
+    table = parquet.read(path)
+    arrays = (column.combine_chunks() for column in table.columns)
+    return dict(zip(table.column_names, map(np.asarray, map(np.from_dlpack, arrays)), strict=True))
 
 
 def sorted_classes(ranges: Mapping[str, Range], columns: Sequence[str]) -> Int64s:

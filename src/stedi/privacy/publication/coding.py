@@ -100,5 +100,5 @@ class Coder:
                 raise BoxesOverlap("a row belongs to no box")
 
 
-def _edges(one: Range) -> tuple[Float64s, Float64s]:
-    return one.begins, one.ends
+def _edges(values: Range) -> tuple[Float64s, Float64s]:
+    return values.begins, values.ends

@@ -34,9 +34,9 @@ class Grid:
         Those become the first or last number of the grid.
         """
         numbers = np.empty(len(values), np.int32)
-        return numbers, self.number(values, numbers)
+        return numbers, self.write_numbers(values, numbers)
 
-    def number(self, values: Float64s, numbers: Int32s) -> int:
+    def write_numbers(self, values: Float64s, numbers: Int32s) -> int:
         """Write the numbers of values to an array; returns how many lay beyond the grid."""
         return _number(
             values, self._origin, self._grid, self._per_unit, self._first, self.size, numbers
@@ -83,7 +83,7 @@ class Grid:
 
     def is_midpoint(self, values: Float64s) -> Bools:
         """Whether each value is half-way between two numbers of the grid."""
-        halves = 2 * ((values - self._origin) / self._grid - self._first)
+        halves = 2 * self.positions(values)
         whole = np.rint(halves)
         inside = (whole >= 0) & (whole <= 2 * (self.size - 1))
         # Compared as doubles: a value that is a trifle off was not made by halving.

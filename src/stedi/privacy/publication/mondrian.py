@@ -33,7 +33,7 @@ class Room(NamedTuple):
     """Memory that a thread works in.
 
     `counts` are rows by half, side, band and person; `sums`, by half, side and band, how many rows,
-    people, and rows of one person at most. `keys`, `others` and `good` have a place a row. `ranges`
+    people, and rows of one person at most. `keys`, `spare` and `good` have a place a row. `ranges`
     are the least and greatest value on each axis. `most` is the most rows that one person has on a
     side, in all.
     """
@@ -41,7 +41,7 @@ class Room(NamedTuple):
     counts: Int32s
     sums: Int64s
     keys: Int64s
-    others: Int64s
+    spare: Int64s
     digits: Int64s
     good: Bytes
     ranges: Int32s
@@ -62,12 +62,12 @@ class Leaves(NamedTuple):
 
 
 def new_room(rows: int, people: int, bands: int, axes: int, most: int) -> Room:
-    """Room for so many rows of so many people, each of whom has so many at most."""
+    """Memory for so many rows of so many people, each of whom has so many at most."""
     return Room(
         counts=np.zeros((2, 2, bands, people), np.int32),
         sums=np.zeros((2, 2, bands, 3), np.int64),
         keys=np.empty(rows, np.int64),
-        others=np.empty(rows, np.int64),
+        spare=np.empty(rows, np.int64),
         digits=np.empty(max(256, 2 * bands), np.int64),
         good=np.empty(rows, np.uint8),
         ranges=np.empty((axes, 2), np.int32),
@@ -77,16 +77,16 @@ def new_room(rows: int, people: int, bands: int, axes: int, most: int) -> Room:
 
 
 def new_leaves(most: int, axes: int) -> Leaves:
-    """Room for at most so many classes."""
+    """Memory for at most so many classes."""
     return Leaves(
         np.empty((most, 4 * axes), np.int32), np.empty((most, 6), np.int64), np.zeros(2, np.int64)
     )
 
 
 @compiled
-def _copy(nodes: Int64s, n: int, others: Int64s, place: int) -> None:
+def _copy(nodes: Int64s, n: int, copies: Int64s, place: int) -> None:
     for column in range(nodes.shape[1]):
-        others[place, column] = nodes[n, column]
+        copies[place, column] = nodes[n, column]
 
 
 @compiled
@@ -142,10 +142,10 @@ def _best_cut(
         tried = 0
         for _ in range(len(ranges)):
             axis, widest = -1, 0.0
-            for one in range(len(ranges)):
-                spread = (ranges[one, 1] - ranges[one, 0]) / sizes[one]
-                if not (tried >> one) & 1 and spread > widest:
-                    axis, widest = one, spread
+            for candidate in range(len(ranges)):
+                spread = (ranges[candidate, 1] - ranges[candidate, 0]) / sizes[candidate]
+                if not (tried >> candidate) & 1 and spread > widest:
+                    axis, widest = candidate, spread
             if axis < 0:
                 break
             tried |= 1 << axis
@@ -203,13 +203,13 @@ def _middle_by_counting(
     rows: Int32s, begin: int, end: int, column: int, least: int, most: int, room: Room
 ) -> tuple[int, int, int]:
     """The lower median of a column, and the values right below and above it, or -1."""
-    counts = room.others
+    counts = room.spare
     for value in range(most - least + 1):
         counts[value] = 0
     for n in range(begin, end):
         counts[rows[n, column] - least] += 1
-    wanted, median, before = (end - begin - 1) // 2, -1, 0
-    while before <= wanted:
+    rank, median, before = (end - begin - 1) // 2, -1, 0
+    while before <= rank:
         median += 1
         before += counts[median]
     below, above = median - 1, median + 1
@@ -232,7 +232,7 @@ def _middle_by_selection(
     keys, count = room.keys, end - begin
     for n in range(count):
         keys[n] = rows[begin + n, column]
-    wanted, low, high = (count - 1) // 2, 0, count - 1
+    rank, low, high = (count - 1) // 2, 0, count - 1
     while low < high:
         pivot = keys[(low + high) // 2]
         i, j = low, high
@@ -245,13 +245,13 @@ def _middle_by_selection(
                 keys[i], keys[j] = keys[j], keys[i]
                 i += 1
                 j -= 1
-        if wanted <= j:
+        if rank <= j:
             high = j
-        elif wanted >= i:
+        elif rank >= i:
             low = i
         else:
             break
-    median = keys[wanted]
+    median = keys[rank]
     below, above = -1, -1
     for n in range(count):
         value = keys[n]
@@ -350,7 +350,7 @@ def _nearest_good(
 @compiled
 def _sort_by_value(count: int, room: Room) -> None:
     """Sort keys by their upper half: few by insertion, many by its digits, the last one first."""
-    keys, other, digits = room.keys, room.others, room.digits
+    keys, spare, digits = room.keys, room.spare, room.digits
     if count < 64:
         for n in range(1, count):
             key, place = keys[n], n
@@ -373,10 +373,10 @@ def _sort_by_value(count: int, room: Room) -> None:
             digits[digit], place = place, place + digits[digit]
         for n in range(count):
             digit = (keys[n] >> shift) & 0xFF
-            other[digits[digit]] = keys[n]
+            spare[digits[digit]] = keys[n]
             digits[digit] += 1
         for n in range(count):
-            keys[n] = other[n]
+            keys[n] = spare[n]
         shift += 8
 
 
@@ -429,7 +429,7 @@ def _clear(rows: Int32s, begin: int, end: int, n_bands: int, room: Room) -> None
 
 @compiled
 def partition(rows: Int32s, begin: int, end: int, column: int, cut: int) -> int:
-    """Bring rows with values up to `cut` to the front; returns where the others begin."""
+    """Move rows with values up to `cut` to the front; returns where the others begin."""
     low, high = begin, end - 1
     while low <= high:
         if rows[low, column] <= cut:

@@ -94,28 +94,28 @@ def points_of(publication: Publication, blocks: Sequence[Block]) -> Points:
     grids = [*enumerate(axes, start=AXES), *([(TARGET, target)] if target else [])]
     ends = np.cumsum([0, *(len(people[0]) for _, people in blocks)])
     rows: Int32s = np.zeros((ends[-1], AXES + len(axes)), np.int32)
-    known = _Known([people for _, people in blocks])
+    numbering = _Numbering([people for _, people in blocks])
 
-    def place(number: int) -> list[int]:
+    def place_block(number: int) -> list[int]:
         columns, people = blocks[number]
-        own = rows[ends[number] : ends[number + 1]]
-        beyond = [grid.number(columns[grid.column], own[:, at]) for at, grid in grids]
+        block = rows[ends[number] : ends[number + 1]]
+        beyond = [grid.write_numbers(columns[grid.column], block[:, at]) for at, grid in grids]
         if target is not None:
-            own[:, BAND] = target.band(own[:, TARGET])
+            block[:, BAND] = target.band(block[:, TARGET])
         for side in range(AXES - SIDES):
-            own[:, SIDES + side] = known.numbers(people[min(side, len(people) - 1)])
+            block[:, SIDES + side] = numbering.numbers(people[min(side, len(people) - 1)])
         return beyond
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        beyond_by_block = list(pool.map(place, range(len(blocks))))
-        counts = pool.map(lambda at: occurrences(rows[:, at], known.count), range(SIDES, AXES))
+        beyond_by_block = list(pool.map(place_block, range(len(blocks))))
+        counts = pool.map(lambda at: occurrences(rows[:, at], numbering.count), range(SIDES, AXES))
         most = max(int(side.max(initial=0)) for side in counts)
     beyond = np.array(beyond_by_block, np.int64).reshape(len(blocks), len(grids)).sum(axis=0)
-    off = {grid.column: int(n) for (_, grid), n in zip(grids, beyond, strict=True) if n}
-    return Points(rows, target, axes, known.count, most, off)
+    beyond_by_column = {g.column: int(n) for (_, g), n in zip(grids, beyond, strict=True) if n}
+    return Points(rows, target, axes, numbering.count, most, beyond_by_column)
 
 
-class _Known:
+class _Numbering:
     """The people of all blocks, numbered from 0 in their order; `count` is how many there are."""
 
     def __init__(self, blocks: Sequence[Sequence[Int64s]]) -> None:
@@ -192,8 +192,8 @@ def search(on_grid: Points, publication: Publication) -> Partition:
     results = []
     while waiting:
         done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        for one in done:
-            result, left = one.result()
+        for future in done:
+            result, left = future.result()
             results.append(result)
             waiting |= {work.submit(node[None]) for node in left}
     work.pool.shutdown()
@@ -231,20 +231,20 @@ class _Work:
         result = new_leaves(size // self._publication.k + 1, len(self._sizes))
         later: Int64s = np.empty((2, node.shape[1]), np.int64)
         stop = size - 1 if size > self._small else 0
-        own = self._rooms.get()
+        room = self._rooms.get()
         left = split(
             self._on_grid.rows, node, later, stop, self._on_grid.bands, self._sizes,
-            self._publication.people_per_box, self._publication.k, own, result,
+            self._publication.people_per_box, self._publication.k, room, result,
         )  # fmt: skip
-        self._rooms.put(own)
+        self._rooms.put(room)
         return result, later[:left]
 
 
 def _united(leaves: Sequence[Leaves], axes: int) -> Partition:
-    boxes = np.concatenate([some.boxes[: some.numbers[0]] for some in leaves])
-    offsets = np.cumsum([0, *(some.numbers[0] for some in leaves)])
-    classes = np.concatenate([some.classes[: some.numbers[1]] for some in leaves])
-    classes[:, 0] += np.repeat(offsets[:-1], [some.numbers[1] for some in leaves])
+    boxes = np.concatenate([part.boxes[: part.numbers[0]] for part in leaves])
+    offsets = np.cumsum([0, *(part.numbers[0] for part in leaves)])
+    classes = np.concatenate([part.classes[: part.numbers[1]] for part in leaves])
+    classes[:, 0] += np.repeat(offsets[:-1], [part.numbers[1] for part in leaves])
     by_edges = np.lexsort(boxes[:, 2 * axes - 1 :: -1].T) if axes else np.arange(len(boxes))
     place = np.empty(len(boxes), np.int64)
     place[by_edges] = np.arange(len(boxes))
