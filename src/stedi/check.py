@@ -71,9 +71,7 @@ def prove(declarations: Declarations) -> Proof:
     Raises `DeclarationError`, which lists the leaks and what can't be followed.
     """
     proof = Proof(declarations)
-    problems = _leaks(proof)
-    if problems:
-        raise DeclarationError("\n".join(dict.fromkeys(problems)))
+    _refuse(_leaks(proof))
     return proof
 
 
@@ -108,17 +106,19 @@ def check(
         if not for_a_run:
             problems += _collect(_controls_problems(contract, declarations, engine))
             problems += _collect(_identities_problems(contract, declarations, engine))
+    _refuse(problems)
+    return proof
+
+
+def _refuse(problems: list[str]) -> None:
     if problems:
         raise DeclarationError("\n".join(dict.fromkeys(problems)))
-    return proof
 
 
 def declare_empty(declarations: Declarations, engine: Engine) -> None:
     """Let an engine know every table, without any rows."""
-    for contract in declarations.contracts.values():
-        engine.declare(contract.name, contract.columns, ())
-    for table in ("loads", "quarantine"):
-        engine.declare(table, declarations.schemas[table], ())
+    for table, columns in declarations.schemas.items():
+        engine.declare(table, columns, ())
 
 
 def _collect(problems: Iterator[str]) -> list[str]:

@@ -265,13 +265,13 @@ class _Inspection:
                 f"{sum(dropped.values()):,} dropped"
             )
         if self.verify:
-            held = sum(
+            rows = sum(
                 parquet.count_rows(footer_source(self.files, path))
                 for path in self._present(version)
             )
-            if held != version.rows:
+            if rows != version.rows:
                 self.problems.append(
-                    f"table {table}: its files hold {held:,} rows, its manifests {version.rows:,}"
+                    f"table {table}: its files hold {rows:,} rows, its manifests {version.rows:,}"
                 )
         return StepStatus(in_=notes.rows_in, kept=version.rows, dropped=dropped, adds_up=adds_up)
 

@@ -58,10 +58,11 @@ def train(
 
 def _show_training(trained: Training, folder: Path) -> None:
     show.line(f"{trained.task[0].upper()}{trained.task[1:]}:")
-    rows = []
-    for name, model in trained.models.items():
-        for data, m, kept in (("published", model.published, model.kept), ("raw", model.raw, None)):
-            rows.append((name, data, f"{m.auc}", f"{m.average_precision}", f"{kept or ''}"))
+    rows = [
+        (name, data, f"{m.auc}", f"{m.average_precision}", f"{kept or ''}")
+        for name, model in trained.models.items()
+        for data, m, kept in (("published", model.published, model.kept), ("raw", model.raw, None))
+    ]
     if rows:
         show.table(("model", "trained on", "ROC AUC", "average precision", "kept"), rows)
     show.line(

@@ -75,21 +75,18 @@ class PublishedTable:
         raw, notes = self.rows, self.version.published
         names = [coarsened.column for coarsened in self.publication.coarsened]
         files = self.warehouse.files
+        unreadable = "can't be read; `stedi run --full` makes it anew"
         try:
             files.fetch([self.boxes_path])
             boxes = read_boxes(self.boxes_path, names)
         except (OSError, KeyError):
-            raise StorageError(
-                f"{files.name(self.boxes_path)}: the table of boxes can't be read; "
-                "`stedi run --full` makes it anew"
-            ) from None
+            name = files.name(self.boxes_path)
+            raise StorageError(f"{name}: the table of boxes {unreadable}") from None
         try:
             published = read_published(self.path)
         except (OSError, pa.ArrowException):
-            raise StorageError(
-                f"{files.name(self.path)}: what is published can't be read; "
-                "`stedi run --full` makes it anew"
-            ) from None
+            name = files.name(self.path)
+            raise StorageError(f"{name}: what is published {unreadable}") from None
         on_grid = points(self.publication, raw.columns, raw.people)
         try:
             classes = Coder(boxes, on_grid).classes_of(on_grid.rows)
