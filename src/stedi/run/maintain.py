@@ -109,7 +109,7 @@ class Maintaining:
         dropped = Counter(before.derived.dropped if before.derived else {})
         result = Maintained(changed, kept=before.files)
         if changed:
-            now, then = self._materialiserows_of()
+            now, then = self._materialise_rows()
             dropped.subtract(self._dropped(then, self._names_before))
             dropped.update(self._dropped(now, self._names_now))
             self._delete_rows(before, target, result)
@@ -256,7 +256,7 @@ class Maintaining:
         before = {name: _before(name) for name, change in self.changes.items() if change}
         return before | {name: _before_of(name) for name in self._present}
 
-    def _materialiserows_of(self) -> tuple[exp.Query, exp.Query]:
+    def _materialise_rows(self) -> tuple[exp.Query, exp.Query]:
         """The rows of changed keys in the FROM table, now and before; each is read once."""
         name = self.keyed.source
         if not self._source.added or self._source.removed:
