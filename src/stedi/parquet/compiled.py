@@ -31,9 +31,16 @@ class _Cache(FunctionCache):
     """
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
-        """What was compiled for a signature; None where nothing is kept."""
+        """What was compiled for a signature; None where nothing is kept.
+
+        What an earlier version of this package kept may name classes that are gone: it is dropped.
+        """
         with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+            try:
+                return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+            except (AttributeError, ImportError):
+                self.flush()  # type: ignore[no-untyped-call]
+        return None
 
 
 def inlined(function: _Function) -> _Function:
