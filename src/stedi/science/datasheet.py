@@ -212,7 +212,7 @@ def _privacy(facts: Facts) -> Iterator[str]:
     yield f"Each class of equal rows has rows of at least {audit.k} people (here at least "
     yield f"{audit.smallest_class}), and nobody has more than 1/{audit.k} of its rows (here at "
     yield f"most {audit.largest_share:.3f}), on both sides of the pair. The audit attacked it with "
-    yield "all raw data at hand:"
+    yield "all raw data at hand, or with parts of it:"
     yield ""
     yield from table(
         ("attack", "knows", "and wants", "gets, at worst", "without the classes", "may get"),
@@ -221,9 +221,23 @@ def _privacy(facts: Facts) -> Iterator[str]:
     yield ""
     yield from (f"- {name}: {one.note}." for name, one in audit.attacks.items() if one.note)
     yield ""
-    yield "Whether somebody is in the table at all, and what two releases compared tell, is not "
-    yield "protected. These figures are evidence for the owner's own assessment (GDPR Recital 26; "
+    yield from _not_protected(audit.attacks)
+    yield "These figures are evidence for the owner's own assessment (GDPR Recital 26; "
     yield "Article 29 Working Party, Opinion 05/2014), not a verdict."
+
+
+def _not_protected(attacks: Mapping[str, AttackResult]) -> Iterator[str]:
+    """How far they get whom nothing stops, in words."""
+    yield "Whether somebody is in the table at all, and what two releases compared tell, is not "
+    yield "protected."
+    worst = {name: one.worst for name, one in attacks.items() if one.worst is not None}
+    if "membership" in worst:
+        yield "Whoever has all readings of a person tells whether that person is in it with an AUC "
+        yield f"of {worst['membership']:.2f}, and with the raw data of everybody of "
+        yield f"{worst['membership_all']:.2f}, where 0.5 is guessing and 1 certainty."
+    if "withdrawal" in worst:
+        yield "Of two releases between which one person left, whoever has everybody's readings "
+        yield f"names that person at once in {worst['withdrawal']:.0%} of tries."
 
 
 def _uses(facts: Facts) -> Iterator[str]:
