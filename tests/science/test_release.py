@@ -140,6 +140,11 @@ def test_the_data_sheet_has_the_lakehouse_s_own_figures(walking: Lakehouse, rele
     assert "The profile was **seed**" in text
     audit = walking.audit()
     assert f"at least {audit.smallest_class} people" in text
+    for name, attack in audit.attacks.items():
+        assert f"| {name} | {attack.knows} |" in text
+        assert attack.note is None or f"- {name}: {attack.note}." in text
+    [told] = [line for line in text.splitlines() if line.startswith("| membership |")]
+    assert f"| {audit.attacks['membership'].worst:.3f} |" in told
 
 
 def test_what_coarsening_cost_is_what_numpy_finds(walking: Lakehouse, released: Path) -> None:

@@ -188,14 +188,15 @@ def _privacy(facts: Facts) -> str:
 Each class of equal rows has rows of at least {audit.k} people (here at least
 {audit.smallest_class}), and nobody has more than 1/{audit.k} of its rows (here at
 most {audit.largest_share:.3f}), on both sides of the pair. The audit attacked it with
-all raw data at hand:
+all raw data at hand, or with parts of it:
 
 {table(columns, attacks)}
 
 {notes}
 Whether somebody is in the table at all, and what two releases compared tell, is not
-protected. These figures are evidence for the owner's own assessment (GDPR Recital 26;
-Article 29 Working Party, Opinion 05/2014), not a verdict.
+protected: attacks without a limit say how far somebody gets who has that much raw data.
+These figures are evidence for the owner's own assessment (GDPR Recital 26; Article 29
+Working Party, Opinion 05/2014), not a verdict.
 """
 
 

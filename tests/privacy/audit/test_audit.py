@@ -337,7 +337,13 @@ def test_a_lakehouse_of_walking_people_passes_its_audit(done: Lakehouse) -> None
     assert result.ok, result.problems
     assert result.smallest_class >= result.k == 5
     assert result.attacks["attribution"].worst == result.largest_share <= 0.2
-    assert result.attacks["membership"].ok is None
+    measured_only = {name for name, attack in result.attacks.items() if attack.ok is None}
+    assert measured_only == {
+        "membership", "membership_reference", "membership_tenth", "membership_half",
+        "membership_all", "difference", "withdrawal",
+    }  # fmt: skip
+    assert (result.attacks["membership_all"].worst or 0) > 0.99
+    assert result.attacks["membership"].figures["ruled_out_in_table"] == 0
     assert result.rows == done.status().tables["machine_learning_curated"].rows
 
 
@@ -353,6 +359,9 @@ def test_the_command_line_audits(done: Lakehouse) -> None:
     assert {"ok", "k", "rows", "smallest_class", "largest_share", "attacks"} <= told.keys()
     assert {"worst", "mean", "baseline"} <= told["attacks"]["attribution"].keys()
     assert told["k"] == 5
+    membership = told["attacks"]["membership"]["figures"]
+    assert {"auc", "lower", "upper", "row_counts_alone"} <= membership.keys()
+    assert told["attacks"]["withdrawal"]["figures"]["tries"] == 10
 
 
 def test_a_file_changed_behind_the_lakehouses_back_fails_the_audit(

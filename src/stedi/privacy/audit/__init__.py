@@ -14,14 +14,22 @@ from stedi.privacy.audit.difference import Difference
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.inference import Inference
 from stedi.privacy.audit.linkability import Linkability
-from stedi.privacy.audit.membership import Membership
+from stedi.privacy.audit.membership import (
+    MEMBERSHIP_BY_ZONE,
+    Membership,
+    MembershipByReference,
+)
+from stedi.privacy.audit.withdrawal import Withdrawal
 
 ATTACKS: Sequence[Attack] = (
     Attribution(),
     Linkability(),
     Inference(),
     Membership(),
+    MembershipByReference(),
+    *MEMBERSHIP_BY_ZONE,
     Difference(),
+    Withdrawal(),
 )
 
 

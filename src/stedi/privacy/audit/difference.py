@@ -115,11 +115,11 @@ def compared(publication: Publication, before: Edition, now: Edition) -> Compari
 
 def regions_of(publication: Publication, before: Edition, now: Edition) -> Int64s:
     """The region of each class, of those before and then of those now, numbered from 0."""
-    cells = [_ranges(publication.axes, edition) for edition in (before, now)]
+    cells = [ranges_of(publication.axes, edition) for edition in (before, now)]
     if publication.target is None:
         targets = [np.zeros((len(ranges), 2), np.int32) for ranges in cells]
     else:
-        targets = [_ranges((publication.target,), edition) for edition in (before, now)]
+        targets = [ranges_of((publication.target,), edition) for edition in (before, now)]
     first, second = map(_by_box, cells, targets)
     joined = np.arange(len(first.order) + len(second.order))
     _join(
@@ -152,7 +152,7 @@ def _by_box(cells: Int32s, targets: Int32s) -> _ByBox:
     return _ByBox(boxes, begins, targets[order], order)
 
 
-def _ranges(columns: Sequence[Coarsened], edition: Edition) -> Int32s:
+def ranges_of(columns: Sequence[Coarsened], edition: Edition) -> Int32s:
     """The first and last number that rows of each class can have in these columns."""
     ranges: list[Int32s] = []
     for column in columns:

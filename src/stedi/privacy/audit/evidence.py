@@ -10,8 +10,10 @@ import numpy as np
 
 from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Publication
+from stedi.privacy.audit.readings import Readings
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import Range
+from stedi.privacy.publication.coding import BoxesOverlap
 
 Columns = Mapping[str, Float64s]
 
@@ -74,6 +76,24 @@ class Evidence:
         axes = [self.values[axis.column] for axis in self.publication.axes]
         groups, group = np.unique(np.column_stack(axes), axis=0, return_inverse=True)
         return groups, group
+
+    @cached_property
+    def readings(self) -> Readings | None:
+        """The readings of people in the table, by class; None without boxes to go by."""
+        return self._readings_of(self.raw)
+
+    @cached_property
+    def readings_outside(self) -> Readings | None:
+        """Those of the control group."""
+        return self._readings_of(self.control_group) if self.control_group else None
+
+    def _readings_of(self, raw: Raw) -> Readings | None:
+        if self.boxes is None or raw.rows == 0:
+            return None
+        try:
+            return Readings.of(raw, self.publication, self.boxes)
+        except BoxesOverlap:
+            return None
 
 
 @dataclass(frozen=True)

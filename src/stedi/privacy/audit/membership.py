@@ -1,60 +1,219 @@
-"""Membership: whether people in the table can be told from others by their readings."""
+"""Membership: whether people in the table can be told from others, by attackers who know ever more.
+
+Each scores people who are in the table and people of the control group, who are not; how well the
+scores tell them apart is an AUC. `baseline` is that of the numbers of their rows alone.
+
+All of them know what is promised: nobody has more than 1/k of a class. Whoever has more readings
+that would be in a class than that is not in the table, for sure.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
+
 import numpy as np
 
-from stedi.arrays import Float64s
+from stedi.arrays import Float64s, Int64s
 from stedi.privacy.audit.attack import AttackResult
+from stedi.privacy.audit.auc import Auc
+from stedi.privacy.audit.decoder import decoded
 from stedi.privacy.audit.evidence import Evidence
-from stedi.privacy.audit.targets import NOT_MEASURED, RESAMPLES, SEED, Targets, inside_and_outside
+from stedi.privacy.audit.readings import Readings
+from stedi.privacy.audit.targets import FEWEST_PEOPLE, NOT_MEASURED, SEED
+
+_WITHHELD = "whether that person consented"
+_LEAST = 0.5
+"""Rows that a class has at least where logarithms are taken."""
+_SURE = 1_000
+"""A reading too many outweighs everything else that scores say."""
+_DOUBTS = (0.25, 1, 4, 16, 64, 256, 1_024, 10_000)
+"""Rows of a class that a guess without other people's readings is taken for; see `_expected`."""
 
 
 class Membership:
-    """How well people in the table are told from others, by how near their readings lie to it.
-
-    As an AUC: 0.5 is guessing, 1 certainty. Its interval is of 95 %, by a bootstrap over people.
-    """
+    """With one person's readings: who can't be in the table, and whose classes have most rows."""
 
     name = "membership"
 
     def run(self, evidence: Evidence) -> AttackResult:
-        """Tell who is in the table, where there are enough people in it and outside it."""
-        knows, withheld = "all readings of a person", "whether the person consented"
-        targets = inside_and_outside(evidence)
-        if targets is None:
-            return AttackResult(knows=knows, withheld=withheld, note=NOT_MEASURED)
-        inside, outside = (_nearness(group, evidence) for group in targets)
-        auc = _auc(inside, outside)
-        rng = np.random.default_rng(SEED)
-        resampled = [
-            _auc(rng.choice(inside, len(inside)), rng.choice(outside, len(outside)))
-            for _ in range(RESAMPLES)
-        ]
-        lower, upper = np.percentile(resampled, [2.5, 97.5])
-        return AttackResult(
-            knows=knows,
-            withheld=withheld,
-            worst=auc,
-            baseline=0.5,
-            figures={"auc": auc, "lower": float(lower), "upper": float(upper)},
-            note="measured only: whether somebody is in the table is not protected; worst is an "
-            "AUC",
+        """Score by the mean of log(count / mean count of the classes of the same box)."""
+        knows = "all readings of a person, and the table"
+        people = _people(evidence)
+        if people is None:
+            return _not_measured(knows)
+        expected = _by_box(evidence)
+        ruled_out = [_too_many(group, evidence) > 0 for group in people]
+        result = _told(
+            knows,
+            people,
+            [_scores(group, evidence, expected) for group in people],
+            ruled_out_in_table=float(ruled_out[0].mean()),
+            ruled_out_outside=float(ruled_out[1].mean()),
         )
+        result.note = (
+            f"{ruled_out[1].mean():.0%} of the people outside can't be in it, since they have more "
+            f"than 1/{evidence.publication.k} of a class; {result.note}"
+        )
+        return result
 
 
-def _nearness(targets: Targets, evidence: Evidence) -> Float64s:
-    """By person, how near readings lie to the published values that stand for them."""
-    groups, _ = evidence.groups
-    scale = np.maximum(groups.std(axis=0), 1e-12)
-    axes = [targets.raw.columns[axis.column] for axis in evidence.publication.axes]
-    away = (np.abs(np.column_stack(axes) - groups[targets.group]) / scale).sum(axis=1)
-    return -targets.mean_by_person(away)
+class MembershipByReference:
+    """With one person's readings, beside those of people who are known not to be in the table.
+
+    Half of the people outside are this reference; only the other half are to be told.
+    """
+
+    name = "membership_reference"
+
+    def run(self, evidence: Evidence) -> AttackResult:
+        """Score like `Membership`, with what the reference lets expect of each class."""
+        knows = "that, and readings of others who are not in the table"
+        people = _people(evidence)
+        if people is None or people[1].people < 2 * FEWEST_PEOPLE:
+            return _not_measured(knows)
+        halves = _parts(people[1].people, 2)
+        reference, outside = (people[1].of_people(half) for half in halves)
+        expected = _expected(evidence, reference)
+        groups = people[0], outside
+        scores = [_scores(group, evidence, expected) for group in groups]
+        return _told(knows, groups, scores, reference_people=reference.people)
 
 
-def _auc(inside: Float64s, outside: Float64s) -> float:
-    """The chance that a person inside scores higher than one outside (Mann and Whitney's U)."""
-    ordered = np.sort(outside)
-    below = np.searchsorted(ordered, inside, side="left")
-    ties = np.searchsorted(ordered, inside, side="right") - below
-    return float((below + ties / 2).mean() / len(outside))
+class MembershipByZone:
+    """With a part of the landing zone: all readings of a share of all people, whose are in doubt.
+
+    So that everybody is told, the zone is split into such parts, and each is decoded by itself.
+    """
+
+    def __init__(self, name: str, share: str, parts: int) -> None:
+        self.name, self._share, self._parts = f"membership_{name}", share, parts
+
+    def run(self, evidence: Evidence) -> AttackResult:
+        """Score by a linear decoder of all that aren't ruled out."""
+        knows = f"{self._share} of the landing zone, and the table"
+        people = _people(evidence)
+        if people is None:
+            return _not_measured(knows)
+        scores, rng = [np.empty(group.people) for group in people], np.random.default_rng(SEED)
+        parts = [_parts(group.people, self._parts) for group in people]
+        for inside, outside in zip(*parts, strict=True):
+            known = people[0].of_people(inside).and_those_of(people[1].of_people(outside))
+            score = self._decoded(known, evidence, rng)
+            scores[0][inside], scores[1][outside] = np.split(score, [len(inside)])
+        return _told(knows, people, scores)
+
+    def _decoded(self, known: Readings, evidence: Evidence, rng: np.random.Generator) -> Float64s:
+        """The weight of each person.
+
+        Where there are people whom the attacker doesn't know, rather how far the counts exceed what
+        the weights of all others explain.
+        """
+        too_many = _too_many(known, evidence)
+        possible = np.flatnonzero(too_many == 0)
+        some, counts = known.of_people(possible), _counts(evidence)
+        weights, explained = decoded(counts, some, _expected(evidence, known), rng)
+        scores = -_SURE * too_many
+        if self._parts == 1:
+            scores[possible] = weights
+        else:
+            others = explained[some.classes] - some.rows * weights[some.person]
+            scores[possible] = _excess(some, counts, others)
+        return scores
+
+
+MEMBERSHIP_BY_ZONE = (
+    MembershipByZone("tenth", "a tenth", 10),
+    MembershipByZone("half", "half", 2),
+    MembershipByZone("all", "all", 1),
+)
+
+
+def _people(evidence: Evidence) -> tuple[Readings, Readings] | None:
+    """Readings of people in the table, and of others; None where there are too few of either."""
+    inside, outside = evidence.readings, evidence.readings_outside
+    if inside is None or outside is None or min(inside.people, outside.people) < FEWEST_PEOPLE:
+        return None
+    return inside, outside
+
+
+def _parts(people: int, parts: int) -> list[Int64s]:
+    """People at random, in parts of equal size."""
+    return np.array_split(np.random.default_rng(SEED).permutation(people), parts)
+
+
+def _counts(evidence: Evidence) -> Float64s:
+    """The published rows of each class, and none of what is in no class."""
+    return np.append(evidence.rows_by_class, 0).astype(np.float64)
+
+
+def _by_box(evidence: Evidence) -> Float64s:
+    """The mean count of the classes of the same box, for each class; for none, that of all."""
+    box = evidence.groups[1]
+    means = np.bincount(box, weights=evidence.rows_by_class) / np.bincount(box)
+    return np.append(np.maximum(means[box], _LEAST), evidence.rows_by_class.mean())
+
+
+def _expected(evidence: Evidence, known: Readings) -> Float64s:
+    """What rows of anybody would make the counts, going by rows that are known and by the boxes.
+
+    Few rows a class say little: they are taken together with some more, shared out as the counts of
+    the boxes are. How many of these, the published counts decide, by their likelihood.
+    """
+    counts, by_box = _counts(evidence), _by_box(evidence)
+    shape, rows = by_box / by_box.mean(), known.by_class(len(counts))
+    blends = [rows + doubt * shape for doubt in _DOUBTS]
+    likelihoods = [float((counts * np.log(blend / blend.sum())).sum()) for blend in blends]
+    best = blends[int(np.argmax(likelihoods))]
+    expected: Float64s = best * (counts.sum() / best.sum())
+    return expected
+
+
+def _too_many(readings: Readings, evidence: Evidence) -> Float64s:
+    """By person, the readings, times k, beyond 1/k of their classes."""
+    counts = _counts(evidence)[readings.classes]
+    return readings.sums(np.maximum(evidence.publication.k * readings.rows - counts, 0))
+
+
+def _scores(readings: Readings, evidence: Evidence, expected: Float64s) -> Float64s:
+    excess = _excess(readings, _counts(evidence), expected[readings.classes])
+    return excess - _SURE * _too_many(readings, evidence)
+
+
+def _excess(readings: Readings, counts: Float64s, expected: Float64s) -> Float64s:
+    """By person, the mean over all rows of log(count of the class / what is expected of it).
+
+    `counts` are by class, `expected` beside the readings.
+    """
+    counts_here = np.maximum(counts[readings.classes], _LEAST)
+    excess = readings.rows * np.log(counts_here / np.maximum(expected, _LEAST))
+    means: Float64s = readings.sums(excess) / readings.sums(readings.rows)
+    return means
+
+
+def _told(
+    knows: str, people: tuple[Readings, Readings], scores: Sequence[Float64s], **more: float
+) -> AttackResult:
+    told = Auc.of(*scores)
+    alone = Auc.of(*(group.sums(group.rows) for group in people)).either_way
+    return AttackResult(
+        knows=knows,
+        withheld=_WITHHELD,
+        worst=told.value,
+        baseline=alone.value,
+        figures={
+            "auc": told.value,
+            "lower": told.lower,
+            "upper": told.upper,
+            "row_counts_alone": asdict(alone),
+            "people_in_table": people[0].people,
+            "people_outside": people[1].people,
+            **more,
+        },
+        note=f"AUC {told}, by the numbers of rows alone {alone}; measured only, since whether "
+        "somebody is in the table is not protected",
+    )
+
+
+def _not_measured(knows: str) -> AttackResult:
+    return AttackResult(knows=knows, withheld=_WITHHELD, note=f"{NOT_MEASURED}, or no boxes")

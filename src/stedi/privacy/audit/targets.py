@@ -18,7 +18,7 @@ from stedi.privacy.publication import Raw
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.search import points
 
-RESAMPLES = 1_000
+_RESAMPLES = 1_000
 SEED = 20_260_101
 FEWEST_PEOPLE = 30
 """In the table and outside it: of fewer nothing can be told."""
@@ -54,20 +54,13 @@ class Targets:
             group = _nearest(own, evidence)
         return cls(own, person, len(known), group)
 
-    def mean_by_person(self, values: Float64s) -> Float64s:
-        """The mean of each person who has rows here."""
-        rows = np.bincount(self.person, minlength=self.people)
-        sums = np.bincount(self.person, weights=values, minlength=self.people)
-        means: Float64s = sums[rows > 0] / rows[rows > 0]
-        return means
-
     def resampled_means(self, values: Float64s) -> Float64s:
         """The mean of values, given by row, in each of the samples of people."""
         sums = np.bincount(self.person, weights=values, minlength=self.people)
         rows = np.bincount(self.person, minlength=self.people)
         rng = np.random.default_rng(SEED)
-        means = np.empty(RESAMPLES)
-        for n in range(RESAMPLES):
+        means = np.empty(_RESAMPLES)
+        for n in range(_RESAMPLES):
             drawn = rng.integers(self.people, size=self.people)
             means[n] = sums[drawn].sum() / max(rows[drawn].sum(), 1)
         return means

@@ -52,13 +52,17 @@ class Coder:
 
     def classes_of(self, rows: Int32s) -> Int64s:
         """The class of each row, by its place in the table of boxes; raises `BoxesOverlap`."""
+        classes = self.classes_if_any(rows)
+        if (classes < 0).any():
+            raise BoxesOverlap("a row belongs to no class")
+        return classes
+
+    def classes_if_any(self, rows: Int32s) -> Int64s:
+        """The same of rows that needn't be published: -1 where the target has no class in a box."""
         boxes = self.boxes_of(rows)
         keys = (boxes << 32) + rows[:, TARGET]
         places = np.searchsorted(self._begins, keys, side="right") - 1
-        if (places < 0).any() or (self._ends[places] < keys).any():
-            raise BoxesOverlap("a row belongs to no class")
-        classes: Int64s = self._classes[places]
-        return classes
+        return np.where((places < 0) | (self._ends[places] < keys), -1, self._classes[places])
 
     def _targets(self, ranges: Mapping[str, Range]) -> tuple[Int64s, Int64s, Int64s]:
         """Classes by box and target, with the first and last target of each, behind their boxes."""

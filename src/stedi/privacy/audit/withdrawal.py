@@ -1,0 +1,152 @@
+"""Withdrawal: who left between two publications, by the readings of each person and by both.
+
+The publication before is removed when the next one is there. So the audit plays it: it takes people
+out of the rows behind the table, one at a time, publishes what is left in memory, and lets the
+attacker rank everybody.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stedi.arrays import Float64s, Int64s
+from stedi.declared.contract import Publication
+from stedi.privacy.audit.attack import AttackResult
+from stedi.privacy.audit.difference import Edition, ranges_of, regions_of
+from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.audit.readings import Readings, classes_of, own_rows, summed
+from stedi.privacy.audit.targets import FEWEST_PEOPLE, SEED
+from stedi.privacy.publication import Raw
+from stedi.privacy.publication.boxes import table_of_boxes
+from stedi.privacy.publication.search import points, search, shortcomings
+
+MOST_TRIES = 10
+FEWEST_TRIES = 3
+MOST_ROWS = 3_000_000
+"""To be published in all tries, or else in the fewest: each costs as much as a publication."""
+LARGEST = 2_000_000
+"""Rows of a table to try it with."""
+_LEAST = 0.5
+"""Rows of a class that has none, where logarithms are taken."""
+
+
+class Withdrawal:
+    """The share of people who, once they left, are the first that the attacker would name."""
+
+    name = "withdrawal"
+
+    def run(self, evidence: Evidence) -> AttackResult:
+        """Take some people out, one at a time, and rank all people each time."""
+        knows, withheld = "all readings of each person, this table and the next", "who left"
+        if evidence.raw.rows > LARGEST:
+            why = f"not measured: each try costs a publication, of {LARGEST:,} rows at most"
+            return AttackResult(knows=knows, withheld=withheld, note=why)
+        tries = int(np.clip(MOST_ROWS // max(evidence.raw.rows, 1), FEWEST_TRIES, MOST_TRIES))
+        ranks = ranks_of_who_left(evidence, tries)
+        if not ranks:
+            why = "not measured: there are too few people, or too few are left when one leaves"
+            return AttackResult(knows=knows, withheld=withheld, note=why)
+        assert evidence.readings is not None
+        first = sum(rank == 1 for rank in ranks)
+        return AttackResult(
+            knows=knows,
+            withheld=withheld,
+            worst=first / len(ranks),
+            baseline=1 / evidence.readings.people,
+            figures={
+                "tries": len(ranks),
+                "first": first,
+                "mean_rank": float(np.mean(ranks)),
+                "worst_rank": max(ranks),
+                "people": evidence.readings.people,
+            },
+            note=f"whoever left was named first in {first} of {len(ranks)} tries, and at rank "
+            f"{np.mean(ranks):.1f} in the mean; measured only, since what two publications tell is "
+            "not protected; worst is the share named first",
+        )
+
+
+def ranks_of_who_left(evidence: Evidence, tries: int) -> list[float]:
+    """The rank that each of some people has among all, when that person alone leaves.
+
+    People who tie share the middle of their ranks. Nobody's where too few people are left to
+    publish anything.
+    """
+    if evidence.boxes is None or evidence.readings is None:
+        return []
+    if evidence.readings.people < FEWEST_PEOPLE:
+        return []
+    before = Edition(evidence.boxes, evidence.rows_by_class)
+    own, person = own_rows(evidence.raw)
+    names = np.unique(own.people[0])
+    classes = classes_of(own, evidence.publication, evidence.boxes)
+    ranks = []
+    for leaver in np.random.default_rng(SEED).permutation(len(names))[:tries]:
+        stay = np.all([side != names[leaver] for side in evidence.raw.people], axis=0)
+        now = _published(evidence.raw.taken(np.flatnonzero(stay)), evidence.publication)
+        if now is not None:
+            scores = _scores(evidence.publication, before, now, own, classes, person)
+            ties = int((scores == scores[leaver]).sum())
+            ranks.append(float((scores > scores[leaver]).sum() + (ties + 1) / 2))
+    return ranks
+
+
+def _published(raw: Raw, publication: Publication) -> Edition | None:
+    """What would be published of these rows; None where nothing would be."""
+    on_grid = points(publication, raw.columns, raw.people)
+    if raw.rows == 0 or any(shortcomings(on_grid, publication)):
+        return None
+    partition = search(on_grid, publication)
+    return Edition(table_of_boxes(publication, partition), partition.counts)
+
+
+def _scores(
+    publication: Publication,
+    before: Edition,
+    now: Edition,
+    own: Raw,
+    classes: Int64s,
+    person: Int64s,
+) -> Float64s:
+    """How likely each person is the one who left, as a rank; `classes` are those before.
+
+    Whoever has more readings in a region than it lost is ruled out, and by as many the more. Among
+    those who are left, by how much denser rows lay around their readings before than now.
+    """
+    classes_now = classes_of(own, publication, now.boxes)
+    too_many = _too_many(publication, before, now, Readings.counted(person, classes))
+    # A reading in no class now is where nobody is left.
+    density = np.log(np.maximum(before.counts, _LEAST)) - _volumes(publication, before)
+    density_now = np.log(now.counts) - _volumes(publication, now)
+    nobody = np.log(_LEAST) - _volumes(publication, before)[classes]
+    denser = density[classes] - np.where(
+        classes_now < len(now.counts), np.append(density_now, 0)[classes_now], nobody
+    )
+    sums = np.bincount(person, weights=denser)
+    order = np.lexsort((sums, -too_many))
+    differs = (np.diff(too_many[order]) != 0) | (np.diff(sums[order]) != 0)
+    scores = np.empty(len(sums))
+    scores[order] = np.concatenate([[0], np.cumsum(differs)])
+    return scores
+
+
+def _too_many(
+    publication: Publication, before: Edition, now: Edition, readings: Readings
+) -> Float64s:
+    """By person, how many readings there are more than rows that their regions lost."""
+    regions = regions_of(publication, before, now)
+    lost = np.bincount(regions, weights=np.concatenate([before.counts, -now.counts]))
+    width = len(lost)
+    keys, place = np.unique(
+        readings.person * width + regions[readings.classes], return_inverse=True
+    )
+    rows = np.bincount(place, weights=readings.rows)
+    over = np.maximum(rows - np.maximum(lost[keys % width], 0), 0)
+    return summed(keys // width, over, readings.people)
+
+
+def _volumes(publication: Publication, edition: Edition) -> Float64s:
+    """By class, the logarithm of how many points of the grids its rows can lie at."""
+    ranges = ranges_of(publication.coarsened, edition).astype(np.float64)
+    volumes: Float64s = np.log(ranges[:, 1::2] - ranges[:, ::2] + 1).sum(axis=1)
+    return volumes
