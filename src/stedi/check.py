@@ -79,7 +79,8 @@ def prove(declarations: Declarations) -> Proof:
 
 def _leaks(proof: Proof) -> list[str]:
     published = (one for one in proof.declarations.contracts.values() if one.is_published)
-    return [*(leak for one in published for leak in proof.leaks(one)), *proof.problems]
+    found = [(*proof.leaks(one), *proof.misplaced(one)) for one in published]
+    return [*(problem for problems in found for problem in problems), *proof.problems]
 
 
 def check(
@@ -107,6 +108,7 @@ def check(
         problems += _collect(_rule_problems(contract, declarations, engine))
         if not for_a_run:
             problems += _collect(_controls_problems(contract, declarations, engine))
+            problems += _collect(proof.misplaced_beside(contract)) if contract.is_published else []
             problems += _collect(_identities_problems(contract, declarations, engine))
     if problems:
         raise DeclarationError("\n".join(dict.fromkeys(problems)))
