@@ -66,8 +66,8 @@ class Places:
         person, identity = (declared.columns.get(name, Cell()) for name in ("person", "identity"))
         if not (person.is_key and identity.is_key and person.side == identity.side):
             yield (
-                f"{beside}: person numbers the identity beside it: ROW_NUMBER() OVER (ORDER BY key) "
-                "of groups by that key, which has a subject"
+                f"{beside}: person must number the identity beside it: ROW_NUMBER() OVER (ORDER BY "
+                "key) of groups by that key, which has a subject"
             )
             return
         for name in contract.publication.people:

@@ -160,9 +160,7 @@ class Positions:
             alias, side = join.this.alias_or_name, (join.side or "").upper()
             on = join.args.get("on")
             kind = (join.kind or "").upper()
-            if (
-                join.args.get("using") or join.method or kind not in ("", "INNER", "CROSS", "OUTER")
-            ):
+            if join.args.get("using") or join.method or kind not in ("", "INNER", "CROSS", "OUTER"):
                 self._refuse(join, "of joins, INNER, CROSS, LEFT, RIGHT and FULL may stand here")
             rows.join(on, alias if side in ("LEFT", "FULL") else None)
             if side in ("LEFT", "FULL"):
@@ -196,7 +194,7 @@ class Positions:
         [*arrays] = source.expressions
         if len(arrays) == len(names) == 1 and _is_lines(arrays[0]):
             cell = rows.cell(arrays[0].this)
-            if cell is not None and cell.is_direct:
+            if cell is not None and cell.origin == "quarantine.subject":
                 return {names[0]: replace(cell, origin=None)}
         within = _Within(self, None, tables, rows)
         for array in arrays:
@@ -237,10 +235,17 @@ class _Within:
                 self._refuse(group, "GROUP BY has plain keys here")
             for key in group.expressions:
                 self._key(key)
+            self._refuse_mixed(group, group.expressions, "GROUP BY")
         order = self.select.args.get("order")
         given = {p.alias_or_name: p.unalias() for p in self.select.selects}
         for one in order.expressions if order is not None else ():
             self.walk(given.get(one.this.name, one) if not one.this.args.get("table") else one)
+
+    @property
+    def _groups(self) -> list[exp.Expr]:
+        """What the SELECT groups by."""
+        group = self.select.args.get("group") if self.select else None
+        return group.expressions if group is not None else []
 
     def _walk_if(self, node: exp.Expr | None) -> None:
         if node is not None:
@@ -263,8 +268,7 @@ class _Within:
         others = ("joins", "where", "having", "qualify", "limit", "offset")
         if any(map(self.select.args.get, others)):
             return False
-        group = self.select.args.get("group")
-        return group is None or column in group.expressions
+        return not self._groups or column in self._groups
 
     # Expressions ---------------------------------------------------------------------------------
 
@@ -288,8 +292,8 @@ class _Within:
             if not self._window(node).is_plain:
                 self._refuse(node, "this rank may only be compared with 1")
         else:
-            if isinstance(node, exp.AggFunc):
-                self._aggregate(node)
+            if isinstance(node, exp.AggFunc) and not self._groups:
+                self._refuse_mixed(node, (), "GROUP BY")
             for child in node.iter_expressions():
                 self.walk(child)
 
@@ -358,21 +362,26 @@ class _Within:
             return None
         return cell
 
-    def _not_within(self, keys: Sequence[exp.Expr]) -> list[str]:
-        """Tables of whose people rows are mixed by such keys."""
-        cells = [self.rows.cell(k.unnest()) for k in keys if isinstance(k.unnest(), exp.Column)]
+    def _not_within(self, keys: Sequence[exp.Expr]) -> set[int]:
+        """Sides of which several people's rows are mixed by such keys."""
+        bare = [key.unnest() for key in keys]
+        cells = [self.rows.cell(key) for key in bare if isinstance(key, exp.Column)]
         own = {
             self.rows.side(cell.side)
             for cell in cells
             if cell and cell.is_key and not cell.is_optional and cell.side is not None
         }
-        return self.rows.aliases(self.rows.sides - own)
+        return self.rows.sides - own
 
-    def _aggregate(self, node: exp.Expr) -> None:
-        group = self.select.args.get("group") if self.select else None
-        mixed = self._not_within(group.expressions if group is not None else ())
+    def _refuse_mixed(self, node: exp.Expr, keys: Sequence[exp.Expr], clause: str) -> None:
+        mixed = self._not_within(keys)
         if mixed:
-            self._refuse(node, f"{_MIXED} (GROUP BY a key of {', '.join(mixed)})")
+            whose = ", ".join(self.rows.aliases(mixed)) or "what FROM has"
+            self._refuse(
+                node,
+                "it is worked out from rows of several people, where a value is of its row's own: "
+                f"{clause} a key of {whose}",
+            )
 
     def _numbering(self, node: exp.Window) -> Cell | None:
         """A number for each value of a key: the window is nothing but its order."""
@@ -387,8 +396,7 @@ class _Within:
         cell = self.rows.cell(key) if isinstance(key, exp.Column) else None
         if cell is None or not cell.is_key:
             return None
-        group = self.select.args.get("group") if self.select else None
-        of_groups = group is not None and [k.unnest() for k in group.expressions] == [key]
+        of_groups = [one.unnest() for one in self._groups] == [key]
         if not (isinstance(node.this, exp.DenseRank) or (
             isinstance(node.this, exp.RowNumber) and of_groups
         )):  # fmt: skip
@@ -404,9 +412,7 @@ class _Within:
         keys = [key for window in windows for key in window.args.get("partition_by") or ()]
         for key in keys:
             self._key(key)
-        mixed = self._not_within(keys)
-        if mixed:
-            self._refuse(node, f"{_MIXED} (PARTITION BY a key of {', '.join(mixed)})")
+        self._refuse_mixed(node, keys, "PARTITION BY")
         orders = [w.args["order"] for w in windows if w.args.get("order") is not None]
         for window in windows:
             self._walk_if(window.args.get("spec"))
@@ -432,7 +438,7 @@ class _Within:
                 breaks_ties = True
             else:
                 self.walk(one)
-                after_plain = True
+                after_plain = after_plain or one.find(exp.Column) is not None
         return breaks_ties
 
     def _named(self, node: exp.Expr) -> Iterator[exp.Expr]:
@@ -445,9 +451,6 @@ class _Within:
 
     def _refuse(self, node: exp.Expr, why: str) -> None:
         self.positions._refuse(node, why)
-
-
-_MIXED = "it is worked out from rows of several people, where a value is of its row's own"
 
 
 def _given(node: exp.Expr) -> list[str]:

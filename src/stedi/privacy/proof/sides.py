@@ -164,7 +164,9 @@ class Rows:
         return [
             alias
             for alias, columns in self.columns.items()
-            if any(cell.side is not None and self.side(cell.side) in sides for cell in columns.values())
+            if any(
+                cell.side is not None and self.side(cell.side) in sides for cell in columns.values()
+            )
         ]
 
 
