@@ -148,7 +148,7 @@ class Mutant:
         )
         partition = f"PARTITION BY {', '.join(keys[: self.random.randint(0, 2)])}"
         if self.rare():
-            partition = f"PARTITION BY {self.one(['s.serialnumber', 'p.person'])}, a.\"user\""
+            partition = f'PARTITION BY {self.one(["s.serialnumber", "p.person"])}, a."user"'
         orders = self.random.sample([*OURS, *DIRECT, "LENGTH(c.email)"], 2)
         function = self.one([
             "ROW_NUMBER()", "RANK()", "DENSE_RANK()", "COUNT(*)", "SUM(a.x)", "MAX(LENGTH(c.email))",
@@ -244,7 +244,9 @@ def otherwise(name: str) -> str:
 
 def one_otherwise(whose: str, prefix: str) -> Spelling:
     """One person's identifiers spelled otherwise."""
-    return lambda name: f"{prefix}{name}" if name in (f"{whose}@example.com", whose.upper()) else name
+    return lambda name: (
+        f"{prefix}{name}" if name in (f"{whose}@example.com", whose.upper()) else name
+    )
 
 
 def _records(spelling: Spelling) -> dict[str, list[dict[str, Any]]]:
@@ -265,7 +267,10 @@ def _records(spelling: Spelling) -> dict[str, list[dict[str, Any]]]:
             x, y = (round(random.gauss(0, 1), 2) for _ in "xy")
             moment = {"timestamp": 100 + at, "x": x, "y": y, "z": 0.5}
             accelerations.append({"user": spelling(f"{name}@example.com"), **moment})
-            reading = {"sensorreadingtime": 100 + at, "distancefromobject": random.randint(200, 300)}
+            reading = {
+                "sensorreadingtime": 100 + at,
+                "distancefromobject": random.randint(200, 300),
+            }
             readings.append({"serialnumber": spelling(device), **reading})
     aside = {
         "source": "customer", "file": "one", "byte_offset": 0, "byte_length": 1, "line": 1,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -25,11 +24,11 @@ def spelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[World]]:
         yield made
 
 
-def declared(sql: str) -> Declarations:
-    """The declarations of STEDI with another last SELECT."""
-    transform = Transform(LAST, parse(sql, "mutant"), "mutant", "mutant")
-    known = {key: tree for key, tree in DECLARED._known.items() if LAST not in key[1]}
-    return replace(DECLARED, transforms={**DECLARED.transforms, LAST: transform}, _known=known)
+def declared(sql: str, table: str = LAST) -> Declarations:
+    """The declarations of STEDI with another SELECT of a table."""
+    transform = Transform(table, parse(sql, "mutant"), "mutant", "mutant")
+    known = {key: tree for key, tree in DECLARED._known.items() if table not in key[1]}
+    return replace(DECLARED, transforms={**DECLARED.transforms, table: transform}, _known=known)
 
 
 def passes(declarations: Declarations) -> bool:

@@ -144,7 +144,8 @@ class Positions:
             self._refuse(
                 select,
                 f"nothing says whose rows {whose} has: each table's people are named by a "
-                "column of the SELECT, or joined by an equal identifier to people who are",
+                "column of the SELECT, or joined by an equal identifier to people who are; "
+                "declare the `subject` of a column that identifies them",
             )
 
     # FROM and JOIN -------------------------------------------------------------------------------
