@@ -156,7 +156,7 @@ def test_two_sides_are_not_one_where_a_look_up_may_be_missing() -> None:
       INNER JOIN accelerometer_trusted a ON a."timestamp" = s.sensorreadingtime
       {how} JOIN customer_trusted c ON c.email = a."user" AND c.serialnumber = s.serialnumber
       LEFT JOIN (SELECT serialnumber, DENSE_RANK() OVER (ORDER BY serialnumber) AS person
-        FROM customer_trusted) p ON p.serialnumber = s.serialnumber
+        FROM customer_trusted GROUP BY serialnumber) p ON p.serialnumber = s.serialnumber
     """
     working = "p.person AS step_person, p.person AS accelerometer_person, 0 AS taken_before_consent"
     select = f"SELECT CAST(s.distancefromobject AS DOUBLE) AS distancefromobject, a.x, a.y, a.z, {working}"
@@ -220,6 +220,34 @@ def test_people_are_numbered_like_the_identities(of: str, to: str) -> None:
     assert not problems(sql)
     assert of in sql
     assert problems(sql.replace(of, to))
+
+
+@pytest.mark.parametrize(
+    ("users", "passes"),
+    [
+        ("SELECT k.email, q.person FROM customer_trusted k INNER JOIN people q "
+         "ON q.serialnumber = k.serialnumber", True),
+        ("SELECT k.email, q.person FROM customer_landing k INNER JOIN people q "
+         "ON q.serialnumber = k.serialnumber", False),
+        ("SELECT DISTINCT k.email, q.person FROM customer_landing k INNER JOIN people q "
+         "ON q.serialnumber = k.serialnumber", False),
+        ("SELECT k.email, q.person FROM customer_trusted k INNER JOIN customer_landing l "
+         "ON l.email = k.email INNER JOIN people q ON q.serialnumber = l.serialnumber", False),
+        ("SELECT k.email, q.person FROM people q INNER JOIN customer_landing k "
+         "ON k.serialnumber = q.serialnumber", False),
+    ],
+)  # fmt: skip
+def test_nobody_has_several_numbers(users: str, passes: bool) -> None:
+    people = (
+        "WITH people AS (SELECT serialnumber, DENSE_RANK() OVER (ORDER BY serialnumber) AS person "
+        "FROM customer_trusted GROUP BY serialnumber)"
+    )
+    inlined = (
+        "SELECT email, DENSE_RANK() OVER (ORDER BY serialnumber) AS person FROM customer_trusted"
+    )
+    sql = last("")
+    assert inlined in sql
+    assert (problems(f"{people} {sql.replace(inlined, users)}") == []) == passes
 
 
 def test_an_earlier_table_is_held_to_the_same() -> None:

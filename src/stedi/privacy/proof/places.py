@@ -39,7 +39,7 @@ class Places:
         controls = self.declarations.controls(contract.name)
         if controls is not None:
             place = f"{contract.place}, controls"
-            relation = self._followed(controls, place)
+            relation = self._followed(controls, place, numbers_once=False)
             yield from self._told()
             yield from self._named(contract, relation, place)
 
@@ -47,8 +47,8 @@ class Places:
         told, self._problems = self._problems, []
         return list(dict.fromkeys(told))
 
-    def _followed(self, tree: exp.Query, place: str) -> Relation:
-        positions = Positions(place, self._table)
+    def _followed(self, tree: exp.Query, place: str, *, numbers_once: bool = True) -> Relation:
+        positions = Positions(place, self._table, numbers_once)
         relation = positions.relation(tree)
         self._problems += positions.problems
         return relation
@@ -125,6 +125,7 @@ class Places:
         relation = self._followed(tree, place)
         return replace(
             relation,
+            unique=frozenset(column.name for column in contract.columns if column.unique),
             columns={
                 column.name: self._kept(column, relation.columns.get(column.name, Cell()), contract)
                 for column in contract.columns
@@ -166,4 +167,5 @@ def _delivered(
         )
         for column in columns
     }
-    return Relation(cells, frozenset({0} if is_of_people else ()))
+    unique = frozenset(column.name for column in columns if column.unique)
+    return Relation(cells, frozenset({0} if is_of_people else ()), unique)

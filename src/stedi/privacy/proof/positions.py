@@ -44,11 +44,13 @@ _Tables = Mapping[str, Relation]
 class Positions:
     """Follows one statement; what stands where it may not is in `problems`.
 
-    `table` gives what is known of a declared table.
+    `table` gives what is known of a declared table. Where a person may have several numbers,
+    `numbers_once` is not set.
     """
 
     place: str
     table: Callable[[str], Relation | None]
+    numbers_once: bool = True
     problems: list[str] = field(default_factory=list)
     _numbering: Iterator[int] = field(default_factory=lambda: count(1))
 
@@ -126,9 +128,27 @@ class Positions:
             name: cell if cell.side is None else replace(cell, side=rows.side(cell.side))
             for name, cell in cells.items()
         }
+        if self.numbers_once:
+            self._refuse_several_numbers(select, rows, cells)
         named = {cell.side for cell in cells.values() if cell.is_key and cell.side is not None}
         self._refuse_unnamed(select, rows, named)
-        return Relation(cells, frozenset(rows.sides | named))
+        return Relation(cells, frozenset(rows.sides | named), _unique(select, rows))
+
+    def _refuse_several_numbers(
+        self, select: exp.Select, rows: Rows, cells: Mapping[str, Cell]
+    ) -> None:
+        """Who has several numbers would be counted as several people."""
+        for projection in select.selects:
+            column, cell = projection.unalias().unnest(), cells[projection.alias_or_name]
+            if isinstance(column, exp.Column) and cell.is_number and cell.side is not None:
+                for alias in rows.aliases({cell.side}):
+                    if column.table not in rows.determined_by(alias):
+                        self._refuse(
+                            projection,
+                            f"who is in {alias} may have several of these numbers, and be counted "
+                            f"as several people: join {column.table} by a column that is unique in "
+                            "it (as its contract says, or by GROUP BY or DISTINCT of it alone)",
+                        )
 
     def _refuse_clauses(self, node: exp.Expr, allowed: set[str]) -> None:
         for clause in {*_given(node)} - allowed:
@@ -463,13 +483,37 @@ def _nameless(query: exp.Expr) -> Relation:
     return Relation(dict.fromkeys(names, PLAIN))
 
 
+def _unique(select: exp.Select, rows: Rows) -> frozenset[str]:
+    """The columns of a SELECT that have no value twice."""
+    bare = {p.alias_or_name: p.unalias().unnest() for p in select.selects}
+    group = select.args.get("group")
+    if select.args.get("distinct") is not None and len(bare) == 1:
+        return frozenset(bare)
+    if group is not None:
+        keys = [key.unnest() for key in group.expressions]
+        return frozenset(name for name, node in bare.items() if [node] == keys)
+    determining = {one for one in rows.unique if {*rows.columns} <= rows.determined_by(one)}
+    return frozenset(
+        name
+        for name, node in bare.items()
+        if isinstance(node, exp.Column)
+        and node.table in determining
+        and node.name in rows.unique[node.table]
+    )
+
+
 def _renamed(relation: Relation, source: exp.Expr) -> Relation:
     """With the names that an alias gives its columns."""
     alias = source.args.get("alias")
     names = [one.name for one in alias.args.get("columns") or ()] if alias is not None else []
     if not names:
         return relation
-    return replace(relation, columns=dict(zip(names, relation.columns.values(), strict=False)))
+    to = dict(zip(relation.columns, names, strict=False))
+    return Relation(
+        {to.get(name, name): cell for name, cell in relation.columns.items()},
+        relation.sides,
+        frozenset(to.get(name, name) for name in relation.unique),
+    )
 
 
 def _shapes(query: exp.Expr) -> list[str]:

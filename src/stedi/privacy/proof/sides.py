@@ -67,11 +67,13 @@ PLAIN = Cell()
 class Relation:
     """The columns of a table or of a SELECT, and the sides of its rows, named by a column or not.
 
-    Sides are numbers that only compare with one another.
+    Sides are numbers that only compare with one another. No value of a `unique` column is in two
+    rows.
     """
 
     columns: Mapping[str, Cell]
     sides: frozenset[int] = frozenset()
+    unique: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -85,6 +87,8 @@ class Rows:
     columns: dict[str, Mapping[str, Cell]] = field(default_factory=dict)
     _same: dict[int, int] = field(default_factory=dict)
     _own: set[int] = field(default_factory=set)
+    unique: dict[str, frozenset[str]] = field(default_factory=dict)
+    _equal: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.around is not None:
@@ -94,6 +98,7 @@ class Rows:
         """Add a table, whose sides are others than those that are there."""
         new = {side: next(_new_side) for side in relation.sides}
         self._own.update(new.values())
+        self.unique[alias] = relation.unique
         self.columns[alias] = {
             name: cell if cell.side is None else replace(cell, side=new[cell.side])
             for name, cell in relation.columns.items()
@@ -123,6 +128,7 @@ class Rows:
         lacking, those that are there needn't be the same.
         """
         for left, right in _equals(condition):
+            self._equate(left, right, optional)
             one, other = self.cell(left), self.cell(right)
             if not (one and other and one.is_key and other.is_key and one.named_by(other)):
                 continue
@@ -132,6 +138,35 @@ class Rows:
                 new, old = (one, other) if left.table == optional else (other, one)
                 if new.side is not None and new.side not in self._same:
                     self._unite(new.side, old.side)
+
+    def _equate(self, left: exp.Column, right: exp.Column, optional: str | None) -> None:
+        """Note that columns are equal; one that may be lacking is so to one other alone."""
+        if optional is not None and left.table != optional:
+            left, right = right, left
+        new, old = (left.table, left.name), (right.table, right.name)
+        if optional is None or (new[0] == optional != old[0] and new not in self._equal):
+            new, old = self._equal_to(new), self._equal_to(old)
+            if new != old:
+                self._equal[new] = old
+
+    def _equal_to(self, column: tuple[str, str]) -> tuple[str, str]:
+        while column in self._equal:
+            column = self._equal[column]
+        return column
+
+    def determined_by(self, alias: str) -> set[str]:
+        """The tables of which there is one row at most for a row of this one."""
+        found = {alias}
+        while True:
+            known = {self._equal_to((one, name)) for one in found for name in self.columns[one]}
+            more = {
+                other
+                for other, unique in self.unique.items()
+                if any(self._equal_to((other, name)) in known for name in unique)
+            }
+            if more <= found:
+                return found
+            found |= more
 
     def _unite(self, one: int | None, other: int | None) -> None:
         assert one is not None
