@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -19,8 +20,10 @@ import pyarrow.parquet as pq
 from sqlglot import exp
 
 from stedi.columns import TYPES
-from stedi.declared import Declarations
+from stedi.declared import Declarations, packaged, read_declarations
+from stedi.declared.transform import Transform
 from stedi.engines.duckdb import DuckDBEngine
+from stedi.sql.tree import parse
 
 LAST = "machine_learning_curated"
 PEOPLE = ("step_person", "accelerometer_person")
@@ -28,6 +31,16 @@ DIRECT = ['a."user"', "s.serialnumber", "c.email", "c.serialnumber", "c.phone", 
 OUR_KINDS = ['a."user"', "s.serialnumber", "c.email", "c.serialnumber"]
 OURS = ["a.x", "a.y", "s.distancefromobject", "c.registrationdate", 'a."timestamp"']
 TEXTS = ["''", "'m'", "'S5'", "'ann@example.com'", "'%a%'"]
+
+
+DECLARED = read_declarations(packaged())
+
+
+def declared(sql: str, table: str = LAST) -> Declarations:
+    """The declarations of STEDI with another SELECT of a table."""
+    transform = Transform(table, parse(sql, "mutant"), "mutant", "mutant")
+    known = {key: tree for key, tree in DECLARED._known.items() if table not in key[1]}
+    return replace(DECLARED, transforms={**DECLARED.transforms, table: transform}, _known=known)
 
 
 class Mutant:

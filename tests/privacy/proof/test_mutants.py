@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 
-from stedi.declared import Declarations, packaged, read_declarations
-from stedi.declared.transform import Transform
+from stedi.declared import Declarations
 from stedi.errors import DeclarationError, StediError
 from stedi.privacy.proof import Proof
-from stedi.sql.tree import parse
-from tests.support.mutants import LAST, Mutant, World, worlds
-
-DECLARED = read_declarations(packaged())
+from tests.support.mutants import DECLARED, LAST, Mutant, World, declared, worlds
 
 
 @pytest.fixture(scope="module")
 def spelled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[World]]:
     with worlds(tmp_path_factory.mktemp("worlds"), DECLARED) as made:
         yield made
-
-
-def declared(sql: str, table: str = LAST) -> Declarations:
-    """The declarations of STEDI with another SELECT of a table."""
-    transform = Transform(table, parse(sql, "mutant"), "mutant", "mutant")
-    known = {key: tree for key, tree in DECLARED._known.items() if table not in key[1]}
-    return replace(DECLARED, transforms={**DECLARED.transforms, table: transform}, _known=known)
 
 
 def passes(declarations: Declarations) -> bool:

@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from stedi.declared import packaged, read_declarations
 from stedi.privacy.proof.places import Places
 from stedi.privacy.proof.positions import Positions
 from stedi.sql.tree import parse, resolve
-from tests.privacy.proof.test_mutants import declared
+from tests.support.mutants import DECLARED, declared
 from tests.support.rewrites import LAST, PAIRS, accelerations, in_place_of_x, last
 
-DECLARED = read_declarations(packaged())
 DOCS = Path(__file__).parents[3] / "docs" / "privacy.md"
 _SECTION = DOCS.read_text().split("### Where an identifier may stand")[1].split("\n## ")[0]
 _ALLOWED, _REFUSED = _SECTION.split("Refused, for example")
