@@ -77,7 +77,8 @@ def prove(declarations: Declarations) -> Proof:
 
 def _leaks(proof: Proof) -> list[str]:
     published = (c for c in proof.declarations.contracts.values() if c.is_published)
-    return [*(leak for contract in published for leak in proof.leaks(contract)), *proof.problems]
+    problems = [(*proof.leaks(contract), *proof.misplaced(contract)) for contract in published]
+    return [*(problem for listed in problems for problem in listed), *proof.problems]
 
 
 def check(
@@ -105,6 +106,7 @@ def check(
         problems += _collect(_rule_problems(contract, declarations, engine))
         if not for_a_run:
             problems += _collect(_controls_problems(contract, declarations, engine))
+            problems += _collect(proof.misplaced_beside(contract)) if contract.is_published else []
             problems += _collect(_identities_problems(contract, declarations, engine))
     _refuse(problems)
     return proof

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 ColumnType = Literal["long", "double", "string", "binary"]
@@ -38,7 +38,11 @@ TYPES: Mapping[ColumnType, Names] = {
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its type, what a landing value must fulfil, and how far it names a person."""
+    """One column: its type, what a landing value must fulfil, and how far it names a person.
+
+    `subject` is the kind of subject that a direct column identifies, which the same identifiers in
+    other tables have too: customers by their e-mail, say.
+    """
 
     name: str
     type: ColumnType
@@ -52,6 +56,7 @@ class Column:
     min_length: int | None = None
     max_length: int | None = None
     pattern: str | None = None
+    subject: str | None = field(default=None, repr=False)  # no row depends on it
 
 
 Schemas = Mapping[str, tuple[Column, ...]]

@@ -52,6 +52,9 @@ def test_the_packaged_declarations_fit_together_in_every_profile() -> None:
         ("physicalType: string", "physicalType: text", "properties.user.physicalType"),
         ("logicalType: string", "logicalType: number", "properties.user.logicalType"),
         ("- property: zone", "- property: zoen", "customProperties.zoen"),
+        ("- property: subject", "- property: subjekt", "properties.user.customProperties.subjekt"),
+        ("value: customer", "value: The Customer", "properties.user.customProperties.subject"),
+        ("classification: direct", "classification: quasi", "user.customProperties.subject"),
         ("value: trusted", "value: bronze", "customProperties.zone"),
         ("mustBe: 0", "mustBe: 1", "quality.user_without_consent.mustBe"),
         ("severity: error", "severity: fatal", "quality.user_without_consent.severity"),
@@ -72,6 +75,26 @@ def test_a_contract_that_is_wrong_names_the_place(
     said = message(folder)
     assert said.startswith(CONTRACT)
     assert place in said
+
+
+def test_a_subject_is_proved_anew_but_makes_no_table_anew(folder: Path) -> None:
+    before = read_declarations(folder)
+    edit(folder, CONTRACT, "value: customer", "value: device")
+    after = read_declarations(folder)
+    columns = after.contracts["accelerometer_trusted"].columns
+    assert [column.subject for column in columns] == ["device", None, None, None, None]
+    assert before.fingerprint("accelerometer_trusted") == after.fingerprint("accelerometer_trusted")
+    assert before.fingerprint_of_all != after.fingerprint_of_all
+    assert (
+        "user has the subject device, but transforms/accelerometer_trusted.sql gives customer"
+        in (message(folder))
+    )
+
+
+def test_without_subjects_nothing_says_whose_rows_there_are(folder: Path) -> None:
+    subject = "          - property: subject\n            value: customer\n"
+    edit(folder, "contracts/accelerometer_landing.yaml", subject, "")
+    assert "declare the `subject` of a column" in message(folder)
 
 
 def test_options_of_a_column_are_closed_too(folder: Path) -> None:

@@ -5,13 +5,25 @@ A rewrite replaces one file. `x` stands for an expression put in the place of x 
 
 from __future__ import annotations
 
-PAIRS = """
+PEOPLE = """
+  LEFT JOIN (
+    SELECT serialnumber, ROW_NUMBER() OVER (ORDER BY serialnumber) AS person
+    FROM customer_trusted GROUP BY serialnumber
+  ) p ON p.serialnumber = s.serialnumber
+  LEFT JOIN (
+    SELECT email, DENSE_RANK() OVER (ORDER BY serialnumber) AS person FROM customer_trusted
+  ) u ON u.email = a."user"
+"""
+PAIRS = f"""
   FROM step_trainer_trusted s
   INNER JOIN accelerometer_trusted a ON a."timestamp" = s.sensorreadingtime
   LEFT JOIN customer_trusted c ON c.email = a."user"
+  {PEOPLE}
 """
 DISTANCE = "CAST(s.distancefromobject AS DOUBLE) AS distancefromobject"
-WORKING = "1 AS step_person, 2 AS accelerometer_person, 0 AS taken_before_consent"
+NUMBERS = "p.person AS step_person, u.person AS accelerometer_person"
+WORKING = f"{NUMBERS}, 0 AS taken_before_consent"
+KEPT = "step_person, accelerometer_person, 0 AS taken_before_consent"
 LAST = "machine_learning_curated"
 
 
@@ -28,13 +40,17 @@ def accelerations(expression: str, source: str = "") -> str:
     return f'SELECT a."user", a."timestamp", {expression} AS x, a.y, a.z {source}'
 
 
+def last(select: str, source: str = PAIRS) -> str:
+    return f"SELECT {DISTANCE}, a.x, a.y, a.z, {WORKING} {source} {select}"
+
+
 LEAKING: dict[str, tuple[str, str]] = {
     # The value itself, in many clothes.
     "the serial number": (LAST, in_place_of_x("s.serialnumber")),
     "the e-mail": (LAST, in_place_of_x('a."user"')),
-    "through an alias": (LAST, in_place_of_x("t.who", f"FROM (SELECT s.*, a.y, a.z, "
-        f'a."user" AS who {PAIRS}) t').replace("s.distance", "t.distance")
-        .replace("a.y, a.z", "t.y, t.z", 1)),
+    "through an alias": (LAST, "SELECT CAST(t.distancefromobject AS DOUBLE) AS distancefromobject, "
+        f"t.who AS x, t.y, t.z, {KEPT} FROM (SELECT s.*, a.y, a.z, a.\"user\" AS who, {NUMBERS} "
+        f"{PAIRS}) t"),
     "the length of the name": (LAST, in_place_of_x("LENGTH(c.customername)")),
     "a hash of the e-mail": (LAST, in_place_of_x("XXHASH64(TO_UTF8(c.email))")),
     "an unknown function of it": (LAST, in_place_of_x("my_function(c.email)")),
@@ -86,12 +102,13 @@ LEAKING: dict[str, tuple[str, str]] = {
     "one side of a union": (LAST,
         f"{in_place_of_x('a.x')} UNION ALL {in_place_of_x('LENGTH(c.email)')}"),
     "by position in a union": (LAST,
-        f"SELECT t.distancefromobject, t.x, t.y, t.z, {WORKING} FROM (SELECT {DISTANCE}, a.x, a.y, "
-        f"a.z {PAIRS} UNION ALL SELECT {DISTANCE}, a.x, LENGTH(c.email), a.z {PAIRS}) t"),
+        f"SELECT t.distancefromobject, t.x, t.y, t.z, {KEPT} FROM (SELECT {DISTANCE}, a.x, a.y, "
+        f"a.z, {NUMBERS} {PAIRS} UNION ALL SELECT {DISTANCE}, a.x, LENGTH(c.email), a.z, {NUMBERS} "
+        f"{PAIRS}) t"),
     "a lateral subquery": (LAST, in_place_of_x("l.n", PAIRS +
         "CROSS JOIN LATERAL (SELECT LENGTH(c.email) AS n) l")),
-    "unnested": (LAST, in_place_of_x("u.n", PAIRS +
-        "CROSS JOIN UNNEST(ARRAY[LENGTH(c.email)]) AS u (n)")),
+    "unnested": (LAST, in_place_of_x("o.n", PAIRS +
+        "CROSS JOIN UNNEST(ARRAY[LENGTH(c.email)]) AS o (n)")),
     "a recursive table": (LAST, "WITH RECURSIVE r (n) AS (SELECT LENGTH(email) FROM customer_trusted "
         f"UNION ALL SELECT n + 1 FROM r WHERE n < 9) {in_place_of_x('r.n', PAIRS + ' CROSS JOIN r')}"),
     "through three tables of a WITH": (LAST,
@@ -103,7 +120,7 @@ LEAKING: dict[str, tuple[str, str]] = {
         'FROM accelerometer_landing) ' + in_place_of_x("a.x")),
     "by USING": (LAST, f"SELECT {DISTANCE}, LENGTH(serialnumber) AS x, a.y, a.z, {WORKING} "
         "FROM step_trainer_trusted s INNER JOIN customer_trusted c USING (serialnumber) "
-        'INNER JOIN accelerometer_trusted a ON a."timestamp" = s.sensorreadingtime'),
+        'INNER JOIN accelerometer_trusted a ON a."timestamp" = s.sensorreadingtime' + PEOPLE),
     # In another file of the DAG.
     "in accelerometer_trusted": ("accelerometer_trusted", accelerations('LENGTH(a."user")')),
     "in accelerometer_trusted, from the customer": (
@@ -115,6 +132,17 @@ LEAKING: dict[str, tuple[str, str]] = {
         "FROM step_trainer_landing"),
     "from the quarantine": ("accelerometer_trusted", accelerations(
         "q.n", 'FROM accelerometer_landing a CROSS JOIN (SELECT LENGTH(MAX(raw)) AS n FROM quarantine) q')),
+    # Influence of a spelling, or of other people's rows.
+    "filtered by an e-mail's spelling": (LAST, last("WHERE c.email LIKE '%@%'")),
+    "sorted by serial number": (LAST, last("ORDER BY s.serialnumber")),
+    "how many customers there are": (LAST,
+        in_place_of_x("a.x * (SELECT COUNT(*) FROM customer_trusted)")),
+    "cut in two by e-mail and united": (LAST,
+        f"{last(chr(32) + 'WHERE c.email < chr(109)')} UNION ALL "
+        f"{last(chr(32) + 'WHERE c.email >= chr(109)')}"),
+    "less those of the quarantine": (LAST,
+        f"{last('')} EXCEPT {last('WHERE c.email IN (SELECT subject FROM quarantine)')}"),
+    "limited": (LAST, last("ORDER BY c.email LIMIT 100")),
     # What can't be followed.
     "a file's name": (LAST, in_place_of_x('LENGTH(a."$path")')),
     "a table function": (LAST, in_place_of_x("q.n", PAIRS +
@@ -124,15 +152,9 @@ LEAKING: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 
 
-def last(select: str, source: str = PAIRS) -> str:
-    return f"SELECT {DISTANCE}, a.x, a.y, a.z, {WORKING} {source} {select}"
-
-
 HARMLESS: dict[str, tuple[str, str]] = {
     "as it is": (LAST, last("")),
     "filtered by e-mail": (LAST, last("WHERE c.email IS NOT NULL")),
-    "filtered by an e-mail's spelling": (LAST, last("WHERE c.email LIKE '%@%'")),
-    "sorted by serial number": (LAST, last("ORDER BY s.serialnumber")),
     "semi-joined": (LAST, last('WHERE a."user" IN (SELECT email FROM customer_trusted)')),
     "with EXISTS": (LAST,
         last('WHERE EXISTS (SELECT 1 FROM customer_trusted d WHERE d.email = a."user")')),
@@ -140,9 +162,9 @@ HARMLESS: dict[str, tuple[str, str]] = {
         "WHERE q.subject = a.\"user\")")),
     "joined on serial numbers": (LAST, last("", PAIRS + " AND c.serialnumber = s.serialnumber")),
     "joined the other way round": (LAST, last("", 'FROM accelerometer_trusted a '
-        'INNER JOIN step_trainer_trusted s ON s.sensorreadingtime = a."timestamp"')),
+        'INNER JOIN step_trainer_trusted s ON s.sensorreadingtime = a."timestamp"' + PEOPLE)),
     "joined by a comma": (LAST, last('WHERE a."timestamp" = s.sensorreadingtime',
-        "FROM step_trainer_trusted s, accelerometer_trusted a")),
+        "FROM step_trainer_trusted s CROSS JOIN accelerometer_trusted a" + PEOPLE)),
     "a value where there is a customer": (LAST,
         in_place_of_x("CASE WHEN c.email IS NOT NULL THEN a.x ELSE 0e0 END")),
     "a value where there is none": (LAST, in_place_of_x("IF(c.email IS NULL, NULL, a.x)")),
@@ -152,55 +174,53 @@ HARMLESS: dict[str, tuple[str, str]] = {
     "rounded": (LAST, in_place_of_x("ROUND(a.x, 1)")),
     "chosen by its own value": (LAST, in_place_of_x("CASE WHEN a.x > 3 THEN 3e0 ELSE a.x END")),
     "coalesced": (LAST, in_place_of_x("COALESCE(a.x, 0e0)")),
-    "a mean of a customer's": (LAST, in_place_of_x('AVG(a.x) OVER (PARTITION BY a."user")')),
+    "a mean of a customer's": (LAST, in_place_of_x('AVG(a.x) OVER (PARTITION BY a."user", s.serialnumber)')),
     "the one before of the same customer": (LAST,
-        in_place_of_x('LAG(a.x) OVER (PARTITION BY a."user" ORDER BY a."timestamp")')),
+        in_place_of_x('LAG(a.x) OVER (PARTITION BY a."user", s.serialnumber ORDER BY a."timestamp")')),
     "smoothed by a named window": (LAST, in_place_of_x("AVG(a.x) OVER w",
-        PAIRS + ' WINDOW w AS (PARTITION BY a."user" ORDER BY a."timestamp")')),
-    "of the customer's first reading": (LAST,
-        in_place_of_x('FIRST_VALUE(a.x) OVER (PARTITION BY a."user" ORDER BY a."timestamp")')),
+        PAIRS + ' WINDOW w AS (PARTITION BY a."user", s.serialnumber ORDER BY a."timestamp")')),
+    "of the customer's first reading": ("accelerometer_trusted", accelerations(
+        'FIRST_VALUE(a.x) OVER (PARTITION BY a."user" ORDER BY a."timestamp")')),
+    "the mean of a customer": ("accelerometer_trusted",
+        accelerations('AVG(a.x) OVER (PARTITION BY c.email)')),
     "a look-up that finds a date": (LAST, in_place_of_x(
         "a.x + (SELECT MAX(d.registrationdate) FROM customer_trusted d WHERE d.email = a.\"user\")")),
-    "how many customers there are": (LAST,
-        in_place_of_x("a.x * (SELECT COUNT(*) FROM customer_trusted)")),
     "in a WITH": (LAST, f"WITH p AS ({last('')}) SELECT * FROM p"),
     "in two of a WITH": (LAST, f"WITH p AS ({last('')}), q AS (SELECT * FROM p) SELECT * FROM q"),
     "in a subquery with a star": (LAST, f"SELECT * FROM ({last('')}) p"),
     "stars that carry the e-mail along unused": (LAST,
-        f"WITH p AS (SELECT s.*, a.x, a.y, a.z, c.email {PAIRS}) SELECT CAST(distancefromobject AS "
-        f"DOUBLE) AS distancefromobject, x, y, z, {WORKING} FROM p"),
+        f"WITH p AS (SELECT s.*, a.x, a.y, a.z, c.email, {NUMBERS} {PAIRS}) SELECT "
+        f"CAST(distancefromobject AS DOUBLE) AS distancefromobject, x, y, z, {KEPT} FROM p"),
     "judged by e-mail": (LAST,
         f"WITH judged AS (SELECT {DISTANCE}, a.x, a.y, a.z, CASE WHEN c.email IS NULL THEN 'no' WHEN "
-        f"c.email = '' THEN 'blank' END AS dropped {PAIRS}) SELECT distancefromobject, x, y, z, "
-        f"{WORKING} FROM judged WHERE dropped IS NULL"),
-    "ranked and filtered by rank": (LAST,
-        f"WITH r AS (SELECT {DISTANCE}, a.x, a.y, a.z, ROW_NUMBER() OVER (PARTITION BY c.email "
-        f"ORDER BY s.serialnumber) AS n {PAIRS}) SELECT distancefromobject, x, y, z, {WORKING} "
-        "FROM r WHERE n < 100"),
+        f"c.email = '' THEN 'blank' END AS dropped, {NUMBERS} {PAIRS}) SELECT distancefromobject, "
+        f"x, y, z, {KEPT} FROM judged WHERE dropped IS NULL"),
+    "the newest record": ("accelerometer_trusted", "WITH r AS (SELECT l.email, ROW_NUMBER() OVER ("
+        "PARTITION BY l.email ORDER BY l.lastupdatedate DESC, l.serialnumber) AS n FROM "
+        f"customer_landing l) {accelerations('a.x')} INNER JOIN r ON r.email = c.email WHERE r.n = 1"),
+    "ranked and filtered by rank": ("accelerometer_trusted", 'WITH r AS (SELECT b.*, ROW_NUMBER() '
+        'OVER (PARTITION BY b."user" ORDER BY b."timestamp") AS n FROM accelerometer_landing b) '
+        'SELECT "user", "timestamp", x, y, z FROM r WHERE n < 100'),
     "united with itself": (LAST, f"{last('')} UNION ALL {last('')}"),
-    "cut in two by e-mail and united": (LAST,
-        f"{last(chr(32) + 'WHERE c.email < chr(109)')} UNION ALL "
-        f"{last(chr(32) + 'WHERE c.email >= chr(109)')}"),
-    "less those of the quarantine": (LAST,
-        f"{last('')} EXCEPT {last('WHERE c.email IN (SELECT subject FROM quarantine)')}"),
     "grouped by e-mail": (LAST,
         f"SELECT MAX(t.distancefromobject) AS distancefromobject, MIN(t.x) AS x, AVG(t.y) AS y, "
-        f"MAX(t.z) AS z, {WORKING} FROM (SELECT {DISTANCE}, a.x, a.y, a.z, c.email AS who {PAIRS}) t "
-        "GROUP BY t.who HAVING COUNT(*) > 1"),
+        f"MAX(t.z) AS z, {KEPT} FROM (SELECT {DISTANCE}, a.x, a.y, a.z, s.serialnumber, a.\"user\" AS "
+        f"who, {NUMBERS} {PAIRS}) t GROUP BY t.who, t.serialnumber, step_person, accelerometer_person "
+        "HAVING COUNT(*) > 1"),
     "distinct": (LAST, f"SELECT DISTINCT * FROM ({last('')}) p"),
-    "limited": (LAST, last("ORDER BY c.email LIMIT 100")),
     "an e-mail's name for an axis": (LAST,
-        f"SELECT {DISTANCE}, p.email AS x, p.y, p.z, {WORKING} FROM step_trainer_trusted s INNER JOIN "
-        '(SELECT a."timestamp", a.x AS email, a.y, a.z FROM accelerometer_trusted a) p '
-        'ON p."timestamp" = s.sensorreadingtime'),
+        f"SELECT {DISTANCE}, a.email AS x, a.y, a.z, {WORKING} FROM step_trainer_trusted s INNER JOIN "
+        '(SELECT a."user", a."timestamp", a.x AS email, a.y, a.z FROM accelerometer_trusted a) a '
+        'ON a."timestamp" = s.sensorreadingtime' + PEOPLE),
     "by USING": (LAST, f"SELECT {DISTANCE}, a.x, a.y, a.z, {WORKING} FROM step_trainer_trusted s "
         "INNER JOIN customer_trusted c USING (serialnumber) "
-        'INNER JOIN accelerometer_trusted a ON a."timestamp" = s.sensorreadingtime'),
-    "unnested axes": (LAST, in_place_of_x("u.n", PAIRS + "CROSS JOIN UNNEST(ARRAY[a.x]) AS u (n)")),
+        'INNER JOIN accelerometer_trusted a ON a."timestamp" = s.sensorreadingtime' + PEOPLE),
+    "unnested axes": (LAST, in_place_of_x("o.n", PAIRS + "CROSS JOIN UNNEST(ARRAY[a.x]) AS o (n)")),
     "a lateral subquery": (LAST,
         in_place_of_x("l.n", PAIRS + "CROSS JOIN LATERAL (SELECT a.x * 2 AS n) l")),
-    "the serial number in a working column": (LAST,
-        last("").replace("1 AS step_person", "LENGTH(s.serialnumber) AS step_person")),
+    "people by their dense rank": (LAST, last("").replace(
+        "ROW_NUMBER() OVER (ORDER BY serialnumber) AS person\n    FROM customer_trusted GROUP BY",
+        "DENSE_RANK() OVER (ORDER BY serialnumber) AS person\n    FROM customer_trusted GROUP BY")),
     "accelerations in g": ("accelerometer_trusted", accelerations("a.x / 9.81e0")),
     "accelerations of customers with a phone": ("accelerometer_trusted",
         accelerations("a.x") + " WHERE c.phone <> ''"),

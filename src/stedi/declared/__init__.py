@@ -111,8 +111,14 @@ class Declarations:
 
     @property
     def fingerprint_of_all(self) -> str:
-        """Changes whenever anything that is declared does."""
+        """Changes whenever anything that is declared does, subjects included."""
         parts = [self.fingerprint(table) for table in self.contracts]
+        parts += [
+            f"{table}.{column.name}:{column.subject}"
+            for table, contract in self.contracts.items()
+            for column in contract.columns
+            if column.subject
+        ]
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 

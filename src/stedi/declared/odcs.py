@@ -120,6 +120,7 @@ class _TableProperties(_Closed):
 
 class _ColumnProperties(_Closed):
     json_key: str | None = None
+    subject: str | None = None
 
 
 class _StringOptions(_Closed):
@@ -301,7 +302,12 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
             re.compile(options["pattern"])
         except re.error as error:
             raise _Problem(f"{where}.logicalTypeOptions.pattern: {error}") from None
-    json_key = _custom(_ColumnProperties, column.customProperties, where).json_key
+    given = _custom(_ColumnProperties, column.customProperties, where)
+    json_key, subject = given.json_key, given.subject
+    if subject is not None and column.classification != "direct":
+        raise _Problem(f"{where}.customProperties.subject: for columns classified direct")
+    if subject is not None and not _NAME.fullmatch(subject):
+        raise _Problem(f"{where}.customProperties.subject: lower case with underscores")
     if (json_key is not None) != (zone == "landing"):
         raise _Problem(f"{where}.customProperties.jsonKey: landing columns have one, others none")
     return Column(
@@ -312,6 +318,7 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
         required=bool(column.required),
         unique=bool(column.unique),
         json_key=json_key,
+        subject=subject,
         **options,
     )
 

@@ -14,16 +14,15 @@ Specification: https://openlineage.io/docs/spec/facets/dataset-facets/column_lin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from sqlglot import exp
 from sqlglot.optimizer.scope import Scope, build_scope
 
-from stedi.columns import Column
 from stedi.errors import DeclarationError
-from stedi.sql.tree import DIALECT, resolve
+from stedi.sql.tree import DIALECT
 
 Subtype = Literal[
     "IDENTITY", "TRANSFORMATION", "AGGREGATION",
@@ -70,15 +69,12 @@ class Reach:
         return replace(self, subtype=stronger, path=path)
 
 
-def column_lineage(
-    tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]], place: str
-) -> dict[str, tuple[Reach, ...]]:
-    """For each column that a query gives, the table columns that reach it, once for each way.
+def column_lineage(resolved: exp.Query, place: str) -> dict[str, tuple[Reach, ...]]:
+    """For each column that a resolved query gives, the columns that reach it, once for each way.
 
     Raises `DeclarationError` for what can't be followed: a column that isn't declared, a table
     function, a pivot.
     """
-    resolved = resolve(tree, schemas, place)
     root = build_scope(resolved)
     if root is None:
         raise DeclarationError(f"{place}: expected one SELECT")

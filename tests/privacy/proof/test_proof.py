@@ -32,7 +32,11 @@ def problems(folder: Path, table: str, sql: str) -> list[str]:
         declarations = read_declarations(folder)
         proof = Proof(declarations)
         published = [c for c in declarations.contracts.values() if c.is_published]
-        leaks = [leak for contract in published for leak in proof.leaks(contract)]
+        leaks = [
+            leak
+            for contract in published
+            for leak in (*proof.leaks(contract), *proof.misplaced(contract))
+        ]
         return [*proof.problems, *leaks]
     except DeclarationError as error:
         return [str(error)]
@@ -52,6 +56,8 @@ def test_the_real_transforms_leak_nothing(profile: str) -> None:
     for contract in declarations.contracts.values():
         if contract.is_published:
             assert list(proof.leaks(contract)) == []
+            assert list(proof.misplaced(contract)) == []
+            assert list(proof.misplaced_beside(contract)) == []
     assert proof.problems == []
 
 
@@ -66,7 +72,10 @@ def test_a_harmless_rewrite_passes(name: str, folder: Path) -> None:
 
 
 def test_a_leak_is_told_step_by_step_through_every_file(folder: Path) -> None:
-    [found] = problems(folder, *LEAKING["in accelerometer_trusted"])
+    found, misplaced = problems(folder, *LEAKING["in accelerometer_trusted"])
+    assert misplaced.startswith(
+        'transforms/accelerometer_trusted.sql, line 1: LENGTH(a."user"): user is a direct identifier'
+    )
     assert found.splitlines() == [
         "machine_learning_curated.x: the value of accelerometer_landing.user, which is direct, "
         "reaches it:",

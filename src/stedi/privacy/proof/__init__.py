@@ -13,6 +13,7 @@ from stedi.columns import STRENGTH, Classification
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import DeclarationError
+from stedi.privacy.proof.places import Places
 from stedi.sql.lineage import Reach, column_lineage, once
 
 Lineage = Mapping[str, tuple[Reach, ...]]
@@ -24,6 +25,7 @@ class Proof:
     def __init__(self, declarations: Declarations) -> None:
         self.declarations = declarations
         self._origins: dict[tuple[str, str], tuple[Reach, ...]] = {}
+        self._places = Places(declarations)
         self.problems: list[str] = []
         """What couldn't be followed."""
 
@@ -33,9 +35,7 @@ class Proof:
         lineages = {}
         for table, transform in self.declarations.transforms.items():
             try:
-                lineages[table] = column_lineage(
-                    transform.tree, self.declarations.schemas, transform.place
-                )
+                lineages[table] = column_lineage(self.declarations.select(table), transform.place)
             except DeclarationError as error:
                 self.problems.append(str(error))
         return lineages
@@ -50,6 +50,15 @@ class Proof:
                 reaches += [reach, *(origin.seen_through(reach) for origin in further)]
             self._origins[key] = once(reaches)
         return self._origins[key]
+
+    def misplaced(self, contract: Contract) -> Iterator[str]:
+        """Identifiers that stand where they may not, and people who aren't counted."""
+        if contract.name in self.of_tables:  # else it can't be followed, which is told
+            yield from self._places.problems(contract)
+
+    def misplaced_beside(self, contract: Contract) -> Iterator[str]:
+        """The same of the queries for the control group."""
+        yield from self._places.problems_beside(contract)
 
     def leaks(self, contract: Contract) -> Iterator[str]:
         """Why a published table must not be published, one sentence a leak."""

@@ -1,0 +1,171 @@
+"""That identifiers stand only where they may, and that people are counted by who they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from sqlglot import exp
+
+from stedi.columns import Column
+from stedi.declared import Declarations
+from stedi.declared.contract import Contract
+from stedi.errors import DeclarationError
+from stedi.privacy.proof.positions import Positions
+from stedi.privacy.proof.sides import Cell, Relation
+
+
+class Places:
+    """What the rule of `positions.py` says of the statements that something published is from."""
+
+    def __init__(self, declarations: Declarations) -> None:
+        self.declarations = declarations
+        self._known: dict[str, Relation | None] = {}
+        self._problems: list[str] = []
+
+    def problems(self, contract: Contract) -> Iterator[str]:
+        """What stands where it may not, on the way to a published table, its people included."""
+        transform = self.declarations.transforms[contract.name]
+        relation = self._followed(self.declarations.select(contract.name), transform.place)
+        yield from self._told()
+        for column in contract.columns:
+            cell = relation.columns.get(column.name)
+            if cell is not None and not cell.is_plain:
+                yield f"{transform.place}: {column.name} names a person, and is published"
+        yield from self._people(contract, relation, transform.place)
+
+    def problems_beside(self, contract: Contract) -> Iterator[str]:
+        """The same for the control group, whose people are numbered by themselves."""
+        controls = self.declarations.controls(contract.name)
+        if controls is not None:
+            place = f"{contract.place}, controls"
+            relation = self._followed(controls, place, numbers_once=False)
+            yield from self._told()
+            yield from self._named(contract, relation, place)
+
+    def _told(self) -> list[str]:
+        told, self._problems = self._problems, []
+        return list(dict.fromkeys(told))
+
+    def _followed(self, tree: exp.Query, place: str, *, numbers_once: bool = True) -> Relation:
+        positions = Positions(place, self._table, numbers_once)
+        relation = positions.relation(tree)
+        self._problems += positions.problems
+        return relation
+
+    # People --------------------------------------------------------------------------------------
+
+    def _people(self, contract: Contract, relation: Relation, place: str) -> Iterator[str]:
+        yield from self._named(contract, relation, place)
+        identities = self.declarations.identities(contract.name)
+        if contract.publication is None or identities is None:
+            return
+        beside = f"{contract.place}, identities"
+        declared = self._followed(identities, beside)
+        yield from self._told()
+        person, identity = (declared.columns.get(name, Cell()) for name in ("person", "identity"))
+        if not (person.is_key and identity.is_key and person.side == identity.side):
+            yield (
+                f"{beside}: person must number the identity beside it: ROW_NUMBER() OVER (ORDER BY "
+                "key) of groups by that key, which has a subject"
+            )
+            return
+        for name in contract.publication.people:
+            cell = relation.columns.get(name, Cell())
+            if cell.is_key and not cell.named_by(person):
+                yield (
+                    f"{place}: {name} numbers others than identities of {contract.place} do: "
+                    "it must be the same number of the same column, of all its table's rows"
+                )
+
+    def _named(self, contract: Contract, relation: Relation, place: str) -> Iterator[str]:
+        """That each side of a row is counted, by who it is."""
+        assert contract.publication is not None
+        people = contract.publication.people
+        cells = {name: relation.columns.get(name, Cell()) for name in people}
+        for name, cell in cells.items():
+            if not cell.is_key:
+                yield (
+                    f"{place}: {name} counts people, but is no identifier of theirs: it must be a "
+                    "column with a subject, or its DENSE_RANK or ROW_NUMBER by such a column alone"
+                )
+        counted = {cell.side for cell in cells.values()}
+        if all(cell.is_key for cell in cells.values()) and relation.sides - counted:
+            yield (
+                f"{place}: rows have people that {' and '.join(people)} don't count: each table "
+                "must be joined by an equal identifier to people who are counted"
+            )
+
+    # Tables --------------------------------------------------------------------------------------
+
+    def _table(self, name: str) -> Relation | None:
+        if name not in self._known:
+            self._known[name] = None  # none reads itself
+            self._known[name] = self._read(name)
+        return self._known[name]
+
+    def _read(self, name: str) -> Relation | None:
+        if name == "quarantine":
+            subjects = [c.column(c.subject) for c in self.declarations.landing if c.subject]
+            kinds = frozenset(column.subject for column in subjects if column and column.subject)
+            return _delivered(name, self.declarations.schemas[name], {"subject": kinds})
+        contract = self.declarations.contracts.get(name)
+        if contract is None:
+            return None
+        kinds_of = {c.name: frozenset({c.subject} if c.subject else ()) for c in contract.columns}
+        if contract.is_published:
+            return Relation({c.name: Cell() for c in contract.columns})
+        if name not in self.declarations.transforms:
+            return _delivered(name, contract.columns, kinds_of)
+        try:
+            tree = self.declarations.select(name)
+        except DeclarationError:
+            return None  # which is told where it is followed
+        place = self.declarations.transforms[name].place
+        relation = self._followed(tree, place)
+        return replace(
+            relation,
+            unique=frozenset(column.name for column in contract.columns if column.unique),
+            columns={
+                column.name: self._kept(column, relation.columns.get(column.name, Cell()), contract)
+                for column in contract.columns
+            },
+        )
+
+    def _kept(self, column: Column, cell: Cell, contract: Contract) -> Cell:
+        """A column of a table that isn't published, as its readers find it."""
+        place = self.declarations.transforms[contract.name].place
+        if cell.breaks_ties:
+            self._problems.append(f"{place}: {column.name} ranks by an identifier, and is kept")
+        if cell.kinds and column.subject and column.subject not in cell.kinds:
+            self._problems.append(
+                f"{contract.place}: {column.name} has the subject {column.subject}, but "
+                f"{place} gives {' or '.join(sorted(cell.kinds))}"
+            )
+        if cell.is_direct and column.classification != "direct":
+            self._problems.append(f"{contract.place}: {column.name} is direct: {place} keeps it")
+        return replace(
+            cell,
+            is_direct=cell.is_direct or column.classification == "direct",
+            origin=f"{contract.name}.{column.name}",
+            is_optional=cell.is_optional and not column.required,
+        )
+
+
+def _delivered(
+    name: str, columns: tuple[Column, ...], kinds: dict[str, frozenset[str]]
+) -> Relation:
+    """A table as it arrives: each row is of one side, which its identifiers name."""
+    is_of_people = any(column.classification == "direct" for column in columns)
+    cells = {
+        column.name: Cell(
+            column.classification == "direct",
+            kinds.get(column.name, frozenset()),
+            0 if kinds.get(column.name) else None,
+            f"{name}.{column.name}",
+            is_optional=not column.required,
+        )
+        for column in columns
+    }
+    unique = frozenset(column.name for column in columns if column.unique)
+    return Relation(cells, frozenset({0} if is_of_people else ()), unique)

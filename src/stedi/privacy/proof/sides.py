@@ -1,0 +1,224 @@
+"""Whose rows a SELECT has: the people of its tables, joined to sides by equal identifiers.
+
+A side is one person of a row. Each table brings sides of its own; an identifier that is equal to
+one of the same kind of subject makes two of them one. Whoever counts people by a side's key has
+counted all whose values are in the row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from sqlglot import exp
+
+Kinds = frozenset[str]
+"""The kinds of subjects that a column may name: declared ones, or the number of one numbering."""
+_NUMBERED = "number of "
+_new_side = count(1)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is known of one column of a row.
+
+    `kinds` is empty for a direct column that is nobody's declared identifier. `origin` names the
+    table's column whose values these are, all of them; None where some may be missing.
+    `breaks_ties` is set for a rank that an identifier has a part in.
+    """
+
+    is_direct: bool = False
+    kinds: Kinds = frozenset()
+    side: int | None = None
+    origin: str | None = None
+    is_optional: bool = False
+    breaks_ties: bool = False
+
+    @property
+    def is_key(self) -> bool:
+        """Whether it names a side of its row."""
+        return bool(self.kinds) and self.side is not None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a number that stands for a subject."""
+        return any(kind.startswith(_NUMBERED) for kind in self.kinds)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it may stand anywhere."""
+        return not self.is_direct and not self.breaks_ties
+
+    def named_by(self, other: Cell) -> bool:
+        """Whether both are identifiers of the same kind of subject."""
+        return bool(self.kinds & other.kinds)
+
+    def numbered(self, otherwise: str, order: str) -> Cell:
+        """The number of its place among all of its values."""
+        kind = f"{_NUMBERED}{self.origin or otherwise}{order}"
+        return replace(self, kinds=frozenset({kind}), origin=None)
+
+
+PLAIN = Cell()
+
+
+@dataclass(frozen=True)
+class Relation:
+    """The columns of a table or of a SELECT, and the sides of its rows, named by a column or not.
+
+    Sides are numbers that only compare with one another. No value of a `unique` column is in two
+    rows.
+    """
+
+    columns: Mapping[str, Cell]
+    sides: frozenset[int] = frozenset()
+    unique: frozenset[str] = frozenset()
+
+
+@dataclass
+class Rows:
+    """The rows that FROM and JOINs make: columns by alias, and which sides are the same.
+
+    `around` has the rows of the statement that a subquery stands in.
+    """
+
+    around: Rows | None = None
+    columns: dict[str, Mapping[str, Cell]] = field(default_factory=dict)
+    _same: dict[int, int] = field(default_factory=dict)
+    _own: set[int] = field(default_factory=set)
+    unique: dict[str, frozenset[str]] = field(default_factory=dict)
+    _equal: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.around is not None:
+            self._same = dict(self.around._same)
+
+    def add(self, alias: str, relation: Relation) -> None:
+        """Add a table, whose sides are others than those that are there."""
+        new = {side: next(_new_side) for side in relation.sides}
+        self._own.update(new.values())
+        self.unique[alias] = relation.unique
+        self.columns[alias] = {
+            name: cell if cell.side is None else replace(cell, side=new[cell.side])
+            for name, cell in relation.columns.items()
+        }
+
+    def make_optional(self, aliases: Iterable[str]) -> None:
+        """Note that a row may lack these tables."""
+        for alias in aliases:
+            self.columns[alias] = {
+                name: replace(cell, is_optional=True, origin=None)
+                for name, cell in self.columns[alias].items()
+            }
+
+    def cell(self, column: exp.Column) -> Cell | None:
+        """What is known of a column; None where it can't be found."""
+        rows: Rows | None = self
+        while rows is not None:
+            if column.table in rows.columns:
+                return rows.columns[column.table].get(column.name)
+            rows = rows.around
+        return None
+
+    def join(self, condition: exp.Expr | None, optional: str | None = None) -> None:
+        """Make the sides one that a condition holds to be the same.
+
+        Of a table that may be lacking (`optional`), each side joins one that is there; where it is
+        lacking, those that are there needn't be the same.
+        """
+        for left, right in _equals(condition):
+            self._equate(left, right, optional)
+            one, other = self.cell(left), self.cell(right)
+            if not (one and other and one.is_key and other.is_key and one.named_by(other)):
+                continue
+            if optional is None:
+                self._unite(one.side, other.side)
+            elif (left.table == optional) != (right.table == optional):
+                new, old = (one, other) if left.table == optional else (other, one)
+                if new.side is not None and new.side not in self._same:
+                    self._unite(new.side, old.side)
+
+    def _equate(self, left: exp.Column, right: exp.Column, optional: str | None) -> None:
+        """Note that columns are equal; one that may be lacking is so to one other alone."""
+        if optional is not None and left.table != optional:
+            left, right = right, left
+        new, old = (left.table, left.name), (right.table, right.name)
+        if optional is None or (new[0] == optional != old[0] and new not in self._equal):
+            new, old = self._equal_to(new), self._equal_to(old)
+            if new != old:
+                self._equal[new] = old
+
+    def _equal_to(self, column: tuple[str, str]) -> tuple[str, str]:
+        while column in self._equal:
+            column = self._equal[column]
+        return column
+
+    def determined_by(self, alias: str) -> set[str]:
+        """The tables of which there is one row at most for a row of this one."""
+        found = {alias}
+        while True:
+            known = {self._equal_to((one, name)) for one in found for name in self.columns[one]}
+            more = {
+                other
+                for other, unique in self.unique.items()
+                if any(self._equal_to((other, name)) in known for name in unique)
+            }
+            if more <= found:
+                return found
+            found |= more
+
+    def _unite(self, one: int | None, other: int | None) -> None:
+        assert one is not None
+        assert other is not None
+        one, other = self.side(one), self.side(other)
+        if one != other:
+            self._same[one] = other
+
+    def side(self, side: int) -> int:
+        """The one that stands for all that are the same."""
+        while side in self._same:
+            side = self._same[side]
+        return side
+
+    @property
+    def sides(self) -> set[int]:
+        """The sides of these rows that aren't those of the row around."""
+        return {self.side(side) for side in self._own} - self._around
+
+    @property
+    def _around(self) -> set[int]:
+        rows, found = self.around, set[int]()
+        while rows is not None:
+            found |= {self.side(side) for side in rows._own}
+            rows = rows.around
+        return found
+
+    def aliases(self, sides: set[int]) -> list[str]:
+        """The tables whose rows are of these sides."""
+        return [
+            alias
+            for alias, columns in self.columns.items()
+            if any(
+                cell.side is not None and self.side(cell.side) in sides for cell in columns.values()
+            )
+        ]
+
+
+def _conjuncts(condition: exp.Expr | None) -> Iterator[exp.Expr]:
+    """The conditions all of which must hold."""
+    if isinstance(condition, exp.Where | exp.Paren):
+        yield from _conjuncts(condition.this)
+    elif isinstance(condition, exp.And):
+        yield from _conjuncts(condition.left)
+        yield from _conjuncts(condition.right)
+    elif condition is not None:
+        yield condition
+
+
+def _equals(condition: exp.Expr | None) -> Iterator[tuple[exp.Column, exp.Column]]:
+    for term in _conjuncts(condition):
+        if isinstance(term, exp.EQ):
+            left, right = term.left.unnest(), term.right.unnest()
+            if isinstance(left, exp.Column) and isinstance(right, exp.Column):
+                yield left, right

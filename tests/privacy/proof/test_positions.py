@@ -1,0 +1,260 @@
+"""Where a direct column may stand: the places on the list pass, every other is refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from stedi.privacy.proof.places import Places
+from stedi.privacy.proof.positions import Positions
+from stedi.sql.tree import parse, resolve
+from tests.support.mutants import DECLARED, declared
+from tests.support.rewrites import LAST, PAIRS, accelerations, in_place_of_x, last
+
+DOCS = Path(__file__).parents[3] / "docs" / "privacy.md"
+_SECTION = DOCS.read_text().split("### Where an identifier may stand")[1].split("\n## ")[0]
+_ALLOWED, _REFUSED = _SECTION.split("Refused, for example")
+
+
+def examples(part: str) -> list[str]:
+    """The SELECTs in the lines of a table."""
+    rows = [line for line in part.splitlines() if line.startswith("| ")][2:]
+    found = [re.findall(r"`(SELECT .*|WITH .*)` \|", row) for row in rows]
+    assert all(len(one) == 1 for one in found), rows
+    return [one[0].replace("\\|", "|") for one in found]
+
+
+def refused(sql: str) -> list[str]:
+    """What the rule says of a SELECT, as if it were that of a table that isn't published."""
+    positions = Positions("docs", Places(DECLARED)._table)
+    positions.relation(resolve(parse(sql, "docs"), DECLARED.schemas, "docs"))
+    return positions.problems
+
+
+@pytest.mark.parametrize("sql", examples(_ALLOWED))
+def test_each_line_of_the_table_has_an_example_that_passes(sql: str) -> None:
+    assert refused(sql) == []
+
+
+@pytest.mark.parametrize("sql", examples(_REFUSED))
+def test_each_example_of_what_is_refused_is_refused(sql: str) -> None:
+    assert refused(sql)
+
+
+def problems(sql: str, table: str = LAST) -> list[str]:
+    """What the rule says of STEDI's declarations with one SELECT replaced."""
+    declarations = declared(sql, table)
+    return [*Places(declarations).problems(declarations.contracts[LAST])]
+
+
+# A look-up whose presence speaks.
+LOOK_UPS = {
+    "filtered by an identifier": "SELECT email FROM customer_trusted WHERE email < 'm'",
+    "limited": "SELECT email FROM customer_trusted LIMIT 9",
+    "ordered and limited": "SELECT email FROM customer_trusted ORDER BY email LIMIT 9",
+    "by its length": "SELECT email FROM customer_trusted WHERE LENGTH(email) > 9",
+    "by a pattern": "SELECT email FROM customer_trusted WHERE email LIKE 'a%'",
+    "by a list": "SELECT email FROM customer_trusted WHERE email IN ('a', 'b')",
+    "by a rank": "SELECT email FROM (SELECT email, DENSE_RANK() OVER (ORDER BY email) AS n "
+    "FROM customer_trusted) r WHERE n < 9",
+    "by a rank in a WITH": "SELECT email FROM (WITH r AS (SELECT email, ROW_NUMBER() OVER ("
+    "ORDER BY email) AS n FROM customer_trusted GROUP BY email) SELECT * FROM r) q WHERE n = 1",
+    "by a part": "SELECT email FROM customer_trusted WHERE SUBSTR(email, 1, 1) = 'a'",
+    "by another's": "SELECT email FROM customer_trusted WHERE email < phone",
+    "by a greatest": "SELECT email FROM customer_trusted WHERE email = "
+    "(SELECT MAX(email) FROM customer_trusted)",
+    "by a group": "SELECT email FROM customer_trusted GROUP BY email HAVING MIN(email) < 'm'",
+    "known serial numbers": "SELECT v.email FROM (VALUES 'ann', 'bob') AS v (email)",
+    "constants": "SELECT 'ann@example.com' AS email",
+    "united constants": "SELECT 'ann' AS email UNION ALL SELECT 'bob' AS email",
+    "sampled": "SELECT email FROM customer_trusted TABLESAMPLE BERNOULLI (10)",
+    "some less others": "SELECT email FROM customer_trusted EXCEPT SELECT email FROM "
+    "customer_curated",
+    "made one": "SELECT LOWER(email) AS email FROM customer_trusted",
+    "unnested": "SELECT o.email FROM UNNEST(ARRAY['ann', 'bob']) AS o (email)",
+    "of other kinds": "SELECT serialnumber AS email FROM customer_trusted",
+}
+TOLD = 'f ON f.email = a."user"'
+
+
+@pytest.mark.parametrize("name", LOOK_UPS)
+def test_a_look_up_that_is_not_of_all_is_refused(name: str) -> None:
+    joined = f"{PAIRS} LEFT JOIN ({LOOK_UPS[name]}) {TOLD}"
+    assert problems(in_place_of_x("CASE WHEN f.email IS NULL THEN 0e0 ELSE 1e0 END", joined))
+    among = f'a."user" IN ({LOOK_UPS[name]})'
+    assert problems(in_place_of_x(f"CASE WHEN {among} THEN 0e0 ELSE 1e0 END"))
+    assert problems(last(f"WHERE {among}"))
+
+
+def test_a_look_up_of_all_passes() -> None:
+    joined = f"{PAIRS} LEFT JOIN (SELECT email FROM customer_trusted) {TOLD}"
+    assert not problems(in_place_of_x("IF(f.email IS NULL, 0e0, 1e0)", joined))
+
+
+# Values of people who are chosen, of many, or of nobody in the row.
+OTHERS_VALUES = {
+    "a chosen person's date": "(SELECT MAX(d.registrationdate) FROM customer_trusted d "
+    "WHERE d.email = 'ann@example.com')",
+    "a chosen person's reading": "(SELECT MAX(b.x) FROM accelerometer_trusted b "
+    "WHERE b.\"user\" = 'ann@example.com')",
+    "everybody's greatest": "(SELECT MAX(b.x) FROM accelerometer_trusted b)",
+    "by a quasi": "(SELECT MAX(b.x) FROM accelerometer_trusted b WHERE b.x < a.x)",
+    "of everybody else": '(SELECT MAX(b.x) FROM accelerometer_trusted b WHERE b."user" <> a."user")',
+    "or of oneself": '(SELECT MAX(b.x) FROM accelerometer_trusted b WHERE b."user" = a."user" '
+    "OR b.x > 0)",
+    "how many there are": "(SELECT COUNT(*) FROM customer_trusted)",
+    "how many come before": '(SELECT COUNT(*) FROM customer_trusted d WHERE d.email < a."user")',
+    "the first by e-mail": "FIRST_VALUE(a.x) OVER (ORDER BY c.email)",
+    "the one before by e-mail": "LAG(a.x) OVER (ORDER BY c.email)",
+    "that of the greatest e-mail": "MAX_BY(a.x, c.email) OVER ()",
+    "how many begin alike": "COUNT(*) OVER (PARTITION BY SUBSTR(c.email, 1, 1))",
+    "how many there are by a window": "COUNT(*) OVER ()",
+    "of the same instant": 'AVG(a.x) OVER (PARTITION BY a."timestamp")',
+    "of pairs with others": 'AVG(s.distancefromobject) OVER (PARTITION BY a."user")',
+    "the first of one's own by e-mail": 'FIRST_VALUE(a.x) OVER (PARTITION BY a."user", '
+    "s.serialnumber ORDER BY c.phone)",
+    "a rank among all": "RANK() OVER (ORDER BY a.x)",
+    "its number": "p.person",
+    "of its number": "p.person + 0e0",
+    "its rank by serial numbers": 'ROW_NUMBER() OVER (PARTITION BY a."user", s.serialnumber '
+    'ORDER BY a."timestamp", c.phone)',
+    "the distance to the mean": "a.x - AVG(a.x) OVER (PARTITION BY c.birthday)",
+    "filtered by e-mail": "COUNT(*) FILTER (WHERE c.email < 'm') OVER (PARTITION BY a.\"user\", "
+    "s.serialnumber)",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS_VALUES)
+def test_a_value_of_others_is_refused(name: str) -> None:
+    assert problems(in_place_of_x(OTHERS_VALUES[name]))
+    assert problems(last(f"WHERE {OTHERS_VALUES[name]} > 0"))
+
+
+@pytest.mark.parametrize(
+    "joined",
+    [
+        "INNER JOIN customer_trusted z ON z.registrationdate = s.sensorreadingtime",
+        "CROSS JOIN customer_trusted z",
+        "LEFT JOIN customer_trusted z ON z.email = a.\"user\" OR z.birthday < '1970'",
+        'LEFT JOIN customer_trusted z ON z.email <> a."user"',
+        "CROSS JOIN (SELECT MAX(registrationdate) AS registrationdate FROM customer_trusted) z",
+        "CROSS JOIN loads z",
+        'FULL JOIN customer_trusted z ON z.birthday = c.birthday',
+    ],
+)  # fmt: skip
+def test_a_table_of_people_who_are_not_counted_is_refused(joined: str) -> None:
+    assert problems(last("", f"{PAIRS} {joined}"))
+
+
+def test_two_sides_are_not_one_where_a_look_up_may_be_missing() -> None:
+    source = """
+      FROM step_trainer_trusted s
+      INNER JOIN accelerometer_trusted a ON a."timestamp" = s.sensorreadingtime
+      {how} JOIN customer_trusted c ON c.email = a."user" AND c.serialnumber = s.serialnumber
+      LEFT JOIN (SELECT serialnumber, DENSE_RANK() OVER (ORDER BY serialnumber) AS person
+        FROM customer_trusted GROUP BY serialnumber) p ON p.serialnumber = s.serialnumber
+    """
+    working = "p.person AS step_person, p.person AS accelerometer_person, 0 AS taken_before_consent"
+    select = f"SELECT CAST(s.distancefromobject AS DOUBLE) AS distancefromobject, a.x, a.y, a.z, {working}"
+    assert not problems(f"{select} {source.format(how='INNER')}")
+    assert any("don't count" in one or "whose" in one
+               for one in problems(f"{select} {source.format(how='LEFT')}"))  # fmt: skip
+
+
+def test_a_union_tells_no_part() -> None:
+    assert not problems(f"{last('')} UNION ALL {last('')}")
+    assert problems(f"{in_place_of_x('1e0')} UNION ALL {in_place_of_x('2e0')}")
+    assert problems(f"{in_place_of_x('a.x')} UNION ALL {in_place_of_x('a.x + 1e0')}")
+    who = "WHERE c.email IN (SELECT email FROM customer_trusted WHERE email {} 'M')"
+    parts = (in_place_of_x(n, f"{PAIRS} {who.format(o)}") for n, o in (("1e0", "<"), ("2e0", ">=")))
+    assert problems(" UNION ALL ".join(parts))
+    assert problems(f"{last('')} UNION ALL {last('')} LIMIT 3")
+
+
+# People ------------------------------------------------------------------------------------------
+
+NOBODY = {
+    "a number of rows": 'ROW_NUMBER() OVER (ORDER BY a."timestamp")',
+    "a number of rows by who": "ROW_NUMBER() OVER (ORDER BY s.serialnumber)",
+    "a constant": "1",
+    "a length": "LENGTH(s.serialnumber)",
+    "a number made another": "p.person + 1",
+    "a number per instant": "DENSE_RANK() OVER (PARTITION BY a.x ORDER BY s.serialnumber)",
+    "by who and when": 'DENSE_RANK() OVER (ORDER BY s.serialnumber, a."timestamp")',
+    "a rank with gaps": "RANK() OVER (ORDER BY s.serialnumber)",
+    "of those in the rows": "DENSE_RANK() OVER (ORDER BY s.serialnumber)",
+    "the other way round": "(SELECT 1)",
+    "a number or a moment": 'COALESCE(p.person, a."timestamp")',
+    "an instant": 'a."timestamp"',
+}
+
+
+@pytest.mark.parametrize("name", NOBODY)
+def test_people_are_numbers_of_the_declared_identities(name: str) -> None:
+    for was in ("p.person AS step_person", "u.person AS accelerometer_person"):
+        assert problems(last("").replace(was, f"{NOBODY[name]} AS {was.split()[-1]}"))
+
+
+@pytest.mark.parametrize(
+    ("of", "to"),
+    [
+        ("ROW_NUMBER() OVER (ORDER BY serialnumber)", "ROW_NUMBER() OVER (ORDER BY serialnumber DESC)"),
+        ("FROM customer_trusted GROUP BY serialnumber", "FROM customer_curated GROUP BY serialnumber"),
+        ("FROM customer_trusted GROUP BY serialnumber", "FROM customer_trusted WHERE birthday > '1970' GROUP BY serialnumber"),
+        ("FROM customer_trusted GROUP BY serialnumber", "FROM customer_trusted GROUP BY serialnumber HAVING COUNT(*) > 1"),
+        ("FROM customer_trusted GROUP BY serialnumber", "FROM customer_trusted GROUP BY serialnumber, birthday"),
+        ("DENSE_RANK() OVER (ORDER BY serialnumber)", "DENSE_RANK() OVER (ORDER BY email)"),
+        ("DENSE_RANK() OVER (ORDER BY serialnumber)", "DENSE_RANK() OVER (ORDER BY phone)"),
+        ('u.email = a."user"', 'u.email = c.phone'),
+        ('u.email = a."user"', 'u.person = p.person'),
+        ("u.person AS accelerometer_person", "p.person AS accelerometer_person"),
+        ("p.person AS step_person", "u.person AS step_person"),
+    ],
+)  # fmt: skip
+def test_people_are_numbered_like_the_identities(of: str, to: str) -> None:
+    sql = last("")
+    assert not problems(sql)
+    assert of in sql
+    assert problems(sql.replace(of, to))
+
+
+@pytest.mark.parametrize(
+    ("users", "passes"),
+    [
+        ("SELECT k.email, q.person FROM customer_trusted k INNER JOIN people q "
+         "ON q.serialnumber = k.serialnumber", True),
+        ("SELECT k.email, q.person FROM customer_landing k INNER JOIN people q "
+         "ON q.serialnumber = k.serialnumber", False),
+        ("SELECT DISTINCT k.email, q.person FROM customer_landing k INNER JOIN people q "
+         "ON q.serialnumber = k.serialnumber", False),
+        ("SELECT k.email, q.person FROM customer_trusted k INNER JOIN customer_landing l "
+         "ON l.email = k.email INNER JOIN people q ON q.serialnumber = l.serialnumber", False),
+        ("SELECT k.email, q.person FROM people q INNER JOIN customer_landing k "
+         "ON k.serialnumber = q.serialnumber", False),
+    ],
+)  # fmt: skip
+def test_nobody_has_several_numbers(users: str, passes: bool) -> None:
+    people = (
+        "WITH people AS (SELECT serialnumber, DENSE_RANK() OVER (ORDER BY serialnumber) AS person "
+        "FROM customer_trusted GROUP BY serialnumber)"
+    )
+    inlined = (
+        "SELECT email, DENSE_RANK() OVER (ORDER BY serialnumber) AS person FROM customer_trusted"
+    )
+    sql = last("")
+    assert inlined in sql
+    assert (problems(f"{people} {sql.replace(inlined, users)}") == []) == passes
+
+
+def test_an_earlier_table_is_held_to_the_same() -> None:
+    table = "accelerometer_trusted"
+    assert not problems(accelerations("a.x"), table)
+    for told in ("WHERE c.email < 'm'", "WHERE c.phone LIKE '5%'", "ORDER BY c.email LIMIT 5"):
+        assert problems(f"{accelerations('a.x')} {told}", table)
+    assert problems('SELECT c.phone AS "user", a."timestamp", a.x, a.y, a.z FROM '
+                    'accelerometer_landing a INNER JOIN customer_trusted c ON c.email = a."user"',
+                    table)  # fmt: skip
+    [first, *_] = problems(f"{accelerations('a.x')}\nWHERE c.email < 'm'", table)
+    assert first.startswith("mutant, line 2: c.email < 'm': email is a direct identifier")

@@ -1,0 +1,315 @@
+"""SELECTs made up at random that have identifiers in any place that SQL has.
+
+Each replaces the last transform. Most of them tell something; the rule must find all that do. Which
+do is seen from outside: identifiers are spelled otherwise, equal ones alike, and what is published
+compared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlglot import exp
+
+from stedi.columns import TYPES
+from stedi.declared import Declarations, packaged, read_declarations
+from stedi.declared.transform import Transform
+from stedi.engines.duckdb import DuckDBEngine
+from stedi.sql.tree import parse
+
+LAST = "machine_learning_curated"
+PEOPLE = ("step_person", "accelerometer_person")
+DIRECT = ['a."user"', "s.serialnumber", "c.email", "c.serialnumber", "c.phone", "p.person"]
+OUR_KINDS = ['a."user"', "s.serialnumber", "c.email", "c.serialnumber"]
+OURS = ["a.x", "a.y", "s.distancefromobject", "c.registrationdate", 'a."timestamp"']
+TEXTS = ["''", "'m'", "'S5'", "'ann@example.com'", "'%a%'"]
+
+
+DECLARED = read_declarations(packaged())
+
+
+def declared(sql: str, table: str = LAST) -> Declarations:
+    """The declarations of STEDI with another SELECT of a table."""
+    transform = Transform(table, parse(sql, "mutant"), "mutant", "mutant")
+    known = {key: tree for key, tree in DECLARED._known.items() if table not in key[1]}
+    return replace(DECLARED, transforms={**DECLARED.transforms, table: transform}, _known=known)
+
+
+class Mutant:
+    """One SELECT, made from a seed."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.with_: list[str] = []
+        self.joins: list[str] = []
+
+    def sql(self) -> str:
+        """The SELECT in Athena's SQL."""
+        x, part = self.value(), self.one([*[""] * 9, "order", "limit", "union", "distinct"])
+        if self.rare(0.2):
+            self.join()
+        where = f"WHERE {self.condition()}" if self.rare() else ""
+        sql = self.statement(x, where)
+        if part == "order":
+            sql = f"{sql} ORDER BY {self.direct()}"
+        elif part == "limit":
+            sql = f"{sql} ORDER BY {self.one([*DIRECT, *OURS])} LIMIT 7"
+        elif part == "union":
+            other = self.statement(self.one(["a.x", "1e0", x]), f"WHERE {self.condition()}")
+            sql = f"{sql} {self.one(['UNION ALL', 'UNION', 'EXCEPT', 'INTERSECT'])} {other}"
+        elif part == "distinct":
+            sql = sql.replace("SELECT CAST(s", "SELECT DISTINCT CAST(s", 1)
+        return f"WITH {', '.join([*_WITH, *self.with_])} {sql}"
+
+    def statement(self, x: str, where: str) -> str:
+        person = "u.person" if self.rare(0.95) else self.one(["p.person", "1", "u.person + 1"])
+        return (
+            "SELECT CAST(s.distancefromobject AS DOUBLE) AS distancefromobject, "
+            f"CAST({x} AS DOUBLE) AS x, a.y, a.z, p.person AS step_person, "
+            f"{person} AS accelerometer_person, CAST(0 AS BIGINT) AS taken_before_consent "
+            "FROM step_trainer_trusted s "
+            'INNER JOIN accelerometer_trusted a ON a."timestamp" = s.sensorreadingtime '
+            "INNER JOIN people p ON p.serialnumber = s.serialnumber "
+            'INNER JOIN users u ON u.email = a."user" '
+            f'LEFT JOIN customer_trusted c ON c.email = a."user" {" ".join(self.joins)} {where}'
+        )
+
+    # The grammar ---------------------------------------------------------------------------------
+
+    def one(self, choices: list[str]) -> str:
+        return self.random.choice(choices)
+
+    def rare(self, share: float = 0.4) -> bool:
+        return self.random.random() < share
+
+    def direct(self) -> str:
+        atom = self.one(DIRECT)
+        return self.one([atom, atom, f"SUBSTR(CAST({atom} AS VARCHAR), 1, 1)",
+                         f"LENGTH(CAST({atom} AS VARCHAR))"])  # fmt: skip
+
+    def made(self, *makers: Callable[[], str]) -> str:
+        return self.random.choice(makers)()
+
+    def value(self, depth: int = 0) -> str:
+        if depth > 1 or self.rare(0.3):
+            return self.one(OURS)
+        return self.made(
+            lambda: f"CASE WHEN {self.condition()} THEN {self.value(depth + 1)} ELSE a.x END",
+            lambda: f"IF({self.condition()}, 1e0, {self.value(depth + 1)})",
+            lambda: f"LENGTH({self.one(OUR_KINDS)})",
+            lambda: f"COALESCE({self.value(depth + 1)}, LENGTH({self.one(OUR_KINDS)}))",
+            lambda: f"({self.value(depth + 1)} + {self.one(OURS)})",
+            self.window, self.window, self.scalar, self.looked_up,
+        )  # fmt: skip
+
+    def condition(self, depth: int = 0) -> str:
+        simple: tuple[Callable[[], str], ...] = (
+            lambda: f"{self.one(OUR_KINDS)} {self.one(['=', '<>', '<', '>='])} {self.one(TEXTS)}",
+            lambda: f"{self.one(OUR_KINDS)} {self.one(['=', '<>', '<'])} {self.one(OUR_KINDS)}",
+            lambda: f"{self.one(OUR_KINDS)} {self.one(['=', '<>'])} ''",
+            lambda: "p.person <> u.person",
+            lambda: f"p.person {self.one(['=', '<>', '<'])} {self.one(['u.person', '3'])}",
+            lambda: f"{self.one(DIRECT)} IS {self.one(['', 'NOT'])} NULL",
+            lambda: f"{self.one(OUR_KINDS)} LIKE {self.one(TEXTS)}",
+            lambda: f"{self.one(OUR_KINDS)} IN ({self.one(TEXTS)}, {self.one(TEXTS)})",
+            lambda: f"{self.one(OURS)} {self.one(['<', '>', '='])} {self.one(OURS)}",
+            lambda: f"LENGTH({self.one(OUR_KINDS)}) > 15",
+            self.found_in, self.found_in, self.exists, self.exists, self.tested,
+        )  # fmt: skip
+        if depth < 2 and self.rare(0.3):
+            how = self.one(["AND", "OR"])
+            return f"({self.condition(depth + 1)} {how} NOT {self.condition(depth + 1)})"
+        return self.made(*simple)
+
+    def found_in(self) -> str:
+        column, of = self.one(['a."user"', "c.email"]), "d.email"
+        if self.rare():
+            column, of = self.one(["s.serialnumber", "c.serialnumber"]), "d.serialnumber"
+        return f"{column} {self.one(['', 'NOT'])} IN (SELECT {of} {self.others()})"
+
+    def exists(self) -> str:
+        equal = self.one(['d.email = a."user"', "d.serialnumber = s.serialnumber", "1 = 1",
+                          'd.email <> a."user"'])  # fmt: skip
+        more = self.one(["", f"AND {self.other_condition()}", f"OR {self.other_condition()}"])
+        return f"EXISTS (SELECT 1 FROM customer_landing d WHERE {equal} {more})"
+
+    def others(self) -> str:
+        """FROM and what follows it, of some people."""
+        where = self.one(["", f"WHERE {self.other_condition()}"])
+        cut = self.one(["", "", "", "", "LIMIT 3", "ORDER BY d.email LIMIT 2"])
+        return f"FROM {self.one(['customer_trusted', 'customer_landing'])} d {where} {cut}"
+
+    def other_condition(self) -> str:
+        return self.one([
+            "d.email < 'm'", "d.email = 'ann@example.com'", "LENGTH(d.serialnumber) > 2",
+            "d.phone LIKE '5%'", "d.registrationdate < 60", "d.lastupdatedate > 100",
+            "d.email IS NOT NULL", "d.serialnumber <> ''", "d.serialnumber > d.email",
+            "d.lastupdatedate = (SELECT MAX(e.lastupdatedate) FROM customer_landing e)",
+        ])  # fmt: skip
+
+    def window(self) -> str:
+        keys = self.random.sample(
+            [*OUR_KINDS, *OURS, "SUBSTR(c.email, 1, 1)", "p.person", "u.person"], 2
+        )
+        partition = f"PARTITION BY {', '.join(keys[: self.random.randint(0, 2)])}"
+        if self.rare():
+            partition = f'PARTITION BY {self.one(["s.serialnumber", "p.person"])}, a."user"'
+        orders = self.random.sample([*OURS, *DIRECT, "LENGTH(c.email)"], 2)
+        function = self.one([
+            "ROW_NUMBER()", "RANK()", "DENSE_RANK()", "COUNT(*)", "SUM(a.x)", "MAX(LENGTH(c.email))",
+            "FIRST_VALUE(a.x)", "LAG(s.distancefromobject)", "MAX_BY(a.x, c.email)", "AVG(a.x)",
+        ])  # fmt: skip
+        over = f"{'' if partition.endswith('BY ') else partition} ORDER BY {', '.join(orders)}"
+        return f"{function} OVER ({over})"
+
+    def scalar(self) -> str:
+        what = self.one(["COUNT(*)", "MAX(d.registrationdate)", "MAX(LENGTH(d.email))",
+                         "MAX_BY(d.registrationdate, d.email)", "MIN(d.lastupdatedate)"])  # fmt: skip
+        where = self.one([
+            "", 'WHERE d.email = a."user"', 'WHERE d.email < a."user"',
+            f'WHERE d.email = a."user" AND {self.other_condition()}',
+            "WHERE d.email = 'ann@example.com'", f"WHERE {self.other_condition()}",
+        ])  # fmt: skip
+        return f"(SELECT {what} FROM customer_landing d {where})"
+
+    def looked_up(self) -> str:
+        return f"CASE WHEN {self.tested()} THEN 1e0 ELSE a.x END"
+
+    def tested(self) -> str:
+        """A look-up that is joined, and the test for NULL of it."""
+        name = self.join()
+        return f"{name}.k IS {self.one(['', 'NOT'])} NULL"
+
+    def join(self) -> str:
+        name = f"f{len(self.joins)}"
+        inside = self.one([
+            f"SELECT DISTINCT d.email AS k {self.others()}",
+            "SELECT d.email AS k FROM customer_landing d GROUP BY d.email "
+            f"HAVING {self.one(['COUNT(*) > 1', 'MAX(d.phone) > chr(53)', 'MIN(d.email) < chr(109)'])}",
+            "SELECT v.k FROM (VALUES 'ann@example.com', 'bob@example.com') AS v (k)",
+            "SELECT w.k FROM (SELECT d.email AS k, ROW_NUMBER() OVER (PARTITION BY d.email ORDER BY "
+            f"{self.one(['d.lastupdatedate DESC, d.serialnumber', 'd.serialnumber', 'd.phone'])}) "
+            f"AS n {self.others()}) w WHERE w.n {self.one(['= 1', '> 1', '= 2', '< 3'])}",
+        ])  # fmt: skip
+        key = self.one(['a."user"', 'a."user"', "c.email", "c.phone", "s.serialnumber"])
+        if self.rare():
+            self.with_.append(f"{name}w AS ({inside})")
+            inside = f"SELECT k FROM {name}w"
+        self.joins.append(f"LEFT JOIN ({inside}) {name} ON {name}.k = {key}")
+        return name
+
+
+_WITH = [
+    "people AS (SELECT serialnumber, ROW_NUMBER() OVER (ORDER BY serialnumber) AS person "
+    "FROM customer_trusted GROUP BY serialnumber)",
+    "users AS (SELECT k.email, q.person FROM customer_trusted k "
+    "INNER JOIN people q ON q.serialnumber = k.serialnumber)",
+]  # fmt: skip
+
+# Running them ------------------------------------------------------------------------------------
+
+Spelling = Callable[[str], str]
+
+
+class World:
+    """A few people's records, with their identifiers spelled in one way, and an engine over them."""
+
+    def __init__(self, folder: Path, declarations: Declarations, spelling: Spelling) -> None:
+        self._engine = DuckDBEngine(folder)
+        for table, rows in _records(spelling).items():
+            columns = declarations.schemas[table]
+            schema = pa.schema([(c.name, pa.type_for_alias(TYPES[c.type].arrow)) for c in columns])
+            path = folder / f"{table}.parquet"
+            pq.write_table(pa.Table.from_pylist(rows, schema), path)
+            self._engine.declare(table, columns, [str(path)])
+        for table in declarations.transforms:
+            if table != LAST:
+                self._engine.materialise(table, declarations.select(table))
+
+    def published(self, select: exp.Query) -> Counter[Any]:
+        """What is published, each person with the rows of each side; their numbers are left out."""
+        rows = self._engine.fetch(select).to_pylist()
+        values = [tuple(row[name] for name in ("distancefromobject", *"xyz")) for row in rows]
+        people: Counter[Any] = Counter({("all", *one): n for one, n in Counter(values).items()})
+        for side in PEOPLE:
+            of = defaultdict(list)
+            for row, value in zip(rows, values, strict=True):
+                of[row[side]].append(value)
+            people.update((side, *sorted(one, key=repr)) for one in of.values())
+        return people
+
+    def close(self) -> None:
+        self._engine.close()
+
+
+def otherwise(name: str) -> str:
+    """Everybody's identifiers in another order, with another beginning and length."""
+    return name if not name else f"{'zmba'[len(name) % 4]}{name[::-1]}{'x' * (ord(name[0]) % 5)}"
+
+
+def one_otherwise(whose: str, prefix: str) -> Spelling:
+    """One person's identifiers spelled otherwise."""
+    return lambda name: (
+        f"{prefix}{name}" if name in (f"{whose}@example.com", whose.upper()) else name
+    )
+
+
+def _records(spelling: Spelling) -> dict[str, list[dict[str, Any]]]:
+    """Nine people; two of them share a device, one consents no more, one was set aside."""
+    random = Random(7)
+    names = ["ann", "bob", "cat", "dan", "eve", "fay", "mia", "tom", "zoe"]
+    customers, accelerations, readings = [], [], []
+    for n, name in enumerate(names):
+        device = "ZOE" if name == "tom" else name.upper()
+        for record in range(1 + n % 3):
+            customers.append({
+                "customername": name, "email": spelling(f"{name}@example.com"),
+                "phone": f"{555 - n}", "birthday": "1980-01-01", "serialnumber": spelling(device),
+                "registrationdate": 50 + n % 4, "lastupdatedate": 100 + record + n % 2,
+                "sharewithresearchasofdate": 0 if name == "cat" else 100 + n % 3,
+            })  # fmt: skip
+        for at in range(4):
+            x, y = (round(random.gauss(0, 1), 2) for _ in "xy")
+            moment = {"timestamp": 100 + at, "x": x, "y": y, "z": 0.5}
+            accelerations.append({"user": spelling(f"{name}@example.com"), **moment})
+            reading = {
+                "sensorreadingtime": 100 + at,
+                "distancefromobject": random.randint(200, 300),
+            }
+            readings.append({"serialnumber": spelling(device), **reading})
+    aside = {
+        "source": "customer", "file": "one", "byte_offset": 0, "byte_length": 1, "line": 1,
+        "reason": "bad", "subject": spelling("eve@example.com"), "raw": b"", "load": 1,
+    }  # fmt: skip
+    return {
+        "customer_landing": customers, "accelerometer_landing": accelerations,
+        "step_trainer_landing": readings, "quarantine": [aside],
+    }  # fmt: skip
+
+
+@contextmanager
+def worlds(folder: Path, declarations: Declarations) -> Iterator[list[World]]:
+    """The same people's records, as they are and spelled otherwise."""
+    spellings: list[Spelling] = [
+        lambda name: name,
+        otherwise,
+        one_otherwise("ann", "zz-"),
+        one_otherwise("zoe", "A"),
+    ]
+    made = []
+    for n, spelling in enumerate(spellings):
+        (folder / str(n)).mkdir()
+        made.append(World(folder / str(n), declarations, spelling))
+    try:
+        yield made
+    finally:
+        for world in made:
+            world.close()
