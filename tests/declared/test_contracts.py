@@ -11,7 +11,7 @@ import pytest
 from pydantic import BaseModel
 
 from stedi import DeclarationError, Lakehouse
-from stedi.declared import odcs, packaged
+from stedi.declared import odcs, packaged, read_declarations
 from stedi.declared.odcs import read_contracts
 from tests.conftest import counts
 from tests.support import small
