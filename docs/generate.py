@@ -56,7 +56,8 @@ def with_part(path: Path, part: str, text: str) -> str:
 
 def house() -> str:
     """The folders and modules below `src/stedi`, each with the first line of its docstring."""
-    lines = ["```", *_room(ROOT / "src" / "stedi", ""), "```", ""]
+    declarations = f"{'declarations/':<{NAMES}}What STEDI is: contracts/*.yaml, transforms/*.sql."
+    lines = ["```", declarations, *_room(ROOT / "src" / "stedi", ""), "```", ""]
     return "\n".join(lines)
 
 

@@ -28,7 +28,8 @@ def test_what_is_generated_is_up_to_date() -> None:
 
 
 def test_files_that_the_documents_name_are_there() -> None:
-    for page in (*sorted((ROOT / "docs").glob("*.md")), ROOT / "CONTRIBUTING.md"):
+    pages = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md"), *(ROOT / "src").rglob("*.py")]
+    for page in pages:
         for path in re.findall(r"`([a-z0-9_]+/[a-z0-9_/]+\.py)`", page.read_text()):
             assert (ROOT / "src" / "stedi" / path).exists() or (ROOT / path).exists(), (page, path)
 

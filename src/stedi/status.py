@@ -296,14 +296,12 @@ class _Inspection:
             return "not built yet"
         if contract.name in self.stale_because:
             return self.stale_because[contract.name]
-        noted = version.landing or version.derived
-        if noted is None or noted.declaration != self.declarations.fingerprint(contract.name):
+        if not version.is_declared_by(self.declarations.fingerprint(contract.name)):
             return "its declarations changed"
-        inputs = (version.derived.inputs if version.derived else None) or {}
         is_derived = contract.name in self.declarations.transforms
         for name in sorted(self.declarations.read_by(contract.name)) if is_derived else ():
             read = self.versions[name]
-            if read and inputs.get(name) != read.content:
+            if read and version.inputs.get(name) != read.content:
                 return f"{name} changed"
             if name in self.stale_because:
                 return f"{name} is stale"

@@ -6,7 +6,7 @@ and of the tables that were planned alone.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from stedi.declared import Declarations
@@ -17,6 +17,7 @@ from stedi.run.keyed import Keyed, keyed
 from stedi.run.options import How, Options
 from stedi.run.readings import LandingPlan, Reading, plan_landing
 from stedi.storage.warehouse import Version, Warehouse, damage
+from stedi.text import counted
 
 
 @dataclass(frozen=True)
@@ -113,11 +114,10 @@ class Decider:
 
     def _why_stale(self, version: Version, changing: Container[str]) -> str | None:
         """Which tables that a table is made from have other rows than then, or may have."""
-        noted = sorted(_inputs_of(version).items())
-        changed = [name for name, content in noted if self._content(name) != content]
+        changed = version.changed_inputs(self._content)
         if changed:
             return f"{', '.join(changed)} changed"
-        coming = [name for name, _ in noted if name in changing]
+        coming = [name for name in sorted(version.inputs) if name in changing]
         return f"{', '.join(coming)} may change" if coming else None
 
     def _content(self, table: str) -> int | None:
@@ -132,7 +132,7 @@ class Decider:
             return "asked for"
         if version.derived is None or version.derived.inputs is None:
             return "not as the last run left it"
-        if version.derived.declaration != self._declarations.fingerprint(table):
+        if not version.is_declared_by(self._declarations.fingerprint(table)):
             return "its declarations changed"
         return damage(self._warehouse.files, version)
 
@@ -146,7 +146,7 @@ class Decider:
         """
         changes: dict[str, Change] = {}
         for name in self._declarations.read_by(table):
-            now, noted = self._warehouse.version(name), _inputs_of(version).get(name)
+            now, noted = self._warehouse.version(name), version.inputs.get(name)
             before = now
             if noted is None:
                 before = None
@@ -184,8 +184,12 @@ def make_plan(
         if step := decider.step(table, changing):
             changing.add(table)
             steps.append(step)
-    readings = (_shown_reading(reading, warehouse) for reading in landing.readings)
-    return Plan(landing, tuple(steps), (*readings, *(step.shown for step in steps)))
+    shown = (
+        *map(_shown_reading, landing.readings),
+        *_shown_touched(landing, warehouse),
+        *(step.shown for step in steps),
+    )
+    return Plan(landing, tuple(steps), shown)
 
 
 def refuse_missing(warehouse: Warehouse, declarations: Declarations, only: Iterable[str]) -> None:
@@ -201,15 +205,15 @@ def refuse_missing(warehouse: Warehouse, declarations: Declarations, only: Itera
                 )
 
 
-def _shown_reading(reading: Reading, warehouse: Warehouse) -> Planned:
+def _shown_reading(reading: Reading) -> Planned:
     """What would become of a landing table."""
-    version = warehouse.version(reading.contract.name)
-    stays = version is not None and len(reading.kept) == len(version.files)
-    how: How = "rebuild" if reading.is_anew else "append" if stays else "swap"
-    rows = version.rows if version else None
-    return Planned(reading.contract.name, how, reading.reason, len(reading.files), rows)
+    rows = reading.before.rows if reading.before else None
+    return Planned(reading.contract.name, reading.how, reading.reason, len(reading.files), rows)
 
 
-def _inputs_of(version: Version) -> Mapping[str, int]:
-    """The contents of the tables that a derived table was made from."""
-    return (version.derived.inputs if version.derived else None) or {}
+def _shown_touched(landing: LandingPlan, warehouse: Warehouse) -> Iterator[Planned]:
+    """What would become of `loads` where files have just another time."""
+    loads = warehouse.version("loads")
+    if landing.touched and not landing.readings:
+        reason = f"{counted(len(landing.touched), 'landing file')} with another time, same bytes"
+        yield Planned("loads", "rebuild", reason, 0, loads.rows if loads else None)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from stedi import parquet
 from stedi.declared.contract import Contract, Rule
@@ -23,13 +22,7 @@ from stedi.run.rules import count_dropped, hold_to_contract
 from stedi.run.work import Work
 from stedi.storage.notes import DerivedNotes, Left, Note, PublishedNotes
 from stedi.storage.warehouse import DataFile, Version, damage
-from stedi.storage.withdrawals import (
-    left_so_far,
-    withdrawals,
-)
-
-if TYPE_CHECKING:
-    pass
+from stedi.storage.withdrawals import left_so_far, withdrawals
 
 _GONE = "_gone"
 LEAST_PAIR_LIMIT = 1_000_000
@@ -64,9 +57,9 @@ class Derivation:
 
     def build(self, planned: Sequence[Step]) -> None:
         """Build each table of a plan, unless what it is made from turned out to be as before."""
-        for plan in planned:
-            if step := self._decider.step(plan.table):
-                for name in self.declarations.read_by(plan.table):
+        for forecast in planned:
+            if step := self._decider.step(forecast.table):
+                for name in self.declarations.read_by(forecast.table):
                     version = self.warehouse.version(name)
                     files = [str(file.path) for file in version.files] if version else []
                     self.engine.declare(name, self.declarations.schemas[name], files)
@@ -92,8 +85,8 @@ class Derivation:
                 f"{sum(made.dropped.values()):,} dropped; {transform.place} loses or multiplies "
                 "rows. Nothing of it was committed"
             )
-        left = self._left(step, made)
         is_known = self._knows_who_left(step, made)
+        left = self._left(step, made) if is_known else None
         withdrawn = withdrawals(contract, step.version, left, is_known)
         self.warehouse.commit(
             table,
@@ -168,8 +161,7 @@ class Derivation:
         if made.how != "rebuild" or contract.key is None or before is None:
             return made.left
         key = contract.column(contract.key)
-        if key is None or not self._knows_who_left(step, made):
-            return None
+        assert key is not None  # or nobody would know
         self.engine.declare(_GONE, [key], [str(file.path) for file in before.files])
         return left_of(self.engine, keys_only_in(_GONE, contract.name, key.name))
 

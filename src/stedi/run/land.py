@@ -121,10 +121,8 @@ class Landing:
         files = self.warehouse.files
         new = sum(parquet.count_rows(footer_source(files, path)) for path in source.parsed.typed)
         rows = new + sum(file.rows for file in source.reading.kept)
-        before = self.warehouse.version(source.contract.name)
-        is_swap = before is not None and len(source.reading.kept) < len(before.files)
-        changed: How = "swap" if is_swap else "append" if source.parsed.typed else "no change"
-        how: How = "rebuild" if source.reading.is_anew else changed
+        is_same = source.reading.how == "append" and not source.parsed.typed
+        how: How = "no change" if is_same else source.reading.how
         seconds = time.monotonic() - self._began
         self.work.built.append(
             Built(source.contract.name, source.reading.reason, rows, seconds, how)
@@ -134,7 +132,6 @@ class Landing:
         contract, engine = source.contract, self.work.engine
         before, typed = self.warehouse.version(contract.name), source.parsed.typed
         kept = source.reading.kept
-        grows = before is not None and not source.reading.is_anew and len(kept) == len(before.files)
         if contract.rules or any(column.unique for column in contract.columns):
             paths = [str(path) for path in (*(file.path for file in kept), *typed)]
             engine.declare(contract.name, contract.columns, paths)
@@ -147,7 +144,7 @@ class Landing:
             notes=hold_to_contract(contract, (), self.declarations, engine),
             merged={name: parts for name, parts in merged.items() if name in names},
         )
-        is_same = grows and not typed
+        is_same = source.reading.how == "append" and not typed
         return self.warehouse.commit(
             contract.name,
             typed,

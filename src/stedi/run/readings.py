@@ -11,7 +11,7 @@ from stedi.errors import StorageError
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, ZoneChanges, compare, read_loads
-from stedi.run.options import Options
+from stedi.run.options import How, Options
 from stedi.storage.notes import LoadsNotes
 from stedi.storage.warehouse import DataFile, Version, Warehouse, damage, short_name
 from stedi.text import counted
@@ -21,8 +21,9 @@ from stedi.text import counted
 class Reading:
     """A landing table that has to be read: all files anew, or some.
 
-    `known` are the fingerprints of files that stay loaded, with their sizes, `kept` typed files
-    that stay, `outdated` the landing files whose pieces leave the quarantine; None is all.
+    `known` are the fingerprints of files that stay loaded, with their sizes. `before` is the typed
+    table as it is, of which the files `kept` stay; `outdated` are the landing files whose pieces
+    leave the quarantine, None is all.
     """
 
     contract: Contract
@@ -30,13 +31,16 @@ class Reading:
     known: Mapping[str, int]
     reason: str
     difference: ZoneChanges
+    before: Version | None
     kept: tuple[DataFile, ...] = ()
     outdated: frozenset[str] | None = None
 
     @property
-    def is_anew(self) -> bool:
-        """Whether everything is read."""
-        return self.outdated is None
+    def how(self) -> How:
+        """What becomes of the typed table, if any record is loaded."""
+        if self.outdated is None or self.before is None:
+            return "rebuild"
+        return "append" if len(self.kept) == len(self.before.files) else "swap"
 
 
 @dataclass
@@ -121,7 +125,7 @@ def _plan_source(
             plan.readings.append(reading)
             return
         reason = "not as the last run left it"
-    plan.readings.append(Reading(contract, files, {}, str(reason), difference))
+    plan.readings.append(Reading(contract, files, {}, str(reason), difference, version))
 
 
 def _why_all(
@@ -141,8 +145,7 @@ def _why_all(
         return "records set aside are tried again"
     if noted is None or noted.typed.get(contract.name) != version.content:
         return "not as the last run left it"
-    declaration = version.landing.declaration if version.landing else None
-    if declaration != declarations.fingerprint(contract.name):
+    if not version.is_declared_by(declarations.fingerprint(contract.name)):
         return "its contract changed"
     return damage(warehouse.files, version)
 
@@ -198,6 +201,7 @@ def _read_some(
         known,
         reason,
         difference,
+        version,
         tuple(file for file in version.files if file not in holding),
         frozenset(lost | wanted),
     )

@@ -1,7 +1,7 @@
 """SQL that means the same on every engine, or nothing: what engines disagree on is refused.
 
 A declared query that used it would give other rows on Spark than on DuckDB, or others each time.
-Where an engine can be brought to say what Athena says, `engines/dialects.py` does that instead.
+Where an engine can be brought to say what Athena says, `sql/dialects.py` does that instead.
 Tests hold each function of `HELD` to the same values on every engine and on Trino.
 """
 

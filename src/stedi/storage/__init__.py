@@ -1,1 +1,1 @@
-"""The only rooms that know Iceberg: the catalog, the tables, the lock, the sweep."""
+"""Iceberg tables: looked up, committed to, expired and swept; the catalogs are in `roots`."""

@@ -71,8 +71,7 @@ def _made_since(
             for past in warehouse.history(table)
             if (table not in due or due[table] in past.withdrawn)
             and all(
-                content in contents.get(name, {content})
-                for name, content in ((past.derived and past.derived.inputs) or {}).items()
+                content in contents.get(name, {content}) for name, content in past.inputs.items()
             )
         ]
         since |= {past.snapshot_id for past in past_since}

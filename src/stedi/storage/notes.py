@@ -13,7 +13,7 @@ key (`stedi.` before it), and the keys stay: tables made by earlier versions hav
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, ClassVar
 
@@ -148,6 +148,20 @@ class Noted:
     def published(self) -> PublishedNotes | None:
         """Those of a published table."""
         return self.notes if isinstance(self.notes, PublishedNotes) else None
+
+    @property
+    def inputs(self) -> Mapping[str, int]:
+        """The contents of the tables that a derived table was made from."""
+        return (self.derived.inputs or {}) if self.derived else {}
+
+    def is_declared_by(self, fingerprint: str) -> bool:
+        """Whether it was made under the declarations with this fingerprint."""
+        notes = self.landing or self.derived
+        return notes is not None and notes.declaration == fingerprint
+
+    def changed_inputs(self, content: Callable[[str], int | None]) -> list[str]:
+        """The tables that it was made from that have other rows now; `content` says which."""
+        return [table for table in sorted(self.inputs) if content(table) != self.inputs[table]]
 
     @property
     def withdrawn(self) -> tuple[int, ...]:
