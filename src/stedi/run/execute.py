@@ -38,7 +38,8 @@ def execute(
 ) -> tuple[Built, ...]:
     """Read and build what is planned, and nothing else; returns the tables that were looked at.
 
-    Small files are merged and what is outdated removed behind it. Where it fails, what it has begun is removed. Closes the engine.
+    Small files are merged and what is outdated removed behind it. Where it fails, what it has begun
+    is removed. Closes the engine.
     """
     pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
     try:
