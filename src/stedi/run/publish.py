@@ -55,10 +55,10 @@ def coded_at_edges(published: Published) -> tuple[Note, ...]:
     """Notes on values beyond the declared grid."""
     return tuple(
         Note(
-            f"{column}_beyond_grid",
-            count,
-            f"{count:,} values of {column} lay beyond the grid that its contract declares, and "
-            "were coded as its end",
+            code=f"{column}_beyond_grid",
+            count=count,
+            text=f"{count:,} values of {column} lay beyond the grid that its contract declares, "
+            "and were coded as its end",
         )
         for column, count in published.beyond.items()
     )

@@ -75,4 +75,4 @@ def _repeated(table: str, column: str) -> exp.Select:
 
 
 def _note(rule: Rule, broken: int) -> Note:
-    return Note(rule.name, broken, f"{broken:,} {rule.description}")
+    return Note(code=rule.name, count=broken, text=f"{broken:,} {rule.description}")

@@ -14,15 +14,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
+
+from pydantic import BaseModel
 
 PREFIX = "stedi."
 _CONTENT = "content"
 
 
-@dataclass(frozen=True)
-class Note:
+class Note(BaseModel, frozen=True):
     """Something that isn't wrong, but that one should know: how often, and in words."""
 
     code: str
@@ -220,7 +221,7 @@ def _as_json(value: object) -> object:
     if isinstance(value, Left):
         return [value.keys, value.rows]
     assert isinstance(value, Note)
-    return asdict(value)
+    return value.model_dump()
 
 
 def notes_of(notes: Iterable[Note], code: str) -> int:
