@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -71,3 +72,18 @@ def test_a_dry_run_says_what_a_run_does_and_writes_nothing(
     assert told["accelerometer_trusted"] == "rebuild"
     done = started("run", "--dry-run", "--json", "--root", small_lakehouse.root).ended()
     assert {one["table"] for one in json.loads(done.stdout)} == found.keys()
+
+
+def test_a_file_with_another_time_and_the_same_bytes_is_in_the_plan(
+    small_lakehouse: Lakehouse,
+) -> None:
+    small_lakehouse.run()
+    file = small_lakehouse.root / "customer" / "landing" / "one.json"
+    os.utime(file, (1, 1))
+    [planned] = small_lakehouse.plan()
+    assert (planned.table, planned.reason) == (
+        "loads",
+        "1 landing file with another time, same bytes",
+    )
+    assert small_lakehouse.run().built == ()
+    assert small_lakehouse.plan() == []
