@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 
 from stedi import Lakehouse
 from stedi.errors import NotAnonymous, RuleBroken, UsageError
+from stedi.text import about
 
 COLUMNS = ["distancefromobject", "x", "y", "z"]
 FILE = "machine_learning_curated.parquet"
@@ -133,9 +135,12 @@ def test_the_data_sheet_has_the_lakehouse_s_own_figures(walking: Lakehouse, rele
     text = (released / "README.md").read_text()
     status = walking.status()
     for name, table in status.tables.items():
-        assert f"| {name} | {table.zone} | {table.rows:,} |" in text
+        assert table.rows
+        rows = f"{table.rows:,}" if name == "machine_learning_curated" else about(table.rows)
+        assert f"| {name} | {table.zone} | {rows} |" in text
     for note in status.notes:
-        assert note.text in text
+        said = note.text.removeprefix(f"{note.count:,} ")
+        assert (f"- {about(note.count)} {said}." in text) == (note.count >= 10)
     assert "https://example.org/licence" in text
     assert "The profile was **seed**" in text
     audit = walking.audit()
@@ -217,3 +222,59 @@ def test_the_rows_are_the_published_file_as_it_is(walking: Lakehouse, released: 
     assert hashlib.sha256(file.read_bytes()).digest() == (
         hashlib.sha256((released / FILE).read_bytes()).digest()
     )
+
+
+def test_two_data_sheets_do_not_tell_that_one_person_left(
+    walking: Lakehouse, tmp_path: Path
+) -> None:
+    """They are the same but for the published rows, and what is measured of these."""
+    lakehouse = copied(walking, tmp_path)
+    lakehouse.run(full=True)  # so that each is compared with one before it
+    lakehouse.release(tmp_path / "before", licence="https://example.org/licence")
+    [customer] = (
+        lakehouse.query("SELECT * FROM customer_curated ORDER BY email LIMIT 1")
+        .to_arrow()
+        .to_pylist()
+    )
+    record = {key: customer[key.lower()] for key in KEYS} | {"lastUpdateDate": 1_900_000_000_000}
+    landing = lakehouse.root / "customer" / "landing"
+    (landing / "withdrawn.json").write_text(json.dumps(record) + "\n")
+    report = lakehouse.run()
+    assert report.withdrawn
+    assert report.withdrawn.people == 1
+    lakehouse.release(tmp_path / "after", licence="https://example.org/licence")
+    before, after = (untold(tmp_path / name, lakehouse) for name in ("before", "after"))
+    assert before == after
+    described = [
+        re.sub(
+            r'"sha256": "\w+"|snapshot \d+|"datePublished": "[-\d]+"',
+            "",
+            (tmp_path / name / "croissant.json").read_text(),
+        )
+        for name in ("before", "after")
+    ]
+    assert described[0] == described[1]
+
+
+KEYS = ("customerName", "email", "phone", "birthDay", "serialNumber", "registrationDate")
+
+
+def untold(folder: Path, lakehouse: Lakehouse) -> list[str]:
+    """A data sheet without what follows from the published rows, and when they were published."""
+    sheet = (folder / "README.md").read_text()
+    rows = pq.read_table(folder / FILE)
+    classes = rows.group_by(COLUMNS).aggregate([]).num_rows
+    for exact in (f"{rows.num_rows:,}", f"{classes:,}"):
+        assert exact in sheet
+        sheet = sheet.replace(exact, "")
+    sheet = re.sub(r"snapshot \d+, published\n[-\d]+ [:\d]+ UTC", "", sheet)
+    attacks = lakehouse.audit().attacks
+    lines, privacy = [], False
+    for line in sheet.splitlines():
+        privacy = line == "## Privacy" or (privacy and not line.startswith("## "))
+        is_error = line.startswith("| `") and line.count("|") == 4
+        is_attack = line.startswith(tuple(f"{mark} {name}" for name in attacks for mark in "|-"))
+        is_published = line.startswith("| machine_learning_curated |")
+        figures = r"[\d.,]+" if is_published or is_error or is_attack or privacy else "(?!)"
+        lines.append(re.sub(figures, "", line))
+    return lines

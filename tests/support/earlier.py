@@ -192,6 +192,9 @@ def notes() -> dict[str, dict[str, Any]]:
             for snapshot in last["snapshots"]
             if snapshot["snapshot-id"] == last["current-snapshot-id"]
         )
+        if name := summary.get("stedi.kept-as"):  # not so in 0.1.0
+            [kept] = (ROOT / "_stedi" / "notes").glob(f"*-{name}.json")
+            summary = json.loads(kept.read_text())
         noted[str(folder.parent.relative_to(ROOT))] = {
             key: None if key.removeprefix("stedi.") in VARYING else json.loads(value)
             for key, value in sorted(summary.items())

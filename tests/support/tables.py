@@ -12,12 +12,13 @@ from stedi.storage.warehouse import Warehouse
 
 
 def strays(lakehouse: Lakehouse) -> list[Path]:
-    """Files below the tables' folders that no snapshot refers to."""
+    """Files below the tables' folders, and notes of tables, that no snapshot refers to."""
     warehouse = Warehouse(open_root(lakehouse.root))
-    found: list[Path] = []
+    found: list[Path] = list((lakehouse.root / "_stedi" / "notes").glob("*"))
     for name, table in lakehouse.status().tables.items():
         folder = Path(table.location.removeprefix("file://"))
         referenced = warehouse.referenced(name)
+        found = [p for p in found if p not in referenced]
         found += [p for p in folder.rglob("*") if p.is_file() and p not in referenced]
     return found
 

@@ -22,6 +22,16 @@ def boxes_folder(root: Path) -> Path:
     return root / OWN_FOLDER / "boxes"
 
 
+def notes_folder(root: Path) -> Path:
+    """Where notes of published tables lie: what whoever reads the table itself may not know."""
+    return root / OWN_FOLDER / "notes"
+
+
+def notes_file(root: Path, table: str, name: str) -> Path:
+    """Where the notes of one publication lie."""
+    return notes_folder(root) / f"{table}-{name}.json"
+
+
 def is_hidden(name: str) -> bool:
     """Whether a name says that what has it is not data."""
     return name.startswith((".", "_"))

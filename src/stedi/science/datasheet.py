@@ -20,6 +20,7 @@ from stedi.privacy.published import PublishedTable
 from stedi.science.documents import markdown, table
 from stedi.status import Status, StepStatus
 from stedi.storage.notes import Note
+from stedi.text import LEAST_TOLD, about
 
 _NOT_STATED = "Not stated. Whoever owns the data has to say before it is passed on."
 
@@ -132,22 +133,25 @@ All columns are doubles without blanks. `{boxes}` has a row a class of equal row
 def _collection(facts: Facts) -> str:
     status, contracts = facts.status, facts.table.declarations.contracts
     sources = (
-        (name, *_counts(s.files, s.records, s.loaded, sum(s.quarantined.values())))
+        (name, about(s.records), about(s.loaded), about(sum(s.quarantined.values())))
         for name, s in status.sources.items()
     )
     steps = (
-        (name, contracts[name].description, *_counts(step.in_, step.kept), _dropped(step))
+        (name, contracts[name].description, about(step.in_), _rows(facts, name), _dropped(step))
         for name, step in status.steps.items()
     )
-    zones = ((name, t.zone, f"{t.rows or 0:,}") for name, t in status.tables.items())
-    notes = "\n".join(f"- {_for_outsiders(note)}." for note in status.notes)
+    zones = ((name, t.zone, _rows(facts, name)) for name, t in status.tables.items())
+    told = [note for note in status.notes if note.count >= LEAST_TOLD]
+    notes = "\n".join(f"- {_for_outsiders(note)}." for note in told)
     noted = f"Noted by the run:\n\n{notes}" if notes else ""
     return f"""
 ## Collection
 
-Raw records were delivered by devices and an app, and read under contract:
+Raw records were delivered by devices and an app, and read under contract. What isn't
+published is counted to two digits, to tens at least, and what there are fewer than ten
+of isn't told, so that two data sheets compared don't tell of one person:
 
-{table(("source", "files", "records", "loaded", "set aside"), sources)}
+{table(("source", "records", "loaded", "set aside"), sources)}
 
 Only what people agreed to is used. The profile was **{status.profile}**; what each
 step kept, and why it dropped the rest:
@@ -221,8 +225,9 @@ published anew without them: replace this copy then, and don't keep both.
 
 
 def _for_outsiders(note: Note) -> str:
-    """What a note says, without the command that tells its reader more."""
-    return note.text.partition(";")[0] if note.code in ("quarantined", "bad_files") else note.text
+    """What a note says, without its exact count and the command that tells its reader more."""
+    text = about(note.count) + note.text.removeprefix(f"{note.count:,}")
+    return text.partition(";")[0] if note.code in ("quarantined", "bad_files") else text
 
 
 def _describe(facts: Facts, column: str) -> str:
@@ -231,7 +236,14 @@ def _describe(facts: Facts, column: str) -> str:
 
 
 def _dropped(step: StepStatus) -> str:
-    return "; ".join(f"{count:,} {reason}" for reason, count in step.dropped.items()) or "-"
+    told = (item for item in step.dropped.items() if item[1] >= LEAST_TOLD)
+    return "; ".join(f"{about(count)} {reason}" for reason, count in told) or "-"
+
+
+def _rows(facts: Facts, name: str) -> str:
+    """The rows of a table: exactly of the published one, which anybody can count."""
+    rows = facts.status.tables[name].rows or 0
+    return f"{rows:,}" if name == facts.contract.name else about(rows)
 
 
 def _attack(attack: AttackResult) -> Sequence[str]:
@@ -240,10 +252,6 @@ def _attack(attack: AttackResult) -> Sequence[str]:
     limit = "not protected" if attack.limit is None else f"{attack.limit:.3f}"
     baseline = "-" if attack.baseline is None else f"{attack.baseline:.3f}"
     return attack.knows, attack.withheld, f"{attack.worst:.3f}", baseline, limit
-
-
-def _counts(*numbers: int) -> tuple[str, ...]:
-    return tuple(f"{number:,}" for number in numbers)
 
 
 def _number(value: float) -> str:

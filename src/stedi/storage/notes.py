@@ -1,10 +1,14 @@
-"""What a run notes with each snapshot that it commits, kept in the snapshot's summary.
+"""What a run notes with each snapshot that it commits.
 
     Notes                 of any table: a fingerprint of each data file
     ├── LoadsNotes        which typed tables and quarantine the loads describe
     ├── LandingNotes      of a typed landing table
     └── DerivedNotes      what a derived table was made from, and its sums
         └── PublishedNotes
+
+They are in the snapshot's summary. Those of a published table tell of people who left: they lie
+below `_stedi` (`names.notes_file`), and its summary, which its readers see, has a random name for
+them and nothing else. Version 0.1.0 had these in the summary, too.
 
 A snapshot that no run has written has `Notes` without any files. Each field is JSON under its own
 key (`stedi.` before it), and the keys stay: tables made by earlier versions have them.
@@ -15,12 +19,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
 
 PREFIX = "stedi."
 _CONTENT = "content"
+_KEPT_AS = "kept-as"
 
 
 class Note(BaseModel, frozen=True):
@@ -131,9 +137,17 @@ class PublishedNotes(DerivedNotes):
 
 @dataclass(frozen=True)
 class Noted:
-    """A snapshot's notes, as those of the kind of table that it is of; None where they aren't."""
+    """A snapshot's notes, as those of the kind of table that it is of; None where they aren't.
 
-    notes: Notes
+    `noted` are the notes, or what reads them where they lie beside the table.
+    """
+
+    noted: Notes | Callable[[], Notes]
+
+    @cached_property
+    def notes(self) -> Notes:
+        """The notes, read where they are needed."""
+        return self.noted if isinstance(self.noted, Notes) else self.noted()
 
     @property
     def landing(self) -> LandingNotes | None:
@@ -186,6 +200,16 @@ def read_notes(summary: Mapping[str, str]) -> Notes:
     return kind(
         **{name: _typed(name, values[key]) for name, key in by_field.items() if key in values}
     )
+
+
+def refer_to(name: str) -> dict[str, str]:
+    """The properties of a snapshot's summary whose notes lie elsewhere, under that name."""
+    return {PREFIX + _KEPT_AS: name}
+
+
+def referred_to(summary: Mapping[str, str]) -> str | None:
+    """The name of notes that lie elsewhere; None where they are in the summary."""
+    return summary.get(PREFIX + _KEPT_AS)
 
 
 def read_content(summary: Mapping[str, str], snapshot_id: int) -> int:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyiceberg.table import Table, Transaction
     from pyiceberg.table.metadata import TableMetadata
     from pyiceberg.table.snapshots import Snapshot
-    from pyiceberg.table.update.snapshot import _OverwriteFiles
+    from pyiceberg.table.update.snapshot import _FastAppendFiles, _OverwriteFiles
     from pyiceberg.types import PrimitiveType
 
 _METRICS = "write.metadata.metrics.column."
@@ -143,6 +143,15 @@ def without_empty_manifests(producer: _OverwriteFiles) -> _OverwriteFiles:
         return [m for m in existing() if m.has_added_files() or m.has_existing_files()]
 
     producer._existing_manifests = alive  # type: ignore[method-assign]
+    return producer
+
+
+def without_past(producer: _FastAppendFiles) -> _FastAppendFiles:
+    """Let a snapshot have what is added to it alone, and tell nothing of the one before.
+
+    An overwrite lists the files that it deletes, with their rows, and counts them in its summary.
+    """
+    producer._parent_snapshot_id = None
     return producer
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from stedi.roots.names import boxes_folder
+from stedi.roots.names import boxes_folder, notes_folder
 from stedi.storage.warehouse import Warehouse
 
 
@@ -33,11 +33,9 @@ def _sweep_table(warehouse: Warehouse, table: str, location: str) -> int:
     folder = warehouse.root / location
     paths = [path for part in ("data", "metadata") for path, _ in files.below(folder / part)]
     strays = [path for path in paths if path not in referenced]
-    strays += [
-        path
-        for path, _ in files.below(boxes_folder(warehouse.root))
-        if path.name.startswith(f"{table}-") and path.name != boxes
-    ]
+    for beside in (boxes_folder(warehouse.root), notes_folder(warehouse.root)):
+        of_table = [path for path, _ in files.below(beside) if path.name.startswith(f"{table}-")]
+        strays += [path for path in of_table if path not in referenced and path.name != boxes]
     files.remove(strays)
     for part in ("data", "metadata"):
         _remove_empty(folder / part)

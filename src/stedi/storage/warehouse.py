@@ -7,19 +7,31 @@ that only stores the same rows in other files, or notes that they are still righ
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import json
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from stedi.columns import Column, ColumnType
 from stedi.declared.contract import Contract
 from stedi.errors import StediError, StorageError
 from stedi.parquet import Field
 from stedi.roots import Files, Lock, Root
-from stedi.storage.notes import PREFIX, Noted, Notes, read_content, read_notes
+from stedi.roots.names import notes_file
+from stedi.storage.notes import (
+    PREFIX,
+    Noted,
+    Notes,
+    PublishedNotes,
+    read_content,
+    read_notes,
+    refer_to,
+    referred_to,
+)
 from stedi.storage.schemas import (
     Manifests,
     describe,
@@ -28,12 +40,14 @@ from stedi.storage.schemas import (
     make_table,
     transaction,
     without_empty_manifests,
+    without_past,
 )
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import MetastoreCatalog
     from pyiceberg.table import Table
     from pyiceberg.table.snapshots import Snapshot
+    from pyiceberg.table.update.snapshot import _SnapshotProducer
 
 _METADATA_KEPT = 3
 
@@ -91,6 +105,7 @@ class Warehouse:
         self._to_make: dict[str, tuple[Sequence[Column], str]] = {}
         self._to_evolve: dict[str, Sequence[Column]] = {}
         self._versions: dict[tuple[str, int], Version] = {}
+        self._notes_beside: dict[str, Notes] = {}
         self._manifests = Manifests()
         self.lock: Lock | None = None
         """What says, before each commit, that this root is still ours to work on."""
@@ -139,7 +154,7 @@ class Warehouse:
         loaded = self._load(table)
         snapshots = sorted(loaded.snapshots(), key=_order) if loaded else []
         return tuple(
-            Past(read_notes(_summary(s)), s.snapshot_id, s.timestamp_ms, _content(s))
+            Past(self._notes(table, s), s.snapshot_id, s.timestamp_ms, _content(s))
             for s in snapshots
         )
 
@@ -169,8 +184,9 @@ class Warehouse:
     ) -> Version:
         """Commit one snapshot: the present files whose URIs are in `keep`, and the files `add`.
 
-        `content` is given where the rows are those of the snapshot before. Raises `StorageError`
-        where field ids don't fit or another process committed meanwhile.
+        `content` is given where the rows are those of the snapshot before. What is published stands
+        alone: its notes lie beside it, and nothing in its metadata tells of the files before it.
+        Raises `StorageError` where field ids don't fit or another process committed meanwhile.
         """
         from pyiceberg.exceptions import CommitFailedException
 
@@ -187,7 +203,9 @@ class Warehouse:
         removed = [file for file in present if file.file_path not in keep]
         if len(present) - len(removed) != len(keep):
             raise StorageError(f"table {table}: a file to keep is not in its newest snapshot")
+        is_published = isinstance(notes, PublishedNotes)
         with self._writing(f"table {table}"):
+            summary = self._keep_beside(table, notes) if is_published else notes.summary(content)
             self.files.publish(add)
         if self.lock is not None:
             self.lock.check()
@@ -196,13 +214,16 @@ class Warehouse:
                 if table in self._to_evolve:
                     evolve(staged, self._to_evolve.pop(table))
                 added = [describe(self.files, path, staged.table_metadata) for path in add]
-                update = staged.update_snapshot(snapshot_properties=notes.summary(content))
-                swaps = removed or not present
-                producer = (
-                    without_empty_manifests(update.overwrite()) if swaps else update.fast_append()
-                )
-                for file in removed:
-                    producer.delete_data_file(file)
+                update = staged.update_snapshot(snapshot_properties=summary)
+                producer: _SnapshotProducer[Any]
+                if is_published:
+                    producer = without_past(update.fast_append())
+                elif removed or not present:
+                    producer = without_empty_manifests(update.overwrite())
+                    for file in removed:
+                        producer.delete_data_file(file)
+                else:
+                    producer = update.fast_append()
                 for file in added:
                     producer.append_data_file(file)
                 producer.commit()
@@ -232,7 +253,7 @@ class Warehouse:
                 loaded.maintenance.expire_snapshots().by_ids(older).commit()
             outdated |= self._logged(loaded)
         if outdated:
-            self.files.remove(outdated - self._alive(loaded), emptied=True)
+            self.files.remove(outdated - self._alive(table, loaded), emptied=True)
 
     def tidy(self, table: str) -> None:
         """Remove metadata files of before, but for the last few, which a reader may be opening."""
@@ -374,12 +395,12 @@ class Warehouse:
     def referenced(self, table: str) -> set[Path]:
         """Every file that any snapshot of a table still refers to, metadata included."""
         loaded = self._load(table)
-        return self._alive(loaded) | self._logged(loaded) if loaded else set()
+        return self._alive(table, loaded) | self._logged(loaded) if loaded else set()
 
     def alive(self, table: str) -> set[Path]:
         """Every file that a table's present metadata needs, itself included."""
         loaded = self._load(table)
-        return self._alive(loaded) if loaded else set()
+        return self._alive(table, loaded) if loaded else set()
 
     def _load(self, table: str) -> Table | None:
         """A table as it is, or was when this object first looked; None while it isn't there."""
@@ -458,7 +479,7 @@ class Warehouse:
         )
         columns = tuple((f.name, cast(ColumnType, str(f.field_type))) for f in schema.fields)
         return Version(
-            read_notes(_summary(snapshot)),
+            self._notes(table, snapshot),
             table,
             loaded.location(),
             snapshot.snapshot_id,
@@ -468,20 +489,48 @@ class Warehouse:
             columns,
         )
 
+    def _keep_beside(self, table: str, notes: Notes) -> dict[str, str]:
+        """Keep notes in a file of their own; returns what the snapshot's summary has for them."""
+        name = uuid.uuid4().hex
+        path = notes_file(self.root, table, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(notes.summary()), encoding="utf-8")
+        self.files.publish([path])
+        return refer_to(name)
+
+    def _notes(self, table: str, snapshot: Snapshot) -> Notes | Callable[[], Notes]:
+        name = referred_to(_summary(snapshot))
+        return partial(self._beside, table, name) if name else read_notes(_summary(snapshot))
+
+    def _beside(self, table: str, name: str) -> Notes:
+        """Notes that lie beside a table; none where that file is damaged or gone."""
+        if name not in self._notes_beside:
+            notes = Notes()
+            with (
+                self._reading(f"table {table}"),
+                suppress(FileNotFoundError, ValueError, TypeError, LookupError, AttributeError),
+                self.files.open(notes_file(self.root, table, name)) as file,
+            ):
+                notes = read_notes(json.loads(file.readall()))
+            self._notes_beside[name] = notes
+        return self._notes_beside[name]
+
     def _logged(self, loaded: Table) -> set[Path]:
         """Metadata files of before that are still there."""
         logged = [self.files.path(log.metadata_file) for log in loaded.metadata.metadata_log]
         sizes = self.files.sizes(logged)
         return {path for path, size in zip(logged, sizes, strict=True) if size is not None}
 
-    def _alive(self, loaded: Table) -> set[Path]:
+    def _alive(self, table: str, loaded: Table) -> set[Path]:
         """Every file that a table's present metadata needs, itself included."""
-        uris = {loaded.metadata_location}
+        uris, notes = {loaded.metadata_location}, set()
         for snapshot in loaded.snapshots():
             uris.add(snapshot.manifest_list)
             uris.update(self._manifests.of(loaded, snapshot))
             uris.update(file.file_path for file in self._manifests.data_files(loaded, snapshot))
-        return {self.files.path(uri) for uri in uris}
+            if name := referred_to(_summary(snapshot)):
+                notes.add(notes_file(self.root, table, name))
+        return notes | {self.files.path(uri) for uri in uris}
 
 
 def _unreadable() -> tuple[type[Exception], ...]:
