@@ -150,7 +150,8 @@ def not_anonymous(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("not-anonymous") / "declarations"
     shutil.copytree(str(packaged()), folder)
     contract = folder / "contracts" / "machine_learning_curated.yaml"
-    text = contract.read_text().replace("k: 5\n", "k: 1\n")
+    stated = "k: 1\n          weakerThanRecommended: a handful of people\n"
+    text = contract.read_text().replace("k: 5\n", stated)
     contract.write_text(text.replace("peoplePerBox: 20\n", "peoplePerBox: 1\n"))
     return folder
 
@@ -169,6 +170,13 @@ def lakehouse(
     monkeypatch.setenv("STEDI_DECLARATIONS", str(not_anonymous))
     place.mkdir(exist_ok=True)
     return on(engine, place, not_anonymous)
+
+
+def remarks(report: RunReport) -> list[str]:
+    """What a run remarked, but for the k of 1 that `not_anonymous` declares."""
+    [told, *others] = report.remarks
+    assert told.startswith("machine_learning_curated: k is 1, ")
+    return others
 
 
 def on(engine: EngineName, root: Path, declarations: Path | None = None) -> Lakehouse:

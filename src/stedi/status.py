@@ -314,6 +314,10 @@ class _Inspection:
             if (version := self.versions[table]) and (noted := version.landing or version.derived)
             for note in noted.notes
         ]
+        notes += [
+            Note("weaker_than_recommended", 1, f"{table}: {weakness}")
+            for table, weakness in self.declarations.weaknesses.items()
+        ]
         pieces = sum(sum(source.quarantined.values()) for source in sources.values())
         copies = sum(len(source.copies) for source in sources.values())
         unknown = sum(load.unknown_keys for load in self.loads if load.state == "read")

@@ -289,6 +289,11 @@ def test_a_share_of_bad_records_is_for_landing_tables(folder: Path) -> None:
         ("edges: [250]", "edges: [99999]", "is not between minimum and maximum"),
         ("edges: [250]", "edge: [250]", "edge: no such key"),
         ("k: 5\n", "k: 0\n", "k: Input should be greater than or equal to 1"),
+        ("k: 5\n", "k: 4\n", "publication.k: 4 is weaker than the 5 that are recommended"),
+        ("k: 5\n", "k: 4\n          weakerThanRecommended: ' '\n", "publication.k: 4 is weaker"),
+        ("k: 5\n", "k: 4\n          weakerThanRecommend: few\n", "weakerThanRecommend: no such key"),
+        ("k: 5\n", "k: 5\n          weakerThanRecommended: few\n",
+         "publication.weakerThanRecommended: a k of 5 isn't; leave it out"),
         ("k: 5\n", "k: 50\n", "peoplePerBox: at least k, which is 50"),
         ("[step_person, accelerometer_person]", "[step_person, somebody]",
          "people: no working column somebody of type long"),
@@ -303,6 +308,24 @@ def test_a_publication_that_can_not_be_is_refused(
 ) -> None:
     edit(folder, "contracts/machine_learning_curated.yaml", find, replace)
     assert problem in message(folder)
+
+
+def test_a_reason_for_a_small_k_changes_no_fingerprint(folder: Path) -> None:
+    edit(
+        folder,
+        "contracts/machine_learning_curated.yaml",
+        "k: 5\n",
+        "k: 3\n          weakerThanRecommended: a pilot of few people.\n",
+    )
+    one = read_declarations(folder)
+    edit(folder, "contracts/machine_learning_curated.yaml", "of few people", "within the team")
+    other = read_declarations(folder)
+    assert one.fingerprint_of_all == other.fingerprint_of_all
+    [(table, weakness)] = other.weaknesses.items()
+    assert table == "machine_learning_curated"
+    assert weakness.startswith("k is 3, and one person may have up to 1/3 of a class: weaker than")
+    assert weakness.endswith("The stated reason: a pilot within the team")
+    assert read_declarations(packaged()).weaknesses == {}
 
 
 DOCS = Path(__file__).parents[2] / "docs" / "declarations.md"

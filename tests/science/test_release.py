@@ -7,6 +7,8 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from stedi import Lakehouse
+from stedi.declared import packaged
 from stedi.errors import NotAnonymous, RuleBroken, UsageError
+from stedi.science.datasheet import _mean
 from stedi.text import about
+from tests.support.processes import stedi
 
 COLUMNS = ["distancefromobject", "x", "y", "z"]
 FILE = "machine_learning_curated.parquet"
+WEAKER = "weaker than the 5 and 1/5 that are recommended. The stated reason: "
 
 
 def ask(sql: str) -> list[Any]:
@@ -165,6 +171,70 @@ def test_what_coarsening_cost_is_what_numpy_finds(walking: Lakehouse, released: 
     ]
     mean, worst = (float(cell) for cell in line.split("|")[2:4])
     assert 0 < mean < worst <= widths[np.isfinite(widths)].max()
+
+
+def test_any_double_may_be_a_reading(tmp_path: Path) -> None:
+    lakehouse = Lakehouse(tmp_path / "root")
+    lakehouse.simulate(lakehouse.root, customers=300, seed=3, people=True)
+    file = next((lakehouse.root / "accelerometer" / "landing").iterdir())
+    edges = ["1.7976931348623157e308", "-1.7976931348623157e308", "1e300", "-0.0", "5e-324"]
+    infinite = ["1e309", "-1e999", "Infinity"]
+    values = iter([*edges * 8, *infinite])
+    file.write_text(
+        re.sub(
+            r'(?<="x":)( *)(-?[\d.e-]+)',
+            lambda found: f" {next(values, found[2])}",
+            file.read_text(),
+        )
+    )
+    lakehouse.run()
+    assert sum(lakehouse.status().sources["accelerometer"].quarantined.values()) == len(infinite)
+    query = "SELECT MAX(x) AS most, MIN(x) AS least FROM accelerometer_landing"
+    [ends] = lakehouse.query(query).to_arrow().to_pylist()
+    assert ends == {"most": sys.float_info.max, "least": -sys.float_info.max}
+    assert lakehouse.audit().ok
+    lakehouse.release(tmp_path / "out")
+    text = (tmp_path / "out" / "README.md").read_text()
+    [line] = [t for t in text.splitlines() if t.startswith("| `x`") and t.count("|") == 4]
+    mean, worst = (cell.strip() for cell in line.split("|")[2:4])
+    assert 1e300 < float(mean) < sys.float_info.max
+    assert worst == f"{sys.float_info.max:.3g}"
+
+
+@pytest.mark.parametrize("scale", [5e-324, 1e-300, 1.0, 2.0**900, 1e300, sys.float_info.max])
+def test_a_mean_error_is_exact_at_any_size(scale: float) -> None:
+    errors = np.array([scale, 0.0, scale, scale])
+    assert _mean(errors) == float(Fraction(scale) * 3 / 4)
+    assert _mean(np.full(100_001, scale)) == scale
+
+
+def test_a_k_that_is_small_is_told_with_its_reason(tmp_path: Path) -> None:
+    folder, root = tmp_path / "declarations", tmp_path / "root"
+    shutil.copytree(str(packaged()), folder)
+    contract = folder / "contracts" / "machine_learning_curated.yaml"
+    text = contract.read_text()
+    Lakehouse.simulate(root, customers=120, seed=3, people=True)
+    for reason in ("a pilot of few people", "who gets it is bound by contract"):
+        stated = f"k: 4\n          weakerThanRecommended: {reason}\n"
+        contract.write_text(text.replace("k: 5\n", stated))
+        lakehouse = Lakehouse(root, declarations=folder)
+        report = lakehouse.run()
+        assert not report.built or "pilot" in reason  # another reason makes nothing anew
+        weakness = f"k is 4, and one person may have up to 1/4 of a class: {WEAKER}{reason}"
+        [remark] = report.remarks
+        assert remark == f"machine_learning_curated: {weakness}"
+        [note] = [n for n in lakehouse.status().notes if n.code == "weaker_than_recommended"]
+        assert note.text == remark
+        assert lakehouse.audit().weaker_than_recommended == reason
+        lakehouse.release(tmp_path / reason)
+        assert f"**Weaker than recommended:** {weakness}." in " ".join(
+            (tmp_path / reason / "README.md").read_text().split()
+        )
+        at = ("--root", root, "--declarations", folder)
+        for verb in ("run", "status", "audit"):
+            told = " ".join(stedi(verb, *at).split())
+            assert told.count(reason) == 1, verb
+        assert json.loads(stedi("audit", "--json", *at))["weaker_than_recommended"] == reason
 
 
 def test_without_a_licence_the_owner_is_asked_for_one(walking: Lakehouse, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from stedi.errors import PairingTooLarge, StorageError, UsageError
 from stedi.roots import open_root
 from stedi.roots.local.sqlite import SqliteTables
 from stedi.storage.warehouse import Warehouse
-from tests.conftest import Land, already_run, both_engines_at_length, counts, on
+from tests.conftest import Land, already_run, both_engines_at_length, counts, on, remarks
 from tests.support import small
 from tests.support.tables import files, held_on_disk, how, strays
 
@@ -174,12 +174,12 @@ def test_a_table_that_is_not_declared_any_more_is_told(
         text = (folder / place / f"customer_curated.{ending}").read_text()
         own = text.replace("customer_curated", "people_curated")
         (folder / place / f"people_curated.{ending}").write_text(own)
-    assert on("duckdb", small_lakehouse.root, folder).run().remarks == ()
+    assert remarks(on("duckdb", small_lakehouse.root, folder).run()) == []
     lakehouse = on("duckdb", small_lakehouse.root, not_anonymous)
-    [remark] = lakehouse.run().remarks
+    [remark] = remarks(lakehouse.run())
     assert remark.startswith("the table people_curated is not declared and stays as it is")
     shutil.rmtree(small_lakehouse.root / "people")
-    assert lakehouse.run().remarks == ()
+    assert remarks(lakehouse.run()) == []
 
 
 @already_run
@@ -225,7 +225,7 @@ def test_a_run_for_one_table_says_what_it_leaves_published(
     status = small_lakehouse.status().tables["machine_learning_curated"]
     assert (status.freshness, status.why) == ("stale", "people in it have withdrawn since")
     rest = small_lakehouse.run()
-    assert not rest.remarks
+    assert remarks(rest) == []
     assert rest.withdrawn is not None
     assert rest.withdrawn.people == 1
     assert rest.withdrawn.rows == ROWS_OF_ANN

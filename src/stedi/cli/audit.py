@@ -32,12 +32,14 @@ def audit(
 def _show(result: Audit) -> None:
     if not result.rows:
         show.line(f"{result.table}: {'; '.join(result.problems)}")
+        _show_weakness(result)
         return
     show.line(
         f"{result.table}: {result.rows:,} rows in {result.classes:,} classes. Each holds rows of "
         f"{result.smallest_class} people or more (k is {result.k}), and none has more than "
-        f"{result.largest_share:.1%} of a class.\n"
+        f"{result.largest_share:.1%} of a class on one side, {_both_sides(result)}.\n"
     )
+    _show_weakness(result)
     if result.checks:
         checks = ((name, "; ".join(p) or "nothing wrong") for name, p in result.checks.items())
         show.table(("check", "finds"), checks)
@@ -49,6 +51,16 @@ def _show(result: Audit) -> None:
     show.line("\nIt holds." if result.ok else f"\n{len(result.problems)} problems:")
     for problem in result.problems:
         show.line(f"  {problem}")
+
+
+def _both_sides(result: Audit) -> str:
+    share = result.largest_share_both_sides
+    return "both together unknown" if share is None else f"{share:.1%} on both together"
+
+
+def _show_weakness(result: Audit) -> None:
+    if result.weaker_than_recommended:
+        show.line(f"Weaker than recommended: {result.weaker_than_recommended}.\n")
 
 
 def _row(name: str, attack: AttackResult) -> tuple[str, ...]:

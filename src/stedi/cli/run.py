@@ -99,7 +99,13 @@ def _show(report: RunReport, status: Status) -> None:
         show.table(("table", "rows", "seconds", "how", "why"), rows)
     if report.withdrawn:
         _show_withdrawn(report.withdrawn)
-    show.remarks(report.remarks)
+    _show_remarks(report, status)
+
+
+def _show_remarks(report: RunReport, status: Status) -> None:
+    """Print remarks and notes; what is both, once."""
+    noted = {note.text for note in status.notes}
+    show.remarks(remark for remark in report.remarks if remark not in noted)
     show_notes(status)
 
 
@@ -150,8 +156,7 @@ def _show_demo(call: Call, simulated: Simulated | None, report: RunReport) -> No
     show.line(f"Brought {built} up to date in {report.seconds:.1f} seconds.\n")
     status = call.lakehouse.status()
     show_tables(status)
-    show.remarks(report.remarks)
-    show_notes(status)
+    _show_remarks(report, status)
     shared = {"--root": call.root, "--declarations": call.declarations}
     option = "".join(f" {name} {shlex.quote(str(v))}" for name, v in shared.items() if v)
     stedi = "stedi" if shutil.which("stedi") == shutil.which(sys.argv[0]) else sys.argv[0]

@@ -88,6 +88,14 @@ class Declarations:
         """The query for who the people of a published table are, resolved and typed."""
         return self._of_publication(table, "identities")
 
+    @property
+    def weaknesses(self) -> dict[str, str]:
+        """How publications are weaker than recommended, and why, by table."""
+        declared = ((name, c.publication) for name, c in self.contracts.items() if c.publication)
+        return {
+            name: publication.weakness for name, publication in declared if publication.weakness
+        }
+
     def _of_publication(self, table: str, what: str) -> exp.Query | None:
         query: str | None = getattr(self.contracts[table].publication, what, None)
         if query is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal
 
@@ -13,6 +13,8 @@ Zone = Literal["landing", "trusted", "curated"]
 Severity = Literal["error", "warning"]
 
 DEFAULT_SNAPSHOT_DAYS = 7.0
+RECOMMENDED_K = 5
+"""A contract with a smaller one, and so with larger shares, gives its reason."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class Publication:
     is a query for rows of people who are not in the table, with the same columns and people: the
     audit compares with them. `identities` is one for who people are: the `person` that a number
     stands for, and a text that names them the same way whoever else is there, as `identity`.
+    `weaker_than_recommended` is the reason for a smaller k than `RECOMMENDED_K`.
     """
 
     k: int
@@ -62,6 +65,18 @@ class Publication:
     working_columns: tuple[Column, ...]
     controls: str | None
     identities: str | None = None
+    weaker_than_recommended: str | None = field(default=None, repr=False)  # no row depends on it
+
+    @property
+    def weakness(self) -> str | None:
+        """That k is smaller than recommended, and why; None where it isn't."""
+        if self.weaker_than_recommended is None:
+            return None
+        return (
+            f"k is {self.k}, and one person may have up to 1/{self.k} of a class: weaker than the "
+            f"{RECOMMENDED_K} and 1/{RECOMMENDED_K} that are recommended. The stated reason: "
+            f"{self.weaker_than_recommended}"
+        )
 
     @property
     def fingerprint(self) -> str:

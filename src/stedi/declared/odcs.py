@@ -29,6 +29,7 @@ from pydantic.alias_generators import to_camel
 from stedi.columns import TYPES, Classification, Column, ColumnType
 from stedi.declared.contract import (
     DEFAULT_SNAPSHOT_DAYS,
+    RECOMMENDED_K,
     Coarsened,
     Contract,
     Publication,
@@ -104,6 +105,7 @@ class _Publication(_Closed):
     working_columns: list[_WorkingColumn]
     controls: str | None = None
     identities: str | None = None
+    weaker_than_recommended: str | None = None
 
 
 class _TableProperties(_Closed):
@@ -353,6 +355,7 @@ def _publication(
     for name in declared.people:
         if name not in numbers:
             raise _Problem(f"{where}.people: no working column {name} of type long")
+    reason = (declared.weaker_than_recommended or "").strip().rstrip(".")
     publication = Publication(
         k=declared.k,
         people_per_box=declared.people_per_box,
@@ -362,7 +365,15 @@ def _publication(
         working_columns=working,
         controls=declared.controls,
         identities=declared.identities,
+        weaker_than_recommended=reason or None,
     )
+    if declared.k < RECOMMENDED_K and not reason:
+        raise _Problem(
+            f"{where}.k: {declared.k} is weaker than the {RECOMMENDED_K} that are recommended, and "
+            f"one person may have 1/{declared.k} of a class: state why, as weakerThanRecommended"
+        )
+    if declared.k >= RECOMMENDED_K and declared.weaker_than_recommended is not None:
+        raise _Problem(f"{where}.weakerThanRecommended: a k of {declared.k} isn't; leave it out")
     if declared.people_per_box < declared.k:
         raise _Problem(f"{where}.peoplePerBox: at least k, which is {declared.k}")
     coarsened = [c.column for c in publication.coarsened]

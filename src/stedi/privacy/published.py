@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +18,7 @@ from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import StorageError, UsageError
 from stedi.privacy.audit import Audit, audit, nothing_published
 from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.people import people_problems
 from stedi.privacy.publication import Raw, raw_rows, read_published
 from stedi.privacy.publication.boxes import read_boxes
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
@@ -62,12 +63,12 @@ class PublishedTable:
     @cached_property
     def rows(self) -> Raw:
         """The rows behind it, before they were coarsened."""
-        return self._rows[0]
+        return self._read[0]
 
     @property
     def control_group(self) -> Raw | None:
         """Rows like those, of people who are not in the table."""
-        return self._rows[1]
+        return self._read[1]
 
     @cached_property
     def evidence(self) -> Evidence:
@@ -101,12 +102,13 @@ class PublishedTable:
             control_group=self.control_group,
             boxes=boxes,
             difference=notes.difference if notes else None,
+            people_problems=self._read[2],
         )
 
     def audit(self) -> Audit:
         """Check it, and attack it with all that the landing zone holds."""
         if self.withheld:
-            return nothing_published(self.contract.name, self.publication.k, self.withheld)
+            return nothing_published(self.contract.name, self.publication, self.withheld)
         return audit(
             self.contract.name,
             self.evidence,
@@ -123,6 +125,12 @@ class PublishedTable:
 
     def fetch(self, queries: Sequence[exp.Query]) -> list[pa.Table]:
         """The results of queries over the lakehouse's tables."""
+        with self._engine_for(queries) as engine:
+            return [engine.fetch(query) for query in queries]
+
+    @contextmanager
+    def _engine_for(self, queries: Sequence[exp.Query]) -> Iterator[DuckDBEngine]:
+        """An engine that knows what queries read."""
         with (
             scratch(self.warehouse.root, "audit") as folder,
             closing(DuckDBEngine(folder, self.warehouse.files)) as engine,
@@ -131,16 +139,18 @@ class PublishedTable:
                 version = self.warehouse.version(name)
                 files = [str(file.path) for file in version.files] if version else []
                 engine.declare(name, self.declarations.schemas[name], files)
-            return [engine.fetch(query) for query in queries]
+            yield engine
 
     @cached_property
-    def _rows(self) -> tuple[Raw, Raw | None]:
-        """The rows behind the table, and those of people who are not in it."""
-        select = self.declarations.select(self.contract.name)
-        controls = self.declarations.controls(self.contract.name)
-        tables = self.fetch([select, controls] if controls else [select])
-        rows, *control_group = (raw_rows(table, self.publication) for table in tables)
-        return rows, control_group[0] if control_group else None
+    def _read(self) -> tuple[Raw, Raw | None, Sequence[str]]:
+        """Rows behind the table, those of people not in it, and what is wrong with its people."""
+        table, declarations = self.contract.name, self.declarations
+        select, controls = declarations.select(table), declarations.controls(table)
+        queries = [select, controls, declarations.identities(table)]
+        with self._engine_for([query for query in queries if query]) as engine:
+            rows = raw_rows(engine.gather(table, select), self.publication)
+            others = raw_rows(engine.fetch(controls), self.publication) if controls else None
+            return rows, others, [*people_problems(engine, declarations, table)]
 
 
 def published_table(

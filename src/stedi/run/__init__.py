@@ -108,6 +108,7 @@ def run(
         withdrawn = _withdrawn(warehouse, declarations, built)
         remarks = (
             *warehouse.files.remarks,
+            *_weaker_than_recommended(declarations),
             *_undeclared(warehouse, declarations),
             *_without_records(warehouse, declarations),
             *_left_in_publication(warehouse, declarations),
@@ -178,6 +179,11 @@ def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: 
 def _has_strays(warehouse: Warehouse, lock: Lock) -> bool:
     """Whether files may lie there that no table has: of a run that died, or of a lost catalog."""
     return lock.last_run_died or warehouse.may_have_lost_files
+
+
+def _weaker_than_recommended(declarations: Declarations) -> list[str]:
+    """What to tell of publications that promise less than they should, and why."""
+    return [f"{table}: {weakness}" for table, weakness in declarations.weaknesses.items()]
 
 
 def _undeclared(warehouse: Warehouse, declarations: Declarations) -> list[str]:

@@ -17,7 +17,13 @@ from stedi.run.changes import rows_of
 from stedi.run.decide import Decider, Maintenance, Step
 from stedi.run.maintain import Maintaining, keys_only_in, left_of
 from stedi.run.options import Built, How
-from stedi.run.publish import NOT_PUBLISHED, coded_at_edges, publish, published_notes
+from stedi.run.publish import (
+    NOT_PUBLISHED,
+    coded_at_edges,
+    hold_people,
+    publish,
+    published_notes,
+)
 from stedi.run.rules import count_dropped, hold_to_contract
 from stedi.run.work import Work
 from stedi.storage.notes import DerivedNotes, Left, Note, PublishedNotes
@@ -115,6 +121,7 @@ class Derivation:
     def _make_published(self, step: Step, target: Target) -> _Made:
         contract = self.declarations.contracts[step.table]
         rows = self.engine.gather(step.table, self.declarations.select(step.table))
+        hold_people(self.work, contract)
         began = time.monotonic()
         published = publish(self.work, contract, rows, target)
         made = _Made(published.paths, publishing=time.monotonic() - began)

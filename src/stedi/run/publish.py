@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from stedi.declared.contract import Contract
+from stedi.errors import RuleBroken
 from stedi.parquet import Target
 from stedi.roots.names import boxes_folder
 from stedi.run.work import Work
@@ -32,6 +33,17 @@ def publish(work: Work, contract: Contract, rows: pa.Table, target: Target) -> P
     if published.boxes:
         files.publish([published.boxes])
     return published
+
+
+def hold_people(work: Work, contract: Contract) -> None:
+    """Raise `RuleBroken` where numbers of people aren't their identities, one to one."""
+    from stedi.privacy.people import people_problems
+
+    problems = "; ".join(people_problems(work.engine, work.declarations, contract.name))
+    if problems:
+        raise RuleBroken(
+            f"{contract.name}: {problems}; people would be miscounted. Nothing of it was committed"
+        )
 
 
 def published_notes(

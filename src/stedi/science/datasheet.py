@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 
+from stedi.arrays import Float64s
 from stedi.declared.contract import Contract
 from stedi.privacy.audit import Audit
 from stedi.privacy.audit.attack import AttackResult
@@ -191,8 +192,10 @@ def _privacy(facts: Facts) -> str:
 
 Each class of equal rows has rows of at least {audit.k} people (here at least
 {audit.smallest_class}), and nobody has more than 1/{audit.k} of its rows (here at
-most {audit.largest_share:.3f}), on both sides of the pair. The audit attacked it with
-all raw data at hand, or with parts of it:
+most {audit.largest_share:.3f}), on each side of the pair by itself.
+{_both_sides(audit)}{_weakness(facts)}
+
+The audit attacked it with all raw data at hand, or with parts of it:
 
 {table(columns, attacks)}
 
@@ -202,6 +205,17 @@ protected: attacks without a limit say how far somebody gets who has that much r
 These figures are evidence for the owner's own assessment (GDPR Recital 26; Article 29
 Working Party, Opinion 05/2014), not a verdict.
 """
+
+
+def _both_sides(audit: Audit) -> str:
+    share = audit.largest_share_both_sides
+    told = "was not measured" if share is None else f"is {share:.3f} here, at most"
+    return f"The share of a class that one person stands in on either side {told}."
+
+
+def _weakness(facts: Facts) -> str:
+    weakness = facts.table.publication.weakness
+    return f"\n\n**Weaker than recommended:** {weakness}." if weakness else ""
 
 
 def _uses(facts: Facts) -> str:
@@ -265,5 +279,16 @@ def _errors(published: PublishedTable) -> Iterator[tuple[str, str, str]]:
     """
     evidence = published.evidence
     for name, values in evidence.values.items():
-        errors = np.abs(values[evidence.classes] - evidence.raw.columns[name])
-        yield f"`{name}`", f"{math.fsum(errors) / len(errors):.3g}", f"{errors.max():.3g}"
+        with np.errstate(over="ignore"):  # the ends of all doubles are further apart than any is
+            errors = np.abs(values[evidence.classes] - evidence.raw.columns[name])
+        yield f"`{name}`", f"{_mean(errors):.3g}", f"{errors.max():.3g}"
+
+
+def _mean(errors: Float64s) -> float:
+    """Their mean, summed exactly, and in a larger unit where the sum would be no double."""
+    unit = _LARGE if errors.max() > _LARGE else 1.0
+    return math.fsum(errors / unit) / len(errors) * unit
+
+
+_LARGE = 2.0**900
+"""However many rows there are, a sum of such values is a double."""

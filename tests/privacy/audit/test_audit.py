@@ -347,6 +347,28 @@ def test_a_lakehouse_of_walking_people_passes_its_audit(done: Lakehouse) -> None
     assert result.rows == done.status().tables["machine_learning_curated"].rows
 
 
+@pytest.mark.parametrize("publication", [PUBLICATION, replace(PUBLICATION, identities=None)])
+def test_people_are_counted_on_both_sides_together(publication: Publication) -> None:
+    rng = np.random.default_rng(5)
+    classes, people = rng.integers(0, 9, 400), rng.integers(0, 40, (2, 400))
+    values = {name: np.arange(9.0) for name in COLUMNS}
+    raw = Raw({name: column[classes] for name, column in values.items()}, (people[0], people[1]))
+    evidence = Evidence(publication, values, values, classes, raw, None, None)
+    shares = [
+        np.mean((people[:, classes == number] == person).any(axis=0))
+        for number in range(9)
+        for person in range(40)
+    ]
+    if publication.identities is None:  # nobody says that numbers of both sides mean the same
+        assert evidence.largest_share_both_sides is None
+    else:
+        assert evidence.largest_share_both_sides == pytest.approx(max(shares))
+        assert evidence.largest_share < max(shares) <= 2 * evidence.largest_share
+    both = Raw(raw.columns, (people[0], people[0]))
+    alike = replace(evidence, raw=both, publication=PUBLICATION)
+    assert alike.largest_share_both_sides == alike.largest_share
+
+
 def test_the_starter_data_passes_its_audit(starter_run: Run) -> None:
     result = starter_run("seed").audit()
     assert result.ok, result.problems
@@ -359,6 +381,10 @@ def test_the_command_line_audits(done: Lakehouse) -> None:
     assert {"ok", "k", "rows", "smallest_class", "largest_share", "attacks"} <= told.keys()
     assert {"worst", "mean", "baseline"} <= told["attacks"]["attribution"].keys()
     assert told["k"] == 5
+    assert told["weaker_than_recommended"] is None
+    assert told["largest_share"] <= told["largest_share_both_sides"] <= 0.4
+    share = f"{told['largest_share_both_sides']:.1%} on both together"
+    assert share in " ".join(stedi("audit", "--root", done.root).split())
     membership = told["attacks"]["membership"]["figures"]
     assert {"auc", "lower", "upper", "row_counts_alone"} <= membership.keys()
     assert told["attacks"]["withdrawal"]["figures"]["tries"] == 10

@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from stedi import Lakehouse, Unavailable, UsageError
-from tests.conftest import already_run
+from tests.conftest import already_run, remarks
 from tests.support.processes import stedi
 
 Event = dict[str, Any]
@@ -153,7 +153,7 @@ def test_a_run_is_not_stopped_by_a_catalog_that_is_away(
     monkeypatch.setenv("OPENLINEAGE__TRANSPORT__TYPE", "http")
     monkeypatch.setenv("OPENLINEAGE__TRANSPORT__URL", "http://127.0.0.1:9")
     monkeypatch.setenv("OPENLINEAGE__TRANSPORT__RETRY", '{"total": 0}')
-    [remark] = small_lakehouse.run().remarks
+    [remark] = remarks(small_lakehouse.run())
     assert remark.startswith("lineage could not be recorded: ConnectionError")
     assert small_lakehouse.status().ok
     with pytest.raises(Unavailable, match=r"hold together, but .* could not be sent"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from stedi.declared.contract import Publication
 from stedi.privacy.audit import checks
 from stedi.privacy.audit.attack import Attack, AttackResult
 from stedi.privacy.audit.attribution import Attribution
@@ -37,7 +38,9 @@ class Audit(BaseModel):
     """Checks and attacks; `ok` is whether no check failed and no attack got further than it may.
 
     `smallest_class` is the fewest different people of a class, on either side, and `largest_share`
-    the largest share that one person has of a class. `checks` has the problems that each found.
+    the largest share that one person has of a class, on either side; `largest_share_both_sides`
+    counts the rows that a person has on one side or the other. `weaker_than_recommended` is the
+    contract's reason for a k that is. `checks` has the problems that each found.
     """
 
     ok: bool
@@ -47,6 +50,8 @@ class Audit(BaseModel):
     classes: int
     smallest_class: int
     largest_share: float
+    largest_share_both_sides: float | None
+    weaker_than_recommended: str | None
     checks: dict[str, list[str]]
     attacks: dict[str, AttackResult]
     problems: list[str]
@@ -80,22 +85,26 @@ def audit(
         classes=evidence.class_count,
         smallest_class=evidence.fewest_people,
         largest_share=evidence.largest_share,
+        largest_share_both_sides=evidence.largest_share_both_sides,
+        weaker_than_recommended=evidence.publication.weaker_than_recommended,
         checks=checked,
         attacks=attacks,
         problems=problems,
     )
 
 
-def nothing_published(table: str, k: int, why: str) -> Audit:
+def nothing_published(table: str, publication: Publication, why: str) -> Audit:
     """The audit of an empty table."""
     return Audit(
         ok=False,
         table=table,
-        k=k,
+        k=publication.k,
         rows=0,
         classes=0,
         smallest_class=0,
         largest_share=0.0,
+        largest_share_both_sides=0.0,
+        weaker_than_recommended=publication.weaker_than_recommended,
         checks={},
         attacks={},
         problems=[f"nothing is published: {why}"],

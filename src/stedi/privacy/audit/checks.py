@@ -85,6 +85,11 @@ def _boxes(evidence: Evidence) -> Iterator[str]:
                 yield f"{across:,} classes reach across {one.column} = {edge:.15g}"
 
 
+def _people(evidence: Evidence) -> Iterator[str]:
+    """Numbers of people that are not one identity, and identities that are not one number."""
+    yield from evidence.people_problems
+
+
 def _rows(evidence: Evidence) -> Iterator[str]:
     """Rows that are published but shouldn't be, or should be but aren't."""
     names = [name for name in evidence.values if name in evidence.published]
@@ -124,4 +129,5 @@ _CHECKS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
     "order": _order,
     "boxes": _boxes,
     "rows": _rows,
+    "people": _people,
 }

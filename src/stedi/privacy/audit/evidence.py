@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,7 +27,8 @@ class Evidence:
     coarsened, with their people. `control_group` are like rows of people who are not in the table.
     `boxes` is the table of boxes, in the order of the classes, where there is one that can be
     relied on; an attacker without one goes by the nearest published values. `difference` is what
-    the publication noted of the one before it.
+    the publication noted of the one before it, `people_problems` what is wrong with how people are
+    numbered.
     """
 
     publication: Publication
@@ -38,6 +39,7 @@ class Evidence:
     control_group: Raw | None
     boxes: Mapping[str, Range] | None
     difference: Mapping[str, int] | None = None
+    people_problems: Sequence[str] = ()
 
     @cached_property
     def rows_by_class(self) -> Int64s:
@@ -63,6 +65,23 @@ class Evidence:
     def largest_share(self) -> float:
         """The largest share that one person has of any class, on any side."""
         return float(max(shares.max() for shares in self.largest_shares))
+
+    @cached_property
+    def largest_share_both_sides(self) -> float | None:
+        """The largest share of any class that one person stands in, on whichever side.
+
+        None where nothing says that the sides number the same people alike.
+        """
+        first, *others = self.raw.people
+        if others and self.publication.identities is None:
+            return None
+        classes, people = [self.classes], [first]
+        for other in others:  # one, at most; who stands on both sides of a row counts once
+            is_another = other != first
+            classes.append(self.classes[is_another])
+            people.append(other[is_another])
+        crowd = Crowd.of(np.concatenate(classes), np.concatenate(people))
+        return float(crowd.largest(self.rows_by_class).max())
 
     @cached_property
     def fewest_people(self) -> int:
