@@ -315,7 +315,7 @@ class _Inspection:
             for note in noted.notes
         ]
         notes += [
-            Note("weaker_than_recommended", 1, f"{table}: {weakness}")
+            Note(code="weaker_than_recommended", count=1, text=f"{table}: {weakness}")
             for table, weakness in self.declarations.weaknesses.items()
         ]
         pieces = sum(sum(source.quarantined.values()) for source in sources.values())
