@@ -148,6 +148,7 @@ SEED_DROPPED = {
     "machine_learning_curated": {},
 }
 SEED_NOTES = {
+    "weaker_than_recommended": 1,  # what publishes so few people
     "instant_out_of_range": 18,  # all of them: just after 1970
     "shared_serial_numbers": 2,  # S6 and S7
     "accelerometer_before_consent": 2,  # eve at 500, gus at 200

@@ -107,8 +107,8 @@ def run(
         seconds = time.monotonic() - begun
         withdrawn = _withdrawn(warehouse, declarations, built)
         remarks = (
-            *warehouse.files.remarks,
             *_weaker_than_recommended(declarations),
+            *warehouse.files.remarks,
             *_undeclared(warehouse, declarations),
             *_without_records(warehouse, declarations),
             *_left_in_publication(warehouse, declarations),
