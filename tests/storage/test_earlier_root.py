@@ -57,11 +57,14 @@ def test_its_tables_can_be_asked_as_they_are_and_as_they_were(root: Lakehouse) -
 def test_a_delivery_and_a_withdrawal_are_taken_up_as_they_were(root: Lakehouse) -> None:
     [withdrawn] = (earlier.LATER / "customer" / "landing").iterdir()
     [email] = (json.loads(line)["email"] for line in withdrawn.read_text().splitlines())
+    published = root.root / "step_trainer" / "curated" / "metadata"
     assert held_on_disk(root.root, email)
+    assert any('"stedi.last_left"' in path.read_text() for path in published.glob("*.json"))
     assert earlier.take(root, earlier.LATER) == SAID["run"]
     assert held_on_disk(root.root, email) == []
     assert figures(earlier.status(root, verify=True)) == figures(SAID["later"])
     assert earlier.notes() == SAID["later notes"]
+    assert not any('"stedi.last_left"' in path.read_text() for path in published.glob("*.json"))
     compared = [
         audit["attacks"]["difference"]["figures"]
         for audit in (earlier.audit(root), SAID["later audit"])
