@@ -37,8 +37,8 @@ Output = Annotated[
 ]
 
 
-class Rows(Protocol):
-    """Rows in batches: the result of a query, or an Arrow reader."""
+class Batches(Protocol):
+    """Batches in batches: the result of a query, or an Arrow reader."""
 
     @property
     def schema(self) -> Any:
@@ -112,7 +112,7 @@ def chosen_format(format_: Format, output: Path | None, as_json: bool) -> Format
     return by_ending[output.suffix.lower()]
 
 
-def show_rows(result: Rows, format_: Format, output: Path | None) -> None:
+def show_rows(result: Batches, format_: Format, output: Path | None) -> None:
     """Print rows, or write them to a file."""
     if format_ is Format.table and output is None:
         _print_table(result)
@@ -132,7 +132,7 @@ def show_rows(result: Rows, format_: Format, output: Path | None) -> None:
             part.unlink(missing_ok=True)
 
 
-def _print_table(result: Rows) -> None:
+def _print_table(result: Batches) -> None:
     rows = (
         row for batch in result for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
     )
@@ -145,7 +145,7 @@ def _print_table(result: Rows) -> None:
         line(f"… and {more:,} more rows; --format csv prints all")
 
 
-def _write(result: Rows, format_: Format, file: BinaryIO) -> None:
+def _write(result: Batches, format_: Format, file: BinaryIO) -> None:
     if format_ is Format.json:
         _write_json(result, file)
     else:
@@ -155,7 +155,7 @@ def _write(result: Rows, format_: Format, file: BinaryIO) -> None:
     file.flush()
 
 
-def _writer(result: Rows, format_: Format, file: BinaryIO) -> Any:
+def _writer(result: Batches, format_: Format, file: BinaryIO) -> Any:
     if format_ is Format.parquet:
         from pyarrow.parquet import ParquetWriter
 
@@ -169,7 +169,7 @@ def _writer(result: Rows, format_: Format, file: BinaryIO) -> Any:
     return CSVWriter(file, result.schema)
 
 
-def _write_json(result: Rows, file: BinaryIO) -> None:
+def _write_json(result: Batches, file: BinaryIO) -> None:
     """A JSON array of objects, one row a line."""
     _refuse_twice(result)
     begin = "[\n"
@@ -181,7 +181,7 @@ def _write_json(result: Rows, file: BinaryIO) -> None:
     file.write(b"[]\n" if begin == "[\n" else b"\n]\n")
 
 
-def _refuse_twice(result: Rows) -> None:
+def _refuse_twice(result: Batches) -> None:
     names = result.schema.names
     if twice := [name for name in names if names.count(name) > 1]:
         raise QueryError(f"column {twice[0]} twice; name one of them otherwise with AS")

@@ -114,10 +114,10 @@ class _Following:
         if key not in self._known:
             self._open.add(key)
             try:
-                found = [*self._values_of(scope, name), *self._scope_influences(scope)]
+                reaches = [*self._values_of(scope, name), *self._scope_influences(scope)]
             finally:
                 self._open.discard(key)
-            self._known[key] = once(found)
+            self._known[key] = once(reaches)
         return self._known[key]
 
     def _values_of(self, scope: Scope, name: str) -> Iterator[Reach]:
@@ -125,12 +125,12 @@ class _Following:
             yield from self._united(scope, name)
             return
         projection = self._projection(scope, name)
-        found = list(self._values(projection, scope))
-        if not any(one.is_direct for one in found):
+        reaches = list(self._values(projection, scope))
+        if not any(reach.is_direct for reach in reaches):
             # A constant or a count tells by which rows there are of it.
-            found += self._telling(scope)
+            reaches += self._telling(scope)
         step = self._step(projection, scope, name)
-        yield from (replace(one, path=(step, *one.path)) for one in found)
+        yield from (replace(reach, path=(step, *reach.path)) for reach in reaches)
 
     def _united(self, scope: Scope, name: str) -> Iterator[Reach]:
         position = _query(scope).named_selects.index(name)
@@ -148,10 +148,10 @@ class _Following:
                 yield from self._telling(part)
 
     def _projection(self, scope: Scope, name: str) -> exp.Expr:
-        found = [p for p in _query(scope).selects if p.alias_or_name == name]
-        if len(found) != 1 or found[0].is_star:
+        projections = [p for p in _query(scope).selects if p.alias_or_name == name]
+        if len(projections) != 1 or projections[0].is_star:
             raise self._cannot(scope.expression)
-        return found[0]
+        return projections[0]
 
     def _step(self, projection: exp.Expr, scope: Scope, name: str) -> str:
         parent = scope.expression.parent
@@ -252,8 +252,8 @@ class _Following:
             function = function.this
         picks = isinstance(function, _PICKING)
         for window in (node, *named):
-            for one in window.args.get("partition_by") or ():
-                yield from self._used(one, scope, "WINDOW")
+            for key in window.args.get("partition_by") or ():
+                yield from self._used(key, scope, "WINDOW")
             order = window.args.get("order")
             if order is not None:  # a rank or a running sum tells the order
                 yield from self._used(order, scope, "WINDOW", tells=not picks)
@@ -394,8 +394,8 @@ def _is_lookup(node: exp.Expr) -> bool:
 
 
 def _subquery_of(node: exp.Expr) -> exp.Expr | None:
-    found = node.args.get("query") if isinstance(node, exp.In) else node.this
-    return found if isinstance(found, exp.Query) else None
+    query = node.args.get("query") if isinstance(node, exp.In) else node.this
+    return query if isinstance(query, exp.Query) else None
 
 
 def _query(scope: Scope) -> exp.Query:

@@ -210,7 +210,7 @@ def matrix(readings: Readings, classes: int) -> Float64s:
 def test_the_decoder_finds_what_scipy_finds(seed: int) -> None:
     rng = np.random.default_rng(seed)
     people, classes = 30, 60
-    readings = Readings.counted(*at_random(rng, people, classes))
+    readings = Readings.of_rows(*at_random(rng, people, classes))
     dense, unknown = matrix(readings, classes), rng.uniform(1, 5, classes)
     counts = rng.poisson(dense[:, : people // 2].sum(axis=1) + 2 * unknown).astype(float)
     weights, explained = decoded(counts, readings, unknown, rng)
@@ -224,7 +224,7 @@ def test_the_decoder_finds_what_scipy_finds(seed: int) -> None:
 
 def test_the_decoder_tells_exactly_who_is_in_counts_of_known_people_alone() -> None:
     rng = np.random.default_rng(8)
-    readings = Readings.counted(*at_random(rng, 40, 300))
+    readings = Readings.of_rows(*at_random(rng, 40, 300))
     is_in = rng.random(40) < 0.5
     counts = matrix(readings, 300) @ is_in
     weights, explained = decoded(counts, readings, np.zeros(300), rng)
@@ -235,7 +235,7 @@ def test_the_decoder_tells_exactly_who_is_in_counts_of_known_people_alone() -> N
 def test_readings_are_counted_by_person_and_class() -> None:
     rng = np.random.default_rng(9)
     person, classes = at_random(rng, 12, 7)
-    readings = Readings.counted(person, classes)
+    readings = Readings.of_rows(person, classes)
     wanted = Counter(zip(person.tolist(), classes.tolist(), strict=True))
 
     def told(some: Readings) -> dict[tuple[int, int], float]:

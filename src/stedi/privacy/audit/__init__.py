@@ -71,12 +71,10 @@ def audit(
     checked = checks.problems(evidence, paths, in_folder, alive)
     attacks = {attack.name: attack.run(evidence) for attack in ATTACKS}
     problems = [f"{name}: {problem}" for name, own in checked.items() for problem in own]
-    problems += [f"{name}: {_failure(one)}" for name, one in attacks.items() if one.ok is False]
-    if evidence.fewest_people < evidence.publication.k:
-        problems.append(
-            f"{Attribution.name}: a class has rows of {evidence.fewest_people} people, "
-            f"of {evidence.publication.k} at least"
-        )
+    problems += [
+        f"{name}: {_failure(result)}" for name, result in attacks.items() if result.ok is False
+    ]
+    problems += [f"{name}: {result.problem}" for name, result in attacks.items() if result.problem]
     return Audit(
         ok=not problems,
         table=table,

@@ -14,7 +14,8 @@ class AttackResult(BaseModel):
 
     `ok` is None for what is measured only, because the method doesn't protect against it.
     `baseline` is what he gets without the published table's classes. `summary` says in words what
-    `figures` say, and `doubt` what else a failure can mean; neither goes into JSON.
+    `figures` say, and `doubt` what else a failure can mean, `problem` what is wrong
+    whatever it reaches; none of these goes into JSON.
     """
 
     knows: str
@@ -28,6 +29,7 @@ class AttackResult(BaseModel):
     note: str | None = None
     summary: str | None = Field(default=None, exclude=True)
     doubt: str | None = Field(default=None, exclude=True)
+    problem: str | None = Field(default=None, exclude=True)
 
 
 class Attack(Protocol):

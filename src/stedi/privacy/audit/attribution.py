@@ -20,7 +20,8 @@ class Attribution:
     def run(self, evidence: Evidence) -> AttackResult:
         """Find the worst class, and the mean; the baseline is the largest share of all rows."""
         overall = [np.bincount(crowd.people, weights=crowd.rows) for crowd in evidence.crowds]
-        worst, limit = evidence.largest_share, 1 / evidence.publication.k
+        k, people, worst = evidence.publication.k, evidence.fewest_people, evidence.largest_share
+        limit = 1 / k
         return AttackResult(
             knows="all raw data, and which class a row is in",
             withheld="whose row it is",
@@ -30,7 +31,8 @@ class Attribution:
             limit=limit,
             ok=is_at_most(worst, limit),
             figures={
-                "fewest_people": evidence.fewest_people,
+                "fewest_people": people,
                 "fewest_rows": int(evidence.rows_by_class.min()),
             },
+            problem=f"a class has rows of {people} people, of {k} at least" if people < k else None,
         )

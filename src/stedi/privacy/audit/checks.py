@@ -37,17 +37,17 @@ def _columns(evidence: Evidence) -> Iterator[str]:
 
 def _midpoints(evidence: Evidence) -> Iterator[str]:
     """Values that are not half-way between two numbers of their grid, or not in their range."""
-    for one in evidence.publication.coarsened:
-        if one.column not in evidence.published:
+    for column in evidence.publication.coarsened:
+        if column.column not in evidence.published:
             continue
-        off = int(np.count_nonzero(~Grid(one).is_midpoint(evidence.published[one.column])))
+        off = int(np.count_nonzero(~Grid(column).is_midpoint(evidence.published[column.column])))
         if off:
-            yield f"{off:,} values of {one.column} are not midpoints of the grid"
+            yield f"{off:,} values of {column.column} are not midpoints of the grid"
         if evidence.boxes is not None:
-            box = evidence.boxes[one.column]
+            box = evidence.boxes[column.column]
             astray = (box.values < box.begins) | (box.values >= box.ends)
             if astray.any():
-                yield f"{int(astray.sum()):,} values of {one.column} lie outside their boxes"
+                yield f"{int(astray.sum()):,} values of {column.column} lie outside their boxes"
 
 
 def _order(evidence: Evidence) -> Iterator[str]:
@@ -77,12 +77,14 @@ def _boxes(evidence: Evidence) -> Iterator[str]:
         Coder(evidence.boxes, on_grid).classes_of(on_grid.rows)
     except BoxesOverlap as problem:
         yield str(problem)
-    for one in publication.coarsened:
-        box = evidence.boxes[one.column]
-        for edge in one.edges:
-            across = int(np.count_nonzero((box.begins < edge - one.grid / 2) & (box.ends > edge)))
+    for column in publication.coarsened:
+        box = evidence.boxes[column.column]
+        for edge in column.edges:
+            across = int(
+                np.count_nonzero((box.begins < edge - column.grid / 2) & (box.ends > edge))
+            )
             if across:
-                yield f"{across:,} classes reach across {one.column} = {edge:.15g}"
+                yield f"{across:,} classes reach across {column.column} = {edge:.15g}"
 
 
 def _people(evidence: Evidence) -> Iterator[str]:

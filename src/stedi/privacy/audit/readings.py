@@ -31,10 +31,10 @@ class Readings:
     def of(cls, raw: Raw, publication: Publication, boxes: Mapping[str, Range]) -> Readings:
         """Count the rows both of whose sides are one person's; raises `BoxesOverlap`."""
         own, person = own_rows(raw)
-        return cls.counted(person, classes_of(own, publication, boxes))
+        return cls.of_rows(person, classes_of(own, publication, boxes))
 
     @classmethod
-    def counted(cls, person: Int64s, classes: Int64s) -> Readings:
+    def of_rows(cls, person: Int64s, classes: Int64s) -> Readings:
         """Count rows by person, numbered from 0, and class."""
         width = int(classes.max(initial=0)) + 1
         keys, rows = np.unique(person * width + classes, return_counts=True)

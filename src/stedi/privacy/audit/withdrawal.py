@@ -114,7 +114,7 @@ def _scores(
     those who are left, by how much denser rows lay around their readings before than now.
     """
     classes_now = classes_of(own, publication, now.boxes)
-    too_many = _too_many(publication, before, now, Readings.counted(person, classes))
+    too_many = _too_many(publication, before, now, Readings.of_rows(person, classes))
     # A reading in no class now is where nobody is left.
     density = np.log(np.maximum(before.counts, _LEAST)) - _volumes(publication, before)
     density_now = np.log(now.counts) - _volumes(publication, now)

@@ -98,8 +98,8 @@ def _keep(files: Files, declarations: Declarations, proof: Proof) -> Path:
     if not path.exists():
         _write(path, files.uri(files.root), declarations, proof)
     files.publish([path])
-    older = (one for one, _ in files.below(path.parent) if one.name.startswith("openlineage-"))
-    files.remove([one for one in older if one != path])
+    older = (file for file, _ in files.below(path.parent) if file.name.startswith("openlineage-"))
+    files.remove([file for file in older if file != path])
     return path
 
 
@@ -169,12 +169,13 @@ def _described(
     fields: dict[str, Any] = {
         name: column_lineage_dataset.Fields(
             inputFields=_input_fields(
-                namespace, [one for one in lineage.get(name, ()) if _key(one) not in everywhere]
+                namespace,
+                [reach for reach in lineage.get(name, ()) if _key(reach) not in everywhere],
             )
         )
         for name in columns
     }
-    rows = [one for one in lineage.get(columns[0], ()) if _key(one) in everywhere]
+    rows = [reach for reach in lineage.get(columns[0], ()) if _key(reach) in everywhere]
     facets: dict[str, Any] = {
         "columnLineage": column_lineage_dataset.ColumnLineageDatasetFacet(
             fields=fields, dataset=_input_fields(namespace, rows)
@@ -204,7 +205,7 @@ def _key(reach: Reach) -> tuple[str, str, str]:
 
 def _everywhere(columns: Sequence[Sequence[Reach]]) -> set[tuple[str, str, str]]:
     """Influences that every column has: those on which rows there are."""
-    influences = [{_key(one) for one in reaches if not one.is_direct} for reaches in columns]
+    influences = [{_key(reach) for reach in reaches if not reach.is_direct} for reaches in columns]
     return set.intersection(*influences) if influences else set()
 
 
@@ -223,7 +224,7 @@ def _input_fields(namespace: str, reaches: Iterable[Reach]) -> list[Any]:
                 facet.Transformation(
                     type="DIRECT" if subtype in _DIRECT_SUBTYPES else "INDIRECT", subtype=subtype
                 )
-                for subtype in sorted({one.subtype for one in own})
+                for subtype in sorted({reach.subtype for reach in own})
             ],
         )
         for (table, column), own in sorted(ways.items())

@@ -45,20 +45,24 @@ def column_origins(declarations: Declarations, proof: Proof, name: str) -> Colum
     described = contract.column(column)
     assert described is not None
     through = None
-    if contract.publication and column in {one.column for one in contract.publication.coarsened}:
+    if contract.publication and column in {
+        published.column for published in contract.publication.coarsened
+    }:
         through = (
             f"the publication of {contract.place}: ranges of values, each of rows of at least "
             f"{contract.publication.k} people"
         )
     delivered = [
-        one for one in proof.origins(table, column) if one.table not in declarations.transforms
+        reach
+        for reach in proof.origins(table, column)
+        if reach.table not in declarations.transforms
     ]
     return ColumnOrigins(
         f"{table}.{column}",
         described.classification,
         through,
-        _origins(declarations, [one for one in delivered if one.is_direct]),
-        _origins(declarations, [one for one in delivered if not one.is_direct]),
+        _origins(declarations, [reach for reach in delivered if reach.is_direct]),
+        _origins(declarations, [reach for reach in delivered if not reach.is_direct]),
     )
 
 
@@ -66,11 +70,11 @@ def _named(declarations: Declarations, name: str) -> tuple[str, str]:
     table, _, column = name.rpartition(".")
     contracts = declarations.contracts
     tables = [table] if table else [c.name for c in contracts.values() if c.is_published]
-    for one in tables:
-        if one in contracts and contracts[one].column(column):
-            return one, column
+    for name in tables:
+        if name in contracts and contracts[name].column(column):
+            return name, column
     known = ", ".join(
-        f"{one}.{c.name}" for one in tables if one in contracts for c in contracts[one].columns
+        f"{name}.{c.name}" for name in tables if name in contracts for c in contracts[name].columns
     )
     raise UsageError(f"no column {name}; there are {known or ', '.join(contracts)}")
 

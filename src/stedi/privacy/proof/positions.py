@@ -73,14 +73,14 @@ class Positions:
         return _nameless(query)
 
     def _with(self, query: exp.Expr, tables: _Tables) -> _Tables:
-        found = dict(tables)
+        known = dict(tables)
         with_ = query.args.get("with_")
         if with_ is not None and with_.args.get("recursive"):
             self._refuse(with_, "a recursive WITH may not stand here")
         elif with_ is not None:
             for cte in with_.expressions:
-                found[cte.alias] = _renamed(self._query(cte.this, found, None), cte)
-        return found
+                known[cte.alias] = _renamed(self._query(cte.this, known, None), cte)
+        return known
 
     def _union(self, query: exp.Union, tables: _Tables, around: Rows | None) -> Relation:
         """Rows of both parts; no column may tell which of them a row is from."""
@@ -200,9 +200,9 @@ class Positions:
         elif isinstance(source, exp.Subquery):
             rows.add(alias, _renamed(self._query(source, tables, None), source))
         elif isinstance(source, exp.Lateral) and isinstance(source.this, exp.Subquery):
-            found = self._query(source.this, tables, rows)
-            self._refuse_direct(source, found)
-            rows.columns[alias] = dict.fromkeys(_renamed(found, source).columns, PLAIN)
+            query = self._query(source.this, tables, rows)
+            self._refuse_direct(source, query)
+            rows.columns[alias] = dict.fromkeys(_renamed(query, source).columns, PLAIN)
         elif isinstance(source, exp.Unnest):
             rows.columns[alias] = self._unnested(source, tables, rows)
         else:
@@ -259,8 +259,8 @@ class _Within:
             self._refuse_mixed(group, group.expressions, "GROUP BY")
         order = self.select.args.get("order")
         given = {p.alias_or_name: p.unalias() for p in self.select.selects}
-        for one in order.expressions if order is not None else ():
-            self.walk(given.get(one.this.name, one) if not one.this.args.get("table") else one)
+        for term in order.expressions if order is not None else ():
+            self.walk(given.get(term.this.name, term) if not term.this.args.get("table") else term)
 
     @property
     def _groups(self) -> list[exp.Expr]:
@@ -417,7 +417,7 @@ class _Within:
         cell = self.rows.cell(key) if isinstance(key, exp.Column) else None
         if cell is None or not cell.is_key:
             return None
-        of_groups = [one.unnest() for one in self._groups] == [key]
+        of_groups = [group.unnest() for group in self._groups] == [key]
         if not (isinstance(node.this, exp.DenseRank) or (
             isinstance(node.this, exp.RowNumber) and of_groups
         )):  # fmt: skip
@@ -449,8 +449,8 @@ class _Within:
     def _ordered(self, orders: list[exp.Expr], function: exp.Expr) -> bool:
         """Whether identifiers break the ties of an order."""
         breaks_ties = after_plain = False
-        for one in orders:
-            bare = one.this.unnest()
+        for order in orders:
+            bare = order.this.unnest()
             cell = self.rows.cell(bare) if isinstance(bare, exp.Column) else None
             if (
                 cell is not None and cell.is_direct and after_plain
@@ -458,8 +458,8 @@ class _Within:
             ):  # fmt: skip
                 breaks_ties = True
             else:
-                self.walk(one)
-                after_plain = after_plain or one.find(exp.Column) is not None
+                self.walk(order)
+                after_plain = after_plain or order.find(exp.Column) is not None
         return breaks_ties
 
     def _named(self, node: exp.Expr) -> Iterator[exp.Expr]:
@@ -492,7 +492,9 @@ def _unique(select: exp.Select, rows: Rows) -> frozenset[str]:
     if group is not None:
         keys = [key.unnest() for key in group.expressions]
         return frozenset(name for name, node in bare.items() if [node] == keys)
-    determining = {one for one in rows.unique if {*rows.columns} <= rows.determined_by(one)}
+    determining = {
+        column for column in rows.unique if {*rows.columns} <= rows.determined_by(column)
+    }
     return frozenset(
         name
         for name, node in bare.items()
@@ -505,7 +507,7 @@ def _unique(select: exp.Select, rows: Rows) -> frozenset[str]:
 def _renamed(relation: Relation, source: exp.Expr) -> Relation:
     """With the names that an alias gives its columns."""
     alias = source.args.get("alias")
-    names = [one.name for one in alias.args.get("columns") or ()] if alias is not None else []
+    names = [column.name for column in alias.args.get("columns") or ()] if alias is not None else []
     if not names:
         return relation
     to = dict(zip(relation.columns, names, strict=False))
@@ -520,13 +522,13 @@ def _shapes(query: exp.Expr) -> list[str]:
     """How the columns of a part of a UNION are spelled; where they are bare, that they are."""
     while not isinstance(query, exp.Select):
         query = query.this
-    found = []
+    words = []
     for projection in query.selects:
         node = projection.unalias().copy()
         for column in node.find_all(exp.Column):
             column.set("table", None)
-        found.append("a column" if isinstance(node, exp.Column) else node.sql(DIALECT))
-    return found
+        words.append("a column" if isinstance(node, exp.Column) else node.sql(DIALECT))
+    return words
 
 
 def _is_lines(node: exp.Expr) -> bool:
@@ -535,7 +537,7 @@ def _is_lines(node: exp.Expr) -> bool:
         isinstance(node, exp.Split)
         and isinstance(node.this, exp.Column)
         and isinstance(node.expression, exp.Chr)
-        and [one.name for one in node.expression.expressions] == ["10"]
+        and [literal.name for literal in node.expression.expressions] == ["10"]
     )
 
 

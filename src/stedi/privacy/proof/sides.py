@@ -156,17 +156,17 @@ class Rows:
 
     def determined_by(self, alias: str) -> set[str]:
         """The tables of which there is one row at most for a row of this one."""
-        found = {alias}
+        aliases = {alias}
         while True:
-            known = {self._equal_to((one, name)) for one in found for name in self.columns[one]}
+            known = {self._equal_to((one, name)) for one in aliases for name in self.columns[one]}
             more = {
                 other
                 for other, unique in self.unique.items()
                 if any(self._equal_to((other, name)) in known for name in unique)
             }
-            if more <= found:
-                return found
-            found |= more
+            if more <= aliases:
+                return aliases
+            aliases |= more
 
     def _unite(self, one: int | None, other: int | None) -> None:
         assert one is not None
@@ -188,11 +188,11 @@ class Rows:
 
     @property
     def _around(self) -> set[int]:
-        rows, found = self.around, set[int]()
+        rows, sides = self.around, set[int]()
         while rows is not None:
-            found |= {self.side(side) for side in rows._own}
+            sides |= {self.side(side) for side in rows._own}
             rows = rows.around
-        return found
+        return sides
 
     def aliases(self, sides: set[int]) -> list[str]:
         """The tables whose rows are of these sides."""
