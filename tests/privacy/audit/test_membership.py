@@ -10,50 +10,16 @@ from scipy.optimize import lsq_linear  # type: ignore[import-untyped]
 from sklearn.metrics import roc_auc_score
 
 from stedi.arrays import Float64s, Int64s
-from stedi.declared.contract import Coarsened, Publication
 from stedi.privacy.audit import ATTACKS
 from stedi.privacy.audit.attack import AttackResult
 from stedi.privacy.audit.auc import Auc
 from stedi.privacy.audit.decoder import decoded
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.readings import Readings
-from stedi.privacy.publication import Raw
-from stedi.privacy.publication.boxes import table_of_boxes
-from stedi.privacy.publication.coding import Coder
-from stedi.privacy.publication.search import points, search
+from tests.support.attacked import PUBLICATION, evidence_of, rows_around
 
-PUBLICATION = Publication(
-    k=3,
-    people_per_box=6,
-    people=("person",),
-    target=Coarsened("t", 0, 999, 1, edges=(500,)),
-    axes=(Coarsened("x", 0, 999, 1), Coarsened("y", 0, 999, 1)),
-    working_columns=(),
-    controls=None,
-)
 MEMBERSHIP = [attack for attack in ATTACKS if attack.name.startswith("membership")]
 BY_ZONE = ("membership_tenth", "membership_half", "membership_all")
-
-
-def rows_around(places: Float64s, rng: np.random.Generator, spread: float, readings: int) -> Raw:
-    """Readings of people, each around a place of their own: t, x and y."""
-    person = np.repeat(np.arange(len(places)), readings)
-    values = places[person] + rng.normal(0, spread, (len(person), 3))
-    columns = np.clip(np.rint(values), 0, 999).T
-    return Raw(dict(zip("txy", columns.copy(), strict=True)), (person,))
-
-
-def evidence_of(raw: Raw, control_group: Raw) -> Evidence:
-    """A publication of the rows as an attacker has it."""
-    boxes = table_of_boxes(
-        PUBLICATION, search(points(PUBLICATION, raw.columns, raw.people), PUBLICATION)
-    )
-    on_grid = points(PUBLICATION, raw.columns, raw.people)
-    classes = Coder(boxes, on_grid).classes_of(on_grid.rows)
-    values = {name: boxes[name].values for name in "txy"}
-    order = np.lexsort([values[name][classes] for name in "yxt"])
-    published = {name: values[name][classes][order] for name in "txy"}
-    return Evidence(PUBLICATION, published, values, classes, raw, control_group, boxes)
 
 
 def results(evidence: Evidence) -> dict[str, AttackResult]:

@@ -14,7 +14,7 @@ from stedi.privacy.audit.targets import SEED
 from stedi.privacy.audit.withdrawal import Withdrawal, ranks_of_who_left
 from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.search import points, search
-from tests.privacy.audit.test_membership import PUBLICATION, evidence_of, rows_around
+from tests.support.attacked import PUBLICATION, evidence_of, rows_around
 
 
 def of_own_places(people: int, seed: int) -> Evidence:
