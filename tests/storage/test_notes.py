@@ -56,8 +56,9 @@ def test_without_them_the_table_is_made_anew(
     [before] = notes_files(small_lakehouse)
     spoil(before)
     assert not small_lakehouse.status().ok
-    [planned] = small_lakehouse.plan()
-    assert (planned.table, planned.reason) == (TABLE, "not as the last run left it")
+    planned = {step.table: step.reason for step in small_lakehouse.plan()}
+    assert planned.pop("loads", None) in (None, "3 landing files with another time, same bytes")
+    assert planned == {TABLE: "not as the last run left it"}
     assert how(small_lakehouse) == {TABLE: "rebuild"}
     [after] = notes_files(small_lakehouse)
     assert after.name != before.name
