@@ -39,8 +39,9 @@ def begin(root: Path, master: str) -> subprocess.Popen[str]:
 
 
 def files_below(root: Path) -> set[Path]:
-    """Every file of every table."""
+    """Every file of every table, and the notes of those that are published."""
     folders = [root.glob(f"*/*/{part}/**/*") for part in ("data", "metadata")]
+    folders.append(root.glob("_stedi/notes/*"))
     return {path for folder in folders for path in folder if path.is_file()}
 
 
