@@ -13,6 +13,8 @@ Zone = Literal["landing", "trusted", "curated"]
 Severity = Literal["error", "warning"]
 
 DEFAULT_SNAPSHOT_DAYS = 7.0
+_METHOD = 2
+"""Counted up when the same rows would be published otherwise."""
 RECOMMENDED_K = 5
 """A contract with a smaller one, and so with larger shares, gives its reason."""
 
@@ -49,8 +51,15 @@ class Publication:
 
     Each class of equal rows has rows of at least `k` people, and no person more than 1/k of them,
     counted on each of the sides that `people` name: working columns that number people. Boxes are
-    cut over `axes` so that each has rows of at least `people_per_box` people in each band of
-    `target` between its edges; inside a box the target is cut as finely as `k` allows. `controls`
+    cut over `axes` so that each has rows of at least `people_per_box` people, and of a hundredth of
+    all people (not less than `k`, not more than `people_per_box`) in each band of `target` between
+    its edges; inside a box the target is cut as finely as `k` allows.
+
+    Of each person, `rows_per_person` rows at most are published, on each side. Where the rows can't
+    be made good as a whole, a share of up to `suppress` of them is left out. `spread_margin` is by
+    which share of itself a column's standard deviation may change without a word.
+
+    `controls`
     is a query for rows of people who are not in the table, with the same columns and people: the
     audit compares with them. `identities` is one for who people are: the `person` that a number
     stands for, and a text that names them the same way whoever else is there, as `identity`.
@@ -66,6 +75,9 @@ class Publication:
     controls: str | None
     identities: str | None = None
     weaker_than_recommended: str | None = field(default=None, repr=False)  # no row depends on it
+    suppress: float = 0.0
+    rows_per_person: int | None = None
+    spread_margin: float = 0.25
 
     @property
     def weakness(self) -> str | None:
@@ -81,7 +93,10 @@ class Publication:
     @property
     def fingerprint(self) -> str:
         """Changes whenever values could be coarsened otherwise."""
-        parts = (self.k, self.people_per_box, self.people, self.target, self.axes)
+        parts = (
+            *(self.k, self.people_per_box, self.people, self.target, self.axes),
+            *(self.suppress, self.rows_per_person, _METHOD),
+        )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     @property

@@ -106,6 +106,9 @@ class _Publication(_Closed):
     controls: str | None = None
     identities: str | None = None
     weaker_than_recommended: str | None = None
+    suppress: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    rows_per_person: Annotated[int, Field(ge=1)] | None = None
+    spread_margin: Annotated[float, Field(gt=0)] = 0.25
 
 
 class _TableProperties(_Closed):
@@ -366,6 +369,9 @@ def _publication(
         controls=declared.controls,
         identities=declared.identities,
         weaker_than_recommended=reason or None,
+        suppress=declared.suppress,
+        rows_per_person=declared.rows_per_person,
+        spread_margin=declared.spread_margin,
     )
     if declared.k < RECOMMENDED_K and not reason:
         raise _Problem(

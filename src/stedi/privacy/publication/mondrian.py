@@ -3,8 +3,9 @@
 Mondrian: K. LeFevre, D. J. DeWitt, R. Ramakrishnan, "Mondrian Multidimensional K-Anonymity", ICDE
 2006. Rows are points on a grid of whole numbers from 0. A set of rows is good for k if, in each
 band of the target that has any, there are rows of at least k people and no person has more than 1/k
-of them, on both sides of the pair. A box is cut in two where both halves are good. What unites good
-sets is good, so a box that no single cut divides can't be divided at all.
+of them, on both sides of the pair. A box is cut in two where both halves are good for few people in
+each band, and good for more people as a whole. What unites good sets is good, so a box that no
+single cut divides can't be divided at all.
 
 Only values on the axes choose a cut; of the target nothing but its band is looked at. Edges don't
 lie at observed values: a cut stands at the roundest number between two neighbours, and empty space
@@ -29,11 +30,21 @@ REGION = 2
 """Columns of a node: its rows from and to, then its region, from and to for each axis."""
 
 
+class Needs(NamedTuple):
+    """For how many people a set of rows must be good: as a `whole`, and in each `band` it has.
+
+    Where a band needs as many as the whole, the whole is good because its bands are.
+    """
+
+    whole: int
+    band: int
+
+
 class Room(NamedTuple):
     """Memory that a thread works in.
 
     `counts` are rows by half, side, band and person; `sums`, by half, side and band, how many rows,
-    people, and rows of one person at most. `keys`, `spare` and `good` have a place a row. `ranges`
+    people, and rows of one person at most. Behind the bands comes the whole. `keys`, `spare` and `good` have a place a row. `ranges`
     are the least and greatest value on each axis. `most` is the most rows that one person has on a
     side, in all.
     """
@@ -64,8 +75,8 @@ class Leaves(NamedTuple):
 def new_room(rows: int, people: int, bands: int, axes: int, most: int) -> Room:
     """Memory for so many rows of so many people, each of whom has so many at most."""
     return Room(
-        counts=np.zeros((2, 2, bands, people), np.int32),
-        sums=np.zeros((2, 2, bands, 3), np.int64),
+        counts=np.zeros((2, 2, bands + 1, people), np.int32),
+        sums=np.zeros((2, 2, bands + 1, 3), np.int64),
         keys=np.empty(rows, np.int64),
         spare=np.empty(rows, np.int64),
         digits=np.empty(max(256, 2 * bands), np.int64),
@@ -91,13 +102,13 @@ def _copy(nodes: Int64s, n: int, copies: Int64s, place: int) -> None:
 
 @compiled
 def split(
-    rows: Int32s, nodes: Int64s, later: Int64s, stop: int, bands: Int32s, sizes: Int64s, k_box: int,
-    k: int, room: Room, leaves: Leaves,
+    rows: Int32s, nodes: Int64s, later: Int64s, stop: int, bands: Int32s, sizes: Int64s,
+    needs: Needs, k: int, room: Room, leaves: Leaves,
 ) -> int:  # fmt: skip
     """Cut boxes until none can be cut; returns how many it left for later.
 
-    A cut's halves are good for `k_box`; then the target is cut in each box, into classes good for
-    `k`. `nodes` with at most `stop` rows are written to `later` as they are. `bands` are each
+    A cut's halves have what they `needs`; then the target is cut in each box, into classes good
+    for `k`. `nodes` with at most `stop` rows are written to `later` as they are. `bands` are each
     band's least and greatest target, `sizes` how many values each axis has.
     """
     left_over = 0
@@ -112,7 +123,7 @@ def split(
                 _copy(stack, depth, later, left_over)
                 left_over += 1
                 continue
-            axis, cut = _best_cut(rows, begin, end, len(bands), sizes, k_box, room)
+            axis, cut = _best_cut(rows, begin, end, len(bands), sizes, needs, room)
             if axis < 0:
                 _finish(rows, depth, bands, k, room, leaves)
                 continue
@@ -130,10 +141,10 @@ def split(
 
 @compiled
 def _best_cut(
-    rows: Int32s, begin: int, end: int, n_bands: int, sizes: Int64s, k: int, room: Room
+    rows: Int32s, begin: int, end: int, n_bands: int, sizes: Int64s, needs: Needs, room: Room
 ) -> tuple[int, int]:
     """The axis to cut, the widest that can be, and the greatest value of the lower half; or -1."""
-    if end - begin < 2 * k:
+    if end - begin < 2 * needs.whole:
         return -1, 0
     ranges = room.ranges
     _measure(rows, begin, end, ranges)
@@ -150,11 +161,11 @@ def _best_cut(
                 break
             tried |= 1 << axis
             if anywhere:
-                cut = _nearest_good(rows, begin, end, AXES + axis, n_bands, k, room)
+                cut = _nearest_good(rows, begin, end, AXES + axis, n_bands, needs, room)
             else:
                 least, most = ranges[axis]
                 cut = _median(rows, begin, end, AXES + axis, least, most, room)
-                if not _is_allowed(rows, begin, end, AXES + axis, cut, n_bands, k, room):
+                if not _is_allowed(rows, begin, end, AXES + axis, cut, n_bands, needs, room):
                     cut = -1
             if cut >= 0:
                 return axis, cut
@@ -277,30 +288,35 @@ def _roundest(least: int, most: int) -> int:
 
 @compiled
 def _is_allowed(
-    rows: Int32s, begin: int, end: int, column: int, cut: int, n_bands: int, k: int, room: Room
-) -> bool:
+    rows: Int32s, begin: int, end: int, column: int, cut: int, n_bands: int, needs: Needs,
+    room: Room,
+) -> bool:  # fmt: skip
     """Whether both halves of a cut are good."""
-    few, many = _sizes(rows, begin, end, column, cut, n_bands, k, k * room.most, room)
+    few, many = _sizes(rows, begin, end, column, cut, n_bands, needs, room)
     if few:
         return False
     if many:
         return True
     for n in range(begin, end):
-        _count(rows, n, 0 if rows[n, column] <= cut else 1, room)
+        half = 0 if rows[n, column] <= cut else 1
+        _count(rows, n, half, rows[n, BAND], room)
+        if needs.whole > needs.band:
+            _count(rows, n, half, n_bands, room)
     allowed = True
     for half in range(2):
         for band in range(n_bands):
-            allowed = allowed and _is_good(room.sums, half, band, k)
+            allowed = allowed and _is_good(room.sums, half, band, needs.band)
+        allowed = allowed and _is_good(room.sums, half, n_bands, needs.whole)
     _clear(rows, begin, end, n_bands, room)
     return allowed
 
 
 @compiled
 def _sizes(
-    rows: Int32s, begin: int, end: int, column: int, cut: int, n_bands: int, few: int, many: int,
+    rows: Int32s, begin: int, end: int, column: int, cut: int, n_bands: int, needs: Needs,
     room: Room,
 ) -> tuple[bool, bool]:  # fmt: skip
-    """Whether a band has too few rows in a half to be good, and whether all have enough to be.
+    """Whether a half has too few rows to be good, and whether both have enough to be.
 
     Of k people there are k rows. With k times the most rows of one person, nobody has more than
     1/k, and there are k people, whoever they are.
@@ -311,15 +327,21 @@ def _sizes(
     for n in range(begin, end):
         counts[2 * rows[n, BAND] + (0 if rows[n, column] <= cut else 1)] += 1
     is_few, are_many = False, True
-    for n in range(2 * n_bands):
-        is_few = is_few or 0 < counts[n] < few
-        are_many = are_many and (counts[n] == 0 or counts[n] >= many)
+    for half in range(2):
+        whole = 0
+        for band in range(n_bands):
+            count = counts[2 * band + half]
+            whole += count
+            is_few = is_few or 0 < count < needs.band
+            are_many = are_many and (count == 0 or count >= needs.band * room.most)
+        is_few = is_few or whole < needs.whole
+        are_many = are_many and whole >= needs.whole * room.most
     return is_few, are_many
 
 
 @compiled
 def _nearest_good(
-    rows: Int32s, begin: int, end: int, column: int, n_bands: int, k: int, room: Room
+    rows: Int32s, begin: int, end: int, column: int, n_bands: int, needs: Needs, room: Room
 ) -> int:
     """The allowed cut that is nearest to halving the rows, or -1."""
     count, keys = end - begin, room.keys
@@ -329,14 +351,14 @@ def _nearest_good(
     bad, first = 0, count
     for n in range(count):
         place = begin + (keys[n] & 0xFFFFFFFF)
-        bad += _count_changing(rows, place, 0, k, room)
+        bad += _count_changing(rows, place, 0, n_bands, needs, room)
         room.good[n] = bad == 0
         if bad == 0:
             first = min(first, n)
     bad, nearest, best = 0, count + 1, -1
     for n in range(count - 1, first, -1):
         place = begin + (keys[n] & 0xFFFFFFFF)
-        bad += _count_changing(rows, place, 1, k, room)
+        bad += _count_changing(rows, place, 1, n_bands, needs, room)
         if bad == 0 and room.good[n - 1] and keys[n] >> 32 != keys[n - 1] >> 32:
             distance = abs(2 * n - count)
             if distance <= nearest:  # of two as near, the lower
@@ -381,33 +403,42 @@ def _sort_by_value(count: int, room: Room) -> None:
 
 
 @compiled
-def _count_changing(rows: Int32s, n: int, half: int, k: int, room: Room) -> int:
-    """Count a row; returns by how much the number of bands that aren't good changes."""
-    band = rows[n, BAND]
-    before = _is_good(room.sums, half, band, k)
-    _count(rows, n, half, room)
-    return int(before) - int(_is_good(room.sums, half, band, k))
+def _count_changing(
+    rows: Int32s, n: int, half: int, n_bands: int, needs: Needs, room: Room
+) -> int:  # fmt: skip
+    """Count a row; returns by how much the number of parts that aren't good changes."""
+    changed = _count_in(rows, n, half, rows[n, BAND], needs.band, room)
+    if needs.whole > needs.band:
+        changed += _count_in(rows, n, half, n_bands, needs.whole, room)
+    return changed
 
 
 @compiled
-def _count(rows: Int32s, n: int, half: int, room: Room) -> None:
-    band = rows[n, BAND]
+def _count_in(rows: Int32s, n: int, half: int, part: int, k: int, room: Room) -> int:
+    before = _is_good(room.sums, half, part, k)
+    _count(rows, n, half, part, room)
+    return int(before) - int(_is_good(room.sums, half, part, k))
+
+
+@compiled
+def _count(rows: Int32s, n: int, half: int, part: int, room: Room) -> None:
+    """Count a row in a band, or in the whole."""
     for side in range(2):
         person = rows[n, SIDES + side]
-        now = room.counts[half, side, band, person] + 1
-        room.counts[half, side, band, person] = now
-        room.sums[half, side, band, 0] += 1
+        now = room.counts[half, side, part, person] + 1
+        room.counts[half, side, part, person] = now
+        room.sums[half, side, part, 0] += 1
         if now == 1:
-            room.sums[half, side, band, 1] += 1
-        if now > room.sums[half, side, band, 2]:
-            room.sums[half, side, band, 2] = now
+            room.sums[half, side, part, 1] += 1
+        if now > room.sums[half, side, part, 2]:
+            room.sums[half, side, part, 2] = now
 
 
 @compiled
-def _is_good(sums: Int64s, half: int, band: int, k: int) -> bool:
+def _is_good(sums: Int64s, half: int, part: int, k: int) -> bool:
     for side in range(2):
-        count = sums[half, side, band, 0]
-        if count > 0 and (sums[half, side, band, 1] < k or sums[half, side, band, 2] * k > count):
+        count = sums[half, side, part, 0]
+        if count > 0 and (sums[half, side, part, 1] < k or sums[half, side, part, 2] * k > count):
             return False
     return True
 
@@ -418,13 +449,14 @@ def _clear(rows: Int32s, begin: int, end: int, n_bands: int, room: Room) -> None
         band = rows[n, BAND]
         for side in range(2):
             person = rows[n, SIDES + side]
-            room.counts[0, side, band, person] = 0
-            room.counts[1, side, band, person] = 0
+            for half in range(2):
+                room.counts[half, side, band, person] = 0
+                room.counts[half, side, n_bands, person] = 0
     for half in range(2):
         for side in range(2):
-            for band in range(n_bands):
+            for part in range(n_bands + 1):
                 for sort in range(3):
-                    room.sums[half, side, band, sort] = 0
+                    room.sums[half, side, part, sort] = 0
 
 
 @compiled
@@ -487,7 +519,7 @@ def _cut_target(
     room: Room, leaves: Leaves,
 ) -> None:  # fmt: skip
     """Cut the targets of one band in one box into classes."""
-    stack = room.nodes
+    stack, needs = room.nodes, Needs(k, k)
     stack[depth, 0], stack[depth, 1] = begin, end
     stack[depth, REGION], stack[depth, REGION + 1] = bands[band, 0], bands[band, 1]
     top = depth + 1
@@ -499,8 +531,8 @@ def _cut_target(
         low, high = _range(rows, begin, end, TARGET)
         if end - begin >= 2 * k and low < high:
             cut = _median(rows, begin, end, TARGET, low, high, room)
-            if not _is_allowed(rows, begin, end, TARGET, cut, len(bands), k, room):
-                cut = _nearest_good(rows, begin, end, TARGET, len(bands), k, room)
+            if not _is_allowed(rows, begin, end, TARGET, cut, len(bands), needs, room):
+                cut = _nearest_good(rows, begin, end, TARGET, len(bands), needs, room)
         if cut < 0:
             low, high = _trimmed(rows, begin, end, TARGET, least, most)
             number = leaves.numbers[1]

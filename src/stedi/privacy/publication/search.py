@@ -13,6 +13,7 @@ import numpy as np
 from stedi.arrays import Float64s, Int32s, Int64s
 from stedi.declared.contract import Coarsened, Publication
 from stedi.parquet.compiled import compiled
+from stedi.privacy.publication.ends import Ends, draw_in
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.mondrian import (
     AXES,
@@ -20,6 +21,7 @@ from stedi.privacy.publication.mondrian import (
     SIDES,
     TARGET,
     Leaves,
+    Needs,
     Room,
     new_leaves,
     new_room,
@@ -29,6 +31,10 @@ from stedi.privacy.publication.mondrian import (
 Block = tuple[Mapping[str, Float64s], Sequence[Int64s]]
 """Some rows: their columns by name, and the people of each side."""
 
+_PEOPLE_AN_END = 10
+"""Of so many people, one has values beyond the end of an axis: tails make boxes long and empty."""
+_PEOPLE_A_BAND = 100
+"""Of so many people, one must be in each band of a box: the fewer people, the finer the boxes."""
 BLOCK_ROWS = 1 << 16
 """So many rows stay in a core's cache while they are worked on."""
 _SHARE = 16
@@ -184,10 +190,13 @@ def _shortcoming(people: Int32s, k: int) -> str | None:
 def search(on_grid: Points, publication: Publication) -> Partition:
     """Cut space into boxes and classes, each good; `on_grid.rows` are put in another order.
 
-    Rows must be good as a whole: see `shortcomings`.
+    Their values are drawn in to the ends of the axes and the target (`Ends`). Rows must be good as
+    a whole: see `shortcomings`.
     """
-    work = _Work(on_grid, publication)
-    whole = np.array([[0, grid.size - 1] for grid in on_grid.axes], np.int64).ravel()
+    beyond = max(publication.k, on_grid.people // _PEOPLE_AN_END)
+    ends = draw_in(on_grid.rows, on_grid.people, len(on_grid.axes), beyond, publication.k)
+    work = _Work(on_grid, publication, ends)
+    whole = ends.axes.astype(np.int64).ravel()
     waiting = {work.submit(np.array([[0, len(on_grid.rows), *whole]], np.int64))}
     results = []
     while waiting:
@@ -197,7 +206,13 @@ def search(on_grid: Points, publication: Publication) -> Partition:
             results.append(result)
             waiting |= {work.submit(node[None]) for node in left}
     work.pool.shutdown()
-    return _united(results, len(on_grid.axes))
+    return _opened(_united(results, len(on_grid.axes)), on_grid, ends)
+
+
+def needs(publication: Publication, people: int) -> Needs:
+    """For how many people a box must be good, where there are so many in all."""
+    band = min(max(people // _PEOPLE_A_BAND, publication.k), publication.people_per_box)
+    return Needs(publication.people_per_box, band)
 
 
 def prepare() -> None:
@@ -211,10 +226,11 @@ def prepare() -> None:
 class _Work:
     """Cuts boxes on all cores: a large one in two, which then wait, a small one to the end."""
 
-    def __init__(self, on_grid: Points, publication: Publication) -> None:
+    def __init__(self, on_grid: Points, publication: Publication, ends: Ends) -> None:
         cores, axes = os.cpu_count() or 1, len(on_grid.axes)
         self.pool = ThreadPoolExecutor(cores)
         self._on_grid, self._publication = on_grid, publication
+        self._needs, self._bands = needs(publication, on_grid.people), ends.within(on_grid.bands)
         self._sizes: Int64s = np.array([grid.size for grid in on_grid.axes], np.int64)
         self._small = len(on_grid.rows) // (_SHARE * cores)
         self._rooms: SimpleQueue[Room] = SimpleQueue()
@@ -233,8 +249,8 @@ class _Work:
         stop = size - 1 if size > self._small else 0
         room = self._rooms.get()
         left = split(
-            self._on_grid.rows, node, later, stop, self._on_grid.bands, self._sizes,
-            self._publication.people_per_box, self._publication.k, room, result,
+            self._on_grid.rows, node, later, stop, self._bands, self._sizes, self._needs,
+            self._publication.k, room, result,
         )  # fmt: skip
         self._rooms.put(room)
         return result, later[:left]
@@ -258,6 +274,18 @@ def _united(leaves: Sequence[Leaves], axes: int) -> Partition:
         target_parts=classes[:, 3:5].astype(np.int32),
         counts=classes[:, 5].copy(),
     )
+
+
+def _opened(partition: Partition, on_grid: Points, ends: Ends) -> Partition:
+    """The same partition with outermost boxes and classes that reach to the ends of the grids."""
+    sizes: Int32s = np.array([grid.size for grid in on_grid.axes], np.int32)
+    regions, targets = partition.regions, partition.targets
+    regions[:, :, 0] = np.where(regions[:, :, 0] == ends.axes[:, 0], 0, regions[:, :, 0])
+    regions[:, :, 1] = np.where(regions[:, :, 1] == ends.axes[:, 1], sizes - 1, regions[:, :, 1])
+    for side, inner in enumerate(ends.target):
+        [band] = ends.band_of(inner, on_grid.bands)
+        targets[:, side] = np.where(targets[:, side] == inner, band[side], targets[:, side])
+    return partition
 
 
 def _where(target: Grid | None, first: int, last: int, bands: int) -> str:
