@@ -20,5 +20,5 @@ def rounded(number: int) -> int:
     """The same for programs; numbers below `LEAST_TOLD` are 0."""
     if number < LEAST_TOLD:
         return 0
-    step = 10 ** max(1, len(str(number)) - 2)
+    step: int = 10 ** max(1, len(str(number)) - 2)
     return (number + step // 2) // step * step
