@@ -297,15 +297,28 @@ class Lakehouse:
 
         return check_and_record(self._declared(profile), self._root.files)
 
-    def audit(self, table: str | None = None) -> Audit:
+    def audit(self, table: str | None = None, *, report: str | Path | None = None) -> Audit:
         """Check a published table, and attack it with all that the landing zone holds.
 
-        `table` can be left out where only one is published. Raises `UsageError` where it is not
-        up to date.
+        Args:
+            table: A published table; can be left out where only one is published.
+            report: A file of this machine, ending in `.md`, for a privacy report with what was
+                found: ready to go into an impact assessment (DPIA), also where the audit fails.
+
+        Raises `UsageError` where the table is not up to date, or the report can't be written there.
+
         """
+        from stedi import __version__
+        from stedi.privacy.audit.report import Report, require_writable, write
+
         published, status = self._published(table)
+        if report is not None:
+            require_writable(Path(report), self.root)
         status.refuse_stale(published.contract.name)
-        return published.audit()
+        audited = published.audit()
+        if report is not None:
+            write(Report(audited, published.contract, __version__), Path(report))
+        return audited
 
     def release(
         self, folder: str | Path, *, table: str | None = None, licence: str | None = None

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stedi.science.documents import markdown, new_folder, table
+from stedi.markdown import markdown, table
+from stedi.science.documents import new_folder
 from stedi.science.evaluation import CalibrationBin, Confusion, Interval, Measures
 from stedi.science.models import FIGURES, MODEL, save
 from stedi.science.training import ModelFigures, Trained, Training

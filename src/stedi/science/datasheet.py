@@ -15,10 +15,10 @@ import numpy as np
 
 from stedi.arrays import Float64s
 from stedi.declared.contract import Contract
+from stedi.markdown import markdown, table
 from stedi.privacy.audit import Audit
 from stedi.privacy.audit.attack import AttackResult
 from stedi.privacy.published import PublishedTable
-from stedi.science.documents import markdown, table
 from stedi.status import Status, StepStatus
 from stedi.storage.notes import Note
 from stedi.text import LEAST_TOLD, about
