@@ -311,9 +311,9 @@ class Lakehouse:
         from stedi import __version__
         from stedi.privacy.audit.report import Report, require_writable, write
 
-        published, status = self._published(table)
         if report is not None:
             require_writable(Path(report), self.root)
+        published, status = self._published(table)
         status.refuse_stale(published.contract.name)
         audited = published.audit()
         if report is not None:

@@ -87,7 +87,7 @@ class Report:
         return markdown(
             f"The contract of the table states as its use: {stated}",
             f"It states as its limits: {limits}" if limits else "",
-        )
+        ).strip()
 
     # What is published ---------------------------------------------------------------------------
 
@@ -146,16 +146,7 @@ class Report:
             *("95 % interval", "limit", "result"),
         )
         rows = (_row(name, attack) for name, attack in attacks)
-        said = (
-            f"- {name}: {sentence}."
-            for name, attack in attacks
-            for sentence in (
-                attack.summary,
-                attack.note,
-                attack.doubt if attack.ok is False else "",
-            )
-            if sentence
-        )
+        said = (f"- {name}: {text}." for name, attack in attacks for text in _said(attack))
         return markdown(table(columns, rows), "\n".join(said)).strip()
 
 
@@ -166,6 +157,12 @@ def _row(name: str, attack: AttackResult) -> tuple[str, ...]:
     result = _RESULTS[attack.ok] if measured else _NOT_MEASURED
     known = attack.knows, attack.withheld
     return name, *known, *figures, interval, _figure(attack.limit), result
+
+
+def _said(attack: AttackResult) -> Iterator[str]:
+    """What there is to say of an attack in words."""
+    doubt = attack.doubt if attack.ok is False else None
+    yield from filter(None, (attack.summary, attack.note, doubt))
 
 
 def _places() -> Iterator[tuple[str, str]]:
