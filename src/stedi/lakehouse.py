@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from stedi.errors import UsageError
+from stedi.errors import StorageError, UsageError
 from stedi.roots import DEFAULT_DATABASE, open_root
 
 if TYPE_CHECKING:
@@ -305,7 +305,8 @@ class Lakehouse:
             report: A file of this machine, ending in `.md`, for a privacy report with what was
                 found: ready to go into an impact assessment (DPIA), also where the audit fails.
 
-        Raises `UsageError` where the table is not up to date, or the report can't be written there.
+        Raises `UsageError` where the table is not up to date, or the report can't be written there,
+        and `StorageError`, once the report is written, where what is published can't be read.
 
         """
         from stedi import __version__
@@ -315,7 +316,14 @@ class Lakehouse:
             require_writable(Path(report), self.root)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
-        audited = published.audit()
+        try:
+            audited = published.audit()
+        except StorageError as error:
+            if report is not None:
+                problem = str(error).replace(f"{self.location}/", "")
+                failed = published.not_audited(problem)
+                write(Report(failed, published.contract, __version__), Path(report))
+            raise
         if report is not None:
             write(Report(audited, published.contract, __version__), Path(report))
         return audited

@@ -29,7 +29,7 @@ def audit(
         Option(metavar="FILE.md", help="Write a privacy report, for an impact assessment (DPIA)."),
     ] = None,
 ) -> None:
-    """Attack what is published. The attackers know all that the landing zone holds."""
+    """Check what is published, and attack it with all raw data, or with a part of it."""
     result = call.lakehouse.audit(table, report=report)
     call.judge(result, lambda: _show(result, report))
 

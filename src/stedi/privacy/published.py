@@ -17,7 +17,7 @@ from stedi.declared import Declarations
 from stedi.declared.contract import Contract, Publication
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import StorageError, UsageError
-from stedi.privacy.audit import Audit, Provenance, audit, nothing_published
+from stedi.privacy.audit import Audit, Provenance, audit, not_audited
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.people import people_problems
 from stedi.privacy.proof import Proof
@@ -82,7 +82,7 @@ class PublishedTable:
         try:
             files.fetch([self.boxes_path])
             boxes = read_boxes(self.boxes_path, names)
-        except (OSError, KeyError):
+        except (OSError, KeyError, pa.ArrowException):
             name = files.name(self.boxes_path)
             raise StorageError(f"{name}: the table of boxes {unreadable}") from None
         try:
@@ -109,17 +109,24 @@ class PublishedTable:
         )
 
     def audit(self) -> Audit:
-        """Check it, and attack it with all that the landing zone holds."""
+        """Check it, and attack it with all that the landing zone holds.
+
+        Raises `StorageError` where it can't be read.
+        """
         if self.withheld:
-            audited = nothing_published(self.contract.name, self.publication, self.withheld)
-        else:
-            audited = audit(
-                self.contract.name,
-                self.evidence,
-                [file.path for file in self.version.files],
-                self._in_folder(),
-                self.warehouse.alive(self.contract.name),
-            )
+            return self.not_audited(f"nothing is published: {self.withheld}")
+        audited = audit(
+            self.contract.name,
+            self.evidence,
+            [file.path for file in self.version.files],
+            self._in_folder(),
+            self.warehouse.alive(self.contract.name),
+        )
+        return audited.model_copy(update={"provenance": self._provenance()})
+
+    def not_audited(self, problem: str) -> Audit:
+        """The audit of it where there is nothing to attack, and what the problem is."""
+        audited = not_audited(self.contract.name, self.publication, problem)
         return audited.model_copy(update={"provenance": self._provenance()})
 
     def _provenance(self) -> Provenance:

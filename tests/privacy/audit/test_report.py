@@ -208,10 +208,24 @@ def test_a_publication_that_was_withheld_is_reported(tmp_path: Path) -> None:
     assert not lakehouse.audit(report=file).ok
     text = file.read_text()
     assert "- nothing is published: " in text
-    assert "| rows | 0 |" in text
-    assert text.count("Not measured, since nothing is published.") == len(get_args(Risk))
+    assert "| rows | none that could be audited |" in text
+    assert text.count("Not measured: see the problems above.") == len(get_args(Risk))
     assert "| singling out | not measured |" in text
     assert TO_FILL_IN in text
+
+
+def test_a_publication_that_can_not_be_read_is_reported(done: Lakehouse, tmp_path: Path) -> None:
+    copy, file = Lakehouse(tmp_path / "root"), tmp_path / "report.md"
+    copy.ingest(done.root)
+    copy.run()
+    [boxes] = (copy.root / "_stedi" / "boxes").iterdir()
+    boxes.write_bytes(boxes.read_bytes()[:100])
+    told = stedi("audit", "--report", file, "--root", copy.root, check=1)
+    assert "the table of boxes can't be read" in told
+    text = file.read_text()
+    assert "FAILED. Don't pass the table on." in text
+    assert "the table of boxes can't be read; `stedi run --full` makes it anew" in text
+    assert str(tmp_path) not in text
 
 
 def test_an_attack_that_gets_too_far_fails_its_criterion(done: Lakehouse) -> None:

@@ -105,8 +105,8 @@ def audit(
     )
 
 
-def nothing_published(table: str, publication: Publication, why: str) -> Audit:
-    """The audit of an empty table."""
+def not_audited(table: str, publication: Publication, problem: str) -> Audit:
+    """The audit of a table that there is nothing to attack of: it is empty, or can't be read."""
     return Audit(
         ok=False,
         table=table,
@@ -119,7 +119,7 @@ def nothing_published(table: str, publication: Publication, why: str) -> Audit:
         weaker_than_recommended=publication.weaker_than_recommended,
         checks={},
         attacks={},
-        problems=[f"nothing is published: {why}"],
+        problems=[problem],
     )
 
 

@@ -93,10 +93,11 @@ class Report:
 
     def _measures(self) -> Iterator[tuple[str, str, str]]:
         audit = self.audit
-        yield "rows", f"{audit.rows:,}", "" if audit.rows else "none rather than too few people"
         if not audit.rows:
+            yield "rows", "none that could be audited", ""
             return
         both = audit.largest_share_both_sides
+        yield "rows", f"{audit.rows:,}", ""
         yield "equivalence classes", f"{audit.classes:,}", ""
         yield "fewest people in a class", f"{audit.smallest_class:,}", f"at least {audit.k}"
         share = "largest share of a class that one person has"
@@ -115,7 +116,7 @@ class Report:
 
     def _checks(self) -> str:
         if not self.audit.checks:
-            return "None was made, since nothing is published."
+            return "None was made: see the problems above."
         found = self.audit.checks.items()
         rows = ((name, "; ".join(problems) or "nothing wrong") for name, problems in found)
         return table(("check", "finds"), rows)
@@ -123,7 +124,7 @@ class Report:
     def _proof(self) -> str:
         found = self.audit.checks.get("proof")
         if found is None:
-            return "It was not made anew, since nothing is published."
+            return "It was not made again: see the problems above."
         return f"**The proof fails: {'; '.join(found)}.**" if found else "**The proof holds.**"
 
     # Attacks -------------------------------------------------------------------------------------
@@ -140,7 +141,7 @@ class Report:
     def _attacks(self, risk: Risk) -> str:
         attacks = self._of(risk)
         if not attacks:
-            return "Not measured, since nothing is published."
+            return "Not measured: see the problems above."
         columns = (
             *("attack", "the attacker knows", "and wants", "without classes", "mean", "worst"),
             *("95 % interval", "limit", "result"),
