@@ -1,6 +1,6 @@
 """The peer: the five derived tables as a good engineer writes them by hand in DuckDB.
 
-Reads, filters, joins and writes; no validation, no quarantine, no sums, no catalog, no anonymity.
+Reads, filters, joins and writes; no validation, quarantine, sums, catalog or generalisation.
 
     python bench/peer_duckdb.py LANDING OUTPUT
 """

@@ -1,6 +1,6 @@
 """The peer: five Spark jobs as the seed system has them, one after another in one session.
 
-Reads, filters, joins and writes; no validation, no quarantine, no sums, no catalog, no anonymity.
+Reads, filters, joins and writes; no validation, quarantine, sums, catalog or generalisation.
 
     python bench/peer_spark.py LANDING OUTPUT
 """

@@ -3,7 +3,7 @@
     python bench/race.py [--customers N] [--rounds N] [--runners NAME,…] [--people] [--record]
 
 Every round runs each once: machines drift, and a ratio within one round doesn't. `apart` is stedi's
-time without what makes the published table anonymous, which nobody else does. `--record` keeps the
+time without what generalises the published table, which nobody else does. `--record` keeps the
 figures of this machine in bench/results.json, `--check` fails where ratios are more than 15 % worse
 than those.
 """
@@ -40,7 +40,7 @@ MOST_LOSS = 1.15
 class Measured:
     """One process: wall and CPU seconds, peak resident memory and what it wrote, in bytes.
 
-    `apart` is the wall time without what it took to make the published table anonymous.
+    `apart` is the wall time without what it took to generalise the published table.
     """
 
     wall: float
@@ -152,14 +152,14 @@ def _run(runner: str, data: Path) -> Measured:
     process.returncode = os.waitstatus_to_exitcode(exit_status)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    anonymous = 0.0
+    generalising = 0.0
     if runner == OURS:
-        anonymous = sum(table["publication_seconds"] for table in json.loads(told)["built"])
+        generalising = sum(table["publication_seconds"] for table in json.loads(told)["built"])
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     files = [path for path in output.rglob("*") if path.is_file() and path.stat().st_nlink == 1]
     written = sum(path.stat().st_size for path in files)
     shutil.rmtree(output, ignore_errors=True)
-    return Measured(wall, wall - anonymous, usage.ru_utime + usage.ru_stime, peak, written)
+    return Measured(wall, wall - generalising, usage.ru_utime + usage.ru_stime, peak, written)
 
 
 def _record(case: str, table: Table) -> None:

@@ -198,7 +198,7 @@ def _publication(publication: Publication) -> Iterator[str]:
     k, people = publication.k, " and by ".join(f"`{name}`" for name in publication.people)
     yield (
         f"Published in classes of equal rows. Each has rows of at least {k} different people, and "
-        f"no person more than 1/{k} of them, counted by {people}. Values are coarsened to ranges "
+        f"no person more than 1/{k} of them, counted by {people}. Values are generalised to ranges "
         "of these grids and published as the middle of their range:"
     )
     yield ""

@@ -1,4 +1,4 @@
-"""A data lakehouse for what people agreed to share: landing, trusted, curated, anonymous.
+"""A data lakehouse for what people agreed to share: landing, trusted, curated, published.
 
 from stedi import Lakehouse
 

@@ -7,7 +7,7 @@
     ├── LandingError          a landing file that can't be read at all
     ├── RuleBroken            a table that breaks its contract's assertion
     ├── PairingTooLarge       a join by time that would explode
-    ├── NotAnonymous          a table that can't be published without telling who somebody is
+    ├── NotAnonymous          a table that can't be published with enough people in each class
     ├── Unavailable           an engine, Java, a cluster, a bucket or a repository that can't be had
     ├── EngineFailed          an engine that ran out of memory or disk, or broke
     ├── StorageError          a catalog or table that is damaged or not ours

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from stedi.errors import UsageError
+from stedi.errors import StorageError, UsageError
 from stedi.roots import DEFAULT_DATABASE, open_root
 
 if TYPE_CHECKING:
@@ -297,15 +297,36 @@ class Lakehouse:
 
         return check_and_record(self._declared(profile), self._root.files)
 
-    def audit(self, table: str | None = None) -> Audit:
+    def audit(self, table: str | None = None, *, report: str | Path | None = None) -> Audit:
         """Check a published table, and attack it with all that the landing zone holds.
 
-        `table` can be left out where only one is published. Raises `UsageError` where it is not
-        up to date.
+        Args:
+            table: A published table; can be left out where only one is published.
+            report: A file of this machine, ending in `.md`, for a privacy report with what was
+                found: ready to go into an impact assessment (DPIA), also where the audit fails.
+
+        Raises `UsageError` where the table is not up to date, or the report can't be written there,
+        and `StorageError`, once the report is written, where what is published can't be read.
+
         """
+        from stedi import __version__
+        from stedi.privacy.audit.report import Report, require_writable, write
+
+        if report is not None:
+            require_writable(Path(report), self.root)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
-        return published.audit()
+        try:
+            audited = published.audit()
+        except StorageError as error:
+            if report is not None:
+                problem = str(error).replace(f"{self.location}/", "")
+                failed = published.not_audited(problem)
+                write(Report(failed, published.contract, __version__), Path(report))
+            raise
+        if report is not None:
+            write(Report(audited, published.contract, __version__), Path(report))
+        return audited
 
     def release(
         self, folder: str | Path, *, table: str | None = None, licence: str | None = None

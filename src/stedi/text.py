@@ -13,7 +13,12 @@ def counted(number: int, noun: str) -> str:
 
 def about(number: int) -> str:
     """A number for people who may not know it: two digits of it, and never finer than tens."""
+    return f"about {rounded(number):,}" if number >= LEAST_TOLD else f"fewer than {LEAST_TOLD}"
+
+
+def rounded(number: int) -> int:
+    """The same for programs; numbers below `LEAST_TOLD` are 0."""
     if number < LEAST_TOLD:
-        return f"fewer than {LEAST_TOLD}"
-    step = 10 ** max(1, len(str(number)) - 2)
-    return f"about {(number + step // 2) // step * step:,}"
+        return 0
+    step: int = 10 ** max(1, len(str(number)) - 2)
+    return (number + step // 2) // step * step

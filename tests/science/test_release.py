@@ -89,6 +89,9 @@ def test_croissant_describes_it(walking: Lakehouse, released: Path) -> None:
     data_set = mlcroissant.Dataset(jsonld=str(released / "croissant.json"))
     assert not data_set.metadata.issues.errors
     assert not data_set.metadata.issues.warnings
+    assert (
+        "has rows of at least 5 people; README.md has the evidence" in data_set.metadata.description
+    )
     records = list(data_set.records(record_set="machine_learning_curated"))
     first = pq.read_table(released / FILE).slice(0, 1).to_pylist()[0]
     assert records[0] == {f"machine_learning_curated/{n}": value for n, value in first.items()}

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.tree import DecisionTreeClassifier
 
 from stedi import Lakehouse
 from stedi.errors import NotAnonymous, UsageError
 from stedi.privacy.published import published_table
-from stedi.science.evaluation import FOLDS, HeldOut, Scored, folds_of
-from stedi.science.training import Training
+from stedi.science.card import for_outsiders, model_card
+from stedi.science.evaluation import (
+    FOLDS,
+    CalibrationBin,
+    Confusion,
+    HeldOut,
+    Interval,
+    Measures,
+    Scored,
+    folds_of,
+)
+from stedi.science.training import ModelFigures, Training
 
 BEST = "gradient boosting"
 
@@ -266,3 +280,130 @@ def test_a_folder_without_a_model_is_told(walking: Lakehouse, tmp_path: Path) ->
 def test_no_figure_names_anybody(trained: tuple[Training, Path]) -> None:
     for name in ("README.md", "figures.json"):
         assert "@" not in (trained[1] / name).read_text()
+
+
+# What is handed out ----------------------------------------------------------------------------------
+
+COUNTED = {"people", "rows", "rows_tested", "rows_across"} | {
+    f"{right}_{said}" for right in ("true", "false") for said in ("positives", "negatives")
+}
+
+
+def counted(figures: Any) -> Iterator[int]:
+    """Each count of people or rows in figures, wherever it stands."""
+    if isinstance(figures, dict):
+        for key, value in figures.items():
+            if key in COUNTED:
+                yield value
+            else:
+                yield from counted(value)
+    elif isinstance(figures, list):
+        for item in figures:
+            yield from counted(item)
+
+
+def numbers(figures: Any) -> Iterator[float]:
+    """Each number in figures."""
+    if isinstance(figures, dict | list):
+        for value in figures.values() if isinstance(figures, dict) else figures:
+            yield from numbers(value)
+    elif isinstance(figures, int | float) and not isinstance(figures, bool):
+        yield figures
+
+
+def is_of_two_digits(number: int) -> bool:
+    return number % 10 == 0 and len(str(number).rstrip("0")) <= 2
+
+
+def test_two_models_do_not_tell_by_counts_that_one_person_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One withdraws between two trainings; what is counted has two digits, and people are as many."""
+    fast = {
+        "majority": DummyClassifier(strategy="prior"),
+        BEST: DecisionTreeClassifier(max_depth=3),
+    }
+    monkeypatch.setattr("stedi.science.training.new_models", lambda: fast)
+    monkeypatch.setattr("stedi.science.card.save", lambda *_: None)
+    lakehouse = Lakehouse(tmp_path / "root")
+    lakehouse.simulate(lakehouse.root, customers=400, seed=3, people=True)
+    lakehouse.run()
+    exact = [lakehouse.train(tmp_path / "before")]
+    [customer] = (
+        lakehouse.query("SELECT * FROM customer_curated ORDER BY email LIMIT 1")
+        .to_arrow()
+        .to_pylist()
+    )
+    keys = ("customerName", "email", "phone", "birthDay", "serialNumber", "registrationDate")
+    record = {key: customer[key.lower()] for key in keys} | {"lastUpdateDate": 1_900_000_000_000}
+    (lakehouse.root / "customer" / "landing" / "withdrawn.json").write_text(json.dumps(record))
+    lakehouse.run()
+    exact.append(lakehouse.train(tmp_path / "after"))
+    assert exact[1].people == exact[0].people - 1
+    assert exact[1].rows < exact[0].rows
+    told = [json.loads((tmp_path / n / "figures.json").read_text()) for n in ("before", "after")]
+    assert told[0]["people"] == told[1]["people"]
+    for name, figures, training in zip(("before", "after"), told, exact, strict=True):
+        assert all(is_of_two_digits(count) for count in counted(figures))
+        assert len([*counted(figures)]) > 20
+        for number in numbers({**figures, "models": list(figures["models"].values())}):
+            assert is_of_two_digits(int(number)) or number <= 1 or number == FOLDS, number
+            assert round(number, 4) == number
+        card = (tmp_path / name / "README.md").read_text()
+        in_card = {*re.findall(r"\d[\d,.]*\d", card)}
+        for count in counted(training.model_dump()):
+            if not is_of_two_digits(count) and count > 10:
+                assert not {f"{count:,}", str(count)} & in_card, count
+        assert f"about {figures['people']} people" in card
+        assert training.verdict in card  # which has figures of the whole, and no counts
+
+
+def test_a_figure_of_few_rows_is_left_out() -> None:
+    interval = Interval(value=0.123456, lower=0.1, upper=0.2)
+    bins = [
+        CalibrationBin(lower=n / 10, upper=(n + 1) / 10, rows=rows, predicted=1 / 3, observed=2 / 3)
+        for n, rows in enumerate((1, 9, 10, 1_234))
+    ]
+    confusion = Confusion(
+        threshold=0.4321,
+        true_positives=9,
+        false_positives=10,
+        true_negatives=1_996,
+        false_negatives=0,
+    )
+    measured = Measures(
+        auc=interval,
+        average_precision=interval,
+        brier=0.98765,
+        calibration=bins,
+        confusion=confusion,
+    )
+    training = Training(
+        table="t", snapshot="1", profile="seed", task="whether", axes=["x"], folds=5, people=104,
+        rows=123_456, rows_tested=99_999, rows_across=9, base_rate=1 / 7, has_signal=True, verdict="v",
+        kept_model="m", models={"m": ModelFigures(published=measured, raw=measured, kept=interval)},
+    )  # fmt: skip
+    told = for_outsiders(training)
+    assert (told.people, told.rows, told.rows_tested, told.rows_across) == (
+        100,
+        120_000,
+        100_000,
+        0,
+    )
+    assert told.base_rate == 0.143
+    ours = told.models["m"].published
+    assert (ours.auc.value, ours.brier) == (0.123, 0.9877)
+    assert [(b.rows, b.predicted, b.observed) for b in ours.calibration] == [
+        (10, 0.333, 0.667), (1_200, 0.333, 0.667),
+    ]  # fmt: skip
+    assert ours.confusion == Confusion(
+        threshold=0.4321,
+        true_positives=0,
+        false_positives=10,
+        true_negatives=2_000,
+        false_negatives=0,
+    )
+    assert for_outsiders(told) == told
+    card = model_card(training)
+    assert "about 120,000 matched readings of about 100 people" in card
+    assert "(fewer than 10 rows)" in " ".join(card.split())

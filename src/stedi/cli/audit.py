@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Argument
+from typer import Argument, Option
 
 from stedi.cli import show
 from stedi.cli.verb import Call, verb
@@ -23,17 +24,27 @@ def audit(
     table: Annotated[
         str | None, Argument(metavar="TABLE", help="A published table. [default: the only one]")
     ] = None,
+    report: Annotated[
+        Path | None,
+        Option(metavar="FILE.md", help="Write a privacy report, for an impact assessment (DPIA)."),
+    ] = None,
 ) -> None:
-    """Attack what is published. The attackers know all that the landing zone holds."""
-    result = call.lakehouse.audit(table)
-    call.judge(result, lambda: _show(result))
+    """Check what is published, and attack it with all raw data, or with a part of it."""
+    result = call.lakehouse.audit(table, report=report)
+    call.judge(result, lambda: _show(result, report))
 
 
-def _show(result: Audit) -> None:
-    if not result.rows:
+def _show(result: Audit, report: Path | None) -> None:
+    if result.rows:
+        _show_attacked(result)
+    else:
         show.line(f"{result.table}: {'; '.join(result.problems)}")
         _show_weakness(result)
-        return
+    if report is not None:
+        show.line(f"The privacy report is in {report}; fill in what only you know.")
+
+
+def _show_attacked(result: Audit) -> None:
     show.line(
         f"{result.table}: {result.rows:,} rows in {result.classes:,} classes. Each holds rows of "
         f"{result.smallest_class} people or more (k is {result.k}), and none has more than "

@@ -21,7 +21,7 @@ from stedi.lakehouse import DEFAULT_DATABASE
 
 app = Typer(
     name="stedi",
-    help="A data lakehouse for what people agreed to share: raw JSON in, anonymous tables out.",
+    help="A data lakehouse for what people agreed to share: raw JSON in, accountable tables out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Rich's panels would double the time that --help takes

@@ -47,7 +47,7 @@ class Coarsened:
 
 @dataclass(frozen=True)
 class Publication:
-    """How a table that leaves the lakehouse is made anonymous.
+    """How a table that leaves the lakehouse is generalised.
 
     Each class of equal rows has rows of at least `k` people, and no person more than 1/k of them,
     counted on each of the sides that `people` name: working columns that number people. Boxes are

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -16,9 +17,10 @@ from stedi.declared import Declarations
 from stedi.declared.contract import Contract, Publication
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import StorageError, UsageError
-from stedi.privacy.audit import Audit, audit, nothing_published
+from stedi.privacy.audit import Audit, Provenance, audit, not_audited
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.people import people_problems
+from stedi.privacy.proof import Proof
 from stedi.privacy.publication import Raw, raw_rows, read_published
 from stedi.privacy.publication.boxes import read_boxes
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
@@ -80,7 +82,7 @@ class PublishedTable:
         try:
             files.fetch([self.boxes_path])
             boxes = read_boxes(self.boxes_path, names)
-        except (OSError, KeyError):
+        except (OSError, KeyError, pa.ArrowException):
             name = files.name(self.boxes_path)
             raise StorageError(f"{name}: the table of boxes {unreadable}") from None
         try:
@@ -103,19 +105,43 @@ class PublishedTable:
             boxes=boxes,
             difference=notes.difference if notes else None,
             people_problems=self._read[2],
+            proof_problems=self._proof_problems(),
         )
 
     def audit(self) -> Audit:
-        """Check it, and attack it with all that the landing zone holds."""
+        """Check it, and attack it with all that the landing zone holds.
+
+        Raises `StorageError` where it can't be read.
+        """
         if self.withheld:
-            return nothing_published(self.contract.name, self.publication, self.withheld)
-        return audit(
+            return self.not_audited(f"nothing is published: {self.withheld}")
+        audited = audit(
             self.contract.name,
             self.evidence,
             [file.path for file in self.version.files],
             self._in_folder(),
             self.warehouse.alive(self.contract.name),
         )
+        return audited.model_copy(update={"provenance": self._provenance()})
+
+    def not_audited(self, problem: str) -> Audit:
+        """The audit of it where there is nothing to attack, and what the problem is."""
+        audited = not_audited(self.contract.name, self.publication, problem)
+        return audited.model_copy(update={"provenance": self._provenance()})
+
+    def _provenance(self) -> Provenance:
+        return Provenance(
+            profile=self.declarations.profile,
+            contract=self.contract.version,
+            snapshot=str(self.version.snapshot_id),
+            published=datetime.fromtimestamp(self.version.committed // 1000, UTC).isoformat(),
+        )
+
+    def _proof_problems(self) -> int:
+        """How many things the proof finds wrong with how the table is declared."""
+        proof = Proof(self.declarations)
+        found = [*proof.leaks(self.contract), *proof.misplaced(self.contract)]
+        return len(dict.fromkeys([*found, *proof.problems]))
 
     def _in_folder(self) -> list[Path]:
         """The files in its folder, whatever they are."""

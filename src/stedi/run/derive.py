@@ -50,7 +50,7 @@ class _Made:
     published: PublishedNotes | None = None
     left: Left | None = None
     publishing: float = 0.0
-    """Seconds that went into making it anonymous."""
+    """Seconds that went into generalising it."""
 
 
 class Derivation:

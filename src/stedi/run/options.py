@@ -52,7 +52,7 @@ How = Literal["rebuild", "append", "swap", "by key", "no change"]
 
 @dataclass(frozen=True)
 class Built:
-    """A table brought up to date; `publication_seconds` went into making it anonymous.
+    """A table brought up to date; `publication_seconds` went into generalising it.
 
     `left` is how many keys, and how many rows of theirs, are no longer in a table that has a key.
     """

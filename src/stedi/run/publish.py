@@ -1,4 +1,4 @@
-"""Publishes a table: made anonymous, or empty where that can't be done."""
+"""Publishes a table: generalised, or empty where that can't be done."""
 
 from __future__ import annotations
 

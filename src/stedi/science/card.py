@@ -1,27 +1,94 @@
 """A trained model in a folder, with its figures and its card: what it is for, and worth.
 
-After M. Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
+After M. Mitchell et al., "Model Cards for Model Reporting", FAT* 2019. A model is handed out: its
+people and rows are counted as in a data sheet, to two digits, so that two folders don't tell that
+one person left in between.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from stedi.science.documents import markdown, new_folder, table
+from stedi.markdown import markdown, table
+from stedi.science.documents import new_folder
+from stedi.science.evaluation import CalibrationBin, Confusion, Interval, Measures
 from stedi.science.models import FIGURES, MODEL, save
-from stedi.science.training import Trained, Training
+from stedi.science.training import ModelFigures, Trained, Training
+from stedi.text import LEAST_TOLD, about, rounded
 
 CARD = "README.md"
 
 
 def write_model(trained: Trained, folder: Path) -> None:
     """Write the model with its figures and card to a fresh folder, whole or not at all."""
+    training = for_outsiders(trained.training)
     with new_folder(folder) as fresh:
         if trained.model is not None:
             save(trained.model, fresh / MODEL)
-        figures = trained.training.model_dump_json(indent=2)
+        figures = training.model_dump_json(indent=2)
         (fresh / FIGURES).write_text(figures + "\n", encoding="utf-8")
-        (fresh / CARD).write_text(model_card(trained.training), encoding="utf-8")
+        (fresh / CARD).write_text(model_card(training), encoding="utf-8")
+
+
+def for_outsiders(training: Training) -> Training:
+    """The same figures, without what would tell exact numbers of people or of their rows.
+
+    Counts have two digits, tens at least, and are 0 below ten. Shares and measures have the three
+    or four decimals that the card shows, since a quotient with all its digits gives both numbers
+    away. Bins of fewer than ten rows are left out.
+    """
+    return training.model_copy(
+        update={
+            "people": rounded(training.people),
+            "rows": rounded(training.rows),
+            "rows_tested": rounded(training.rows_tested),
+            "rows_across": rounded(training.rows_across),
+            "base_rate": None if training.base_rate is None else round(training.base_rate, 3),
+            "models": {name: _model(figures) for name, figures in training.models.items()},
+        }
+    )
+
+
+def _model(figures: ModelFigures) -> ModelFigures:
+    kept = None if figures.kept is None else _interval(figures.kept)
+    return ModelFigures(
+        published=_measures(figures.published), raw=_measures(figures.raw), kept=kept
+    )
+
+
+def _measures(measures: Measures) -> Measures:
+    confusion = measures.confusion
+    return Measures(
+        auc=_interval(measures.auc),
+        average_precision=_interval(measures.average_precision),
+        brier=round(measures.brier, 4),
+        calibration=[_bin(one) for one in measures.calibration if one.rows >= LEAST_TOLD],
+        confusion=Confusion(
+            threshold=confusion.threshold,
+            true_positives=rounded(confusion.true_positives),
+            false_positives=rounded(confusion.false_positives),
+            true_negatives=rounded(confusion.true_negatives),
+            false_negatives=rounded(confusion.false_negatives),
+        ),
+    )
+
+
+def _bin(one: CalibrationBin) -> CalibrationBin:
+    return CalibrationBin(
+        lower=one.lower,
+        upper=one.upper,
+        rows=rounded(one.rows),
+        predicted=round(one.predicted, 3),
+        observed=round(one.observed, 3),
+    )
+
+
+def _interval(interval: Interval) -> Interval:
+    return Interval(
+        value=round(interval.value, 3),
+        lower=round(interval.lower, 3),
+        upper=round(interval.upper, 3),
+    )
 
 
 def model_card(training: Training) -> str:
@@ -51,13 +118,15 @@ def _data(training: Training) -> str:
 ## What it learnt from, and what it was tested on
 
 Snapshot {training.snapshot} of {training.table}, profile {training.profile}:
-{training.rows:,} pairs of {training.people:,} people.
+{about(training.rows)} matched readings of {about(training.people)} people. Numbers of
+people and of rows are rounded to two digits.
 
 To measure it, people were split into {training.folds} folds by a keyed fingerprint.
-For each fold a model learnt from the pairs of all others, made anonymous as the
+For each fold a model learnt from the readings of all others, generalised as the
 publication does it, and was tested on the fold's raw rows:
-{training.rows_tested:,} rows in all. {training.rows_across:,} pairs of people in two
-folds were neither learnt from where one of them was tested, nor tested on.
+{about(training.rows_tested)} rows in all. Readings of people in two folds
+({about(training.rows_across)} rows) were neither learnt from where one of them was
+tested, nor tested on.
 """
     if training.base_rate is not None:
         text += f"Of the rows tested {training.base_rate:.1%} are positive."
@@ -80,7 +149,7 @@ def _figures(training: Training) -> str:
 ## Figures
 
 On people that the models haven't seen: means over folds, with 95 % bootstrap
-intervals over the people of one fold. *Published* is trained on coarsened rows, *raw*
+intervals over the people of one fold. *Published* is trained on generalised rows, *raw*
 on the same people's raw rows; *kept* is how much of the raw one's AUC above chance is
 left.
 
@@ -92,13 +161,13 @@ def _kept_model(training: Training) -> str:
     measures = training.models[training.kept_model].published
     confusion = measures.confusion
     counts = (
-        ("is yes", f"{confusion.true_positives:,}", f"{confusion.false_negatives:,}"),
-        ("is no", f"{confusion.false_positives:,}", f"{confusion.true_negatives:,}"),
+        ("is yes", about(confusion.true_positives), about(confusion.false_negatives)),
+        ("is no", about(confusion.false_positives), about(confusion.true_negatives)),
     )
     bins = (
         (
             f"{b.lower:.1f} to {b.upper:.1f}",
-            f"{b.rows:,}",
+            about(b.rows),
             f"{b.predicted:.3f}",
             f"{b.observed:.3f}",
         )
@@ -112,7 +181,7 @@ or more counts as yes:
 
 {table(("", "says yes", "says no"), counts)}
 
-How far its probabilities can be taken at their word:
+How far its probabilities can be taken at their word, where ten rows or more have them:
 
 {table(("it says", "rows", "says on average", "is so"), bins)}
 """

@@ -15,10 +15,10 @@ import numpy as np
 
 from stedi.arrays import Float64s
 from stedi.declared.contract import Contract
+from stedi.markdown import markdown, table
 from stedi.privacy.audit import Audit
 from stedi.privacy.audit.attack import AttackResult
 from stedi.privacy.published import PublishedTable
-from stedi.science.documents import markdown, table
 from stedi.status import Status, StepStatus
 from stedi.storage.notes import Note
 from stedi.text import LEAST_TOLD, about
@@ -89,9 +89,11 @@ def _head(facts: Facts, rows: str, boxes: str) -> str:
 # {facts.contract.name}
 
 {facts.contract.description.rstrip()}
-{facts.audit.rows:,} rows of people who agreed to share their data for research, made
-anonymous: {facts.audit.classes:,} different rows, and behind each of them readings of
-at least {facts.audit.smallest_class} people.
+{facts.audit.rows:,} rows of people who agreed to share their data for research. Values are
+generalised so that each equivalence class (rows with equal values) has rows of at least
+{facts.audit.k} people: there are {facts.audit.classes:,} classes, each with rows of at least
+{facts.audit.smallest_class} people. Section *Privacy* has the evidence, and what is not
+protected.
 
 | file | holds |
 | --- | --- |
@@ -108,7 +110,7 @@ rows = pandas.read_parquet("{rows}")
 
 
 def _composition(facts: Facts, boxes: str) -> str:
-    columns = ("column", "is", "from", "to", "in steps of", "never coarsened across")
+    columns = ("column", "is", "from", "to", "in steps of", "no range reaches across")
     coarsened = (
         (
             f"`{declared.column}`",
@@ -172,7 +174,7 @@ def _preprocessing(facts: Facts) -> str:
     return f"""
 ## Preprocessing
 
-Values were coarsened into boxes over {axes}, cut by Mondrian (LeFevre, DeWitt,
+Values were generalised into boxes over {axes}, cut by Mondrian (LeFevre, DeWitt,
 Ramakrishnan, ICDE 2006) without a look at what is to be predicted but for its declared
 edges; a published value is the midpoint of its box. What that cost:
 
@@ -202,8 +204,9 @@ The audit attacked it with all raw data at hand, or with parts of it:
 {notes}
 Whether somebody is in the table at all, and what two releases compared tell, is not
 protected: attacks without a limit say how far somebody gets who has that much raw data.
-These figures are evidence for the owner's own assessment (GDPR Recital 26; Article 29
-Working Party, Opinion 05/2014), not a verdict.
+These figures are evidence, not a verdict. Whether these rows are personal data is for the
+owner to conclude, recipient by recipient: it depends on what else a recipient has (GDPR
+Recital 26; Article 29 Working Party, Opinion 05/2014).
 """
 
 

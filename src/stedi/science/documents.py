@@ -1,10 +1,10 @@
-"""What is handed out: new folders, whole or not there at all, and Markdown to read in them."""
+"""What is handed out: new folders, whole or not there at all."""
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,15 +31,3 @@ def new_folder(folder: Path) -> Iterator[Path]:
         raise UsageError(f"{folder} can't be written: {reason}") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-
-
-def markdown(*sections: str) -> str:
-    """A text of sections with a blank line between them; empty ones are left out."""
-    return "\n\n".join(filter(None, map(str.strip, sections))) + "\n"
-
-
-def table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A table."""
-    names = [*columns]
-    lines = ([cell.replace("|", "\\|") for cell in row] for row in rows)
-    return "\n".join(f"| {' | '.join(line)} |" for line in (names, ["---"] * len(names), *lines))

@@ -106,13 +106,17 @@ def _sha256(path: Path) -> str:
 
 def _croissant(facts: Facts, rows: str, boxes: str, sums: Mapping[str, str]) -> str:
     """The description as JSON-LD; `rows` and `boxes` name the files, `sums` are their SHA-256."""
-    contract = facts.contract
+    contract, k = facts.contract, facts.audit.k
+    done = (
+        "Values are generalised so that each equivalence class (rows with equal values) has rows "
+        f"of at least {k} people; {DATASHEET} has the evidence, and what is not protected."
+    )
     document = {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
         "name": contract.name,
-        "description": f"{contract.description} {contract.limitations}".strip(),
+        "description": " ".join(filter(None, (contract.description, contract.limitations, done))),
         "version": contract.version,
         "datePublished": facts.published.date().isoformat(),
         "citeAs": f"@misc{{{contract.name}, title = {{{contract.name}}}, "

@@ -3,9 +3,9 @@
 The task: whether the target lies below its first declared edge, from the axes of the same instant.
 It is done inside the lakehouse, because nobody outside can: what is published doesn't tell people
 apart, so a person's rows could be on both sides of a split. Here people are split into folds. For
-each fold the pairs of all others are made anonymous exactly as the publication does it, models
-learn from those, and are tested on the fold's raw rows. The same models trained on raw rows stand
-beside them: the difference is the price of anonymity. The model that is kept learns from the
+each fold the pairs of all others are generalised exactly as the publication does it, models learn
+from those, and are tested on the fold's raw rows. The same models trained on raw rows stand beside
+them: the difference is the price of generalisation. The model that is kept learns from the
 published table itself.
 """
 
@@ -172,11 +172,14 @@ def train(published: PublishedTable, threshold: float, progress: Callable[[str],
     scored: dict[tuple[str, str], list[Scored]] = defaultdict(list)
     for fold in range(FOLDS):
         learned = people.training_rows(fold)
-        anonymous, why_not = _made_anonymous(published, learned)
-        if anonymous is None:
-            verdict = f"Too few people to tell: those of some folds can't be published: {why_not}."
+        generalised = _generalised(published, learned)
+        if generalised is None:
+            verdict = (
+                "Too few people to tell: without the people of one fold nothing could be "
+                "published, since too few are left, or one of them dominates."
+            )
             return Trained(_training(published, task, people, {}, None, verdict), None)
-        columns = {"published": anonymous, "raw": learned.columns}
+        columns = {"published": generalised, "raw": learned.columns}
         for name, kind, scores in _scored(task, people.test_rows(fold), columns, fold, progress):
             scored[name, kind].append(scores)
     figures = {
@@ -213,30 +216,25 @@ def _figures(published: list[Scored], raw: list[Scored], threshold: float) -> Mo
     return ModelFigures(published=ours, raw=best, kept=kept)
 
 
-def _made_anonymous(
-    published: PublishedTable, rows: Raw
-) -> tuple[dict[str, Float64s] | None, str | None]:
-    """Rows as they would be published, or why they can't be."""
+def _generalised(published: PublishedTable, rows: Raw) -> dict[str, Float64s] | None:
+    """Rows as they would be published; None where nothing would be."""
     names = [column.name for column in published.contract.columns]
     fields = [Field(name, "double", number) for number, name in enumerate(names, start=1)]
     with scratch(published.warehouse.root, "train") as folder:
         made = write_published(
             rows, published.publication, fields, folder / "rows", folder / "boxes.parquet"
         )
-        if not made.paths:
-            return None, made.why or "there are no rows to learn from"
-        return read_published(made.paths[0]), None
+        return read_published(made.paths[0]) if made.paths else None
 
 
 def _too_few(people: _People, task: _Task) -> str | None:
     """Why nothing can be told of some fold."""
     for fold in range(FOLDS):
         tested = people.test_rows(fold)
-        count = _count(tested)
-        if count < FEWEST_PEOPLE:
+        if _count(tested) < FEWEST_PEOPLE:
             return (
-                f"Too few people to tell: of {FOLDS} folds one has {count}, and {FEWEST_PEOPLE} "
-                "are the least that say anything about others."
+                f"Too few people to tell: one of {FOLDS} folds has fewer than {FEWEST_PEOPLE}, "
+                "the least that say anything about others."
             )
         for rows in (tested, people.training_rows(fold)):
             if len(np.unique(task.labels(rows.columns))) < 2:

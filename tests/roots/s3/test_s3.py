@@ -46,14 +46,15 @@ def test_the_same_tables_as_on_a_disk(
 
 
 @pytest.mark.parametrize("profile", ["seed", "strict"])
-def test_the_starter_data(opened: Opened, starter: Path, profile: str) -> None:
+def test_the_starter_data(opened: Opened, starter: Path, profile: str, tmp_path: Path) -> None:
     opened().ingest(starter)
     opened().run(profile=profile)
     trusted, published = {"seed": (40_981, 43_681), "strict": (32_025, 32_025)}[profile]
     found = counts(opened())
     assert found["accelerometer_trusted"] == trusted
     assert found["machine_learning_curated"] == published
-    assert opened().audit().ok
+    assert opened().audit(report=tmp_path / "report.md").ok
+    assert f"| rows | {published:,} |" in (tmp_path / "report.md").read_text()
     assert opened().ingest(starter).copied == ()
 
 

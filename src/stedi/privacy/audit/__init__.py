@@ -34,13 +34,23 @@ ATTACKS: Sequence[Attack] = (
 )
 
 
+class Provenance(BaseModel):
+    """Which publication was audited; `contract` is a version, `published` a time (ISO 8601)."""
+
+    profile: str
+    contract: str
+    snapshot: str
+    published: str
+
+
 class Audit(BaseModel):
     """Checks and attacks; `ok` is whether no check failed and no attack got further than it may.
 
     `smallest_class` is the fewest different people of a class, on either side, and `largest_share`
     the largest share that one person has of a class, on either side; `largest_share_both_sides`
     counts the rows that a person has on one side or the other. `weaker_than_recommended` is the
-    contract's reason for a k that is. `checks` has the problems that each found.
+    contract's reason for a k that is. `checks` has the problems that each found, `provenance` which
+    publication this is of.
     """
 
     ok: bool
@@ -55,6 +65,7 @@ class Audit(BaseModel):
     checks: dict[str, list[str]]
     attacks: dict[str, AttackResult]
     problems: list[str]
+    provenance: Provenance | None = None
 
 
 def audit(
@@ -69,7 +80,10 @@ def audit(
     `paths` are its files, `in_folder` those in its folder, `alive` those that may be there.
     """
     checked = checks.problems(evidence, paths, in_folder, alive)
-    attacks = {attack.name: attack.run(evidence) for attack in ATTACKS}
+    attacks = {
+        attack.name: attack.run(evidence).model_copy(update={"risk": attack.risk})
+        for attack in ATTACKS
+    }
     problems = [f"{name}: {problem}" for name, own in checked.items() for problem in own]
     problems += [
         f"{name}: {_failure(result)}" for name, result in attacks.items() if result.ok is False
@@ -91,8 +105,8 @@ def audit(
     )
 
 
-def nothing_published(table: str, publication: Publication, why: str) -> Audit:
-    """The audit of an empty table."""
+def not_audited(table: str, publication: Publication, problem: str) -> Audit:
+    """The audit of a table that there is nothing to attack of: it is empty, or can't be read."""
     return Audit(
         ok=False,
         table=table,
@@ -105,7 +119,7 @@ def nothing_published(table: str, publication: Publication, why: str) -> Audit:
         weaker_than_recommended=publication.weaker_than_recommended,
         checks={},
         attacks={},
-        problems=[f"nothing is published: {why}"],
+        problems=[problem],
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from stedi.privacy.audit.attack import AttackResult, is_at_most
+from stedi.privacy.audit.attack import AttackResult, Risk, is_at_most
 from stedi.privacy.audit.evidence import Evidence
 
 
@@ -16,6 +16,7 @@ class Attribution:
     """The largest share of one person in each class; exact, over all classes and on all sides."""
 
     name = "attribution"
+    risk: Risk = "singling out"
 
     def run(self, evidence: Evidence) -> AttackResult:
         """Find the worst class, and the mean; the baseline is the largest share of all rows."""

@@ -92,6 +92,12 @@ def _people(evidence: Evidence) -> Iterator[str]:
     yield from evidence.people_problems
 
 
+def _proof(evidence: Evidence) -> Iterator[str]:
+    """Identifiers that reach what is published, by the SQL, or stand where they could be told."""
+    if evidence.proof_problems:
+        yield f"{evidence.proof_problems:,} things can't be proved; `stedi check` lists them"
+
+
 def _rows(evidence: Evidence) -> Iterator[str]:
     """Rows that are published but shouldn't be, or should be but aren't."""
     names = [name for name in evidence.values if name in evidence.published]
@@ -132,4 +138,5 @@ _CHECKS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
     "boxes": _boxes,
     "rows": _rows,
     "people": _people,
+    "proof": _proof,
 }

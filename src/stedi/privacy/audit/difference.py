@@ -20,7 +20,7 @@ import numpy as np
 from stedi.arrays import Float64s, Int32s, Int64s
 from stedi.declared.contract import Coarsened, Publication
 from stedi.parquet.compiled import compiled, inlined
-from stedi.privacy.audit.attack import AttackResult
+from stedi.privacy.audit.attack import AttackResult, Risk
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.publication.boxes import Range, sorted_classes
 from stedi.privacy.publication.grid import Grid
@@ -31,6 +31,7 @@ class Difference:
     """What the publication noted when it was compared with the one before it."""
 
     name = "difference"
+    risk: Risk = "change"
 
     def run(self, evidence: Evidence) -> AttackResult:
         """Report what was noted; only then both publications were there."""
@@ -49,7 +50,7 @@ class Difference:
 def _in_words(noted: Mapping[str, int], k: int) -> str:
     return (
         f"{noted['changed']:,} of {noted['regions']:,} regions changed, {noted['few']:,} by fewer "
-        f"than {k} rows; {noted['rows_before']:,} rows before, {noted['rows_now']:,} now"
+        f"than {k} rows"
     )
 
 

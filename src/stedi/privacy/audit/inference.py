@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from stedi.arrays import Float64s, Int64s
-from stedi.privacy.audit.attack import AttackResult, is_at_most
+from stedi.privacy.audit.attack import AttackResult, Risk, is_at_most
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.targets import NOT_MEASURED, Targets, inside_and_outside
 from stedi.privacy.publication.grid import Grid
@@ -45,6 +45,7 @@ class Inference:
     """How much more often a target is guessed rightly for people in the table than for others."""
 
     name = "inference"
+    risk: Risk = "inference"
 
     def run(self, evidence: Evidence) -> AttackResult:
         """Guess in several ways; the worst is the one whose interval begins highest."""
@@ -59,6 +60,7 @@ class Inference:
             knows=knows,
             withheld=withheld,
             worst=worst.lower,
+            interval=(worst.lower, worst.upper),
             mean=sum(guess.excess for guess in ways) / len(ways),
             baseline=worst.controls,
             limit=MOST_EXCESS,

@@ -6,7 +6,7 @@ import numpy as np
 
 from stedi.arrays import Float64s, Int64s
 from stedi.parquet.compiled import compiled
-from stedi.privacy.audit.attack import AttackResult, is_at_most
+from stedi.privacy.audit.attack import AttackResult, Risk, is_at_most
 from stedi.privacy.audit.evidence import Crowd, Evidence
 
 
@@ -17,6 +17,7 @@ class Linkability:
     """
 
     name = "linkability"
+    risk: Risk = "linkability"
 
     def run(self, evidence: Evidence) -> AttackResult:
         """Find the worst class, and pair of them; the mean is over classes, of two rows of each.

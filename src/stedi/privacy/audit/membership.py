@@ -15,7 +15,7 @@ from dataclasses import asdict
 import numpy as np
 
 from stedi.arrays import Float64s, Int64s
-from stedi.privacy.audit.attack import AttackResult
+from stedi.privacy.audit.attack import AttackResult, Risk
 from stedi.privacy.audit.auc import Auc
 from stedi.privacy.audit.decoder import decoded
 from stedi.privacy.audit.evidence import Evidence
@@ -35,6 +35,7 @@ class Membership:
     """With one person's readings: who can't be in the table, and whose classes have most rows."""
 
     name = "membership"
+    risk: Risk = "presence"
 
     def run(self, evidence: Evidence) -> AttackResult:
         """Score by the mean of log(count / mean count of the classes of the same box)."""
@@ -65,6 +66,7 @@ class MembershipByReference:
     """
 
     name = "membership_reference"
+    risk: Risk = "presence"
 
     def run(self, evidence: Evidence) -> AttackResult:
         """Score like `Membership`, with what the reference lets expect of each class."""
@@ -85,6 +87,8 @@ class MembershipByZone:
 
     So that everybody is told, the zone is split into such parts, and each is decoded by itself.
     """
+
+    risk: Risk = "presence"
 
     def __init__(self, name: str, share: str, parts: int) -> None:
         self.name, self._share, self._parts = f"membership_{name}", share, parts
@@ -200,6 +204,7 @@ def _told(
         knows=knows,
         withheld=_WITHHELD,
         worst=told.value,
+        interval=(told.lower, told.upper),
         baseline=alone.value,
         figures={
             "auc": told.value,

@@ -11,7 +11,7 @@ import numpy as np
 
 from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Publication
-from stedi.privacy.audit.attack import AttackResult
+from stedi.privacy.audit.attack import AttackResult, Risk
 from stedi.privacy.audit.difference import Edition, ranges_of, regions_of
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.readings import Readings, classes_of, own_rows, summed
@@ -19,6 +19,7 @@ from stedi.privacy.audit.targets import FEWEST_PEOPLE, SEED
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.search import points, search, shortcomings
+from stedi.text import rounded
 
 MOST_TRIES = 10
 FEWEST_TRIES = 3
@@ -34,6 +35,7 @@ class Withdrawal:
     """The share of people who, once they left, are the first that the attacker would name."""
 
     name = "withdrawal"
+    risk: Risk = "change"
 
     def run(self, evidence: Evidence) -> AttackResult:
         """Take some people out, one at a time, and rank all people each time."""
@@ -52,7 +54,7 @@ class Withdrawal:
             knows=knows,
             withheld=withheld,
             worst=first / len(ranks),
-            baseline=1 / evidence.readings.people,
+            baseline=1 / rounded(evidence.readings.people),
             figures={
                 "tries": len(ranks),
                 "first": first,

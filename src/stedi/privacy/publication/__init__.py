@@ -75,7 +75,7 @@ class Published:
 def publish(
     rows: pa.Table, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
 ) -> Published:
-    """Write rows, made anonymous, to new files in a fresh folder.
+    """Write rows, generalised, to new files in a fresh folder.
 
     `boxes` is where the table of boxes goes. Raises `RuleBroken` for a row without a value or
     without a person.
