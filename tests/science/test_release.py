@@ -8,7 +8,6 @@ import re
 import shutil
 import subprocess
 import sys
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ import pytest
 from stedi import Lakehouse
 from stedi.declared import packaged
 from stedi.errors import NotAnonymous, RuleBroken, UsageError
-from stedi.science.datasheet import _mean
 from stedi.text import about
 from tests.support.processes import stedi
 
@@ -172,8 +170,8 @@ def test_what_coarsening_cost_is_what_numpy_finds(walking: Lakehouse, released: 
         for line in (released / "README.md").read_text().splitlines()
         if line.startswith("| `distancefromobject`") and line.count("|") == 4
     ]
-    mean, worst = (float(cell) for cell in line.split("|")[2:4])
-    assert 0 < mean < worst <= widths[np.isfinite(widths)].max()
+    half, most = (float(cell) for cell in line.split("|")[2:4])
+    assert 0 < half < most <= widths[np.isfinite(widths)].max()
 
 
 def test_any_double_may_be_a_reading(tmp_path: Path) -> None:
@@ -199,16 +197,8 @@ def test_any_double_may_be_a_reading(tmp_path: Path) -> None:
     lakehouse.release(tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text()
     [line] = [t for t in text.splitlines() if t.startswith("| `x`") and t.count("|") == 4]
-    mean, worst = (cell.strip() for cell in line.split("|")[2:4])
-    assert 1e300 < float(mean) < sys.float_info.max
-    assert worst == f"{sys.float_info.max:.3g}"
-
-
-@pytest.mark.parametrize("scale", [5e-324, 1e-300, 1.0, 2.0**900, 1e300, sys.float_info.max])
-def test_a_mean_error_is_exact_at_any_size(scale: float) -> None:
-    errors = np.array([scale, 0.0, scale, scale])
-    assert _mean(errors) == float(Fraction(scale) * 3 / 4)
-    assert _mean(np.full(100_001, scale)) == scale
+    half, most = (float(cell) for cell in line.split("|")[2:4])
+    assert 0 < half < most < 131.072  # forty readings beyond that are of too few people to be told
 
 
 def test_a_k_that_is_small_is_told_with_its_reason(tmp_path: Path) -> None:

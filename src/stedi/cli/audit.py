@@ -51,6 +51,10 @@ def _show_attacked(result: Audit) -> None:
         f"{result.largest_share:.1%} of a class on one side, {_both_sides(result)}.\n"
     )
     _show_weakness(result)
+    if result.suppressed:
+        show.line(f"{result.suppressed:,} rows were left out, as the contract lets it.\n")
+    for warning in result.warnings:
+        show.line(f"Warning: {warning}.\n")
     if result.checks:
         checks = ((name, "; ".join(p) or "nothing wrong") for name, p in result.checks.items())
         show.table(("check", "finds"), checks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from stedi.privacy.publication import Raw, raw_rows, read_published
 from stedi.privacy.publication.boxes import read_boxes
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.search import points
+from stedi.privacy.publication.suppression import suppress
 from stedi.roots.names import boxes_folder
 from stedi.roots.scratch import scratch
 from stedi.sql.tree import tables_read
@@ -64,8 +65,13 @@ class PublishedTable:
 
     @cached_property
     def rows(self) -> Raw:
-        """The rows behind it, before they were coarsened."""
+        """The rows behind it, before they were coarsened: without those that were left out."""
         return self._read[0]
+
+    @property
+    def suppressed(self) -> Mapping[str, int]:
+        """How many rows were left out, by reason."""
+        return self._read[3]
 
     @property
     def control_group(self) -> Raw | None:
@@ -106,6 +112,7 @@ class PublishedTable:
             difference=notes.difference if notes else None,
             people_problems=self._read[2],
             proof_problems=self._proof_problems(),
+            suppressed=sum(self.suppressed.values()),
         )
 
     def audit(self) -> Audit:
@@ -168,15 +175,19 @@ class PublishedTable:
             yield engine
 
     @cached_property
-    def _read(self) -> tuple[Raw, Raw | None, Sequence[str]]:
-        """Rows behind the table, those of people not in it, and what is wrong with its people."""
+    def _read(self) -> tuple[Raw, Raw | None, Sequence[str], Mapping[str, int]]:
+        """Rows behind the table, those of people not in it, what is wrong with its people, and how
+        many rows were left out.
+        """
         table, declarations = self.contract.name, self.declarations
         select, controls = declarations.select(table), declarations.controls(table)
         queries = [select, controls, declarations.identities(table)]
         with self._engine_for([query for query in queries if query]) as engine:
             rows = raw_rows(engine.gather(table, select), self.publication)
             others = raw_rows(engine.fetch(controls), self.publication) if controls else None
-            return rows, others, [*people_problems(engine, declarations, table)]
+            problems = [*people_problems(engine, declarations, table)]
+        fewer = suppress(points(self.publication, rows.columns, rows.people), self.publication)
+        return rows.taken(np.flatnonzero(fewer.kept)), others, problems, fewer.reasons
 
 
 def published_table(

@@ -23,6 +23,7 @@ from stedi.run.publish import (
     hold_people,
     publish,
     published_notes,
+    spread_otherwise,
 )
 from stedi.run.rules import count_dropped, hold_to_contract
 from stedi.run.work import Work
@@ -128,7 +129,9 @@ class Derivation:
         made.dropped = self._dropped(step.table)
         if published.withheld:
             made.dropped[NOT_PUBLISHED] = published.withheld
-        made.notes = self._hold_to_contract(contract, made.added) + coded_at_edges(published)
+        made.dropped |= published.suppressed
+        made.notes = self._hold_to_contract(contract, made.added)
+        made.notes += coded_at_edges(published) + spread_otherwise(contract, published)
         made.published = published_notes(self.work, contract, published, step.version)
         return made
 

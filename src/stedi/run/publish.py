@@ -76,6 +76,17 @@ def coded_at_edges(published: Published) -> tuple[Note, ...]:
     )
 
 
+def spread_otherwise(contract: Contract, published: Published) -> tuple[Note, ...]:
+    """Notes on columns that are spread otherwise, as published, than the contract lets pass."""
+    from stedi.privacy.publication.spread import changed
+
+    assert contract.publication is not None
+    return tuple(
+        Note(code=f"{column}_spread", count=1, text=text)
+        for column, text in changed(published.spreads, contract.publication)
+    )
+
+
 def withhold(work: Work) -> bool:
     """Publish nothing where a table has rows of people who left since; tells whether there was one.
 

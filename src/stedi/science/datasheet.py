@@ -6,14 +6,12 @@ matter tells Hugging Face's tools which file holds what.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
 
-from stedi.arrays import Float64s
 from stedi.declared.contract import Contract
 from stedi.markdown import markdown, table
 from stedi.privacy.audit import Audit
@@ -124,7 +122,7 @@ def _composition(facts: Facts, boxes: str) -> str:
 ## Composition
 
 A row is one pair of readings. Rows are sorted by their values, so their order tells
-nothing; none was left out. There are no time stamps, names or numbers of people, and
+nothing; {_left_out(facts)}. There are no time stamps, names or numbers of people, and
 no recommended split, since a split by people can't be made from what is here.
 
 {table(columns, coarsened)}
@@ -170,15 +168,18 @@ Rows by zone:
 
 
 def _preprocessing(facts: Facts) -> str:
+    audit = facts.audit
     axes = ", ".join(f"`{axis.column}`" for axis in facts.table.publication.axes)
     return f"""
 ## Preprocessing
 
 Values were generalised into boxes over {axes}, cut by Mondrian (LeFevre, DeWitt,
 Ramakrishnan, ICDE 2006) without a look at what is to be predicted but for its declared
-edges; a published value is the midpoint of its box. What that cost:
+edges; a published value is the midpoint of its box. An axis ends where at least {audit.k}
+people have values beyond; the outermost boxes are for those, too. By how much published
+values differ from measured ones, on average for each person:
 
-{table(("column", "mean error", "largest error"), _errors(facts.table))}
+{table(("column", "of half of the people", "of nine tenths of them"), _errors(facts.table))}
 
 The raw data is not part of this data set.
 """
@@ -275,23 +276,26 @@ def _number(value: float) -> str:
     return f"{value:.10g}"
 
 
-def _errors(published: PublishedTable) -> Iterator[tuple[str, str, str]]:
-    """How far published values are from measured ones: by column, on average and at most.
+def _left_out(facts: Facts) -> str:
+    left_out = sum(facts.table.suppressed.values())
+    if not left_out:
+        return "none was left out"
+    told = about(left_out) if left_out >= LEAST_TOLD else f"fewer than {LEAST_TOLD}"
+    return f"{told} rows were left out, of people with too many or in ranges with too few people"
 
-    Summed exactly, so that the order of rows makes no difference.
+
+def _errors(published: PublishedTable) -> Iterator[tuple[str, str, str]]:
+    """How far published values are from measured ones: each person's mean, by quantile of people.
+
+    At least k people lie beyond each quantile that is told: the largest error is one person's.
     """
-    evidence = published.evidence
+    evidence, k = published.evidence, published.publication.k
+    _, person = np.unique(evidence.raw.people[0], return_inverse=True)
+    rows = np.bincount(person)
+    shares = [min(share, 1 - k / len(rows)) for share in (0.5, 0.9)]
     for name, values in evidence.values.items():
         with np.errstate(over="ignore"):  # the ends of all doubles are further apart than any is
             errors = np.abs(values[evidence.classes] - evidence.raw.columns[name])
-        yield f"`{name}`", f"{_mean(errors):.3g}", f"{errors.max():.3g}"
-
-
-def _mean(errors: Float64s) -> float:
-    """Their mean, summed exactly, and in a larger unit where the sum would be no double."""
-    unit = _LARGE if errors.max() > _LARGE else 1.0
-    return math.fsum(errors / unit) / len(errors) * unit
-
-
-_LARGE = 2.0**900
-"""However many rows there are, a sum of such values is a double."""
+            means = np.bincount(person, weights=errors) / rows
+        told = np.quantile(means, shares, method="lower") if shares[0] > 0 else (np.nan, np.nan)
+        yield f"`{name}`", f"{told[0]:.3g}", f"{told[1]:.3g}"

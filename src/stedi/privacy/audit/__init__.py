@@ -21,6 +21,7 @@ from stedi.privacy.audit.membership import (
     MembershipByReference,
 )
 from stedi.privacy.audit.withdrawal import Withdrawal
+from stedi.privacy.publication.spread import Spread, changed, deviation
 
 ATTACKS: Sequence[Attack] = (
     Attribution(),
@@ -50,7 +51,8 @@ class Audit(BaseModel):
     the largest share that one person has of a class, on either side; `largest_share_both_sides`
     counts the rows that a person has on one side or the other. `weaker_than_recommended` is the
     contract's reason for a k that is. `checks` has the problems that each found, `provenance` which
-    publication this is of.
+    publication this is of. `suppressed` counts rows that were left out, and `warnings` has what
+    isn't wrong, but should be looked at.
     """
 
     ok: bool
@@ -66,6 +68,8 @@ class Audit(BaseModel):
     attacks: dict[str, AttackResult]
     problems: list[str]
     provenance: Provenance | None = None
+    suppressed: int = 0
+    warnings: list[str] = []
 
 
 def audit(
@@ -102,7 +106,18 @@ def audit(
         checks=checked,
         attacks=attacks,
         problems=problems,
+        suppressed=evidence.suppressed,
+        warnings=[text for _, text in changed(_spreads(evidence), evidence.publication)],
     )
+
+
+def _spreads(evidence: Evidence) -> dict[str, Spread]:
+    """How far measured and published values are spread, by column."""
+    return {
+        name: Spread(deviation(evidence.raw.columns[name]), deviation(values))
+        for name, values in evidence.published.items()
+        if name in evidence.raw.columns and len(values)
+    }
 
 
 def not_audited(table: str, publication: Publication, problem: str) -> Audit:

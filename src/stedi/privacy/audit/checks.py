@@ -87,6 +87,27 @@ def _boxes(evidence: Evidence) -> Iterator[str]:
                 yield f"{across:,} classes reach across {column.column} = {edge:.15g}"
 
 
+def _ends(evidence: Evidence) -> Iterator[str]:
+    """Published values further out than the readings of k people: few people's, or one's, show."""
+    publication = evidence.publication
+    for column in publication.coarsened:
+        if column.column not in evidence.published:
+            continue
+        grid = Grid(column)
+        numbers, _ = grid.numbers(evidence.raw.columns[column.column])
+        halves = grid.halves(evidence.published[column.column])
+        for far_out, end in (
+            (2 * numbers <= halves.min(), "least"),
+            (2 * numbers >= halves.max(), "greatest"),
+        ):
+            people = min(len(np.unique(side[far_out])) for side in evidence.raw.people)
+            if people < publication.k:
+                yield (
+                    f"the {end} value of {column.column} lies further out than the readings of all "
+                    f"but {people} people"
+                )
+
+
 def _people(evidence: Evidence) -> Iterator[str]:
     """Numbers of people that are not one identity, and identities that are not one number."""
     yield from evidence.people_problems
@@ -136,6 +157,7 @@ _CHECKS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {
     "midpoints": _midpoints,
     "order": _order,
     "boxes": _boxes,
+    "ends": _ends,
     "rows": _rows,
     "people": _people,
     "proof": _proof,

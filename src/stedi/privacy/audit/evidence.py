@@ -28,7 +28,8 @@ class Evidence:
     `boxes` is the table of boxes, in the order of the classes, where there is one that can be
     relied on; an attacker without one goes by the nearest published values. `difference` is what
     the publication noted of the one before it, `people_problems` what is wrong with how people are
-    numbered, `proof_problems` how many things the proof finds in the declarations.
+    numbered, `proof_problems` how many things the proof finds in the declarations. `suppressed` is
+    how many rows were left out.
     """
 
     publication: Publication
@@ -40,6 +41,7 @@ class Evidence:
     boxes: Mapping[str, Range] | None
     difference: Mapping[str, int] | None = None
     people_problems: Sequence[str] = ()
+    suppressed: int = 0
     proof_problems: int = 0
 
     @cached_property

@@ -19,6 +19,7 @@ from stedi.privacy.audit.targets import FEWEST_PEOPLE, SEED
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.search import points, search, shortcomings
+from stedi.privacy.publication.suppression import suppress
 from stedi.text import rounded
 
 MOST_TRIES = 10
@@ -95,8 +96,8 @@ def ranks_of_who_left(evidence: Evidence, tries: int) -> list[float]:
 
 def _published(raw: Raw, publication: Publication) -> Edition | None:
     """What would be published of these rows; None where nothing would be."""
-    on_grid = points(publication, raw.columns, raw.people)
-    if raw.rows == 0 or any(shortcomings(on_grid, publication)):
+    on_grid = suppress(points(publication, raw.columns, raw.people), publication).points
+    if not len(on_grid.rows) or any(shortcomings(on_grid, publication)):
         return None
     partition = search(on_grid, publication)
     return Edition(table_of_boxes(publication, partition), partition.counts)

@@ -7,9 +7,9 @@ rows in another order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,8 @@ from stedi.privacy.publication.search import (
     search,
     shortcomings,
 )
+from stedi.privacy.publication.spread import Spread, deviation
+from stedi.privacy.publication.suppression import suppress
 
 BATCH_ROWS = 1 << 17
 """Rows of each row group but the last."""
@@ -62,7 +64,8 @@ class Published:
     """What was written: no files where there were no rows, or where they had to be `withheld`.
 
     `why` says in that case what is missing. `beyond` counts by column the values that lay beyond
-    the declared grid.
+    the declared grid, `suppressed` by reason the rows that were left out. `spreads` has by column
+    how far values were spread before and after.
     """
 
     paths: list[Path]
@@ -70,6 +73,8 @@ class Published:
     withheld: int
     why: str | None
     beyond: dict[str, int]
+    suppressed: Mapping[str, int] = field(default_factory=dict)
+    spreads: Mapping[str, Spread] = field(default_factory=dict)
 
 
 def publish(
@@ -99,13 +104,17 @@ def write_published(
 def _write(
     on_grid: Points, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
 ) -> Published:
-    if len(on_grid.rows) == 0:
+    rows = len(on_grid.rows)
+    if rows == 0:
         return Published([], None, 0, None, {})
-    missing = "; ".join(shortcomings(on_grid, publication))
-    if missing:
-        return Published([], None, len(on_grid.rows), missing, {})
-    partition = search(on_grid, publication)
+    fewer = suppress(on_grid, publication)
+    missing = "; ".join(shortcomings(fewer.points, publication))
+    if missing or not len(fewer.points.rows):
+        return Published([], None, rows, missing or "all rows were left out", {})
+    before = {grid.column: grid.deviation(fewer.points.rows[:, at]) for at, grid in on_grid.grids}
+    partition = search(fewer.points, publication)
     ranges = table_of_boxes(publication, partition)
+    after = {name: deviation(one.values, partition.counts) for name, one in ranges.items()}
     names = [field.name for field in fields]
     order = sorted_classes(ranges, names)
     values = [ranges[name].values[order] for name in names]
@@ -114,7 +123,8 @@ def _write(
         written = executor.submit(write_boxes, ranges, boxes)
         parquet.write_batches(_rows(values, partition.counts[order], fields), fields, path)
         written.result()
-    return Published([path], boxes, 0, None, on_grid.beyond)
+    spreads = {name: Spread(before[name], after[name]) for name in names}
+    return Published([path], boxes, 0, None, on_grid.beyond, fewer.reasons, spreads)
 
 
 def raw_columns(publication: Publication) -> list[str]:

@@ -52,6 +52,12 @@ class Grid:
         """The values half-way between numbers, as exact as doubles are."""
         return self._values(least.astype(np.float64) + most)
 
+    def deviation(self, numbers: Int32s) -> float:
+        """The standard deviation of the values of numbers."""
+        count = len(numbers)
+        mean = float(numbers.sum(dtype=np.int64)) / count
+        return float(np.sqrt(_squares(numbers, mean) / count)) * self._grid
+
     def positions(self, values: Float64s) -> Float64s:
         """Where values lie among the numbers of the grid, which they may lie between."""
         positions: Float64s = (values - self._origin) / self._grid - self._first
@@ -131,6 +137,14 @@ def _number(
         else:
             numbers[n] = np.int32(number)
     return beyond
+
+
+@compiled
+def _squares(numbers: Int32s, mean: float) -> float:
+    total = 0.0
+    for number in numbers:
+        total += (number - mean) ** 2
+    return total
 
 
 @inlined

@@ -44,9 +44,9 @@ class Room(NamedTuple):
     """Memory that a thread works in.
 
     `counts` are rows by half, side, band and person; `sums`, by half, side and band, how many rows,
-    people, and rows of one person at most. Behind the bands comes the whole. `keys`, `spare` and `good` have a place a row. `ranges`
-    are the least and greatest value on each axis. `most` is the most rows that one person has on a
-    side, in all.
+    people, and rows of one person at most. Behind the bands comes the whole. `keys`, `spare` and
+    `good` have a place a row. `ranges` are the least and greatest value on each axis. `most` is the
+    most rows that one person has on a side, in all.
     """
 
     counts: Int32s

@@ -56,6 +56,12 @@ class Points:
     beyond: dict[str, int]
 
     @property
+    def grids(self) -> Sequence[tuple[int, Grid]]:
+        """The grid of each column of the rows that has one, with that column's place."""
+        target = [(TARGET, self.target)] if self.target else []
+        return [*target, *enumerate(self.axes, start=AXES)]
+
+    @property
     def bands(self) -> Int32s:
         """The first and last number of the target in each band."""
         return self.target.bands if self.target else np.zeros((1, 2), np.int32)
