@@ -4,8 +4,9 @@ What isn't on the list is refused. `ALLOWED` says it in words; docs/privacy.md h
 None of these places tells how an identifier is spelled: were everybody's replaced by others, equal
 ones by equal ones, the same rows would come out.
 
-Likewise for values. A row has sides (`sides.py`), and each must be named in it by a key. A group, a
-window or a scalar subquery stays within the rows of its sides' own people.
+Likewise for values. A row has sides (`sides.py`), and each must be named in it by a key that has one
+value for each person whose values are there (`owners.py`). A group, a window or a scalar subquery
+stays within the rows of its sides' own people.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from itertools import count
 
 from sqlglot import exp
 
-from stedi.privacy.proof.sides import PLAIN, Cell, Relation, Rows
+from stedi.privacy.proof.owners import are_of_one, named_windows, owners, reads_values
+from stedi.privacy.proof.sides import PLAIN, Cell, Node, Owners, Relation, Rows
 from stedi.sql.tree import DIALECT
 
 ALLOWED = (
@@ -60,13 +62,15 @@ class Positions:
 
     # Statements ----------------------------------------------------------------------------------
 
-    def _query(self, query: exp.Expr, tables: _Tables, around: Rows | None) -> Relation:
+    def _query(
+        self, query: exp.Expr, tables: _Tables, around: Rows | None, *, is_list: bool = False
+    ) -> Relation:
         while isinstance(query, exp.Subquery):
             self._refuse_clauses(query, _SUBQUERY)
             query = query.this
         tables = {**tables, **self._with(query, tables)}
         if isinstance(query, exp.Select):
-            return self._select(query, tables, around)
+            return self._select(query, tables, around, is_list=is_list)
         if isinstance(query, exp.Union):
             return self._union(query, tables, around)
         self._refuse(query, "of the statements that combine others, only UNION may stand here")
@@ -108,18 +112,29 @@ class Positions:
             cells[name] = Cell(one.is_direct or other.is_direct, kinds, side, None, optional)
         if set(pairs) != left.sides or {*pairs.values()} != right.sides:
             self._refuse(query, "the parts of the UNION don't name the same sides")
-        return Relation(cells, left.sides)
+        return Relation(cells, left.sides, owners=_owners_of_both(left, right, pairs))
 
     def _select(
-        self, select: exp.Select, tables: _Tables, around: Rows | None, *, asks: bool = False
+        self,
+        select: exp.Select,
+        tables: _Tables,
+        around: Rows | None,
+        *,
+        asks: bool = False,
+        is_list: bool = False,
     ) -> Relation:
-        """`asks` is set where nothing but whether there is a row matters."""
+        """`asks` is set where nothing but whether there is a row matters.
+
+        `is_list` is set where nothing but which identifiers there are does.
+        """
         self._refuse_clauses(select, _CLAUSES)
         rows = Rows(around)
         self._from(select, tables, rows)
         rows.join(select.args.get("where"))
         within = _Within(self, select, tables, rows)
         within.check()
+        if around is not None and (not asks or reads_values(select, rows)):
+            around.inner.append(rows)
         if asks:
             self._refuse_unnamed(select, rows, set())
             return Relation({})
@@ -128,27 +143,39 @@ class Positions:
             name: cell if cell.side is None else replace(cell, side=rows.side(cell.side))
             for name, cell in cells.items()
         }
-        if self.numbers_once:
-            self._refuse_several_numbers(select, rows, cells)
         named = {cell.side for cell in cells.values() if cell.is_key and cell.side is not None}
         self._refuse_unnamed(select, rows, named)
-        return Relation(cells, frozenset(rows.sides | named), _unique(select, rows))
+        sides = frozenset(rows.sides | named)
+        is_list = is_list or bool(select.args.get("distinct") or select.args.get("group"))
+        own = {side: self._owners(within, cells, side, is_list=is_list) for side in sides}
+        return Relation(cells, sides, _unique(select, rows), own)
 
-    def _refuse_several_numbers(
-        self, select: exp.Select, rows: Rows, cells: Mapping[str, Cell]
-    ) -> None:
-        """Who has several numbers would be counted as several people."""
-        for projection in select.selects:
-            column, cell = projection.unalias().unnest(), cells[projection.alias_or_name]
-            if isinstance(column, exp.Column) and cell.is_number and cell.side is not None:
-                for alias in rows.aliases({cell.side}):
-                    if column.table not in rows.determined_by(alias):
-                        self._refuse(
-                            projection,
-                            f"who is in {alias} may have several of these numbers, and be counted "
-                            f"as several people: join {column.table} by a column that is unique in "
-                            "it (as its contract says, or by GROUP BY or DISTINCT of it alone)",
-                        )
+    def _owners(
+        self, within: _Within, cells: Mapping[str, Cell], side: int, *, is_list: bool
+    ) -> frozenset[str]:
+        """The columns by which the people of a side can be counted."""
+        select, rows = within.select, within.rows
+        assert select is not None
+        nodes = within.named()
+        named = {
+            name: nodes[name]
+            for name, cell in cells.items()
+            if cell.is_key and cell.side == side and name in nodes
+        }
+        found = owners(select, rows, side, named)
+        if found or not self.numbers_once or not named:
+            return found
+        if is_list and len(named) == 1 and not reads_values(select, rows):
+            return frozenset(named)  # a list of identifiers, whoever had them
+        self._refuse(
+            select,
+            f"of {' and '.join(named)} there may be several for one person whose values are here, "
+            "who would be counted as several people, or whose values would stand in others' rows: "
+            f"join {', '.join(rows.aliases({side}))} by columns that are unique (as a contract "
+            "says, or by GROUP BY or DISTINCT of one alone), or give the column that names whom "
+            "the records are about",
+        )
+        return frozenset(named)
 
     def _refuse_clauses(self, node: exp.Expr, allowed: set[str]) -> None:
         for clause in {*_given(node)} - allowed:
@@ -183,7 +210,8 @@ class Positions:
             kind = (join.kind or "").upper()
             if join.args.get("using") or join.method or kind not in ("", "INNER", "CROSS", "OUTER"):
                 self._refuse(join, "of joins, INNER, CROSS, LEFT, RIGHT and FULL may stand here")
-            rows.join(on, alias if side in ("LEFT", "FULL") else None)
+            of_all = side in ("RIGHT", "FULL")
+            rows.join(on, alias if side in ("LEFT", "FULL") else None, of_all=of_all)
             if side in ("LEFT", "FULL"):
                 rows.make_optional([alias])
             if side in ("RIGHT", "FULL"):
@@ -204,23 +232,27 @@ class Positions:
             self._refuse_direct(source, query)
             rows.columns[alias] = dict.fromkeys(_renamed(query, source).columns, PLAIN)
         elif isinstance(source, exp.Unnest):
-            rows.columns[alias] = self._unnested(source, tables, rows)
+            self._unnest(source, tables, rows)
         else:
             self._refuse(source, "of what FROM may have, only tables and SELECTs may stand here")
             rows.columns[alias] = {}
 
-    def _unnested(self, source: exp.Unnest, tables: _Tables, rows: Rows) -> dict[str, Cell]:
+    def _unnest(self, source: exp.Unnest, tables: _Tables, rows: Rows) -> None:
         """Arrays of a row's own values; or names that a column has one a line, taken apart."""
+        alias = source.alias_or_name
         names = [column.name for column in source.args["alias"].args.get("columns") or ()]
         [*arrays] = source.expressions
         if len(arrays) == len(names) == 1 and _is_lines(arrays[0]):
             cell = rows.cell(arrays[0].this)
-            if cell is not None and cell.origin == "quarantine.subject":
-                return {names[0]: replace(cell, origin=None)}
+            if cell is not None and cell.origin == "quarantine.subject" and cell.side is not None:
+                rows.columns[alias] = {names[0]: replace(cell, origin=None)}
+                rows.owners[arrays[0].this.table] = {}  # now the row is about one of them
+                rows.owners[alias] = {cell.side: frozenset(names)}
+                return
         within = _Within(self, None, tables, rows)
         for array in arrays:
             within.walk(array)
-        return dict.fromkeys(names, PLAIN)
+        rows.columns[alias] = dict.fromkeys(names, PLAIN)
 
     def _refuse_direct(self, node: exp.Expr, relation: Relation) -> None:
         for name, cell in relation.columns.items():
@@ -258,9 +290,33 @@ class _Within:
                 self._key(key)
             self._refuse_mixed(group, group.expressions, "GROUP BY")
         order = self.select.args.get("order")
-        given = {p.alias_or_name: p.unalias() for p in self.select.selects}
         for term in order.expressions if order is not None else ():
-            self.walk(given.get(term.this.name, term) if not term.this.args.get("table") else term)
+            for node in self._written_out(term.this):
+                self.walk(node)
+
+    def _written_out(self, term: exp.Expr) -> Iterator[exp.Expr]:
+        """A term of ORDER BY, and the columns of the SELECT that it names."""
+        assert self.select is not None
+        given = {p.alias_or_name: p.unalias() for p in self.select.selects}
+        columns = [*term.find_all(exp.Column)]
+        if all(column.table for column in columns):
+            yield term
+        else:
+            yield from (given.get(c.name, c) if not c.table else c for c in columns)
+
+    def named(self) -> dict[str, Node]:
+        """The columns that the SELECT gives of which each is a copy, or a number, of another."""
+        assert self.select is not None
+        nodes = {}
+        for projection in self.select.selects:
+            node = projection.unalias().unnest()
+            if isinstance(node, exp.Window):
+                windows = [node, *named_windows(node, self.select)]
+                [*keys] = (w.args["order"].expressions for w in windows if w.args.get("order"))
+                node = keys[0][0].this.unnest() if keys else node
+            if isinstance(node, exp.Column):
+                nodes[projection.alias_or_name] = self.rows.node(node)
+        return nodes
 
     @property
     def _groups(self) -> list[exp.Expr]:
@@ -357,7 +413,7 @@ class _Within:
 
     def _found_in(self, node: exp.In) -> None:
         inner = node.args["query"]
-        relation = self.positions._query(inner, self.tables, self.rows)
+        relation = self.positions._query(inner, self.tables, self.rows, is_list=True)
         [*given] = relation.columns.values()
         sought = node.this.unnest()
         cell = self.rows.cell(sought) if isinstance(sought, exp.Column) else None
@@ -441,20 +497,24 @@ class _Within:
         while isinstance(function, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
             self._walk_if(function.args.get("expression"))
             function = function.this
-        breaks_ties = self._ordered([o for order in orders for o in order.expressions], function)
+        ordered = [term for order in orders for term in order.expressions]
+        breaks_ties = self._ordered(ordered, function, keys)
         for child in function.iter_expressions():
             self.walk(child)
         return Cell(breaks_ties=breaks_ties)
 
-    def _ordered(self, orders: list[exp.Expr], function: exp.Expr) -> bool:
-        """Whether identifiers break the ties of an order."""
+    def _ordered(
+        self, orders: list[exp.Expr], function: exp.Expr, keys: Sequence[exp.Expr]
+    ) -> bool:
+        """Whether identifiers break the ties of an order among one subject's own rows."""
         breaks_ties = after_plain = False
+        bare_keys = [key for key in (key.unnest() for key in keys) if isinstance(key, exp.Column)]
         for order in orders:
             bare = order.this.unnest()
             cell = self.rows.cell(bare) if isinstance(bare, exp.Column) else None
             if (
                 cell is not None and cell.is_direct and after_plain
-                and isinstance(function, exp.RowNumber)
+                and isinstance(function, exp.RowNumber) and are_of_one(self.rows, bare_keys, bare)
             ):  # fmt: skip
                 breaks_ties = True
             else:
@@ -463,12 +523,7 @@ class _Within:
         return breaks_ties
 
     def _named(self, node: exp.Expr) -> Iterator[exp.Expr]:
-        """The windows by whose names a window is defined."""
-        name = node.args.get("alias")
-        for window in (self.select.args.get("windows") or ()) if self.select else ():
-            if name is not None and window.name == name.name and window is not node:
-                yield window
-                yield from self._named(window)
+        return named_windows(node, self.select) if self.select else iter(())
 
     def _refuse(self, node: exp.Expr, why: str) -> None:
         self.positions._refuse(node, why)
@@ -504,6 +559,16 @@ def _unique(select: exp.Select, rows: Rows) -> frozenset[str]:
     )
 
 
+def _owners_of_both(left: Relation, right: Relation, pairs: Mapping[int, int]) -> Owners:
+    """The columns that have one value for each person of either part."""
+    to = dict(zip(right.columns, left.columns, strict=False))
+    return {
+        side: names & {to[name] for name in right.owners.get(pairs[side], ()) if name in to}
+        for side, names in left.owners.items()
+        if side in pairs
+    }
+
+
 def _renamed(relation: Relation, source: exp.Expr) -> Relation:
     """With the names that an alias gives its columns."""
     alias = source.args.get("alias")
@@ -515,6 +580,10 @@ def _renamed(relation: Relation, source: exp.Expr) -> Relation:
         {to.get(name, name): cell for name, cell in relation.columns.items()},
         relation.sides,
         frozenset(to.get(name, name) for name in relation.unique),
+        {
+            side: frozenset(to.get(name, name) for name in names)
+            for side, names in relation.owners.items()
+        },
     )
 
 
