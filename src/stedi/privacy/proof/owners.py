@@ -27,7 +27,7 @@ def owners(select: exp.Select, rows: Rows, side: int, named: Named) -> frozenset
 
 def reads_values(select: exp.Select, rows: Rows) -> bool:
     """Whether a SELECT depends on more of its rows than which identifiers there are."""
-    if select.find(exp.AggFunc, exp.Window) is not None:
+    if rows.reads_values or select.find(exp.AggFunc, exp.Window) is not None:
         return True
     cells = (rows.cell(column) for column in select.find_all(exp.Column))
     return any(cell is None or cell.is_plain for cell in cells)
@@ -48,6 +48,10 @@ def _of_tables(outer: Rows, rows: Rows, side: int) -> Iterator[set[Node]]:
         for own, names in by_side.items():
             if outer.side(rows.side(own)) == side:
                 yield rows.reached({(id(rows), alias, name) for name in names})
+    for column in rows.sought:
+        cell = rows.cell(column)
+        if cell is not None and cell.side is not None and outer.side(rows.side(cell.side)) == side:
+            yield rows.reached({rows.node(column)})
     for inner in rows.inner:
         yield from _of_tables(outer, inner, side)
 

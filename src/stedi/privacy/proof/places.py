@@ -59,7 +59,11 @@ class Places:
         yield from self._named(contract, relation, place)
         yield from self._counted_once(contract, relation, place)
         identities = self.declarations.identities(contract.name)
-        if contract.publication is None or identities is None:
+        if identities is None:
+            yield (
+                f"{contract.place}: declares no `identities`, by which runs and audits see on the "
+                "data that each number of people is one person"
+            )
             return
         beside = f"{contract.place}, identities"
         declared = self._followed(identities, beside)
@@ -71,7 +75,7 @@ class Places:
                 "key) of groups by that key, which has a subject"
             )
             return
-        for name in contract.publication.people:
+        for name in contract.publication.people if contract.publication else ():
             cell = relation.columns.get(name, Cell())
             if cell.is_key and not cell.named_by(person):
                 yield (
@@ -141,6 +145,7 @@ class Places:
         relation = self._followed(tree, place)
         return replace(
             relation,
+            reads_values=False,  # which of a declared table's identifiers there are, may be asked
             unique=frozenset(column.name for column in contract.columns if column.unique),
             columns={
                 column.name: self._kept(column, relation.columns.get(column.name, Cell()), contract)

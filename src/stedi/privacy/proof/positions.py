@@ -39,6 +39,15 @@ _CLAUSES = {
 _SUBQUERY = {"this", "alias"}
 _TABLE = {"this", "alias", "db", "catalog"}
 _COMPARED_WITH_1 = (exp.EQ, exp.NEQ, exp.GT, exp.LTE)
+_BY_ORDER = (
+    exp.RowNumber,
+    exp.FirstValue,
+    exp.LastValue,
+    exp.NthValue,
+    exp.Lag,
+    exp.Lead,
+    exp.Ntile,
+)
 _Tables = Mapping[str, Relation]
 
 
@@ -112,7 +121,12 @@ class Positions:
             cells[name] = Cell(one.is_direct or other.is_direct, kinds, side, None, optional)
         if set(pairs) != left.sides or {*pairs.values()} != right.sides:
             self._refuse(query, "the parts of the UNION don't name the same sides")
-        return Relation(cells, left.sides, owners=_owners_of_both(left, right, pairs))
+        return Relation(
+            cells,
+            left.sides,
+            owners=_owners_of_both(left, right, pairs),
+            reads_values=left.reads_values or right.reads_values,
+        )
 
     def _select(
         self,
@@ -131,6 +145,7 @@ class Positions:
         rows = Rows(around)
         self._from(select, tables, rows)
         rows.join(select.args.get("where"))
+        rows.make_present(select.args.get("where"))
         within = _Within(self, select, tables, rows)
         within.check()
         if around is not None and (not asks or reads_values(select, rows)):
@@ -148,7 +163,7 @@ class Positions:
         sides = frozenset(rows.sides | named)
         is_list = is_list or bool(select.args.get("distinct") or select.args.get("group"))
         own = {side: self._owners(within, cells, side, is_list=is_list) for side in sides}
-        return Relation(cells, sides, _unique(select, rows), own)
+        return Relation(cells, sides, _unique(select, rows), own, reads_values(select, rows))
 
     def _owners(
         self, within: _Within, cells: Mapping[str, Cell], side: int, *, is_list: bool
@@ -419,6 +434,15 @@ class _Within:
         cell = self.rows.cell(sought) if isinstance(sought, exp.Column) else None
         if cell is None or len(given) != 1 or not cell.named_by(given[0]):
             self._refuse(node, "IN (SELECT …) compares direct columns of one subject")
+            return
+        if given[0].is_optional:
+            self._refuse(
+                node,
+                "a NULL among them, which one person's rows can bring, would change the answer for "
+                "all: add WHERE … IS NOT NULL",
+            )
+        if isinstance(sought, exp.Column) and relation.reads_values:
+            self.rows.sought.append(sought)
 
     def _exists(self, node: exp.Exists) -> None:
         inner = node.this.unnest() if isinstance(node.this, exp.Subquery) else node.this
@@ -498,6 +522,10 @@ class _Within:
             self._walk_if(function.args.get("expression"))
             function = function.this
         ordered = [term for order in orders for term in order.expressions]
+        if not ordered and (isinstance(function, _BY_ORDER) or any(map(_counts_rows, windows))):
+            self._refuse(
+                node, "without ORDER BY the engine's own order decides, which follows identifiers"
+            )
         breaks_ties = self._ordered(ordered, function, keys)
         for child in function.iter_expressions():
             self.walk(child)
@@ -584,6 +612,7 @@ def _renamed(relation: Relation, source: exp.Expr) -> Relation:
             side: frozenset(to.get(name, name) for name in names)
             for side, names in relation.owners.items()
         },
+        relation.reads_values,
     )
 
 
@@ -608,6 +637,12 @@ def _is_lines(node: exp.Expr) -> bool:
         and isinstance(node.expression, exp.Chr)
         and [literal.name for literal in node.expression.expressions] == ["10"]
     )
+
+
+def _counts_rows(window: exp.Expr) -> bool:
+    """Whether a window's frame goes by the places of rows."""
+    spec = window.args.get("spec")
+    return spec is not None and spec.text("kind").upper() == "ROWS"
 
 
 def _is_empty_text(node: exp.Expr) -> bool:

@@ -72,13 +72,14 @@ class Relation:
 
     Sides are numbers that only compare with one another. No value of a `unique` column is in two
     rows. `owners` has for each side the columns that have one value for each person whose values
-    are in its rows.
+    are in its rows. `reads_values` is set for a SELECT whose rows depend on more than identifiers.
     """
 
     columns: Mapping[str, Cell]
     sides: frozenset[int] = frozenset()
     unique: frozenset[str] = frozenset()
     owners: Owners = field(default_factory=dict)
+    reads_values: bool = False
 
 
 @dataclass
@@ -86,7 +87,8 @@ class Rows:
     """The rows that FROM and JOINs make: columns by alias, and which sides are the same.
 
     `around` has the rows of the statement that a subquery stands in, and `inner` those of the
-    subqueries whose values are in these rows.
+    subqueries whose values are in these rows. `sought` are the columns that were looked for in
+    lists of identifiers that depend on values.
     """
 
     around: Rows | None = None
@@ -96,6 +98,8 @@ class Rows:
     unique: dict[str, frozenset[str]] = field(default_factory=dict)
     owners: dict[str, Owners] = field(default_factory=dict)
     inner: list[Rows] = field(default_factory=list)
+    sought: list[exp.Column] = field(default_factory=list)
+    reads_values: bool = False
     _equal: list[tuple[Node, Node]] = field(default_factory=list)
     _looked_up: set[Node] = field(default_factory=set)
 
@@ -108,6 +112,7 @@ class Rows:
         new = {side: next(_new_side) for side in relation.sides}
         self._own.update(new.values())
         self.unique[alias] = relation.unique
+        self.reads_values = self.reads_values or relation.reads_values
         self.owners[alias] = {
             new[side]: names for side, names in relation.owners.items() if side in new
         }
@@ -123,6 +128,18 @@ class Rows:
                 name: replace(cell, is_optional=True, origin=None)
                 for name, cell in self.columns[alias].items()
             }
+
+    def make_present(self, condition: exp.Expr | None) -> None:
+        """Note that a condition leaves out rows without some values."""
+        for term in _conjuncts(condition):
+            asked = term.this if isinstance(term, exp.Not) else None
+            asked = asked.unnest() if asked is not None else None
+            if isinstance(asked, exp.Is) and isinstance(asked.expression, exp.Null):
+                column = asked.this.unnest()
+                cell = self.cell(column) if isinstance(column, exp.Column) else None
+                if cell is not None and column.table in self.columns:
+                    present = {column.name: replace(cell, is_optional=False)}
+                    self.columns[column.table] = {**self.columns[column.table], **present}
 
     def cell(self, column: exp.Column) -> Cell | None:
         """What is known of a column; None where it can't be found."""
