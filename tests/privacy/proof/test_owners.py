@@ -65,6 +65,8 @@ LOOKED_UP = {
     "nothing, but how many": "SELECT l.serialnumber, 1 AS v FROM customer_landing l",
     "those of some": "SELECT serialnumber, 1 AS v FROM customer_landing GROUP BY serialnumber "
     "HAVING MAX(registrationdate) > 5",
+    "as often as there were owners": "SELECT serialnumber, 1 AS v FROM customer_landing "
+    "GROUP BY serialnumber, email",
     "through a list": "SELECT DISTINCT f.serialnumber, 1 AS v FROM (SELECT l.email, l.serialnumber "
     "FROM customer_landing l WHERE l.birthday < '1970') f",
 }

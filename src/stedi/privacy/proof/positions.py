@@ -146,14 +146,18 @@ class Positions:
         named = {cell.side for cell in cells.values() if cell.is_key and cell.side is not None}
         self._refuse_unnamed(select, rows, named)
         sides = frozenset(rows.sides | named)
-        is_list = is_list or bool(select.args.get("distinct") or select.args.get("group"))
-        own = {side: self._owners(within, cells, side, is_list=is_list) for side in sides}
-        return Relation(cells, sides, _unique(select, rows), own, reads_values(select, rows))
+        unique = _unique(select, rows)
+        listed = frozenset(cells) if is_list else unique
+        own = {side: self._owners(within, cells, side, listed) for side in sides}
+        return Relation(cells, sides, unique, own, reads_values(select, rows))
 
     def _owners(
-        self, within: Expressions, cells: Mapping[str, Cell], side: int, *, is_list: bool
+        self, within: Expressions, cells: Mapping[str, Cell], side: int, listed: frozenset[str]
     ) -> frozenset[str]:
-        """The columns by which the people of a side can be counted."""
+        """The columns by which the people of a side can be counted.
+
+        `listed` are those of which it doesn't matter how often they have a value.
+        """
         select, rows = within.select, within.rows
         assert select is not None
         nodes = within.named()
@@ -165,7 +169,7 @@ class Positions:
         found = owners(select, rows, side, named)
         if found or not self.numbers_once or not named:
             return found
-        if is_list and len(named) == 1 and not reads_values(select, rows):
+        if len(named) == 1 and listed >= {*named} and not reads_values(select, rows):
             return frozenset(named)  # a list of identifiers, whoever had them
         self.refuse(
             select,
