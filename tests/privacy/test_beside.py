@@ -105,6 +105,12 @@ def told(decoded: dict[str, dict[str, Any]]) -> set[tuple[tuple[str, ...], str]]
     }
 
 
+def times(decoded: dict[str, dict[str, Any]]) -> set[Any]:
+    """The times that metadata names."""
+    content = decoded["metadata"]["content"]
+    return {value for path, value in leaves(content) if path[-1].endswith("-ms")}
+
+
 _HEADERS = {"snapshot-id", "sequence-number"}
 
 
@@ -130,6 +136,7 @@ def test_a_reader_of_the_published_prefix_learns_nothing_of_who_left(
     [summary] = (s["summary"] for s in after["metadata"]["content"]["snapshots"])
     assert {key for key in summary if key.startswith("stedi.")} == {"stedi.kept-as"}
     assert re.fullmatch("[0-9a-f]{32}", summary["stedi.kept-as"])
+    assert not times(before) & times(after)  # of its own publication alone
     text = repr([list(leaves(file["content"])) for file in after.values()]).lower()
     text += "".join(p.read_bytes().decode("latin-1") for p in prefix.rglob("*.json")).lower()
     names = {name for name in small_lakehouse.status().tables if name != TABLE}

@@ -2,7 +2,7 @@
 
 Each replaces the last transform. Most of them tell something; the rule must find all that do. Which
 do is seen from outside: identifiers are spelled otherwise, equal ones alike, and what is published
-compared.
+compared; and one person's values are changed, and the rows compared that don't count that person.
 """
 
 from __future__ import annotations
@@ -176,9 +176,23 @@ class Mutant:
         where = self.one([
             "", 'WHERE d.email = a."user"', 'WHERE d.email < a."user"',
             f'WHERE d.email = a."user" AND {self.other_condition()}',
+            "WHERE d.serialnumber = s.serialnumber", "WHERE d.serialnumber = c.serialnumber",
             "WHERE d.email = 'ann@example.com'", f"WHERE {self.other_condition()}",
         ])  # fmt: skip
-        return f"(SELECT {what} FROM customer_landing d {where})"
+        return f"(SELECT {what} FROM {self.chained()} {where})"
+
+    def chained(self) -> str:
+        """Records of customers, alone or by way of others': those who had the same device."""
+        return self.one([
+            *["customer_landing d"] * 4, "customer_trusted d",
+            "customer_landing d INNER JOIN customer_landing e ON e.serialnumber = d.serialnumber "
+            'AND e.email = a."user"',
+            "customer_trusted e RIGHT JOIN customer_landing d ON d.email = e.email "
+            'AND e.email = a."user"',
+            'customer_trusted e FULL JOIN customer_landing d ON d.email = a."user"',
+            "customer_landing d LEFT JOIN accelerometer_landing b ON b.\"user\" = d.email "
+            "AND b.x > 0",
+        ])  # fmt: skip
 
     def looked_up(self) -> str:
         return f"CASE WHEN {self.tested()} THEN 1e0 ELSE a.x END"
@@ -198,6 +212,11 @@ class Mutant:
             "SELECT w.k FROM (SELECT d.email AS k, ROW_NUMBER() OVER (PARTITION BY d.email ORDER BY "
             f"{self.one(['d.lastupdatedate DESC, d.serialnumber', 'd.serialnumber', 'd.phone'])}) "
             f"AS n {self.others()}) w WHERE w.n {self.one(['= 1', '> 1', '= 2', '< 3'])}",
+            f"SELECT d.serialnumber AS k FROM customer_landing d WHERE {self.other_condition()}",
+            "SELECT d.serialnumber AS k FROM customer_landing d GROUP BY d.serialnumber "
+            f"HAVING {self.one(['COUNT(*) > 1', 'MAX(d.registrationdate) > 100'])}",
+            "SELECT DISTINCT d.serialnumber AS k FROM customer_landing d INNER JOIN "
+            "accelerometer_landing b ON b.\"user\" = d.email WHERE b.x > 100",
         ])  # fmt: skip
         key = self.one(['a."user"', 'a."user"', "c.email", "c.phone", "s.serialnumber"])
         if self.rare():
@@ -222,9 +241,15 @@ Spelling = Callable[[str], str]
 class World:
     """A few people's records, with their identifiers spelled in one way, and an engine over them."""
 
-    def __init__(self, folder: Path, declarations: Declarations, spelling: Spelling) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        declarations: Declarations,
+        spelling: Spelling,
+        changed: str | None = None,
+    ) -> None:
         self._engine = DuckDBEngine(folder)
-        for table, rows in _records(spelling).items():
+        for table, rows in _records(spelling, changed).items():
             columns = declarations.schemas[table]
             schema = pa.schema([(c.name, pa.type_for_alias(TYPES[c.type].arrow)) for c in columns])
             path = folder / f"{table}.parquet"
@@ -234,10 +259,21 @@ class World:
             if table != LAST:
                 self._engine.materialise(table, declarations.select(table))
 
+        identities = self._engine.fetch(declarations.identities(LAST) or exp.select()).to_pylist()
+        self._identities = {row["person"]: row["identity"] for row in identities}
+
+    def of_others(self, select: exp.Query, identity: str) -> Counter[Any]:
+        """The rows in which somebody isn't counted, each with the identities of its people."""
+        rows = self._engine.fetch(select).to_pylist()
+        counted = Counter(
+            (*(self._identities.get(row[side]) for side in PEOPLE), *_values(row)) for row in rows
+        )
+        return Counter({one: n for one, n in counted.items() if identity not in one})
+
     def published(self, select: exp.Query) -> Counter[Any]:
         """What is published, each person with the rows of each side; their numbers are left out."""
         rows = self._engine.fetch(select).to_pylist()
-        values = [tuple(row[name] for name in ("distancefromobject", *"xyz")) for row in rows]
+        values = [_values(row) for row in rows]
         people: Counter[Any] = Counter({("all", *one): n for one, n in Counter(values).items()})
         for side in PEOPLE:
             of = defaultdict(list)
@@ -248,6 +284,12 @@ class World:
 
     def close(self) -> None:
         self._engine.close()
+
+
+def _values(row: dict[str, Any]) -> tuple[float | None, ...]:
+    """What is published of a row, without the last digits, in which sums differ by their order."""
+    values = (row[name] for name in ("distancefromobject", *"xyz"))
+    return tuple(None if value is None else round(float(value), 9) for value in values)
 
 
 def otherwise(name: str) -> str:
@@ -262,29 +304,36 @@ def one_otherwise(whose: str, prefix: str) -> Spelling:
     )
 
 
-def _records(spelling: Spelling) -> dict[str, list[dict[str, Any]]]:
-    """Nine people; two of them share a device, one consents no more, one was set aside."""
+CHANGED = "eve"
+"""Whose values are changed. Her device is EVE; before, she had DAN, which is another person's now."""
+
+
+def _records(spelling: Spelling, changed: str | None) -> dict[str, list[dict[str, Any]]]:
+    """Nine people; two share a device, one had another's, one consents no more, one was set aside.
+
+    One of them has other values: `changed`.
+    """
     random = Random(7)
     names = ["ann", "bob", "cat", "dan", "eve", "fay", "mia", "tom", "zoe"]
     customers, accelerations, readings = [], [], []
     for n, name in enumerate(names):
-        device = "ZOE" if name == "tom" else name.upper()
+        device, more = "ZOE" if name == "tom" else name.upper(), 500 if name == changed else 0
         for record in range(1 + n % 3):
+            had = "DAN" if name == "eve" and record == 0 else device
             customers.append({
                 "customername": name, "email": spelling(f"{name}@example.com"),
-                "phone": f"{555 - n}", "birthday": "1980-01-01", "serialnumber": spelling(device),
-                "registrationdate": 50 + n % 4, "lastupdatedate": 100 + record + n % 2,
+                "phone": f"{555 - n}", "birthday": "1980-01-01", "serialnumber": spelling(had),
+                "registrationdate": 50 + n % 4 + more, "lastupdatedate": 100 + record + n % 2,
                 "sharewithresearchasofdate": 0 if name == "cat" else 100 + n % 3,
             })  # fmt: skip
         for at in range(4):
-            x, y = (round(random.gauss(0, 1), 2) for _ in "xy")
+            x, y = (round(random.gauss(0, 1), 2) + more for _ in "xy")
             moment = {"timestamp": 100 + at, "x": x, "y": y, "z": 0.5}
             accelerations.append({"user": spelling(f"{name}@example.com"), **moment})
-            reading = {
-                "sensorreadingtime": 100 + at,
-                "distancefromobject": random.randint(200, 300),
-            }
-            readings.append({"serialnumber": spelling(device), **reading})
+            distance = 200 + 9 * at + random.randint(0, 8) + more
+            reading = {"sensorreadingtime": 100 + at, "distancefromobject": distance}
+            if name != "tom":  # or two readings of one device and instant are equally first
+                readings.append({"serialnumber": spelling(device), **reading})
     aside = {
         "source": "customer", "file": "one", "byte_offset": 0, "byte_length": 1, "line": 1,
         "reason": "bad", "subject": spelling("eve@example.com"), "raw": b"", "load": 1,
@@ -297,17 +346,18 @@ def _records(spelling: Spelling) -> dict[str, list[dict[str, Any]]]:
 
 @contextmanager
 def worlds(folder: Path, declarations: Declarations) -> Iterator[list[World]]:
-    """The same people's records, as they are and spelled otherwise."""
+    """The same people's records: as they are, with one person's values changed, spelled otherwise."""
     spellings: list[Spelling] = [
         lambda name: name,
         otherwise,
         one_otherwise("ann", "zz-"),
         one_otherwise("zoe", "A"),
     ]
+    kinds = [(spelling, None) for spelling in spellings]
     made = []
-    for n, spelling in enumerate(spellings):
+    for n, (spelling, changed) in enumerate([kinds[0], (spellings[0], CHANGED), *kinds[1:]]):
         (folder / str(n)).mkdir()
-        made.append(World(folder / str(n), declarations, spelling))
+        made.append(World(folder / str(n), declarations, spelling, changed))
     try:
         yield made
     finally:

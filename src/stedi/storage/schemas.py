@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pyiceberg.types import PrimitiveType
 
 _METRICS = "write.metadata.metrics.column."
+_VERSIONS = "write.metadata.previous-versions-max"
 
 
 def make_table(catalog: Catalog, name: str, location: str, columns: Sequence[Column]) -> Table:
@@ -37,11 +38,17 @@ def make_table(catalog: Catalog, name: str, location: str, columns: Sequence[Col
         "commit.retry.num-retries": "0",
         # Old metadata is removed by `Warehouse.expire` and `tidy`, along with what it names.
         "write.metadata.delete-after-commit.enabled": "false",
-        "write.metadata.previous-versions-max": "20",
+        _VERSIONS: "20",
     }
     return catalog.create_table(
         name, Schema(*fields), location=location, properties=properties | _metrics_off(columns)
     )
+
+
+def forget_versions(transaction: Transaction) -> None:
+    """Let a table's metadata name no more versions than must be: each says when it was made."""
+    if transaction.table_metadata.properties.get(_VERSIONS) != "1":
+        transaction.set_properties({_VERSIONS: "1"})
 
 
 def has_columns(schema: Schema, columns: Sequence[Column]) -> bool:

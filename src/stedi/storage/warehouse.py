@@ -36,6 +36,7 @@ from stedi.storage.schemas import (
     Manifests,
     describe,
     evolve,
+    forget_versions,
     has_columns,
     make_table,
     transaction,
@@ -217,6 +218,7 @@ class Warehouse:
                 update = staged.update_snapshot(snapshot_properties=summary)
                 producer: _SnapshotProducer[Any]
                 if is_published:
+                    forget_versions(staged)
                     producer = without_past(update.fast_append())
                 elif removed or not present:
                     producer = without_empty_manifests(update.overwrite())

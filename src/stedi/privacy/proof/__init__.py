@@ -78,7 +78,10 @@ class Proof:
                 yield f"{contract.name}.{column.name}: {how} it:\n    {path}"
 
     def weakened(self, contract: Contract) -> Iterator[str]:
-        """Columns of a derived table that are classified weaker than what they are made from."""
+        """Columns of a derived table that are classified weaker than what they are made from.
+
+        And direct ones whose values come from a column that isn't.
+        """
         place = self.declarations.transforms[contract.name].place
         lineage = self.of_tables.get(contract.name, {})
         for column in contract.selected_columns:
@@ -89,6 +92,12 @@ class Proof:
                         f"{place}: column {column.name} is classified {column.classification}, but "
                         f"the value of {reach.table}.{reach.column}, which is {source}, "
                         f"{'reaches' if reach.is_direct else 'could be told from'} it"
+                    )
+                if reach.subtype == "IDENTITY" and column.classification == "direct" != source:
+                    yield (
+                        f"{place}: column {column.name}, which is classified direct, has the "
+                        f"values of {reach.table}.{reach.column}, which is {source}: one of both "
+                        "is wrong"
                     )
 
     def _worst(self, table: str, column: str) -> list[Reach]:

@@ -57,8 +57,13 @@ class Places:
 
     def _people(self, contract: Contract, relation: Relation, place: str) -> Iterator[str]:
         yield from self._named(contract, relation, place)
+        yield from self._counted_once(contract, relation, place)
         identities = self.declarations.identities(contract.name)
-        if contract.publication is None or identities is None:
+        if identities is None:
+            yield (
+                f"{contract.place}: declares no `identities`, by which runs and audits see on the "
+                "data that each number of people is one person"
+            )
             return
         beside = f"{contract.place}, identities"
         declared = self._followed(identities, beside)
@@ -70,7 +75,7 @@ class Places:
                 "key) of groups by that key, which has a subject"
             )
             return
-        for name in contract.publication.people:
+        for name in contract.publication.people if contract.publication else ():
             cell = relation.columns.get(name, Cell())
             if cell.is_key and not cell.named_by(person):
                 yield (
@@ -96,6 +101,19 @@ class Places:
                 "must be joined by an equal identifier to people who are counted"
             )
 
+    @staticmethod
+    def _counted_once(contract: Contract, relation: Relation, place: str) -> Iterator[str]:
+        """That a person whose values are published has one number on each side."""
+        assert contract.publication is not None
+        people = contract.publication.people
+        for side in relation.sides:
+            numbers = {n for n in people if relation.columns.get(n, Cell()).side == side}
+            if numbers and not numbers & relation.owners.get(side, frozenset()):
+                yield (
+                    f"{place}: one person whose values are published may have several numbers as "
+                    f"{' or '.join(sorted(numbers))}: join by columns that are unique"
+                )
+
     # Tables --------------------------------------------------------------------------------------
 
     def _table(self, name: str) -> Relation | None:
@@ -108,7 +126,8 @@ class Places:
         if name == "quarantine":
             subjects = [c.column(c.subject) for c in self.declarations.landing if c.subject]
             kinds = frozenset(column.subject for column in subjects if column and column.subject)
-            return _delivered(name, self.declarations.schemas[name], {"subject": kinds})
+            columns = self.declarations.schemas[name]
+            return _delivered(name, columns, {"subject": kinds}, "subject")
         contract = self.declarations.contracts.get(name)
         if contract is None:
             return None
@@ -116,7 +135,8 @@ class Places:
         if contract.is_published:
             return Relation({c.name: Cell() for c in contract.columns})
         if name not in self.declarations.transforms:
-            return _delivered(name, contract.columns, kinds_of)
+            self._problems += _of_nobody(contract)
+            return _delivered(name, contract.columns, kinds_of, contract.subject)
         try:
             tree = self.declarations.select(name)
         except DeclarationError:
@@ -125,6 +145,7 @@ class Places:
         relation = self._followed(tree, place)
         return replace(
             relation,
+            reads_values=False,  # which of a declared table's identifiers there are, may be asked
             unique=frozenset(column.name for column in contract.columns if column.unique),
             columns={
                 column.name: self._kept(column, relation.columns.get(column.name, Cell()), contract)
@@ -152,20 +173,52 @@ class Places:
         )
 
 
+def _of_nobody(contract: Contract) -> Iterator[str]:
+    """Where a contract doesn't say whom its records are about."""
+    about = contract.column(contract.subject) if contract.subject else None
+    kinds = sorted({column.subject for column in contract.columns if column.subject})
+    if contract.subject and (about is None or about.subject is None):
+        yield (
+            f"{contract.place}: records are about their {contract.subject}, which must be "
+            "classified direct and have a subject"
+        )
+    elif about is None and len(kinds) > 1:
+        yield (
+            f"{contract.place}: its records name a {' and a '.join(kinds)}: say by `subject` which "
+            "column names whom they are about"
+        )
+
+
 def _delivered(
-    name: str, columns: tuple[Column, ...], kinds: dict[str, frozenset[str]]
+    name: str,
+    columns: tuple[Column, ...],
+    kinds: dict[str, frozenset[str]],
+    subject: str | None,
 ) -> Relation:
-    """A table as it arrives: each row is of one side, which its identifiers name."""
+    """A table as it arrives: a row is about one side, which its identifiers name.
+
+    Two identifiers of one kind name two people: each is of a side of its own.
+    """
+    keys = [column.name for column in columns if kinds.get(column.name)]
+    keys.sort(key=lambda key: key != subject)
+    sides: dict[str, int] = {}
+    for key in keys:
+        alike = [kinds[other] & kinds[key] for other in sides if sides[other] == 0]
+        sides[key] = len(sides) if any(alike) else 0
     is_of_people = any(column.classification == "direct" for column in columns)
     cells = {
         column.name: Cell(
             column.classification == "direct",
             kinds.get(column.name, frozenset()),
-            0 if kinds.get(column.name) else None,
+            sides.get(column.name),
             f"{name}.{column.name}",
             is_optional=not column.required,
         )
         for column in columns
     }
+    own = {side: frozenset(k for k in keys if sides[k] == side) for side in sides.values()}
+    if subject in sides:
+        own[0] = frozenset({subject})
     unique = frozenset(column.name for column in columns if column.unique)
-    return Relation(cells, frozenset({0} if is_of_people else ()), unique)
+    named = frozenset(sides.values()) | ({0} if is_of_people else set())
+    return Relation(cells, named, unique, own)

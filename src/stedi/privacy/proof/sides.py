@@ -13,6 +13,9 @@ from itertools import count
 
 from sqlglot import exp
 
+Owners = Mapping[int, frozenset[str]]
+Node = tuple[int, str, str]
+"""A column of some rows: the rows' id, the table's alias, and its name."""
 Kinds = frozenset[str]
 """The kinds of subjects that a column may name: declared ones, or the number of one numbering."""
 _NUMBERED = "number of "
@@ -68,19 +71,24 @@ class Relation:
     """The columns of a table or of a SELECT, and the sides of its rows, named by a column or not.
 
     Sides are numbers that only compare with one another. No value of a `unique` column is in two
-    rows.
+    rows. `owners` has for each side the columns that have one value for each person whose values
+    are in its rows. `reads_values` is set for a SELECT whose rows depend on more than identifiers.
     """
 
     columns: Mapping[str, Cell]
     sides: frozenset[int] = frozenset()
     unique: frozenset[str] = frozenset()
+    owners: Owners = field(default_factory=dict)
+    reads_values: bool = False
 
 
 @dataclass
 class Rows:
     """The rows that FROM and JOINs make: columns by alias, and which sides are the same.
 
-    `around` has the rows of the statement that a subquery stands in.
+    `around` has the rows of the statement that a subquery stands in, and `inner` those of the
+    subqueries whose values are in these rows. `sought` are the columns that were looked for in
+    lists of identifiers that depend on values.
     """
 
     around: Rows | None = None
@@ -88,7 +96,12 @@ class Rows:
     _same: dict[int, int] = field(default_factory=dict)
     _own: set[int] = field(default_factory=set)
     unique: dict[str, frozenset[str]] = field(default_factory=dict)
-    _equal: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    owners: dict[str, Owners] = field(default_factory=dict)
+    inner: list[Rows] = field(default_factory=list)
+    sought: list[exp.Column] = field(default_factory=list)
+    reads_values: bool = False
+    _equal: list[tuple[Node, Node]] = field(default_factory=list)
+    _looked_up: set[Node] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         if self.around is not None:
@@ -99,6 +112,10 @@ class Rows:
         new = {side: next(_new_side) for side in relation.sides}
         self._own.update(new.values())
         self.unique[alias] = relation.unique
+        self.reads_values = self.reads_values or relation.reads_values
+        self.owners[alias] = {
+            new[side]: names for side, names in relation.owners.items() if side in new
+        }
         self.columns[alias] = {
             name: cell if cell.side is None else replace(cell, side=new[cell.side])
             for name, cell in relation.columns.items()
@@ -112,24 +129,51 @@ class Rows:
                 for name, cell in self.columns[alias].items()
             }
 
+    def make_present(self, condition: exp.Expr | None) -> None:
+        """Note that a condition leaves out rows without some values."""
+        for term in _conjuncts(condition):
+            asked = term.this if isinstance(term, exp.Not) else None
+            asked = asked.unnest() if asked is not None else None
+            if isinstance(asked, exp.Is) and isinstance(asked.expression, exp.Null):
+                column = asked.this.unnest()
+                cell = self.cell(column) if isinstance(column, exp.Column) else None
+                if cell is not None and column.table in self.columns:
+                    present = {column.name: replace(cell, is_optional=False)}
+                    self.columns[column.table] = {**self.columns[column.table], **present}
+
     def cell(self, column: exp.Column) -> Cell | None:
         """What is known of a column; None where it can't be found."""
+        rows = self._having(column)
+        return None if rows is None else rows.columns[column.table].get(column.name)
+
+    def node(self, column: exp.Column) -> Node:
+        """Which column of which rows it is."""
+        return id(self._having(column)), column.table, column.name
+
+    def _having(self, column: exp.Column) -> Rows | None:
+        return next((rows for rows in self._and_around if column.table in rows.columns), None)
+
+    @property
+    def _and_around(self) -> Iterator[Rows]:
         rows: Rows | None = self
         while rows is not None:
-            if column.table in rows.columns:
-                return rows.columns[column.table].get(column.name)
+            yield rows
             rows = rows.around
-        return None
 
-    def join(self, condition: exp.Expr | None, optional: str | None = None) -> None:
+    def join(
+        self, condition: exp.Expr | None, optional: str | None = None, *, of_all: bool = False
+    ) -> None:
         """Make the sides one that a condition holds to be the same.
 
         Of a table that may be lacking (`optional`), each side joins one that is there; where it is
-        lacking, those that are there needn't be the same.
+        lacking, those that are there needn't be the same. `of_all` is set where rows stay for which
+        the condition doesn't hold: it says nothing of the row around.
         """
         for left, right in _equals(condition):
-            self._equate(left, right, optional)
             one, other = self.cell(left), self.cell(right)
+            if of_all and not {left.table, right.table} <= {*self.columns}:
+                continue
+            self._equate(left, right, optional)
             if not (one and other and one.is_key and other.is_key and one.named_by(other)):
                 continue
             if optional is None:
@@ -143,30 +187,42 @@ class Rows:
         """Note that columns are equal; one that may be lacking is so to one other alone."""
         if optional is not None and left.table != optional:
             left, right = right, left
-        new, old = (left.table, left.name), (right.table, right.name)
-        if optional is None or (new[0] == optional != old[0] and new not in self._equal):
-            new, old = self._equal_to(new), self._equal_to(old)
-            if new != old:
-                self._equal[new] = old
+        if optional is not None and not (left.table == optional != right.table):
+            return
+        new, old = self.node(left), self.node(right)
+        if optional is None or new not in self._looked_up:
+            self._equal.append((new, old))
+        if optional is not None:
+            self._looked_up.add(new)
 
-    def _equal_to(self, column: tuple[str, str]) -> tuple[str, str]:
-        while column in self._equal:
-            column = self._equal[column]
-        return column
+    def reached(self, known: Iterable[Node]) -> set[Node]:
+        """The columns that have one value where these have one each."""
+        reached, levels = set(known), [*self._and_around]
+        while True:
+            more = set[Node]()
+            for rows in levels:
+                for one, other in rows._equal:
+                    if (one in reached) != (other in reached):
+                        more |= {one, other}
+                for alias, unique in rows.unique.items():
+                    if any((id(rows), alias, name) in reached for name in unique):
+                        more |= rows.nodes(alias)
+            if more <= reached:
+                return reached
+            reached |= more
+
+    def nodes(self, alias: str) -> set[Node]:
+        """All columns of a table."""
+        return {(id(self), alias, name) for name in self.columns[alias]}
 
     def determined_by(self, alias: str) -> set[str]:
         """The tables of which there is one row at most for a row of this one."""
-        aliases = {alias}
-        while True:
-            known = {self._equal_to((one, name)) for one in aliases for name in self.columns[one]}
-            more = {
-                other
-                for other, unique in self.unique.items()
-                if any(self._equal_to((other, name)) in known for name in unique)
-            }
-            if more <= aliases:
-                return aliases
-            aliases |= more
+        reached = self.reached(self.nodes(alias))
+        return {alias} | {
+            other
+            for other, unique in self.unique.items()
+            if any((id(self), other, name) in reached for name in unique)
+        }
 
     def _unite(self, one: int | None, other: int | None) -> None:
         assert one is not None
