@@ -23,7 +23,7 @@ from stedi.declared import packaged, read_declarations
 from stedi.privacy.audit import ATTACKS
 from stedi.privacy.audit.attack import Risk
 from stedi.privacy.audit.report import Report
-from stedi.privacy.proof.positions import ALLOWED
+from stedi.privacy.proof.expressions import ALLOWED
 from tests.support.processes import stedi
 
 TABLE = "machine_learning_curated"

@@ -23,7 +23,7 @@ from stedi.errors import UsageError
 from stedi.markdown import markdown, table
 from stedi.privacy.audit import Audit
 from stedi.privacy.audit.attack import AttackResult, Risk
-from stedi.privacy.proof.positions import ALLOWED
+from stedi.privacy.proof.expressions import ALLOWED
 
 _CRITERIA: tuple[Risk, ...] = ("singling out", "linkability", "inference")
 _RESULTS = {True: "within its limit", False: "**FAILS**", None: "measured only"}
