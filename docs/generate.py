@@ -213,8 +213,12 @@ def _publication(publication: Publication) -> Iterator[str]:
         )
     yield ""
     yield (
-        f"A box has rows of at least {publication.people_per_box} people on either side of each "
-        "edge, or none there. What is worked out beside the published columns and left out:"
+        f"A box has rows of at least {publication.people_per_box} people. On either side of each "
+        f"edge it has rows of a hundredth of all people ({publication.k} at least, "
+        f"{publication.people_per_box} at most), or none. Of one person, "
+        f"{publication.rows_per_person or 'all'} rows are published. {publication.suppress:.0%} of "
+        "all rows may be left out where that lets the others be published. What is worked out "
+        "beside the published columns and left out:"
     )
     yield ""
     for column in publication.working_columns:

@@ -66,13 +66,37 @@ def published(root: Path) -> tuple[Float64s, Bools]:
     return axes, table["distancefromobject"].to_numpy() < STEP_MM
 
 
+@pytest.mark.parametrize(
+    ("customers", "seeds", "goal"), [(600, (5, 6, 7, 31, 32), 0.8), (5_000, (5, 31), 0.95)]
+)
+def test_a_model_keeps_most_at_few_people(
+    customers: int, seeds: tuple[int, ...], goal: float, tmp_path: Path
+) -> None:
+    for seed in seeds:
+        lakehouse = Lakehouse(tmp_path / str(seed))
+        lakehouse.simulate(lakehouse.root, customers=customers, seed=seed, people=True)
+        lakehouse.run()
+        kept, _ = kept_of(lakehouse, resamples=0)
+        print(f"{customers:,} customers, seed {seed}: kept {kept:.3f}")
+        assert kept >= goal
+
+
 def test_a_model_keeps_nearly_all_it_could_learn_from_raw_rows(walking: Lakehouse) -> None:
+    figure, resampled = kept_of(walking, resamples=100)
+    lower, upper = np.percentile(resampled, [2.5, 97.5])
+    print(f"kept {figure:.3f} of the AUC above chance ({lower:.3f} to {upper:.3f})")
+    assert figure >= 0.95
+    assert lower >= 0.90
+
+
+def kept_of(lakehouse: Lakehouse, resamples: int) -> tuple[float, list[float]]:
+    """What is kept of the AUC above chance; and again, of samples of the people unseen."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.metrics import roc_auc_score
 
-    learned, unseen = raw(walking.root, consenting=True), raw(walking.root, consenting=False)
+    learned, unseen = raw(lakehouse.root, consenting=True), raw(lakehouse.root, consenting=False)
     scores = []
-    for axes, is_step in (published(walking.root), (learned.axes, learned.is_step)):
+    for axes, is_step in (published(lakehouse.root), (learned.axes, learned.is_step)):
         model = HistGradientBoostingClassifier(random_state=0).fit(axes, is_step)
         scores.append(model.predict_proba(unseen.axes)[:, 1])
 
@@ -85,19 +109,9 @@ def test_a_model_keeps_nearly_all_it_could_learn_from_raw_rows(walking: Lakehous
         np.flatnonzero(np.diff(np.sort(unseen.person))) + 1,
     )
     rng = np.random.default_rng(0)
-    resampled = [
-        kept(
-            np.concatenate(
-                [of_person[n] for n in rng.integers(len(of_person), size=len(of_person))]
-            )
-        )
-        for _ in range(100)
-    ]
-    lower, upper = np.percentile(resampled, [2.5, 97.5])
-    figure = kept(np.arange(len(unseen.person)))
-    print(f"kept {figure:.3f} of the AUC above chance ({lower:.3f} to {upper:.3f})")
-    assert figure >= 0.95
-    assert lower >= 0.90
+    drawn = (rng.integers(len(of_person), size=len(of_person)) for _ in range(resamples))
+    resampled = [kept(np.concatenate([of_person[n] for n in people])) for people in drawn]
+    return kept(np.arange(len(unseen.person))), resampled
 
 
 def test_the_audit_of_walking_people_holds(walking: Lakehouse) -> None:
