@@ -41,28 +41,26 @@ def draw_in(rows: Int32s, people: int, axes: int, beyond: int, beyond_target: in
     `beyond` people, values lie at each end of an axis or further out, of `beyond_target` at each
     end of the target.
     """
-    room: Int32s = np.empty((AXES - SIDES, 2, people), np.int32)
-    of_axes = [_draw_in_column(rows, AXES + axis, beyond, room) for axis in range(axes)]
-    target = _draw_in_column(rows, TARGET, beyond_target, room)
-    return Ends(np.array(of_axes, np.int32).reshape(axes, 2), target)
+    columns: Int64s = np.array([TARGET, *range(AXES, AXES + axes)], np.int64)
+    outermost: Int32s = np.empty((len(columns), AXES - SIDES, 2, people), np.int32)
+    outermost[:, :, 0], outermost[:, :, 1] = np.iinfo(np.int32).max, np.iinfo(np.int32).min
+    _write_outermost(rows, columns, outermost)
+    enough = [beyond_target, *[beyond] * axes]
+    ends: Int32s = np.array(
+        [_ends(*some) for some in zip(outermost, enough, strict=True)], np.int32
+    )
+    _clip(rows, columns, ends)
+    return Ends(ends[1:], (int(ends[0, 0]), int(ends[0, 1])))
 
 
-def _draw_in_column(rows: Int32s, column: int, k: int, room: Int32s) -> tuple[int, int]:
-    pairs = [*zip(room, _outermost(rows, column, room), strict=True)]
-    least = max(int(np.partition(side[0, has], k - 1)[k - 1]) for side, has in pairs)
-    most = min(int(np.partition(side[1, has], -k)[-k]) for side, has in pairs)
-    if least > most:  # k people are all there are, and nobody's values reach from one to the other
+def _ends(outermost: Int32s, enough: int) -> tuple[int, int]:
+    """The ends of one column, from the least and greatest value of each person, by side."""
+    sides = [side[:, side[0] <= side[1]] for side in outermost]  # of people who have any
+    least = max(int(np.partition(side[0], enough - 1)[enough - 1]) for side in sides)
+    most = min(int(np.partition(side[1], -enough)[-enough]) for side in sides)
+    if least > most:  # so many people are all there are, and nobody's values go from end to end
         least = most = (least + most) // 2
-    _clip(rows, column, least, most)
     return least, most
-
-
-def _outermost(rows: Int32s, column: int, room: Int32s) -> np.ndarray:
-    """Write the least and greatest value of each person to `room`; returns who has any, by side."""
-    room[:, 0], room[:, 1] = np.iinfo(np.int32).max, np.iinfo(np.int32).min
-    _write_outermost(rows, column, room)
-    seen: np.ndarray = room[:, 1] >= room[:, 0]
-    return seen
 
 
 def _holds(bands: Int32s, number: int) -> Int64s:
@@ -70,16 +68,24 @@ def _holds(bands: Int32s, number: int) -> Int64s:
 
 
 @compiled
-def _write_outermost(rows: Int32s, column: int, room: Int32s) -> None:
+def _write_outermost(rows: Int32s, columns: Int64s, outermost: Int32s) -> None:
     for n in range(len(rows)):
-        value = rows[n, column]
-        for side in range(room.shape[0]):
+        for side in range(AXES - SIDES):
             person = rows[n, SIDES + side]
-            room[side, 0, person] = min(room[side, 0, person], value)
-            room[side, 1, person] = max(room[side, 1, person], value)
+            for c in range(len(columns)):
+                value = rows[n, columns[c]]
+                if value < outermost[c, side, 0, person]:
+                    outermost[c, side, 0, person] = value
+                if value > outermost[c, side, 1, person]:
+                    outermost[c, side, 1, person] = value
 
 
 @compiled
-def _clip(rows: Int32s, column: int, least: int, most: int) -> None:
+def _clip(rows: Int32s, columns: Int64s, ends: Int32s) -> None:
     for n in range(len(rows)):
-        rows[n, column] = min(max(rows[n, column], least), most)
+        for c in range(len(columns)):
+            value = rows[n, columns[c]]
+            if value < ends[c, 0]:
+                rows[n, columns[c]] = ends[c, 0]
+            elif value > ends[c, 1]:
+                rows[n, columns[c]] = ends[c, 1]

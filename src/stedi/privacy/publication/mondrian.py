@@ -307,7 +307,7 @@ def _is_allowed(
         for band in range(n_bands):
             allowed = allowed and _is_good(room.sums, half, band, needs.band)
         allowed = allowed and _is_good(room.sums, half, n_bands, needs.whole)
-    _clear(rows, begin, end, n_bands, room)
+    _clear(rows, begin, end, n_bands, needs, room)
     return allowed
 
 
@@ -363,7 +363,7 @@ def _nearest_good(
             distance = abs(2 * n - count)
             if distance <= nearest:  # of two as near, the lower
                 nearest, best = distance, n
-    _clear(rows, begin, end, n_bands, room)
+    _clear(rows, begin, end, n_bands, needs, room)
     if best < 0:
         return -1
     return _roundest(keys[best - 1] >> 32, (keys[best] >> 32) - 1)
@@ -444,14 +444,17 @@ def _is_good(sums: Int64s, half: int, part: int, k: int) -> bool:
 
 
 @compiled
-def _clear(rows: Int32s, begin: int, end: int, n_bands: int, room: Room) -> None:
+def _clear(rows: Int32s, begin: int, end: int, n_bands: int, needs: Needs, room: Room) -> None:
+    has_whole = needs.whole > needs.band
     for n in range(begin, end):
         band = rows[n, BAND]
         for side in range(2):
             person = rows[n, SIDES + side]
-            for half in range(2):
-                room.counts[half, side, band, person] = 0
-                room.counts[half, side, n_bands, person] = 0
+            room.counts[0, side, band, person] = 0
+            room.counts[1, side, band, person] = 0
+            if has_whole:
+                room.counts[0, side, n_bands, person] = 0
+                room.counts[1, side, n_bands, person] = 0
     for half in range(2):
         for side in range(2):
             for part in range(n_bands + 1):
