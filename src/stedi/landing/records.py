@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from stedi.columns import Column
 from stedi.declared.contract import Contract
+from stedi.declared.patterns import matching
 from stedi.landing.reasons import Reason
 
 WHOLE, CUT_OFF, LOST_QUOTE = 0, 1, 2
@@ -388,7 +389,7 @@ def _text(value: str, column: Column) -> str | _Invalid:
     if (
         len(value) < (column.min_length or 0)
         or (column.max_length is not None and len(value) > column.max_length)
-        or (column.pattern is not None and not re.search(column.pattern, value))
+        or (column.pattern is not None and not matching(column.pattern, [value])[0].as_py())
     ):
         return _Invalid("value out of range")
     return value

@@ -14,7 +14,7 @@ from urllib.parse import urlparse
 
 from stedi.errors import LandingError, UsageError
 from stedi.roots.faces import Stat, open_local
-from stedi.roots.names import is_hidden
+from stedi.roots.names import inside, is_hidden
 from stedi.roots.scratch import remove_abandoned
 
 
@@ -44,8 +44,11 @@ class LocalFiles:
         return f"file://{path.absolute()}"
 
     def path(self, uri: str) -> Path:
-        """The path of a `file://` URI."""
-        return local_path(uri)
+        """The path of a `file://` URI below the root; raises `OSError` for any other."""
+        path = local_path(uri)
+        if ".." in path.parts or not path.is_relative_to(self.root.absolute()):
+            raise OSError(f"{uri} doesn't lie below {self.root}")
+        return path
 
     def name(self, path: Path) -> str:
         """The path as text."""
@@ -87,11 +90,16 @@ class LocalFiles:
     def fetch(self, paths: Iterable[Path]) -> None:
         """They are here."""
 
+    def inside(self, path: Path) -> Path:
+        """A path that may be written or removed: it lies below the folder, links followed."""
+        return inside(path, self.root)
+
     def publish(self, paths: Iterable[Path]) -> None:
         """They are where they belong."""
 
     def add(self, path: Path, target: Path) -> None:
         """Copy a file to `target`: whole, or not at all; raises `UsageError`."""
+        self.inside(target.parent)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
@@ -103,6 +111,8 @@ class LocalFiles:
     def remove(self, paths: Iterable[Path], *, emptied: bool = False) -> None:
         """Remove files, and folders that are `emptied` by it; those that aren't there are."""
         removed = list(paths)
+        for folder in {path.parent for path in removed}:
+            self.inside(folder)  # a link is removed itself, wherever it leads
         for path in removed:
             path.unlink(missing_ok=True)
         for folder in {path.parent for path in removed} if emptied else ():
@@ -111,7 +121,7 @@ class LocalFiles:
 
     def remove_below(self, folder: Path) -> None:
         """Remove a folder with all that lies below it."""
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.inside(folder), ignore_errors=True)
 
     def remove_abandoned(self, *, last_run_died: bool) -> None:
         """Remove the scratch folders that nobody holds, whether of runs or of queries."""
