@@ -61,6 +61,14 @@ def query(
             "2026-11-26T09:30Z.",
         ),
     ] = None,
+    timeout: Annotated[
+        float | None,
+        Option(metavar="SECONDS", help="How long it may take here. [default: 600]"),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        Option(metavar="SIZE", help="As in 4GB; more is spilled to disk. [default: half of all]"),
+    ] = None,
     athena: Annotated[
         bool, Option("--athena", help="Run it on Athena, and say what that cost.")
     ] = False,
@@ -81,8 +89,15 @@ def query(
     if not athena:
         if workgroup or output_location:
             raise BadParameter("--workgroup and --output-location need --athena")
-        show_rows(lakehouse.query(sql, as_of=as_of), format_, output)
+        from stedi.engines.memory import at_most, half_of_memory, size_in_bytes
+
+        size = half_of_memory() if memory is None else size_in_bytes(memory, "--memory")
+        with at_most(size):
+            rows = lakehouse.query(sql, as_of=as_of, timeout=timeout, memory=size)
+            show_rows(rows, format_, output)
         return
+    if timeout is not None or memory is not None:
+        raise BadParameter("--timeout and --memory are for queries that run here")
     if as_of is not None:
         raise BadParameter("--as-of is not for --athena; write FOR TIMESTAMP AS OF there")
     result = lakehouse.query_athena(sql, workgroup=workgroup, output_location=output_location)
