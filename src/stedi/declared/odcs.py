@@ -28,6 +28,8 @@ from pydantic.alias_generators import to_camel
 from stedi.columns import TYPES, Classification, Column, ColumnType
 from stedi.declared.contract import (
     DEFAULT_SNAPSHOT_DAYS,
+    DEFAULT_UNPACKED_BYTES,
+    DEFAULT_UNPACKED_RATIO,
     RECOMMENDED_K,
     Coarsened,
     Contract,
@@ -110,6 +112,8 @@ class _Publication(_Closed):
 class _TableProperties(_Closed):
     zone: Zone
     max_bad_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_unpacked_ratio: Annotated[float, Field(ge=1)] | None = None
+    max_unpacked_bytes: Annotated[int, Field(ge=1)] | None = None
     location: str | None = None
     source: str | None = None
     subject: str | None = None
@@ -212,8 +216,9 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         raise _Problem(f"{where}.customProperties.source: {NAMED}; it names a folder")
     if (properties.zone == "landing") != (properties.source is not None):
         raise _Problem(f"{where}.customProperties.source: landing tables have one, others none")
-    if properties.zone != "landing" and properties.max_bad_share is not None:
-        raise _Problem(f"{where}.customProperties.maxBadShare: for landing tables only")
+    for limit in ("max_bad_share", "max_unpacked_ratio", "max_unpacked_bytes"):
+        if properties.zone != "landing" and getattr(properties, limit) is not None:
+            raise _Problem(f"{where}.customProperties.{to_camel(limit)}: for landing tables only")
     columns = tuple(_column(column, where, properties.zone) for column in table.properties or ())
     if not columns:
         raise _Problem(f"{where}.properties: a table has columns")
@@ -238,6 +243,8 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         key=_key(properties, columns, where),
         retention=_retention(properties, where),
         place=place,
+        max_unpacked_ratio=properties.max_unpacked_ratio or DEFAULT_UNPACKED_RATIO,
+        max_unpacked_bytes=properties.max_unpacked_bytes or DEFAULT_UNPACKED_BYTES,
     )
     _refuse_twice(where, "column", (column.name for column in contract.selected_columns))
     _refuse_twice(where, "rule", (rule.name for rule in contract.rules))

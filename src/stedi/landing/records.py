@@ -45,7 +45,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXT_BEHIND = re.compile(rb'\s*:\s*("(?:[^"\\]|\\.)*")(?=\s*(?:[,}\]]|$))')
 """A text behind which nothing that could follow stands has lost its quote."""
 _DEEPEST = 64
-"""Objects and lists in one another. Python's reader has a limit too, another one in each version."""
+"""Objects and lists in one another. Python's reader has a limit too, another in each version."""
 _LONGEST_GARBAGE = 1 << 20
 """Bytes after which the end of what is broken, or no object, is no longer looked for."""
 _OBJECT, _LIST, _QUOTE, _COLON = b'{[":'
