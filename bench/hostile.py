@@ -2,12 +2,11 @@
 
     python bench/hostile.py [MEGABYTES] [SHAPE…]
 
-Each shape is so many megabytes (4) of what is broken, between good lines, read by the landing parser
-as a run reads it, on one core. What is printed: megabytes a second of processor time, the records
-and pieces found, and the time for twice as much, which says whether time is linear. It ends with 1
-where a long broken shape is read at less than 20 MB/s, or a shape takes more than three times as long
-for twice the bytes. Shapes that are many small pieces by the rules, each with a row of its own in the
-quarantine, are told by pieces a second.
+Each shape is so many megabytes (4) of what is broken, between good lines. The landing parser reads
+it as a run does, on one core. Printed are megabytes a second of processor time, the records and
+pieces found, and how much longer twice as much takes. It ends with 1 where a long broken shape is
+read at less than 20 MB/s, or where twice the bytes take more than three times as long. Shapes that
+are many small pieces by the rules, each a row of the quarantine, are told by pieces a second.
 """
 
 from __future__ import annotations

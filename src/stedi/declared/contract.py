@@ -115,8 +115,8 @@ class Contract:
     is about) belong to landing tables, and so does `max_bad_share`: a file of which a greater share
     is bad is set aside whole, and so is an archive that unpacks to more than `max_unpacked_ratio`
     times its size or to more than `max_unpacked_bytes`. A contract with a
-    `publication` is of a table that leaves the lakehouse; its SELECT carries working columns beyond the published ones. A table with a `key`
-    (one of its columns) is maintained by it.
+    `publication` is of a table that leaves the lakehouse; its SELECT carries working columns beyond
+    the published ones. A table with a `key` (one of its columns) is maintained by it.
     """
 
     name: str

@@ -40,9 +40,10 @@ _GOES_ON_BELOW = re.compile(rb'[ \t\r\n]*+(?:(\}|,[ \t\r\n]*+")|,[ \t\r\n]*+)?')
 _BEGINS = re.compile(rb'[ \t\r\n,\[]*+(?:\{[ \t\r\n]*+(["}])?)?')
 _LINE_END = re.compile(rb"[\r\n]")
 _LINE_OR_OBJECT = re.compile(rb"[\n{]")
-_LINE_OR_FLAT_OBJECT = re.compile(rb"\n|" + _FLAT + rb"(?:\}|" + _BEGUN + rb"\Z)")
+_KEYED = rb"(?=\{[ \t]*+(?:\}|\Z|" + _STRING + rb'(?:"[ \t]*+(?::|\Z)|\\?+\Z)))'
+_LINE_OR_FLAT_OBJECT = re.compile(rb"\n|" + _KEYED + _FLAT + rb"(?:\}|" + _BEGUN + rb"\Z)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_TEXT_BEHIND = re.compile(rb'\s*:\s*("(?:[^"\\]|\\.)*")(?=\s*(?:[,}\]]|$))')
+_TEXT_BEHIND = re.compile(rb'\s*:\s*("(?>[^"\\]++|\\.)*+")(?=\s*(?:[,}\]]|$))')
 """A text behind which nothing that could follow stands has lost its quote."""
 _DEEPEST = 64
 """Objects and lists in one another. Python's reader has a limit too, another in each version."""

@@ -20,7 +20,7 @@ def scratch(root: Path, purpose: str) -> Iterator[Path]:
     folder = inside(scratch_folder(root), root) / f"{purpose}-{uuid4()}"
     descriptor = None
     with suppress(OSError):
-        folder.mkdir(parents=True)
+        folder.mkdir(0o700, parents=True)
         descriptor = os.open(folder, os.O_RDONLY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:

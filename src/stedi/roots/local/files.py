@@ -16,6 +16,7 @@ from stedi.errors import LandingError, UsageError
 from stedi.roots.faces import Stat, open_local
 from stedi.roots.names import inside, is_hidden
 from stedi.roots.scratch import remove_abandoned
+from stedi.text import counted
 
 
 def local_path(uri: str) -> Path:
@@ -81,7 +82,16 @@ class LocalFiles:
             raise LandingError(
                 f"{folder} leads out of {self.root}; copy the files there: stedi ingest"
             )
-        yield from _walk(folder, folder)
+        odd: list[Path] = []
+        yield from _walk(folder, folder, odd)
+        if odd:
+            names = f"{min(odd)}{', …' if len(odd) > 1 else ''}"
+            remark = (
+                f"passed over {counted(len(odd), 'entry', 'entries')} of {folder} that can't be "
+                f"read as files: links to nothing, pipes, sockets or devices ({names})"
+            )
+            if remark not in self.remarks:
+                self.remarks.append(remark)
 
     def open(self, path: Path) -> RawIOBase:
         """A file's bytes, read from any place; raises `OSError`."""
@@ -131,7 +141,8 @@ class LocalFiles:
         """It can."""
 
 
-def _walk(folder: Path, top: Path) -> Iterator[tuple[Path, Stat]]:
+def _walk(folder: Path, top: Path, odd: list[Path]) -> Iterator[tuple[Path, Stat]]:
+    """The files below a folder; to `odd` is added what is neither file nor folder."""
     with os.scandir(folder) as entries:
         for entry in entries:
             path, is_seen = Path(entry.path), not is_hidden(entry.name)
@@ -142,9 +153,11 @@ def _walk(folder: Path, top: Path) -> Iterator[tuple[Path, Stat]]:
                         f"{path} is a symbolic link out of the landing folder; put the file there"
                     )
             if is_seen and entry.is_dir(follow_symlinks=False):
-                yield from _walk(path, top)
+                yield from _walk(path, top, odd)
             elif entry.is_file():
                 yield path, _stat(entry.stat())
+            elif is_seen:
+                odd.append(path)
 
 
 def _stat(status: os.stat_result) -> Stat:

@@ -42,7 +42,7 @@ class LocalLock:
 
     def __enter__(self) -> Self:
         inside(self._path, self._root).parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         deadline = time.monotonic() + self._wait
         while not self._take():
             if time.monotonic() >= deadline:
