@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from stedi import Lakehouse, QueryError
+from stedi.errors import StorageError
 from tests.conftest import already_run, on, rows
 from tests.support import small
 
@@ -178,5 +179,5 @@ def test_a_file_that_was_replaced_meanwhile_is_told_plainly(small_lakehouse: Lak
     data = small_lakehouse.root / "step_trainer" / "curated" / "data"
     [path] = data.rglob("*.parquet")
     path.unlink()
-    with pytest.raises(QueryError, match="ask again"):
+    with pytest.raises(StorageError, match="ask again"):
         small_lakehouse.query("SELECT * FROM machine_learning_curated").to_arrow()

@@ -257,16 +257,33 @@ class Lakehouse:
         declarations, warehouse = self._opened()
         return status(warehouse, declarations, verify=verify)
 
-    def query(self, sql: str, *, as_of: datetime | str | None = None) -> Result:
-        """Run a SELECT in Athena's SQL over the tables; raises `QueryError`.
+    def query(
+        self,
+        sql: str,
+        *,
+        as_of: datetime | str | None = None,
+        timeout: float | None = None,
+        memory: int | None = None,
+    ) -> Result:
+        """Run a SELECT in Athena's SQL over the tables.
 
-        With `as_of`, a time or its ISO 8601 text, over the tables as they were then, as far as
-        their snapshots are kept.
+        Args:
+            sql: One statement that reads declared tables.
+            as_of: A time or its ISO 8601 text: over the tables as they were then, as far as their
+                snapshots are kept.
+            timeout: How many seconds the engine may take, by default 600.
+            memory: How many bytes it may take, by default half of the machine's; it spills the
+                rest below the root, up to half of what is free there.
+
+        Raises `QueryError`, `EngineFailed` where a limit is reached, `StorageError` where a file of
+        a table is damaged.
+
         """
-        from stedi.query import query
+        from stedi.query import DEFAULT_TIMEOUT, Limits, query
 
+        limits = Limits(DEFAULT_TIMEOUT if timeout is None else timeout, memory)
         declarations, warehouse = self._opened()
-        return query(sql, declarations.schemas, warehouse, as_of)
+        return query(sql, declarations.schemas, warehouse, as_of, limits)
 
     def query_athena(
         self, sql: str, *, workgroup: str | None = None, output_location: str | None = None

@@ -1,15 +1,19 @@
 """Athena's SQL over the declared tables, and over nothing else.
 
-A query is looked at as a tree first: one statement that only reads, from declared tables. Then it
-runs in a DuckDB that is locked to the data files of those tables.
+A query is looked at as a tree first: one statement that only reads, from declared tables, by
+functions that do nothing else. Then it runs in a DuckDB that is locked to the data files of those
+tables, for a limited time, in limited memory, and spills into a limited part of the disk.
 """
 
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from weakref import finalize
 
 import duckdb
@@ -19,25 +23,61 @@ from sqlglot.errors import SqlglotError
 
 from stedi import parquet
 from stedi.columns import Column
-from stedi.errors import DeclarationError, QueryError, UsageError
+from stedi.engines.attended import Attended, TimeIsOver
+from stedi.engines.memory import half_of_memory
+from stedi.errors import (
+    DeclarationError,
+    EngineFailed,
+    QueryError,
+    StediError,
+    StorageError,
+    UsageError,
+)
 from stedi.parquet import identifier, literals
 from stedi.roots.scratch import scratch
 from stedi.sql.dialects import for_duckdb
+from stedi.sql.functions import refused
 from stedi.sql.statement import read_only
 from stedi.sql.tree import typed
 from stedi.storage.warehouse import Warehouse
 
+DEFAULT_TIMEOUT = 600.0
 _BATCH_ROWS = 1 << 16
+_LONGEST = 1 << 18
+"""Characters of a statement that are looked at."""
+_NESTED = "the statement nests too deep to be read; WITH takes parts of it out"
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings are about statements we refuse
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a query may take: `timeout` seconds of the engine's, and `memory` in bytes.
+
+    What doesn't fit into memory is spilled to disk, up to half of what is free there.
+    """
+
+    timeout: float = DEFAULT_TIMEOUT
+    memory: int | None = None
+    """Half of the machine's by default."""
+
+    def __post_init__(self) -> None:
+        if not self.timeout > 0:
+            raise UsageError(f"--timeout {self.timeout:g}: more than 0 seconds")
 
 
 class Result:
     """The rows of a query, by batches; closes itself when all were taken, or it is let go of."""
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, reader: pa.RecordBatchReader, stack: ExitStack
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        attended: Attended,
+        reader: pa.RecordBatchReader,
+        stack: ExitStack,
+        limits: Limits,
     ) -> None:
-        self._connection, self._reader = connection, reader
+        self._connection, self._attended, self._reader = connection, attended, reader
+        self._limits = limits
         self._close, self._is_taken = finalize(self, stack.close), False
 
     @property
@@ -50,9 +90,9 @@ class Result:
             raise QueryError("the rows of this query were taken already; ask again")
         self._is_taken = True
         try:
-            yield from self._reader
-        except (duckdb.Error, pa.ArrowException) as error:
-            raise QueryError(_message(error)) from None
+            with _translated_errors(self._limits):
+                while batch := self._attended.call(next, self._reader, None):
+                    yield batch
         finally:
             self._close()
 
@@ -66,18 +106,41 @@ def query(
     schemas: Mapping[str, tuple[Column, ...]],
     warehouse: Warehouse,
     as_of: datetime | str | None = None,
+    limits: Limits | None = None,
 ) -> Result:
     """Run a SELECT in Athena's SQL over tables with these columns, now or as they were `as_of`.
 
-    Raises `QueryError` for anything else than one statement that reads declared tables, and
-    `UsageError` for an `as_of` that is no time and no ISO 8601 text of one.
+    Raises `QueryError` for anything else than one statement that reads declared tables,
+    `UsageError` for an `as_of` that is no time and no ISO 8601 text of one, `EngineFailed` where a
+    limit is reached, and `StorageError` where a file of a table is damaged.
     """
+    limits = limits or Limits()
     then = None if as_of is None else _time(as_of)
+    try:
+        return _query(sql, schemas, warehouse, then, limits)
+    except RecursionError:
+        raise QueryError(_NESTED) from None
+
+
+def _query(
+    sql: str,
+    schemas: Mapping[str, tuple[Column, ...]],
+    warehouse: Warehouse,
+    then: datetime | None,
+    limits: Limits,
+) -> Result:
+    if len(sql) > _LONGEST:
+        raise QueryError(f"the statement has {len(sql):,} characters; {_LONGEST:,} are read")
     tree = read_only(sql, set(schemas))
+    if function := refused(tree):
+        raise QueryError(
+            f"the function {function} can't be called here: queries call functions of Athena's "
+            "that read values and do nothing else; docs/engines.md lists them"
+        )
     if tree.find(exp.Version):
         raise QueryError("FOR … AS OF is Athena's; here all tables are read --as-of TIME")
     named = sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas))
-    at = int(then.timestamp() * 1000) if then else None
+    at = _epoch_ms(then) if then else None
     versions = {name: version for name in named if (version := warehouse.version(name, at=at))}
     unbuilt = [name for name in named if name not in versions]
     if unbuilt and then is not None:
@@ -92,8 +155,9 @@ def query(
         schemas = {**schemas, **old}
     with ExitStack() as stack:
         connection = parquet.connect(stack.enter_context(scratch(warehouse.root, "query")))
-        stack.callback(connection.close)
-        try:
+        attended = Attended(connection, limits.timeout)
+        stack.callback(attended.close)
+        with _translated_errors(limits):
             allowed = []
             for name, version in versions.items():
                 warehouse.files.fetch([file.path for file in version.files])
@@ -102,13 +166,24 @@ def query(
                 view = f"CREATE VIEW {identifier(name)} AS {parquet.scan(paths, columns)}"
                 connection.execute(view)
                 allowed += paths
+            _hold_to(connection, limits, warehouse.root)
             connection.execute(f"SET allowed_paths = {literals(allowed)}")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-            relation = connection.sql(for_duckdb(_typed(tree, schemas)))
-            return Result(connection, relation.to_arrow_reader(_BATCH_ROWS), stack.pop_all())
-        except duckdb.Error as error:
-            raise QueryError(_message(error)) from None
+            reader = attended.call(_reader, connection, for_duckdb(_typed(tree, schemas)))
+            return Result(connection, attended, reader, stack.pop_all(), limits)
+
+
+def _reader(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
+    return connection.sql(sql).to_arrow_reader(_BATCH_ROWS)
+
+
+def _hold_to(connection: duckdb.DuckDBPyConnection, limits: Limits, root: Path) -> None:
+    """Have an engine keep to limits of memory, and of the disk that it spills to."""
+    memory = limits.memory or half_of_memory()
+    free = shutil.disk_usage(root).free // 2 if root.exists() else 0
+    connection.execute(f"SET memory_limit = '{memory}B'")
+    connection.execute(f"SET max_temp_directory_size = '{free}B'")
 
 
 def _time(as_of: datetime | str) -> datetime:
@@ -121,6 +196,15 @@ def _time(as_of: datetime | str) -> datetime:
     return time
 
 
+def _epoch_ms(time: datetime) -> int:
+    try:
+        return int(time.timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        raise UsageError(
+            f"--as-of {time.isoformat()}: no clock of this machine's goes there"
+        ) from None
+
+
 def _typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]]) -> exp.Query:
     try:
         return typed(tree, schemas, "query")
@@ -131,14 +215,44 @@ def _typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]]) -> exp.Qu
 _OF_FILES = ("IO Error", ".parquet")
 
 
+@contextmanager
+def _translated_errors(limits: Limits) -> Iterator[None]:
+    try:
+        yield
+    except TimeIsOver:
+        raise EngineFailed(
+            f"the statement was stopped after {limits.timeout:g} seconds; ask for less, or give it "
+            "longer: --timeout SECONDS"
+        ) from None
+    except (duckdb.Error, pa.ArrowException, MemoryError, RuntimeError) as error:
+        if isinstance(error, RecursionError):
+            raise
+        raise _translated(error) from None
+
+
+def _translated(error: Exception) -> StediError:
+    if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or _is_of_memory(error):
+        return EngineFailed(
+            "the statement takes more memory than it may have, and more disk to spill to; ask for "
+            "less, or in parts, or allow more: --memory SIZE"
+        )
+    if isinstance(error, duckdb.IOException) or any(w in str(error) for w in _OF_FILES):
+        return StorageError(
+            "a file of a table is gone or damaged: if a run has just replaced it, ask again; "
+            "otherwise `stedi status --verify` tells which, and `stedi run` makes it anew"
+        )
+    return QueryError(_message(error))
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether an error tells of memory, in words: Arrow and C++ have kinds of their own for it."""
+    return any(word in str(error) for word in ("Out of Memory", "bad_alloc", "bad allocation"))
+
+
 def _message(error: Exception) -> str:
     """DuckDB's message without what only makes sense inside it, and without values of rows."""
-    if isinstance(error, duckdb.IOException) or any(w in str(error) for w in _OF_FILES):
-        return "a file of a table is gone or damaged; if a run has just replaced it, ask again"
     if isinstance(error, duckdb.PermissionException):
         return "the statement asks for what is no declared table"
-    if isinstance(error, duckdb.OutOfMemoryException):
-        return "there is not memory enough for it; ask for less, or in parts"
     if isinstance(error, duckdb.ParserException | duckdb.NotImplementedException):
         return f"DuckDB can't run it as Athena does ({type(error).__name__}); say it otherwise"
     if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):

@@ -6,9 +6,24 @@ LEAST_TOLD = 10
 """What `about` tells of a number below it is only that."""
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: `1 file`, `1,200 files`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def counted(number: int, noun: str, nouns: str | None = None) -> str:
+    """A number with its noun: `1 file`, `1,200 files`; `nouns` where that isn't one with an s."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {nouns or noun + 's'}"
+
+
+def visible(text: str) -> str:
+    """Text from outside for people: what a terminal might obey, or nobody could see, spelled out.
+
+    Control characters, newlines, escapes, signs that turn the direction of writing.
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def visible_lines(text: str) -> str:
+    """The same for text of several lines, which stay lines."""
+    return "\n".join(map(visible, text.split("\n")))
 
 
 def about(number: int) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
+import time
 from pathlib import Path
 from typing import TypeGuard
 
@@ -13,6 +15,7 @@ from pydantic import BaseModel
 from stedi import DeclarationError, Lakehouse
 from stedi.declared import odcs, packaged, read_declarations
 from stedi.declared.odcs import read_contracts
+from stedi.declared.patterns import matching
 from tests.conftest import counts
 from tests.support import small
 
@@ -357,3 +360,93 @@ def test_the_docs_name_whatever_a_contract_may_say() -> None:
 def is_model(value: object) -> TypeGuard[type[BaseModel]]:
     """Whether it is one of the closed models that a contract is read with."""
     return isinstance(value, type) and issubclass(value, odcs._Closed)
+
+
+BAD_NAMES = [
+    *("../outside", "..", ".", "", "/etc", "a/b", "a\\b", "_stedi", ".hidden", "a b", "a.b", "a\n"),
+    *("Customer", "1st", "café", "a\x00b", "a%2fb", "~", "a" * 101, "-rf", "con:", "x;y"),
+]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+def test_a_source_that_is_no_plain_name_is_refused(folder: Path, name: str) -> None:
+    file = "contracts/accelerometer_landing.yaml"
+    edit(folder, file, "value: accelerometer", f"value: {json.dumps(name)}")
+    said = message(folder)
+    assert said.startswith(file)
+    assert "customProperties.source" in said
+
+
+@pytest.mark.parametrize(
+    "name", [*BAD_NAMES, "a//b", "a/", "/a", "a/../b", "a/..", "a/_b", "a/" * 8 + "b"]
+)
+def test_a_location_that_is_no_path_of_plain_names_is_refused(folder: Path, name: str) -> None:
+    if name == "a/b":
+        return
+    file = "contracts/customer_trusted.yaml"
+    location = f"customProperties:\n      - property: location\n        value: {json.dumps(name)}"
+    edit(folder, file, "customProperties:", location)
+    said = message(folder)
+    assert said.startswith(file)
+    assert "customProperties.location" in said
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "customer/landing",  # raw files
+        "customer",  # has raw files and tables in it
+        "accelerometer",
+        "accelerometer/landing/data",
+        "step_trainer/typed",  # another table
+        "step_trainer/typed/metadata",
+        "customer/curated/data/more",
+    ],
+)
+def test_no_table_lies_in_the_place_of_another_or_among_raw_files(folder: Path, place: str) -> None:
+    file = "contracts/customer_trusted.yaml"
+    location = f"customProperties:\n      - property: location\n        value: {place}"
+    edit(folder, file, "customProperties:", location)
+    assert f"{place}" in message(folder)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        (r"(a)\1", "escape"),
+        ("(?=a)b", "operator"),
+        ("(?<!a)b", "operator"),
+        ("(?>a+)b", "operator"),
+        ("a++", "repetition operator"),
+        ("((a{1,100}){1,100}){1,100}", "repetition size"),
+        ("[a", "missing"),
+        ("a" * 1_001, "1,000"),
+    ],
+)
+def test_a_pattern_that_only_a_backtracking_engine_has_is_refused(
+    folder: Path, pattern: str, says: str
+) -> None:
+    options = f"logicalType: string\n        logicalTypeOptions: {{pattern: {json.dumps(pattern)}}}"
+    edit(folder, CONTRACT, "logicalType: string", options)
+    said = message(folder)
+    assert "logicalTypeOptions.pattern: " in said
+    assert says in said
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "^(a+)+$",
+        "^(a|aa)+$",
+        "^(a*)*b$",
+        "(a|a)*$",
+        "^([a-z]+)*!$",
+        "(.*a){20}$",
+        "^(a?){50}a{50}$",
+    ],
+)
+def test_a_pattern_takes_time_linear_in_the_text(pattern: str) -> None:
+    begin = time.perf_counter()
+    for text in ("a" * 60 + "?", "a" * 200_000 + "?"):
+        matching(pattern, [text])
+    assert time.perf_counter() - begin < 2

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,3 +56,33 @@ def test_a_failure_is_ours_and_holds_no_values(tmp_path: Path, sql: str, said: s
     with pytest.raises(EngineFailed, match=said) as caught:
         engine.fetch(select(sql))
     assert "Ann" not in str(caught.value)
+
+
+ENDLESS = (
+    "SELECT MAX(a.n + b.n) AS n FROM UNNEST(SEQUENCE(1, 200000)) AS a (n), "
+    "UNNEST(SEQUENCE(1, 200000)) AS b (n), UNNEST(SEQUENCE(1, 200000)) AS c (n) WHERE a.n + b.n < c.n"
+)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda engine, folder: engine.fetch(select(ENDLESS)),
+        lambda engine, folder: engine.materialise("t", select(ENDLESS)),
+        lambda engine, folder: engine.gather("t", select(ENDLESS)),
+        lambda engine, folder: engine.write(select(ENDLESS), [Field("n", "long", 1)], folder / "t"),
+    ],
+)
+def test_an_interrupt_reaches_it_at_once_and_stays_one(
+    tmp_path: Path, work: Callable[[DuckDBEngine, Path], object]
+) -> None:
+    """And it can be used again, so that a run can put in order what was begun."""
+    engine = DuckDBEngine(tmp_path / "scratch")
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    begin = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        work(engine, tmp_path)
+    assert time.monotonic() - begin < 5
+    assert engine.fetch(select("SELECT 1 AS n")).to_pylist() == [{"n": 1}]
+    engine.close()

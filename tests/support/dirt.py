@@ -130,6 +130,11 @@ def _bad(role: Role, json: str, reason: str, name: str = "") -> Case:
     return Case(f"{role} {name or json}", lambda s: s.of(**{role: json}), (), [reason], needs=role)
 
 
+def _deep(name: str, value: str) -> Case:
+    """An unknown key whose value lies deeper than is read, on every Python alike."""
+    return Case(f"unknown: {name} deep", lambda s: s.plus(f'"more":{value}'), (), [OBJECT])
+
+
 def _more(name: str, *members: str) -> Case:
     """Keys that the contract lacks."""
     return Case(f"unknown: {name}", lambda s: s.plus(*members), [{}])
@@ -254,6 +259,12 @@ WHOLE_NUMBERS = [
     _bad("whole", "[1]", OBJECT),
     _bad("whole", '[{"a":1},\n{"b":2}]', OBJECT),
     _bad("whole", "[" * 100_000 + "]" * 100_000, OBJECT, "100,000 lists deep"),
+    _deep("64 lists", "[" * 64 + "]" * 64),
+    _deep("900 lists", "[" * 900 + "]" * 900),
+    _deep("1,100 lists", "[" * 1_100 + "]" * 1_100),
+    _deep("5,000 lists", "[" * 5_000 + "]" * 5_000),
+    _deep("64 objects", '{"a":' * 64 + "1" + "}" * 64),
+    _deep("lists of lists side by side", "[" * 70 + "],[" * 30 + "]" * 70),
     Case("whole 100,000 objects deep", lambda s: s.of(whole='{"a":' * 100_000 + "1" + "}" * 100_000), (), [OBJECT]),
     _bad("whole", "-1", RANGE),
     _bad("whole", "253402300800000", RANGE),
@@ -374,7 +385,13 @@ KEYS = [
     _more("list", '"more":[[],[{}],"]"]'),
     _more("list of objects over lines", '"more":[\n{"a":1},\n{"b":2}\n]'),
     _more("object over lines", '"more":\n{\n"a":\n1\n}\n'),
+    _more("an object on the next line, and more", '"more":\n{"a":1},"b":2'),
+    _more("an object on the next line, at the end", '"more":\n{"a":1}'),
+    _more("an object on the next line, more below", '"more":\n{"a":1}\n,\n"b":2\n'),
     _more("60 deep", f'"more":{"[" * 60}{"]" * 60}'),
+    _more("63 deep", f'"more":{"[" * 63}{"]" * 63}'),
+    _more("brackets in a text", f'"more":"{"[{" * 1000}"'),
+    _more("many lists side by side", f'"more":[{",".join(["[]"] * 1000)}]'),
     _more("60 objects deep", '"more":' + '{"a":' * 60 + "1" + "}" * 60),
     _more("empty key", '"":1'),
     _more("odd keys", r'"\n":1', '"é":2', '"{":3', '"a key with spaces":4'),
@@ -503,6 +520,16 @@ CUT_OFF = [
     Case("good, then cut on its line", lambda s: s.of() + s.cut(","), [{}], ["cut off"]),
     Case("a text over lines", lambda s: s.of(text='"a\nb"').split(b"\n")[0], (), ["cut off"]),
     Case("a list closed by a brace", lambda s: b'{"more":[1}', (), ["not JSON"]),
+    Case("behind a colon, good ones on lines", lambda s: b'{"more":' + (b"\n" + s.of()) * 3, [{}] * 3, ["cut off"]),
+    Case("behind a colon and blanks", lambda s: b'{"more" : \r\n' + s.of() + b"\r\n" + s.of(), [{}] * 2, ["cut off"]),
+    Case("behind a colon, a blank line", lambda s: b'{"more":\n\n' + s.of(), [{}], ["cut off"]),
+    Case("behind a colon twice", lambda s: (b'{"more":\n' + s.of() + b"\n") * 2, [{}] * 2, ["cut off"] * 2),
+    Case("behind a colon, a cut one, a good one", lambda s: b'{"more":\n{"a":1,\n' + s.of(), [{}], ["cut off"] * 2),
+    Case("behind a colon, two on the next line", lambda s: b'{"more":\n' + s.of() + s.of(), [{}] * 2, ["cut off"]),
+    Case("behind the colon of a nested one", lambda s: b'{"more":{"a":\n' + s.of() + b"\n" + s.of(), [{}] * 2, ["cut off"]),
+    Case("braces", lambda s: b"{" * 50 + b"\n" + s.of(), [{}], ["cut off"]),
+    Case("braces and brackets", lambda s: b"{[" * 50 + b"\n" + s.of(), [{}], ["cut off"]),
+    Case("braces before a good one", lambda s: b"{" * 50 + s.of(), [{}], ["cut off"]),
     Case("a list closed by a brace over lines", lambda s: b'{"more":\n[1}', (), ["cut off"]),
     Case("only opens", lambda s: b'{"a":' * 10, (), ["cut off"]),
     Case("only opens, on lines", lambda s: b'{"a":\n' * 10, (), ["cut off"] * 10),

@@ -101,8 +101,8 @@ def _parse(folder: Path, source: str, content: bytes, name: str) -> Parsed:
     path.parent.mkdir(parents=True)
     path.write_bytes(content)
     contract = CONTRACTS[source]
-    typed = _target(folder / "typed", contract.columns)
-    aside = _target(folder / "aside", MACHINERY["quarantine"])
+    typed = _target(folder / "root" / "_typed", contract.columns)
+    aside = _target(folder / "root" / "_aside", MACHINERY["quarantine"])
     job = Job(list_files(LocalFiles(folder / "root"), source), {}, 1, typed, aside)
     parsed = landing_parser(
         LocalFiles(folder / "root"), contract, Fingerprinter(b"key"), _Alone(), job

@@ -217,6 +217,8 @@ def _walk(text: str, start: int) -> int | _Broken:
             in_list = bool(opened) and opened[-1] == "["
             is_value = before == ":" or (in_list and before in ("[", ","))
             if at != start and (is_loose or not is_value):
+                return _Broken(at, bracket=at if _may_begin_record(text, at) else None)
+            if token == "{" and before == ":" and _is_record_below_colon(text, at):
                 return _Broken(at, bracket=at)
             opened.append(token)
             if len(opened) > LEVELS:
@@ -229,6 +231,38 @@ def _walk(text: str, start: int) -> int | _Broken:
         before, is_loose = token, False
         at += 1
     return _Broken(len(text))
+
+
+def _may_begin_record(text: str, at: int) -> bool:
+    """Whether brackets lead to an object that begins with a key, or is empty."""
+    while text[at : at + 1] and text[at] in BLANK + ",[":
+        at += 1
+    behind = text[at + 1 :].lstrip(BLANK)[:1] if text[at : at + 1] == "{" else ""
+    return behind in ('"', "}") and behind != ""
+
+
+def _is_record_below_colon(text: str, at: int) -> bool:
+    """Whether the object at `at`, below the line of the colon before it, is a record by itself."""
+    colon = text.rindex(":", 0, at)
+    if "\n" not in text[colon:at]:
+        return False
+    end = _flat_end(text, at)
+    if end is None:
+        return text[at - 1 : at + 2] == '\n{"'
+    behind = text[end:].lstrip(BLANK)
+    goes_on = behind[:1] == "}" or (behind[:1] == "," and behind[1:].lstrip(BLANK)[:1] == '"')
+    return not goes_on
+
+
+def _depth(text: str) -> int:
+    """How many objects and lists lie in one another, at most."""
+    at = depth = deepest = 0
+    while at < len(text):
+        end, ended = _string_end(text, at) if text[at] == '"' else (at + 1, True)
+        depth += (text[at] in "{[") - (text[at] in "}]")
+        deepest = max(deepest, depth)
+        at = end if ended else at + 1
+    return deepest
 
 
 def _is_value(text: str, begin: int, end: int) -> bool:
@@ -283,6 +317,8 @@ class _Json:
         except UnicodeDecodeError:
             raise _Bad("not UTF-8") from None
         self.at = 0
+        if _depth(self.text) > LEVELS:
+            raise _Bad("object or list where a value belongs")
 
     def whole(self) -> list[tuple[str, Value]] | None:
         """The members of an object; None for any other JSON value."""

@@ -10,6 +10,9 @@ from typing import NoReturn
 from stedi.errors import StediError
 
 _INTERRUPTED = 130
+UMASK = "STEDI_UMASK"
+"""The environment variable with the rights that files and folders don't get: 077 unless it says
+otherwise, so that only their owner can read people's data; 027 lets a group read it."""
 
 
 def main() -> NoReturn:
@@ -18,6 +21,7 @@ def main() -> NoReturn:
     # they take to load is spent looking for it.
     gc.set_threshold(100_000, 50, 50)
     try:
+        _keep_private()
         _run()
         exit_status = 0
     except SystemExit as end:
@@ -28,6 +32,17 @@ def main() -> NoReturn:
     # All is closed and flushed. Taking an interpreter down that has loaded engines and catalogs
     # takes a quarter of a second more.
     os._exit(exit_status)
+
+
+def _keep_private() -> None:
+    """Have this process make files and folders that only its user can read, or as told."""
+    rights = os.environ.get(UMASK) or "077"
+    if not (rights.isdecimal() and rights.isascii() and set(rights) <= set("01234567")):
+        _fail(f"{UMASK}={rights!a}: three octal digits, as in 077 or 027", 2)
+    os.umask(int(rights, 8) & 0o777)
+    from stedi.roots.copies import remove_leftovers
+
+    remove_leftovers()
 
 
 def _run() -> None:
@@ -59,5 +74,7 @@ def _run() -> None:
 
 
 def _fail(message: str, exit_status: int) -> None:
-    print(f"stedi: {message}", file=sys.stderr)  # noqa: T201 - the one place that prints errors
+    from stedi.text import visible_lines  # names of files and columns may be in it
+
+    print(f"stedi: {visible_lines(message)}", file=sys.stderr)  # noqa: T201 - the one place that prints errors
     sys.exit(exit_status)

@@ -9,8 +9,8 @@ from typer import Argument, Option, Typer
 
 from stedi.cli import show
 from stedi.cli.run import showing_withheld
-from stedi.cli.show import visible
 from stedi.cli.verb import AcceptBadFiles, Call, Engine, Master, verb
+from stedi.text import visible
 
 if TYPE_CHECKING:
     from stedi.quarantine import Quarantine, QuarantinedPiece, Replay

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
@@ -13,11 +15,14 @@ from typing import Annotated, Any, BinaryIO, Protocol
 
 from typer import Argument, BadParameter, Option, echo
 
-from stedi.cli.show import line, table, until_closed, visible
+from stedi.cli.show import line, table, until_closed
 from stedi.cli.verb import Call, Json, verb
 from stedi.errors import QueryError
+from stedi.text import visible
 
 _ROWS_SHOWN = 50
+_FORMULA = r"^[=+@\t\r-]"
+"""How texts begin that spreadsheets run (OWASP, CSV injection)."""
 
 
 class Format(StrEnum):
@@ -61,6 +66,22 @@ def query(
             "2026-11-26T09:30Z.",
         ),
     ] = None,
+    timeout: Annotated[
+        float | None,
+        Option(metavar="SECONDS", help="How long it may take here. [default: 600]"),
+    ] = None,
+    memory: Annotated[
+        str | None,
+        Option(metavar="SIZE", help="As in 4GB; more is spilled to disk. [default: half of all]"),
+    ] = None,
+    safe: Annotated[
+        bool | None,
+        Option(
+            "--safe/--no-safe",
+            help="In CSV, put a quote before texts that a spreadsheet would run as formulas. "
+            "[default: where CSV goes to a file]",
+        ),
+    ] = None,
     athena: Annotated[
         bool, Option("--athena", help="Run it on Athena, and say what that cost.")
     ] = False,
@@ -81,15 +102,22 @@ def query(
     if not athena:
         if workgroup or output_location:
             raise BadParameter("--workgroup and --output-location need --athena")
-        show_rows(lakehouse.query(sql, as_of=as_of), format_, output)
+        from stedi.engines.memory import at_most, half_of_memory, size_in_bytes
+
+        size = half_of_memory() if memory is None else size_in_bytes(memory, "--memory")
+        with at_most(size):
+            rows = lakehouse.query(sql, as_of=as_of, timeout=timeout, memory=size)
+            show_rows(rows, format_, output, safe)
         return
+    if timeout is not None or memory is not None:
+        raise BadParameter("--timeout and --memory are for queries that run here")
     if as_of is not None:
         raise BadParameter("--as-of is not for --athena; write FOR TIMESTAMP AS OF there")
     result = lakehouse.query_athena(sql, workgroup=workgroup, output_location=output_location)
     echo(
         f"Athena scanned {result.bytes_scanned:,} bytes, for about {result.cost:.5f} US$", err=True
     )
-    show_rows(result, format_, output)
+    show_rows(result, format_, output, safe)
 
 
 def chosen_format(format_: Format, output: Path | None, as_json: bool) -> Format:
@@ -112,8 +140,16 @@ def chosen_format(format_: Format, output: Path | None, as_json: bool) -> Format
     return by_ending[output.suffix.lower()]
 
 
-def show_rows(result: Batches, format_: Format, output: Path | None) -> None:
-    """Print rows, or write them to a file."""
+def show_rows(
+    result: Batches, format_: Format, output: Path | None, safe: bool | None = None
+) -> None:
+    """Print rows, or write them to a file.
+
+    In a file, which people open with a spreadsheet, CSV is `safe` by default; programs that read it
+    from a pipe get texts as they are.
+    """
+    if format_ is Format.csv and (_goes_to_file(output) if safe is None else safe):
+        result = _WithoutFormulas(result)
     if format_ is Format.table and output is None:
         _print_table(result)
     elif output is None:
@@ -130,6 +166,40 @@ def show_rows(result: Batches, format_: Format, output: Path | None) -> None:
             part.replace(output)  # which stays what it was where anything fails
         finally:
             part.unlink(missing_ok=True)
+
+
+def _goes_to_file(output: Path | None) -> bool:
+    if output is not None:
+        return not output.exists() or output.is_file()
+    try:
+        return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except (OSError, ValueError):  # no file is behind it
+        return False
+
+
+class _WithoutFormulas:
+    """Batches whose texts no spreadsheet takes for formulas: a quote stands before those."""
+
+    def __init__(self, result: Batches) -> None:
+        self._result, self.schema = result, result.schema
+
+    def __iter__(self) -> Iterator[Any]:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+        from pyarrow.types import is_string
+
+        for batch in self._result:
+            columns = [
+                pc.if_else(
+                    pc.match_substring_regex(column, _FORMULA),
+                    pc.binary_join_element_wise("'", column, ""),
+                    column,
+                )
+                if is_string(column.type)
+                else column
+                for column in batch.columns
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
 
 def _print_table(result: Batches) -> None:

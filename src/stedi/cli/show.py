@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
+from stedi.text import visible, visible_lines
+
 _NUMERIC = {
     *("rows", "rows now", "files", "unread files", "records", "pieces", "bytes", "line", "seconds"),
     *("loaded", "set aside", "set aside before", "set aside now", "in", "kept", "dropped"),
@@ -19,7 +21,11 @@ _NUMERIC = {
 
 
 def line(text: str) -> None:
-    """Print a line as it is."""
+    """Print a line, or several; what came from outside in it can't command a terminal."""
+    _write(visible_lines(text))
+
+
+def _write(text: str) -> None:
     with until_closed():
         sys.stdout.write(text + "\n")
 
@@ -27,7 +33,7 @@ def line(text: str) -> None:
 def as_json(value: object) -> None:
     """Print a model, or dataclasses in whatever JSON knows, as JSON."""
     dump = getattr(value, "model_dump_json", None)
-    line(dump(by_alias=True, indent=2) if dump else json.dumps(value, indent=2, default=asdict))
+    _write(dump(by_alias=True, indent=2) if dump else json.dumps(value, indent=2, default=asdict))
 
 
 def remarks(texts: Iterable[str]) -> None:
@@ -39,7 +45,7 @@ def remarks(texts: Iterable[str]) -> None:
 def problems(texts: Iterable[str]) -> None:
     """Print what is wrong where nothing else is printed."""
     for text in texts:
-        sys.stderr.write(f"stedi: {text}\n")
+        sys.stderr.write(f"stedi: {visible_lines(text)}\n")
 
 
 @contextmanager
@@ -69,7 +75,7 @@ def table(
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in columns:
         justify: Any = "right" if column in _NUMERIC else "left"
-        drawn.add_column(column, justify=justify, overflow="fold")
+        drawn.add_column(visible(column), justify=justify, overflow="fold")
     for row in rows:
         drawn.add_row(*map(_cell, row))
     if not sys.stdout.isatty():
@@ -79,12 +85,7 @@ def table(
 
 
 def _cell(value: str | int | None) -> str:
-    return f"{value:,}" if isinstance(value, int) else value or ""
-
-
-def visible(text: str) -> str:
-    """Text in which control characters, which a terminal might obey, are spelled out."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return f"{value:,}" if isinstance(value, int) else visible_lines(value or "")
 
 
 @contextmanager

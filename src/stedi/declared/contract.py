@@ -15,6 +15,9 @@ Severity = Literal["error", "warning"]
 DEFAULT_SNAPSHOT_DAYS = 7.0
 _METHOD = 2
 """Counted up when the same rows would be published otherwise."""
+DEFAULT_UNPACKED_RATIO = 200.0
+"""Readings pack to a tenth or a twentieth of their size."""
+DEFAULT_UNPACKED_BYTES = 1 << 36
 RECOMMENDED_K = 5
 """A contract with a smaller one, and so with larger shares, gives its reason."""
 
@@ -125,9 +128,10 @@ class Contract:
     `usage` and `limitations` say what the table is good for, and what not. `location` is relative
     to the root. `source` and `subject` (the column that names whom a record
     is about) belong to landing tables, and so does `max_bad_share`: a file of which a greater share
-    is bad is set aside whole. A contract with a `publication` is of a table that leaves the
-    lakehouse; its SELECT carries working columns beyond the published ones. A table with a `key`
-    (one of its columns) is maintained by it.
+    is bad is set aside whole, and so is an archive that unpacks to more than `max_unpacked_ratio`
+    times its size or to more than `max_unpacked_bytes`. A contract with a
+    `publication` is of a table that leaves the lakehouse; its SELECT carries working columns beyond
+    the published ones. A table with a `key` (one of its columns) is maintained by it.
     """
 
     name: str
@@ -146,6 +150,8 @@ class Contract:
     key: str | None
     retention: Retention
     place: str
+    max_unpacked_ratio: float = DEFAULT_UNPACKED_RATIO
+    max_unpacked_bytes: int = DEFAULT_UNPACKED_BYTES
 
     @cached_property
     def fingerprint(self) -> str:
@@ -155,6 +161,9 @@ class Contract:
             *(self.name, self.location, *columns, self.rules, self.key),
             *(self.source, self.subject, self.max_bad_share, self.publication),
         )
+        unpacked = (self.max_unpacked_ratio, self.max_unpacked_bytes)
+        if unpacked != (DEFAULT_UNPACKED_RATIO, DEFAULT_UNPACKED_BYTES):
+            parts += unpacked
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     @property

@@ -9,7 +9,6 @@ Specification: https://bitol-io.github.io/open-data-contract-standard/
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from importlib.resources.abc import Traversable
@@ -29,6 +28,8 @@ from pydantic.alias_generators import to_camel
 from stedi.columns import TYPES, Classification, Column, ColumnType
 from stedi.declared.contract import (
     DEFAULT_SNAPSHOT_DAYS,
+    DEFAULT_UNPACKED_BYTES,
+    DEFAULT_UNPACKED_RATIO,
     RECOMMENDED_K,
     Coarsened,
     Contract,
@@ -39,11 +40,11 @@ from stedi.declared.contract import (
     Zone,
 )
 from stedi.declared.machinery import MACHINERY
+from stedi.declared.names import NAMED, is_location, is_name, overlaps
+from stedi.declared.patterns import why_refused
 from stedi.errors import DeclarationError
 
 _LOGICAL_TYPES = {type_: names.odcs for type_, names in TYPES.items() if names.odcs}
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_LOCATION = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*")
 _DEFAULT_BAD_SHARE = 0.9
 
 
@@ -114,6 +115,8 @@ class _Publication(_Closed):
 class _TableProperties(_Closed):
     zone: Zone
     max_bad_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_unpacked_ratio: Annotated[float, Field(ge=1)] | None = None
+    max_unpacked_bytes: Annotated[int, Field(ge=1)] | None = None
     location: str | None = None
     source: str | None = None
     subject: str | None = None
@@ -203,17 +206,22 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     table = standard.schema_[0]
     name = table.name or ""
     where = f"schema.{name}"
-    if not _NAME.fullmatch(name) or place.removeprefix("contracts/").removesuffix(".yaml") != name:
-        raise _Problem(f"{where}.name: lower case, and the same as the file's name")
+    if not is_name(name) or place.removeprefix("contracts/").removesuffix(".yaml") != name:
+        raise _Problem(f"{where}.name: {NAMED}; and the same as the file's name")
     if name in MACHINERY:
         raise _Problem(f"{where}.name: {name} is a table that every lakehouse has already")
     properties = _custom(_TableProperties, table.customProperties, where)
-    if properties.location is not None and not _LOCATION.fullmatch(properties.location):
-        raise _Problem(f"{where}.customProperties.location: a path below the root, in lower case")
+    if properties.location is not None and not is_location(properties.location):
+        raise _Problem(
+            f"{where}.customProperties.location: a path below the root, of names that have {NAMED}"
+        )
+    if properties.source is not None and not is_name(properties.source):
+        raise _Problem(f"{where}.customProperties.source: {NAMED}; it names a folder")
     if (properties.zone == "landing") != (properties.source is not None):
         raise _Problem(f"{where}.customProperties.source: landing tables have one, others none")
-    if properties.zone != "landing" and properties.max_bad_share is not None:
-        raise _Problem(f"{where}.customProperties.maxBadShare: for landing tables only")
+    for limit in ("max_bad_share", "max_unpacked_ratio", "max_unpacked_bytes"):
+        if properties.zone != "landing" and getattr(properties, limit) is not None:
+            raise _Problem(f"{where}.customProperties.{to_camel(limit)}: for landing tables only")
     columns = tuple(_column(column, where, properties.zone) for column in table.properties or ())
     if not columns:
         raise _Problem(f"{where}.properties: a table has columns")
@@ -238,6 +246,8 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         key=_key(properties, columns, where),
         retention=_retention(properties, where),
         place=place,
+        max_unpacked_ratio=properties.max_unpacked_ratio or DEFAULT_UNPACKED_RATIO,
+        max_unpacked_bytes=properties.max_unpacked_bytes or DEFAULT_UNPACKED_BYTES,
     )
     _refuse_twice(where, "column", (column.name for column in contract.selected_columns))
     _refuse_twice(where, "rule", (rule.name for rule in contract.rules))
@@ -281,7 +291,7 @@ def _custom(model: type[_Model], properties: list[CustomProperty] | None, where:
 
 def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
     where = f"{table}.properties.{column.name}"
-    if not _NAME.fullmatch(column.name or ""):
+    if not is_name(column.name):
         raise _Problem(f"{where}: column names are lower case, as Glue keeps them")
     physical_type = column.physicalType
     if physical_type is None or physical_type not in _LOGICAL_TYPES:
@@ -302,16 +312,13 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
         options = _validate(
             models[physical_type], column.logicalTypeOptions, f"{where}.logicalTypeOptions"
         ).model_dump()
-    if "pattern" in options and options["pattern"] is not None:
-        try:
-            re.compile(options["pattern"])
-        except re.error as error:
-            raise _Problem(f"{where}.logicalTypeOptions.pattern: {error}") from None
+    if (pattern := options.get("pattern")) is not None and (why := why_refused(pattern)):
+        raise _Problem(f"{where}.logicalTypeOptions.pattern: {why}")
     given = _custom(_ColumnProperties, column.customProperties, where)
     json_key, subject = given.json_key, given.subject
     if subject is not None and column.classification != "direct":
         raise _Problem(f"{where}.customProperties.subject: for columns classified direct")
-    if subject is not None and not _NAME.fullmatch(subject):
+    if subject is not None and not is_name(subject):
         raise _Problem(f"{where}.customProperties.subject: lower case with underscores")
     if (json_key is not None) != (zone == "landing"):
         raise _Problem(f"{where}.customProperties.jsonKey: landing columns have one, others none")
@@ -330,7 +337,7 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
 
 def _rule(rule: DataQuality, table: str) -> Rule:
     where = f"{table}.quality.{rule.name}"
-    if not _NAME.fullmatch(rule.name or ""):
+    if not is_name(rule.name):
         raise _Problem(f"{where}.name: lower case with underscores")
     if rule.type != "sql" or not rule.query:
         raise _Problem(f"{where}: type: sql, with a query")
@@ -425,8 +432,17 @@ def _refuse_twice(where: str, what: str, names: Iterable[str]) -> None:
 
 
 def _clashes(contracts: list[Contract]) -> list[str]:
-    """Two tables in one place, or of one source."""
-    problems = []
+    """Tables of one source, in one place, or in that of another table or of raw files."""
+    tables = {c.name: c.location for c in contracts}
+    places = tables | {
+        f"{c.name}'s raw files": f"{c.source}/landing" for c in contracts if c.source
+    }
+    problems = [
+        f"contracts/{inner if inner in tables else outer}.yaml: location: "
+        f"{places[inner]} ({inner}) lies in {places[outer]} ({outer})"
+        for inner, outer in overlaps(places)
+        if places[inner] != places[outer] or (inner in tables) != (outer in tables)
+    ]
     for what, names in (
         ("location", {c.name: c.location for c in contracts}),
         ("source", {c.name: c.source for c in contracts if c.source}),

@@ -16,6 +16,7 @@ from sqlglot import exp
 
 from stedi import parquet
 from stedi.columns import TYPES, Column, ColumnType
+from stedi.engines.attended import Attended
 from stedi.engines.crew import Threads
 from stedi.engines.delete_rows import Deleted, Deletion, by_query, write_rest
 from stedi.errors import DeclarationError, EngineFailed
@@ -50,6 +51,7 @@ class DuckDBEngine:
         self._scratch, self._files = scratch, files
         self.crew: Threads = Threads(os.cpu_count() or 1)
         self._connection = parquet.connect(scratch)
+        self._attended = Attended(self._connection)
         self._known: dict[str, str] = {}
         """What each name stands for: the query of a view, or what was worked out or handed over."""
 
@@ -79,7 +81,9 @@ class DuckDBEngine:
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write the rows of a query to new Parquet files in a fresh folder, in no set order."""
         with _translated_errors():
-            return parquet.write_query(self._connection, for_duckdb(query), fields, folder)
+            return self._attended.call(
+                parquet.write_query, self._connection, for_duckdb(query), fields, folder
+            )
 
     def delete_rows(self, deletion: Deletion) -> Deleted:
         """Rewrite files without some of their rows; files that have none of them stay.
@@ -123,7 +127,7 @@ class DuckDBEngine:
     def fetch(self, query: exp.Query) -> pa.Table:
         """The rows of a query, in memory: for counts and other small results."""
         with _translated_errors():
-            return self._connection.sql(for_duckdb(query)).to_arrow_table()
+            return self._attended.call(self._fetch, for_duckdb(query))
 
     def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
         """The columns of a query, with their types; types we have no name for as is.
@@ -131,15 +135,16 @@ class DuckDBEngine:
         Raises `DeclarationError` for a query that can't be run.
         """
         try:
-            rows = self._connection.execute(f"DESCRIBE {for_duckdb(query)}").fetchall()
+            rows = self._attended.call(self._fetch, f"DESCRIBE {for_duckdb(query)}").to_pylist()
         except duckdb.Error as error:
             raise DeclarationError(str(error).split("\n")[0]) from None  # no data was read
-        return {name: _TYPES.get(type_, type_.lower()) for name, type_, *_ in rows}
+        types = {row["column_name"]: row["column_type"] for row in rows}
+        return {name: _TYPES.get(type_, type_.lower()) for name, type_ in types.items()}
 
     def close(self) -> None:
         """Stop what is at work, and let go of memory and scratch files; again does nothing."""
         self.crew.close()
-        self._connection.close()
+        self._attended.close()
 
     def _view(
         self, table: str, columns: Sequence[Column], files: Sequence[str], also: Sequence[str] = ()
@@ -160,7 +165,10 @@ class DuckDBEngine:
 
     def _execute(self, sql: str) -> None:
         with _translated_errors():
-            self._connection.execute(sql)
+            self._attended.call(self._connection.execute, sql)
+
+    def _fetch(self, sql: str) -> pa.Table:
+        return self._connection.sql(sql).to_arrow_table()
 
 
 @contextmanager

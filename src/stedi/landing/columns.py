@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from stedi.arrays import Bools, Bytes, Int32s
 from stedi.columns import Column
+from stedi.declared.patterns import matching
 from stedi.landing import scan
 from stedi.landing.records import LONG_MAX, LONG_MIN, Record
 from stedi.landing.window import PADDING, WINDOW_BYTES, Window
@@ -209,8 +210,7 @@ class TypedRows:
     def _matches(self, slot: int, pattern: str, first: int) -> Bools:
         """Which new rows' texts match a pattern; each text is looked at once."""
         texts = self._array(slot, first).dictionary_encode()
-        matching = [bool(re.search(pattern, text)) for text in texts.dictionary.to_pylist()]
-        matches = _mask(np.array(matching, np.bool_)).take(texts.indices).fill_null(True)
+        matches = matching(pattern, texts.dictionary).take(texts.indices).fill_null(True)
         return np.asarray(matches.to_numpy(zero_copy_only=False))
 
     def _array(self, slot: int, first: int) -> pa.Array:

@@ -161,7 +161,7 @@ def _ingest(
 ) -> Ingested:
     copied, present, renamed = [], [], []
     for source, delivered in deliveries.items():
-        folder = landing_folder(files.root, source)
+        folder = files.inside(landing_folder(files.root, source))
         folder.mkdir(parents=True, exist_ok=True)
         for leftover in folder.rglob(".*.part"):
             leftover.unlink()

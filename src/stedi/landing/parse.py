@@ -27,7 +27,7 @@ from stedi.landing import reader
 from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.reader import Counts, FileReader, are_few, is_large, range_begins
-from stedi.landing.window import is_packed
+from stedi.landing.window import ArchiveTooLarge, is_packed
 from stedi.parquet import ParquetFile, RowWriter, Target
 from stedi.roots import Files, Stat
 from stedi.roots.names import landing_folder
@@ -36,6 +36,8 @@ FEW_RECORDS = 20
 """No share is taken of fewer records than these."""
 _LEAST_SHARE_BYTES = 1 << 23
 _PACKED_WEIGHT = 8
+_SMALL_ARCHIVE = 1 << 26
+"""Bytes that any archive may unpack to."""
 
 
 @dataclass(frozen=True)
@@ -290,17 +292,18 @@ class _Reading:
 
     def read_share(self, share: _Share) -> Parsed:
         """Read files one after another; bad ones are quarantined whole."""
-        parsed = self._read_files(share, frozenset())
+        unread: set[LandingFile] = set()
+        parsed = self._read_files(share, frozenset(), unread)
         bad = frozenset(read.file for read in parsed.files if read.verdict == "bad")
-        if not bad:
+        if not bad and not unread:
             return parsed
         # What was loaded of them went into one file with the rest: read all of it again.
         parsed.remove(self.files)
-        return self._read_files(share, bad)
+        return self._read_files(share, bad, unread)
 
     def quarantine_all(self, share: _Share) -> Parsed:
         """Quarantine every record of bad files."""
-        return self._read_files(share, share.files)
+        return self._read_files(share, share.files, set())
 
     def read_range(self, part: _Range) -> _Part:
         """Read a byte range of a file."""
@@ -316,15 +319,20 @@ class _Reading:
         records, pieces = sum(p.records for p in parts), sum(p.pieces for p in parts)
         verdict: Verdict = "good"
         if is_bad or (records >= FEW_RECORDS and pieces > self.contract.max_bad_share * records):
-            is_accepted = not self.job.accepted.isdisjoint((fingerprint, file.name))
-            verdict = "accepted" if is_accepted or self.job.accept_bad_files else "bad"
+            verdict = "accepted" if self._is_accepted(file, fingerprint) else "bad"
         unknown_keys = sum(part.unknown_keys for part in parts)
         return ReadFile(file, fingerprint, False, records, unknown_keys, verdict)
 
-    def _read_files(self, share: _Share, bad: Container[LandingFile]) -> Parsed:
+    def _read_files(
+        self, share: _Share, bad: Container[LandingFile], unread: set[LandingFile]
+    ) -> Parsed:
+        """Read files; to `unread` archives are added that turn out to be too large.
+
+        Those that are in it already are set aside, unless they are accepted all the same.
+        """
         reader = self._reader()
         read = [
-            self._read_file(reader, file, fingerprint, file in bad)
+            self._read_file(reader, file, fingerprint, file in bad, unread)
             for file, fingerprint in zip(share.files, share.fingerprints, strict=True)
         ]
         return Parsed.of(read, *self._written(reader))
@@ -336,13 +344,41 @@ class _Reading:
         return typed, quarantine
 
     def _read_file(
-        self, reader: FileReader, file: LandingFile, fingerprint: str | None, is_bad: bool
+        self,
+        reader: FileReader,
+        file: LandingFile,
+        fingerprint: str | None,
+        is_bad: bool,
+        unread: set[LandingFile],
     ) -> ReadFile:
+        if file in unread:
+            fingerprint = fingerprint or self.fingerprint(file)
+            is_bad = not self._is_accepted(file, fingerprint)
         digest = self.fingerprinter.begin()
         with self.reading(file) as path:
-            counts = reader.read(path, file.name, None if fingerprint else digest, is_bad=is_bad)
+            if file in unread and is_bad:
+                counts = reader.set_aside_unread(file.name)
+            else:
+                most = None if file in unread else self._most_unpacked(file)
+                try:
+                    counts = reader.read(
+                        path, file.name, None if fingerprint else digest, is_bad=is_bad, most=most
+                    )
+                except ArchiveTooLarge:
+                    unread.add(file)  # and all is read again
+                    return ReadFile(file, "")
             self.refuse_changed(file)
         return self.judged(file, fingerprint or self.fingerprinter.end(digest), [counts], is_bad)
+
+    def _most_unpacked(self, file: LandingFile) -> int:
+        """The bytes that an archive may unpack to."""
+        by_ratio = max(_SMALL_ARCHIVE, int(file.size * self.contract.max_unpacked_ratio))
+        return min(by_ratio, self.contract.max_unpacked_bytes)
+
+    def _is_accepted(self, file: LandingFile, fingerprint: str) -> bool:
+        """Whether a file is loaded as far as it fits, however bad it is."""
+        is_named = not self.job.accepted.isdisjoint((fingerprint, file.name))
+        return is_named or self.job.accept_bad_files
 
     def _reader(self) -> FileReader:
         """Writes to files of its own, whoever else reads the same."""

@@ -118,36 +118,46 @@ class FileReader:
         begin: int = 0,
         stop: int | None = None,
         is_bad: bool = False,
+        most: int | None = None,
     ) -> Counts:
         """Read the records of a file that begin at `begin` or later and before `stop`.
 
         Bytes are fed to `digest`. Of a bad file every record is set aside. Lines are counted from
-        `begin`, byte offsets from the beginning of the file.
+        `begin`, byte offsets from the beginning of the file. Raises `ArchiveTooLarge` where an
+        archive unpacks to more than `most` bytes.
         """
         records, unknown_keys = self._rows.records, self._rows.unknown_keys
         pieces = 0
-        with Window(path, digest, begin, self._open) as window:
+        with Window(path, digest, begin, self._open, most) as window:
             for offset, line, content in self._unclear(window, stop, is_bad):
                 if isinstance(content, Record):
                     self._rows.add(content)
                 else:
-                    row = QuarantineRow(
-                        source=self._source,
-                        file=name,
-                        byte_offset=offset,
-                        byte_length=len(content.raw),
-                        line=line,
-                        reason=content.reason,
-                        subject=content.subject,
-                        raw=content.raw,
-                        load=self._load,
-                    )
-                    self._quarantine.add(row.values, 100 + len(content.raw))
+                    self._set_aside(name, offset, line, content)
                     pieces += 1
             loaded = self._rows.records - records
             unknown_keys = self._rows.unknown_keys - unknown_keys
             end = window.offset + window.at
             return Counts(loaded + pieces, pieces, unknown_keys, end, window.line - 1)
+
+    def set_aside_unread(self, name: str) -> Counts:
+        """Set aside an archive that unpacks to too much, as one record without its content."""
+        self._set_aside(name, 0, 1, Piece("archive too large", b"", None))
+        return Counts(1, 1, 0, 0, 0)
+
+    def _set_aside(self, name: str, offset: int, line: int, piece: Piece) -> None:
+        row = QuarantineRow(
+            source=self._source,
+            file=name,
+            byte_offset=offset,
+            byte_length=len(piece.raw),
+            line=line,
+            reason=piece.reason,
+            subject=piece.subject,
+            raw=piece.raw,
+            load=self._load,
+        )
+        self._quarantine.add(row.values, 100 + len(piece.raw))
 
     def _unclear(
         self, window: Window, stop: int | None, is_bad: bool

@@ -21,6 +21,7 @@ Reason = Literal[
     "fraction where a whole number belongs",
     "value out of range",
     "archive damaged",
+    "archive too large",
     "file set aside whole",
 ]
 
@@ -89,6 +90,10 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     "archive damaged": Explanation(
         "A compressed file ends too early or is damaged; what came before was read.",
         "A copy that broke off. Deliver the file again.",
+    ),
+    "archive too large": Explanation(
+        "A compressed file unpacks to more than its contract allows; nothing of it was read.",
+        "An archive made to do harm, or one value repeated. --accept-bad-files reads it.",
     ),
     "file set aside whole": Explanation(
         "The record fits, but so much of its file is bad that none of it is trusted.",

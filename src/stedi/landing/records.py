@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from stedi.columns import Column
 from stedi.declared.contract import Contract
+from stedi.declared.patterns import matching
 from stedi.landing.reasons import Reason
 
 WHOLE, CUT_OFF, LOST_QUOTE = 0, 1, 2
@@ -26,22 +27,30 @@ Value = str | int | float | None
 _BLANK = b" \t\r\n"
 _BETWEEN = re.compile(rb"(?>[ \t\r\n,\[\]]++|\xef\xbb\xbf)*+")
 _STRING = rb'"(?>[^"\\\r\n]++|\\[^\r\n])*+'
-_TOKEN = re.compile(rb"(" + _STRING + rb'"|["{}\[\]:,])[ \t\r\n]*+')
+_TEXT = re.compile(_STRING + rb'"[ \t\r\n]*+')
+_BETWEEN_BRACKETS = re.compile(rb'(?>[^"{}\[\]]++|' + _STRING + rb'"(?=[ \t\r\n]*+[:,}\]]))*+')
+"""Whatever opens and closes nothing, texts included that keep their quotes."""
+_BRACKET = re.compile(_STRING + rb'"|[{}\[\]]')
 _FLAT = rb'\{(?>[^{}"\\\r\n]++|' + _STRING + rb'"(?=[ \t]*+[:,}\]]))*+'
-_FLAT_OBJECT = re.compile(_FLAT + rb"\}")
-_FLAT_SO_FAR = re.compile(_FLAT + rb"(?>" + _STRING + rb'(?>"[ \t]*+|\\)?+)?+')
+_BEGUN = rb"(?>" + _STRING + rb'(?>"[ \t]*+|\\)?+)?+'
+_FLAT_OBJECT = re.compile(_FLAT + rb"(?:(\})|(" + _BEGUN + rb"\Z))")
+"""One on a line that has no other in it: whole, or as far as bytes are seen."""
 _GOES_ON = re.compile(rb'[ \t]*+(?:(\}|,[ \t]*+")|,[ \t]*+)?')
+_GOES_ON_BELOW = re.compile(rb'[ \t\r\n]*+(?:(\}|,[ \t\r\n]*+")|,[ \t\r\n]*+)?')
+_BEGINS = re.compile(rb'[ \t\r\n,\[]*+(?:\{[ \t\r\n]*+(["}])?)?')
 _LINE_END = re.compile(rb"[\r\n]")
 _LINE_OR_OBJECT = re.compile(rb"[\n{]")
-_OPENS = {b"}": b"{", b"]": b"["}
-_AFTER_STRING = b":,}]"
+_KEYED = rb"(?=\{[ \t]*+(?:\}|\Z|" + _STRING + rb'(?:"[ \t]*+(?::|\Z)|\\?+\Z)))'
+_LINE_OR_FLAT_OBJECT = re.compile(rb"\n|" + _KEYED + _FLAT + rb"(?:\}|" + _BEGUN + rb"\Z)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_TEXT_BEHIND = re.compile(rb'\s*:\s*("(?:[^"\\]|\\.)*")(?=\s*(?:[,}\]]|$))')
+_TEXT_BEHIND = re.compile(rb'\s*:\s*("(?>[^"\\]++|\\.)*+")(?=\s*(?:[,}\]]|$))')
 """A text behind which nothing that could follow stands has lost its quote."""
 _DEEPEST = 64
+"""Objects and lists in one another. Python's reader has a limit too, another in each version."""
 _LONGEST_GARBAGE = 1 << 20
 """Bytes after which the end of what is broken, or no object, is no longer looked for."""
-_OBJECT, _COLON = b"{:"
+_OBJECT, _LIST, _QUOTE, _COLON = b'{[":'
+_OPENS = dict(zip(b"}]", b"{[", strict=True))
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
 
@@ -148,43 +157,92 @@ class _Stretch:
         data, end = self._data, self._end
         if data[begin] != _OBJECT:
             return self._line_or_object(begin), None
-        if flat := _FLAT_OBJECT.match(data, begin, end):
+        if flat := self._flat(begin):
             return flat.end(), None
-        self._need_all_of_flat(begin)
-        open_: list[bytes] = []
-        before, before_end = b"", begin
-        for token in _TOKEN.finditer(data, begin, end):
-            text, place = token.group(1), token.start()
-            if text in (b"{", b"["):
-                in_list = open_[-1:] == [b"["]
-                is_value = before == b":" or (in_list and before in (b"[", b","))
-                if open_ and not (is_value and place == before_end):
+        open_, at = [_OBJECT], begin + 1
+        while (place := self._next_bracket(at)) < end:
+            found = data[place]
+            if found in (_OBJECT, _LIST):
+                between = bytes(data[at:place])
+                before = between.rstrip(_BLANK)[-1:] or bytes(data[at - 1 : at])
+                in_list = open_[-1] == _LIST
+                if not (before == b":" or (in_list and before in (b"[", b","))):
                     # Nothing can begin here but another record: the one before lost its end.
+                    most = place if self._may_begin(place) else None
+                    return self._before_good(begin, place, most), "cut off"
+                is_below = before == b":" and found == _OBJECT and b"\n" in between
+                if is_below and self._is_cut_off_before(place):
                     return self._before_good(begin, place, most=place), "cut off"
                 if in_list and place - begin > _LONGEST_GARBAGE and self._begins_line(place):
                     # A list that long, of records that begin lines, is none: its end was cut off.
                     return self._before_good(begin, place, most=place), "cut off"
-                open_.append(text)
+                open_.append(found)
                 if len(open_) > _DEEPEST:
                     return self._before_good(begin, place), "object or list where a value belongs"
-            elif text in (b"}", b"]"):
-                if open_.pop() != _OPENS[text]:
+            elif found == _QUOTE:
+                return self._unquoted(begin, place)
+            else:
+                if open_.pop() != _OPENS[found]:
                     return self._before_good(begin, place), "cut off"
                 if not open_:
-                    return token.end(1), None
-            elif text == b'"':
-                if not _LINE_END.search(data, place, end):
-                    self._need_last()
-                return self._before_good(begin, place), "cut off"
-            elif text[:1] == b'"' and token.end() < end and data[token.end()] not in _AFTER_STRING:
-                # A quote was lost or is one too many: from here on texts and what stands between
-                # them have changed places.
-                stop = self._before_good(begin, place)
-                has_end = data[begin:stop].rstrip(_BLANK).endswith(b"}")
-                return stop, "not JSON" if has_end else "cut off"
-            before, before_end = text, token.end()
+                    return place + 1, None
+            at = place + 1
         self._need_last()
         return self._before_good(begin, end), "cut off"
+
+    def _next_bracket(self, at: int) -> int:
+        """Where the next bracket is, or a quote that begins no text as it should be."""
+        match = _BETWEEN_BRACKETS.match(self._data, at, self._end)
+        assert match
+        place = match.end()
+        if place < self._end and self._data[place] == _QUOTE:
+            text = _TEXT.match(self._data, place, self._end)
+            if text and text.end() == self._end:
+                return self._end  # what follows it has to be seen
+        return place
+
+    def _unquoted(self, begin: int, place: int) -> tuple[int, Reason]:
+        """Where a piece ends that has a text without its end, or with something odd behind it."""
+        if not _TEXT.match(self._data, place, self._end):
+            if not _LINE_END.search(self._data, place, self._end):
+                self._need_last()
+            return self._before_good(begin, place), "cut off"
+        # A quote was lost or is one too many: from here on texts and what stands between them have
+        # changed places.
+        stop = self._before_good(begin, place)
+        has_end = self._data[begin:stop].rstrip(_BLANK).endswith(b"}")
+        return stop, "not JSON" if has_end else "cut off"
+
+    def _may_begin(self, place: int) -> bool:
+        """Whether what opens there looks like a record: of nothing but brackets there are none."""
+        match = _BEGINS.match(self._data, place, self._end)
+        assert match
+        if match.end() == self._end and not match[1]:
+            self._need_last()
+        return match[1] is not None
+
+    def _is_cut_off_before(self, place: int) -> bool:
+        """Whether an object that begins a line is a record, though a colon stands before it.
+
+        It is where it is good and whole and nothing behind it goes on with an object around it, or
+        where it isn't whole, but begins a line as records do that are written one a line.
+        """
+        flat = self._flat(place)
+        if flat is None:
+            return self._data[place - 1 : place + 2] == b'\n{"'
+        match = _GOES_ON_BELOW.match(self._data, flat.end(), self._end)
+        assert match
+        if match.end() == self._end and not match[1]:
+            self._need_last()
+        return match[1] is None
+
+    def _flat(self, place: int) -> re.Match[bytes] | None:
+        """A flat object; None where there is none, whatever follows."""
+        match = _FLAT_OBJECT.match(self._data, place, self._end)
+        if match and match[1] is None:
+            self._need_last()
+            return None
+        return match
 
     def _begins_line(self, place: int) -> bool:
         """Whether a record may begin there, and is the first of its line."""
@@ -204,7 +262,7 @@ class _Stretch:
         """The end of a piece that is broken at `broken`: where a good object or line begins."""
         limit = most or min(self._end, broken + _LONGEST_GARBAGE)
         at = begin + 1
-        while match := _LINE_OR_OBJECT.search(self._data, at, limit):
+        while match := _LINE_OR_FLAT_OBJECT.search(self._data, at, limit):
             place = match.start()
             at = place + 1
             if match.group() == b"\n":
@@ -222,11 +280,10 @@ class _Stretch:
 
     def _is_good_object(self, place: int) -> bool:
         """Whether a record may begin there; an object that is the value of a key is none."""
-        if flat := _FLAT_OBJECT.match(self._data, place, self._end):
+        if flat := self._flat(place):
             if _follows_colon(self._data, place) and self._goes_on(flat.end()):
                 return False
             return isinstance(_parse(bytes(flat.group())), _Pairs)
-        self._need_all_of_flat(place)
         return False
 
     def _goes_on(self, at: int) -> bool:
@@ -236,11 +293,6 @@ class _Stretch:
         if match.end() == self._end:
             self._need_last()
         return match.group(1) is not None
-
-    def _need_all_of_flat(self, place: int) -> None:
-        so_far = _FLAT_SO_FAR.match(self._data, place, self._end)
-        if so_far and so_far.end() == self._end:
-            self._need_last()
 
     def _need_last(self) -> None:
         if not self._is_last:
@@ -284,6 +336,8 @@ def _parse(raw: bytes) -> object:
         text = raw.decode()
     except UnicodeDecodeError:
         return _Invalid("not UTF-8")
+    if _is_too_deep(raw):
+        return _Invalid("object or list where a value belongs")
     try:
         try:
             value, end = _DECODER.raw_decode(text)
@@ -291,11 +345,22 @@ def _parse(raw: bytes) -> object:
             value, end = _DECODER_OF_LONG_EXPONENTS.raw_decode(text)
     except InvalidOperation:
         return _Invalid("value out of range")
-    except RecursionError:
-        return _Invalid("object or list where a value belongs")
     except ValueError:
         return _Invalid("not JSON")
     return value if end == len(text) else _Invalid("not JSON")
+
+
+def _is_too_deep(raw: bytes) -> bool:
+    """Whether objects and lists lie in one another deeper than is read, texts left out."""
+    if raw.count(b"[") + raw.count(b"{") <= _DEEPEST:
+        return False
+    depth = 0
+    for bracket in _BRACKET.finditer(raw):
+        opened = bracket[0]
+        depth += (opened in (b"{", b"[")) - (opened in (b"}", b"]"))
+        if depth > _DEEPEST:
+            return True
+    return False
 
 
 class _Validator:
@@ -341,7 +406,7 @@ class _Validator:
         Of an object all values under the key; where it has none, and of a piece that isn't one,
         all texts that follow the key anywhere.
         """
-        if self._subject is None:
+        if self._subject is None or b'"' not in raw:
             return None
         key, quoted = self._subject
         pairs = value if isinstance(value, _Pairs) else ()
@@ -388,7 +453,7 @@ def _text(value: str, column: Column) -> str | _Invalid:
     if (
         len(value) < (column.min_length or 0)
         or (column.max_length is not None and len(value) > column.max_length)
-        or (column.pattern is not None and not re.search(column.pattern, value))
+        or (column.pattern is not None and not matching(column.pattern, [value])[0].as_py())
     ):
         return _Invalid("value out of range")
     return value

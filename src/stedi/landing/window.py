@@ -30,6 +30,10 @@ _COMPRESSIONS: Mapping[str, Callable[[], Any]] = {
 }
 
 
+class ArchiveTooLarge(Exception):
+    """An archive that unpacks to more than it may."""
+
+
 def is_packed(name: str) -> bool:
     """Whether a file of that name is an archive."""
     return Path(name).suffix.lower() in _COMPRESSIONS
@@ -42,10 +46,16 @@ class Window:
     `offset` is where `data` begins in the (uncompressed) content, `line` the line of `at`, counted
     from where the window was opened.
     `has_ended` says that no more follows, `is_last` that no more is going to be seen at once.
+    Of an archive no more than `most` bytes are unpacked: `ArchiveTooLarge` is raised behind them.
     """
 
     def __init__(
-        self, path: Path, digest: blake3 | None, begin: int = 0, opener: Opener = open_local
+        self,
+        path: Path,
+        digest: blake3 | None,
+        begin: int = 0,
+        opener: Opener = open_local,
+        most: int | None = None,
     ) -> None:
         self.data = bytearray(WINDOW_BYTES + PADDING)
         self.array = np.frombuffer(self.data, np.uint8)
@@ -54,7 +64,7 @@ class Window:
         self.line = 1
         self.is_last = self.has_ended = False
         self.is_damaged = False
-        self._path, self._open = path, opener
+        self._path, self._open, self._most = path, opener, most
         self._file = opener(path)
         self._file.seek(begin)
         self._digest = digest
@@ -128,6 +138,8 @@ class Window:
         try:
             for content in _content(make, self._blocks()):
                 n_unpacked += len(content)
+                if self._most is not None and n_unpacked > self._most:
+                    raise ArchiveTooLarge
                 yield content
         except EOFError:
             self.is_damaged = True

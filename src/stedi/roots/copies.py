@@ -1,6 +1,7 @@
-"""Copies of what lies elsewhere, in a temporary folder of this process that only its user can read.
+"""What is needed only meanwhile and belongs below no root: temporary folders of this process.
 
-They are gone when it ends; where it was killed, the next one removes them.
+Only its user can read them. They are gone when it ends; where it was killed, the next process of
+the same user removes them.
 """
 
 from __future__ import annotations
@@ -9,19 +10,37 @@ import atexit
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 _COPIES = "stedi-copies-"
 _folders: list[Path] = []
 
 
-def folder_for_copies() -> Path:
-    """A new folder, empty."""
+def remove_leftovers() -> None:
+    """Remove the folders of processes that were killed."""
     temporary = Path(tempfile.gettempdir())
     for leftover in temporary.glob(f"{_COPIES}*-*"):
         owner = leftover.name.removeprefix(_COPIES).split("-")[0]
         if owner.isdigit() and not _is_alive(int(owner)):
             shutil.rmtree(leftover, ignore_errors=True)
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """A new folder that is gone afterwards."""
+    folder = folder_for_copies()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        _folders.remove(folder)
+
+
+def folder_for_copies() -> Path:
+    """A new folder, empty."""
+    remove_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=f"{_COPIES}{os.getpid()}-"))
     _folders.append(folder)
     return folder

@@ -93,6 +93,12 @@ class Files(Protocol):
     def fetch(self, paths: Iterable[Path]) -> None:
         """Have whole files on this machine; raises `OSError`."""
 
+    def inside(self, path: Path) -> Path:
+        """A path that may be written or removed; raises `StorageError` for any outside of the root.
+
+        Links are followed. Whatever writes to a file by itself asks for its path, or its folder's.
+        """
+
     def publish(self, paths: Iterable[Path]) -> None:
         """Put files that were written on this machine where they belong."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from stedi.errors import StorageError
+
 OWN_FOLDER = "_stedi"
 
 
@@ -30,6 +32,21 @@ def notes_folder(root: Path) -> Path:
 def notes_file(root: Path, table: str, name: str) -> Path:
     """Where the notes of one publication lie."""
     return notes_folder(root) / f"{table}-{name}.json"
+
+
+def inside(path: Path, root: Path) -> Path:
+    """A path below a root, links followed; raises `StorageError` for any other."""
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise outside(str(path), str(root))
+    return path
+
+
+def outside(place: str, root: str) -> StorageError:
+    """The error for a place where nothing may be written or removed."""
+    return StorageError(
+        f"{place!a} is outside of {root}, where nothing is written or removed. Look for a link "
+        "that leads out of it, and for names with dots in the declarations"
+    )
 
 
 def is_hidden(name: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stedi.roots.names import scratch_folder
+from stedi.roots.names import inside, scratch_folder
 
 
 @contextmanager
@@ -17,10 +17,10 @@ def scratch(root: Path, purpose: str) -> Iterator[Path]:
     """A folder below a root that is gone afterwards; none yet where nothing can be written."""
     from uuid import uuid4  # it would cost every command 2 ms
 
-    folder = scratch_folder(root) / f"{purpose}-{uuid4()}"
+    folder = inside(scratch_folder(root), root) / f"{purpose}-{uuid4()}"
     descriptor = None
     with suppress(OSError):
-        folder.mkdir(parents=True)
+        folder.mkdir(0o700, parents=True)
         descriptor = os.open(folder, os.O_RDONLY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
@@ -35,7 +35,7 @@ def scratch(root: Path, purpose: str) -> Iterator[Path]:
 
 def remove_abandoned(root: Path) -> None:
     """Remove the folders of processes that died."""
-    parent = scratch_folder(root)
+    parent = inside(scratch_folder(root), root)
     for folder in parent.glob("*"):
         with suppress(OSError):
             descriptor = os.open(folder, os.O_RDONLY)

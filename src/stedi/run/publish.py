@@ -28,7 +28,7 @@ def publish(work: Work, contract: Contract, rows: pa.Table, target: Target) -> P
 
     assert contract.publication is not None
     files = work.warehouse.files
-    boxes = boxes_folder(files.root) / f"{contract.name}-{work.attempt}.parquet"
+    boxes = files.inside(boxes_folder(files.root) / f"{contract.name}-{work.attempt}.parquet")
     published = publication.publish(rows, contract.publication, target.fields, target.folder, boxes)
     if published.boxes:
         files.publish([published.boxes])

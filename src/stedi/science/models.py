@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,10 @@ BEST = "gradient boosting"
 """The model that is kept, chosen before anything is measured."""
 _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 """What a kept model is made of, beyond what skops trusts by itself: arrays of nodes, no code."""
+
+
+_LARGEST = 1 << 26
+"""Bytes that a model's archive may unpack to: ours have a hundredth of that."""
 
 
 class Classifier(Protocol):
@@ -65,6 +70,7 @@ def load(path: Path) -> Classifier:
     """Read a model; raises `UsageError` for what isn't one, or holds more than a model does."""
     with _from_the_extra():
         import skops.io
+    _refuse_large(path)
     try:
         model: Classifier = skops.io.load(path, trusted=_TRUSTED)
     except FileNotFoundError:
@@ -76,6 +82,20 @@ def load(path: Path) -> Classifier:
     if not hasattr(model, "predict_proba"):
         raise UsageError(f"{path}: holds no model")
     return model
+
+
+def _refuse_large(path: Path) -> None:
+    """Raise `UsageError` for an archive that unpacks to more than any model of ours has."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (OSError, zipfile.BadZipFile, ValueError):
+        return  # whoever reads it says what is wrong
+    if size > _LARGEST:
+        raise UsageError(
+            f"{path}: unpacks to {size:,} bytes, and a model has at most {_LARGEST:,}; it is none "
+            "that `stedi train` wrote"
+        )
 
 
 @contextmanager

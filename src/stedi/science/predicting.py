@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from stedi.landing.files import list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.parse import Job, Parsed, parse
 from stedi.parquet import Field, Target, arrow_schema
+from stedi.roots.copies import temporary_folder
 from stedi.roots.local.files import LocalFiles
 from stedi.science.models import FIGURES, MODEL, load, probabilities
 from stedi.science.training import Training
@@ -50,8 +50,8 @@ def predict(declarations: Declarations, folder: Path, files: Sequence[Path]) -> 
         raise UsageError(f"{folder}: holds no model; `stedi train DIR` makes one") from None
     contract = _source_of(declarations, training.axes)
     model = load(folder / MODEL)
-    with tempfile.TemporaryDirectory() as scratch:
-        rows, set_aside = _read(contract, files, Path(scratch))
+    with temporary_folder() as scratch:
+        rows, set_aside = _read(contract, files, scratch)
     axes = [rows[name].combine_chunks().cast(pa.float64()).to_numpy() for name in training.axes]
     scores = probabilities(model, np.column_stack(axes)) if len(rows) else np.zeros(0)
     return Predicted(rows.append_column(PROBABILITY, pa.array(scores, pa.float64())), set_aside)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 
 from sqlglot import exp
 
@@ -123,6 +124,11 @@ def _why_refused_text(node: exp.Expr) -> str | None:
                 "engines agree on patterns that are written out, of letters, sets as [0-9], (…|…), "
                 "+, *, ^ and \\z only, with a backslash before any other sign"
             )
+        if _backtracks(pattern.name):
+            return (
+                "a group that is repeated has no + or * in it, and no alternatives that begin "
+                "alike: Java's engine would try for ever"
+            )
     return None
 
 
@@ -131,6 +137,38 @@ _PLAIN = re.compile(
     re.ASCII,
 )
 """Patterns that mean the same to RE2, Java and Trino: no flags, no classes, no `.`, `?` and `$`."""
+
+
+_SIGN = re.compile(r"\\.|\[[^]]*\]|.", re.DOTALL)
+
+
+def _backtracks(pattern: str) -> bool:
+    """Whether a group is repeated that could match one text in several ways, as in (a+)+.
+
+    Alternatives are clear where each begins with another letter.
+    """
+    signs = [*_SIGN.findall(pattern), ""]
+    varies, begins = [False], [set[str]()]
+    for sign, following in pairwise(signs):
+        if sign == "(":
+            varies.append(False)
+            begins.append({following})
+        elif sign == ")" and len(varies) > 1:
+            first = begins.pop()
+            does_vary = varies.pop() or (len(first) > 1 and not all(map(_is_letter, first)))
+            if does_vary and following in ("+", "*"):
+                return True
+            varies[-1] |= does_vary
+        elif sign in ("+", "*"):
+            varies[-1] = True
+        elif sign == "|":
+            varies[-1] |= following in begins[-1]
+            begins[-1].add(following)
+    return False
+
+
+def _is_letter(sign: str) -> bool:
+    return sign.isalnum() or sign.startswith("\\")
 
 
 def _is_code_point(node: exp.Expr) -> bool:

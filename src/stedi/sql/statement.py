@@ -46,9 +46,6 @@ def _only_declared(tree: exp.Query, declared: set[str]) -> None:
     for lateral in tree.find_all(exp.Lateral):
         if not isinstance(lateral.this, exp.Subquery | exp.Unnest):
             raise QueryError(f"table functions can't be called: {lateral.sql(DIALECT)[:60]}")
-    for call in tree.find_all(exp.Anonymous):
-        if call.name.lower() in _OF_THE_ENGINE:
-            raise QueryError(f"{call.name.lower()} is no function of Athena's")
     cte_ids = {id(table) for table in _references_to_ctes(tree)}
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
@@ -64,10 +61,6 @@ def _only_declared(tree: exp.Query, declared: set[str]) -> None:
                 f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(declared))}"
             )
             raise QueryError(f"there is no table {table.name[:60]}; {hint}")
-
-
-_OF_THE_ENGINE = ("current_setting", "getvariable", "getenv", "query", "query_table")
-"""Functions of DuckDB's that tell of it, not of the tables."""
 
 
 def _references_to_ctes(tree: exp.Query) -> list[exp.Table]:

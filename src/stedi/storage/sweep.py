@@ -38,7 +38,7 @@ def _sweep_table(warehouse: Warehouse, table: str, location: str) -> int:
         strays += [path for path in of_table if path not in referenced and path.name != boxes]
     files.remove(strays)
     for part in ("data", "metadata"):
-        _remove_empty(folder / part)
+        _remove_empty(files.inside(folder / part))
     return len(strays)
 
 

@@ -308,7 +308,7 @@ class Warehouse:
 
     def data_folder(self, location: str) -> Path:
         """Where the data files of the table at `location` (relative to the root) lie."""
-        return self.root / location / "data"
+        return self.files.inside(self.root / location / "data")
 
     @property
     def profile(self) -> str | None:
@@ -494,7 +494,7 @@ class Warehouse:
     def _keep_beside(self, table: str, notes: Notes) -> dict[str, str]:
         """Keep notes in a file of their own; returns what the snapshot's summary has for them."""
         name = uuid.uuid4().hex
-        path = notes_file(self.root, table, name)
+        path = self.files.inside(notes_file(self.root, table, name))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(notes.summary()), encoding="utf-8")
         self.files.publish([path])

@@ -85,7 +85,7 @@ def _is_configured() -> bool:
 def _file(files: Files, declarations: Declarations) -> Path:
     """Where the lineage of these declarations is kept."""
     name = f"openlineage-{declarations.profile}-{declarations.fingerprint_of_all}.jsonl"
-    return files.root / OWN_FOLDER / name
+    return files.inside(files.root / OWN_FOLDER / name)
 
 
 def _is_kept(files: Files, declarations: Declarations) -> bool:

@@ -58,7 +58,7 @@ class LocalCatalog:
     def _open(self, path: Path) -> SqliteTables:
         from stedi.roots.local.sqlite import SqliteTables
 
-        path.parent.mkdir(parents=True, exist_ok=True)
+        self._files.inside(path).parent.mkdir(parents=True, exist_ok=True)
         return SqliteTables(
             NAMESPACE,
             path,

@@ -14,8 +14,9 @@ from urllib.parse import urlparse
 
 from stedi.errors import LandingError, UsageError
 from stedi.roots.faces import Stat, open_local
-from stedi.roots.names import is_hidden
+from stedi.roots.names import inside, is_hidden
 from stedi.roots.scratch import remove_abandoned
+from stedi.text import counted
 
 
 def local_path(uri: str) -> Path:
@@ -44,8 +45,11 @@ class LocalFiles:
         return f"file://{path.absolute()}"
 
     def path(self, uri: str) -> Path:
-        """The path of a `file://` URI."""
-        return local_path(uri)
+        """The path of a `file://` URI below the root; raises `OSError` for any other."""
+        path = local_path(uri)
+        if ".." in path.parts or not path.is_relative_to(self.root.absolute()):
+            raise OSError(f"{uri} doesn't lie below {self.root}")
+        return path
 
     def name(self, path: Path) -> str:
         """The path as text."""
@@ -78,7 +82,16 @@ class LocalFiles:
             raise LandingError(
                 f"{folder} leads out of {self.root}; copy the files there: stedi ingest"
             )
-        yield from _walk(folder, folder)
+        odd: list[Path] = []
+        yield from _walk(folder, folder, odd)
+        if odd:
+            names = f"{min(odd)}{', …' if len(odd) > 1 else ''}"
+            remark = (
+                f"passed over {counted(len(odd), 'entry', 'entries')} of {folder} that can't be "
+                f"read as files: links to nothing, pipes, sockets or devices ({names})"
+            )
+            if remark not in self.remarks:
+                self.remarks.append(remark)
 
     def open(self, path: Path) -> RawIOBase:
         """A file's bytes, read from any place; raises `OSError`."""
@@ -87,11 +100,16 @@ class LocalFiles:
     def fetch(self, paths: Iterable[Path]) -> None:
         """They are here."""
 
+    def inside(self, path: Path) -> Path:
+        """A path that may be written or removed: it lies below the folder, links followed."""
+        return inside(path, self.root)
+
     def publish(self, paths: Iterable[Path]) -> None:
         """They are where they belong."""
 
     def add(self, path: Path, target: Path) -> None:
         """Copy a file to `target`: whole, or not at all; raises `UsageError`."""
+        self.inside(target.parent)
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
@@ -103,6 +121,8 @@ class LocalFiles:
     def remove(self, paths: Iterable[Path], *, emptied: bool = False) -> None:
         """Remove files, and folders that are `emptied` by it; those that aren't there are."""
         removed = list(paths)
+        for folder in {path.parent for path in removed}:
+            self.inside(folder)  # a link is removed itself, wherever it leads
         for path in removed:
             path.unlink(missing_ok=True)
         for folder in {path.parent for path in removed} if emptied else ():
@@ -111,7 +131,7 @@ class LocalFiles:
 
     def remove_below(self, folder: Path) -> None:
         """Remove a folder with all that lies below it."""
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(self.inside(folder), ignore_errors=True)
 
     def remove_abandoned(self, *, last_run_died: bool) -> None:
         """Remove the scratch folders that nobody holds, whether of runs or of queries."""
@@ -121,7 +141,8 @@ class LocalFiles:
         """It can."""
 
 
-def _walk(folder: Path, top: Path) -> Iterator[tuple[Path, Stat]]:
+def _walk(folder: Path, top: Path, odd: list[Path]) -> Iterator[tuple[Path, Stat]]:
+    """The files below a folder; to `odd` is added what is neither file nor folder."""
     with os.scandir(folder) as entries:
         for entry in entries:
             path, is_seen = Path(entry.path), not is_hidden(entry.name)
@@ -132,9 +153,11 @@ def _walk(folder: Path, top: Path) -> Iterator[tuple[Path, Stat]]:
                         f"{path} is a symbolic link out of the landing folder; put the file there"
                     )
             if is_seen and entry.is_dir(follow_symlinks=False):
-                yield from _walk(path, top)
+                yield from _walk(path, top, odd)
             elif entry.is_file():
                 yield path, _stat(entry.stat())
+            elif is_seen:
+                odd.append(path)
 
 
 def _stat(status: os.stat_result) -> Stat:

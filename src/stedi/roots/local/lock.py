@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from stedi.errors import Locked
-from stedi.roots.names import OWN_FOLDER
+from stedi.roots.names import OWN_FOLDER, inside
 
 _POLL = 0.05
 
@@ -23,7 +23,7 @@ class LocalLock:
     """
 
     def __init__(self, root: Path, wait: float = 0.0) -> None:
-        self._path = root / OWN_FOLDER / "lock"
+        self._root, self._path = root, root / OWN_FOLDER / "lock"
         self._wait = wait
         self._file: int | None = None
         self.last_run_died = False
@@ -41,8 +41,8 @@ class LocalLock:
         return False
 
     def __enter__(self) -> Self:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        inside(self._path, self._root).parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         deadline = time.monotonic() + self._wait
         while not self._take():
             if time.monotonic() >= deadline:

@@ -18,7 +18,7 @@ from uuid import uuid4
 from stedi.errors import StediError, Unavailable, UsageError
 from stedi.roots.copies import folder_for_copies
 from stedi.roots.faces import Stat
-from stedi.roots.names import scratch_folder
+from stedi.roots.names import outside, scratch_folder
 from stedi.roots.s3.errors import ARN, NotAllowed, as_ours, is_passing, not_allowed
 
 _Answer = TypeVar("_Answer")
@@ -106,7 +106,9 @@ class S3Files:
         return self.uri(path)
 
     def key(self, path: Path) -> str:
-        """The key of a path."""
+        """The key of a path; raises `StorageError` for one outside of the root."""
+        if not path.is_relative_to(self.root) or ".." in path.parts:
+            raise outside(str(path), f"s3://{self.bucket}/{self._prefix}")
         name = path.relative_to(self.root).as_posix()
         return "/".join(part for part in (self._prefix, name) if part not in ("", "."))
 
@@ -150,6 +152,11 @@ class S3Files:
         """Have copies of whole objects; raises `FileNotFoundError`, `Unavailable`."""
         self._each(self._fetch, [path for path in paths if not path.exists()])
 
+    def inside(self, path: Path) -> Path:
+        """A path that may be written or removed: its key begins with the prefix."""
+        self.key(path)
+        return path
+
     def publish(self, paths: Iterable[Path]) -> None:
         """Upload files that were written here."""
         new = [path for path in paths if path not in self._published and path.exists()]
@@ -165,7 +172,7 @@ class S3Files:
 
     def remove_below(self, folder: Path) -> None:
         """Remove all objects below a folder, and their copies."""
-        self.remove([path for path, _ in self.below(folder)])
+        self.remove([path for path, _ in self.below(self.inside(folder))])
         shutil.rmtree(folder, ignore_errors=True)
 
     def remove(self, paths: Iterable[Path], *, emptied: bool = False) -> None:
@@ -175,10 +182,10 @@ class S3Files:
         says so.
         """
         removed = list(paths)
+        keys = [self.key(path) for path in removed]
         for path in removed:
             path.unlink(missing_ok=True)
             self._published.discard(path)
-        keys = [self.key(path) for path in removed]
         objects: list[dict[str, str]] = [{"Key": key} for key in keys]
         if keys and self._keeps_versions:
             objects = [*self._versions(keys)]
@@ -258,8 +265,8 @@ class S3Files:
                 time.sleep(min(0.05 * 2**tries, _LONGEST_PAUSE))
 
     def _fetch(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         key = self.key(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
         # It appears whole, under its name.
         if path.parent.name == "metadata":  # Iceberg's, and small
             self.trying(lambda: self._fetch_small(path, key), key)

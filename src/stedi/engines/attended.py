@@ -1,0 +1,66 @@
+"""Calls into DuckDB that can be stopped: by Ctrl-C at once, or when their time is over."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import ParamSpec, TypeVar
+
+import duckdb
+
+_Arguments = ParamSpec("_Arguments")
+_Answer = TypeVar("_Answer")
+_STOPS_WITHIN = 5.0
+_ASKED_EVERY = 0.05
+
+
+class TimeIsOver(Exception):
+    """The calls on a connection have taken all the time that they were given."""
+
+
+class Attended:
+    """Makes the calls on one connection in a thread of their own, while the caller stays awake.
+
+    Python looks for signals between two of its own steps only. A call into DuckDB is one step, and
+    keeps Ctrl-C waiting until it returns, or turns it into an error of its own; waiting for a
+    thread doesn't. `seconds` is for all calls together, what lies between them not counted.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, seconds: float = math.inf) -> None:
+        self._connection, self._left = connection, seconds
+        self._pool = ThreadPoolExecutor(1, "duckdb")
+        self._last: Future[object] | None = None
+
+    def call(
+        self,
+        function: Callable[_Arguments, _Answer],
+        *arguments: _Arguments.args,
+        **named: _Arguments.kwargs,
+    ) -> _Answer:
+        """What a function returns; raises what it raises, and `TimeIsOver`."""
+        begin = time.monotonic()
+        future = self._pool.submit(function, *arguments, **named)
+        self._last = future  # type: ignore[assignment]
+        try:
+            done, _ = wait([future], None if math.isinf(self._left) else max(0.0, self._left))
+            if not done:
+                raise TimeIsOver
+            return future.result()
+        finally:
+            self._left -= time.monotonic() - begin
+            self._stop(future)
+
+    def close(self) -> None:
+        """Close the connection, unless a call on it can't be stopped: that would wait for it."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._last is None or self._last.done():
+            self._connection.close()
+
+    def _stop(self, future: Future[_Answer]) -> None:
+        """Interrupt a call until it ends; one that just begins wouldn't notice a single time."""
+        deadline = time.monotonic() + _STOPS_WITHIN
+        while not future.done() and time.monotonic() < deadline:
+            self._connection.interrupt()
+            wait([future], _ASKED_EVERY)

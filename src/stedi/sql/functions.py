@@ -1,0 +1,69 @@
+"""The functions that a query may call: those of Athena's that read values and do nothing else.
+
+An engine has others, which sleep, write to its log, read files or the environment, or change its
+state. A list of what is bad would be one release behind; this is a list of what is good.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from stedi.sql.portable import HELD
+
+_TYPED = frozenset(
+    {
+        *HELD,
+        *(exp.Cbrt, exp.Exp, exp.Ln, exp.Log, exp.Pow, exp.Sign, exp.Trunc, exp.Pi, exp.Radians),
+        *(exp.Degrees, exp.Sin, exp.Cos, exp.Tan, exp.Asin, exp.Acos, exp.Atan, exp.Atan2),
+        *(exp.Sinh, exp.Cosh, exp.Tanh, exp.Rand, exp.WidthBucket, exp.IsNan, exp.IsInf, exp.Uuid),
+        *(exp.ConcatWs, exp.Reverse, exp.Pad, exp.Levenshtein, exp.Translate, exp.Normalize),
+        *(exp.Encode, exp.Decode, exp.Initcap, exp.Unicode, exp.StrToMap, exp.ToChar),
+        *(exp.RegexpReplace, exp.RegexpExtract, exp.RegexpExtractAll, exp.RegexpSplit),
+        *(exp.RegexpCount, exp.Try, exp.Typeof, exp.ArrayContains, exp.ArrayDistinct),
+        *(exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.Localtimestamp),
+        *(exp.Localtime, exp.Date, exp.TimestampTrunc, exp.DateTrunc, exp.DateAdd, exp.DateSub),
+        *(exp.TimeToStr, exp.StrToTime, exp.ParseDatetime, exp.TimeToUnix, exp.Timestamp),
+        *(exp.FromISO8601Timestamp, exp.FromISO8601Date, exp.WeekOfYear, exp.DayOfMonth),
+        *(exp.DayOfWeek, exp.DayOfWeekIso, exp.DayOfYear, exp.YearOfWeek, exp.LastDay),
+        *(exp.TsOrDsToDate, exp.StrToDate, exp.TsOrDsAdd, exp.TsOrDsDiff, exp.TimeStrToTime),
+        *(exp.ArgMin, exp.ArgMax, exp.AnyValue, exp.ArrayAgg, exp.GroupConcat, exp.ApproxDistinct),
+        *(exp.ApproxQuantile, exp.Stddev, exp.StddevPop, exp.StddevSamp, exp.Variance),
+        *(exp.VariancePop, exp.Corr, exp.CovarPop, exp.CovarSamp, exp.Skewness, exp.Kurtosis),
+        *(exp.RegrSlope, exp.RegrIntercept, exp.BitwiseAndAgg, exp.BitwiseOrAgg),
+        *(exp.BitwiseXorAgg, exp.Grouping, exp.Median, exp.Mode, exp.Quantile, exp.PercentileCont),
+        *(exp.PercentileDisc, exp.PercentRank, exp.CumeDist, exp.Ntile, exp.NthValue),
+        *(exp.ArrayExcept, exp.ArrayIntersect, exp.ArrayToString, exp.ArrayMax, exp.ArrayMin),
+        *(exp.ArrayPosition, exp.ArrayRemove, exp.ArraySort, exp.ArrayConcat),
+        *(exp.Flatten, exp.GenerateSeries, exp.ArraySlice, exp.Reduce, exp.Transform),
+        *(exp.ArrayFilter, exp.ArraySum, exp.Explode, exp.Struct, exp.Map, exp.MapKeys),
+        *(exp.MapFromEntries, exp.VarMap, exp.JSONExtract, exp.JSONExtractScalar, exp.ParseJSON),
+        *(exp.JSONFormat, exp.JSONArrayContains, exp.JSONObject, exp.JSONArray, exp.MD5Digest),
+        *(exp.MD5, exp.SHA, exp.SHA2, exp.SHA2Digest, exp.Hex, exp.LowerHex, exp.Unhex),
+        *(exp.ToBase64, exp.FromBase64, exp.FromBase, exp.Xor, exp.Anonymous),
+    }
+)
+"""Those that sqlglot knows, by what it makes of them; `Anonymous` are the ones that it doesn't."""
+
+_NAMED = frozenset(
+    {
+        *("is_finite", "is_infinite", "infinity", "nan", "e", "codepoint", "hamming_distance"),
+        *("millisecond", "to_iso8601", "format_datetime", "at_timezone", "every", "yow"),
+        *("geometric_mean", "histogram", "map_agg", "checksum", "array_union", "arrays_overlap"),
+        *("any_match", "all_match", "none_match", "zip", "zip_with", "array_average"),
+        *("map_values", "map_entries", "map_concat", "map_filter", "json_array_length"),
+        *("json_array_get", "json_size", "bitwise_left_shift", "bitwise_right_shift", "bit_count"),
+        *("xxhash64", "crc32", "url_encode", "url_decode", "url_extract_host", "to_base"),
+        *("url_extract_path", "url_extract_query", "regexp_position", "btrim"),
+    }
+)
+
+
+def refused(query: exp.Expr) -> str | None:
+    """The name of the first function that a query may not call; None where there is none."""
+    for node in query.find_all(exp.Func):
+        if isinstance(node, exp.Anonymous):
+            if node.name.lower() not in _NAMED:
+                return node.name.lower()[:60]
+        elif type(node) not in _TYPED:
+            return node.sql_name().lower()
+    return None

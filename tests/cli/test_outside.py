@@ -1,0 +1,149 @@
+"""What comes from outside can't command a terminal, run in a spreadsheet, or be read by others."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from stedi.errors import UsageError
+from stedi.text import visible, visible_lines
+from tests.support import small
+from tests.support.processes import stedi
+
+HOSTILE = "a\x1b[31m\x9b2J\x07\u202eb"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    small.land(tmp_path / "root")
+    return tmp_path / "root"
+
+
+def controls(text: str) -> set[str]:
+    return {letter for letter in text if not letter.isprintable() and letter != "\n"}
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b]0;x\x07", "\x9b31m", "\r", "\t", "\0", "\u202e", "\u200b", "\u2028", "\x7f"]
+)
+def test_signs_that_nobody_sees_are_spelled_out(text: str) -> None:
+    assert visible(f"a{text}b").isprintable()
+    assert visible_lines(f"a{text}\nb").count("\n") == 1
+    assert visible("Ann Müller, 漢字 🦶") == "Ann Müller, 漢字 🦶"
+
+
+def test_names_of_files_and_columns_are_printed_with_escapes_spelled_out(
+    root: Path, tmp_path: Path
+) -> None:
+    small.write(root, "customer", b"nonsense\n", f"{HOSTILE}.json")
+    (root / "customer" / "landing" / f".{HOSTILE}.json").write_text("{}")
+    said = [stedi("run", "--root", root, check=None)]
+    said.append(stedi("quarantine", "list", "--root", root))
+    said.append(stedi("query", f'SELECT 1 AS "{HOSTILE}"', "--root", root))
+    said.append(stedi("query", f"SELECT '{HOSTILE}' AS n", "--root", root))
+    said.append(stedi("query", f'SELECT "{HOSTILE}" FROM loads', "--root", root, check=2))
+    said.append(stedi("query", f'SELECT * FROM "{HOSTILE}"', "--root", root, check=2))
+    said.append(stedi("status", "--root", tmp_path / HOSTILE, check=None))
+    (root / "customer" / "landing" / f"{HOSTILE}.json").unlink()
+    said.append(stedi("status", "--root", root, check=1))
+    (root / "customer" / "landing" / f"x{HOSTILE}.json").symlink_to("/etc/passwd")
+    said.append(stedi("run", "--root", root, check=1))
+    assert [controls(text) for text in said] == [set()] * len(said)
+    assert all("\\x1b" in text for text in (said[1], said[2], said[3], said[7], said[8]))
+
+
+def test_what_is_no_file_in_the_landing_zone_is_remarked_upon(root: Path) -> None:
+    landing = root / "customer" / "landing"
+    (landing / "gone.json").symlink_to(landing / "nothing.json")
+    os.mkfifo(landing / "pipe.json")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = Path.cwd()
+        os.chdir(landing)  # names of sockets are short
+        server.bind("socket.json")
+        os.chdir(here)
+    said = stedi("run", "--root", root, check=None)
+    assert "assed over 3 entries of " in said
+    assert "gone.json, …" in said
+
+
+CELLS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "plain", "a=b", ""]
+
+
+def test_a_file_of_csv_has_no_formulas_and_a_pipe_texts_as_they_are(
+    root: Path, tmp_path: Path
+) -> None:
+    stedi("run", "--root", root, check=None)
+    values = ", ".join(f"('{cell}', -{n})" for n, cell in enumerate(CELLS))
+    sql = f"SELECT s, n FROM (VALUES {values}) AS t (s, n) ORDER BY n DESC"
+    piped = stedi("query", sql, "--root", root, "--format", "csv")
+    assert '"=1+1",0' in piped
+    exact = tmp_path / "exact.csv"
+    stedi("query", sql, "--root", root, "-o", exact, "--no-safe")
+    assert exact.read_text().splitlines()[1] == '"=1+1",0'
+    safe = tmp_path / "safe.csv"
+    stedi("query", sql, "--root", root, "-o", safe)
+    assert [line.startswith("\"'") for line in safe.read_text().split("\n")[1:-1]].count(True) == 6
+    assert '"plain",-6' in safe.read_text()
+    assert stedi("query", sql, "--root", root, "--format", "csv", "--safe").count("\"'") == 6
+
+
+def modes(folder: Path) -> dict[str, int]:
+    return {
+        path.relative_to(folder).as_posix(): stat.S_IMODE(path.lstat().st_mode)
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize(("umask", "folder", "file"), [("", 0o700, 0o600), ("027", 0o750, 0o640)])
+def test_only_their_owner_reads_peoples_data_or_a_group_too(
+    tmp_path: Path, umask: str, folder: int, file: int
+) -> None:
+    small.land(tmp_path / "delivery")
+    delivered = tmp_path / "delivery" / "customer" / "landing"
+    for path in delivered.glob("*.json"):
+        path.chmod(0o600)
+    root = tmp_path / "root"
+    stedi("ingest", tmp_path / "delivery", "--root", root, STEDI_UMASK=umask)
+    stedi("run", "--root", root, check=None, STEDI_UMASK=umask)
+    stedi("query", "SELECT 1 AS n", "--root", root, "-o", root / "n.csv", STEDI_UMASK=umask)
+    found = modes(root)
+    assert len(found) > 40
+    wrong = {
+        name: oct(mode)
+        for name, mode in found.items()
+        if mode & ~(folder if (root / name).is_dir() else file)
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize("umask", ["rwx", "8", "-1", "0x1f", "७७"])
+def test_rights_that_are_none_are_wrong_use(tmp_path: Path, umask: str) -> None:
+    assert "STEDI_UMASK" in stedi("status", "--root", tmp_path, check=2, STEDI_UMASK=umask)
+
+
+def test_folders_of_processes_that_were_killed_are_gone_with_the_next_command(
+    tmp_path: Path,
+) -> None:
+    dead = tmp_path / "stedi-copies-4194304-x"  # no process has so high a number
+    alive = tmp_path / f"stedi-copies-{os.getpid()}-x"
+    for folder in (dead, alive):
+        folder.mkdir()
+        (folder / "people.parquet").write_bytes(b"x")
+    stedi("--version", TMPDIR=str(tmp_path))
+    assert [dead.exists(), alive.exists()] == [False, True]
+
+
+def test_a_model_that_unpacks_to_too_much_is_none(tmp_path: Path) -> None:
+    from stedi.science.models import load
+
+    path = tmp_path / "model.skops"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", bytes(70 << 20))
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(UsageError, match="unpacks to"):
+        load(path)

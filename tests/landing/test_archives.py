@@ -1,0 +1,67 @@
+"""Archives that unpack to more than their contract allows are set aside whole, and not unpacked."""
+
+from __future__ import annotations
+
+import gzip
+
+import pytest
+import zstandard
+
+from stedi import Lakehouse
+from stedi.landing import parse
+from tests.conftest import already_run, rows
+from tests.support import small
+
+GOOD = b'{"sensorReadingTime":%d,"serialNumber":"S1","distanceFromObject":5}\n'
+
+
+@pytest.fixture
+def small_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a megabyte, so that the tests unpack little."""
+    monkeypatch.setattr(parse, "_SMALL_ARCHIVE", 1 << 20)
+
+
+def bomb(kind: str, fill: bytes, size: int = 30 << 20) -> bytes:
+    content = GOOD % 1 + fill * (size // len(fill))
+    return gzip.compress(content) if kind == "gz" else zstandard.compress(content)
+
+
+@already_run
+@pytest.mark.usefixtures("small_limit")
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+@pytest.mark.parametrize("fill", [b"\0", b"{", b" ", GOOD % 7, b'{"a":[', b"\n"])
+def test_an_archive_that_unpacks_to_too_much_costs_no_other_file(
+    small_lakehouse: Lakehouse, kind: str, fill: bytes
+) -> None:
+    small.write(small_lakehouse.root, "step_trainer", bomb(kind, fill), f"bomb.json.{kind}")
+    small.write(small_lakehouse.root, "step_trainer", GOOD % 12345, "after.json")
+    small_lakehouse.run()
+    said = "SELECT reason, byte_length FROM quarantine WHERE file LIKE 'bomb%'"
+    assert rows(small_lakehouse, said) == [("archive too large", 0)]
+    found = "SELECT COUNT(*) FROM step_trainer_landing WHERE sensorreadingtime IN (1, 7, 12345)"
+    assert rows(small_lakehouse, found) == [(1,)]
+    status = small_lakehouse.status(verify=True)
+    assert status.ok, status.problems
+    assert [note.code for note in status.notes].count("bad_files") == 1
+    assert small_lakehouse.run().built == ()
+
+
+@already_run
+@pytest.mark.usefixtures("small_limit")
+def test_who_accepts_it_gets_all_that_fits(small_lakehouse: Lakehouse) -> None:
+    small.write(small_lakehouse.root, "step_trainer", bomb("gz", GOOD % 7, 5 << 20), "big.json.gz")
+    small_lakehouse.run()
+    before = small_lakehouse.status().sources["step_trainer"].loaded
+    small_lakehouse.replay(accept_bad_files=True)
+    source = small_lakehouse.status(verify=True).sources["step_trainer"]
+    assert source.loaded == before + 1 + (5 << 20) // len(GOOD % 7)
+    assert source.quarantined == {}
+
+
+@already_run
+def test_what_packs_well_is_no_bomb(small_lakehouse: Lakehouse) -> None:
+    """Readings that differ in their time pack to a tenth, and 64 MB are always fine."""
+    content = b"".join(GOOD % n for n in range(20_000))
+    small.write(small_lakehouse.root, "step_trainer", gzip.compress(content, 9), "well.json.gz")
+    small_lakehouse.run()
+    assert small_lakehouse.status().sources["step_trainer"].quarantined == {}
