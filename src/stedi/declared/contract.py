@@ -112,7 +112,8 @@ class Contract:
     is about) belong to landing tables, and so does `max_bad_share`: a file of which a greater share
     is bad is set aside whole. A contract with a `publication` is of a table that leaves the
     lakehouse; its SELECT carries working columns beyond the published ones. A table with a `key`
-    (one of its columns) is maintained by it.
+    (one of its columns) is maintained by it. `suspensions` is a query for whose consent does not
+    count for now, though a record gives it, and why: the table `suspended` is made from it.
     """
 
     name: str
@@ -131,6 +132,7 @@ class Contract:
     key: str | None
     retention: Retention
     place: str
+    suspensions: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -139,6 +141,7 @@ class Contract:
         parts = (
             *(self.name, self.location, *columns, self.rules, self.key),
             *(self.source, self.subject, self.max_bad_share, self.publication),
+            *((c.name, c.folded_from, c.is_arrival) for c in self.columns if c.is_computed),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -149,8 +152,14 @@ class Contract:
 
     @property
     def identifiers(self) -> tuple[str, ...]:
-        """The columns that say whom a row is about: those classified as `direct`."""
-        return tuple(c.name for c in self.columns if c.classification == "direct")
+        """The columns that say whom a row is about: those classified as `direct`, as delivered."""
+        direct = (c for c in self.columns if c.classification == "direct")
+        return tuple(c.name for c in direct if not c.is_computed)
+
+    @cached_property
+    def delivered(self) -> tuple[Column, ...]:
+        """The columns that records have; landing computes the others."""
+        return tuple(column for column in self.columns if not column.is_computed)
 
     @property
     def selected_columns(self) -> tuple[Column, ...]:

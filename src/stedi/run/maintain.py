@@ -33,6 +33,7 @@ from stedi.storage.warehouse import DataFile, Version
 _CANDIDATES, _SOUGHT = "_candidates", "_sought"
 _ROWS, _PART = "_rows", "_part"
 _ALSO, _STAYED = "_also", "_stayed"
+_FOLDED = "_folded"
 
 
 @dataclass
@@ -178,11 +179,21 @@ class Maintaining:
                 self.changes[name] for name in look_up.reads
             ):
                 continue
-            if look_up.reads == {look_up.name}:
-                differences.append(self._difference_of_files(look_up.name, look_up.key))
+            is_table = look_up.reads == {look_up.name}
+            if is_table:
+                differing = self._difference_of_files(look_up.name, look_up.key)
             else:
-                differences.append(self._difference_of_ctes(look_up))
+                differing = self._difference_of_ctes(look_up)
+            differences.append(self._spelled(differing, look_up))
         return differences
+
+    def _spelled(self, keys: exp.Query, look_up: Lookup) -> exp.Query:
+        """The keys of the FROM table that fold to these, where they are folded ones."""
+        if look_up.folded is None:
+            return keys
+        sought = f"{_FOLDED}_{look_up.name}"
+        self._materialise(sought, [keys])
+        return among(_keys(self.keyed.source, self.keyed.source_key), look_up.folded, sought)
 
     def _changed_in_presence(self) -> list[exp.Query]:
         return [

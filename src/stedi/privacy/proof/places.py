@@ -109,6 +109,8 @@ class Places:
             subjects = [c.column(c.subject) for c in self.declarations.landing if c.subject]
             kinds = frozenset(column.subject for column in subjects if column and column.subject)
             return _delivered(name, self.declarations.schemas[name], {"subject": kinds})
+        if name == "suspended":
+            return self._suspended(name)
         contract = self.declarations.contracts.get(name)
         if contract is None:
             return None
@@ -132,6 +134,31 @@ class Places:
             },
         )
 
+    def _suspended(self, name: str) -> Relation:
+        """The table that a run makes of the declared suspensions: a row for each subject."""
+        columns = self.declarations.schemas[name]
+        contract, query = self.declarations.suspending, self.declarations.suspensions
+        if contract is None or query is None:
+            return _delivered(name, columns, {})
+        place = f"{contract.place}, suspensions"
+        kinds = None
+        # Which part a row is from may be told: each gives a reason, and names whose it is.
+        for part in parts_of(query):
+            given = self._followed(part, place).columns
+            subject = given.get("subject", Cell())
+            kinds = subject.kinds if kinds is None else kinds & subject.kinds
+            if not subject.is_key:
+                self._problems.append(f"{place}: subject must be a column that has a subject")
+            self._problems += [
+                f"{place}: {column.name} names a person"
+                for column in columns
+                if column.name != "subject" and not given.get(column.name, Cell()).is_plain
+            ]
+        return replace(
+            _delivered(name, columns, {"subject": kinds or frozenset()}),
+            unique=frozenset({"subject"}),
+        )
+
     def _kept(self, column: Column, cell: Cell, contract: Contract) -> Cell:
         """A column of a table that isn't published, as its readers find it."""
         place = self.declarations.transforms[contract.name].place
@@ -150,6 +177,18 @@ class Places:
             origin=f"{contract.name}.{column.name}",
             is_optional=cell.is_optional and not column.required,
         )
+
+
+def parts_of(query: exp.Query) -> Iterator[exp.Query]:
+    """The SELECTs that a UNION puts one behind the other, each with the CTEs of all."""
+    if not isinstance(query, exp.Union):
+        yield query
+        return
+    for side in (query.left, query.right):
+        part = side.copy()
+        if (with_ := query.args.get("with_")) is not None:
+            part.set("with_", with_.copy())
+        yield from parts_of(part)
 
 
 def _delivered(
