@@ -189,12 +189,14 @@ def _built_after(table: str, declarations: Declarations) -> set[str]:
     return {*order[order.index(table) + 1 :]} if table in order else set()
 
 
-_SUSPENSIONS = {"subject": "string", "suspect": "string", "why": "string", "evidence": "string",
-                "until": "long"}  # fmt: skip
+_SUSPENSIONS = {
+    **dict.fromkeys(("subject", "suspect", "why", "question", "evidence"), "string"),
+    "until": "long",
+}
 
 
 def _suspension_problems(declarations: Declarations, engine: Engine) -> Iterator[str]:
-    """What is wrong with the query for whose consent is suspended; it is asked before any SELECT."""
+    """What is wrong with the query for whose consent is suspended, which runs before any SELECT."""
     contract, query = declarations.suspending, declarations.suspensions
     if contract is None or query is None:
         return
@@ -204,9 +206,9 @@ def _suspension_problems(declarations: Declarations, engine: Engine) -> Iterator
     for name in sorted({table.name for table in tables_read(query)} - delivered):
         yield f"{place}: reads {name}; it may read landing tables, quarantine and loads"
     for part in parts_of(query):
-        whys = [p.unalias() for p in part.selects if p.alias_or_name == "why"]
-        if not all(isinstance(why, exp.Literal) and why.is_string for why in whys):
-            yield f"{place}: why is a reason that is written out, in each SELECT"
+        for p in part.selects:
+            if p.alias_or_name in ("why", "question") and not p.unalias().is_string:
+                yield f"{place}: {p.alias_or_name} must be a text that is written out"
     yield from _columns_problems(query, _SUSPENSIONS, place, engine)
 
 

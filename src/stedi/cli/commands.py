@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Context, Exit, Option, Typer
 
 from stedi import __version__
-from stedi.cli import quarantine, show
+from stedi.cli import quarantine, review, show
 from stedi.cli.audit import audit
 from stedi.cli.check import check, ddl
 from stedi.cli.ingest import ingest, simulate
@@ -33,6 +33,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(review.app, name="review")
 
 
 def _print_version(is_asked: bool) -> None:

@@ -61,11 +61,10 @@ class SuspendedRow(_Row):
 
     subject: Annotated[str, "direct", "Whose consent it is, as the table of consents names them."]
     why: Annotated[str, "none", "Why it does not count."]
-    evidence: Annotated[str, "quasi", "What to look at: reason and place, one a line."]
-    until: Annotated[
-        int | None, "quasi", "From when it counts, epoch ms; blank: not before a review."
-    ]
-    review: Annotated[str | None, "none", "The number of the decision; blank where none is needed."]
+    question: Annotated[str, "none", "What a person has to decide."]
+    evidence: Annotated[str, "quasi", "Where to look for that, one a line."]
+    until: Annotated[int | None, "quasi", "From when it counts; blank: not before a decision."]
+    review: Annotated[str | None, "none", "Number of the decision; blank where there is none."]
 
 
 def _columns(row: type[LoadRow | QuarantineRow | SuspendedRow]) -> tuple[Column, ...]:

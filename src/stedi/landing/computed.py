@@ -47,11 +47,8 @@ class Computed:
     def arrays(self, delivered: Sequence[pa.Array], arrived: Int64s) -> list[pa.Array]:
         """Many rows, by column; `arrived` has one value a row."""
         when = pa.Array.from_buffers(pa.int64(), len(arrived), [None, pa.py_buffer(arrived)])
-        return [
-            when
-            if column is None
-            else folded(delivered[column[1]])
-            if column[0]
-            else delivered[column[1]]
-            for column in self._columns
-        ]
+        arrays = []
+        for column in self._columns:
+            array = when if column is None else delivered[column[1]]
+            arrays.append(folded(array) if column is not None and column[0] else array)
+        return arrays

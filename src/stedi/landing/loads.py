@@ -113,9 +113,9 @@ def as_arrived(
         first[load.fingerprint] = min(load.arrived, first.get(load.fingerprint, load.arrived))
     listed = []
     for file in landing_files:
-        load, arrived = by_file.get(file.name), file.arrived
-        if load is not None and load.is_of(file):
-            arrived = load.arrived
+        known, arrived = by_file.get(file.name), file.arrived
+        if known is not None and known.is_of(file):
+            arrived = known.arrived
         elif file.size in sizes:
             path = landing_folder(files.root, source) / file.name
             arrived = first.get(fingerprinter.of_file(path, files.open), arrived)

@@ -25,11 +25,12 @@ from stedi.storage.warehouse import Version, damage
 _NUMBER_DIGITS = 16
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Cause:
     """Why the consent of some people does not count; `until` a time (epoch ms), or a decision."""
 
     why: str
+    question: str
     evidence: str
     until: int | None = None
 
@@ -70,7 +71,8 @@ def suspensions(
     for row in found:
         until = row["until"]
         if not isinstance(until, int) or until > now:
-            cause = Cause(str(row["why"]), str(row["evidence"]), until)  # type: ignore[arg-type]
+            texts = (str(row[name]) for name in ("why", "question", "evidence"))
+            cause = Cause(*texts, until if isinstance(until, int) else None)
             causes[str(row["suspect"])][str(row["subject"])].add(cause)
     for suspect, of_subjects in sorted(causes.items()):
         every = {cause for own in of_subjects.values() for cause in own}
@@ -82,12 +84,12 @@ def suspensions(
 
 
 def _row(subject: str, causes: set[Cause], number: str) -> SuspendedRow:
-    to_decide = sorted(c for c in causes if c.until is None)
-    telling = to_decide or sorted(causes, key=lambda c: (c.why, c.evidence))
-    evidence = sorted(f"{cause.why}: {cause.evidence}" for cause in causes)
+    to_decide = [c for c in causes if c.until is None]
+    first = min(to_decide or causes, key=lambda c: (c.why, c.question))
+    evidence = sorted({c.evidence for c in to_decide or causes})
     until = None if to_decide else max(c.until for c in causes if c.until is not None)
     review = number if to_decide else None
-    return SuspendedRow(subject, telling[0].why, "\n".join(evidence), until, review)
+    return SuspendedRow(subject, first.why, first.question, "\n".join(evidence), until, review)
 
 
 def _number(suspect: str, causes: Iterable[Cause], fingerprinter: Fingerprinter) -> str:
