@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from stedi.athena import AthenaResult
     from stedi.check import Checked
     from stedi.declared import Declarations
+    from stedi.explain import Explanation
     from stedi.landing.ingest import Ingested
     from stedi.privacy.audit import Audit
     from stedi.privacy.published import PublishedTable
@@ -273,6 +274,16 @@ class Lakehouse:
             raise UsageError(f"review accept {numbers}: a list of numbers")
         _, warehouse = self._opened()
         return accept(warehouse, numbers)
+
+    def explain(self, table: str, *, raw: bool = False) -> Explanation:
+        """The way of the rows from files to a table: each reason with its count and an example.
+
+        Examples are masked unless `raw`. Raises `UsageError` for a table that isn't built.
+        """
+        from stedi.explain import explain
+
+        declarations, warehouse = self._opened()
+        return explain(warehouse, declarations, table, raw=raw)
 
     def status(self, *, verify: bool = False) -> Status:
         """Tables, sources, steps, and whether they add up; `verify` reads every file again."""

@@ -11,6 +11,7 @@ from stedi import __version__
 from stedi.cli import quarantine, review, show
 from stedi.cli.audit import audit
 from stedi.cli.check import check, ddl
+from stedi.cli.explain import explain
 from stedi.cli.ingest import ingest, simulate
 from stedi.cli.query import query
 from stedi.cli.run import demo, run
@@ -28,7 +29,7 @@ app = Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(demo, simulate, ingest, run, status, query),
+    *(demo, simulate, ingest, run, status, explain, query),
     *(check, audit, release, train, predict, ddl),
 ):
     app.command()(command)

@@ -206,3 +206,14 @@ def _rows(contract: Contract, typed: ParquetFile | RowWriter) -> TypedRows | Few
     from stedi.landing.columns import TypedRows  # which loads the compiled scan
 
     return TypedRows(contract, typed)
+
+
+def one_by_one(
+    contract: Contract, path: Path, opener: Opener = open_local
+) -> Iterator[tuple[int, int, Record | Piece]]:
+    """The records and broken pieces of a file, with byte offset and line; nothing is written."""
+    nowhere = path.with_name(".nothing-is-written")
+    few, none = RowWriter(nowhere, ()), RowWriter(nowhere, ())
+    reader = FileReader(contract, few, none, 0, opener)
+    with Window(path, None, 0, opener) as window:
+        yield from reader._unclear(window, None, is_bad=False)
