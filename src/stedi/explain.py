@@ -1,4 +1,4 @@
-"""The way of the rows from files to a table: how many come in, why others don't, and where they lie.
+"""The way of the rows from files to a table: how many come in, why others don't, and where.
 
 A funnel in steps: what files hold, what was set aside, what each SELECT on the way drops. Each
 reason has its count, as the run noted it, and an example, which is looked for now.
@@ -131,7 +131,7 @@ def _way(declarations: Declarations, table: str) -> list[str]:
 
 
 def _source_of(transform: Transform) -> str:
-    return " × ".join(transform.sources)
+    return ", paired with ".join(transform.sources)
 
 
 def _landing(
@@ -148,9 +148,7 @@ def _landing(
             example = Example(text=piece.text, where=f"{piece.place}, line {piece.line:,}")
         dropped.append(Dropped(reason=reason, count=count, example=example))
     files = f"{name}/landing, {counted(source.files, 'file')}"
-    return Stage(
-        table=table, source=files, in_=source.records, dropped=dropped, kept=source.loaded
-    )
+    return Stage(table=table, source=files, in_=source.records, dropped=dropped, kept=source.loaded)
 
 
 class _Rows:

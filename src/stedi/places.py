@@ -84,7 +84,7 @@ class Places:
         self._warehouse.files.fetch([file.path for file in version.files])
         scan = parquet.scan([str(file.path) for file in version.files], columns, ("file_index",))
         equal = " AND ".join(f"{identifier(name)} IS NOT DISTINCT FROM ?" for name in known)
-        query = f"SELECT file_index FROM ({scan}) WHERE {equal} LIMIT 1"  # noqa: S608
+        query = f"SELECT file_index FROM ({scan}) WHERE {equal} LIMIT 1"
         found = self._connection.execute(query, [*known.values()]).fetchone()
         return int(found[0]) if found else None
 

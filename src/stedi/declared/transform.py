@@ -214,9 +214,7 @@ class _Paired(NamedTuple):
     of_right: tuple[exp.Column, ...]
 
 
-def _counted_by(
-    table: exp.Expression, keys: Sequence[exp.Column], alias: str
-) -> exp.Subquery:
+def _counted_by(table: exp.Expression, keys: Sequence[exp.Column], alias: str) -> exp.Subquery:
     """How many rows a table has for each value of its keys, blanks left out."""
     columns = (key.copy().as_(f"key_{n}") for n, key in enumerate(keys))
     given = (exp.not_(exp.Is(this=key.copy(), expression=exp.null())) for key in keys)

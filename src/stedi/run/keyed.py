@@ -26,6 +26,8 @@ class Lookup:
     `reads` are the tables that it is made from. `present_in` is the column of the one table that
     it reads where it only says which keys are in there; `is_required` says that rows of other keys
     are dropped. `folded` is the column of the FROM table that it is joined to in place of the key.
+    `of_rows` is the column of the one table that it reads whose rows with a value are all that its
+    rows with that key depend on.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Lookup:
     present_in: str | None
     is_required: bool
     folded: str | None = None
+    of_rows: str | None = None
 
 
 @dataclass(frozen=True)
@@ -276,9 +279,27 @@ def _lookup(tree: exp.Query, join: exp.Join, key: exp.Column, folded: set[str]) 
         raise _NotKeyed(f"the key of its look-up {table.name} is of another type")
     name = table.name
     reads = frozenset(_reads(tree, name))
+    of_rows = _of_rows(tree, name, own[0].name)
     if keys[0].name != key.name:
-        return Lookup(name, own[0].name, reads, None, False, keys[0].name)
-    return Lookup(name, own[0].name, reads, _present_in(tree, name), _is_required(tree, own[0]))
+        return Lookup(name, own[0].name, reads, None, False, keys[0].name, of_rows)
+    present_in, is_required = _present_in(tree, name), _is_required(tree, own[0])
+    return Lookup(name, own[0].name, reads, present_in, is_required, None, of_rows)
+
+
+def _of_rows(tree: exp.Query, name: str, key: str) -> str | None:
+    """The column of a CTE's table that is its key, where it reads one table and mixes no keys."""
+    if not _is_cte(tree, name):
+        return None
+    select = _cte(tree, name)
+    table = select.args["from_"].this if select.args.get("from_") else None
+    if not isinstance(table, exp.Table) or _is_cte(tree, table.name) or select.args.get("joins"):
+        return None
+    try:
+        column = _selected(select, key)
+        _refuse_mixing(select, column, name)
+    except _NotKeyed:
+        return None
+    return column.name if column.table == table.alias_or_name else None
 
 
 def _is_required(tree: exp.Query, key: exp.Column) -> bool:
