@@ -244,13 +244,13 @@ def test_reasons_are_what_happened(lakehouse: Lakehouse, land: Land) -> None:
 def test_a_decision_is_followed_until_something_else_comes(
     lakehouse: Lakehouse, land: Land, case: str
 ) -> None:
-    other: list[dict[str, Any]] | bytes = {
+    others: dict[str, list[dict[str, Any]] | bytes] = {
         "clock": [customer("ann@x.com", AHEAD, consent=100)],
         "spelled": [customer("ANN@x.com", 100)],
         "aside": b'{"email": "ann@x.com", "lastUpd',
-    }[case]
+    }
     land("customer", [customer("ann@x.com", 100, consent=100)])
-    land("customer", other, "other.json")
+    land("customer", others[case], "other.json")
     lakehouse.run()
     [suspension] = lakehouse.review().to_decide
     assert suspension.question.endswith(("?", "--raw"))

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, TypeVar, cast, get_args
 
@@ -220,9 +221,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     delivered = {column.name: column for column in columns if not column.is_computed}
     if properties.subject and properties.subject not in delivered:
         raise _Problem(f"{where}.customProperties.subject: no column {properties.subject}")
-    for column in columns:
-        if column.folded_from is not None:
-            _refuse_folded(column, delivered.get(column.folded_from), where)
+    columns = tuple(_folded(c, delivered, where) if c.folded_from else c for c in columns)
     about = standard.description or Description()
     bad_share = properties.max_bad_share
     contract = Contract(
@@ -250,15 +249,15 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     return contract
 
 
-def _refuse_folded(column: Column, source: Column | None, table: str) -> None:
-    """Refuse a folded column that isn't a text as sensitive as the one it is made from."""
+def _folded(column: Column, delivered: Mapping[str, Column], table: str) -> Column:
+    """A folded column, which is a text as sensitive as the one it is made from, and as blank."""
+    source = delivered.get(str(column.folded_from))
     where = f"{table}.properties.{column.name}"
     if source is None or "string" not in (column.type, source.type) or column.type != source.type:
         raise _Problem(f"{where}.customProperties.foldedFrom: a delivered column of type string")
     if STRENGTH[column.classification] < STRENGTH[source.classification]:
         raise _Problem(f"{where}.classification: {source.classification}, as {source.name} is")
-    if column.required and not source.required:
-        raise _Problem(f"{where}.required: {source.name} may be blank, and so may this")
+    return replace(column, required=column.required and source.required)
 
 
 def _key(properties: _TableProperties, columns: tuple[Column, ...], table: str) -> str | None:

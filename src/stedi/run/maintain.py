@@ -240,9 +240,8 @@ class Maintaining:
             return None
         [name] = look_up.reads
         change = self.changes[name]
-        if change.touched is not None or 2 * sum(f.rows for f in change.files) > rows_of(
-            change.now
-        ):
+        differing = sum(file.rows for file in change.files)
+        if change.touched is not None or 2 * differing > rows_of(change.now):
             return None
         sought, sides = f"{_DIFFERING}_{look_up.name}", (_added(name), _removed(name))
         self._materialise(sought, [_keys(side, look_up.of_rows) for side in sides])

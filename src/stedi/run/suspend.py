@@ -71,8 +71,12 @@ def suspensions(
     for row in found:
         until = row["until"]
         if not isinstance(until, int) or until > now:
-            texts = (str(row[name]) for name in ("why", "question", "evidence"))
-            cause = Cause(*texts, until if isinstance(until, int) else None)
+            cause = Cause(
+                str(row["why"]),
+                str(row["question"]),
+                str(row["evidence"]),
+                until if isinstance(until, int) else None,
+            )
             causes[str(row["suspect"])][str(row["subject"])].add(cause)
     for suspect, of_subjects in sorted(causes.items()):
         every = {cause for own in of_subjects.values() for cause in own}
