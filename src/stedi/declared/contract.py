@@ -156,6 +156,7 @@ class Contract:
         direct = (c for c in self.columns if c.classification == "direct")
         return tuple(c.name for c in direct if not c.is_computed)
 
+    @cached_property
     def delivered(self) -> tuple[Column, ...]:
         """The columns that records have; landing computes the others."""
         return tuple(column for column in self.columns if not column.is_computed)
