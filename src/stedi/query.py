@@ -87,9 +87,9 @@ def query(
         )
     if unbuilt:
         raise QueryError(f"table {unbuilt[0]} is not built yet; `stedi run` builds it")
-    if then is not None:
-        old = {n: tuple(Column(*c, "none") for c in v.columns) for n, v in versions.items()}
-        schemas = {**schemas, **old}
+    # Other columns were declared then, or when an earlier version of stedi made the table.
+    old = {n: tuple(Column(*c, "none") for c in v.columns) for n, v in versions.items()}
+    schemas = {**schemas, **old}
     with ExitStack() as stack:
         connection = parquet.connect(stack.enter_context(scratch(warehouse.root, "query")))
         stack.callback(connection.close)
