@@ -1,7 +1,7 @@
 -- Acceleration records of customers who consent to research.
 -- Why not, of others: nobody has that e-mail; somebody has it in another spelling; a person must look
 -- first (suspended); the customer consented once and does not any more; or never did.
-WITH customers AS (
+WITH known AS (
   SELECT email, MAX(sharewithresearchasofdate) AS consent
   FROM customer_landing
   GROUP BY email
@@ -23,7 +23,7 @@ judged AS (
     END AS dropped
   FROM accelerometer_landing a
   LEFT JOIN customer_trusted c ON c.email = a."user"
-  LEFT JOIN customers k ON k.email = a."user"
+  LEFT JOIN known k ON k.email = a."user"
   LEFT JOIN suspended s ON s.subject = a."user"
   LEFT JOIN spellings f ON f.emailfolded = a.userfolded
 )
