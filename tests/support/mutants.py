@@ -23,6 +23,8 @@ from stedi.columns import TYPES
 from stedi.declared import Declarations, packaged, read_declarations
 from stedi.declared.transform import Transform
 from stedi.engines.duckdb import DuckDBEngine
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.run.suspend import suspensions
 from stedi.sql.tree import parse
 
 LAST = "machine_learning_curated"
@@ -224,15 +226,23 @@ class World:
 
     def __init__(self, folder: Path, declarations: Declarations, spelling: Spelling) -> None:
         self._engine = DuckDBEngine(folder)
+        self._folder, self._schemas = folder, declarations.schemas
         for table, rows in _records(spelling).items():
-            columns = declarations.schemas[table]
-            schema = pa.schema([(c.name, pa.type_for_alias(TYPES[c.type].arrow)) for c in columns])
-            path = folder / f"{table}.parquet"
-            pq.write_table(pa.Table.from_pylist(rows, schema), path)
-            self._engine.declare(table, columns, [str(path)])
+            self._declare(table, rows)
+        assert declarations.suspensions is not None
+        found = self._engine.fetch(declarations.suspensions).to_pylist()
+        suspended = suspensions(found, frozenset(), 10**12, Fingerprinter(b"a key"))
+        self._declare("suspended", [vars(row) for row in suspended])
         for table in declarations.transforms:
             if table != LAST:
                 self._engine.materialise(table, declarations.select(table))
+
+    def _declare(self, table: str, rows: list[dict[str, Any]]) -> None:
+        columns = self._schemas[table]
+        schema = pa.schema([(c.name, pa.type_for_alias(TYPES[c.type].arrow)) for c in columns])
+        path = self._folder / f"{table}.parquet"
+        pq.write_table(pa.Table.from_pylist(rows, schema), path)
+        self._engine.declare(table, columns, [str(path)])
 
     def published(self, select: exp.Query) -> Counter[Any]:
         """What is published, each person with the rows of each side; their numbers are left out."""
@@ -272,6 +282,7 @@ def _records(spelling: Spelling) -> dict[str, list[dict[str, Any]]]:
         for record in range(1 + n % 3):
             customers.append({
                 "customername": name, "email": spelling(f"{name}@example.com"),
+                "emailfolded": spelling(f"{name}@example.com"), "arrived": 10**12,
                 "phone": f"{555 - n}", "birthday": "1980-01-01", "serialnumber": spelling(device),
                 "registrationdate": 50 + n % 4, "lastupdatedate": 100 + record + n % 2,
                 "sharewithresearchasofdate": 0 if name == "cat" else 100 + n % 3,
@@ -279,7 +290,8 @@ def _records(spelling: Spelling) -> dict[str, list[dict[str, Any]]]:
         for at in range(4):
             x, y = (round(random.gauss(0, 1), 2) for _ in "xy")
             moment = {"timestamp": 100 + at, "x": x, "y": y, "z": 0.5}
-            accelerations.append({"user": spelling(f"{name}@example.com"), **moment})
+            user = spelling(f"{name}@example.com")
+            accelerations.append({"user": user, "userfolded": user, **moment})
             reading = {
                 "sensorreadingtime": 100 + at,
                 "distancefromobject": random.randint(200, 300),
