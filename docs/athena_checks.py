@@ -89,10 +89,10 @@ def _counts(contract: Contract) -> Iterator[Check]:
 
 
 def _contents(contract: Contract) -> Iterator[Check]:
-    if any(column.required for column in contract.columns):
+    if any(column.required for column in contract.delivered):
         yield _no_blanks(contract)
     if contract.source:
-        yield from (_blanks(contract, c) for c in contract.columns if not c.required)
+        yield from (_blanks(contract, c) for c in contract.delivered if not c.required)
     yield from (_no_repeats(contract, column) for column in contract.columns if column.unique)
     for rule in contract.rules:
         if rule.severity == "error":
@@ -101,7 +101,7 @@ def _contents(contract: Contract) -> Iterator[Check]:
 
 
 def _no_blanks(contract: Contract) -> Check:
-    required = [identifier(column.name) for column in contract.columns if column.required]
+    required = [identifier(column.name) for column in contract.delivered if column.required]
     comment = f"{contract.name}. Must be 0: rows that lack a value in a column that needs one."
     if contract.source:
         comment += " On AWS, lines that Athena cannot read show up here."

@@ -31,6 +31,7 @@ ZONES = {"landing": "#f1e3d3", "trusted": "#d9e6f2", "curated": "#d8ecdc"}
 ABOUT = {
     "loads": "Every landing file that was ever read.",
     "quarantine": "Every piece of a landing file that was set aside.",
+    "suspended": "Who has a consent that does not count for now, and why.",
 }
 
 
@@ -130,7 +131,8 @@ def contracts(declarations: Declarations) -> str:
         "Made from `src/stedi/declarations/contracts` by `make generate`. A column's class says",
         "how far it names a person: *direct* names one, *quasi* helps to, *none* doesn't. Raw",
         "records that don't fit are set aside; [why](#why-records-are-set-aside) is told below.",
-        "Every lakehouse has two tables more, [`loads`](#loads) and [`quarantine`](#quarantine).",
+        "Every lakehouse has three tables more: [`loads`](#loads), [`quarantine`](#quarantine) and",
+        "[`suspended`](#suspended).",
         "",
     ]
     for contract in declarations.contracts.values():
@@ -169,7 +171,8 @@ def _contract(contract: Contract) -> Iterator[str]:
     yield f"| column |{keys} type | class | |"
     yield f"| --- |{' --- |' if keys else ''} --- | --- | --- |"
     for column in contract.columns:
-        key = f" `{column.json_key or column.name}` |" if keys else ""
+        made = "" if column.is_computed else f"`{column.json_key or column.name}`"
+        key = f" {made} |" if keys else ""
         type_ = column.type + ("" if column.required else ", may be blank")
         about = " ".join([column.description, *_limits(column)])
         yield f"| {column.name} |{key} {type_} | {column.classification} | {about} |"

@@ -6,7 +6,8 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `accelerometer_landing` (
   `timestamp` bigint COMMENT 'When the phone measured, epoch milliseconds.',
   `x` double COMMENT 'Acceleration along the x axis, as the app reports it.',
   `y` double COMMENT 'Acceleration along the y axis, as the app reports it.',
-  `z` double COMMENT 'Acceleration along the z axis, as the app reports it.'
+  `z` double COMMENT 'Acceleration along the z axis, as the app reports it.',
+  `userfolded` string COMMENT 'The user''s e-mail folded (Unicode NFKC, case, without spaces and invisible characters), the same for all its spellings. Made by stedi run, in no record.'
 )
 COMMENT 'Acceleration records as the phone app delivered them.'
 ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'

@@ -48,6 +48,6 @@ SELECT * FROM machine_learning_curated LIMIT 10;
 SELECT
   COUNT_IF(column_name IN ('distancefromobject', 'x', 'y', 'z')) AS published,
   COUNT_IF(column_name NOT IN ('distancefromobject', 'x', 'y', 'z')) AS others,
-  COUNT_IF(column_name IN ('accelerometer_person', 'customername', 'email', 'phone', 'serialnumber', 'step_person', 'user')) AS personal
+  COUNT_IF(column_name IN ('accelerometer_person', 'customername', 'email', 'emailfolded', 'phone', 'serialnumber', 'step_person', 'user', 'userfolded')) AS personal
 FROM information_schema.columns
 WHERE table_schema = 'stedi' AND table_name = 'machine_learning_curated';

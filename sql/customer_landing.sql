@@ -4,6 +4,7 @@
 CREATE EXTERNAL TABLE IF NOT EXISTS `customer_landing` (
   `customername` string COMMENT 'Full name.',
   `email` string COMMENT 'E-mail address, names the customer in every source.',
+  `emailfolded` string COMMENT 'The e-mail folded (Unicode NFKC, case, without spaces and invisible characters), the same for all its spellings. Made by stedi run, in no record.',
   `phone` string COMMENT 'Phone number.',
   `birthday` string COMMENT 'Date of birth, as delivered.',
   `serialnumber` string COMMENT 'Serial number of the Step Trainer that the customer has, empty where there is none yet.',
@@ -11,7 +12,8 @@ CREATE EXTERNAL TABLE IF NOT EXISTS `customer_landing` (
   `lastupdatedate` bigint COMMENT 'When this record was last changed, epoch milliseconds.',
   `sharewithresearchasofdate` bigint COMMENT 'Since when the customer shares data with research, epoch milliseconds, absent or not positive means no.',
   `sharewithpublicasofdate` bigint COMMENT 'Since when the customer shares data with the public, epoch milliseconds, absent or not positive means no.',
-  `sharewithfriendsasofdate` bigint COMMENT 'Since when the customer shares data with friends, epoch milliseconds, absent or not positive means no.'
+  `sharewithfriendsasofdate` bigint COMMENT 'Since when the customer shares data with friends, epoch milliseconds, absent or not positive means no.',
+  `arrived` bigint COMMENT 'When the file arrived that brought this record, epoch milliseconds. Made by stedi run, in no record.'
 )
 COMMENT 'Customer records as the website and the phone app delivered them.'
 ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'

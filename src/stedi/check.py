@@ -17,6 +17,7 @@ from stedi.declared.transform import Transform
 from stedi.engines import Engine
 from stedi.errors import DeclarationError
 from stedi.privacy.proof import Proof
+from stedi.privacy.proof.places import parts_of
 from stedi.roots import Files
 from stedi.sql.portable import disagreements
 from stedi.sql.tree import tables_read
@@ -102,6 +103,7 @@ def check(
     for transform in declarations.transforms.values():
         problems += _collect(_transform_problems(transform, declarations, engine))
         problems += proof.weakened(declarations.contracts[transform.table])
+    problems += _collect(_suspension_problems(declarations, engine))
     for contract in declarations.contracts.values():
         problems += _collect(_rule_problems(contract, declarations, engine))
         if not for_a_run:
@@ -185,6 +187,29 @@ def _rule_problems(contract: Contract, declarations: Declarations, engine: Engin
 def _built_after(table: str, declarations: Declarations) -> set[str]:
     order = [*declarations.transforms]
     return {*order[order.index(table) + 1 :]} if table in order else set()
+
+
+_SUSPENSIONS = {
+    **dict.fromkeys(("subject", "suspect", "why", "question", "evidence"), "string"),
+    "until": "long",
+}
+
+
+def _suspension_problems(declarations: Declarations, engine: Engine) -> Iterator[str]:
+    """What is wrong with the query for whose consent is suspended, which runs before any SELECT."""
+    contract, query = declarations.suspending, declarations.suspensions
+    if contract is None or query is None:
+        return
+    place = f"{contract.place}, suspensions"
+    yield from _portability_problems(query, place)
+    delivered = {*(landing.name for landing in declarations.landing), "quarantine", "loads"}
+    for name in sorted({table.name for table in tables_read(query)} - delivered):
+        yield f"{place}: reads {name}; it may read landing tables, quarantine and loads"
+    for part in parts_of(query):
+        for p in part.selects:
+            if p.alias_or_name in ("why", "question") and not p.unalias().is_string:
+                yield f"{place}: {p.alias_or_name} must be a text that is written out"
+    yield from _columns_problems(query, _SUSPENSIONS, place, engine)
 
 
 def _controls_problems(

@@ -41,7 +41,8 @@ class Column:
     """One column: its type, what a landing value must fulfil, and how far it names a person.
 
     `subject` is the kind of subject that a direct column identifies, which the same identifiers in
-    other tables have too: customers by their e-mail, say.
+    other tables have too: customers by their e-mail, say. Landing computes some columns: the folded
+    text of another, `folded_from`, or when the file arrived that a record came in, epoch ms.
     """
 
     name: str
@@ -57,6 +58,13 @@ class Column:
     max_length: int | None = None
     pattern: str | None = None
     subject: str | None = field(default=None, repr=False)  # no row depends on it
+    folded_from: str | None = field(default=None, repr=False)
+    is_arrival: bool = field(default=False, repr=False)
+
+    @property
+    def is_computed(self) -> bool:
+        """Whether landing computes it, and no record has it."""
+        return self.is_arrival or self.folded_from is not None
 
 
 Schemas = Mapping[str, tuple[Column, ...]]

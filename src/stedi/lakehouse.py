@@ -17,11 +17,13 @@ if TYPE_CHECKING:
     from stedi.athena import AthenaResult
     from stedi.check import Checked
     from stedi.declared import Declarations
+    from stedi.explain import Explanation
     from stedi.landing.ingest import Ingested
     from stedi.privacy.audit import Audit
     from stedi.privacy.published import PublishedTable
     from stedi.quarantine import Quarantine, QuarantinedPiece, Replay
     from stedi.query import Result
+    from stedi.review import Review
     from stedi.run import Planned, RunReport
     from stedi.science.predicting import Predicted
     from stedi.science.release import Release
@@ -249,6 +251,39 @@ class Lakehouse:
             accept_bad_files=accept_bad_files,
             progress=progress or (lambda _: None),
         )
+
+    def review(self, *, raw: bool = False) -> Review:
+        """Whose consent is suspended and why, as of the last run; e-mails are masked unless `raw`.
+
+        Until a person decides it does not count: `accept` says that it does.
+        """
+        from stedi.review import review
+
+        declarations, warehouse = self._opened()
+        return review(warehouse, declarations, raw=raw)
+
+    def accept(self, numbers: Sequence[str]) -> list[str]:
+        """Note that consents count after all, by the numbers that `review` lists.
+
+        The next run follows it. It holds for what there was to see: whatever else comes suspends
+        again. Returns the whole numbers. Raises `UsageError` for one that is not in the list.
+        """
+        from stedi.review import accept
+
+        if isinstance(numbers, str):
+            raise UsageError(f"review accept {numbers}: a list of numbers")
+        _, warehouse = self._opened()
+        return accept(warehouse, numbers)
+
+    def explain(self, table: str, *, raw: bool = False) -> Explanation:
+        """The way of the rows from files to a table: each reason with its count and an example.
+
+        Examples are masked unless `raw`. Raises `UsageError` for a table that isn't built.
+        """
+        from stedi.explain import explain
+
+        declarations, warehouse = self._opened()
+        return explain(warehouse, declarations, table, raw=raw)
 
     def status(self, *, verify: bool = False) -> Status:
         """Tables, sources, steps, and whether they add up; `verify` reads every file again."""

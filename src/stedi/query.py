@@ -150,9 +150,9 @@ def _query(
         )
     if unbuilt:
         raise QueryError(f"table {unbuilt[0]} is not built yet; `stedi run` builds it")
-    if then is not None:
-        old = {n: tuple(Column(*c, "none") for c in v.columns) for n, v in versions.items()}
-        schemas = {**schemas, **old}
+    # Other columns were declared then, or when an earlier version of stedi made the table.
+    old = {n: tuple(Column(*c, "none") for c in v.columns) for n, v in versions.items()}
+    schemas = {**schemas, **old}
     with ExitStack() as stack:
         connection = parquet.connect(stack.enter_context(scratch(warehouse.root, "query")))
         attended = Attended(connection, limits.timeout)

@@ -27,6 +27,7 @@ from stedi.landing.loads import Load, read_loads
 from stedi.roots import footer_source
 from stedi.roots.names import landing_folder
 from stedi.storage.notes import LoadsNotes, Note
+from stedi.storage.suspensions import SUSPENDED, why_outdated
 from stedi.storage.warehouse import Version, Warehouse
 from stedi.storage.withdrawals import outdated_publications
 from stedi.text import counted
@@ -107,6 +108,8 @@ class _Inspection:
         self.stale_because: dict[str, str] = dict.fromkeys(
             outdated_publications(warehouse, declarations), "people in it have withdrawn since"
         )
+        if why := why_outdated(warehouse, declarations):
+            self.stale_because[SUSPENDED] = why
 
     def result(self) -> Status:
         for version in self.versions.values():

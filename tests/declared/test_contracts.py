@@ -143,7 +143,7 @@ def test_the_standard_itself_accepts_the_contracts() -> None:
 
 def test_landing_columns_know_their_keys() -> None:
     contract = read_contracts(packaged() / "contracts")["customer_landing"]
-    assert [column.json_key for column in contract.columns][-1] == "shareWithFriendsAsOfDate"
+    assert [column.json_key for column in contract.delivered][-1] == "shareWithFriendsAsOfDate"
     assert contract.subject == "email"
 
 
@@ -157,9 +157,9 @@ def test_landing_columns_know_their_keys() -> None:
         ("accelerometer_trusted", "x, y, z\nFROM", "x, y, z, 1 AS w\nFROM", "gives column w"),
         ("step_trainer_trusted", "serialnumber, dist", "CAST(1 AS DOUBLE) AS serialnumber, dist", "is double"),
         ("machine_learning_curated", "  a.x,", "  CAST(a.x AS DECIMAL(9, 3)) AS x,", "is decimal(9,3)"),
-        ("accelerometer_trusted", "SELECT \"user\"", "SELEC \"user\"", "line 9"),
+        ("accelerometer_trusted", "SELECT \"user\"", "SELEC \"user\"", "line 30"),
         ("customer_curated", "FROM customer_trusted c", "FROM WHERE c", "Expected table name but got WHERE"),
-        ("accelerometer_trusted", "WITH judged", "DELETE FROM x; WITH judged", "expected one SELECT"),
+        ("accelerometer_trusted", "WITH known", "DELETE FROM x; WITH known", "expected one SELECT"),
         ("customer_trusted", "FROM customer_landing l", "FROM customer_curated l", "a cycle"),
     ],
 )  # fmt: skip

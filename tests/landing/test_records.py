@@ -268,7 +268,8 @@ def test_a_record_cut_off_in_a_list_costs_no_other() -> None:
         (b'"ann@x.com', None),  # where it ends nobody can say: noted as unreadable
         (b'"ann@x.com" ', "ann@x.com"),
         (b'"ann\\u0040x.com"', "ann@x.com"),
-        (b'"ann\\n@x.com"', None),
+        (b'"ann\\n@x.com"', "ann@x.com"),  # as it is folded: it takes more than a line else
+        (b'"Ann@X.com "', "Ann@X.com \nann@x.com"),
     ],
 )
 def test_whom_a_broken_record_is_about_is_read_only_where_its_text_is_whole(

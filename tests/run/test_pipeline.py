@@ -412,7 +412,7 @@ def test_an_empty_name_is_nobodys(lakehouse: Lakehouse, land: Land, profile: str
     assert status.ok
     assert [status.steps[f"{name}_trusted"].dropped for name in ("customer", "accelerometer")] == [
         {"consent of nobody: the e-mail is empty": 1},
-        {"user does not consent": 1},
+        {"user is empty": 1},
     ]
     assert status.steps["step_trainer_trusted"].dropped == {
         "serial number is empty": 1,

@@ -57,6 +57,7 @@ def test_truth_knows_every_case(tmp_path: Path) -> None:
         "bad_files",
         "birth_year_out_of_range",
         "copies",
+        "consent_suspended",
         "cross_owner_pairs",
         "pairs_before_consent",
         "quarantined",
@@ -72,7 +73,12 @@ def test_truth_knows_every_case(tmp_path: Path) -> None:
             "no consent to research",
             "consent suspended: a record of the customer was set aside",
         },
-        "accelerometer_trusted": {"user does not consent", "taken before consent"},
+        "accelerometer_trusted": {
+            "user does not consent",
+            "after withdrawal",
+            "consent suspended",
+            "taken before consent",
+        },
         "customer_curated": {"no accelerometer record"},
         "step_trainer_trusted": {
             "serial number of no curated customer",

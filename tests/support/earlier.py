@@ -173,6 +173,24 @@ def figures(printed: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+NOT_ALLOWED = {"unknown user", "spelled otherwise", "consent suspended", "after withdrawal"}
+"""Reasons that 0.1.0 did not tell from another."""
+NEW_NOTES = {"consent_suspended", "consent_begins_later", "update_time_after_arrival"}
+
+
+def as_told(told: dict[str, Any]) -> dict[str, Any]:
+    """Figures, as 0.1.0 would have told them: fewer reasons and notes."""
+    steps = {}
+    for table, step in told["steps"].items():
+        dropped = dict(step["dropped"])
+        others = sum(dropped.pop(reason, 0) for reason in NOT_ALLOWED)
+        if table == "accelerometer_trusted":
+            dropped["user does not consent"] = dropped.get("user does not consent", 0) + others
+        steps[table] = step | {"dropped": dropped}
+    notes = {code: count for code, count in told["notes"].items() if code not in NEW_NOTES}
+    return told | {"steps": steps, "notes": notes}
+
+
 def snapshots(printed: dict[str, Any]) -> dict[str, str]:
     return {name: table["snapshot"] for name, table in printed["tables"].items()}
 

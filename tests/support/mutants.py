@@ -23,6 +23,8 @@ from stedi.columns import TYPES
 from stedi.declared import Declarations, packaged, read_declarations
 from stedi.declared.transform import Transform
 from stedi.engines.duckdb import DuckDBEngine
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.run.suspend import suspensions
 from stedi.sql.tree import parse
 
 LAST = "machine_learning_curated"
@@ -249,18 +251,26 @@ class World:
         changed: str | None = None,
     ) -> None:
         self._engine = DuckDBEngine(folder)
+        self._folder, self._schemas = folder, declarations.schemas
         for table, rows in _records(spelling, changed).items():
-            columns = declarations.schemas[table]
-            schema = pa.schema([(c.name, pa.type_for_alias(TYPES[c.type].arrow)) for c in columns])
-            path = folder / f"{table}.parquet"
-            pq.write_table(pa.Table.from_pylist(rows, schema), path)
-            self._engine.declare(table, columns, [str(path)])
+            self._declare(table, rows)
+        assert declarations.suspensions is not None
+        found = self._engine.fetch(declarations.suspensions).to_pylist()
+        suspended = suspensions(found, frozenset(), 10**12, Fingerprinter(b"a key"))
+        self._declare("suspended", [vars(row) for row in suspended])
         for table in declarations.transforms:
             if table != LAST:
                 self._engine.materialise(table, declarations.select(table))
 
         identities = self._engine.fetch(declarations.identities(LAST) or exp.select()).to_pylist()
         self._identities = {row["person"]: row["identity"] for row in identities}
+
+    def _declare(self, table: str, rows: list[dict[str, Any]]) -> None:
+        columns = self._schemas[table]
+        schema = pa.schema([(c.name, pa.type_for_alias(TYPES[c.type].arrow)) for c in columns])
+        path = self._folder / f"{table}.parquet"
+        pq.write_table(pa.Table.from_pylist(rows, schema), path)
+        self._engine.declare(table, columns, [str(path)])
 
     def of_others(self, select: exp.Query, identity: str) -> Counter[Any]:
         """The rows in which somebody isn't counted, each with the identities of its people."""
@@ -322,6 +332,7 @@ def _records(spelling: Spelling, changed: str | None) -> dict[str, list[dict[str
             had = "DAN" if name == "eve" and record == 0 else device
             customers.append({
                 "customername": name, "email": spelling(f"{name}@example.com"),
+                "emailfolded": spelling(f"{name}@example.com"), "arrived": 10**12,
                 "phone": f"{555 - n}", "birthday": "1980-01-01", "serialnumber": spelling(had),
                 "registrationdate": 50 + n % 4 + more, "lastupdatedate": 100 + record + n % 2,
                 "sharewithresearchasofdate": 0 if name == "cat" else 100 + n % 3,
@@ -329,7 +340,8 @@ def _records(spelling: Spelling, changed: str | None) -> dict[str, list[dict[str
         for at in range(4):
             x, y = (round(random.gauss(0, 1), 2) + more for _ in "xy")
             moment = {"timestamp": 100 + at, "x": x, "y": y, "z": 0.5}
-            accelerations.append({"user": spelling(f"{name}@example.com"), **moment})
+            user = spelling(f"{name}@example.com")
+            accelerations.append({"user": user, "userfolded": user, **moment})
             distance = 200 + 9 * at + random.randint(0, 8) + more
             reading = {"sensorreadingtime": 100 + at, "distancefromobject": distance}
             if name != "tom":  # or two readings of one device and instant are equally first

@@ -31,6 +31,8 @@ CUSTOMER = (
 ACCELEROMETER = ("user", "timestamp", "x", "y", "z")
 STEP_TRAINER = ("sensorReadingTime", "serialNumber", "distanceFromObject")
 KEYS = {"customer": CUSTOMER, "accelerometer": ACCELEROMETER, "step_trainer": STEP_TRAINER}
+LATE = 4_000_000_000_000
+"""Later than any file arrives, and than any run: the year 2096."""
 EMAIL = re.compile(rb'"email": ?"([^"]+)"')
 
 
@@ -39,20 +41,33 @@ def rebuild(root: Path, profile: str, *, notes: bool = False) -> Tables:
 
     With `notes` accelerometer records have a column `note`.
     """
-    records, suspended = _landing(root)
+    records, broken = _landing(root)
     tables: Tables = {}
     for source, keys in KEYS.items():
         more = ("note",) if notes and source == "accelerometer" else ()
-        tables[f"{source}_landing"] = _rows(records[source], (*keys, *more))
+        # When files arrived is not compared; folded spellings stand behind who it is.
+        all_keys = [*keys, *more]
+        if source == "customer":
+            all_keys.insert(2, "folded")
+        if source == "accelerometer":
+            all_keys.insert(5, "folded")
+        known = [r | {"folded": folded(r.get("email", r.get("user", "")))} for r in records[source]]
+        tables[f"{source}_landing"] = _rows(known, all_keys)
     newest: dict[str, dict[str, Any]] = {}
     for record in records["customer"]:
         email = record["email"]
         if email not in newest or _rank(record) < _rank(newest[email]):
             newest[email] = record
+    suspended = {folded(email) for email in broken}
+    suspended |= {folded(r["email"]) for r in records["customer"] if r["lastUpdateDate"] >= LATE}
+    spelled: dict[str, set[str]] = defaultdict(set)
+    for email in newest:
+        spelled[folded(email)].add(email)
     trusted = {
         email: record
         for email, record in newest.items()
-        if (record.get("shareWithResearchAsOfDate") or 0) > 0 and email not in suspended
+        if folded(email) not in suspended
+        and all(_consents(newest[other]) for other in spelled[folded(email)])
     }
     strict = profile == "strict"
     accelerations = [
@@ -118,6 +133,15 @@ def _landing(root: Path) -> tuple[dict[str, list[dict[str, Any]]], set[str]]:
     return records, suspended
 
 
+def folded(email: str) -> str:
+    """As landing folds it: of what the histories' spellings have."""
+    return email.replace("\u200b", "").strip().lower()
+
+
+def _consents(record: dict[str, Any]) -> bool:
+    return 0 < (record.get("shareWithResearchAsOfDate") or 0) < LATE
+
+
 def _rank(record: dict[str, Any]) -> tuple[Any, ...]:
     """The smallest of a customer's records is the one that counts."""
     consents = (record.get("shareWithResearchAsOfDate") or 0) > 0
@@ -126,6 +150,7 @@ def _rank(record: dict[str, Any]) -> tuple[Any, ...]:
     )  # fmt: skip
     shares = CUSTOMER[7:]
     return (
+        record["lastUpdateDate"] >= LATE,
         -record["lastUpdateDate"],
         consents,
         *(record[key] for key in rest),

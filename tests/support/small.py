@@ -140,9 +140,14 @@ SEED_PAIRS = sorted(
         (300.0, -0.3, 0.5, -1.0),
     ]
 )
+NOT_ALLOWED = {
+    "user does not consent": 4,  # ben ivy kim mia
+    "after withdrawal": 2,  # cat dan
+    "unknown user": 1,
+}
 SEED_DROPPED = {
     "customer_trusted": {"not the newest record of its customer": 4, "no consent to research": 6},
-    "accelerometer_trusted": {"user does not consent": 7},
+    "accelerometer_trusted": {**NOT_ALLOWED},
     "customer_curated": {"no accelerometer record": 1},
     "step_trainer_trusted": {"serial number of no curated customer": 7},
     "machine_learning_curated": {},
@@ -176,7 +181,7 @@ STRICT_PAIRS = sorted(
 )
 STRICT_DROPPED = {
     "customer_trusted": {"not the newest record of its customer": 4, "no consent to research": 6},
-    "accelerometer_trusted": {"user does not consent": 7, "taken before consent": 2},
+    "accelerometer_trusted": {**NOT_ALLOWED, "taken before consent": 2},
     "customer_curated": {"no accelerometer record": 1},
     "step_trainer_trusted": {
         "serial number of no curated customer": 7,

@@ -8,9 +8,10 @@ from typing import Annotated
 from typer import Context, Exit, Option, Typer
 
 from stedi import __version__
-from stedi.cli import quarantine, show
+from stedi.cli import quarantine, review, show
 from stedi.cli.audit import audit
 from stedi.cli.check import check, ddl
+from stedi.cli.explain import explain
 from stedi.cli.ingest import ingest, simulate
 from stedi.cli.query import query
 from stedi.cli.run import demo, run
@@ -28,11 +29,12 @@ app = Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(demo, simulate, ingest, run, status, query),
+    *(demo, simulate, ingest, run, status, explain, query),
     *(check, audit, release, train, predict, ddl),
 ):
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(review.app, name="review")
 
 
 def _print_version(is_asked: bool) -> None:

@@ -88,6 +88,26 @@ class Declarations:
         """The query for who the people of a published table are, resolved and typed."""
         return self._of_publication(table, "identities")
 
+    @cached_property
+    def suspending(self) -> Contract | None:
+        """The contract that declares whose consent is suspended."""
+        return next((c for c in self.contracts.values() if c.suspensions), None)
+
+    @property
+    def suspensions(self) -> exp.Query | None:
+        """The query for whose consent is suspended, resolved and typed."""
+        contract = self.suspending
+        if contract is None or contract.suspensions is None:
+            return None
+        place = f"{contract.place}, suspensions"
+        return self._typed("suspensions", place, contract.suspensions, self.schemas)
+
+    @property
+    def suspensions_fingerprint(self) -> str | None:
+        """Changes whenever that query does."""
+        query = self.suspending.suspensions if self.suspending else None
+        return None if query is None else hashlib.sha256(query.encode()).hexdigest()[:16]
+
     @property
     def weaknesses(self) -> dict[str, str]:
         """How publications are weaker than recommended, and why, by table."""
@@ -127,6 +147,7 @@ class Declarations:
             for column in contract.columns
             if column.subject
         ]
+        parts.append(str(self.suspensions_fingerprint))
         return hashlib.sha256(" ".join(parts).encode()).hexdigest()[:16]
 
 

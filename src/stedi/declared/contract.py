@@ -131,7 +131,9 @@ class Contract:
     is bad is set aside whole, and so is an archive that unpacks to more than `max_unpacked_ratio`
     times its size or to more than `max_unpacked_bytes`. A contract with a
     `publication` is of a table that leaves the lakehouse; its SELECT carries working columns beyond
-    the published ones. A table with a `key` (one of its columns) is maintained by it.
+    the published ones. A table with a `key` (one of its columns) is maintained by it. `suspensions`
+    is a query for whose consent does not count for now, though a record gives it, and why: the
+    table `suspended` is made from it.
     """
 
     name: str
@@ -152,6 +154,7 @@ class Contract:
     place: str
     max_unpacked_ratio: float = DEFAULT_UNPACKED_RATIO
     max_unpacked_bytes: int = DEFAULT_UNPACKED_BYTES
+    suspensions: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -160,6 +163,7 @@ class Contract:
         parts = (
             *(self.name, self.location, *columns, self.rules, self.key),
             *(self.source, self.subject, self.max_bad_share, self.publication),
+            *((c.name, c.folded_from, c.is_arrival) for c in self.columns if c.is_computed),
         )
         unpacked = (self.max_unpacked_ratio, self.max_unpacked_bytes)
         if unpacked != (DEFAULT_UNPACKED_RATIO, DEFAULT_UNPACKED_BYTES):
@@ -173,8 +177,14 @@ class Contract:
 
     @property
     def identifiers(self) -> tuple[str, ...]:
-        """The columns that say whom a row is about: those classified as `direct`."""
-        return tuple(c.name for c in self.columns if c.classification == "direct")
+        """The columns that say whom a row is about: those classified as `direct`, as delivered."""
+        direct = (c for c in self.columns if c.classification == "direct")
+        return tuple(c.name for c in direct if not c.is_computed)
+
+    @cached_property
+    def delivered(self) -> tuple[Column, ...]:
+        """The columns that records have; landing computes the others."""
+        return tuple(column for column in self.columns if not column.is_computed)
 
     @property
     def selected_columns(self) -> tuple[Column, ...]:

@@ -37,6 +37,7 @@ class LoadRow(_Row):
     load: Annotated[int, "none", "Number of the load that read it last."]
     verdict: Annotated[Verdict, "none", "good; bad: set aside whole; accepted: bad, but read."]
     parts: Annotated[str, "none", "Typed files that its records were written to."]
+    arrived: Annotated[int, "none", "When its content first came, epoch nanoseconds."]
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,32 @@ class QuarantineRow(_Row):
     load: Annotated[int, "none", "Number of the load that set it aside."]
 
 
-def _columns(row: type[LoadRow | QuarantineRow]) -> tuple[Column, ...]:
+@dataclass(frozen=True)
+class SuspendedRow(_Row):
+    """Somebody whose consent does not count, though a record of theirs gives it."""
+
+    subject: Annotated[str, "direct", "Whose consent it is, as the table of consents names them."]
+    why: Annotated[str, "none", "Why it does not count."]
+    question: Annotated[str, "none", "What a person has to decide."]
+    evidence: Annotated[str, "quasi", "Where to look for that, one a line."]
+    until: Annotated[int | None, "quasi", "From when it counts; blank: not before a decision."]
+    review: Annotated[str | None, "none", "Number of the decision; blank where there is none."]
+
+
+def _columns(row: type[LoadRow | QuarantineRow | SuspendedRow]) -> tuple[Column, ...]:
     hints = get_type_hints(row, include_extras=True).items()
     return tuple(Column(name, _type(hint.__origin__), *hint.__metadata__) for name, hint in hints)
 
 
 def _type(hint: object) -> ColumnType:
-    if hint is int:
+    if hint in (int, int | None):
         return "long"
     return "binary" if hint is bytes else "string"
 
 
-MACHINERY: Schemas = {"loads": _columns(LoadRow), "quarantine": _columns(QuarantineRow)}
+MACHINERY: Schemas = {
+    "loads": _columns(LoadRow),
+    "quarantine": _columns(QuarantineRow),
+    "suspended": _columns(SuspendedRow),
+}
 """Columns of these tables by their names."""

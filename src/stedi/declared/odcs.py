@@ -10,7 +10,8 @@ Specification: https://bitol-io.github.io/open-data-contract-standard/
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from importlib.resources.abc import Traversable
 from typing import Annotated, Any, TypeVar, cast, get_args
 
@@ -25,7 +26,7 @@ from open_data_contract_standard.model import (
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
-from stedi.columns import TYPES, Classification, Column, ColumnType
+from stedi.columns import STRENGTH, TYPES, Classification, Column, ColumnType
 from stedi.declared.contract import (
     DEFAULT_SNAPSHOT_DAYS,
     DEFAULT_UNPACKED_BYTES,
@@ -124,11 +125,14 @@ class _TableProperties(_Closed):
     key: str | None = None
     snapshot_days: Annotated[float, Field(ge=0)] | None = None
     withdrawal_days: Annotated[float, Field(ge=0)] | None = None
+    suspensions: str | None = None
 
 
 class _ColumnProperties(_Closed):
     json_key: str | None = None
     subject: str | None = None
+    folded_from: str | None = None
+    arrival: bool = False
 
 
 class _StringOptions(_Closed):
@@ -225,8 +229,10 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     columns = tuple(_column(column, where, properties.zone) for column in table.properties or ())
     if not columns:
         raise _Problem(f"{where}.properties: a table has columns")
-    if properties.subject and properties.subject not in {column.name for column in columns}:
+    delivered = {column.name: column for column in columns if not column.is_computed}
+    if properties.subject and properties.subject not in delivered:
         raise _Problem(f"{where}.customProperties.subject: no column {properties.subject}")
+    columns = tuple(_folded(c, delivered, where) if c.folded_from else c for c in columns)
     about = standard.description or Description()
     bad_share = properties.max_bad_share
     contract = Contract(
@@ -248,11 +254,23 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         place=place,
         max_unpacked_ratio=properties.max_unpacked_ratio or DEFAULT_UNPACKED_RATIO,
         max_unpacked_bytes=properties.max_unpacked_bytes or DEFAULT_UNPACKED_BYTES,
+        suspensions=properties.suspensions,
     )
     _refuse_twice(where, "column", (column.name for column in contract.selected_columns))
     _refuse_twice(where, "rule", (rule.name for rule in contract.rules))
     _refuse_twice(where, "jsonKey", ((c.json_key or "").lower() for c in columns if c.json_key))
     return contract
+
+
+def _folded(column: Column, delivered: Mapping[str, Column], table: str) -> Column:
+    """A folded column, which is a text as sensitive as the one it is made from, and as blank."""
+    source = delivered.get(str(column.folded_from))
+    where = f"{table}.properties.{column.name}"
+    if source is None or "string" not in (column.type, source.type) or column.type != source.type:
+        raise _Problem(f"{where}.customProperties.foldedFrom: a delivered column of type string")
+    if STRENGTH[column.classification] < STRENGTH[source.classification]:
+        raise _Problem(f"{where}.classification: {source.classification}, as {source.name} is")
+    return replace(column, required=column.required and source.required)
 
 
 def _key(properties: _TableProperties, columns: tuple[Column, ...], table: str) -> str | None:
@@ -272,6 +290,8 @@ def _retention(properties: _TableProperties, table: str) -> Retention:
         raise _Problem(f"{where}.withdrawalDays: for tables whose key names people")
     if properties.publication and properties.snapshot_days is not None:
         raise _Problem(f"{where}.snapshotDays: of a published table no snapshot is kept")
+    if properties.suspensions is not None and properties.key is None:
+        raise _Problem(f"{where}.suspensions: for tables whose key names people")
     days = properties.snapshot_days
     return Retention(DEFAULT_SNAPSHOT_DAYS if days is None else days, properties.withdrawal_days)
 
@@ -320,8 +340,16 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
         raise _Problem(f"{where}.customProperties.subject: for columns classified direct")
     if subject is not None and not is_name(subject):
         raise _Problem(f"{where}.customProperties.subject: lower case with underscores")
-    if (json_key is not None) != (zone == "landing"):
-        raise _Problem(f"{where}.customProperties.jsonKey: landing columns have one, others none")
+    computed = (given.folded_from, given.arrival or None)
+    if sum(value is not None for value in (json_key, *computed)) != (zone == "landing"):
+        raise _Problem(
+            f"{where}.customProperties.jsonKey: landing columns have one, others none; a landing "
+            "column that is computed has foldedFrom or arrival instead"
+        )
+    if given.arrival and physical_type != "long":
+        raise _Problem(f"{where}.customProperties.arrival: a time in milliseconds, so a long")
+    if any(computed) and any(value is not None for value in options.values()):
+        raise _Problem(f"{where}.logicalTypeOptions: for what is delivered; this is computed")
     return Column(
         name=str(column.name),
         type=physical_type,
@@ -331,6 +359,8 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
         unique=bool(column.unique),
         json_key=json_key,
         subject=subject,
+        folded_from=given.folded_from,
+        is_arrival=given.arrival,
         **options,
     )
 
@@ -443,6 +473,8 @@ def _clashes(contracts: list[Contract]) -> list[str]:
         for inner, outer in overlaps(places)
         if places[inner] != places[outer] or (inner in tables) != (outer in tables)
     ]
+    suspending = [contract.place for contract in contracts if contract.suspensions]
+    problems += [f"{place}: suspensions of another table too" for place in suspending[1:]]
     for what, names in (
         ("location", {c.name: c.location for c in contracts}),
         ("source", {c.name: c.source for c in contracts if c.source}),

@@ -6,12 +6,12 @@ A profile is a folder of files that replace those of the same name; `seed` is th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from importlib.resources.abc import Traversable
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlglot
 from sqlglot import exp
@@ -69,19 +69,10 @@ class Transform:
         Returns `pairs` (rows of the join) and `crowd` (the most rows of the FROM table that share
         one value); None where the SELECT has no INNER JOIN of two tables.
         """
-        select = self._judging_select
-        joins = [join for join in select.args.get("joins") or () if join.side == ""]
-        if not joins:
+        paired = self._paired
+        if paired is None:
             return None
-        left = select.args["from_"].this
-        right, condition = joins[0].this, joins[0].args.get("on")
-        keys = _equal_columns(condition, left, right)
-        if len(joins) > 1 or not keys:
-            raise DeclarationError(
-                f"{self.place}: a SELECT that multiplies rows may have one INNER JOIN, of two "
-                "tables, on equal columns; use LEFT JOIN for look-ups"
-            )
-        of_left, of_right = zip(*keys, strict=True)
+        left, right, of_left, of_right = paired
         groups = (
             exp.select(
                 *(key.copy().as_(f"key_{n}") for n, key in enumerate(of_left)), "COUNT(*) AS n"
@@ -95,6 +86,68 @@ class Transform:
             exp.select("SUM(groups.n) AS pairs", "MAX(groups.n) AS crowd")
             .from_(right.copy())
             .join(groups.subquery("groups"), on=on)
+        )
+
+    @cached_property
+    def _paired(self) -> _Paired | None:
+        """The two tables of its one INNER JOIN, and their columns that it sets equal."""
+        select = self._judging_select
+        joins = [join for join in select.args.get("joins") or () if join.side == ""]
+        if not joins:
+            return None
+        left = select.args["from_"].this
+        right, condition = joins[0].this, joins[0].args.get("on")
+        keys = _equal_columns(condition, left, right)
+        if len(joins) > 1 or not keys:
+            raise DeclarationError(
+                f"{self.place}: a SELECT that multiplies rows may have one INNER JOIN, of two "
+                "tables, on equal columns; use LEFT JOIN for look-ups"
+            )
+        of_left, of_right = zip(*keys, strict=True)
+        return _Paired(left, right, of_left, of_right)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The FROM table, and the one that it is paired with, if it is."""
+        paired = self._paired
+        return (self.source.name, *((paired.right.name,) if paired else ()))
+
+    @property
+    def paired_by(self) -> tuple[str, ...]:
+        """What the pairing sets equal, as in `table.column = table.column`."""
+        if self._paired is None:
+            return ()
+        sides = zip(self._paired.of_left, self._paired.of_right, strict=True)
+        one, other = self.sources
+        return tuple(f"{one}.{left.name} = {other}.{right.name}" for left, right in sides)
+
+    @cached_property
+    def one_sided(self) -> exp.Query | None:
+        """Counts the values that both sides of the pairing have, and for each side its own alone.
+
+        Returns how many both have; then values and rows of the FROM table alone, and of the other.
+        """
+        paired = self._paired
+        if paired is None:
+            return None
+        left = _counted_by(paired.left, paired.of_left, "one")
+        right = _counted_by(paired.right, paired.of_right, "other")
+        on = exp.and_(
+            *(
+                exp.column(f"key_{n}", "one").eq(exp.column(f"key_{n}", "other"))
+                for n in range(len(paired.of_left))
+            )
+        )
+        return (
+            exp.select(
+                "COUNT_IF(one.n IS NOT NULL AND other.n IS NOT NULL)",
+                "COUNT_IF(other.n IS NULL)",
+                "SUM(CASE WHEN other.n IS NULL THEN one.n END)",
+                "COUNT_IF(one.n IS NULL)",
+                "SUM(CASE WHEN one.n IS NULL THEN other.n END)",
+            )
+            .from_(left)
+            .join(right, on=on, join_type="FULL")
         )
 
     @property
@@ -150,6 +203,23 @@ class Transform:
         while not isinstance(query, exp.Select):
             query = query.this
         return query
+
+
+class _Paired(NamedTuple):
+    """Two tables, and their columns that a join sets equal."""
+
+    left: exp.Expression
+    right: exp.Expression
+    of_left: tuple[exp.Column, ...]
+    of_right: tuple[exp.Column, ...]
+
+
+def _counted_by(table: exp.Expression, keys: Sequence[exp.Column], alias: str) -> exp.Subquery:
+    """How many rows a table has for each value of its keys, blanks left out."""
+    columns = (key.copy().as_(f"key_{n}") for n, key in enumerate(keys))
+    given = (exp.not_(exp.Is(this=key.copy(), expression=exp.null())) for key in keys)
+    groups = exp.select(*columns, "COUNT(*) AS n").from_(table.copy()).where(*given)
+    return groups.group_by(*(key.copy() for key in keys)).subquery(alias)
 
 
 def read_transforms(

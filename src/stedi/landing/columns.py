@@ -13,8 +13,10 @@ import pyarrow as pa
 
 from stedi.arrays import Bools, Bytes, Int32s
 from stedi.columns import Column
+from stedi.declared.contract import Contract
 from stedi.declared.patterns import matching
 from stedi.landing import scan
+from stedi.landing.computed import Computed
 from stedi.landing.records import LONG_MAX, LONG_MIN, Record
 from stedi.landing.window import PADDING, WINDOW_BYTES, Window
 from stedi.parquet import ParquetFile
@@ -110,19 +112,22 @@ def prepare() -> None:
 class TypedRows:
     """Rows of one table, collected by column and written a row group at a time.
 
-    `records` counts them, `unknown_keys` those with keys that the contract lacks.
+    `records` counts them, `unknown_keys` those with keys that the contract lacks. `arrived` is to
+    be set: when the file arrived that comes next, epoch milliseconds.
     """
 
-    def __init__(self, columns: Sequence[Column], file: ParquetFile) -> None:
-        self._contract = columns
+    def __init__(self, contract: Contract, file: ParquetFile) -> None:
+        columns = self._contract = contract.delivered
+        self._computed = Computed(contract)
         self._file = file
         self._vocabulary = Vocabulary(columns)
         self._texts = [n for n, column in enumerate(columns) if column.type == "string"]
         self._patterns = [(n, c.pattern) for n, c in enumerate(columns) if c.pattern is not None]
         self._columns = _buffers(len(columns), _TEXT_BYTES)
         self._kept = np.ones(TYPED_GROUP_ROWS, np.bool_)
+        self._arrived = np.zeros(TYPED_GROUP_ROWS, np.int64)
         self._rows = 0
-        self.records = self.unknown_keys = 0
+        self.records = self.unknown_keys = self.arrived = 0
 
     def scan(self, window: Window, end: int) -> Scanned:
         """Read records that begin before `end`, while they are clear and there is room."""
@@ -135,6 +140,7 @@ class TypedRows:
         invalid = self._remove_invalid(first, n_open)
         self.records += self._rows - first - len(invalid)
         new = slice(first, self._rows)
+        self._arrived[new] = self.arrived
         self.unknown_keys += int(np.count_nonzero(columns.unknown[new] & self._kept[new]))
         if status == scan.FULL:
             self.flush()
@@ -155,6 +161,7 @@ class TypedRows:
                 columns.longs[slot, row] = value or 0
             elif column.type == "double":
                 columns.doubles[slot, row] = 0.0 if value is None else value
+        self._arrived[row] = self.arrived
         self._rows += 1
         self._vocabulary.teach(record.keys)
         self.records += 1
@@ -168,7 +175,8 @@ class TypedRows:
     def flush(self) -> None:
         """Write what was collected as a row group."""
         if self._rows:
-            arrays = [self._array(slot, 0) for slot in range(len(self._contract))]
+            delivered = [self._array(slot, 0) for slot in range(len(self._contract))]
+            arrays = self._computed.arrays(delivered, self._arrived[: self._rows])
             batch = pa.RecordBatch.from_arrays(arrays, schema=self._file.schema)
             kept = self._kept[: self._rows]
             self._file.write(batch if kept.all() else batch.filter(_mask(kept)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,24 @@ _JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".json.zst")
 class LandingFile:
     """A raw file: its path below the source's landing folder, and what the disk says of it.
 
-    `size` is in bytes, `modified` and `changed` (content, and inode) in epoch nanoseconds.
+    `size` is in bytes, `modified` and `changed` (content, and inode) in epoch nanoseconds, and so
+    is `arrived`: when its content first came, as far as is known.
     """
 
     name: str
     size: int
     modified: int
     changed: int
+    arrived: int = 0
+
+
+_UNKNOWN_BEFORE = 631_152_000 * 10**9
+"""1990: archives that keep no times give their files some earlier one."""
+
+
+def first_arrival(modified: int, now: int) -> int:
+    """When a file came of which nothing is noted, epoch ns: when it was written, and by now."""
+    return min(modified, now) if modified >= _UNKNOWN_BEFORE else now
 
 
 def list_files(files: Files, source: str) -> list[LandingFile]:
@@ -53,10 +65,12 @@ def skipped_remarks(source: str, names: Sequence[str]) -> list[str]:
 
 def _listed(files: Files, folder: Path, skipped: list[str]) -> Iterator[LandingFile]:
     """The files below a folder; adds to `passed` the names of those that are not read."""
+    now = time.time_ns()
     for path, stat in files.delivered(folder):
         name = path.relative_to(folder)
         if not any(map(is_hidden, name.parts)):
-            yield LandingFile(name.as_posix(), stat.size, stat.modified, stat.changed)
+            arrived = first_arrival(stat.modified, now)
+            yield LandingFile(name.as_posix(), stat.size, stat.modified, stat.changed, arrived)
         elif looks_like_data(path.name):
             skipped.append(name.as_posix())
 

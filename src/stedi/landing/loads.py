@@ -45,6 +45,7 @@ class Load(LoadRow):
             load=load,
             verdict=read.verdict,
             parts=" ".join(read.parts),
+            arrived=file.arrived,
         )
 
     def matches(self, file: LandingFile) -> bool:
@@ -92,11 +93,43 @@ def compare(
     return ZoneChanges(tuple(new), tuple(changed), tuple(loads_by_file.values()), tuple(touched))
 
 
+def as_arrived(
+    files: Files,
+    source: str,
+    landing_files: Sequence[LandingFile],
+    loads: Iterable[Load],
+    fingerprinter: Fingerprinter,
+) -> list[LandingFile]:
+    """A listing in which each file arrived when its content first did, as far as that is noted.
+
+    So a file that was touched, renamed or delivered again is as old as it was. Of files that the
+    disk says nothing new of, none is read; of others, those of a size that is noted.
+    """
+    noted = [load for load in loads if fingerprinter.can_compare(load.fingerprint)]
+    by_file = {load.file: load for load in loads if load.state != "gone"}
+    sizes = {load.size for load in noted}
+    first: dict[str, int] = {}
+    for load in noted:
+        first[load.fingerprint] = min(load.arrived, first.get(load.fingerprint, load.arrived))
+    listed = []
+    for file in landing_files:
+        known, arrived = by_file.get(file.name), file.arrived
+        if known is not None and known.is_of(file):
+            arrived = known.arrived
+        elif file.size in sizes:
+            path = landing_folder(files.root, source) / file.name
+            arrived = first.get(fingerprinter.of_file(path, files.open), arrived)
+        listed.append(replace(file, arrived=arrived))
+    return listed
+
+
 def read_loads(files: Files, paths: Sequence[Path]) -> list[Load]:
     """The loads that lie in the files of the table `loads`; raises `StorageError`."""
     try:
         files.fetch(paths)
-        return [Load(**row) for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
+        rows = (row for path in paths for row in pq.ParquetFile(path).read().to_pylist())
+        # Version 0.1.0 noted no arrivals.
+        return [Load(**{"arrived": row["modified"], **row}) for row in rows]
     except (OSError, TypeError, pa.ArrowException):
         raise StorageError(
             "table loads: a file of it is missing or damaged; `stedi run --full` makes it anew"

@@ -117,6 +117,9 @@ def parse(
     reading = _Reading(files, contract, fingerprinter, job_alone)
     prints, copies = _fingerprints(reading, crew, job)
     distinct = [file for file in sorted(job.files) if file not in copies]
+    if early := _arrived_earlier(prints, copies):
+        distinct = [early.get(file, file) for file in distinct]
+        prints = {early.get(file, file): fingerprint for file, fingerprint in prints.items()}
     large = [file for file in distinct if is_large(file.name, file.size)]
     small = [file for file in distinct if not is_large(file.name, file.size)]
     work: list[LandingFile | _Range | _Share] = [
@@ -169,6 +172,20 @@ def _fingerprints(
             copies[file] = ReadFile(file, prints[file], is_copy=True)
         seen.add(prints[file])
     return prints, copies
+
+
+def _arrived_earlier(
+    prints: Mapping[LandingFile, str], copies: Mapping[LandingFile, ReadFile]
+) -> dict[LandingFile, LandingFile]:
+    """Files of whose content a copy arrived before, as what arrived then."""
+    first: dict[str, int] = {}
+    for copy, read in copies.items():
+        first[read.fingerprint] = min(copy.arrived, first.get(read.fingerprint, copy.arrived))
+    return {
+        file: replace(file, arrived=first[fingerprint])
+        for file, fingerprint in prints.items()
+        if file not in copies and first.get(fingerprint, file.arrived) < file.arrived
+    }
 
 
 def _shares(files: Sequence[LandingFile], crew_size: int) -> list[tuple[LandingFile, ...]]:
@@ -309,7 +326,7 @@ class _Reading:
         """Read a byte range of a file."""
         reader = self._reader()
         with self.reading(part.file) as path:
-            counts = reader.read(path, part.file.name, begin=part.begin, stop=part.end)
+            counts = reader.read(path, part.file, begin=part.begin, stop=part.end)
         return _Part(part, counts, Parsed((), *self._written(reader)))
 
     def judged(
@@ -362,7 +379,7 @@ class _Reading:
                 most = None if file in unread else self._most_unpacked(file)
                 try:
                     counts = reader.read(
-                        path, file.name, None if fingerprint else digest, is_bad=is_bad, most=most
+                        path, file, None if fingerprint else digest, is_bad=is_bad, most=most
                     )
                 except ArchiveTooLarge:
                     unread.add(file)  # and all is read again

@@ -13,6 +13,7 @@ from blake3 import blake3
 
 from stedi.declared.contract import Contract
 from stedi.declared.machinery import QuarantineRow
+from stedi.landing.computed import NS_PER_MS, Computed
 from stedi.landing.files import LandingFile
 from stedi.landing.records import Piece, Record, RecordReader
 from stedi.landing.window import Window, is_packed
@@ -74,13 +75,13 @@ def range_begins(path: Path, size: int, opener: Opener = open_local) -> Sequence
 class FewRows:
     """Rows of one table, each of which was read by itself; as `columns.TypedRows` else."""
 
-    def __init__(self, writer: RowWriter) -> None:
-        self._writer = writer
-        self.records = self.unknown_keys = 0
+    def __init__(self, contract: Contract, writer: RowWriter) -> None:
+        self._computed, self._writer = Computed(contract), writer
+        self.records = self.unknown_keys = self.arrived = 0
 
     def add(self, record: Record) -> None:
         """Add a record."""
-        self._writer.add(record.values, _ROW_BYTES)
+        self._writer.add(self._computed.row(record.values, self.arrived), _ROW_BYTES)
         self.records += 1
         self.unknown_keys += record.has_unknown_keys
 
@@ -112,7 +113,7 @@ class FileReader:
     def read(
         self,
         path: Path,
-        name: str,
+        file: LandingFile,
         digest: blake3 | None = None,
         *,
         begin: int = 0,
@@ -127,13 +128,14 @@ class FileReader:
         archive unpacks to more than `most` bytes.
         """
         records, unknown_keys = self._rows.records, self._rows.unknown_keys
+        self._rows.arrived = file.arrived // NS_PER_MS
         pieces = 0
         with Window(path, digest, begin, self._open, most) as window:
             for offset, line, content in self._unclear(window, stop, is_bad):
                 if isinstance(content, Record):
                     self._rows.add(content)
                 else:
-                    self._set_aside(name, offset, line, content)
+                    self._set_aside(file.name, offset, line, content)
                     pieces += 1
             loaded = self._rows.records - records
             unknown_keys = self._rows.unknown_keys - unknown_keys
@@ -210,7 +212,18 @@ class FileReader:
 
 def _rows(contract: Contract, typed: ParquetFile | RowWriter) -> TypedRows | FewRows:
     if isinstance(typed, RowWriter):
-        return FewRows(typed)
+        return FewRows(contract, typed)
     from stedi.landing.columns import TypedRows  # which loads the compiled scan
 
-    return TypedRows(contract.columns, typed)
+    return TypedRows(contract, typed)
+
+
+def one_by_one(
+    contract: Contract, path: Path, opener: Opener = open_local
+) -> Iterator[tuple[int, int, Record | Piece]]:
+    """The records and broken pieces of a file, with byte offset and line; nothing is written."""
+    nowhere = path.with_name(".nothing-is-written")
+    few, none = RowWriter(nowhere, ()), RowWriter(nowhere, ())
+    reader = FileReader(contract, few, none, 0, opener)
+    with Window(path, None, 0, opener) as window:
+        yield from reader._unclear(window, None, is_bad=False)

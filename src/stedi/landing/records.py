@@ -18,6 +18,7 @@ from typing import NamedTuple, TypeVar
 from stedi.columns import Column
 from stedi.declared.contract import Contract
 from stedi.declared.patterns import matching
+from stedi.landing.fold import fold
 from stedi.landing.reasons import Reason
 
 WHOLE, CUT_OFF, LOST_QUOTE = 0, 1, 2
@@ -55,7 +56,7 @@ LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
 
 class Record(NamedTuple):
-    """A record that fits: its values in the order of the columns, its keys as spelled."""
+    """A record that fits: its values in the order of what is delivered, its keys as spelled."""
 
     values: tuple[Value, ...]
     keys: tuple[str, ...]
@@ -367,9 +368,9 @@ class _Validator:
     """What a record of one contract looks like."""
 
     def __init__(self, contract: Contract) -> None:
-        self._columns = contract.columns
-        self._by_key = {(c.json_key or c.name).lower(): n for n, c in enumerate(contract.columns)}
-        self._required = [n for n, column in enumerate(contract.columns) if column.required]
+        self._columns = contract.delivered
+        self._by_key = {(c.json_key or c.name).lower(): n for n, c in enumerate(self._columns)}
+        self._required = [n for n, column in enumerate(self._columns) if column.required]
         self._subject: tuple[str, bytes] | None = None
         subject = contract.column(contract.subject) if contract.subject else None
         if subject is not None:
@@ -403,6 +404,8 @@ class _Validator:
     def subject(self, value: object, raw: bytes) -> str | None:
         """Whom a broken piece is about, each on a line of its own; `value` is what `raw` spells.
 
+        Who is not spelled as they are folded (`landing/fold.py`) has another line for that.
+
         Of an object all values under the key; where it has none, and of a piece that isn't one,
         all texts that follow the key anywhere.
         """
@@ -412,10 +415,9 @@ class _Validator:
         pairs = value if isinstance(value, _Pairs) else ()
         texts = [text for name, text in pairs if name.lower() == key and isinstance(text, str)]
         values = texts or map(_parse, _texts_behind(quoted, raw))
-        subjects = [text for text in values if isinstance(text, str) and _is_subject(text)]
-        if len(subjects) == 1:
-            return subjects[0] or None
-        return "\n".join(dict.fromkeys(subjects)) or None
+        subjects = [text for text in values if isinstance(text, str) and _is_text(text)]
+        lines = (line for text in subjects for line in _subject_lines(text))
+        return "\n".join(dict.fromkeys(filter(None, lines))) or None
 
 
 def _texts_behind(key: bytes, raw: bytes) -> Iterator[bytes]:
@@ -464,9 +466,11 @@ def _is_text(value: str) -> bool:
     return value.isascii() or _SURROGATE.search(value) is None
 
 
-def _is_subject(value: str) -> bool:
-    """Whether a text can stand on a line of its own; of others it is noted that nobody is named."""
-    return "\n" not in value and _is_text(value)
+def _subject_lines(value: str) -> Iterator[str]:
+    """An identifier as it was spelled, where that can stand on a line, and folded."""
+    if "\n" not in value:
+        yield value
+    yield fold(value)
 
 
 def _is_number(text: str) -> bool:

@@ -29,6 +29,11 @@ def notes_folder(root: Path) -> Path:
     return root / OWN_FOLDER / "notes"
 
 
+def review_folder(root: Path) -> Path:
+    """Where it is noted what people decided about consents that were suspended."""
+    return root / OWN_FOLDER / "review"
+
+
 def notes_file(root: Path, table: str, name: str) -> Path:
     """Where the notes of one publication lie."""
     return notes_folder(root) / f"{table}-{name}.json"

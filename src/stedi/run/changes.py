@@ -45,6 +45,11 @@ class Change:
         """Files that left."""
         return _others(self.before, self.now)
 
+    @property
+    def files(self) -> tuple[DataFile, ...]:
+        """Files that came in or left."""
+        return (*self.added, *self.removed)
+
     def __bool__(self) -> bool:
         return bool(self.added or self.removed)
 

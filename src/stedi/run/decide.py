@@ -16,6 +16,8 @@ from stedi.run.changes import Change, Touched
 from stedi.run.keyed import Keyed, keyed
 from stedi.run.options import How, Options
 from stedi.run.readings import LandingPlan, Reading, plan_landing
+from stedi.sql.tree import tables_read
+from stedi.storage.suspensions import SUSPENDED, why_outdated
 from stedi.storage.warehouse import Version, Warehouse, damage
 from stedi.text import counted
 
@@ -72,14 +74,18 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run is to do: landing files to be read, then derived tables, each after its inputs."""
+    """What a run is to do: landing files to be read, then derived tables, each after its inputs.
+
+    `suspended` is set where whose consent is suspended has to be worked out anew already.
+    """
 
     landing: LandingPlan
     derived: tuple[Step, ...]
     shown: tuple[Planned, ...]
+    suspended: Planned | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.landing or self.derived)
+        return bool(self.landing or self.derived or self.suspended)
 
 
 class Decider:
@@ -176,6 +182,9 @@ def make_plan(
     changing = {reading.contract.name for reading in landing.readings}
     changing |= {"loads"} if landing else set()
     changing |= {"quarantine"} if landing.readings else set()
+    suspended = _suspended(warehouse, declarations, options)
+    if suspended or (changing and changing & _read_by_suspensions(declarations)):
+        changing.add(SUSPENDED)
     decider = Decider(warehouse, declarations, options)
     steps = []
     for table in declarations.transforms:
@@ -187,9 +196,26 @@ def make_plan(
     shown = (
         *map(_shown_reading, landing.readings),
         *_shown_touched(landing, warehouse),
+        *((suspended,) if suspended and not landing.readings else ()),
         *(step.shown for step in steps),
     )
-    return Plan(landing, tuple(steps), shown)
+    return Plan(landing, tuple(steps), shown, suspended)
+
+
+def _suspended(
+    warehouse: Warehouse, declarations: Declarations, options: Options
+) -> Planned | None:
+    why = why_outdated(warehouse, declarations)
+    if why is None and options.full and declarations.suspensions is not None:
+        why = "asked for"
+    version = warehouse.version(SUSPENDED)
+    files, rows = (len(version.files), version.rows) if version else (0, None)
+    return None if why is None else Planned(SUSPENDED, "rebuild", why, files, rows)
+
+
+def _read_by_suspensions(declarations: Declarations) -> set[str]:
+    query = declarations.suspensions
+    return {table.name for table in tables_read(query)} if query is not None else set()
 
 
 def refuse_missing(warehouse: Warehouse, declarations: Declarations, only: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ from stedi.run.derive import Derivation
 from stedi.run.land import Landing
 from stedi.run.options import Built, Options, Progress
 from stedi.run.publish import withhold
+from stedi.run.suspend import suspend
 from stedi.run.work import Work
 from stedi.storage.expire import remove_expired
 from stedi.storage.sweep import sweep
@@ -55,6 +56,7 @@ def execute(
                 check(declarations, engine, proof=proof, for_a_run=True)
             warehouse.prepare(declarations.landing, declarations.profile)
             landing.finish()
+            suspend(work)
             pool.submit(prepare_to_record, warehouse.files, declarations)
             Derivation(work).build(plan.derived)
             compact(work)

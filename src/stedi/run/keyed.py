@@ -2,7 +2,8 @@
 
 A SELECT qualifies whose rows for one value of the key depend on nothing but the rows of its FROM
 table with that value, and on look-ups with that value: it reads one table, or one CTE over one
-table whose windows and groups are those of the key, and joins look-ups to the key from the left.
+table whose windows and groups are those of the key, and joins look-ups to the key from the left, or
+to the folded key, of which each key has one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from stedi.columns import Schemas
 from stedi.declared import Declarations
 
 _CUTS = ("group", "distinct", "limit", "having", "offset", "laterals", "qualify")
@@ -23,7 +25,9 @@ class Lookup:
 
     `reads` are the tables that it is made from. `present_in` is the column of the one table that
     it reads where it only says which keys are in there; `is_required` says that rows of other keys
-    are dropped.
+    are dropped. `folded` is the column of the FROM table that it is joined to in place of the key.
+    `of_rows` is the column of the one table that it reads whose rows with a value are all that its
+    rows with that key depend on.
     """
 
     name: str
@@ -31,6 +35,8 @@ class Lookup:
     reads: frozenset[str]
     present_in: str | None
     is_required: bool
+    folded: str | None = None
+    of_rows: str | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,7 @@ def keyed(declarations: Declarations, table: str) -> Keyed | str:
     if any(c.name == contract.key and c.type == "double" for c in contract.columns):
         return f"{contract.key} is a double"
     try:
-        analysed = _analysed(declarations.select(table), contract.key)
+        analysed = _analysed(declarations.select(table), contract.key, declarations.schemas)
     except _NotKeyed as reason:
         return str(reason)
     columns = {column.name: column for column in declarations.schemas[analysed.source]}
@@ -198,7 +204,7 @@ def _equal(condition: exp.Expr | None, name: str, of_key: tuple[str, str]) -> st
     return None
 
 
-def _analysed(tree: exp.Query, key: str) -> Keyed:
+def _analysed(tree: exp.Query, key: str, schemas: Schemas) -> Keyed:
     if sum(1 for _ in tree.find_all(exp.With)) > 1:
         raise _NotKeyed("a CTE has CTEs of its own")
     select = _plain(tree, "the statement")
@@ -211,7 +217,9 @@ def _analysed(tree: exp.Query, key: str) -> Keyed:
     source = select.args["from_"].this
     if not isinstance(source, exp.Table) or column.table != source.alias_or_name:
         raise _NotKeyed(f"{key} is not a column of the table that it is selected from")
-    lookups = tuple(_lookup(tree, join, column) for join in select.args.get("joins") or ())
+    columns = schemas.get(source.name, ()) if not _is_cte(tree, source.name) else ()
+    folded = {c.name for c in columns if c.folded_from == column.name}
+    lookups = tuple(_lookup(tree, join, column, folded) for join in select.args.get("joins") or ())
     if not _is_cte(tree, source.name):
         return Keyed(key, source.name, column.name, True, lookups)
     grouped = _cte(tree, source.name)
@@ -257,21 +265,41 @@ def _selected(select: exp.Select, name: str) -> exp.Column:
     raise _NotKeyed(f"{name} is not given as it stands in the table that it is selected from")
 
 
-def _lookup(tree: exp.Query, join: exp.Join, key: exp.Column) -> Lookup:
+def _lookup(tree: exp.Query, join: exp.Join, key: exp.Column, folded: set[str]) -> Lookup:
     table, on = join.this, join.args.get("on")
     if join.side != "LEFT" or not isinstance(table, exp.Table):
         raise _NotKeyed("it joins otherwise than a table or CTE by LEFT JOIN")
     sides = [on.left, on.right] if isinstance(on, exp.EQ) else []
     columns = [side for side in sides if isinstance(side, exp.Column)]
     own = [c for c in columns if c.table == table.alias_or_name]
-    keys = [c for c in columns if (c.table, c.name) == (key.table, key.name)]
+    keys = [c for c in columns if c.table == key.table and c.name in {key.name, *folded}]
     if len(own) != 1 or len(keys) != 1:
         raise _NotKeyed(f"its look-up {table.name} is joined on something else than the key")
     if own[0].is_type("double") != keys[0].is_type("double"):
         raise _NotKeyed(f"the key of its look-up {table.name} is of another type")
     name = table.name
     reads = frozenset(_reads(tree, name))
-    return Lookup(name, own[0].name, reads, _present_in(tree, name), _is_required(tree, own[0]))
+    of_rows = _of_rows(tree, name, own[0].name)
+    if keys[0].name != key.name:
+        return Lookup(name, own[0].name, reads, None, False, keys[0].name, of_rows)
+    present_in, is_required = _present_in(tree, name), _is_required(tree, own[0])
+    return Lookup(name, own[0].name, reads, present_in, is_required, None, of_rows)
+
+
+def _of_rows(tree: exp.Query, name: str, key: str) -> str | None:
+    """The column of a CTE's table that is its key, where it reads one table and mixes no keys."""
+    if not _is_cte(tree, name):
+        return None
+    select = _cte(tree, name)
+    table = select.args["from_"].this if select.args.get("from_") else None
+    if not isinstance(table, exp.Table) or _is_cte(tree, table.name) or select.args.get("joins"):
+        return None
+    try:
+        column = _selected(select, key)
+        _refuse_mixing(select, column, name)
+    except _NotKeyed:
+        return None
+    return column.name if column.table == table.alias_or_name else None
 
 
 def _is_required(tree: exp.Query, key: exp.Column) -> bool:

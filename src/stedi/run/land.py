@@ -200,4 +200,15 @@ def _merge(plan: LandingPlan, sources: Sequence[_Source], load: int) -> list[Loa
             merged[name, gone.file] = replace(gone, state="gone", parts="")
         for read in source.parsed.files:
             merged[name, read.file.name] = Load.of(name, read, load)
+        _date_copies(merged, [read.file.name for read in source.parsed.files if read.is_copy], name)
     return [merged[key] for key in sorted(merged)]
+
+
+def _date_copies(loads: dict[tuple[str, str], Load], copies: Sequence[str], source: str) -> None:
+    """Let copies have arrived when the file did that was read, since their content did."""
+    if copies:
+        own = [load for load in loads.values() if load.source == source]
+        arrived = {load.fingerprint: load.arrived for load in own if load.state == "read"}
+        for name in copies:
+            copy = loads[source, name]
+            loads[source, name] = replace(copy, arrived=arrived.get(copy.fingerprint, copy.arrived))

@@ -33,6 +33,7 @@ from stedi.storage.warehouse import DataFile, Version
 _CANDIDATES, _SOUGHT = "_candidates", "_sought"
 _ROWS, _PART = "_rows", "_part"
 _ALSO, _STAYED = "_also", "_stayed"
+_FOLDED, _DIFFERING = "_folded", "_differing"
 
 
 @dataclass
@@ -178,11 +179,21 @@ class Maintaining:
                 self.changes[name] for name in look_up.reads
             ):
                 continue
-            if look_up.reads == {look_up.name}:
-                differences.append(self._difference_of_files(look_up.name, look_up.key))
+            is_table = look_up.reads == {look_up.name}
+            if is_table:
+                differing = self._difference_of_files(look_up.name, look_up.key)
             else:
-                differences.append(self._difference_of_ctes(look_up))
+                differing = self._difference_of_ctes(look_up)
+            differences.append(self._spelled(differing, look_up))
         return differences
+
+    def _spelled(self, keys: exp.Query, look_up: Lookup) -> exp.Query:
+        """The keys of the FROM table that fold to these, where they are folded ones."""
+        if look_up.folded is None:
+            return keys
+        sought = f"{_FOLDED}_{look_up.name}"
+        self._materialise(sought, [keys])
+        return among(_keys(self.keyed.source, self.keyed.source_key), look_up.folded, sought)
 
     def _changed_in_presence(self) -> list[exp.Query]:
         return [
@@ -208,6 +219,7 @@ class Maintaining:
         [cte] = (cte for cte in tree.ctes if cte.alias == look_up.name)
         names = [column.alias_or_name for column in cte.this.selects]
         doubles = {c.alias_or_name for c in cte.this.selects if c.is_type("double")}
+        sought = self._rows_that_differ(look_up)
         sides = []
         for read in ({}, {n: _before(n) for n in look_up.reads if self.changes[n]}):
             compared = (_comparable(name, name in doubles) for name in names)
@@ -216,8 +228,32 @@ class Maintaining:
             with_.set("expressions", with_.expressions[: 1 + tree.ctes.index(cte)])
             rows.set("with_", with_)
             read_as(rows, read)
+            if sought is not None:
+                [own] = (c.this for c in with_.expressions if c.alias == look_up.name)
+                self._narrow(own.args["from_"].this, look_up, sought)
             sides.append(rows)
         return _difference(sides, names, look_up.key)
+
+    def _rows_that_differ(self, look_up: Lookup) -> str | None:
+        """Materialise which keys a CTE can have other rows for; None where that may be any."""
+        if look_up.of_rows is None:
+            return None
+        [name] = look_up.reads
+        change = self.changes[name]
+        differing = sum(file.rows for file in change.files)
+        if change.touched is not None or 2 * differing > rows_of(change.now):
+            return None
+        sought, sides = f"{_DIFFERING}_{look_up.name}", (_added(name), _removed(name))
+        self._materialise(sought, [_keys(side, look_up.of_rows) for side in sides])
+        return sought
+
+    def _narrow(self, table: exp.Table, look_up: Lookup, sought: str) -> None:
+        """Let a CTE read those rows of its table alone that have one of these keys."""
+        [name] = look_up.reads
+        columns = (exp.column(c.name, quoted=True) for c in self.changes[name].columns)
+        rows = exp.select(*columns).from_(exp.to_table(table.name))
+        rows = among(rows, str(look_up.of_rows), sought)
+        table.replace(exp.Subquery(this=rows, alias=table.args["alias"]))
 
     def _materialise_presence(self, name: str, look_up: Lookup) -> None:
         """Which candidates a look-up has, now and before."""

@@ -10,7 +10,7 @@ from stedi.declared.contract import Contract
 from stedi.errors import StorageError
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.loads import Load, ZoneChanges, compare, read_loads
+from stedi.landing.loads import Load, ZoneChanges, as_arrived, compare, read_loads
 from stedi.run.options import How, Options
 from stedi.storage.notes import LoadsNotes
 from stedi.storage.warehouse import DataFile, Version, Warehouse, damage, short_name
@@ -103,6 +103,8 @@ def _plan_source(
     assert contract.source is not None
     own = [load for load in plan.loads if load.source == contract.source]
     files = list_files(warehouse.files, contract.source)
+    if any(column.is_arrival for column in contract.columns):
+        files = as_arrived(warehouse.files, contract.source, files, own, fingerprinter)
     difference = compare(warehouse.files, contract.source, files, own, fingerprinter)
     plan.touched += difference.touched
     version = warehouse.version(contract.name)

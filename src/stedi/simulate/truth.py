@@ -160,6 +160,7 @@ class _Judgement:
         phone_rows, pair_rows = self._rows, self._rows[self.pairs.phone]
         is_early = self._is_before_owner[self.pairs.step] | self._is_before_user[self.pairs.phone]
         return Counter(
+            consent_suspended=_count(self.drawn.consents & self.suspended),
             shared_serial_numbers=_count(np.bincount(self._device) > 1),
             accelerometer_before_consent=_count(
                 self._phone_kept & self._is_before_user, phone_rows
@@ -187,8 +188,14 @@ class _Judgement:
 
     def _accelerometer_trusted(self) -> StepTruth:
         consents = self._trusted[self._person]
+        is_suspended = (self.drawn.consents & self.suspended)[self._person]
+        records, once = self.drawn.records, np.zeros(len(self.suspended), bool)
+        once[records.person[records.research > 0]] = True
+        has_withdrawn = ~self.drawn.consents[self._person] & once[self._person]
         dropped = {
-            "user does not consent": ~consents,
+            "consent suspended": is_suspended,
+            "after withdrawal": has_withdrawn,
+            "user does not consent": ~consents & ~is_suspended & ~has_withdrawn,
             "taken before consent": consents & self._is_before_user & self.is_strict,
         }
         return _step(self._phone_kept, dropped, self._rows)

@@ -3,6 +3,7 @@
     Notes                 of any table: a fingerprint of each data file
     ├── LoadsNotes        which typed tables and quarantine the loads describe
     ├── LandingNotes      of a typed landing table
+    ├── SuspendedNotes    what `suspended` was made from, and until when it is right
     └── DerivedNotes      what a derived table was made from, and its sums
         └── PublishedNotes
 
@@ -91,6 +92,21 @@ class LandingNotes(Notes):
     declaration: str | None = None
     notes: tuple[Note, ...] = ()
     merged: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SuspendedNotes(Notes):
+    """Of the table `suspended`: the contents that it was `made_from`, and the query's fingerprint.
+
+    A content is None where that table wasn't there.
+
+    `decided` are the decisions that it follows, `due` is when the next consent begins, epoch ms.
+    """
+
+    made_from: Mapping[str, int | None] = field(default_factory=dict)
+    declaration: str | None = None
+    decided: tuple[str, ...] = ()
+    due: int | None = None
 
 
 @dataclass(frozen=True)
@@ -220,6 +236,8 @@ def read_content(summary: Mapping[str, str], snapshot_id: int) -> int:
 def _kind(values: Mapping[str, Any]) -> type[Notes]:
     if "typed" in values:
         return LoadsNotes
+    if "decided" in values:
+        return SuspendedNotes
     if "withheld" in values:
         return PublishedNotes
     if "in" in values:
@@ -237,7 +255,7 @@ def _typed(name: str, value: Any) -> Any:
         return Left(*value)
     if name in ("left_by_then", "left_since"):
         return {table: Left(*left) for table, left in value.items()}
-    return tuple(value) if name == "withdrawn" else value
+    return tuple(value) if name in ("withdrawn", "decided") else value
 
 
 def _as_json(value: object) -> object:

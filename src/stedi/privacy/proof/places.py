@@ -128,6 +128,8 @@ class Places:
             kinds = frozenset(column.subject for column in subjects if column and column.subject)
             columns = self.declarations.schemas[name]
             return _delivered(name, columns, {"subject": kinds}, "subject")
+        if name == "suspended":
+            return self._suspended(name)
         contract = self.declarations.contracts.get(name)
         if contract is None:
             return None
@@ -151,6 +153,31 @@ class Places:
                 column.name: self._kept(column, relation.columns.get(column.name, Cell()), contract)
                 for column in contract.columns
             },
+        )
+
+    def _suspended(self, name: str) -> Relation:
+        """The table that a run makes of the declared suspensions: a row for each subject."""
+        columns = self.declarations.schemas[name]
+        contract, query = self.declarations.suspending, self.declarations.suspensions
+        if contract is None or query is None:
+            return _delivered(name, columns, {}, None)
+        place = f"{contract.place}, suspensions"
+        kinds = None
+        # Which part a row is from may be told: each gives a reason, and names whose it is.
+        for part in parts_of(query):
+            given = self._followed(part, place).columns
+            subject = given.get("subject", Cell())
+            kinds = subject.kinds if kinds is None else kinds & subject.kinds
+            if not subject.is_key:
+                self._problems.append(f"{place}: subject must be a column that has a subject")
+            self._problems += [
+                f"{place}: {column.name} names a person"
+                for column in columns
+                if column.name != "subject" and not given.get(column.name, Cell()).is_plain
+            ]
+        return replace(
+            _delivered(name, columns, {"subject": kinds or frozenset()}, "subject"),
+            unique=frozenset({"subject"}),
         )
 
     def _kept(self, column: Column, cell: Cell, contract: Contract) -> Cell:
@@ -189,6 +216,18 @@ def _of_nobody(contract: Contract) -> Iterator[str]:
         )
 
 
+def parts_of(query: exp.Query) -> Iterator[exp.Query]:
+    """The SELECTs that a UNION puts one behind the other, each with the CTEs of all."""
+    if not isinstance(query, exp.Union):
+        yield query
+        return
+    for side in (query.left, query.right):
+        part = side.copy()
+        if (with_ := query.args.get("with_")) is not None:
+            part.set("with_", with_.copy())
+        yield from parts_of(part)
+
+
 def _delivered(
     name: str,
     columns: tuple[Column, ...],
@@ -199,12 +238,14 @@ def _delivered(
 
     Two identifiers of one kind name two people: each is of a side of its own.
     """
-    keys = [column.name for column in columns if kinds.get(column.name)]
+    named = [c for c in columns if kinds.get(c.name)]
+    keys = [column.name for column in named if column.folded_from is None]
     keys.sort(key=lambda key: key != subject)
     sides: dict[str, int] = {}
     for key in keys:
         alike = [kinds[other] & kinds[key] for other in sides if sides[other] == 0]
         sides[key] = len(sides) if any(alike) else 0
+    sides |= {c.name: sides[c.folded_from] for c in named if c.folded_from in sides}
     is_of_people = any(column.classification == "direct" for column in columns)
     cells = {
         column.name: Cell(
@@ -220,5 +261,6 @@ def _delivered(
     if subject in sides:
         own[0] = frozenset({subject})
     unique = frozenset(column.name for column in columns if column.unique)
-    named = frozenset(sides.values()) | ({0} if is_of_people else set())
-    return Relation(cells, named, unique, own)
+    people = frozenset(sides.values()) | ({0} if is_of_people else set())
+    folded = {c.name: c.folded_from for c in columns if c.folded_from is not None}
+    return Relation(cells, people, unique, own, folded=folded)

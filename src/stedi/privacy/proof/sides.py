@@ -73,6 +73,7 @@ class Relation:
     Sides are numbers that only compare with one another. No value of a `unique` column is in two
     rows. `owners` has for each side the columns that have one value for each person whose values
     are in its rows. `reads_values` is set for a SELECT whose rows depend on more than identifiers.
+    `folded` names for each column that is made from another that one.
     """
 
     columns: Mapping[str, Cell]
@@ -80,6 +81,12 @@ class Relation:
     unique: frozenset[str] = frozenset()
     owners: Owners = field(default_factory=dict)
     reads_values: bool = False
+    folded: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it tells nothing but which identifiers there are, whoever had them."""
+        return not self.reads_values and len(self.columns) == 1 and {*self.columns} == self.unique
 
 
 @dataclass
@@ -97,6 +104,7 @@ class Rows:
     _own: set[int] = field(default_factory=set)
     unique: dict[str, frozenset[str]] = field(default_factory=dict)
     owners: dict[str, Owners] = field(default_factory=dict)
+    folded: dict[str, Mapping[str, str]] = field(default_factory=dict)
     inner: list[Rows] = field(default_factory=list)
     sought: list[exp.Column] = field(default_factory=list)
     reads_values: bool = False
@@ -111,10 +119,12 @@ class Rows:
         """Add a table, whose sides are others than those that are there."""
         new = {side: next(_new_side) for side in relation.sides}
         self._own.update(new.values())
-        self.unique[alias] = relation.unique
+        self.unique[alias], self.folded[alias] = relation.unique, relation.folded
         self.reads_values = self.reads_values or relation.reads_values
         self.owners[alias] = {
-            new[side]: names for side, names in relation.owners.items() if side in new
+            new[side]: names
+            for side, names in relation.owners.items()
+            if side in new and not relation.is_list
         }
         self.columns[alias] = {
             name: cell if cell.side is None else replace(cell, side=new[cell.side])
@@ -207,6 +217,10 @@ class Rows:
                 for alias, unique in rows.unique.items():
                     if any((id(rows), alias, name) in reached for name in unique):
                         more |= rows.nodes(alias)
+                for alias, folded in rows.folded.items():
+                    for name, source in folded.items():
+                        if (id(rows), alias, source) in reached:
+                            more.add((id(rows), alias, name))
             if more <= reached:
                 return reached
             reached |= more

@@ -1,0 +1,63 @@
+"""`stedi explain`: the way of the rows to a table, and why others did not get there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument, Option
+
+from stedi.cli import show
+from stedi.cli.verb import Call, verb
+from stedi.text import visible
+
+if TYPE_CHECKING:
+    from stedi.explain import Dropped, Explanation, Pairing, Stage
+
+_LONGEST = 100
+
+
+@verb(without=["quiet"])
+def explain(
+    call: Call,
+    table: Annotated[str, Argument(metavar="TABLE", help="A table, as `stedi status` lists them.")],
+    raw: Annotated[bool, Option("--raw", help="Show examples as they are: people's data.")] = False,
+) -> None:
+    """Tell the way of the rows to a table: in, dropped by reason with an example, kept."""
+    result = call.lakehouse.explain(table, raw=raw)
+    call.show(result, lambda: _show(result))
+
+
+def _show(explanation: Explanation) -> None:
+    show.line(f"Profile {explanation.profile}.")
+    for stage in explanation.stages:
+        _show_stage(stage)
+    if explanation.stale:
+        show.line(f"\n{explanation.table} is not up to date: {explanation.stale}.")
+
+
+def _show_stage(stage: Stage) -> None:
+    show.line(f"\n{stage.table}")
+    show.line(f"  {stage.in_:>12,}  in, of {stage.source}")
+    for dropped in stage.dropped:
+        _show_dropped(dropped)
+    show.line(f"  {stage.kept:>12,}  kept")
+    if stage.pairing:
+        _show_pairing(stage.pairing)
+
+
+def _show_dropped(dropped: Dropped) -> None:
+    show.line(f"  {-dropped.count:>12,}  {dropped.reason}")
+    if example := dropped.example:
+        text = visible(example.text)
+        cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+        show.line(f"{'':14}  as {cut}")
+        if example.where:
+            show.line(f"{'':14}  at {visible(example.where)}")
+
+
+def _show_pairing(pairing: Pairing) -> None:
+    show.line(f"{'':14}  by {', '.join(pairing.by)}: {pairing.values_shared:,} on both sides")
+    for side in pairing.sides:
+        show.line(
+            f"{'':14}  {side.values_alone:,} in {side.table} alone, with {side.rows_alone:,} rows"
+        )

@@ -1,0 +1,66 @@
+"""Folds text, so that spellings which look the same are the same: for comparing, never for showing.
+
+Two texts fold to the same where they are equal after Unicode's NFKC and case folding, without
+characters that nobody sees and without white space. A person's identifier that was typed twice is
+found so: in other case, with a space behind it, with an accent in two code points.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import pyarrow as pa
+
+_NOT_SEEN = frozenset({"Cc", "Cf", "Zs", "Zl", "Zp"})
+"""Categories of control and format characters, and of spaces and line breaks."""
+_BLANKS = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\ufff0-\ufff8\U000e0000-\U000e0fff]"
+)
+"""What Unicode calls ignorable by default and has in other categories, and the blank of Braille."""
+_FOLDED_ASCII = bytes(range(0x21, 0x41)) + bytes(range(0x5B, 0x7F))
+_MOST_ROUNDS = 8
+
+
+def fold(text: str) -> str:
+    """The text that all its spellings fold to; what is folded stays as it is."""
+    for _ in range(_MOST_ROUNDS):
+        folded = _folded_once(text)
+        if folded == text:
+            break
+        text = folded  # what was removed may have kept letters and accents apart
+    return text
+
+
+def _folded_once(text: str) -> str:
+    if text.isascii():
+        return "".join(text.lower().translate(_ASCII_NOT_SEEN).split())
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    text = _BLANKS.sub("", text)
+    return "".join(c for c in text if unicodedata.category(c) not in _NOT_SEEN)
+
+
+_ASCII_NOT_SEEN = dict.fromkeys([*range(0x20), 0x7F])
+
+
+def folded(texts: pa.Array) -> pa.Array:
+    """The same of each text of an array of strings; blanks stay blank.
+
+    Where all are folded already, which a look at their bytes tells, it is the array itself.
+    """
+    if _are_folded(texts):
+        return texts
+    coded = texts.dictionary_encode()
+    values = pa.array([fold(text) for text in coded.dictionary.to_pylist()], pa.string())
+    return values.take(coded.indices)
+
+
+def _are_folded(texts: pa.Array) -> bool:
+    """Whether texts have nothing but ASCII that is seen, and no capital letter."""
+    _, ends, data = texts.buffers()
+    if data is None or not len(texts):
+        return True
+    offsets = pa.Array.from_buffers(pa.int32(), len(texts) + 1, [None, ends], offset=texts.offset)
+    begin, end = offsets[0].as_py(), offsets[len(texts)].as_py()
+    return not bytes(memoryview(data)[begin:end]).translate(None, _FOLDED_ASCII)

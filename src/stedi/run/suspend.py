@@ -1,0 +1,144 @@
+"""Works out whose consent is suspended: what is declared, less what people decided, as of now.
+
+The declared query says who, why, and until when; which spellings are suspects of one another it
+says by `suspect`. Tables read what comes of it as `suspended`. Were they made anew at the same time
+with the same decisions, it would have the same rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from stedi import parquet
+from stedi.declared.machinery import MACHINERY, SuspendedRow
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.parquet import RowWriter
+from stedi.run.work import Work
+from stedi.sql.tree import tables_read
+from stedi.storage.notes import SuspendedNotes
+from stedi.storage.suspensions import SUSPENDED, decided, now_ms, why_outdated
+from stedi.storage.warehouse import Version, damage
+
+_NUMBER_DIGITS = 16
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why the consent of some people does not count; `until` a time (epoch ms), or a decision."""
+
+    why: str
+    question: str
+    evidence: str
+    until: int | None = None
+
+
+def suspend(work: Work) -> None:
+    """Bring the table `suspended` up to date, before any table that reads it."""
+    query, warehouse = work.declarations.suspensions, work.warehouse
+    if query is None or not (
+        work.options.full or why_outdated(warehouse, work.declarations) is not None
+    ):
+        return
+    made_from: dict[str, int | None] = {}
+    for name in sorted({table.name for table in tables_read(query)}):
+        version = warehouse.version(name)
+        files = [str(file.path) for file in version.files] if version else []
+        work.engine.declare(name, work.declarations.schemas[name], files)
+        made_from[name] = version.content if version else None
+    work.progress(f"{SUSPENDED}: looking for consents that do not count for now")
+    numbers, now = decided(warehouse.files), now_ms()
+    found = work.engine.fetch(query).to_pylist()
+    rows = [*suspensions(found, frozenset(numbers), now, work.fingerprinter)]
+    _commit(work, rows, SuspendedNotes(
+        made_from=made_from,
+        declaration=work.declarations.suspensions_fingerprint,
+        decided=numbers,
+        due=_next(found, now),
+    ))  # fmt: skip
+
+
+def suspensions(
+    found: Iterable[Mapping[str, object]],
+    accepted: frozenset[str],
+    now: int,
+    fingerprinter: Fingerprinter,
+) -> Iterator[SuspendedRow]:
+    """The rows of the table, in order, from those that the declared query returns."""
+    causes: dict[str, dict[str, set[Cause]]] = defaultdict(lambda: defaultdict(set))
+    for row in found:
+        until = row["until"]
+        if not isinstance(until, int) or until > now:
+            cause = Cause(
+                str(row["why"]),
+                str(row["question"]),
+                str(row["evidence"]),
+                until if isinstance(until, int) else None,
+            )
+            causes[str(row["suspect"])][str(row["subject"])].add(cause)
+    for suspect, of_subjects in sorted(causes.items()):
+        every = {cause for own in of_subjects.values() for cause in own}
+        number = _number(suspect, (c for c in every if c.until is None), fingerprinter)
+        for subject, own in sorted(of_subjects.items()):
+            lasting = {c for c in own if c.until is not None or number not in accepted}
+            if lasting:
+                yield _row(subject, lasting, number)
+
+
+def _row(subject: str, causes: set[Cause], number: str) -> SuspendedRow:
+    to_decide = [c for c in causes if c.until is None]
+    first = min(to_decide or causes, key=lambda c: (c.why, c.question))
+    evidence = sorted({c.evidence for c in to_decide or causes})
+    until = None if to_decide else max(c.until for c in causes if c.until is not None)
+    review = number if to_decide else None
+    return SuspendedRow(subject, first.why, first.question, "\n".join(evidence), until, review)
+
+
+def _number(suspect: str, causes: Iterable[Cause], fingerprinter: Fingerprinter) -> str:
+    """The number of what there is to decide: another one when anything of it is another."""
+    seen = sorted({(cause.why, cause.evidence) for cause in causes})
+    digest = fingerprinter.begin()
+    digest.update(json.dumps(["suspended", suspect, seen]).encode())
+    return fingerprinter.end(digest).rpartition(":")[2][:_NUMBER_DIGITS]
+
+
+def _next(found: Iterable[Mapping[str, object]], now: int) -> int | None:
+    """When something is over next, of what is so by time."""
+    times = [until for row in found if isinstance(until := row["until"], int) and until > now]
+    return min(times, default=None)
+
+
+def _commit(work: Work, rows: Sequence[SuspendedRow], notes: SuspendedNotes) -> None:
+    warehouse, before = work.warehouse, work.warehouse.version(SUSPENDED)
+    target = work.target(SUSPENDED, MACHINERY[SUSPENDED])
+    if before is not None and _rows(work, before) == [row.values for row in rows]:
+        noted = {file: before.notes.files[file] for file in before.notes.files}
+        warehouse.commit(
+            SUSPENDED,
+            (),
+            SuspendedNotes(noted, notes.made_from, notes.declaration, notes.decided, notes.due),
+            keep={file.uri for file in before.files},
+            content=before.content,
+        )
+        return
+    writer = RowWriter(target.folder / f"{SUSPENDED}.parquet", target.fields, ("subject",))
+    for row in rows:
+        writer.add(row.values, 200)
+    paths = writer.close()
+    files = work.fingerprints(paths)
+    warehouse.commit(
+        SUSPENDED,
+        paths,
+        SuspendedNotes(files, notes.made_from, notes.declaration, notes.decided, notes.due),
+    )
+
+
+def _rows(work: Work, version: Version) -> list[tuple[object, ...]] | None:
+    """What the table has, in order; None where a file of it can't be used."""
+    if damage(work.warehouse.files, version):
+        return None
+    work.warehouse.files.fetch([file.path for file in version.files])
+    tables = (parquet.read(file.path) for file in version.files)
+    return [tuple(row.values()) for table in tables for row in table.to_pylist()]
