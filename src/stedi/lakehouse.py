@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stedi.privacy.published import PublishedTable
     from stedi.quarantine import Quarantine, QuarantinedPiece, Replay
     from stedi.query import Result
+    from stedi.rights.given_out import GivenOut
     from stedi.run import Planned, RunReport
     from stedi.science.predicting import Predicted
     from stedi.science.release import Release
@@ -308,18 +309,43 @@ class Lakehouse:
         return published.audit()
 
     def release(
-        self, folder: str | Path, *, table: str | None = None, licence: str | None = None
+        self,
+        folder: str | Path,
+        *,
+        table: str | None = None,
+        licence: str | None = None,
+        recipient: str | None = None,
+        now: bool = False,
     ) -> Release:
         """Write a published table as a data set to a new folder, with all that one should know.
 
-        `table` can be left out where only one is published; `licence` is what the owner of the data
-        states, best a URL. Raises `UsageError` where the table is not up to date or the folder not
-        empty, `NotAnonymous` where the audit fails, and `RuleBroken` where sums don't hold.
+        The ledger notes it. Since two releases can be compared, it is held back until enough people
+        came or went since earlier ones, unless `now`.
+
+        Args:
+            folder: A new or an empty folder.
+            table: Can be left out where only one table is published.
+            licence: What the owner of the data states, best a URL.
+            recipient: Who gets it.
+            now: Release all the same; the result says what that tells.
+
+        Raises `UsageError` where the table is not up to date or the folder not empty,
+        `NotAnonymous` where the audit fails or the release is held back, and `RuleBroken` where
+        sums don't hold.
+
         """
         from stedi.science.release import release
 
         published, status = self._published(table)
-        return release(published, status, Path(folder).absolute(), licence)
+        folder = Path(folder).absolute()
+        return release(published, status, folder, licence, recipient=recipient, now=now)
+
+    def releases(self) -> GivenOut:
+        """What was given out to whom, models included, and what of it has rows of who left."""
+        from stedi.rights.given_out import given_out
+
+        declarations, warehouse = self._opened()
+        return given_out(warehouse, declarations)
 
     def train(
         self,
@@ -346,7 +372,7 @@ class Lakehouse:
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
         trained = train(published, threshold, progress or (lambda _: None))
-        write_model(trained, folder)
+        write_model(trained, published, folder)
         return trained.training
 
     def predict(self, model: str | Path, files: Sequence[str | Path]) -> Predicted:

@@ -54,7 +54,8 @@ class Publication:
     is a query for rows of people who are not in the table, with the same columns and people: the
     audit compares with them. `identities` is one for who people are: the `person` that a number
     stands for, and a text that names them the same way whoever else is there, as `identity`.
-    `weaker_than_recommended` is the reason for a smaller k than `RECOMMENDED_K`.
+    `weaker_than_recommended` is the reason for a smaller k than `RECOMMENDED_K`. A release is held
+    back until `people_between_releases` people came or went since each release before it.
     """
 
     k: int
@@ -66,6 +67,7 @@ class Publication:
     controls: str | None
     identities: str | None = None
     weaker_than_recommended: str | None = field(default=None, repr=False)  # no row depends on it
+    people_between_releases: int = field(default=0, repr=False)  # nor on this
 
     @property
     def weakness(self) -> str | None:

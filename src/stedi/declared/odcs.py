@@ -106,6 +106,7 @@ class _Publication(_Closed):
     controls: str | None = None
     identities: str | None = None
     weaker_than_recommended: str | None = None
+    people_between_releases: Annotated[int, Field(ge=0)] | None = None
 
 
 class _TableProperties(_Closed):
@@ -355,6 +356,7 @@ def _publication(
     for name in declared.people:
         if name not in numbers:
             raise _Problem(f"{where}.people: no working column {name} of type long")
+    between = declared.people_between_releases
     reason = (declared.weaker_than_recommended or "").strip().rstrip(".")
     publication = Publication(
         k=declared.k,
@@ -366,6 +368,7 @@ def _publication(
         controls=declared.controls,
         identities=declared.identities,
         weaker_than_recommended=reason or None,
+        people_between_releases=declared.k if between is None else between,
     )
     if declared.k < RECOMMENDED_K and not reason:
         raise _Problem(

@@ -32,6 +32,11 @@ def notes_file(root: Path, table: str, name: str) -> Path:
     return notes_folder(root) / f"{table}-{name}.json"
 
 
+def ledger_folder(root: Path) -> Path:
+    """Where it is noted what was given out, and to whom."""
+    return root / OWN_FOLDER / "ledger"
+
+
 def is_hidden(name: str) -> bool:
     """Whether a name says that what has it is not data."""
     return name.startswith((".", "_"))

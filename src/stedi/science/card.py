@@ -5,8 +5,11 @@ After M. Mitchell et al., "Model Cards for Model Reporting", FAT* 2019.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
+from stedi.privacy.published import PublishedTable
+from stedi.rights.ledger import Handing
 from stedi.science.documents import markdown, new_folder, table
 from stedi.science.models import FIGURES, MODEL, save
 from stedi.science.training import Trained, Training
@@ -14,9 +17,14 @@ from stedi.science.training import Trained, Training
 CARD = "README.md"
 
 
-def write_model(trained: Trained, folder: Path) -> None:
-    """Write the model with its figures and card to a fresh folder, whole or not at all."""
-    with new_folder(folder) as fresh:
+def write_model(trained: Trained, published: PublishedTable, folder: Path) -> None:
+    """Write the model with its figures and card to a fresh folder, whole or not at all.
+
+    It is noted in the ledger; figures without a model are not.
+    """
+    handing = Handing(published, "model", trained.training.rows, folder)
+    is_kept = trained.model is not None
+    with new_folder(folder, handing.noting if is_kept else lambda _: nullcontext()) as fresh:
         if trained.model is not None:
             save(trained.model, fresh / MODEL)
         figures = trained.training.model_dump_json(indent=2)

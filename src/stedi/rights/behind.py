@@ -1,0 +1,166 @@
+"""Who is behind a published table: people who consent, with a reading on a side of one of its rows.
+
+A person is a row of a table of people who consent (a contract with `withdrawalDays`), and is named
+by its key. A side of a published row is a table that its SELECT takes rows from (FROM and INNER
+JOIN); the columns there that have a `subject` say whose readings they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlglot import exp
+
+from stedi import parquet
+from stedi.declared import Declarations
+from stedi.declared.contract import Contract
+from stedi.privacy.published import PublishedTable
+from stedi.storage.warehouse import Warehouse
+
+_SIDE = "_side_"
+_SEPARATOR = "\x1f"
+
+
+@dataclass(frozen=True)
+class Side:
+    """A column with an identifier of whose readings a published row has; `name` is its alias."""
+
+    name: str
+    subject: str
+
+
+def name_of(contract: Contract, value: object) -> str:
+    """A person's name in the ledger, before it is made a fingerprint: kind of subject and key."""
+    assert contract.key is not None
+    column = contract.column(contract.key)
+    subject = (column.subject if column else None) or contract.name
+    return f"{subject}{_SEPARATOR}{value}"
+
+
+def tables_of_people(declarations: Declarations) -> list[Contract]:
+    """The contracts of tables of people who consent."""
+    return [
+        contract
+        for contract in declarations.contracts.values()
+        if contract.retention.withdrawal_days is not None
+    ]
+
+
+def who_consents(warehouse: Warehouse, declarations: Declarations) -> frozenset[str] | None:
+    """Everybody who consents, as tables are now; None where no table tells.
+
+    A person who was erased, or whose consent was withdrawn or is suspended, isn't among them.
+    """
+    names: set[str] = set()
+    contracts = tables_of_people(declarations)
+    for contract in contracts:
+        rows = _rows(warehouse, contract, [str(contract.key)])
+        if rows is None:
+            return None
+        names.update(name_of(contract, value) for value in rows.column(0).to_pylist())
+    return frozenset(names) if contracts else None
+
+
+def people_behind(published: PublishedTable) -> frozenset[str] | None:
+    """The people on the sides of a published table's rows; None where no table names people.
+
+    Of a device that several people have, all of them are. Where the SELECT doesn't show whose rows
+    it has, everybody who consents is.
+    """
+    warehouse, declarations = published.warehouse, published.declarations
+    if published.withheld:
+        return frozenset()
+    tree = declarations.select(published.contract.name)
+    found = with_sides(tree, declarations)
+    if found is None:
+        return who_consents(warehouse, declarations)
+    query, sides = found
+    [values] = published.fetch([query])
+    names: set[str] = set()
+    contracts = tables_of_people(declarations)
+    for contract in contracts:
+        by_subject = [(c.name, c.subject) for c in contract.columns if c.subject]
+        columns = [str(contract.key), *(name for name, _ in by_subject)]
+        rows = _rows(warehouse, contract, list(dict.fromkeys(columns)))
+        if rows is None:
+            return None
+        is_behind = pa.array([False] * rows.num_rows)
+        for column, subject in by_subject:
+            for side in (side for side in sides if side.subject == subject):
+                own = rows.column(column).combine_chunks()
+                is_in = pc.is_in(own, value_set=_texts(values.column(side.name)))
+                is_behind = pc.or_(is_behind, pc.and_(is_in, pc.is_valid(own)))
+        behind = rows.filter(is_behind).column(str(contract.key)).to_pylist()
+        names.update(name_of(contract, value) for value in behind)
+    return frozenset(names) if contracts else None
+
+
+def with_sides(tree: exp.Query, declarations: Declarations) -> tuple[exp.Query, list[Side]] | None:
+    """The identifiers of each row's sides, as a query over the same rows that a SELECT returns.
+
+    None for a SELECT of another form than one over tables, judged or not.
+    """
+    query = tree.copy()
+    if not isinstance(query, exp.Select):
+        return None
+    named = {cte.alias: cte.this for cte in query.ctes}
+    judging = named.get("judged", query)
+    if not isinstance(judging, exp.Select) or any(map(judging.args.get, _CUTS)):
+        return None
+    sides = list(_sides(judging, declarations, named.keys()))
+    if not sides:
+        return None
+    if judging is query:
+        query.set("expressions", [])
+    elif query.args.get("joins") or any(map(query.args.get, _CUTS)):
+        return None
+    else:
+        alias = query.args["from_"].this.alias_or_name
+        query.set("expressions", [exp.column(side.name, alias) for _, side in sides])
+    for column, side in sides:
+        judging.select(column.as_(side.name), copy=False)
+    query.set("order", None)
+    return query.distinct(copy=False), [side for _, side in sides]
+
+
+_CUTS = ("group", "distinct", "having", "limit", "offset")
+
+
+def _sides(
+    judging: exp.Select, declarations: Declarations, ctes: Collection[str]
+) -> Iterator[tuple[exp.Column, Side]]:
+    """The identifiers in the tables that a SELECT takes rows from."""
+    from_ = judging.args.get("from_")
+    joins = judging.args.get("joins") or ()
+    inner = [join.this for join in joins if join.side == ""]
+    number = 0
+    for table in [from_.this, *inner] if from_ else []:
+        contract = declarations.contracts.get(table.name) if isinstance(table, exp.Table) else None
+        if contract is None or table.name in ctes:
+            continue
+        for column in contract.columns:
+            if column.subject:
+                side = Side(f"{_SIDE}{number}", column.subject)
+                yield exp.column(column.name, table.alias_or_name, quoted=True), side
+                number += 1
+
+
+def _texts(column: pa.ChunkedArray) -> pa.Array:
+    """Identifiers as text, so that those of two tables can be compared."""
+    return column.cast(pa.string()).combine_chunks()
+
+
+def _rows(warehouse: Warehouse, contract: Contract, columns: list[str]) -> pa.Table | None:
+    """Columns of a table as it is now, as text; None where it isn't there."""
+    version = warehouse.version(contract.name)
+    if version is None:
+        return None
+    paths = [file.path for file in version.files]
+    warehouse.files.fetch(paths)
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    tables = (parquet.read(path, columns) for path in paths)
+    texts = [pa.table([_texts(t.column(n)) for n in columns], schema=schema) for t in tables]
+    return pa.concat_tables([schema.empty_table(), *texts])
