@@ -49,7 +49,7 @@ class Index:
             rows = read_rows(self._files, file, ["source", "file"])
             self._suspect |= {*zip(*(rows.column(n).to_pylist() for n in (0, 1)), strict=True)}
 
-    def hasread_rows(self, contract: Contract, path: Path, stat: Stat) -> bool:
+    def has_read(self, contract: Contract, path: Path, stat: Stat) -> bool:
         """Whether the typed table has what is in a file now."""
         load = self._loads.get((str(contract.source), path))
         if load is None:
@@ -61,7 +61,7 @@ class Index:
         self, contract: Contract, path: Path, stat: Stat, hits: Collection[DataFile]
     ) -> bool:
         """Whether a file may have records of those that are in these files of its typed table."""
-        if not self.hasread_rows(contract, path, stat):
+        if not self.has_read(contract, path, stat):
             return True
         source = str(contract.source)
         load = self._loads[source, path]
