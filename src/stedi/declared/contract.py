@@ -114,7 +114,9 @@ class Contract:
     is about) belong to landing tables, and so does `max_bad_share`: a file of which a greater share
     is bad is set aside whole. A contract with a `publication` is of a table that leaves the
     lakehouse; its SELECT carries working columns beyond the published ones. A table with a `key`
-    (one of its columns) is maintained by it.
+    (one of its columns) is maintained by it. `entered_at` and `changed_at` name columns (epoch ms):
+    since when whom or what a row is about is here, or when it was taken; and when the row was last
+    changed.
     """
 
     name: str
@@ -133,6 +135,8 @@ class Contract:
     key: str | None
     retention: Retention
     place: str
+    entered_at: str | None = None
+    changed_at: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -119,6 +119,8 @@ class _TableProperties(_Closed):
     key: str | None = None
     snapshot_days: Annotated[float, Field(ge=0)] | None = None
     withdrawal_days: Annotated[float, Field(ge=0)] | None = None
+    entered_at: str | None = None
+    changed_at: str | None = None
 
 
 class _ColumnProperties(_Closed):
@@ -217,6 +219,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         raise _Problem(f"{where}.properties: a table has columns")
     if properties.subject and properties.subject not in {column.name for column in columns}:
         raise _Problem(f"{where}.customProperties.subject: no column {properties.subject}")
+    _refuse_no_time(properties, columns, where)
     about = standard.description or Description()
     bad_share = properties.max_bad_share
     contract = Contract(
@@ -236,11 +239,20 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         key=_key(properties, columns, where),
         retention=_retention(properties, where),
         place=place,
+        entered_at=properties.entered_at,
+        changed_at=properties.changed_at,
     )
     _refuse_twice(where, "column", (column.name for column in contract.selected_columns))
     _refuse_twice(where, "rule", (rule.name for rule in contract.rules))
     _refuse_twice(where, "jsonKey", ((c.json_key or "").lower() for c in columns if c.json_key))
     return contract
+
+
+def _refuse_no_time(properties: _TableProperties, columns: tuple[Column, ...], table: str) -> None:
+    times = {column.name for column in columns if column.type == "long"}
+    for what, name in (("enteredAt", properties.entered_at), ("changedAt", properties.changed_at)):
+        if name is not None and name not in times:
+            raise _Problem(f"{table}.customProperties.{what}: no column {name} of type long")
 
 
 def _key(properties: _TableProperties, columns: tuple[Column, ...], table: str) -> str | None:

@@ -439,3 +439,15 @@ def _in_range(value: _Number, column: Column) -> _Number | _Invalid:
     ):
         return _Invalid("value out of range")
     return value
+
+
+def parsed_object(raw: bytes) -> dict[str, object]:
+    """The values of a JSON object by key, whole numbers as such; empty where it is none."""
+    value = _parse(raw.strip(_BLANK))
+    return {key: _plain(item) for key, item in value} if isinstance(value, _Pairs) else {}
+
+
+def _plain(item: object) -> object:
+    if not isinstance(item, Decimal) or item.adjusted() > 18 or item != item.to_integral_value():
+        return item
+    return int(item)

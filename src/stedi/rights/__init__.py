@@ -1,1 +1,1 @@
-"""What people may ask for, and what was given out: the ledger, access, retention."""
+"""What people may ask for: to be forgotten, to see what is held of them, and who got it."""
