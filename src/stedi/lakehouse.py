@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from stedi.privacy.published import PublishedTable
     from stedi.quarantine import Quarantine, QuarantinedPiece, Replay
     from stedi.query import Result
+    from stedi.rights.disclosed import Disclosure
     from stedi.rights.given_out import GivenOut
     from stedi.run import Planned, RunReport
     from stedi.science.predicting import Predicted
@@ -346,6 +347,25 @@ class Lakehouse:
 
         declarations, warehouse = self._opened()
         return given_out(warehouse, declarations)
+
+    def disclose(
+        self,
+        person: str,
+        folder: str | Path,
+        *,
+        progress: Callable[[str], None] | None = None,
+    ) -> Disclosure:
+        """Write all that is held of one person to a new folder that its owner alone can read.
+
+        `person` is an identifier of any kind that contracts declare as a `subject`, or
+        `kind=identifier`. Nothing of anybody else is in the folder. Raises `UsageError` where
+        nothing is held, or where it isn't clear who is meant.
+        """
+        from stedi.rights.disclose import disclose
+
+        declarations, warehouse = self._opened()
+        folder = Path(folder).absolute()
+        return disclose(warehouse, declarations, person, folder, progress or (lambda _: None))
 
     def train(
         self,

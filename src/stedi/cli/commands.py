@@ -13,7 +13,7 @@ from stedi.cli.audit import audit
 from stedi.cli.check import check, ddl
 from stedi.cli.ingest import ingest, simulate
 from stedi.cli.query import query
-from stedi.cli.rights import releases
+from stedi.cli.rights import disclose, releases
 from stedi.cli.run import demo, run
 from stedi.cli.science import predict, release, train
 from stedi.cli.status import status
@@ -30,7 +30,7 @@ app = Typer(
 )
 for command in (
     *(demo, simulate, ingest, run, status, query),
-    *(check, audit, release, releases, train, predict, ddl),
+    *(check, audit, release, releases, disclose, train, predict, ddl),
 ):
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")

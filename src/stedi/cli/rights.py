@@ -1,8 +1,12 @@
-"""`stedi releases`: what was given out to whom, and what of it has rows of people who left."""
+"""`stedi releases` and `stedi disclose`: what was given out to whom, and what is held of one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument
 
 from stedi.cli import show
 from stedi.cli.show import visible
@@ -10,6 +14,7 @@ from stedi.cli.verb import Call, verb
 from stedi.text import counted
 
 if TYPE_CHECKING:
+    from stedi.rights.disclosed import Disclosure
     from stedi.rights.given_out import Given, GivenOut
 
 
@@ -52,3 +57,34 @@ def _row(one: Given) -> tuple[str | int | None, ...]:
 
 def _people(number: int) -> str:
     return f"{number:,} {'person who has' if number == 1 else 'people who have'} left"
+
+
+@verb()
+def disclose(
+    call: Call,
+    person: Annotated[
+        str,
+        Argument(
+            metavar="PERSON",
+            help="An identifier, or KIND=IDENTIFIER; - reads it from standard input.",
+        ),
+    ],
+    folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for what is held.")],
+) -> None:
+    """Write all that is held of one person to a folder, for them, with nothing of others."""
+    lakehouse = call.lakehouse
+    if person == "-":
+        person = sys.stdin.readline().rstrip("\r\n")
+    with show.progress(call.quiet or call.as_json) as progress:
+        disclosed = lakehouse.disclose(person, folder, progress=progress)
+    call.show(disclosed, lambda: _show_disclosed(disclosed))
+
+
+def _show_disclosed(disclosed: Disclosure) -> None:
+    earlier = disclosed.earlier
+    rows = ((name, count, earlier.get(name)) for name, count in disclosed.rows.items())
+    show.table(("table", "rows", "in earlier snapshots only"), rows)
+    show.table(("source", "records"), disclosed.records.items())
+    show.line(f"Given out that was made of it: {counted(disclosed.given_out, 'time')}.")
+    show.remarks(f"not shown: {text}" for text in disclosed.not_shown)
+    show.line(f"Written to {disclosed.folder}; index.html there is for people.")

@@ -116,7 +116,7 @@ class Contract:
     lakehouse; its SELECT carries working columns beyond the published ones. A table with a `key`
     (one of its columns) is maintained by it. `entered_at` and `changed_at` name columns (epoch ms):
     since when whom or what a row is about is here, or when it was taken; and when the row was last
-    changed.
+    changed. `consent_at` belongs to a table of people who consent: since when they do.
     """
 
     name: str
@@ -137,6 +137,7 @@ class Contract:
     place: str
     entered_at: str | None = None
     changed_at: str | None = None
+    consent_at: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:

@@ -121,6 +121,7 @@ class _TableProperties(_Closed):
     withdrawal_days: Annotated[float, Field(ge=0)] | None = None
     entered_at: str | None = None
     changed_at: str | None = None
+    consent_at: str | None = None
 
 
 class _ColumnProperties(_Closed):
@@ -241,6 +242,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         place=place,
         entered_at=properties.entered_at,
         changed_at=properties.changed_at,
+        consent_at=properties.consent_at,
     )
     _refuse_twice(where, "column", (column.name for column in contract.selected_columns))
     _refuse_twice(where, "rule", (rule.name for rule in contract.rules))
@@ -250,7 +252,13 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
 
 def _refuse_no_time(properties: _TableProperties, columns: tuple[Column, ...], table: str) -> None:
     times = {column.name for column in columns if column.type == "long"}
-    for what, name in (("enteredAt", properties.entered_at), ("changedAt", properties.changed_at)):
+    if properties.consent_at is not None and properties.withdrawal_days is None:
+        raise _Problem(f"{table}.customProperties.consentAt: for tables of people who consent")
+    for what, name in (
+        ("enteredAt", properties.entered_at),
+        ("changedAt", properties.changed_at),
+        ("consentAt", properties.consent_at),
+    ):
         if name is not None and name not in times:
             raise _Problem(f"{table}.customProperties.{what}: no column {name} of type long")
 

@@ -94,6 +94,18 @@ def _is_among(one: Identity, others: Iterable[Identity]) -> bool:
     return any((one.kind, one.value) == (other.kind, other.value) for other in others)
 
 
+def intervals_of(states: Mapping[int, bool]) -> list[Interval]:
+    """When somebody had a thing, by whether they had it from each of some times on."""
+    intervals: list[Interval] = []
+    for time, has_it in sorted(states.items()):
+        is_open = bool(intervals) and intervals[-1].end is None
+        if has_it and not is_open:
+            intervals.append(Interval(time))
+        elif is_open and not has_it:
+            intervals[-1] = Interval(intervals[-1].begin, time)
+    return intervals
+
+
 class _Links:
     def __init__(
         self, tables: Sequence[Contract], known: Mapping[str, Kind], read: ReadRows
@@ -119,14 +131,7 @@ class _Links:
         states: dict[int, bool] = defaultdict(bool)
         for link in of_kind:
             states[link.changed or 0] |= link.thing.value == thing.value
-        intervals: list[Interval] = []
-        for time, has_it in sorted(states.items()):
-            is_open = bool(intervals) and intervals[-1].end is None
-            if has_it and not is_open:
-                intervals.append(Interval(time))
-            elif is_open and not has_it:
-                intervals[-1] = Interval(intervals[-1].begin, time)
-        return intervals
+        return intervals_of(states)
 
     def _having(
         self, identities: Collection[Identity], cache: dict[tuple[str, str], set[_Link]]
