@@ -11,6 +11,7 @@ from stedi import __version__
 from stedi.cli import quarantine, show
 from stedi.cli.audit import audit
 from stedi.cli.check import check, ddl
+from stedi.cli.erase import SETTINGS, erase
 from stedi.cli.ingest import ingest, simulate
 from stedi.cli.query import query
 from stedi.cli.run import demo, run
@@ -32,6 +33,7 @@ for command in (
     *(check, audit, release, train, predict, ddl),
 ):
     app.command()(command)
+app.command(context_settings=SETTINGS)(erase)
 app.add_typer(quarantine.app, name="quarantine")
 
 
