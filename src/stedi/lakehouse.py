@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from stedi.errors import UsageError
 from stedi.roots import DEFAULT_DATABASE, open_root
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from stedi.quarantine import Quarantine, QuarantinedPiece, Replay
     from stedi.query import Result
     from stedi.rights.disclosed import Disclosure
+    from stedi.rights.erase import Forgotten, Proof
+    from stedi.rights.find import Found
     from stedi.rights.given_out import GivenOut
     from stedi.run import Planned, RunReport
     from stedi.science.predicting import Predicted
@@ -110,16 +112,19 @@ class Lakehouse:
     def ingest(self, path: str | Path, *, source: str | None = None) -> Ingested:
         """Copy a folder with `<source>/landing/` into the landing zone, or files of one `source`.
 
-        The same bytes twice change nothing; no file is overwritten.
+        The same bytes twice change nothing; no file is overwritten. Records of people who were
+        erased, of before that, are left out.
         """
         from stedi.landing.ingest import ingest_files, ingest_folder
+        from stedi.landing.taking_out import Screen
         from stedi.roots import fetch_folder
 
-        sources = self._declared().sources
+        declarations = self._declared()
+        sources, screen = declarations.sources, Screen(self._root.files, declarations)
         folder = fetch_folder(path)
         if source is None:
-            return ingest_folder(self._root.files, folder, sources)
-        return ingest_files(self._root.files, folder, source, sources)
+            return ingest_folder(self._root.files, folder, sources, screen)
+        return ingest_files(self._root.files, folder, source, sources, screen)
 
     @property
     def location(self) -> str:
@@ -402,6 +407,131 @@ class Lakehouse:
         if isinstance(files, str | Path):
             raise UsageError(f"{files}: a list of files")
         return predict(self._declared(), Path(model), [Path(file) for file in files])
+
+    def held(
+        self,
+        subjects: Iterable[tuple[str, str]],
+        *,
+        with_shared: bool = False,
+        progress: Callable[[str], None] | None = None,
+    ) -> Found:
+        """Where records of these subjects lie: raw files, tables, snapshots, what was set aside.
+
+        Args:
+            subjects: Kinds of subjects, as contracts declare them, or their options, each with an
+                identifier: `("email", "ann@example.com")`.
+            with_shared: Also what others may have left by a thing that they had, too.
+            progress: Called with a line at each step.
+
+        Raises `UsageError` where it isn't clear who is meant.
+
+        """
+        from stedi.rights.find import find
+        from stedi.rights.subjects import asked_for, kinds
+
+        declarations, warehouse = self._opened()
+        asked = asked_for(subjects, kinds(declarations))
+        return find(
+            warehouse,
+            declarations,
+            asked,
+            keep_shared=not with_shared,
+            progress=progress or (lambda _: None),
+        )
+
+    def erase(
+        self,
+        subjects: Iterable[tuple[str, str]],
+        *,
+        with_shared: bool = False,
+        confirm: Callable[[Found], bool] | None = None,
+        engine: EngineName = "duckdb",
+        master: str | None = None,
+        wait: float = 0.0,
+        progress: Callable[[str], None] | None = None,
+        reading: Callable[[int, int], None] | None = None,
+    ) -> Forgotten | None:
+        """Forget people, and prove it; None where `confirm` says no.
+
+        Args:
+            subjects: As `held` takes them.
+            with_shared: Take also what others may have left by a thing that they had, too.
+            confirm: Is shown what was found, before anything is done; by default all is done.
+            engine: What works out the tables.
+            master: Where Spark runs.
+            wait: How many seconds to wait for a run on this root to end.
+            progress: Called with a line at each step.
+            reading: Called with how many bytes the proof has read, and of how many.
+
+        Raises `UsageError`, and what `run` raises; that a table had to be published empty is in
+        the report.
+
+        """
+        from stedi.engines import choose
+        from stedi.rights.erase import Asked, forget_people
+        from stedi.rights.subjects import asked_for, kinds
+
+        make_engine = choose(engine, master)
+        declarations, warehouse = self._opened()
+        asked = Asked(asked_for(subjects, kinds(declarations)), not with_shared, wait)
+        return forget_people(
+            warehouse,
+            declarations,
+            make_engine,
+            asked,
+            confirm or (lambda _: True),
+            progress or (lambda _: None),
+            reading or (lambda done, total: None),
+        )
+
+    def prove_erased(
+        self,
+        subjects: Iterable[tuple[str, str]],
+        *,
+        progress: Callable[[str], None] | None = None,
+        reading: Callable[[int, int], None] | None = None,
+    ) -> Proof:
+        """Read every byte under the root for these subjects, raw and decoded, in any form."""
+        from stedi.rights.erase import prove
+        from stedi.rights.subjects import asked_for, kinds
+
+        declarations, warehouse = self._opened()
+        return prove(
+            warehouse,
+            declarations,
+            asked_for(subjects, kinds(declarations)),
+            progress or (lambda _: None),
+            reading or (lambda done, total: None),
+        )
+
+    def receipt(self, forgotten: Forgotten) -> tuple[Path, str]:
+        """Write the receipt of an erasure below the root; returns where, and its text."""
+        from stedi.landing.erased import Keyer
+        from stedi.rights.receipt import keep, receipt
+
+        text = receipt(forgotten, self.location, Keyer.of_user())
+        return keep(self._root.files, text, forgotten), text
+
+    @staticmethod
+    def check_receipt(path: str | Path) -> Mapping[str, Any]:
+        """What a receipt says, if its seal holds; raises `UsageError`."""
+        from stedi.landing.erased import Keyer
+        from stedi.rights.receipt import check
+
+        return check(Path(path), Keyer.of_user()).content
+
+    def subjects_in(self, lines: Iterable[str]) -> list[tuple[str, str]]:
+        """Who is named in lines such as `email=ann@example.com`, as `erase` takes them."""
+        from stedi.rights.subjects import kinds, read_subjects
+
+        return read_subjects(lines, kinds(self._declared()))
+
+    @property
+    def subject_options(self) -> Mapping[str, str]:
+        """What subjects are named by, such as `email`, with the kinds of them."""
+        from stedi.rights.subjects import kinds
+
+        return {kind.option: kind.name for kind in kinds(self._declared()).values()}
 
     def ddl(self, table: str | None = None, *, location: str | None = None) -> dict[str, str]:
         """Athena's DDL by table; of the landing tables where `table` is None.

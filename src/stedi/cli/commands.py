@@ -11,6 +11,7 @@ from stedi import __version__
 from stedi.cli import quarantine, show
 from stedi.cli.audit import audit
 from stedi.cli.check import check, ddl
+from stedi.cli.erase import SETTINGS, erase
 from stedi.cli.ingest import ingest, simulate
 from stedi.cli.query import query
 from stedi.cli.rights import disclose, releases
@@ -33,6 +34,7 @@ for command in (
     *(check, audit, release, releases, disclose, train, predict, ddl),
 ):
     app.command()(command)
+app.command(context_settings=SETTINGS)(erase)
 app.add_typer(quarantine.app, name="quarantine")
 
 

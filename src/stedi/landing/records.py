@@ -38,6 +38,7 @@ _AFTER_STRING = b":,}]"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXT_BEHIND = re.compile(rb'\s*:\s*("(?:[^"\\]|\\.)*")(?=\s*(?:[,}\]]|$))')
 """A text behind which nothing that could follow stands has lost its quote."""
+_ANY_TEXT = re.compile(rb'"(?:[^"\\\r\n]|\\.)*+"')
 _DEEPEST = 64
 _LONGEST_GARBAGE = 1 << 20
 """Bytes after which the end of what is broken, or no object, is no longer looked for."""
@@ -451,3 +452,12 @@ def _plain(item: object) -> object:
     if not isinstance(item, Decimal) or item.adjusted() > 18 or item != item.to_integral_value():
         return item
     return int(item)
+
+
+def texts_in(raw: bytes) -> Iterator[str]:
+    """What a piece may say, whatever is wrong with it: as it stands, and each text in it."""
+    yield raw.decode(errors="replace")
+    for match in _ANY_TEXT.finditer(raw):
+        text = _parse(match.group())
+        if isinstance(text, str):
+            yield text

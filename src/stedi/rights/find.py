@@ -105,14 +105,17 @@ def find(
     asked: Sequence[Identity],
     *,
     keep_shared: bool = True,
+    is_closed: bool = False,
     progress: Progress = lambda _: None,
 ) -> Found:
     """Find all that is held of who is asked for; nothing is written.
 
+    Where it `is_closed`, what they have is not looked for: all of it is asked for.
+
     Raises `UsageError` where it isn't clear who is meant, `LandingError` and `StorageError` for
     what can't be read.
     """
-    return _Finding(warehouse, declarations, progress).find(asked, keep_shared)
+    return _Finding(warehouse, declarations, progress).find(asked, keep_shared, is_closed)
 
 
 def state_of(warehouse: Warehouse, declarations: Declarations) -> tuple[object, ...]:
@@ -141,11 +144,13 @@ class _Finding:
         self._listed = {c.name: _listed(self._files, c) for c in declarations.landing}
         self._index = Index(warehouse, declarations)
 
-    def find(self, asked: Sequence[Identity], keep_shared: bool) -> Found:
-        self._progress("who is asked for, and what they have")
-        identities, shared = linked(
-            asked, self._declarations, self._known, self._link_rows, keep_shared=keep_shared
-        )
+    def find(self, asked: Sequence[Identity], keep_shared: bool, is_closed: bool) -> Found:
+        identities, shared = tuple(asked), tuple[Shared, ...]()
+        if not is_closed:
+            self._progress("who is asked for, and what they have")
+            identities, shared = linked(
+                asked, self._declarations, self._known, self._link_rows, keep_shared=keep_shared
+            )
         tables = [*self._in_tables(identities)]
         landing = self._in_landing(identities, tables)
         return Found(

@@ -67,7 +67,8 @@ def linked(
                 f"--{known[thing.kind].option}: {len(having)} people have or had it; say which of "
                 f"them is to be forgotten: {who}"
             )
-    people |= {replace(one, asked=False) for one in owners if not (owners & people)}
+    if not people:  # else what others have is theirs
+        people |= {replace(one, asked=False) for one in owners}
     people = _distinct(people)
     things = _distinct([*things, *(replace(t, asked=False) for t in links.things_of(people))])
     shared, kept = [], []
