@@ -94,15 +94,19 @@ class Publication:
 
 @dataclass(frozen=True)
 class Retention:
-    """How long earlier snapshots are kept, in days.
+    """How long earlier snapshots, and records, are kept, in days.
 
     `snapshot_days` is for those of this table. `withdrawal_days` belongs to a table of people who
     consent, with their name as its key: a person who leaves it has withdrawn, and after so many
-    days no table of the trusted and curated zones keeps a snapshot of before.
+    days no table of the trusted and curated zones keeps a snapshot of before. Records of a landing
+    table are kept for `record_days` since the time in `record_column` (epoch ms), and for ever
+    where that isn't declared.
     """
 
     snapshot_days: float
     withdrawal_days: float | None
+    record_days: float | None = None
+    record_column: str | None = None
 
 
 @dataclass(frozen=True)

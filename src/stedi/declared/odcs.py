@@ -119,6 +119,8 @@ class _TableProperties(_Closed):
     key: str | None = None
     snapshot_days: Annotated[float, Field(ge=0)] | None = None
     withdrawal_days: Annotated[float, Field(ge=0)] | None = None
+    retention_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    retention_column: str | None = None
     entered_at: str | None = None
     changed_at: str | None = None
     consent_at: str | None = None
@@ -238,7 +240,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         max_bad_share=_DEFAULT_BAD_SHARE if bad_share is None else bad_share,
         publication=_publication(properties.publication, columns, where),
         key=_key(properties, columns, where),
-        retention=_retention(properties, where),
+        retention=_retention(properties, columns, where),
         place=place,
         entered_at=properties.entered_at,
         changed_at=properties.changed_at,
@@ -274,14 +276,40 @@ def _key(properties: _TableProperties, columns: tuple[Column, ...], table: str) 
     return key
 
 
-def _retention(properties: _TableProperties, table: str) -> Retention:
+def _retention(properties: _TableProperties, columns: tuple[Column, ...], table: str) -> Retention:
     where = f"{table}.customProperties"
     if properties.withdrawal_days is not None and properties.key is None:
         raise _Problem(f"{where}.withdrawalDays: for tables whose key names people")
     if properties.publication and properties.snapshot_days is not None:
         raise _Problem(f"{where}.snapshotDays: of a published table no snapshot is kept")
+    _refuse_no_retention(properties, columns, where)
     days = properties.snapshot_days
-    return Retention(DEFAULT_SNAPSHOT_DAYS if days is None else days, properties.withdrawal_days)
+    return Retention(
+        DEFAULT_SNAPSHOT_DAYS if days is None else days,
+        properties.withdrawal_days,
+        properties.retention_days,
+        properties.retention_column,
+    )
+
+
+def _refuse_no_retention(
+    properties: _TableProperties, columns: tuple[Column, ...], where: str
+) -> None:
+    """Refuse a time that records are kept for, where nobody could tell when it is over."""
+    days, name = properties.retention_days, properties.retention_column
+    if (days is None) != (name is None):
+        raise _Problem(f"{where}.retentionDays: needs retentionColumn, and that needs it")
+    if days is None:
+        return
+    if properties.zone != "landing":
+        raise _Problem(f"{where}.retentionDays: for landing tables; those made from them follow")
+    if not any(c.name == name and c.type == "long" and c.required for c in columns):
+        raise _Problem(f"{where}.retentionColumn: {name} is no required column of type long")
+    if properties.changed_at not in (None, name):
+        raise _Problem(
+            f"{where}.retentionColumn: {properties.changed_at}, which changedAt names; by another "
+            "a withdrawal could go before the consent that it ends"
+        )
 
 
 def _default_location(name: str, properties: _TableProperties) -> str:

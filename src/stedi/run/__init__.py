@@ -20,7 +20,7 @@ from stedi.landing.taking_out import Screen, erased_remark
 from stedi.roots import Files, Lock
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import scratch
-from stedi.run import forget
+from stedi.run import forget, retain
 from stedi.run.decide import Plan, Planned, make_plan
 from stedi.run.options import Built, Options, Progress
 from stedi.storage.expire import remove_expired
@@ -142,6 +142,7 @@ def run_locked(
     if erasure and options.only is None:
         progress("snapshots: removing those with rows of who was forgotten")
         forget.end(warehouse, declarations, erasure)
+    retain.end(warehouse, declarations)
     seconds = time.monotonic() - begun
     withdrawn = _withdrawn(warehouse, declarations, built)
     remarks = (
@@ -164,19 +165,28 @@ def _screened_plan(
     options: Options,
     fingerprinter: Fingerprinter,
 ) -> tuple[Plan, list[str]]:
-    """What is to be done, with nobody who was erased in what is read; and what to tell of them."""
+    """What is to be done, with nobody who was erased, and nothing that is over, in what is read.
+
+    And what to tell of them.
+    """
     screen = Screen(warehouse.files, declarations)
-    remarks = [*warehouse.files.remarks]
-    plan = make_plan(warehouse, declarations, options, fingerprinter)
-    if not screen.is_needed:
-        return plan, []
-    coming = ((r.contract, file) for r in plan.landing.readings for file in r.files)
-    dropped = screen.screen(coming, fingerprinter)
-    if dropped:
+    remarks, told = [*warehouse.files.remarks], list[str]()
+
+    def planned() -> Plan:
         warehouse.files.remarks[:] = remarks
-        plan = make_plan(warehouse, declarations, options, fingerprinter)
-        return plan, [erased_remark(dropped), *screen.remarks]
-    return plan, screen.remarks
+        return make_plan(warehouse, declarations, options, fingerprinter)
+
+    plan = planned()
+    if screen.is_needed:
+        coming = ((r.contract, file) for r in plan.landing.readings for file in r.files)
+        if dropped := screen.screen(coming, fingerprinter):
+            plan = planned()
+            told.append(erased_remark(dropped))
+        told += screen.remarks
+    if over := retain.begin(warehouse, declarations, options, plan.landing, fingerprinter):
+        plan = planned()
+        told.append(retain.remark(over))
+    return plan, told
 
 
 def _finished(options: Options) -> list[str]:
@@ -191,7 +201,10 @@ def _finished(options: Options) -> list[str]:
 def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
     """What a run would do, table by table; nothing is written."""
     options.refuse_unknown(declarations.transforms)
-    return [*make_plan(warehouse, declarations, options, Fingerprinter.of_user()).shown]
+    plan = make_plan(warehouse, declarations, options, Fingerprinter.of_user())
+    shown = {planned.table for planned in plan.shown}
+    over = retain.due(warehouse, declarations, options, plan.landing)
+    return [*(planned for planned in over if planned.table not in shown), *plan.shown]
 
 
 @contextmanager
