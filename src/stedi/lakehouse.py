@@ -507,9 +507,13 @@ class Lakehouse:
     def receipt(self, forgotten: Forgotten) -> tuple[Path, str]:
         """Write the receipt of an erasure below the root; returns where, and its text."""
         from stedi.landing.erased import Keyer
+        from stedi.rights.given_out import out_of_reach
         from stedi.rights.receipt import keep, receipt
 
-        text = receipt(forgotten, self.location, Keyer.of_user())
+        declarations, warehouse = self._opened()
+        people = [(identity.kind, identity.value) for identity in forgotten.found.identities]
+        beyond = out_of_reach(warehouse, declarations, people)
+        text = receipt(forgotten, self.location, Keyer.of_user(), beyond)
         return keep(self._root.files, text, forgotten), text
 
     @staticmethod

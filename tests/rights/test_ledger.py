@@ -346,3 +346,43 @@ def test_a_table_of_people_that_is_not_declared_is_said_to_be_so(
     assert (given.people, given.left) == (None, None)
     assert given.unknown is not None
     assert "withdrawalDays" in given.unknown
+
+
+@already_run
+def test_who_was_erased_has_left_even_if_they_sign_up_again(
+    small_lakehouse: Lakehouse, land: Land, tmp_path: Path
+) -> None:
+    small_lakehouse.release(tmp_path / "before", recipient="First")
+    forgotten = small_lakehouse.erase([("email", "ann@example.com")])
+    assert forgotten is not None
+    _, receipt = small_lakehouse.receipt(forgotten)
+    assert f"release {only(small_lakehouse).name} of machine_learning_curated" in receipt
+    assert "given to First at" in receipt
+    assert "ann" not in receipt
+    assert only(small_lakehouse).left == 1
+    later = 1_900_000_000_000
+    again = {**small.customer("ann", "S1", later, consent=later), "registrationDate": later}
+    land("customer", [again], name="again.json")
+    small_lakehouse.run()
+    assert small_lakehouse.status().tables["customer_trusted"].rows == 8
+    assert only(small_lakehouse).left == 1
+    land("accelerometer", [small.acceleration("ann", later, 0.1)], name="again.json")
+    land("step_trainer", [small.reading("S1", later, 210)], name="again.json")
+    small_lakehouse.run()
+    small_lakehouse.release(tmp_path / "after", recipient="Second", now=True)
+    assert [(given.recipient, given.left) for given in small_lakehouse.releases().given] == [
+        ("First", 1),
+        ("Second", 0),
+    ]
+
+
+@already_run
+def test_the_receipt_of_an_erasure_names_only_what_has_rows_of_theirs(
+    small_lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    small_lakehouse.release(tmp_path / "out", recipient="A University")
+    for name, is_named in (("ned", False), ("fay", True)):
+        forgotten = small_lakehouse.erase([("email", f"{name}@example.com")])
+        assert forgotten is not None
+        _, receipt = small_lakehouse.receipt(forgotten)
+        assert ("A University" in receipt) == is_named

@@ -254,8 +254,6 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
 
 def _refuse_no_time(properties: _TableProperties, columns: tuple[Column, ...], table: str) -> None:
     times = {column.name for column in columns if column.type == "long"}
-    if properties.consent_at is not None and properties.withdrawal_days is None:
-        raise _Problem(f"{table}.customProperties.consentAt: for tables of people who consent")
     for what, name in (
         ("enteredAt", properties.entered_at),
         ("changedAt", properties.changed_at),

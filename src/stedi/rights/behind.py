@@ -21,7 +21,8 @@ from stedi.privacy.published import PublishedTable
 from stedi.storage.warehouse import Warehouse
 
 _SIDE = "_side_"
-_SEPARATOR = "\x1f"
+Person = tuple[str, str]
+"""A kind of subject, and an identifier of that kind."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,12 @@ class Side:
     subject: str
 
 
-def name_of(contract: Contract, value: object) -> str:
-    """A person's name in the ledger, before it is made a fingerprint: kind of subject and key."""
+def person_of(contract: Contract, value: object) -> Person:
+    """A person by the key of a table of people who consent."""
     assert contract.key is not None
     column = contract.column(contract.key)
     subject = (column.subject if column else None) or contract.name
-    return f"{subject}{_SEPARATOR}{value}"
+    return subject, str(value)
 
 
 def tables_of_people(declarations: Declarations) -> list[Contract]:
@@ -49,22 +50,22 @@ def tables_of_people(declarations: Declarations) -> list[Contract]:
     ]
 
 
-def who_consents(warehouse: Warehouse, declarations: Declarations) -> frozenset[str] | None:
+def who_consents(warehouse: Warehouse, declarations: Declarations) -> frozenset[Person] | None:
     """Everybody who consents, as tables are now; None where no table tells.
 
     A person who was erased, or whose consent was withdrawn or is suspended, isn't among them.
     """
-    names: set[str] = set()
+    people: set[Person] = set()
     contracts = tables_of_people(declarations)
     for contract in contracts:
         rows = _rows(warehouse, contract, [str(contract.key)])
         if rows is None:
             return None
-        names.update(name_of(contract, value) for value in rows.column(0).to_pylist())
-    return frozenset(names) if contracts else None
+        people.update(person_of(contract, value) for value in rows.column(0).to_pylist())
+    return frozenset(people) if contracts else None
 
 
-def people_behind(published: PublishedTable) -> frozenset[str] | None:
+def people_behind(published: PublishedTable) -> frozenset[Person] | None:
     """The people on the sides of a published table's rows; None where no table names people.
 
     Of a device that several people have, all of them are. Where the SELECT doesn't show whose rows
@@ -79,7 +80,7 @@ def people_behind(published: PublishedTable) -> frozenset[str] | None:
         return who_consents(warehouse, declarations)
     query, sides = found
     [values] = published.fetch([query])
-    names: set[str] = set()
+    people: set[Person] = set()
     contracts = tables_of_people(declarations)
     for contract in contracts:
         by_subject = [(c.name, c.subject) for c in contract.columns if c.subject]
@@ -94,8 +95,8 @@ def people_behind(published: PublishedTable) -> frozenset[str] | None:
                 is_in = pc.is_in(own, value_set=_texts(values.column(side.name)))
                 is_behind = pc.or_(is_behind, pc.and_(is_in, pc.is_valid(own)))
         behind = rows.filter(is_behind).column(str(contract.key)).to_pylist()
-        names.update(name_of(contract, value) for value in behind)
-    return frozenset(names) if contracts else None
+        people.update(person_of(contract, value) for value in behind)
+    return frozenset(people) if contracts else None
 
 
 def with_sides(tree: exp.Query, declarations: Declarations) -> tuple[exp.Query, list[Side]] | None:

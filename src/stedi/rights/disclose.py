@@ -25,7 +25,7 @@ from stedi.declared import Declarations
 from stedi.declared.contract import DEFAULT_SNAPSHOT_DAYS, Contract
 from stedi.errors import StorageError, UsageError
 from stedi.landing.records import Piece
-from stedi.rights.behind import name_of, tables_of_people
+from stedi.rights.behind import tables_of_people
 from stedi.rights.disclosed import (
     Consent,
     Disclosure,
@@ -258,12 +258,8 @@ class _Telling:
                 yield Consent(table=contract.name, meaning=meaning, is_given=False, since=None)
 
     def _given_out(self) -> Iterator[Receiver]:
-        names = set()
-        for contract in tables_of_people(self.declarations):
-            column = contract.column(str(contract.key))
-            kind = column.subject if column else None
-            names |= {name_of(contract, i.value) for i in self.held.identities if i.kind == kind}
-        for one in given_out(self.warehouse, self.declarations, people=names).given:
+        people = {(identity.kind, identity.value) for identity in self.held.identities}
+        for one in given_out(self.warehouse, self.declarations, people=people).given:
             yield Receiver(
                 what="a data set" if one.kind == "release" else "a trained model",
                 table=one.table,
@@ -295,7 +291,10 @@ def _how_long(contract: Contract | None) -> str:
             "As long as the raw file that it came from; then up to "
             f"{_days(DEFAULT_SNAPSHOT_DAYS)} in earlier snapshots."
         )
-    if contract.zone == "landing":
+    if contract.retention.record_days is not None:
+        column = contract.retention.record_column
+        rows = f"{_days(contract.retention.record_days)} from the time in {column} on."
+    elif contract.zone == "landing":
         rows = "No time is declared: as long as whoever runs the lakehouse keeps the raw files."
     else:
         rows = "As long as the records that it is made from, and no longer than its rules allow."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -10,8 +11,9 @@ from pydantic import BaseModel
 
 from stedi.declared import Declarations
 from stedi.errors import StorageError
-from stedi.rights.behind import who_consents
-from stedi.rights.ledger import File, Fingerprints, Kind, Ledger, Noted, PeopleKey
+from stedi.landing.erased import Erased, Keyer, read_erased
+from stedi.rights.behind import Person, who_consents
+from stedi.rights.ledger import File, Fingerprints, Kind, Ledger, Noted, coded, fingerprints
 from stedi.rights.letter import letter
 from stedi.storage.warehouse import Warehouse
 
@@ -53,78 +55,108 @@ class GivenOut(BaseModel):
 
 
 def given_out(
-    warehouse: Warehouse, declarations: Declarations, *, people: Collection[str] | None = None
+    warehouse: Warehouse, declarations: Declarations, *, people: Collection[Person] | None = None
 ) -> GivenOut:
     """All entries of the ledger, or those that have rows of one of these people at least.
 
-    `people` are named as `behind.name_of` does. Where nobody can tell whether an entry has rows of
-    theirs, it is among them.
+    Where nobody can tell whether an entry has rows of theirs, it is among them.
     """
     noted, problems = Ledger(warehouse.files).read()
-    key = PeopleKey()
-    names = who_consents(warehouse, declarations) if noted else None
-    consenting = None if names is None else key.fingerprints(names)
-    sought = None if people is None else key.fingerprints(people)
-    given = [
-        _given(one, key, consenting)
-        for one in noted
-        if sought is None or _may_have(one, key, sought)
-    ]
-    problems += [str(one.unknown) for one in given if one.unknown and one.people is not None]
+    telling = _Telling(warehouse, declarations)
+    sought = None if people is None else fingerprints(telling.keyer, people)
+    given = [telling.given(one) for one in noted if sought is None or telling.may_have(one, sought)]
+    problems += [one.unknown for one in given if one.unknown and one.people is not None]
     return GivenOut(ok=not problems, given=given, problems=problems)
 
 
-def _given(noted: Noted, key: PeopleKey, consenting: Fingerprints | None) -> Given:
-    entry = noted.entry
-    left, unknown = _left(noted, key, consenting)
-    return Given(
-        name=entry.name,
-        kind=entry.kind,
-        state="given" if noted.is_done else "begun",
-        at=f"{noted.when:%Y-%m-%dT%H:%M:%SZ}",
-        recipient=entry.recipient,
-        table=entry.table,
-        snapshot=entry.snapshot,
-        profile=entry.profile,
-        rows=entry.rows,
-        folder=entry.folder,
-        files=entry.files,
-        is_early=entry.is_early,
-        people=entry.people,
-        left=left,
-        unknown=unknown,
-        letter=letter(noted) if left else None,
-    )
-
-
-def _left(
-    noted: Noted, key: PeopleKey, consenting: Fingerprints | None
-) -> tuple[int | None, str | None]:
-    """How many people in an entry left since, or why nobody can tell."""
-    entry = noted.entry
-    if entry.people is None:
-        return None, "no table named people who consent (withdrawalDays)"
-    if entry.key != key.id:
-        return None, (
-            f"{entry.name}: who left can't be told without the secret that it was noted with; set "
-            "STEDI_SECRET to it"
+def out_of_reach(
+    warehouse: Warehouse, declarations: Declarations, people: Collection[Person]
+) -> list[str]:
+    """What was given out that has rows of these people, for the receipt of an erasure."""
+    told = given_out(warehouse, declarations, people=people)
+    texts = []
+    for one in told.given:
+        perhaps = "" if one.left is not None else " (perhaps: who is in it can't be told)"
+        texts.append(
+            f"{one.kind} {one.name} of {one.table}, snapshot {one.snapshot}, given to "
+            f"{one.recipient or 'somebody who was not named'} at {one.at}, written to {one.folder}"
+            f"{perhaps}; `stedi releases` has the text to send"
         )
-    if consenting is None:
-        return None, f"{entry.name}: who left can't be told before `stedi run` has made the tables"
-    try:
-        people = noted.people
-    except StorageError as error:
-        return None, str(error)
-    assert people is not None
-    return len(np.setdiff1d(people, consenting, assume_unique=True)), None
+    return texts
 
 
-def _may_have(noted: Noted, key: PeopleKey, sought: Fingerprints) -> bool:
-    """Whether an entry has rows of people, as far as anybody can tell."""
-    if noted.entry.key != key.id:
-        return True
-    try:
-        people = noted.people
-    except StorageError:
-        return True
-    return people is None or bool(np.isin(sought, people, assume_unique=True).any())
+class _Telling:
+    """Tells of entries who left since."""
+
+    def __init__(self, warehouse: Warehouse, declarations: Declarations) -> None:
+        self._warehouse, self._declarations = warehouse, declarations
+        self.keyer = Keyer.of_user()
+
+    @cached_property
+    def _consenting(self) -> Fingerprints | None:
+        people = who_consents(self._warehouse, self._declarations)
+        return None if people is None else fingerprints(self.keyer, people)
+
+    @cached_property
+    def _erased(self) -> Erased:
+        return read_erased(self._warehouse.files)
+
+    def given(self, noted: Noted) -> Given:
+        """An entry for who lists it."""
+        entry = noted.entry
+        left, unknown = self._left(noted)
+        return Given(
+            name=entry.name,
+            kind=entry.kind,
+            state="given" if noted.is_done else "begun",
+            at=f"{noted.when:%Y-%m-%dT%H:%M:%SZ}",
+            recipient=entry.recipient,
+            table=entry.table,
+            snapshot=entry.snapshot,
+            profile=entry.profile,
+            rows=entry.rows,
+            folder=entry.folder,
+            files=entry.files,
+            is_early=entry.is_early,
+            people=entry.people,
+            left=left,
+            unknown=unknown,
+            letter=letter(noted) if left else None,
+        )
+
+    def _left(self, noted: Noted) -> tuple[int | None, str | None]:
+        """How many people in an entry left since, or why nobody can tell.
+
+        Who was erased since has left, though they may have signed up again.
+        """
+        entry = noted.entry
+        if entry.people is None:
+            return None, "no table named people who consent (withdrawalDays)"
+        if entry.key != self.keyer.key_id:
+            return None, (
+                f"{entry.name}: who left can't be told without the secret that it was noted with; "
+                "set STEDI_SECRET to it"
+            )
+        if self._consenting is None:
+            return None, (
+                f"{entry.name}: who left can't be told before `stedi run` has made the tables"
+            )
+        try:
+            people = noted.people
+            erased = coded(e.exact for e in self._erased.entries if e.at >= entry.at)
+        except StorageError as error:
+            return None, str(error)
+        assert people is not None
+        has_left = np.isin(people, self._consenting, assume_unique=True, invert=True)
+        has_left |= np.isin(people, erased, assume_unique=True)
+        return int(has_left.sum()), None
+
+    def may_have(self, noted: Noted, sought: Fingerprints) -> bool:
+        """Whether an entry has rows of people, as far as anybody can tell."""
+        if noted.entry.key != self.keyer.key_id:
+            return True
+        try:
+            people = noted.people
+        except StorageError:
+            return True
+        return people is None or bool(np.isin(sought, people, assume_unique=True).any())

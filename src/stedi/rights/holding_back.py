@@ -85,7 +85,7 @@ def _compared(handing: Handing, noted: list[Noted], sums: Mapping[str, str]) -> 
 
 
 def _compare(handing: Handing, earlier: Noted) -> Compared:
-    if earlier.entry.key != handing.key.id:
+    if earlier.entry.key != handing.keyer.key_id:
         return Compared(earlier, unknown="it was noted with another secret (STEDI_SECRET)")
     try:
         then = earlier.people

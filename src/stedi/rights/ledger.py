@@ -25,20 +25,18 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from blake3 import blake3
 from pydantic import BaseModel, ValidationError
 
 from stedi.errors import StediError, StorageError, UsageError
-from stedi.landing.fingerprint import secret_of_user
+from stedi.landing.erased import Keyer
 from stedi.privacy.published import PublishedTable
-from stedi.rights.behind import people_behind
+from stedi.rights.behind import Person, people_behind
 from stedi.roots import Files
 from stedi.roots.names import ledger_folder
 from stedi.storage.withdrawals import epoch_ms
 
 Kind = Literal["release", "model"]
 Fingerprints = npt.NDArray[np.bytes_]
-_CONTEXT = "stedi lakehouse, fingerprints of people, 2026"
 _BYTES = 16
 _LONGEST = 200
 
@@ -74,17 +72,14 @@ class Entry(BaseModel, frozen=True):
     is_early: bool = False
 
 
-class PeopleKey:
-    """Makes keyed fingerprints of people, so that nobody without the secret can try names."""
+def fingerprints(keyer: Keyer, people: Iterable[Person]) -> Fingerprints:
+    """Keyed fingerprints of people, sorted, each once: nobody without the secret can try names."""
+    return coded(keyer.of(kind, value) for kind, value in people)
 
-    def __init__(self) -> None:
-        self._key = blake3(secret_of_user(), derive_key_context=_CONTEXT).digest()
-        self.id = blake3(b"key id", key=self._key).hexdigest()[:8]
 
-    def fingerprints(self, names: Iterable[str]) -> Fingerprints:
-        """The fingerprints of people by their names, sorted, each once."""
-        digests = {blake3(name.encode(), key=self._key).digest(_BYTES) for name in names}
-        return np.array(sorted(digests), dtype=f"S{_BYTES}")
+def coded(digests: Iterable[str]) -> Fingerprints:
+    """Fingerprints in hexadecimal digits as the ledger has them."""
+    return np.array(sorted({bytes.fromhex(d)[:_BYTES] for d in digests}), dtype=f"S{_BYTES}")
 
 
 @dataclass(frozen=True)
@@ -202,15 +197,15 @@ class Handing:
         return Ledger(self.published.warehouse.files)
 
     @cached_property
-    def key(self) -> PeopleKey:
-        """What fingerprints of people are made with."""
-        return PeopleKey()
+    def keyer(self) -> Keyer:
+        """What makes fingerprints of people."""
+        return Keyer.of_user()
 
     @cached_property
     def people(self) -> Fingerprints | None:
         """Fingerprints of the people in it; None where no table names people."""
-        names = people_behind(self.published)
-        return None if names is None else self.key.fingerprints(names)
+        people = people_behind(self.published)
+        return None if people is None else fingerprints(self.keyer, people)
 
     @contextmanager
     def noting(self, fresh: Path) -> Iterator[None]:
@@ -248,7 +243,7 @@ class Handing:
             folder=str(self.folder),
             files={path.name: _file(path) for path in sorted(fresh.iterdir())},
             people=None if self.people is None else len(self.people),
-            key=self.key.id,
+            key=self.keyer.key_id,
             is_early=self.is_early,
         )
 
