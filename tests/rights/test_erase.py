@@ -10,8 +10,8 @@ import pytest
 import zstandard
 
 from stedi import Lakehouse, Locked, UsageError
-from stedi.roots import open_root
 from stedi.rights.find import Found
+from stedi.roots import open_root
 from stedi.storage.warehouse import Warehouse
 from tests.conftest import Land, already_run, both_engines_at_length, rows
 from tests.rights.conftest import assert_whole, named, rows_on_disk, without
@@ -302,9 +302,9 @@ def test_others_keep_readings_of_a_shared_device_from_their_own_time(
     assert forgotten
     assert forgotten.proof.holds, forgotten.proof
     assert serials(small_lakehouse, "S6") == [400]
-    assert (1,) == rows(
-        small_lakehouse, "SELECT COUNT(*) FROM customer_landing WHERE serialnumber = 'S6'"
-    )[0]
+    assert rows(small_lakehouse, "SELECT COUNT(*) FROM customer_landing WHERE serialnumber = 'S6'")[
+        0
+    ] == (1,)
     assert holding(small_lakehouse.root, "fay@example.com") == []
     assert_whole(small_lakehouse)
 
@@ -313,9 +313,9 @@ def test_others_keep_readings_of_a_shared_device_from_their_own_time(
 def test_a_shared_device_can_be_taken_as_a_whole(small_lakehouse: Lakehouse) -> None:
     small_lakehouse.erase([("email", "fay@example.com")], with_shared=True)
     assert serials(small_lakehouse, "S6") == []
-    assert [("gus@example.com",)] == rows(
+    assert rows(
         small_lakehouse, "SELECT email FROM customer_landing WHERE serialnumber = 'S6'"
-    )
+    ) == [("gus@example.com",)]
 
 
 @already_run
@@ -323,7 +323,11 @@ def test_a_device_that_changed_hands_keeps_what_is_the_next_owners(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
     """Kim had S10 from 100 to 200; lee has had it from 100 on; mo from 5000 to 6000."""
-    land("customer", [small.customer("mo", "S10", 5000), small.customer("mo", "S20", 6000)], "mo.json")
+    land(
+        "customer",
+        [small.customer("mo", "S10", 5000), small.customer("mo", "S20", 6000)],
+        "mo.json",
+    )
     land("customer", [small.customer("lee", "S30", 150, consent=100)], "lee.json")
     times = [50, 120, 149, 151, 180, 4999, 5000, 5999, 6000, 7000]
     land("step_trainer", [small.reading("S10", time, 1) for time in times], "more.json")

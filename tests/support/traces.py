@@ -88,7 +88,9 @@ def holding(folder: Path, *words: str) -> list[str]:
                 for match in re.finditer(re.escape(form), text):
                     before = text[match.start() - 1 : match.start()]
                     behind = text[match.end() : match.end() + 1]
-                    if name in ("utf-8", "json", "upper case") and (before.isalnum() or behind.isalnum()):
+                    if name in ("utf-8", "json", "upper case") and (
+                        before.isalnum() or behind.isalnum()
+                    ):
                         continue  # a part of another word
                     found.append(f"{place}: {layer}: {word} as {name}")
                     break

@@ -308,10 +308,10 @@ def _is_respelled(form: Form, data: bytes, begin: int, end: int) -> bool:
     """Whether the text that it stands in, a value or between quotes, is another spelling of it."""
     if form.shape != "text":
         return False
-    if (value := _with_length(data, begin, end)) is not None:
-        return value != form.data and folded(value.decode(errors="replace")) == folded(
-            form.identity.value
-        )
+    whole = folded(form.identity.value)
+    sized = {value.decode(errors="replace") for value in _with_length(data, begin, end)}
+    if any(folded(value) == whole for value in sized):
+        return form.identity.value not in sized
     first = max(0, begin - _LONGEST_RESPELLED)
     quote = data.rfind(b'"', first, begin)
     last = data.find(b'"', end, end + _LONGEST_RESPELLED)
@@ -322,16 +322,15 @@ def _is_respelled(form: Form, data: bytes, begin: int, end: int) -> bool:
     else:
         text = data[quote + 1 : last]
     found = unescaped(text.decode(errors="replace"))
-    return found != form.identity.value and folded(found) == folded(form.identity.value)
+    return found != form.identity.value and folded(found) == whole
 
 
-def _with_length(data: bytes, begin: int, end: int) -> bytes | None:
-    """The value around a place of which the length stands before it, as Parquet has it."""
+def _with_length(data: bytes, begin: int, end: int) -> Iterator[bytes]:
+    """The values around a place whose lengths stand before them, as Parquet has it."""
     for at in range(begin, max(3, begin - 16), -1):
-        size = int.from_bytes(data[at - 4 : at], "little")
-        if end - at <= size <= end - at + 16:
-            return data[at : at + size]
-    return None
+        for size in (int.from_bytes(data[at - 4 : at], "little"), data[at - 1]):
+            if end - at <= size <= end - at + 16:
+                yield data[at : at + size]
 
 
 def _is_hexadecimal(data: bytes) -> bool:
