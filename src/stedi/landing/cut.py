@@ -25,6 +25,7 @@ Span = tuple[int, int]
 """Where a record begins and ends in the content of a file once unpacked."""
 _BLOCK = 1 << 22
 _BLANK, _LINE = b" \t", b" \t\r\n"
+_MARK = b"\xef\xbb\xbf"
 _BEHIND = re.compile(rb"[ \t\r\n]*+")
 _BETWEEN = re.compile(rb"[ \t\r\n]*+(?:,[ \t\r\n]*+)?")
 _REST_OF_LINE = re.compile(rb"[ \t]*+(?:\r?\n)?")
@@ -64,18 +65,23 @@ def _unpack(path: Path, target: Path, opener: Opener) -> None:
 
 
 def _pack(path: Path, target: Path, suffix: str) -> None:
-    with path.open("rb") as source, target.open("wb") as file, _packed(file, suffix) as packed:
+    size = path.stat().st_size
+    with (
+        path.open("rb") as source,
+        target.open("wb") as file,
+        _packed(file, suffix, size) as packed,
+    ):
         while block := source.read(_BLOCK):
             packed.write(block)
 
 
 @contextmanager
-def _packed(file: BinaryIO, suffix: str) -> Iterator[BinaryIO]:
+def _packed(file: BinaryIO, suffix: str, size: int) -> Iterator[BinaryIO]:
     if suffix == ".gz":
         with gzip.GzipFile("", "wb", 6, file, 0) as packed:
             yield cast(BinaryIO, packed)
     else:
-        with zstandard.ZstdCompressor().stream_writer(file, closefd=False) as stream:
+        with zstandard.ZstdCompressor().stream_writer(file, size, closefd=False) as stream:
             yield cast(BinaryIO, stream)
 
 
@@ -147,7 +153,8 @@ def _with_line(data: mmap.mmap, begin: int, end: int) -> Span:
     assert match is not None
     rest = match.end()
     ends_line = rest == len(data) or data[rest - 1 : rest] == b"\n"
-    if line == 0 or data[line - 1 : line] == b"\n":
+    is_first = line == 0 or data[:line] == _MARK  # which says how the file is encoded, and stays
+    if is_first or data[line - 1 : line] == b"\n":
         if ends_line:
             return line, rest
         return begin, rest  # others follow on its line

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
+from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.rights.rows import read_rows
 from stedi.roots import Stat
@@ -30,6 +31,8 @@ class Index:
         self._loads: dict[tuple[str, Path], Load] = {}
         self._versions: dict[str, Version] = {}
         self._suspect: set[tuple[str, str]] = set()
+        self._fingerprinter = Fingerprinter.of_user()
+        self._fingerprints: dict[Path, str] = {}
         version = warehouse.version("loads")
         quarantine = warehouse.version("quarantine")
         notes = version.notes if version else None
@@ -52,10 +55,13 @@ class Index:
     def has_read(self, contract: Contract, path: Path, stat: Stat) -> bool:
         """Whether the typed table has what is in a file now."""
         load = self._loads.get((str(contract.source), path))
-        if load is None:
+        if load is None or load.size != stat.size:
             return False
-        known = (load.size, load.modified, load.changed)
-        return known == (stat.size, stat.modified, stat.changed)
+        if (load.modified, load.changed) == (stat.modified, stat.changed):
+            return True
+        if path not in self._fingerprints:  # it may just have been touched
+            self._fingerprints[path] = self._fingerprinter.of_file(path, self._files.open)
+        return load.fingerprint == self._fingerprints[path]
 
     def may_have(
         self, contract: Contract, path: Path, stat: Stat, hits: Collection[DataFile]

@@ -26,13 +26,16 @@ from stedi.rights.bloom import BloomFilter, filters_of, xxhash64
 from stedi.rights.forms import Form, forms_of, stands_whole
 from stedi.rights.search import Searcher
 from stedi.rights.subjects import Identity
+from stedi.rights.whole import unescaped
 from stedi.roots import Files, Remainder
 from stedi.roots.scratch import scratch
+from stedi.text import folded
 
 _BLOCK = 1 << 23
 _AROUND = 1 << 13
 """Bytes around what is found that tell whether it stands there as a whole."""
 _SHORTEST_IN_BINARY = 6
+_LONGEST_RESPELLED = 64
 _DEEPEST = 3
 
 
@@ -215,6 +218,7 @@ class _Tracing:
             return
         if stands_whole(form, data, begin, end):
             is_exact = form.is_exact and (is_same or form.shape in ("hex", "any"))
+            is_exact = is_exact and not _is_respelled(form, data, begin, end)
             self._add(Trace(name, where, form.name, form.identity, is_exact))
 
     def _add(self, found: Trace) -> None:
@@ -298,6 +302,35 @@ class _Tracing:
             for value in suspects:
                 where = f"Bloom filter of {column}, row group {group}"
                 self._add(Trace(name, where, "as it is", self._by_value[value]))
+
+
+def _is_respelled(form: Form, data: bytes, begin: int, end: int) -> bool:
+    """Whether the text that it stands in, a value or between quotes, is another spelling of it."""
+    if form.shape != "text":
+        return False
+    whole = folded(form.identity.value)
+    sized = {value.decode(errors="replace") for value in _with_length(data, begin, end)}
+    if any(folded(value) == whole for value in sized):
+        return form.identity.value not in sized
+    first = max(0, begin - _LONGEST_RESPELLED)
+    quote = data.rfind(b'"', first, begin)
+    last = data.find(b'"', end, end + _LONGEST_RESPELLED)
+    if quote < 0 and last < 0 and len(data) <= end - begin + 2 * _LONGEST_RESPELLED:
+        text = data  # a value by itself
+    elif quote < 0 or last < 0:
+        return False
+    else:
+        text = data[quote + 1 : last]
+    found = unescaped(text.decode(errors="replace"))
+    return found != form.identity.value and folded(found) == whole
+
+
+def _with_length(data: bytes, begin: int, end: int) -> Iterator[bytes]:
+    """The values around a place whose lengths stand before them, as Parquet has it."""
+    for at in range(begin, max(3, begin - 16), -1):
+        for size in (int.from_bytes(data[at - 4 : at], "little"), data[at - 1]):
+            if end - at <= size <= end - at + 16:
+                yield data[at : at + size]
 
 
 def _is_hexadecimal(data: bytes) -> bool:

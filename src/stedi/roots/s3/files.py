@@ -177,8 +177,7 @@ class S3Files:
         """Versions of before of all objects below the root, and uploads to it that never ended."""
         prefix = self.key(self.root)
         prefix = f"{prefix}/" if prefix else ""
-        if self._keeps_versions:
-            yield from self._versions_below(prefix)
+        yield from self._versions_below(prefix)
         for page in self._pages("list_multipart_uploads", prefix):
             for upload in page.get("Uploads", ()):
                 path = self.path(f"s3://{self.bucket}/{upload['Key']}")
