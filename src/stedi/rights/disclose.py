@@ -37,7 +37,7 @@ from stedi.rights.disclosed import (
     Table,
 )
 from stedi.rights.disclosed_page import page
-from stedi.rights.find import Progress, find, state_of
+from stedi.rights.find import Found, Progress, find, state_of
 from stedi.rights.given_out import given_out
 from stedi.rights.others import Others
 from stedi.rights.own import Own, TableRows, own
@@ -53,12 +53,46 @@ _TIME = "epoch milliseconds"
 
 
 def who(text: str, known: Mapping[str, Kind]) -> tuple[Identity, ...]:
-    """Who is meant by an identifier of any kind, or by `kind=identifier`; raises `UsageError`."""
+    """Who may be meant by an identifier of any kind, or by `kind=identifier`.
+
+    Raises `UsageError` where it is empty.
+    """
     name, equals, value = text.partition("=")
     options = {option for kind in known.values() for option in (kind.name, kind.option)}
     if equals and name.strip() in options:
         return asked_for([(name.strip(), value)], known)
     return asked_for([(kind.option, text) for kind in known.values()], known)
+
+
+def _held_of(
+    warehouse: Warehouse, declarations: Declarations, text: str, progress: Progress
+) -> tuple[Own, Found]:
+    """What is held of whom an identifier names; raises `UsageError` where that isn't one person."""
+    known = kinds(declarations)
+    options = ", ".join(kind.option for kind in known.values())
+    people = ", ".join(kind.option for kind in known.values() if kind.is_people)
+    hits, spelled = [], 0
+    for identity in who(text, known):
+        try:
+            found = find(warehouse, declarations, [identity], progress=progress)
+        except UsageError:
+            raise UsageError(
+                f"several people have or had what this identifier names; give the {people} of one "
+                "of them"
+            ) from None
+        held = own(warehouse, declarations, found)
+        spelled += sum(found.spelled.values())
+        if not held.is_empty:
+            hits.append((held, found))
+    if len(hits) > 1:
+        raise UsageError(f"the identifier names several; give it as KIND=IDENTIFIER: {options}")
+    if not hits:
+        hint = f" {counted(spelled, 'row')} under it in other spelling (case, spaces)."
+        raise UsageError(
+            "nothing is held under that identifier, so nothing was written."
+            f"{hint if spelled else ''} Look at how it is spelled in the records"
+        )
+    return hits[0]
 
 
 def disclose(
@@ -74,23 +108,7 @@ def disclose(
     """
     if warehouse.files.holds(folder):
         raise UsageError(f"{folder} lies in the lakehouse; name a folder elsewhere")
-    known = kinds(declarations)
-    try:
-        found = find(warehouse, declarations, who(person, known), progress=progress)
-    except UsageError:
-        options = ", ".join(kind.option for kind in known.values() if kind.is_people)
-        raise UsageError(
-            "who is meant isn't clear: the identifier is empty, or of something that several "
-            f"people have or had; give the {options} of one of them"
-        ) from None
-    held = own(warehouse, declarations, found)
-    if held.is_empty:
-        spelled = sum(found.spelled.values())
-        hint = f" {counted(spelled, 'row')} under it in other spelling (case, spaces)."
-        raise UsageError(
-            "nothing is held under that identifier, so nothing was written."
-            f"{hint if spelled else ''} Look at how it is spelled in the records"
-        )
+    held, found = _held_of(warehouse, declarations, person, progress)
     progress("what may say something of others")
     telling = _Telling(warehouse, declarations, held, Others(warehouse, declarations, held))
     if state_of(warehouse, declarations) != found.state:
