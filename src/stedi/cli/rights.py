@@ -87,4 +87,9 @@ def _show_disclosed(disclosed: Disclosure) -> None:
     show.table(("source", "records"), disclosed.records.items())
     show.line(f"Given out that was made of it: {counted(disclosed.given_out, 'time')}.")
     show.remarks(f"not shown: {text}" for text in disclosed.not_shown)
+    if disclosed.spelled:
+        show.line(
+            f"Also there? {counted(disclosed.spelled, 'row')} under other spellings (case, spaces, "
+            "Unicode form): if they are the same person's, disclose these, too."
+        )
     show.line(f"Written to {disclosed.folder}; index.html there is for people.")

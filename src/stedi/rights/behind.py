@@ -7,7 +7,7 @@ JOIN); the columns there that have a `subject` say whose readings they are.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -102,51 +102,59 @@ def people_behind(published: PublishedTable) -> frozenset[Person] | None:
 def with_sides(tree: exp.Query, declarations: Declarations) -> tuple[exp.Query, list[Side]] | None:
     """The identifiers of each row's sides, as a query over the same rows that a SELECT returns.
 
-    None for a SELECT of another form than one over tables, judged or not.
+    None for a SELECT of another form than one over declared tables, judged or not.
     """
     query = tree.copy()
     if not isinstance(query, exp.Select):
         return None
-    named = {cte.alias: cte.this for cte in query.ctes}
-    judging = named.get("judged", query)
-    if not isinstance(judging, exp.Select) or any(map(judging.args.get, _CUTS)):
+    judging = next((cte.this for cte in query.ctes if cte.alias == "judged"), query)
+    if not _is_plain(judging) or not _is_plain(query):
         return None
-    sides = list(_sides(judging, declarations, named.keys()))
+    sides = _sides(judging, declarations, {cte.alias for cte in query.ctes})
     if not sides:
         return None
-    if judging is query:
-        query.set("expressions", [])
-    elif query.args.get("joins") or any(map(query.args.get, _CUTS)):
-        return None
-    else:
-        alias = query.args["from_"].this.alias_or_name
-        query.set("expressions", [exp.column(side.name, alias) for _, side in sides])
+    query.set("order", None)
+    query.set("expressions", [])
+    if judging is not query:
+        source = query.args["from_"].this
+        if query.args.get("joins") or source.name != "judged":
+            return None
+        for _, side in sides:
+            query.select(exp.column(side.name, source.alias_or_name), copy=False)
     for column, side in sides:
         judging.select(column.as_(side.name), copy=False)
-    query.set("order", None)
     return query.distinct(copy=False), [side for _, side in sides]
 
 
-_CUTS = ("group", "distinct", "having", "limit", "offset")
+def _is_plain(select: exp.Expr) -> bool:
+    """Whether a SELECT returns a row for each that it looks at, or none."""
+    cuts = ("group", "distinct", "having", "limit", "offset", "laterals")
+    return (
+        isinstance(select, exp.Select)
+        and select.args.get("from_") is not None
+        and not any(map(select.args.get, cuts))
+    )
 
 
 def _sides(
     judging: exp.Select, declarations: Declarations, ctes: Collection[str]
-) -> Iterator[tuple[exp.Column, Side]]:
-    """The identifiers in the tables that a SELECT takes rows from."""
-    from_ = judging.args.get("from_")
+) -> list[tuple[exp.Column, Side]]:
+    """The identifiers in the tables that a SELECT takes rows from; none where one can't be told."""
     joins = judging.args.get("joins") or ()
     inner = [join.this for join in joins if join.side == ""]
-    number = 0
-    for table in [from_.this, *inner] if from_ else []:
-        contract = declarations.contracts.get(table.name) if isinstance(table, exp.Table) else None
-        if contract is None or table.name in ctes:
-            continue
-        for column in contract.columns:
-            if column.subject:
-                side = Side(f"{_SIDE}{number}", column.subject)
-                yield exp.column(column.name, table.alias_or_name, quoted=True), side
-                number += 1
+    sides: list[tuple[exp.Column, Side]] = []
+    if any(join.side not in ("", "LEFT") for join in joins):
+        return []
+    for table in [judging.args["from_"].this, *inner]:
+        is_declared = isinstance(table, exp.Table) and table.name not in ctes
+        contract = declarations.contracts.get(table.name) if is_declared else None
+        named = [column for column in contract.columns if column.subject] if contract else []
+        if contract is None or (contract.identifiers and not named):
+            return []
+        for column in named:
+            side = Side(f"{_SIDE}{len(sides)}", str(column.subject))
+            sides.append((exp.column(column.name, table.alias_or_name, quoted=True), side))
+    return sides
 
 
 def _texts(column: pa.ChunkedArray) -> pa.Array:

@@ -132,6 +132,7 @@ def disclose(
             for source in sorted({record.source for record in told.delivered})
         },
         given_out=len(told.given_out),
+        spelled=sum(found.spelled.values()),
         not_shown=told.not_shown,
         files=files,
     )

@@ -97,12 +97,17 @@ class Person(BaseModel):
 
 
 class Disclosure(BaseModel):
-    """What `disclose` wrote, in counts alone: rows by table, records by source, files by name."""
+    """What `disclose` wrote, in counts alone: rows by table, records by source, files by name.
+
+    `spelled` counts rows under identifiers that differ by case, spaces or Unicode form alone: they
+    may be of the same person, and are not in the folder.
+    """
 
     folder: str
     rows: dict[str, int]
     earlier: dict[str, int]
     records: dict[str, int]
     given_out: int
+    spelled: int
     not_shown: list[str]
     files: dict[str, int]
