@@ -25,7 +25,7 @@ _DAMAGE_OF_ARCHIVES = (*_DAMAGE, zstandard.ZstdError, zipfile.BadZipFile, Runtim
 _LARGEST_FRAME = 1 << 31
 AVRO, SQLITE, PARQUET = b"Obj\x01", b"SQLite format 3\x00", b"PAR1"
 _ARCHIVES: dict[bytes, Callable[[IO[bytes]], IO[bytes]]] = {
-    b"\x1f\x8b": lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file)),
+    b"\x1f\x8b": lambda file: cast(IO[bytes], gzip.GzipFile(fileobj=file, mode="rb")),
     b"\x28\xb5\x2f\xfd": lambda file: cast(
         IO[bytes],
         zstandard.ZstdDecompressor(max_window_size=_LARGEST_FRAME).stream_reader(
@@ -52,9 +52,16 @@ def members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
 
 def blocks(file: IO[bytes], size: int) -> Iterator[bytes]:
     """A file's content in blocks, up to where it is damaged."""
+    read = getattr(file, "read1", file.read)  # which loses nothing that comes before damage
+    block = bytearray()
     with suppress(*_DAMAGE_OF_ARCHIVES):
-        while block := file.read(size):
-            yield block
+        while piece := read(size):
+            block += piece
+            if len(block) >= size:
+                yield bytes(block)
+                block.clear()
+    if block:
+        yield bytes(block)
 
 
 def layers(text: bytes) -> Iterator[tuple[str, bytes]]:

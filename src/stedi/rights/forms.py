@@ -116,11 +116,7 @@ def stands_whole(form: Form, data: bytes, begin: int, end: int) -> bool:
     if form.shape == "any":
         return True
     if form.shape in _WIDE:
-        width = 2 if "16" in form.shape else 4
-        before, behind = data[max(0, begin - width) : begin], data[end : end + 2 * width]
-        codec = form.shape
-        around = [part.decode(codec, "replace") for part in (before, behind)]
-        return not (_goes_on_before(around[0]) or _goes_on_behind(around[1]))
+        return _stands_whole_wide(form, data, begin, end)
     if form.shape == "text":
         before, behind = data[max(0, begin - 1) : begin], data[end : end + 2]
         size = end - begin
@@ -130,6 +126,28 @@ def stands_whole(form: Form, data: bytes, begin: int, end: int) -> bool:
         )
     pattern = _BASE64 if form.shape == "base64" else _HEX
     return _decoded_whole(form, pattern, data, begin, end)
+
+
+def _stands_whole_wide(form: Form, data: bytes, begin: int, end: int) -> bool:
+    """The same for characters of two or four bytes, of which one is not zero.
+
+    Where that one lies is the same whichever order of bytes it is read in.
+    """
+    width = 2 if "16" in form.shape else 4
+    is_little = form.shape.endswith("le")
+    first = begin - (width if is_little else 1)
+    behind = end if is_little else end + width - 1
+    before = _character(data, first, first + 1 if is_little else first - width + 1, width)
+    after = _character(data, behind, behind + 1 if is_little else behind - width + 1, width)
+    second = data[behind + width : behind + width + 1].decode("ascii", "replace")
+    return not (_goes_on_before(before) or (after and _goes_on_behind(after + second)))
+
+
+def _character(data: bytes, at: int, zeros: int, width: int) -> str:
+    """The character at a place, where all the bytes around it that should be zero are."""
+    if not 0 <= at < len(data) or any(data[max(0, zeros) : max(0, zeros + width - 1)]):
+        return ""
+    return data[at : at + 1].decode("ascii", "replace")
 
 
 def _decoded_whole(

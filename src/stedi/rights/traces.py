@@ -8,6 +8,7 @@ text undone. Names of files count, and what a bucket keeps beside its objects.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +38,9 @@ _AROUND = 1 << 13
 _SHORTEST_IN_BINARY = 6
 _LONGEST_RESPELLED = 64
 _DEEPEST = 3
+_ENDINGS = re.compile(
+    r"(?:\.(?:jsonl?|ndjson|gz|zst|parquet|avro|csv|tsv|txt|md|part|bak|crc))+(?=/|$)"
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -139,7 +143,7 @@ class _Tracing:
 
     def _file(self, path: Path) -> None:
         name = self._name(path)
-        self._text(name.encode(errors="replace"), name, "its name")
+        self._text(_ENDINGS.sub("", name).encode(errors="replace"), name, "its name")
         with suppress(FileNotFoundError):  # gone meanwhile
             was_here = path.exists()
             if not was_here:
@@ -183,7 +187,7 @@ class _Tracing:
         overlap = max(_AROUND, self._searcher.longest)
         for number, block in enumerate(decoded.blocks(file, _BLOCK)):
             if number == 0 and depth and decoded.archived(block):
-                with suppress(OSError, AttributeError):
+                with suppress(OSError):
                     file.seek(0)
                     self._archive(file, block, name, depth + 1)
                     return
