@@ -244,6 +244,25 @@ def test_pieces_that_were_set_aside_are_over_where_their_time_can_be_read(
     assert not lakehouse.run().built
 
 
+def test_a_bad_file_that_was_accepted_stays_so_without_what_is_over(
+    lakehouse: Lakehouse, at: At
+) -> None:
+    good = [json.dumps(small.acceleration("ann", time, 1)).encode() for time in (500, 5000)]
+    bad = [b'{"user":"ann@example.com","timestamp":5000,"x":"?"}'] * 30
+    path = small.write(lakehouse.root, "accelerometer", b"\n".join([*good, *bad]), "bad.json")
+    lakehouse.run(accept_bad_files=True)
+    assert lakehouse.status().sources["accelerometer"].loaded == 19 + 2
+    at(900)
+    lakehouse.run()
+    assert good[0] not in path.read_bytes()
+    source = lakehouse.status(verify=True).sources["accelerometer"]
+    assert (source.loaded, source.dropped) == (10 + 1, {"kept long enough": 9 + 1})
+    assert sum(source.quarantined.values()) == 30
+    path.write_bytes(b"\n".join([*good[1:], *bad, bad[0]]))  # another delivery
+    lakehouse.run()
+    assert lakehouse.status().sources["accelerometer"].loaded == 10
+
+
 def test_customers_are_over_by_the_time_of_their_last_change(
     lakehouse: Lakehouse, folder: Path, at: At
 ) -> None:

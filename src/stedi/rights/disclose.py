@@ -84,6 +84,8 @@ def _held_of(
         spelled += sum(found.spelled.values())
         if not held.is_empty:
             hits.append((held, found))
+    # A piece that doesn't fit has the identifier of whatever kind.
+    hits = [(held, found) for held, found in hits if held.identities] or hits[:1]
     if len(hits) > 1:
         raise UsageError(f"the identifier names several; give it as KIND=IDENTIFIER: {options}")
     if not hits:
@@ -293,11 +295,14 @@ class _Telling:
         shared = {(i.kind, i.value) for i in self.held.identities} & self.held.shared
         for kind in sorted({kind for kind, _ in shared}):
             yield (
-                f"{kind}: others have or had it, too, so records of it are shown of the time alone "
-                "in which it was yours and nobody else's"
+                f"{kind}: others have or had it, too. Its records are shown only for the time in "
+                "which it was yours alone"
             )
         if hidden:
-            yield f"{counted(hidden, 'record')} as delivered: {_OTHERS}"
+            yield (
+                f"{counted(hidden, 'record')} as delivered, which may say something of other "
+                "people, too"
+            )
         for contract in self.declarations.contracts.values():
             if contract.identifiers and not any(column.subject for column in contract.columns):
                 yield f"{contract.name}: its contract doesn't say by which column people are found"
