@@ -131,7 +131,7 @@ def test_of_a_shared_device_every_owner_is_a_side(
 
 
 @already_run
-def test_each_release_is_judged_by_itself_and_so_are_models(
+def test_each_release_is_judged_by_itself(
     small_lakehouse: Lakehouse, land: Land, tmp_path: Path
 ) -> None:
     small_lakehouse.release(tmp_path / "first", recipient="First")
