@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from stedi import Lakehouse
-from stedi.errors import StorageError, UsageError
+from stedi.errors import NotAnonymous, StorageError, UsageError
 from stedi.rights.given_out import Given
 from stedi.rights.ledger import Ledger
 from tests.conftest import Land, already_run, on
@@ -387,3 +387,25 @@ def test_the_receipt_of_an_erasure_names_only_what_has_rows_of_theirs(
         assert forgotten is not None
         _, receipt = small_lakehouse.receipt(forgotten)
         assert ("A University" in receipt) == is_named
+
+
+@already_run
+@pytest.mark.parametrize("what", ["recipient", "people"])
+def test_an_entry_that_was_changed_is_told(
+    small_lakehouse: Lakehouse, tmp_path: Path, what: str
+) -> None:
+    small_lakehouse.release(tmp_path / "out", recipient="A University")
+    folder = small_lakehouse.root / "_stedi" / "ledger"
+    if what == "people":
+        [path] = folder.glob("*.people")
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+    else:
+        [path] = folder.glob("*.json")
+        path.write_text(path.read_text().replace("A University", "An Institute"))
+    told = small_lakehouse.releases()
+    assert [given.left for given in told.given] == [None]
+    [problem] = told.problems
+    assert "was changed since it was noted" in problem
+    with pytest.raises(NotAnonymous, match="was changed since it was noted"):
+        small_lakehouse.run(profile="strict")
+        small_lakehouse.release(tmp_path / "next")

@@ -18,6 +18,7 @@ from stedi.rights.letter import letter
 from stedi.storage.warehouse import Warehouse
 
 State = Literal["given", "begun"]
+_NOBODY_NAMED = "no table named people who consent (withdrawalDays)"
 
 
 class Given(BaseModel):
@@ -65,7 +66,7 @@ def given_out(
     telling = _Telling(warehouse, declarations)
     sought = None if people is None else fingerprints(telling.keyer, people)
     given = [telling.given(one) for one in noted if sought is None or telling.may_have(one, sought)]
-    problems += [one.unknown for one in given if one.unknown and one.people is not None]
+    problems += [one.unknown for one in given if one.unknown and one.unknown != _NOBODY_NAMED]
     return GivenOut(ok=not problems, given=given, problems=problems)
 
 
@@ -130,33 +131,25 @@ class _Telling:
         Who was erased since has left, though they may have signed up again.
         """
         entry = noted.entry
-        if entry.people is None:
-            return None, "no table named people who consent (withdrawalDays)"
-        if entry.key != self.keyer.key_id:
-            return None, (
-                f"{entry.name}: who left can't be told without the secret that it was noted with; "
-                "set STEDI_SECRET to it"
-            )
+        try:
+            people = noted.who(self.keyer)
+            erased = coded(e.exact for e in self._erased.entries if e.at >= entry.at)
+        except StorageError as error:
+            return None, str(error)
+        if people is None:
+            return None, _NOBODY_NAMED
         if self._consenting is None:
             return None, (
                 f"{entry.name}: who left can't be told before `stedi run` has made the tables"
             )
-        try:
-            people = noted.people
-            erased = coded(e.exact for e in self._erased.entries if e.at >= entry.at)
-        except StorageError as error:
-            return None, str(error)
-        assert people is not None
         has_left = np.isin(people, self._consenting, assume_unique=True, invert=True)
         has_left |= np.isin(people, erased, assume_unique=True)
         return int(has_left.sum()), None
 
     def may_have(self, noted: Noted, sought: Fingerprints) -> bool:
         """Whether an entry has rows of people, as far as anybody can tell."""
-        if noted.entry.key != self.keyer.key_id:
-            return True
         try:
-            people = noted.people
+            people = noted.who(self.keyer)
         except StorageError:
             return True
         return people is None or bool(np.isin(sought, people, assume_unique=True).any())

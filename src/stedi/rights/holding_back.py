@@ -85,10 +85,8 @@ def _compared(handing: Handing, noted: list[Noted], sums: Mapping[str, str]) -> 
 
 
 def _compare(handing: Handing, earlier: Noted) -> Compared:
-    if earlier.entry.key != handing.keyer.key_id:
-        return Compared(earlier, unknown="it was noted with another secret (STEDI_SECRET)")
     try:
-        then = earlier.people
+        then = earlier.who(handing.keyer)
     except StorageError as error:
         return Compared(earlier, unknown=str(error))
     if then is None or handing.people is None:

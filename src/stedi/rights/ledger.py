@@ -13,6 +13,7 @@ it counts as given out. `stedi run --full` makes tables anew and leaves the ledg
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -53,7 +54,8 @@ class Entry(BaseModel, frozen=True):
 
     `at` and `committed` (when the snapshot was published) are epoch milliseconds. `people` is how
     many people are in it, None where no table names people. `key` says which secret their
-    fingerprints were made with. `is_early` is set where it could have been held back.
+    fingerprints were made with. `is_early` is set where it could have been held back. `seal` can be
+    made and checked with the secret alone, and is of all this and of who is in it.
     """
 
     name: str
@@ -70,6 +72,13 @@ class Entry(BaseModel, frozen=True):
     people: int | None
     key: str
     is_early: bool = False
+    seal: str = ""
+
+    def sealed(self, keyer: Keyer, people: Fingerprints | None) -> Entry:
+        """The same with its seal."""
+        body = self.model_dump_json(exclude={"seal"}, exclude_defaults=True).encode()
+        names = b"" if people is None else people.tobytes()
+        return self.model_copy(update={"seal": keyer.seal(body + b"\0" + names)})
 
 
 def fingerprints(keyer: Keyer, people: Iterable[Person]) -> Fingerprints:
@@ -108,6 +117,21 @@ class Noted:
             raise StorageError(
                 f"{self.files.name(path)}: missing or damaged, so nobody can tell who is in "
                 f"{self.entry.name}; restore it from a backup"
+            )
+        return people
+
+    def who(self, keyer: Keyer) -> Fingerprints | None:
+        """Those in it, where the seal holds; raises `StorageError` where nobody can tell."""
+        if self.entry.key != keyer.key_id:
+            raise StorageError(
+                f"{self.entry.name}: who is in it can't be told without the secret that it was "
+                "noted with; set STEDI_SECRET to that one"
+            )
+        people = self.people
+        if not hmac.compare_digest(self.entry.sealed(keyer, people).seal, self.entry.seal):
+            raise StorageError(
+                f"{self.entry.name}: was changed since it was noted, so don't rely on it; restore "
+                f"{self.files.name(ledger_folder(self.files.root))} from a backup"
             )
         return people
 
@@ -214,7 +238,7 @@ class Handing:
         Raises `UsageError` where the table was published anew meanwhile, `StorageError` where it
         can't be noted. Nobody has then seen it, and it isn't noted.
         """
-        entry = self._entry(fresh)
+        entry = self._entry(fresh).sealed(self.keyer, self.people)
         try:
             self.ledger.begin(entry, self.people)
             # Whoever publishes anew looks into the ledger afterwards: one of both sees the other.
