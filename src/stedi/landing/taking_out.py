@@ -38,12 +38,16 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Taking:
-    """Records of a raw file that are to be taken out: their places, and how many by reason."""
+    """Records of a raw file that are to be taken out: their places, and how many by reason.
+
+    The file is called `renamed` then, where it may not keep its name.
+    """
 
     source: str
     path: Path
     spans: Sequence[Span]
     counts: Mapping[str, int]
+    renamed: Path | None = None
 
 
 def take_out(files: Files, takings: Sequence[Taking], fingerprinter: Fingerprinter) -> None:
@@ -66,10 +70,11 @@ def take_out(files: Files, takings: Sequence[Taking], fingerprinter: Fingerprint
                 dropped.append(known.taken_out(taking.source, before, after, taking.counts))
             add_erased(files, Erased(dropped=tuple(dropped)))
             for taking, target in zip(some, targets, strict=True):
-                if target.exists():
-                    files.replace(target, taking.path)
-                else:
-                    files.remove([taking.path])
+                is_left = target.exists()
+                if is_left:
+                    files.replace(target, taking.renamed or taking.path)
+                if taking.renamed or not is_left:
+                    files.remove([taking.path], emptied=taking.renamed is not None)
 
 
 class Screen:

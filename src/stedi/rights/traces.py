@@ -8,7 +8,6 @@ text undone. Names of files count, and what a bucket keeps beside its objects.
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,7 @@ import pyarrow.parquet as pq
 
 from stedi.rights import decoded
 from stedi.rights.bloom import BloomFilter, filters_of, xxhash64
-from stedi.rights.forms import Form, forms_of, stands_whole
+from stedi.rights.forms import ENDINGS, Form, forms_of, stands_whole
 from stedi.rights.search import Searcher
 from stedi.rights.subjects import Identity
 from stedi.rights.whole import unescaped
@@ -38,9 +37,6 @@ _AROUND = 1 << 13
 _SHORTEST_IN_BINARY = 6
 _LONGEST_RESPELLED = 64
 _DEEPEST = 3
-_ENDINGS = re.compile(
-    r"(?:\.(?:jsonl?|ndjson|gz|zst|parquet|avro|csv|tsv|txt|md|part|bak|crc))+(?=/|$)"
-)
 
 
 @dataclass(frozen=True, order=True)
@@ -143,7 +139,7 @@ class _Tracing:
 
     def _file(self, path: Path) -> None:
         name = self._name(path)
-        self._text(_ENDINGS.sub("", name).encode(errors="replace"), name, "its name")
+        self._text(ENDINGS.sub("", name).encode(errors="replace"), name, "its name")
         with suppress(FileNotFoundError):  # gone meanwhile
             was_here = path.exists()
             if not was_here:

@@ -9,8 +9,9 @@ from typing import Any
 
 from stedi.declared.contract import Contract
 from stedi.landing.records import Piece, parsed_object
+from stedi.rights.forms import ENDINGS, SHORTEST
 from stedi.rights.subjects import Deciding, Identity, Kind, deciding
-from stedi.rights.whole import any_whole
+from stedi.rights.whole import any_whole, has_whole
 from stedi.text import folded
 
 
@@ -105,3 +106,13 @@ class Wanted:
 def identifiers(identities: Iterable[Identity]) -> list[Identity]:
     """Those that nobody else shares: no form of them may be left anywhere."""
     return [identity for identity in identities if not identity.spared]
+
+
+def has_name(name: str, identities: Iterable[Identity]) -> bool:
+    """Whether the name of a file has an identifier that nobody else shares."""
+    text = ENDINGS.sub("", name)
+    return any(
+        has_whole(text, identity.value)
+        for identity in identifiers(identities)
+        if len(identity.value) >= SHORTEST
+    )

@@ -32,6 +32,11 @@ def notes_file(root: Path, table: str, name: str) -> Path:
     return notes_folder(root) / f"{table}-{name}.json"
 
 
+def erasure_file(root: Path) -> Path:
+    """Where the plan of an erasure lies that was begun and is not done."""
+    return root / OWN_FOLDER / "erasure.json"
+
+
 def is_hidden(name: str) -> bool:
     """Whether a name says that what has it is not data."""
     return name.startswith((".", "_"))
