@@ -2,7 +2,8 @@
 
     python bench/erase.py [CUSTOMERS] [FOLDER]
 
-Each is a process of its own, one after the other on the same lakehouse. The proof, which reads every byte, is told apart from the rest.
+Each is a process of its own, one after the other on the same lakehouse. The proof, which reads
+every byte, is told apart from the rest.
 """
 
 from __future__ import annotations

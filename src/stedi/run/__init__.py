@@ -17,7 +17,7 @@ from stedi.declared import Declarations
 from stedi.errors import NotAnonymous, StorageError, UsageError
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.taking_out import Screen, erased_remark
-from stedi.roots import Files, Lock
+from stedi.roots import Files, Lock, Stat
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import scratch
 from stedi.run import forget
@@ -122,10 +122,11 @@ def run_locked(
     erasure = forget.read_erasure(warehouse.files)
     has_strays = bool(erasure) or _has_strays(warehouse, lock)
     swept = sweep(warehouse, declarations.locations) if has_strays else 0
+    known: Mapping[Path, Stat | None] = {}
     if erasure:
         progress("landing zone: taking out who is to be forgotten")
-        forget.begin(warehouse.files, erasure, fingerprinter)
-    plan, told = _screened_plan(warehouse, declarations, options, fingerprinter)
+        known = forget.begin(warehouse.files, erasure, fingerprinter)
+    plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
     built: tuple[Built, ...] = ()
     if (
         plan
@@ -163,6 +164,7 @@ def _screened_plan(
     declarations: Declarations,
     options: Options,
     fingerprinter: Fingerprinter,
+    known: Mapping[Path, Stat | None],
 ) -> tuple[Plan, list[str]]:
     """What is to be done, with nobody who was erased in what is read; and what to tell of them."""
     screen = Screen(warehouse.files, declarations)
@@ -171,7 +173,7 @@ def _screened_plan(
     if not screen.is_needed:
         return plan, []
     coming = ((r.contract, file) for r in plan.landing.readings for file in r.files)
-    dropped = screen.screen(coming, fingerprinter)
+    dropped = screen.screen(coming, fingerprinter, known)
     if dropped:
         warehouse.files.remarks[:] = remarks
         plan = make_plan(warehouse, declarations, options, fingerprinter)

@@ -22,7 +22,7 @@ from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import read_loads
 from stedi.landing.taking_out import Taking, take_out
 from stedi.parquet import RowWriter
-from stedi.roots import Files, Remainder
+from stedi.roots import Files, Remainder, Stat
 from stedi.roots.names import erasure_file, landing_folder
 from stedi.roots.scratch import scratch
 from stedi.storage.sweep import remove_outdated
@@ -110,12 +110,12 @@ def _cut(values: dict[str, object]) -> Cut:
     return Cut(**values, spans=tuple((b, e) for b, e in spans))  # type: ignore[arg-type]
 
 
-def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> None:
+def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> dict[Path, Stat | None]:
     """Add to the list of who was erased, and take their records out of raw files.
 
-    What was done before is left. A file that is another by now is left too: whoever screens new
-    deliveries by the list looks at it. Raises `UsageError` where the plan was made with another
-    secret, and `OSError`.
+    Returns what is known of the files that were written. What was done before is left. A file that
+    is another by now is left too: whoever screens new deliveries by the list looks at it. Raises
+    `UsageError` where the plan was made with another secret, and `OSError`.
     """
     if fingerprinter.key_id != erasure.key_id:
         raise UsageError(
@@ -131,7 +131,7 @@ def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> None:
         path, renamed = folder / cut.name, folder / cut.renamed if cut.renamed else None
         if files.stat(path) and fingerprinter.of_file(path, files.open) == cut.fingerprint:
             takings.append(Taking(cut.source, path, cut.spans, cut.counts, renamed))
-    take_out(files, takings, fingerprinter)
+    return take_out(files, takings, fingerprinter)
 
 
 def end(warehouse: Warehouse, declarations: Declarations, erasure: Erasure) -> None:
