@@ -26,7 +26,7 @@ from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.roots import footer_source
-from stedi.roots.names import landing_folder
+from stedi.roots.names import erasure_file, landing_folder
 from stedi.storage.notes import LoadsNotes, Note
 from stedi.storage.warehouse import Version, Warehouse
 from stedi.storage.withdrawals import outdated_publications
@@ -332,7 +332,9 @@ class _Inspection:
         copies = sum(len(source.copies) for source in sources.values())
         unknown = sum(load.unknown_keys for load in self.loads if load.state == "read")
         bad = sum(load.state == "read" and load.verdict == "bad" for load in self.loads)
+        is_begun = self.files.stat(erasure_file(self.files.root)) is not None
         for code, count, what, text in (
+            ("erasure_begun", is_begun, "erasure", "begun and not done: `stedi run` finishes it"),
             ("running", self.is_running, "run", "at work: tables may be of before and after it"),
             ("quarantined", pieces, "record", "set aside; `stedi quarantine list` says why"),
             ("bad_files", bad, "file", "set aside whole; --accept-bad-files loads what fits"),

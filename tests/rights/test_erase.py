@@ -273,6 +273,33 @@ def test_other_spellings_are_shown_and_not_taken(
 
 
 @already_run
+def test_raw_files_that_are_named_for_them_get_another_name(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    gone = land(
+        "customer", [small.customer("zoe", "S50", 100)], name="gone-of ann@example.com.json"
+    )
+    land("customer", [ANNS, BEN, {**ZED, "x": 1}], name="ann@example.com.json")
+    land("accelerometer", [small.acceleration("ben", 7, 0.5)], name="by/ann@example.com/x.json")
+    land("accelerometer", b"bad\n", name="ann@example.com.jsonl")
+    small_lakehouse.run()
+    gone.unlink()
+    small_lakehouse.run()
+    before = rows_on_disk(small_lakehouse.root)
+    forgotten = small_lakehouse.erase([("email", ANN)])
+    assert forgotten
+    assert forgotten.proof.holds, forgotten.proof
+    assert holding(small_lakehouse.root, ANN) == []
+    assert named(rows_on_disk(small_lakehouse.root)) == without(before, ANN, S1)
+    names = sorted(
+        path.relative_to(small_lakehouse.root).as_posix()
+        for path in small_lakehouse.root.glob("*/landing/**/renamed*")
+    )
+    assert len(names) == 3
+    assert_whole(small_lakehouse)
+
+
+@already_run
 def test_joann_is_not_ann(small_lakehouse: Lakehouse, land: Land) -> None:
     land("customer", [small.customer("joann", "S60", 100, consent=100)], name="joann.json")
     land("customer", [{**BEN, "email": "ann@example.com.au"}], name="au.json")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from stedi.rights.erase import Forgotten, Proof
     from stedi.rights.find import Found
 
+_MOST_SHOWN = 20
 SETTINGS = {"ignore_unknown_options": True}
 """Options that name subjects are those that contracts declare: no list of them is here."""
 
@@ -182,9 +183,11 @@ def _end(proof: Proof) -> None:
 
 
 def _show_found(found: Found) -> None:
-    for identity in found.identities:
+    for identity in found.identities[:_MOST_SHOWN]:
         how = "asked for" if identity.asked else "theirs"
         show.line(f"{identity.kind} {show.visible(identity.value)} ({how})")
+    if len(found.identities) > _MOST_SHOWN:
+        show.line(f"and {len(found.identities) - _MOST_SHOWN:,} more")
     rows: list[tuple[str, str, int]] = []
     for raw in found.landing:
         place = f"{raw.source}/landing/{show.visible(raw.name)}"

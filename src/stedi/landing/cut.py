@@ -153,7 +153,8 @@ def _with_line(data: mmap.mmap, begin: int, end: int) -> Span:
     assert match is not None
     rest = match.end()
     ends_line = rest == len(data) or data[rest - 1 : rest] == b"\n"
-    is_first = line == 0 or data[:line] == _MARK  # which says how the file is encoded, and stays
+    # A byte order mark says how the file is encoded, and stays.
+    is_first = line == 0 or (line == len(_MARK) and data[:line] == _MARK)
     if is_first or data[line - 1 : line] == b"\n":
         if ends_line:
             return line, rest

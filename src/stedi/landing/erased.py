@@ -33,6 +33,8 @@ ERASED = "erased"
 _CONTEXT = "stedi lakehouse, fingerprints of people who were erased, 2026"
 _FOLDER = "erased"
 _DAY = 86_400_000
+_FEW = 4
+"""A word of fewer letters is an identifier only where it stands in quotes."""
 _TOKEN = re.compile(r"[\w.@+%-]+")
 
 
@@ -241,7 +243,7 @@ class Banned:
         texts = {*(piece.subject or "").split("\n")}
         for text in texts_in(piece.raw):
             texts.add(text)
-            texts.update(_TOKEN.findall(text))
+            texts.update(word for word in _TOKEN.findall(text) if len(word) >= _FEW)
         return any(
             (entry := self.entries.get((kind, self.keyer.of(kind, text)))) is not None
             and not entry.spared

@@ -27,7 +27,7 @@ from stedi.landing.erased import (
 from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.locate import Located, locate
-from stedi.roots import Files, open_local
+from stedi.roots import Files, Stat, open_local
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import scratch
 from stedi.text import counted
@@ -38,19 +38,27 @@ _AT_ONCE = 16
 
 @dataclass(frozen=True)
 class Taking:
-    """Records of a raw file that are to be taken out: their places, and how many by reason."""
+    """Records of a raw file that are to be taken out: their places, and how many by reason.
+
+    The file is called `renamed` then, where it may not keep its name.
+    """
 
     source: str
     path: Path
     spans: Sequence[Span]
     counts: Mapping[str, int]
+    renamed: Path | None = None
 
 
-def take_out(files: Files, takings: Sequence[Taking], fingerprinter: Fingerprinter) -> None:
+def take_out(
+    files: Files, takings: Sequence[Taking], fingerprinter: Fingerprinter
+) -> dict[Path, Stat | None]:
     """Write raw files without some of their records, and note what was taken out of them.
 
-    Each file is replaced as a whole; one without records is removed. Raises `OSError`.
+    Each file is replaced as a whole; one without records is removed. Returns what is known of the
+    files that are left. Raises `OSError`.
     """
+    left: dict[Path, Stat | None] = {}
     for first in range(0, len(takings), _AT_ONCE):
         some, known = takings[first : first + _AT_ONCE], read_erased(files)
         with scratch(files.root, "cut") as folder:
@@ -66,10 +74,14 @@ def take_out(files: Files, takings: Sequence[Taking], fingerprinter: Fingerprint
                 dropped.append(known.taken_out(taking.source, before, after, taking.counts))
             add_erased(files, Erased(dropped=tuple(dropped)))
             for taking, target in zip(some, targets, strict=True):
-                if target.exists():
-                    files.replace(target, taking.path)
-                else:
-                    files.remove([taking.path])
+                is_left = target.exists()
+                if is_left:
+                    path = taking.renamed or taking.path
+                    files.replace(target, path)
+                    left[path] = files.stat(path)
+                if taking.renamed or not is_left:
+                    files.remove([taking.path], emptied=taking.renamed is not None)
+    return left
 
 
 class Screen:
@@ -95,10 +107,20 @@ class Screen:
         return bool(self._erased.entries)
 
     def screen(
-        self, landing: Iterable[tuple[Contract, LandingFile]], fingerprinter: Fingerprinter
+        self,
+        landing: Iterable[tuple[Contract, LandingFile]],
+        fingerprinter: Fingerprinter,
+        known: Mapping[Path, Stat | None],
     ) -> int:
-        """Take who was erased out of raw files under the root; how many records there were."""
-        work = [(str(contract.source), file) for contract, file in landing if self.is_needed]
+        """Take who was erased out of raw files under the root; how many records there were.
+
+        Files that are as `known` have nobody who was erased.
+        """
+        work = [
+            (str(contract.source), file)
+            for contract, file in landing
+            if self.is_needed and known.get(self._path(contract, file)) != _stat(file)
+        ]
         paths = [landing_folder(self._files.root, source) / f.name for source, f in work]
         banned = [self._banned(source) for source, _ in work]
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -141,6 +163,9 @@ class Screen:
         if dropped:
             add_erased(self._files, Erased(dropped=tuple(dropped)))
 
+    def _path(self, contract: Contract, file: LandingFile) -> Path:
+        return landing_folder(self._files.root, str(contract.source)) / file.name
+
     def _banned(self, source: str) -> Banned:
         return Banned.of(self._contracts[source], self._erased, self._keyer, self._people)
 
@@ -162,6 +187,10 @@ class Screen:
 def erased_remark(count: int) -> str:
     """What to tell of records that a delivery brought of who was erased."""
     return f"dropped {counted(count, 'record')} of people who were erased, out of new landing files"
+
+
+def _stat(file: LandingFile) -> Stat:
+    return Stat(file.size, file.modified, file.changed)
 
 
 def _spans(found: Located) -> list[Span]:

@@ -10,11 +10,13 @@ https://github.com/Cyan4973/xxHash/blob/dev/doc/xxhash_spec.md
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from stedi.arrays import Bools
 
 _Words = npt.NDArray[np.uint32]
 _SALTS = np.array(
@@ -38,26 +40,28 @@ class BloomFilter:
         size = _size(data)
         self._words: _Words = np.frombuffer(data[len(data) - size :], "<u4").reshape(-1, 8)
 
-    def may_have(self, hashes: Sequence[int]) -> list[bool]:
-        """Whether it may have the values with these hashes; no is certain."""
-        return [
-            bool(((self._words[block] & bits) == bits).all()) for block, bits in self._bits(hashes)
-        ]
+    def may_have(self, sought: Sought) -> Bools:
+        """Whether it may have each of these values; no is certain."""
+        blocks = (sought.high * np.uint64(len(self._words))) >> np.uint64(32)
+        return np.asarray(((self._words[blocks] & sought.bits) == sought.bits).all(axis=1))
 
-    def is_exactly_of(self, hashes: Iterable[int]) -> bool:
+    def is_exactly_of(self, values: Sought) -> bool:
         """Whether it has the bits of these values, and no others."""
         words = np.zeros_like(self._words)
-        for block, bits in self._bits(hashes):
-            words[block] |= bits
+        blocks = (values.high * np.uint64(len(self._words))) >> np.uint64(32)
+        np.bitwise_or.at(words, blocks, values.bits)
         return bool((words == self._words).all())
 
-    def _bits(self, hashes: Iterable[int]) -> Iterable[tuple[int, _Words]]:
-        blocks = len(self._words)
-        for code in hashes:
-            low = np.uint64(code & 0xFFFFFFFF)
-            shifts = (low * _SALTS & np.uint64(0xFFFFFFFF)) >> np.uint64(27)
-            bits = (np.uint64(1) << shifts).astype(np.uint32)
-            yield ((code >> 32) * blocks) >> 32, bits
+
+class Sought:
+    """Values that filters are asked for, by their hashes."""
+
+    def __init__(self, values: Iterable[bytes]) -> None:
+        codes = np.array([xxhash64(value) for value in values], np.uint64)
+        self.high = codes >> np.uint64(32)
+        low = (codes & np.uint64(0xFFFFFFFF))[:, None]
+        shifts = (low * _SALTS & np.uint64(0xFFFFFFFF)) >> np.uint64(27)
+        self.bits: _Words = (np.uint64(1) << shifts).astype(np.uint32)
 
 
 def _size(data: bytes) -> int:

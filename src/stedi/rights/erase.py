@@ -5,6 +5,7 @@ What is killed on the way, `stedi.run.forget` finishes: with the next erasure, o
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -12,19 +13,22 @@ from dataclasses import dataclass, field, replace
 
 from stedi.declared import Declarations
 from stedi.engines import MakeEngine
-from stedi.errors import LandingError
+from stedi.errors import LandingError, StediError
 from stedi.landing.erased import ERASED, Entry, Keyer, read_erased
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.rights.find import Found, find, state_of
+from stedi.rights.forms import ENDINGS
+from stedi.rights.rows import read_rows
 from stedi.rights.subjects import Identity
 from stedi.rights.traces import Traced, trace
-from stedi.rights.wanted import identifiers
+from stedi.rights.wanted import has_name, identifiers
 from stedi.roots import Files, Lock, Remainder
 from stedi.run import RunReport, forget, holding, run_locked
 from stedi.run.options import Options
 from stedi.storage.warehouse import Warehouse
 from stedi.text import folded
 
+_BEGUN = "The erasure was begun: the next `stedi erase` or `stedi run` finishes it"
 Progress = Callable[[str], None]
 Confirm = Callable[[Found], bool]
 
@@ -154,7 +158,9 @@ def planned(
                 "`stedi erase` again when it is whole"
             )
         spans = tuple((place.begin, place.end) for place in raw.places)
-        cuts.append(forget.Cut(raw.source, raw.name, fingerprint, spans, {ERASED: len(raw.places)}))
+        counts = {ERASED: len(raw.places)} if raw.places else {}
+        renamed = _renamed(raw.name, found.identities) if raw.is_named else None
+        cuts.append(forget.Cut(raw.source, raw.name, fingerprint, spans, counts, renamed))
     held: dict[str, list[str]] = {}
     for rows in found.tables:
         held.setdefault(rows.table, []).append(rows.file.uri)
@@ -165,7 +171,28 @@ def planned(
         tuple(cuts),
         held,
         tuple(_to_discard(files, found.identities)),
+        tuple(_names(warehouse, found, keyer)),
     )
+
+
+def _renamed(name: str, identities: Sequence[Identity]) -> str:
+    """A name without identifiers for a raw file; what its ending says of it stays."""
+    parts = []
+    for part in name.split("/"):
+        ending = match.group() if (match := ENDINGS.search(part)) else ""
+        hidden = f"renamed-{secrets.token_hex(4)}{ending}"
+        parts.append(hidden if has_name(part, identities) else part)
+    return "/".join(parts)
+
+
+def _names(warehouse: Warehouse, found: Found, keyer: Keyer) -> list[str]:
+    """Fingerprints of names of raw files that have an identifier."""
+    names = {(raw.source, raw.name) for raw in found.landing if raw.is_named}
+    for rows in found.tables:
+        if rows.table == "loads" and rows.is_current:
+            loads = read_rows(warehouse.files, rows.file, ["source", "file"]).to_pylist()
+            names |= {(loads[n]["source"], loads[n]["file"]) for n in rows.rows.tolist()}
+    return sorted(forget.name_of(keyer, source, name) for source, name in names)
 
 
 def entry_of(identity: Identity, keyer: Keyer, now: int) -> Entry:
@@ -208,7 +235,11 @@ def _run(
 ) -> RunReport | None:
     """Do what is planned, and bring the tables up to date where there are any."""
     if warehouse.exists:
-        return run_locked(warehouse, declarations, make_engine, Options(), progress, lock)
+        try:
+            return run_locked(warehouse, declarations, make_engine, Options(), progress, lock)
+        except StediError as error:
+            error.args = (f"{error}\n{_BEGUN}",)
+            raise
     erasure = forget.read_erasure(warehouse.files)
     assert erasure is not None
     forget.begin(warehouse.files, erasure, Fingerprinter.of_user())

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ from stedi.rights.index import Index
 from stedi.rights.links import Shared, linked
 from stedi.rights.rows import read_rows, wanted_rows
 from stedi.rights.subjects import Identity, deciding, kinds
-from stedi.rights.wanted import Wanted
+from stedi.rights.wanted import Wanted, has_name
 from stedi.roots import Files, Stat
 from stedi.roots.names import landing_folder
 from stedi.storage.warehouse import DataFile, Warehouse
@@ -40,7 +40,7 @@ class InLanding:
     """Records of theirs in a raw file, as places in its content once unpacked.
 
     `stat` is what was known of the file when it was read; `name` is its path below the source's
-    landing folder.
+    landing folder. `is_named` says that the name itself has an identifier.
     """
 
     source: str
@@ -49,6 +49,7 @@ class InLanding:
     stat: Stat
     places: tuple[Place, ...]
     is_damaged: bool
+    is_named: bool = False
 
     @property
     def records(self) -> int:
@@ -189,6 +190,7 @@ class _Finding:
                 yield from self._in_table(contract, identities)
         self._progress("quarantine: looking through its files")
         yield from self._in_quarantine(identities)
+        yield from self._in_loads(identities)
 
     def _in_table(self, contract: Contract, identities: Sequence[Identity]) -> Iterator[InTable]:
         def rows_of(file: DataFile, is_current: bool) -> Int64s:
@@ -209,14 +211,23 @@ class _Finding:
         anywhere = next(iter(wanted.values()))
 
         def rows_of(file: DataFile, is_current: bool) -> Int64s:
-            rows = read_rows(self._files, file, ["source", "subject", "raw"]).to_pylist()
-            hits = [
+            rows = read_rows(self._files, file, ["source", "file", "subject", "raw"]).to_pylist()
+            return _where(
                 wanted.get(row["source"], anywhere).raw(row["raw"] or b"", row["subject"])
+                or has_name(row["file"], identities)
                 for row in rows
-            ]
-            return np.flatnonzero(np.array(hits, np.bool_)).astype(np.int64)
+            )
 
         yield from self._through("quarantine", rows_of)
+
+    def _in_loads(self, identities: Sequence[Identity]) -> Iterator[InTable]:
+        """Names of raw files, also of those that are gone."""
+
+        def rows_of(file: DataFile, is_current: bool) -> Int64s:
+            names = read_rows(self._files, file, ["file"]).column(0).to_pylist()
+            return _where(has_name(name, identities) for name in names)
+
+        yield from self._through("loads", rows_of)
 
     def _through(
         self, table: str, rows_of: Callable[[DataFile, bool], Int64s]
@@ -258,9 +269,13 @@ class _Finding:
                 raise LandingError(
                     f"{self._files.name(path)} can't be read: {error.strerror or error}"
                 ) from None
+            hit = in_landing(contract, path, stat)
+            return replace(hit, places=found.places, is_damaged=found.is_damaged), wanted
+
+        def in_landing(contract: Contract, path: Path, stat: Stat) -> InLanding:
             source = str(contract.source)
             name = path.relative_to(landing_folder(self._files.root, source)).as_posix()
-            return InLanding(source, name, path, stat, found.places, found.is_damaged), wanted
+            return InLanding(source, name, path, stat, (), False, has_name(name, identities))
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             results = [*pool.map(located, work)]
@@ -268,7 +283,13 @@ class _Finding:
             if not self._index.has_read(contract, path, stat):
                 self._spelled.update(wanted.spelled)
                 self._kept.update(wanted.spared)
-        return [hit for hit, _ in results if hit.places]
+        hits = {hit.path: hit for hit, _ in results if hit.places or hit.is_named}
+        for contract in self._declarations.landing:
+            for path, stat in self._listed[contract.name].items():
+                hit = in_landing(contract, path, stat)
+                if hit.is_named:
+                    hits.setdefault(path, hit)
+        return [hits[path] for path in sorted(hits)]
 
     def _size(self, path: Path) -> int | None:
         stat = self._files.stat(path)
@@ -293,3 +314,7 @@ class _Rows:
 
     def piece(self, _: Piece) -> bool:
         return False
+
+
+def _where(hits: Iterable[bool]) -> Int64s:
+    return np.flatnonzero(np.array([*hits], np.bool_)).astype(np.int64)

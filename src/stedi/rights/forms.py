@@ -21,6 +21,11 @@ from stedi.text import folded
 SHORTEST = 4
 """Bytes of the shortest form that is looked for in bytes of any kind; a shorter one would be found
 by chance."""
+ENDINGS = re.compile(
+    r"(?:\.(?:jsonl?|ndjson|gz|zst|parquet|avro|csv|tsv|txt|md|part|bak|crc))+(?=/|$)",
+    re.IGNORECASE,
+)
+"""How names of files end, which is no part of an identifier."""
 Shape = Literal["text", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "base64", "hex", "any"]
 """What has to be known to tell whether a form stands there as a whole; "any" is whole anywhere."""
 _ENCODINGS = ("utf-7", "cp037", "cp500", "latin-1", "cp1252", "shift_jis", "gb18030", "koi8-r")

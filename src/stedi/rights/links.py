@@ -71,10 +71,13 @@ def linked(
         people |= {replace(one, asked=False) for one in owners}
     people = _distinct(people)
     things = _distinct([*things, *(replace(t, asked=False) for t in links.things_of(people))])
+    asked_for = {(one.kind, one.value) for one in people}
     shared, kept = [], []
+    links.of(things)  # all at once
+    links.things_of({link.person for link in links.of(things)})
     for thing in sorted(things, key=lambda i: (i.kind, i.value)):
         others = {link.person for link in links.of({thing})}
-        others = {one for one in others if not _is_among(one, people)}
+        others = {one for one in others if (one.kind, one.value) not in asked_for}
         times = [links.times(one, thing) for one in sorted(others, key=lambda i: i.value)]
         spared = tuple(interval for intervals in times for interval in intervals or ())
         if others:
@@ -89,10 +92,6 @@ def _distinct(identities: Iterable[Identity]) -> set[Identity]:
     for one in sorted(identities, key=lambda i: i.asked):
         by_key[one.kind, one.value] = one
     return {*by_key.values()}
-
-
-def _is_among(one: Identity, others: Iterable[Identity]) -> bool:
-    return any((one.kind, one.value) == (other.kind, other.value) for other in others)
 
 
 def intervals_of(states: Mapping[int, bool]) -> list[Interval]:
@@ -138,12 +137,12 @@ class _Links:
         self, identities: Collection[Identity], cache: dict[tuple[str, str], set[_Link]]
     ) -> set[_Link]:
         missing = [i for i in identities if (i.kind, i.value) not in cache]
-        for one in missing:
-            cache[one.kind, one.value] = set()
+        keys = {(one.kind, one.value) for one in missing}
+        cache.update((key, set()) for key in keys)
         for table in self._tables if missing else ():
             for link in self._links(table, missing):
                 for end in (link.person, link.thing):
-                    if (end.kind, end.value) in {(i.kind, i.value) for i in missing}:
+                    if (end.kind, end.value) in keys:
                         cache[end.kind, end.value].add(link)
         return {link for i in identities for link in cache[i.kind, i.value]}
 

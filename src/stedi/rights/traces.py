@@ -8,13 +8,12 @@ text undone. Names of files count, and what a bucket keeps beside its objects.
 from __future__ import annotations
 
 import os
-import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -23,8 +22,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stedi.rights import decoded
-from stedi.rights.bloom import BloomFilter, filters_of, xxhash64
-from stedi.rights.forms import Form, forms_of, stands_whole
+from stedi.rights.bloom import BloomFilter, Sought, filters_of
+from stedi.rights.forms import ENDINGS, Form, forms_of, stands_whole
 from stedi.rights.search import Searcher
 from stedi.rights.subjects import Identity
 from stedi.rights.whole import unescaped
@@ -38,9 +37,6 @@ _AROUND = 1 << 13
 _SHORTEST_IN_BINARY = 6
 _LONGEST_RESPELLED = 64
 _DEEPEST = 3
-_ENDINGS = re.compile(
-    r"(?:\.(?:jsonl?|ndjson|gz|zst|parquet|avro|csv|tsv|txt|md|part|bak|crc))+(?=/|$)"
-)
 
 
 @dataclass(frozen=True, order=True)
@@ -97,7 +93,7 @@ class _Tracing:
         self._searcher = Searcher([form.data for form in self._forms])
         self._by_value = {i.value.encode(errors="replace"): i for i in self._identities}
         self._short = {value for value in self._by_value if len(value) < _SHORTEST_IN_BINARY}
-        self._hashes = {value: xxhash64(value) for value in self._by_value}
+        self._sought = Sought(self._by_value)
         self._found: set[Trace] = set()
         self._lock = threading.Lock()
         self._done = self._total = 0
@@ -143,7 +139,7 @@ class _Tracing:
 
     def _file(self, path: Path) -> None:
         name = self._name(path)
-        self._text(_ENDINGS.sub("", name).encode(errors="replace"), name, "its name")
+        self._text(ENDINGS.sub("", name).encode(errors="replace"), name, "its name")
         with suppress(FileNotFoundError):  # gone meanwhile
             was_here = path.exists()
             if not was_here:
@@ -291,17 +287,11 @@ class _Tracing:
                 asked = BloomFilter(file.read(length))
             except (ValueError, IndexError):
                 continue
-            suspects = [
-                value
-                for value, may in zip(
-                    self._hashes, asked.may_have([*self._hashes.values()]), strict=True
-                )
-                if may
-            ]
+            suspects = [*compress(self._by_value, asked.may_have(self._sought))]
             if not suspects:
                 continue
             held = {value for array in values for value in _each(array)}
-            if asked.is_exactly_of(map(xxhash64, held)):
+            if asked.is_exactly_of(Sought(held)):
                 continue  # a false yes, or a value that was found among the others
             for value in suspects:
                 where = f"Bloom filter of {column}, row group {group}"

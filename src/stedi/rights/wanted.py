@@ -9,8 +9,9 @@ from typing import Any
 
 from stedi.declared.contract import Contract
 from stedi.landing.records import Piece, parsed_object
+from stedi.rights.forms import ENDINGS, SHORTEST
 from stedi.rights.subjects import Deciding, Identity, Kind, deciding
-from stedi.rights.whole import any_whole
+from stedi.rights.whole import FEW, any_whole, has_whole
 from stedi.text import folded
 
 
@@ -39,7 +40,12 @@ class Wanted:
             self._by_column[one.column.name] = of_kind
             self._folded[one.column.name] = {folded(value) for value in of_kind}
         # A broken piece may be of whoever it names; what others share is told by its time alone.
-        self._whole = [i.value for i in self.identities if not i.spared]
+        kinds = {column.subject for column in self.contract.columns}
+        self._whole = [
+            i.value
+            for i in self.identities
+            if not i.spared and (len(i.value) >= FEW or i.kind in kinds)
+        ]
         self._shared = [i for i in self.identities if i.spared]
 
     @property
@@ -105,3 +111,13 @@ class Wanted:
 def identifiers(identities: Iterable[Identity]) -> list[Identity]:
     """Those that nobody else shares: no form of them may be left anywhere."""
     return [identity for identity in identities if not identity.spared]
+
+
+def has_name(name: str, identities: Iterable[Identity]) -> bool:
+    """Whether the name of a file has an identifier that nobody else shares."""
+    text = ENDINGS.sub("", name)
+    return any(
+        has_whole(text, identity.value)
+        for identity in identifiers(identities)
+        if len(identity.value) >= SHORTEST
+    )

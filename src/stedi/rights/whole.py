@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+FEW = 4
+"""An identifier of fewer characters stands in many texts by chance."""
 _GOES_ON = frozenset("._%+-@")
 """What may stand inside an identifier, beside letters and digits."""
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
@@ -53,6 +55,13 @@ def _meant(match: re.Match[str]) -> str:
 
 
 def any_whole(raw: bytes, values: Iterable[str]) -> bool:
-    """Whether bytes have one of these values as a whole, however JSON spells it."""
+    """Whether bytes have one of these values as a whole, however JSON spells it.
+
+    A value of few characters has to stand in quotes: it may be a number by chance.
+    """
     texts = [*readings(raw)]
-    return any(has_whole(text, value) for value in values for text in texts)
+    return any(
+        has_whole(text, value) if len(value) >= FEW else f'"{value}"' in text
+        for value in values
+        for text in texts
+    )

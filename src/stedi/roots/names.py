@@ -37,6 +37,11 @@ def ledger_folder(root: Path) -> Path:
     return root / OWN_FOLDER / "ledger"
 
 
+def erasure_file(root: Path) -> Path:
+    """Where the plan of an erasure lies that was begun and is not done."""
+    return root / OWN_FOLDER / "erasure.json"
+
+
 def is_hidden(name: str) -> bool:
     """Whether a name says that what has it is not data."""
     return name.startswith((".", "_"))

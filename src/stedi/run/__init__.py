@@ -17,7 +17,7 @@ from stedi.declared import Declarations
 from stedi.errors import NotAnonymous, StorageError, UsageError
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.taking_out import Screen, erased_remark
-from stedi.roots import Files, Lock
+from stedi.roots import Files, Lock, Stat
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import scratch
 from stedi.run import forget, retain
@@ -122,10 +122,11 @@ def run_locked(
     erasure = forget.read_erasure(warehouse.files)
     has_strays = bool(erasure) or _has_strays(warehouse, lock)
     swept = sweep(warehouse, declarations.locations) if has_strays else 0
+    known: Mapping[Path, Stat | None] = {}
     if erasure:
         progress("landing zone: taking out who is to be forgotten")
-        forget.begin(warehouse.files, erasure, fingerprinter)
-    plan, told = _screened_plan(warehouse, declarations, options, fingerprinter)
+        known = forget.begin(warehouse.files, erasure, fingerprinter)
+    plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
     built: tuple[Built, ...] = ()
     if (
         plan
@@ -164,6 +165,7 @@ def _screened_plan(
     declarations: Declarations,
     options: Options,
     fingerprinter: Fingerprinter,
+    known: Mapping[Path, Stat | None],
 ) -> tuple[Plan, list[str]]:
     """What is to be done, with nobody who was erased, and nothing that is over, in what is read.
 
@@ -179,7 +181,7 @@ def _screened_plan(
     plan = planned()
     if screen.is_needed:
         coming = ((r.contract, file) for r in plan.landing.readings for file in r.files)
-        if dropped := screen.screen(coming, fingerprinter):
+        if dropped := screen.screen(coming, fingerprinter, known):
             plan = planned()
             told.append(erased_remark(dropped))
         told += screen.remarks
