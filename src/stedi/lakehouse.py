@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from stedi.errors import StorageError, UsageError
 from stedi.roots import DEFAULT_DATABASE, open_root
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from stedi.quarantine import Quarantine, QuarantinedPiece, Replay
     from stedi.query import Result
     from stedi.review import Review
+    from stedi.rights.disclosed import Disclosure
+    from stedi.rights.erase import Forgotten, Proof
+    from stedi.rights.find import Found
+    from stedi.rights.given_out import GivenOut
     from stedi.run import Planned, RunReport
     from stedi.science.predicting import Predicted
     from stedi.science.release import Release
@@ -110,16 +114,19 @@ class Lakehouse:
     def ingest(self, path: str | Path, *, source: str | None = None) -> Ingested:
         """Copy a folder with `<source>/landing/` into the landing zone, or files of one `source`.
 
-        The same bytes twice change nothing; no file is overwritten.
+        The same bytes twice change nothing; no file is overwritten. Records of people who were
+        erased, of before that, are left out.
         """
         from stedi.landing.ingest import ingest_files, ingest_folder
+        from stedi.landing.taking_out import Screen
         from stedi.roots import fetch_folder
 
-        sources = self._declared().sources
+        declarations = self._declared()
+        sources, screen = declarations.sources, Screen(self._root.files, declarations)
         folder = fetch_folder(path)
         if source is None:
-            return ingest_folder(self._root.files, folder, sources)
-        return ingest_files(self._root.files, folder, source, sources)
+            return ingest_folder(self._root.files, folder, sources, screen)
+        return ingest_files(self._root.files, folder, source, sources, screen)
 
     @property
     def location(self) -> str:
@@ -381,18 +388,62 @@ class Lakehouse:
         return audited
 
     def release(
-        self, folder: str | Path, *, table: str | None = None, licence: str | None = None
+        self,
+        folder: str | Path,
+        *,
+        table: str | None = None,
+        licence: str | None = None,
+        recipient: str | None = None,
+        now: bool = False,
     ) -> Release:
         """Write a published table as a data set to a new folder, with all that one should know.
 
-        `table` can be left out where only one is published; `licence` is what the owner of the data
-        states, best a URL. Raises `UsageError` where the table is not up to date or the folder not
-        empty, `NotAnonymous` where the audit fails, and `RuleBroken` where sums don't hold.
+        The ledger notes it. Since two releases can be compared, it is held back until enough people
+        came or went since earlier ones, unless `now`.
+
+        Args:
+            folder: A new or an empty folder.
+            table: Can be left out where only one table is published.
+            licence: What the owner of the data states, best a URL.
+            recipient: Who gets it.
+            now: Release all the same; the result says what that tells.
+
+        Raises `UsageError` where the table is not up to date or the folder not empty,
+        `NotAnonymous` where the audit fails or the release is held back, and `RuleBroken` where
+        sums don't hold.
+
         """
         from stedi.science.release import release
 
         published, status = self._published(table)
-        return release(published, status, Path(folder).absolute(), licence)
+        folder = Path(folder).absolute()
+        return release(published, status, folder, licence, recipient=recipient, now=now)
+
+    def releases(self) -> GivenOut:
+        """What was given out to whom, models included, and what of it has rows of who left."""
+        from stedi.rights.given_out import given_out
+
+        declarations, warehouse = self._opened()
+        return given_out(warehouse, declarations)
+
+    def disclose(
+        self,
+        person: str,
+        folder: str | Path,
+        *,
+        progress: Callable[[str], None] | None = None,
+    ) -> Disclosure:
+        """Write all that is held of one person to a new folder that its owner alone can read.
+
+        `person` is an identifier of any kind that contracts declare as a `subject`, or
+        `kind=identifier`. Nothing of anybody else is in the folder. Raises `UsageError` where
+        nothing is held, or where it isn't clear who is meant.
+        """
+        from stedi.rights.disclose import disclose
+
+        declarations, warehouse = self._opened()
+        folder = Path(folder).absolute()
+        return disclose(warehouse, declarations, person, folder, progress or (lambda _: None))
 
     def train(
         self,
@@ -419,7 +470,7 @@ class Lakehouse:
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
         trained = train(published, threshold, progress or (lambda _: None))
-        write_model(trained, folder)
+        write_model(trained, published, folder)
         return trained.training
 
     def predict(self, model: str | Path, files: Sequence[str | Path]) -> Predicted:
@@ -429,6 +480,135 @@ class Lakehouse:
         if isinstance(files, str | Path):
             raise UsageError(f"{files}: a list of files")
         return predict(self._declared(), Path(model), [Path(file) for file in files])
+
+    def held(
+        self,
+        subjects: Iterable[tuple[str, str]],
+        *,
+        with_shared: bool = False,
+        progress: Callable[[str], None] | None = None,
+    ) -> Found:
+        """Where records of these subjects lie: raw files, tables, snapshots, what was set aside.
+
+        Args:
+            subjects: Kinds of subjects, as contracts declare them, or their options, each with an
+                identifier: `("email", "ann@example.com")`.
+            with_shared: Also what others may have left by a thing that they had, too.
+            progress: Called with a line at each step.
+
+        Raises `UsageError` where it isn't clear who is meant.
+
+        """
+        from stedi.rights.find import find
+        from stedi.rights.subjects import asked_for, kinds
+
+        declarations, warehouse = self._opened()
+        asked = asked_for(subjects, kinds(declarations))
+        return find(
+            warehouse,
+            declarations,
+            asked,
+            keep_shared=not with_shared,
+            progress=progress or (lambda _: None),
+        )
+
+    def erase(
+        self,
+        subjects: Iterable[tuple[str, str]],
+        *,
+        with_shared: bool = False,
+        confirm: Callable[[Found], bool] | None = None,
+        engine: EngineName = "duckdb",
+        master: str | None = None,
+        wait: float = 0.0,
+        progress: Callable[[str], None] | None = None,
+        reading: Callable[[int, int], None] | None = None,
+    ) -> Forgotten | None:
+        """Forget people, and prove it; None where `confirm` says no.
+
+        Args:
+            subjects: As `held` takes them.
+            with_shared: Take also what others may have left by a thing that they had, too.
+            confirm: Is shown what was found, before anything is done; by default all is done.
+            engine: What works out the tables.
+            master: Where Spark runs.
+            wait: How many seconds to wait for a run on this root to end.
+            progress: Called with a line at each step.
+            reading: Called with how many bytes the proof has read, and of how many.
+
+        Raises `UsageError`, and what `run` raises; that a table had to be published empty is in
+        the report.
+
+        """
+        from stedi.engines import choose
+        from stedi.rights.erase import Asked, forget_people
+        from stedi.rights.subjects import asked_for, kinds
+
+        make_engine = choose(engine, master)
+        declarations, warehouse = self._opened()
+        asked = Asked(asked_for(subjects, kinds(declarations)), not with_shared, wait)
+        return forget_people(
+            warehouse,
+            declarations,
+            make_engine,
+            asked,
+            confirm or (lambda _: True),
+            progress or (lambda _: None),
+            reading or (lambda done, total: None),
+        )
+
+    def prove_erased(
+        self,
+        subjects: Iterable[tuple[str, str]],
+        *,
+        progress: Callable[[str], None] | None = None,
+        reading: Callable[[int, int], None] | None = None,
+    ) -> Proof:
+        """Read every byte under the root for these subjects, raw and decoded, in any form."""
+        from stedi.rights.erase import prove
+        from stedi.rights.subjects import asked_for, kinds
+
+        declarations, warehouse = self._opened()
+        return prove(
+            warehouse,
+            declarations,
+            asked_for(subjects, kinds(declarations)),
+            progress or (lambda _: None),
+            reading or (lambda done, total: None),
+        )
+
+    def receipt(self, forgotten: Forgotten) -> tuple[Path, str]:
+        """Write the receipt of an erasure below the root; returns where, and its text."""
+        from stedi.landing.erased import Keyer
+        from stedi.rights.given_out import out_of_reach
+        from stedi.rights.receipt import keep, receipt
+
+        declarations, warehouse = self._opened()
+        people = [(identity.kind, identity.value) for identity in forgotten.found.identities]
+        beyond = out_of_reach(warehouse, declarations, people)
+        text = receipt(forgotten, self.location, Keyer.of_user(), beyond)
+        return keep(self._root.files, text, forgotten), text
+
+    @staticmethod
+    def check_receipt(path: str | Path) -> Mapping[str, Any]:
+        """What a receipt says, if its seal holds; raises `UsageError`."""
+        from stedi.landing.erased import Keyer
+        from stedi.rights.receipt import check
+
+        return check(Path(path), Keyer.of_user()).content
+
+    def subjects_in(self, lines: Iterable[str]) -> list[tuple[str, str]]:
+        """Who is named in lines such as `email=ann@example.com`, as `erase` takes them."""
+        from stedi.rights.subjects import kinds, read_subjects
+
+        return read_subjects(lines, kinds(self._declared()))
+
+    @property
+    def subject_options(self) -> Mapping[str, str]:
+        """What subjects are named by, such as `email`, with the kinds of them."""
+        from stedi.rights.subjects import kinds
+
+        return {kind.option: kind.name for kind in kinds(self._declared()).values()}
 
     def ddl(self, table: str | None = None, *, location: str | None = None) -> dict[str, str]:
         """Athena's DDL by table; of the landing tables where `table` is None.

@@ -21,11 +21,12 @@ from stedi import parquet
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import StorageError, UsageError
+from stedi.landing.erased import read_erased
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.roots import footer_source
-from stedi.roots.names import landing_folder
+from stedi.roots.names import erasure_file, landing_folder
 from stedi.storage.notes import LoadsNotes, Note
 from stedi.storage.suspensions import SUSPENDED, why_outdated
 from stedi.storage.warehouse import Version, Warehouse
@@ -47,12 +48,16 @@ class TableStatus(BaseModel):
 
 
 class SourceStatus(BaseModel):
-    """What a source's landing files held; copies are in neither `files` nor `records`."""
+    """What a source's landing files held; copies are in neither `files` nor `records`.
+
+    `records` are those delivered: loaded, quarantined, or `dropped` by reason.
+    """
 
     files: int
     records: int
     loaded: int
     quarantined: dict[str, int]
+    dropped: dict[str, int] = {}
     unread: int = 0
     copies: list[str] = []
 
@@ -101,6 +106,7 @@ class _Inspection:
         loads = self.versions["loads"]
         self.problems: list[str] = []
         self.loads: list[Load] = []
+        self.erased = read_erased(self.files)
         with self._noting_damage():
             self.loads = (
                 read_loads(self.files, [file.path for file in loads.files]) if loads else []
@@ -169,11 +175,13 @@ class _Inspection:
         self._compare_landing(contract, loads, files)
         version, noted = self.versions[contract.name], self.versions["loads"]
         read = [load for load in loads if load.state == "read"]
+        dropped = self.erased.of_source(source, (load.fingerprint for load in read))
         result = SourceStatus(
             files=len(read),
-            records=sum(load.records for load in read),
+            records=sum(load.records for load in read) + sum(dropped.values()),
             loaded=version.rows if version else 0,
             quarantined=dict(sorted(self._quarantined.get(source, {}).items())),
+            dropped=dropped,
             unread=self._unread(contract, loads, files),
             copies=[load.file for load in loads if load.state == "copy"],
         )
@@ -183,10 +191,12 @@ class _Inspection:
         if version and noted and typed.get(contract.name) != version.content:
             self.problems.append(_not_as_left(contract.name))
         quarantined = sum(result.quarantined.values())
-        if result.records != result.loaded + quarantined:
+        dropped_records = sum(dropped.values())
+        if result.records != result.loaded + quarantined + dropped_records:
+            left_out = f" and {dropped_records:,} dropped" if dropped else ""
             self.problems.append(
                 f"source {source}: {result.records:,} records in its files, but "
-                f"{result.loaded:,} rows in {contract.name} and {quarantined:,} set aside"
+                f"{result.loaded:,} rows in {contract.name} and {quarantined:,} set aside{left_out}"
             )
         return result
 
@@ -325,7 +335,9 @@ class _Inspection:
         copies = sum(len(source.copies) for source in sources.values())
         unknown = sum(load.unknown_keys for load in self.loads if load.state == "read")
         bad = sum(load.state == "read" and load.verdict == "bad" for load in self.loads)
+        is_begun = self.files.stat(erasure_file(self.files.root)) is not None
         for code, count, what, text in (
+            ("erasure_begun", is_begun, "erasure", "begun and not done: `stedi run` finishes it"),
             ("running", self.is_running, "run", "at work: tables may be of before and after it"),
             ("quarantined", pieces, "record", "set aside; `stedi quarantine list` says why"),
             ("bad_files", bad, "file", "set aside whole; --accept-bad-files loads what fits"),

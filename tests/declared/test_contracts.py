@@ -62,6 +62,8 @@ def test_the_packaged_declarations_fit_together_in_every_profile() -> None:
         ("mustBe: 0", "mustBe: 1", "quality.user_without_consent.mustBe"),
         ("severity: error", "severity: fatal", "quality.user_without_consent.severity"),
         ("type: sql", "type: library", "quality.user_without_consent"),
+        ("value: timestamp", "value: x", "customProperties.enteredAt: no column x of type long"),
+        ("value: timestamp", "value: none", "customProperties.enteredAt: no column none"),
         ("kind: DataContract", "kind: Contract", "kind must be DataContract"),
         ("status: active", "staus: active", "staus"),
         ("  - name: accelerometer_trusted", "  - name: other", "schema.other.name"),

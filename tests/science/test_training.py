@@ -55,6 +55,32 @@ def test_people_who_walk_can_be_told_from_what_is_published(
     assert majority.auc.value == 0.5
 
 
+def test_a_model_that_is_kept_is_listed_with_what_was_given_out(
+    walking: Lakehouse, trained: tuple[Training, Path]
+) -> None:
+    training, folder = trained
+    [given] = [one for one in walking.releases().given if one.folder == str(folder)]
+    assert (given.kind, given.state, given.recipient) == ("model", "given", None)
+    assert (given.table, given.snapshot, given.rows) == (
+        training.table,
+        training.snapshot,
+        training.rows,
+    )
+    assert sorted(given.files) == sorted(path.name for path in folder.iterdir())
+    assert (given.left, given.letter) == (0, None)
+    in_pairs = "SELECT {} FROM step_trainer_trusted s JOIN accelerometer_trusted a ON a.timestamp = s.sensorreadingtime"
+    users, devices = in_pairs.format('a."user"'), in_pairs.format("s.serialnumber")
+    [row] = (
+        walking.query(
+            "SELECT COUNT(*) AS people FROM customer_trusted "
+            f"WHERE email IN ({users}) OR serialnumber IN ({devices})"
+        )
+        .to_arrow()
+        .to_pylist()
+    )
+    assert given.people == row["people"] > 700
+
+
 def test_every_row_is_tested_once_or_counted_as_left_out(
     walking: Lakehouse, trained: tuple[Training, Path]
 ) -> None:

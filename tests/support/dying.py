@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 from stedi import Lakehouse, StediError
+from stedi.roots.local.files import LocalFiles
+from stedi.run import retain
 from stedi.storage.warehouse import Warehouse
 
 
@@ -36,3 +41,46 @@ def run_as_nobody(warm: str, root: str, declarations: str) -> None:
         Lakehouse(root, declarations=declarations).run()
     except StediError as error:
         print(error, flush=True)
+
+
+def release_and_die(root: str, declarations: str, folder: str, at: int) -> None:
+    """Release; the process is killed before or after it puts a file or a folder in its place."""
+    steps = iter(range(100))
+
+    def dying(done: Callable[..., Any]) -> Callable[..., Any]:
+        def do(*arguments: Any) -> Any:
+            for is_done in (False, True):
+                if next(steps) == at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                if not is_done:
+                    result = done(*arguments)
+            return result
+
+        return do
+
+    LocalFiles.add = dying(LocalFiles.add)  # type: ignore[method-assign]
+    Path.replace = dying(Path.replace)  # type: ignore[method-assign]
+    Lakehouse(root, declarations=declarations).release(folder)
+
+
+def run_and_die(root: str, declarations: str, now: int, at: int) -> None:
+    """Run at a time (epoch ms); the process is killed before or after it replaces a file."""
+    steps = iter(range(1000))
+
+    def dying(done: Callable[..., Any]) -> Callable[..., Any]:
+        def do(*arguments: Any, **options: Any) -> Any:
+            if next(steps) == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = done(*arguments, **options)
+            if next(steps) == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return do
+
+    vars(retain)["epoch_ms"] = lambda: now
+    LocalFiles.replace = dying(LocalFiles.replace)  # type: ignore[method-assign]
+    LocalFiles.remove = dying(LocalFiles.remove)  # type: ignore[method-assign]
+    Warehouse.commit = dying(Warehouse.commit)  # type: ignore[method-assign]
+    Warehouse.expire = dying(Warehouse.expire)  # type: ignore[method-assign]
+    Lakehouse(root, declarations=declarations).run()

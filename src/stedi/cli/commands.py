@@ -11,9 +11,11 @@ from stedi import __version__
 from stedi.cli import quarantine, review, show
 from stedi.cli.audit import audit
 from stedi.cli.check import check, ddl
+from stedi.cli.erase import SETTINGS, erase
 from stedi.cli.explain import explain
 from stedi.cli.ingest import ingest, simulate
 from stedi.cli.query import query
+from stedi.cli.rights import disclose, releases
 from stedi.cli.run import demo, run
 from stedi.cli.science import predict, release, train
 from stedi.cli.status import status
@@ -30,9 +32,10 @@ app = Typer(
 )
 for command in (
     *(demo, simulate, ingest, run, status, explain, query),
-    *(check, audit, release, train, predict, ddl),
+    *(check, audit, release, releases, disclose, train, predict, ddl),
 ):
     app.command()(command)
+app.command(context_settings=SETTINGS)(erase)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(review.app, name="review")
 

@@ -53,6 +53,8 @@ def _show(ingested: Ingested, location: str) -> None:
         f"{counted(len(ingested.copied), 'file')} copied into {location}, "
         f"{len(ingested.present):,} there already"
     )
+    if ingested.erased:
+        show.line(f"Left out {counted(ingested.erased, 'record')} of people who were erased.")
     for name in ingested.renamed:
         show.line(
             f"{name}: a file of its name was there with another content; both are read. "

@@ -27,9 +27,17 @@ def release(
         str | None,
         Option("--license", metavar="TEXT", help="The licence you give it under, best as a URL."),
     ] = None,
+    recipient: Annotated[
+        str | None, Option(metavar="NAME", help="Who gets it, for `stedi releases`.")
+    ] = None,
+    now: Annotated[
+        bool, Option("--now", help="Release even if few people came or went since an earlier one.")
+    ] = False,
 ) -> None:
     """Write what is published as a data set, if it passes its audit."""
-    released = call.lakehouse.release(folder, table=table, licence=licence)
+    released = call.lakehouse.release(
+        folder, table=table, licence=licence, recipient=recipient, now=now
+    )
     as_text = {"folder": str(released.folder), "snapshot": str(released.snapshot)}
     call.show({**asdict(released), **as_text}, lambda: _show_release(released))
 
@@ -37,6 +45,7 @@ def release(
 def _show_release(released: Release) -> None:
     show.table(("file", "bytes"), released.files.items())
     show.line(f"{released.rows:,} rows of {released.table} in {released.classes:,} classes.")
+    show.remarks(released.tells)
     show.line(f"Read {released.folder / 'README.md'} before you pass it on.")
 
 

@@ -68,6 +68,9 @@ def _show_sources(status: Status) -> None:
         for name, s in status.sources.items()
     )
     show.table(("source", "files", "records", "loaded", "set aside", "unread files"), rows)
+    for name, source in status.sources.items():
+        for reason, count in source.dropped.items():
+            show.line(f"  {counted(count, 'record')} of {name} dropped: {reason}")
 
 
 def _show_steps(status: Status) -> None:

@@ -16,6 +16,7 @@ from stedi.lakehouse import DEFAULT_DATABASE, DEFAULT_ROOT, EngineName, Lakehous
 
 if TYPE_CHECKING:
     from stedi.privacy.audit import Audit
+    from stedi.rights.given_out import GivenOut
     from stedi.status import Status
 
 ROOT = partial(
@@ -86,7 +87,7 @@ class Call:
         elif not self.quiet:
             show_text()
 
-    def judge(self, result: Audit | Status, show_text: Callable[[], None]) -> None:
+    def judge(self, result: Audit | Status | GivenOut, show_text: Callable[[], None]) -> None:
         """Show a result that may be bad: its problems are told even when quiet, and end with 1."""
         if self.quiet and not self.as_json:
             show.problems(result.problems)

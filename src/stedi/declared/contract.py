@@ -66,7 +66,8 @@ class Publication:
     is a query for rows of people who are not in the table, with the same columns and people: the
     audit compares with them. `identities` is one for who people are: the `person` that a number
     stands for, and a text that names them the same way whoever else is there, as `identity`.
-    `weaker_than_recommended` is the reason for a smaller k than `RECOMMENDED_K`.
+    `weaker_than_recommended` is the reason for a smaller k than `RECOMMENDED_K`. A release is held
+    back until `people_between_releases` people came or went since each release before it.
     """
 
     k: int
@@ -81,6 +82,7 @@ class Publication:
     suppress: float = 0.0
     rows_per_person: int | None = None
     spread_margin: float = 0.25
+    people_between_releases: int = field(default=0, repr=False)  # nor on this
 
     @property
     def weakness(self) -> str | None:
@@ -110,15 +112,19 @@ class Publication:
 
 @dataclass(frozen=True)
 class Retention:
-    """How long earlier snapshots are kept, in days.
+    """How long earlier snapshots, and records, are kept, in days.
 
     `snapshot_days` is for those of this table. `withdrawal_days` belongs to a table of people who
     consent, with their name as its key: a person who leaves it has withdrawn, and after so many
-    days no table of the trusted and curated zones keeps a snapshot of before.
+    days no table of the trusted and curated zones keeps a snapshot of before. Records of a landing
+    table are kept for `record_days` since the time in `record_column` (epoch ms), and for ever
+    where that isn't declared.
     """
 
     snapshot_days: float
     withdrawal_days: float | None
+    record_days: float | None = None
+    record_column: str | None = None
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,9 @@ class Contract:
     `publication` is of a table that leaves the lakehouse; its SELECT carries working columns beyond
     the published ones. A table with a `key` (one of its columns) is maintained by it. `suspensions`
     is a query for whose consent does not count for now, though a record gives it, and why: the
-    table `suspended` is made from it.
+    table `suspended` is made from it. `entered_at` and `changed_at` name columns (epoch ms):
+    since when whom or what a row is about is here, or when it was taken; and when the row was last
+    changed. `consent_at` belongs to a table of people who consent: since when they do.
     """
 
     name: str
@@ -155,6 +163,9 @@ class Contract:
     max_unpacked_ratio: float = DEFAULT_UNPACKED_RATIO
     max_unpacked_bytes: int = DEFAULT_UNPACKED_BYTES
     suspensions: str | None = None
+    entered_at: str | None = None
+    changed_at: str | None = None
+    consent_at: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:

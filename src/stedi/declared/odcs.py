@@ -111,6 +111,7 @@ class _Publication(_Closed):
     suppress: Annotated[float, Field(ge=0, lt=1)] = 0.0
     rows_per_person: Annotated[int, Field(ge=1)] | None = None
     spread_margin: Annotated[float, Field(gt=0)] = 0.25
+    people_between_releases: Annotated[int, Field(ge=0)] | None = None
 
 
 class _TableProperties(_Closed):
@@ -126,6 +127,11 @@ class _TableProperties(_Closed):
     snapshot_days: Annotated[float, Field(ge=0)] | None = None
     withdrawal_days: Annotated[float, Field(ge=0)] | None = None
     suspensions: str | None = None
+    retention_days: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    retention_column: str | None = None
+    entered_at: str | None = None
+    changed_at: str | None = None
+    consent_at: str | None = None
 
 
 class _ColumnProperties(_Closed):
@@ -233,6 +239,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     if properties.subject and properties.subject not in delivered:
         raise _Problem(f"{where}.customProperties.subject: no column {properties.subject}")
     columns = tuple(_folded(c, delivered, where) if c.folded_from else c for c in columns)
+    _refuse_no_time(properties, columns, where)
     about = standard.description or Description()
     bad_share = properties.max_bad_share
     contract = Contract(
@@ -250,11 +257,14 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         max_bad_share=_DEFAULT_BAD_SHARE if bad_share is None else bad_share,
         publication=_publication(properties.publication, columns, where),
         key=_key(properties, columns, where),
-        retention=_retention(properties, where),
+        retention=_retention(properties, columns, where),
         place=place,
         max_unpacked_ratio=properties.max_unpacked_ratio or DEFAULT_UNPACKED_RATIO,
         max_unpacked_bytes=properties.max_unpacked_bytes or DEFAULT_UNPACKED_BYTES,
         suspensions=properties.suspensions,
+        entered_at=properties.entered_at,
+        changed_at=properties.changed_at,
+        consent_at=properties.consent_at,
     )
     _refuse_twice(where, "column", (column.name for column in contract.selected_columns))
     _refuse_twice(where, "rule", (rule.name for rule in contract.rules))
@@ -273,6 +283,17 @@ def _folded(column: Column, delivered: Mapping[str, Column], table: str) -> Colu
     return replace(column, required=column.required and source.required)
 
 
+def _refuse_no_time(properties: _TableProperties, columns: tuple[Column, ...], table: str) -> None:
+    times = {column.name for column in columns if column.type == "long"}
+    for what, name in (
+        ("enteredAt", properties.entered_at),
+        ("changedAt", properties.changed_at),
+        ("consentAt", properties.consent_at),
+    ):
+        if name is not None and name not in times:
+            raise _Problem(f"{table}.customProperties.{what}: no column {name} of type long")
+
+
 def _key(properties: _TableProperties, columns: tuple[Column, ...], table: str) -> str | None:
     where, key = f"{table}.customProperties.key", properties.key
     if key is None:
@@ -284,7 +305,7 @@ def _key(properties: _TableProperties, columns: tuple[Column, ...], table: str) 
     return key
 
 
-def _retention(properties: _TableProperties, table: str) -> Retention:
+def _retention(properties: _TableProperties, columns: tuple[Column, ...], table: str) -> Retention:
     where = f"{table}.customProperties"
     if properties.withdrawal_days is not None and properties.key is None:
         raise _Problem(f"{where}.withdrawalDays: for tables whose key names people")
@@ -292,8 +313,34 @@ def _retention(properties: _TableProperties, table: str) -> Retention:
         raise _Problem(f"{where}.snapshotDays: of a published table no snapshot is kept")
     if properties.suspensions is not None and properties.key is None:
         raise _Problem(f"{where}.suspensions: for tables whose key names people")
+    _refuse_no_retention(properties, columns, where)
     days = properties.snapshot_days
-    return Retention(DEFAULT_SNAPSHOT_DAYS if days is None else days, properties.withdrawal_days)
+    return Retention(
+        DEFAULT_SNAPSHOT_DAYS if days is None else days,
+        properties.withdrawal_days,
+        properties.retention_days,
+        properties.retention_column,
+    )
+
+
+def _refuse_no_retention(
+    properties: _TableProperties, columns: tuple[Column, ...], where: str
+) -> None:
+    """Refuse a time that records are kept for, where nobody could tell when it is over."""
+    days, name = properties.retention_days, properties.retention_column
+    if (days is None) != (name is None):
+        raise _Problem(f"{where}.retentionDays: needs retentionColumn, and that needs it")
+    if days is None:
+        return
+    if properties.zone != "landing":
+        raise _Problem(f"{where}.retentionDays: for landing tables; those made from them follow")
+    if not any(c.name == name and c.type == "long" and c.required for c in columns):
+        raise _Problem(f"{where}.retentionColumn: {name} is no required column of type long")
+    if properties.changed_at not in (None, name):
+        raise _Problem(
+            f"{where}.retentionColumn: {properties.changed_at}, which changedAt names; by another "
+            "a withdrawal could go before the consent that it ends"
+        )
 
 
 def _default_location(name: str, properties: _TableProperties) -> str:
@@ -395,6 +442,7 @@ def _publication(
     for name in declared.people:
         if name not in numbers:
             raise _Problem(f"{where}.people: no working column {name} of type long")
+    between = declared.people_between_releases
     reason = (declared.weaker_than_recommended or "").strip().rstrip(".")
     publication = Publication(
         k=declared.k,
@@ -409,6 +457,7 @@ def _publication(
         suppress=declared.suppress,
         rows_per_person=declared.rows_per_person,
         spread_margin=declared.spread_margin,
+        people_between_releases=declared.k if between is None else between,
     )
     if declared.k < RECOMMENDED_K and not reason:
         raise _Problem(

@@ -10,12 +10,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stedi.errors import Unavailable, UsageError
 from stedi.landing.files import list_files, looks_like_data, skipped_remarks
+from stedi.landing.fingerprint import Fingerprinter
 from stedi.roots import Files
 from stedi.roots.local.files import LocalFiles, refuse_unreadable
 from stedi.roots.names import is_hidden, landing_folder
+from stedi.roots.scratch import scratch
+
+if TYPE_CHECKING:
+    from stedi.landing.taking_out import Screen
 
 STARTER_REPOSITORY = "https://github.com/udacity/nd027-Data-Engineering-Data-Lakes-AWS-Exercises"
 STARTER_COMMIT = "20c27f989c979c479eff446e19988c6235f94e8d"
@@ -35,16 +41,20 @@ class Ingested:
     """What was copied and what was there already, as paths below the root.
 
     Of what was copied `renamed` got another name, since its own was another content's. `remarks`
-    say what was left where it is though it looks like data.
+    say what was left where it is though it looks like data. `erased` records were left out: they
+    are of people who were erased.
     """
 
     copied: tuple[str, ...]
     present: tuple[str, ...]
     renamed: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    erased: int = 0
 
 
-def ingest_folder(files: Files, folder: Path, sources: Sequence[str]) -> Ingested:
+def ingest_folder(
+    files: Files, folder: Path, sources: Sequence[str], screen: Screen | None = None
+) -> Ingested:
     """Copy `<source>/landing/` of a folder, for each source that it has.
 
     Raises `UsageError` where it has none of them.
@@ -70,17 +80,19 @@ def ingest_folder(files: Files, folder: Path, sources: Sequence[str]) -> Ingeste
         for name in names
         if name not in sources and not is_hidden(name)
     ]
-    return _ingest(files, deliveries, [*delivery.remarks, *uncopied])
+    return _ingest(files, deliveries, [*delivery.remarks, *uncopied], screen)
 
 
-def ingest_files(files: Files, path: Path, source: str, sources: Sequence[str]) -> Ingested:
+def ingest_files(
+    files: Files, path: Path, source: str, sources: Sequence[str], screen: Screen | None = None
+) -> Ingested:
     """Copy one file, or the files of a folder, as deliveries of `source`."""
     if source not in sources:
         raise UsageError(f"--source {source}: there are {', '.join(sources)}")
     if path.is_file() and is_hidden(path.name):
         raise UsageError(f"{path}: names that begin with a dot or an underscore are not read")
     if path.is_file():
-        return _ingest(files, {source: [(path, path.name)]})
+        return _ingest(files, {source: [(path, path.name)]}, screen=screen)
     if not path.is_dir():
         raise UsageError(f"{path}: no such file or folder")
     delivered, skipped = [], []
@@ -95,7 +107,7 @@ def ingest_files(files: Files, path: Path, source: str, sources: Sequence[str]) 
     remarks = skipped_remarks(source, skipped)
     if not delivered:
         raise UsageError("; ".join([f"{path}: no files in it", *remarks]))
-    return _ingest(files, {source: delivered}, remarks)
+    return _ingest(files, {source: delivered}, remarks, screen)
 
 
 @contextmanager
@@ -158,8 +170,22 @@ def _ingest(
     files: Files,
     deliveries: Mapping[str, Sequence[tuple[Path, str]]],
     remarks: Sequence[str] = (),
+    screen: Screen | None = None,
+) -> Ingested:
+    with scratch(files.root, "ingest") as folder:
+        return _ingest_screened(files, deliveries, remarks, screen, folder)
+
+
+def _ingest_screened(
+    files: Files,
+    deliveries: Mapping[str, Sequence[tuple[Path, str]]],
+    remarks: Sequence[str],
+    screen: Screen | None,
+    scratch_folder: Path,
 ) -> Ingested:
     copied, present, renamed = [], [], []
+    erased = 0
+    fingerprinter = Fingerprinter.of_user() if screen and screen.is_needed else None
     for source, delivered in deliveries.items():
         folder = files.inside(landing_folder(files.root, source))
         folder.mkdir(parents=True, exist_ok=True)
@@ -168,21 +194,32 @@ def _ingest(
         by_size: dict[int, list[Path]] = {}
         for file in list_files(files, source):
             by_size.setdefault(file.size, []).append(folder / file.name)
-        for path, name in delivered:
-            for part in (path, *path.parents)[: len(Path(name).parts)]:
+        for original, name in delivered:
+            for part in (original, *original.parents)[: len(Path(name).parts)]:
                 refuse_unreadable(part)
+            path, dropped = original, None
+            if screen and fingerprinter:
+                screened = screen.screened(original, source, scratch_folder, fingerprinter)
+                dropped = screened[1]
+                erased += sum(dropped.counts.values()) if dropped else 0
+                if screened[0] is None:
+                    continue  # all of it is of people who were erased
+                path = screened[0]
             same_size = by_size.setdefault(path.stat().st_size, [])
             twin = next((part for part in same_size if _is_same(path, part, files)), None)
             if twin is not None:
                 present.append(twin.relative_to(files.root).as_posix())
                 continue
             target = _free_name(folder / name, files)
+            if screen and dropped:
+                screen.note([dropped])
             files.add(path, target)
             same_size.append(target)
             copied.append(target.relative_to(files.root).as_posix())
             if target != folder / name:
                 renamed.append(copied[-1])
-    return Ingested(tuple(copied), tuple(present), tuple(renamed), tuple(remarks))
+    told = [*remarks, *(screen.remarks if screen else ())]
+    return Ingested(tuple(copied), tuple(present), tuple(renamed), tuple(told), erased)
 
 
 def _is_of(files: Files, source: str, path: Path) -> bool:

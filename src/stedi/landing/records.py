@@ -46,6 +46,7 @@ _LINE_OR_FLAT_OBJECT = re.compile(rb"\n|" + _KEYED + _FLAT + rb"(?:\}|" + _BEGUN
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXT_BEHIND = re.compile(rb'\s*:\s*("(?>[^"\\]++|\\.)*+")(?=\s*(?:[,}\]]|$))')
 """A text behind which nothing that could follow stands has lost its quote."""
+_ANY_TEXT = re.compile(rb'"(?:[^"\\\r\n]|\\.)*+"')
 _DEEPEST = 64
 """Objects and lists in one another. Python's reader has a limit too, another in each version."""
 _LONGEST_GARBAGE = 1 << 20
@@ -508,3 +509,24 @@ def _in_range(value: _Number, column: Column) -> _Number | _Invalid:
     ):
         return _Invalid("value out of range")
     return value
+
+
+def parsed_object(raw: bytes) -> dict[str, object]:
+    """The values of a JSON object by key, whole numbers as such; empty where it is none."""
+    value = _parse(raw.strip(_BLANK))
+    return {key: _plain(item) for key, item in value} if isinstance(value, _Pairs) else {}
+
+
+def _plain(item: object) -> object:
+    if not isinstance(item, Decimal) or item.adjusted() > 18 or item != item.to_integral_value():
+        return item
+    return int(item)
+
+
+def texts_in(raw: bytes) -> Iterator[str]:
+    """What a piece may say, whatever is wrong with it: as it stands, and each text in it."""
+    yield raw.decode(errors="replace")
+    for match in _ANY_TEXT.finditer(raw):
+        text = _parse(match.group())
+        if isinstance(text, str):
+            yield text

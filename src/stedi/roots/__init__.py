@@ -8,7 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from stedi.roots.faces import Catalog, Files, Lock, Opener, Root, Stat, footer_source, open_local
+from stedi.roots.faces import (
+    Catalog,
+    Files,
+    Lock,
+    Opener,
+    Remainder,
+    Root,
+    Stat,
+    footer_source,
+    open_local,
+)
 
 __all__ = [
     "DEFAULT_DATABASE",
@@ -16,6 +26,7 @@ __all__ = [
     "Files",
     "Lock",
     "Opener",
+    "Remainder",
     "Root",
     "Stat",
     "fetch_folder",

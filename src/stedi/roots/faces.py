@@ -27,6 +27,20 @@ class Stat:
     changed: int
 
 
+@dataclass(frozen=True)
+class Remainder:
+    """What a storage keeps beside its files: a version of before, or an upload that never ended.
+
+    `version` names the version of `path`, `upload` the upload to it; one of them is None. `size` is
+    in bytes, None where nobody can tell.
+    """
+
+    path: Path
+    version: str | None = None
+    upload: str | None = None
+    size: int | None = None
+
+
 class Lock(Protocol):
     """One run at a time on a root; held as a context manager."""
 
@@ -104,6 +118,21 @@ class Files(Protocol):
 
     def add(self, path: Path, target: Path) -> None:
         """Copy a local file from elsewhere to `target`: whole, or not at all."""
+
+    def replace(self, path: Path, target: Path) -> None:
+        """Put a local file where `target` is, whole or not at all; nothing of that stays.
+
+        Where `target` is a link, the file that it leads to is replaced.
+        """
+
+    def remainders(self) -> Iterator[Remainder]:
+        """What is kept below the root beside its files."""
+
+    def fetch_remainder(self, remainder: Remainder, target: Path) -> None:
+        """Have a version of before as a local file; raises `OSError`."""
+
+    def discard(self, remainders: Iterable[Remainder]) -> None:
+        """Remove versions of before, and uploads that never ended."""
 
     def remove(self, paths: Iterable[Path], *, emptied: bool = False) -> None:
         """Remove files, older versions of them included; those that aren't there are.

@@ -54,6 +54,16 @@ def outside(place: str, root: str) -> StorageError:
     )
 
 
+def ledger_folder(root: Path) -> Path:
+    """Where it is noted what was given out, and to whom."""
+    return root / OWN_FOLDER / "ledger"
+
+
+def erasure_file(root: Path) -> Path:
+    """Where the plan of an erasure lies that was begun and is not done."""
+    return root / OWN_FOLDER / "erasure.json"
+
+
 def is_hidden(name: str) -> bool:
     """Whether a name says that what has it is not data."""
     return name.startswith((".", "_"))

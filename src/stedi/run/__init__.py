@@ -9,17 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stedi.declared import Declarations
 from stedi.errors import NotAnonymous, StorageError, UsageError
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.roots import Files, Lock
+from stedi.landing.taking_out import Screen, erased_remark
+from stedi.roots import Files, Lock, Stat
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import scratch
-from stedi.run.decide import Planned, make_plan
+from stedi.run import forget, retain
+from stedi.run.decide import Plan, Planned, make_plan
 from stedi.run.options import Built, Options, Progress
 from stedi.storage.expire import remove_expired
 from stedi.storage.notes import Left
@@ -82,54 +84,134 @@ def run(
     is done.
     """
     options.refuse_unknown(declarations.transforms)
-    begun = time.monotonic()
-    with _failing_plainly(warehouse.name), warehouse.make_lock(options.wait) as lock:
-        warehouse.lock = lock
-        warehouse.files.remarks.clear()
-        _refuse_unusable(warehouse, declarations, options)
-        before = warehouse.profile
-        warehouse.files.remove_abandoned(last_run_died=lock.last_run_died)
-        swept = sweep(warehouse, declarations.locations) if _has_strays(warehouse, lock) else 0
-        plan = make_plan(warehouse, declarations, options, Fingerprinter.of_user())
-        built: tuple[Built, ...] = ()
-        if (
-            plan
-            or warehouse.checked != declarations.fingerprint_of_all
-            or before != declarations.profile
-        ):
-            from stedi.run.execute import execute
-
-            with scratch(warehouse.root, "run") as folder:
-                engine = make_engine(folder, warehouse.files)
-                built = execute(warehouse, declarations, engine, options, progress, plan)
-        else:
-            remove_expired(warehouse, declarations)
-        seconds = time.monotonic() - begun
-        withdrawn = _withdrawn(warehouse, declarations, built)
-        remarks = (
-            *_weaker_than_recommended(declarations),
-            *warehouse.files.remarks,
-            *_undeclared(warehouse, declarations),
-            *_without_records(warehouse, declarations),
-            *_left_in_publication(warehouse, declarations),
-        )
-        withheld = _withheld(warehouse, declarations)
-        report = RunReport(
-            declarations.profile, before, built, swept, seconds, withdrawn, withheld, remarks
-        )
+    with holding(warehouse, options.wait) as lock:
+        finished = _finished(options) if forget.is_begun(warehouse.files) else ()
+        report = run_locked(warehouse, declarations, make_engine, options, progress, lock)
+        report = replace(report, remarks=(*report.remarks, *finished))
     # All is done and in order: the lock was given back before this is told as a failure.
-    _refuse_withheld(report)
+    refuse_withheld(report)
     return report
+
+
+@contextmanager
+def holding(warehouse: Warehouse, wait: float) -> Iterator[Lock]:
+    """Work on a root alone; what goes wrong with its disk is told plainly. Raises `Locked`."""
+    with failing_plainly(warehouse.name), warehouse.make_lock(wait) as lock:
+        warehouse.lock = lock
+        yield lock
+
+
+def run_locked(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    make_engine: Callable[[Path, Files], Engine],
+    options: Options,
+    progress: Progress,
+    lock: Lock,
+) -> RunReport:
+    """Bring every table up to date, by who holds the root; see `run`.
+
+    What is published empty is in the report, and raises nothing.
+    """
+    begun = time.monotonic()
+    warehouse.files.remarks.clear()
+    _refuse_unusable(warehouse, declarations, options)
+    before = warehouse.profile
+    warehouse.files.remove_abandoned(last_run_died=lock.last_run_died)
+    fingerprinter = Fingerprinter.of_user()
+    erasure = forget.read_erasure(warehouse.files)
+    has_strays = bool(erasure) or _has_strays(warehouse, lock)
+    swept = sweep(warehouse, declarations.locations) if has_strays else 0
+    known: Mapping[Path, Stat | None] = {}
+    if erasure:
+        progress("landing zone: taking out who is to be forgotten")
+        known = forget.begin(warehouse.files, erasure, fingerprinter)
+    plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
+    built: tuple[Built, ...] = ()
+    if (
+        plan
+        or warehouse.checked != declarations.fingerprint_of_all
+        or before != declarations.profile
+    ):
+        from stedi.run.execute import execute
+
+        with scratch(warehouse.root, "run") as folder:
+            engine = make_engine(folder, warehouse.files)
+            built = execute(warehouse, declarations, engine, options, progress, plan)
+    else:
+        remove_expired(warehouse, declarations)
+    if erasure and options.only is None:
+        progress("snapshots: removing those with rows of who was forgotten")
+        forget.end(warehouse, declarations, erasure)
+    retain.end(warehouse, declarations)
+    seconds = time.monotonic() - begun
+    withdrawn = _withdrawn(warehouse, declarations, built)
+    remarks = (
+        *_weaker_than_recommended(declarations),
+        *warehouse.files.remarks,
+        *told,
+        *_undeclared(warehouse, declarations),
+        *_without_records(warehouse, declarations),
+        *_left_in_publication(warehouse, declarations),
+    )
+    withheld = _withheld(warehouse, declarations)
+    return RunReport(
+        declarations.profile, before, built, swept, seconds, withdrawn, withheld, remarks
+    )
+
+
+def _screened_plan(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    options: Options,
+    fingerprinter: Fingerprinter,
+    known: Mapping[Path, Stat | None],
+) -> tuple[Plan, list[str]]:
+    """What is to be done, with nobody who was erased, and nothing that is over, in what is read.
+
+    And what to tell of them.
+    """
+    screen = Screen(warehouse.files, declarations)
+    remarks, told = [*warehouse.files.remarks], list[str]()
+
+    def planned() -> Plan:
+        warehouse.files.remarks[:] = remarks
+        return make_plan(warehouse, declarations, options, fingerprinter)
+
+    plan = planned()
+    if screen.is_needed:
+        coming = ((r.contract, file) for r in plan.landing.readings for file in r.files)
+        if dropped := screen.screen(coming, fingerprinter, known):
+            plan = planned()
+            told.append(erased_remark(dropped))
+        told += screen.remarks
+    if over := retain.begin(warehouse, declarations, options, plan.landing, fingerprinter):
+        plan = planned()
+        told.append(retain.remark(over))
+    return plan, told
+
+
+def _finished(options: Options) -> list[str]:
+    """What to tell of an erasure that was begun before this run."""
+    if options.only is not None:
+        return ["an erasure was begun and is not done: `stedi run` without --only finishes it"]
+    return [
+        "an erasure that was begun is done; `stedi erase --verify` with the same people proves it"
+    ]
 
 
 def dry_run(warehouse: Warehouse, declarations: Declarations, options: Options) -> list[Planned]:
     """What a run would do, table by table; nothing is written."""
     options.refuse_unknown(declarations.transforms)
-    return [*make_plan(warehouse, declarations, options, Fingerprinter.of_user()).shown]
+    plan = make_plan(warehouse, declarations, options, Fingerprinter.of_user())
+    shown = {planned.table for planned in plan.shown}
+    over = retain.due(warehouse, declarations, options, plan.landing)
+    return [*(planned for planned in over if planned.table not in shown), *plan.shown]
 
 
 @contextmanager
-def _failing_plainly(root: str) -> Iterator[None]:
+def failing_plainly(root: str) -> Iterator[None]:
+    """Whatever the disk refuses, as one error."""
     try:
         yield
     except OSError as error:
@@ -223,7 +305,8 @@ def _withheld(warehouse: Warehouse, declarations: Declarations) -> dict[str, str
     }
 
 
-def _refuse_withheld(report: RunReport) -> None:
+def refuse_withheld(report: RunReport) -> None:
+    """Raise `NotAnonymous` where a table was published empty."""
     if report.withheld:
         reasons = "\n".join(f"{table}: {why}" for table, why in report.withheld.items())
         raise NotAnonymous(

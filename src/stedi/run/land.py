@@ -16,6 +16,7 @@ from stedi import parquet
 from stedi.declared.contract import Contract
 from stedi.declared.machinery import MACHINERY
 from stedi.engines.crew import Threads
+from stedi.landing.erased import read_erased
 from stedi.landing.files import LandingFile
 from stedi.landing.loads import Load
 from stedi.landing.parse import Job, Parsed, parse
@@ -23,6 +24,7 @@ from stedi.landing.quarantine import remove_records
 from stedi.landing.reader import are_few
 from stedi.parquet import ParquetFile, RowWriter
 from stedi.roots import footer_source
+from stedi.roots.names import landing_folder
 from stedi.run.options import Built, How
 from stedi.run.readings import LandingPlan, Reading
 from stedi.run.rules import hold_to_contract
@@ -100,7 +102,8 @@ class Landing:
         named = {load.file: load for load in accepted if load.source == reading.contract.source}
 
         def is_accepted(file: LandingFile) -> bool:
-            return file.name in named and named[file.name].is_of(file)
+            load = named.get(file.name)
+            return load is not None and (load.is_of(file) or self._was_cut(load.source, file))
 
         return Job(
             reading.files,
@@ -114,6 +117,13 @@ class Landing:
             ),
             accept_bad_files=reading.contract.source in self.work.options.accept_bad_files,
         )
+
+    def _was_cut(self, source: str, file: LandingFile) -> bool:
+        """Whether a file is what we left of it, when records were taken out of it."""
+        files = self.warehouse.files
+        path = landing_folder(files.root, source) / file.name
+        fingerprint = self.work.fingerprinter.of_file(path, files.open)
+        return bool(read_erased(files).of_file(source, fingerprint))
 
     def _parse(self, source: _Source) -> None:
         read = counted(len(source.reading.files), "file")

@@ -7,9 +7,12 @@ one person left in between.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 
 from stedi.markdown import markdown, table
+from stedi.privacy.published import PublishedTable
+from stedi.rights.ledger import Handing
 from stedi.science.documents import new_folder
 from stedi.science.evaluation import CalibrationBin, Confusion, Interval, Measures
 from stedi.science.models import FIGURES, MODEL, save
@@ -19,10 +22,15 @@ from stedi.text import LEAST_TOLD, about, rounded
 CARD = "README.md"
 
 
-def write_model(trained: Trained, folder: Path) -> None:
-    """Write the model with its figures and card to a fresh folder, whole or not at all."""
+def write_model(trained: Trained, published: PublishedTable, folder: Path) -> None:
+    """Write the model with its figures and card to a fresh folder, whole or not at all.
+
+    It is noted in the ledger; figures without a model are not.
+    """
     training = for_outsiders(trained.training)
-    with new_folder(folder) as fresh:
+    handing = Handing(published, "model", trained.training.rows, folder)
+    is_kept = trained.model is not None
+    with new_folder(folder, handing.noting if is_kept else lambda _: nullcontext()) as fresh:
         if trained.model is not None:
             save(trained.model, fresh / MODEL)
         figures = training.model_dump_json(indent=2)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from stedi.errors import UsageError
@@ -18,14 +18,20 @@ def require_empty(folder: Path) -> None:
 
 
 @contextmanager
-def new_folder(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` to write to, which takes its place when all is written."""
+def new_folder(
+    folder: Path, noting: Callable[[Path], AbstractContextManager[None]]
+) -> Iterator[Path]:
+    """A folder beside `folder` to write to, which takes its place when all is written.
+
+    It does so inside of what `noting` returns for it.
+    """
     require_empty(folder)
     fresh = folder.with_name(f".{folder.name}-{os.getpid()}")
     try:
         fresh.mkdir(parents=True)
         yield fresh
-        fresh.replace(folder)
+        with noting(fresh):
+            fresh.replace(folder)
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise UsageError(f"{folder} can't be written: {reason}") from None

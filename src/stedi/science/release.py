@@ -11,12 +11,14 @@ import hashlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from stedi.errors import NotAnonymous, RuleBroken
 from stedi.privacy.published import PublishedTable
+from stedi.rights.holding_back import hold_back
+from stedi.rights.ledger import Handing
 from stedi.science.datasheet import Facts, datasheet
 from stedi.science.documents import new_folder, require_empty
 from stedi.status import Status
@@ -48,7 +50,11 @@ _CONTEXT: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Release:
-    """A folder with the data set; `files` by name, with their sizes in bytes."""
+    """A folder with the data set; `files` by name, with their sizes in bytes.
+
+    `tells` says what whoever has an earlier release learns from this one, where it could have been
+    held back.
+    """
 
     folder: Path
     table: str
@@ -56,17 +62,27 @@ class Release:
     classes: int
     snapshot: int
     files: Mapping[str, int]
+    recipient: str | None = None
+    tells: tuple[str, ...] = ()
 
 
 def release(
-    published: PublishedTable, status: Status, folder: Path, licence: str | None
+    published: PublishedTable,
+    status: Status,
+    folder: Path,
+    licence: str | None,
+    *,
+    recipient: str | None = None,
+    now: bool = False,
 ) -> Release:
-    """Write the data set to a fresh folder, whole or not at all.
+    """Write the data set to a fresh folder, whole or not at all, and note it in the ledger.
 
     Raises `UsageError` where something is there already or the table is not up to date,
-    `NotAnonymous` where the audit fails, and `RuleBroken` where the lakehouse's sums don't hold.
+    `NotAnonymous` where the audit fails or it is held back (unless `now`), and `RuleBroken` where
+    the lakehouse's sums don't hold.
     """
     require_empty(folder)
+    handing = Handing(published, "release", published.version.rows, folder, recipient)
     if not status.ok:
         raise RuleBroken(
             f"the lakehouse doesn't add up, so nothing was released: {status.problems[0]}; "
@@ -80,11 +96,16 @@ def release(
             f"{'; '.join(audit.problems)}. `stedi audit` says more"
         )
     facts = Facts(published, audit, status, licence)
-    with new_folder(folder) as fresh:
+    table = published.contract.name
+    values = {f"{table}.parquet": published.path, BOXES: published.boxes_path}
+    sums = {name: _sha256(path) for name, path in values.items()}
+    tells = hold_back(handing, sums, now=now)
+    handing = replace(handing, is_early=bool(tells))
+    with new_folder(folder, handing.noting) as fresh:
         _write(facts, fresh)
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
-    table = published.contract.name
-    return Release(folder, table, audit.rows, audit.classes, facts.snapshot, sizes)
+    given = handing.recipient
+    return Release(folder, table, audit.rows, audit.classes, facts.snapshot, sizes, given, tells)
 
 
 def _write(facts: Facts, folder: Path) -> None:

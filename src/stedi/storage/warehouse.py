@@ -159,6 +159,17 @@ class Warehouse:
             for s in snapshots
         )
 
+    def snapshots(self, table: str) -> dict[int, tuple[DataFile, ...]]:
+        """The data files of every snapshot of a table that is kept, by its id, the newest last."""
+        loaded = self._load(table)
+        if loaded is None:
+            return {}
+        with self._reading(f"table {table}"):
+            return {
+                s.snapshot_id: self._data_files(loaded, s)
+                for s in sorted(loaded.snapshots(), key=_order)
+            }
+
     def fields(self, table: str, columns: Sequence[Column], location: str) -> tuple[Field, ...]:
         """The fields of a table for writing its files.
 
@@ -466,15 +477,7 @@ class Warehouse:
             return self._root_catalog.open()
 
     def _describe(self, table: str, loaded: Table, snapshot: Snapshot) -> Version:
-        files = tuple(
-            DataFile(
-                file.file_path,
-                self.files.path(file.file_path),
-                file.file_size_in_bytes,
-                file.record_count,
-            )
-            for file in self._manifests.data_files(loaded, snapshot)
-        )
+        files = self._data_files(loaded, snapshot)
         schema = next(
             (s for s in loaded.metadata.schemas if s.schema_id == snapshot.schema_id),
             loaded.schema(),
@@ -489,6 +492,17 @@ class Warehouse:
             snapshot.timestamp_ms,
             files,
             columns,
+        )
+
+    def _data_files(self, loaded: Table, snapshot: Snapshot) -> tuple[DataFile, ...]:
+        return tuple(
+            DataFile(
+                file.file_path,
+                self.files.path(file.file_path),
+                file.file_size_in_bytes,
+                file.record_count,
+            )
+            for file in self._manifests.data_files(loaded, snapshot)
         )
 
     def _keep_beside(self, table: str, notes: Notes) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,7 +14,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 from stedi.errors import LandingError, UsageError
-from stedi.roots.faces import Stat, open_local
+from stedi.roots.faces import Remainder, Stat, open_local
 from stedi.roots.names import inside, is_hidden
 from stedi.roots.scratch import remove_abandoned
 from stedi.text import counted
@@ -117,6 +118,34 @@ class LocalFiles:
         part = target.with_name(f".{os.getpid()}.part")
         shutil.copyfile(path, part)
         part.replace(target)
+
+    def replace(self, path: Path, target: Path) -> None:
+        """Put a file where `target` is, or what that leads to: whole, or not at all."""
+        target = target.resolve()
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            shutil.copymode(target, path)
+        try:
+            path.replace(target)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            part = target.with_name(f".{os.getpid()}.part")  # on the other file system
+            shutil.copyfile(path, part)
+            shutil.copymode(path, part)
+            part.replace(target)
+            path.unlink()
+
+    def remainders(self) -> Iterator[Remainder]:
+        """A folder keeps nothing but its files."""
+        yield from ()
+
+    def fetch_remainder(self, remainder: Remainder, target: Path) -> None:
+        """There are none."""
+        raise FileNotFoundError(2, "not there", str(remainder.path))
+
+    def discard(self, remainders: Iterable[Remainder]) -> None:
+        """There are none."""
 
     def remove(self, paths: Iterable[Path], *, emptied: bool = False) -> None:
         """Remove files, and folders that are `emptied` by it; those that aren't there are."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from stedi.errors import StediError, Unavailable
 
 ARN = "arn:aws:s3:::"
-_NOT_FOUND = ("404", "NoSuchKey", "NotFound")
+_NOT_FOUND = ("404", "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchVersion")
 _ACTIONS: Mapping[str, str] = {
     "HeadObject": "GetObject",
     "ListObjectsV2": "ListBucket",

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from stedi.errors import StediError, Unavailable, UsageError
 from stedi.roots.copies import folder_for_copies
-from stedi.roots.faces import Stat
+from stedi.roots.faces import Remainder, Stat
 from stedi.roots.names import outside, scratch_folder
 from stedi.roots.s3.errors import ARN, NotAllowed, as_ours, is_passing, not_allowed
 
@@ -169,6 +169,56 @@ class S3Files:
     def add(self, path: Path, target: Path) -> None:
         """Upload a local file to `target`."""
         self._upload(target, path)
+
+    def replace(self, path: Path, target: Path) -> None:
+        """Upload a local file to `target`, and remove every version of before."""
+        self._upload(target, path)
+        if path != target:
+            target.unlink(missing_ok=True)  # a copy of before
+        self._published.discard(target)
+        if self._keeps_versions:
+            key = self.key(target)
+            self.discard(r for r in self._versions_below(key) if r.path == target and r.version)
+
+    def remainders(self) -> Iterator[Remainder]:
+        """Versions of before of all objects below the root, and uploads to it that never ended."""
+        prefix = self.key(self.root)
+        prefix = f"{prefix}/" if prefix else ""
+        yield from self._versions_below(prefix)
+        for page in self._pages("list_multipart_uploads", prefix):
+            for upload in page.get("Uploads", ()):
+                path = self.path(f"s3://{self.bucket}/{upload['Key']}")
+                yield Remainder(path, upload=upload["UploadId"])
+
+    def _versions_below(self, prefix: str) -> Iterator[Remainder]:
+        """Versions that are not the present ones."""
+        for page in self._pages("list_object_versions", prefix):
+            for version in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                is_marker = "Size" not in version
+                if not version["IsLatest"] or is_marker:
+                    path = self.path(f"s3://{self.bucket}/{version['Key']}")
+                    size = 0 if is_marker else version["Size"]
+                    yield Remainder(path, version=version["VersionId"], size=size)
+
+    def fetch_remainder(self, remainder: Remainder, target: Path) -> None:
+        """Download a version of before; raises `OSError`."""
+        key, extra = self.key(remainder.path), {"VersionId": remainder.version}
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.trying(
+            lambda: self.client.download_file(self.bucket, key, str(target), ExtraArgs=extra), key
+        )
+
+    def discard(self, remainders: Iterable[Remainder]) -> None:
+        """Delete versions of before, and give up uploads that never ended."""
+        for remainder in [*remainders]:
+            key = self.key(remainder.path)
+            try:
+                if remainder.upload is not None:
+                    self._call("abort_multipart_upload", Key=key, UploadId=remainder.upload)
+                else:
+                    self._call("delete_object", Key=key, VersionId=remainder.version)
+            except FileNotFoundError:  # somebody was quicker
+                pass
 
     def remove_below(self, folder: Path) -> None:
         """Remove all objects below a folder, and their copies."""

@@ -1,0 +1,108 @@
+"""Forgetting one person, and a thousand, of many customers, against a full run.
+
+    python bench/erase.py [CUSTOMERS] [FOLDER]
+
+Each is a process of its own, one after the other on the same lakehouse. The proof, which reads
+every byte, is told apart from the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from stedi import Lakehouse
+
+
+def measured(*arguments: str) -> dict[str, float]:
+    """Run this script as a process of its own; returns what that printed, and what it took."""
+    begun = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments], check=True, capture_output=True, text=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"seconds": time.monotonic() - begun, "cpu": cpu, **told}
+
+
+def full_run(root: str) -> None:
+    """Read and build everything."""
+    Lakehouse(root).run(full=True)
+    print(json.dumps({}))
+
+
+def erase(root: str, people: str) -> None:
+    """Forget so many people; prints how long each part took."""
+    step = 0
+    emails = []
+    for path in sorted((Path(root) / "customer" / "landing").iterdir()):
+        with path.open() as file:
+            emails += [json.loads(line)["email"] for line in file]
+    step = max(1, len(emails) // int(people))
+    chosen = emails[step // 2 :: step][: int(people)]
+    parts: dict[str, float] = {}
+    now, cpu = time.monotonic(), time.process_time()
+    part = "find"
+
+    def progress(text: str) -> None:
+        nonlocal now, cpu, part
+        parts[part] = parts.get(part, 0.0) + time.monotonic() - now
+        parts[f"{part} cpu"] = parts.get(f"{part} cpu", 0.0) + time.process_time() - cpu
+        now, cpu = time.monotonic(), time.process_time()
+        if "taking out" in text:
+            part = "raw files"
+        elif text.startswith("the proof"):
+            part = "proof"
+        elif part == "raw files":
+            part = "tables"
+        if "machine_learning" in text:
+            part = "publication"
+        elif part == "publication" and text.startswith("snapshots"):
+            part = "tables"
+
+    forgotten = Lakehouse(root).erase([("email", email) for email in chosen], progress=progress)
+    progress("done")
+    assert forgotten is not None
+    assert forgotten.proof.holds, forgotten.proof
+    print(json.dumps({**parts, "bytes": forgotten.proof.traced.bytes}))
+
+
+def main(customers: int, folder: Path) -> None:
+    """Print a table of all measurements."""
+    root = folder / "root"
+    Lakehouse.simulate(root, customers=customers)
+    rows = [("full run", measured("run", str(root)))]
+    for people in (1, 1000):
+        rows.append((f"forget {people:,}", measured("erase", str(root), str(people))))
+    full = rows[0][1]
+    print("| | seconds | CPU s | of it the proof | without the proof, of a full run |")
+    print("| --- | --- | --- | --- | --- |")
+    for name, row in rows:
+        proof, proof_cpu = row.get("proof", 0.0), row.get("proof cpu", 0.0)
+        share = (row["cpu"] - proof_cpu) / full["cpu"]
+        print(
+            f"| {name} | {row['seconds']:.1f} | {row['cpu']:.1f} | {proof:.1f} s, "
+            f"{proof_cpu:.1f} CPU s | {share:.2f} |"
+        )
+    for name, row in rows[1:]:
+        print(f"{name}: " + ", ".join(f"{k} {v:.1f}" for k, v in row.items()))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("STEDI_SECRET", "a secret of the bench")
+    if sys.argv[1:2] == ["run"]:
+        full_run(sys.argv[2])
+    elif sys.argv[1:2] == ["erase"]:
+        erase(sys.argv[2], sys.argv[3])
+    else:
+        number = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+        with tempfile.TemporaryDirectory() as temporary:
+            main(number, Path(sys.argv[2]) if len(sys.argv) > 2 else Path(temporary))

@@ -1,0 +1,276 @@
+"""`stedi erase`: who asks to be forgotten is, and a receipt proves it."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, BadParameter, Exit, Option, confirm
+
+from stedi.cli import show
+from stedi.cli.verb import Call, Engine, Master, verb
+from stedi.errors import UsageError
+from stedi.text import counted, visible
+
+if TYPE_CHECKING:
+    from stedi.lakehouse import Lakehouse
+    from stedi.rights.erase import Forgotten, Proof
+    from stedi.rights.find import Found
+
+_MOST_SHOWN = 20
+SETTINGS = {"ignore_unknown_options": True}
+"""Options that name subjects are those that contracts declare: no list of them is here."""
+
+
+@verb()
+def erase(
+    call: Call,
+    who: Annotated[
+        list[str] | None,
+        Argument(
+            metavar="--KIND VALUE...",
+            help="Whom to forget, as contracts declare subjects: --email ann@example.com.",
+        ),
+    ] = None,
+    subjects: Annotated[
+        str | None,
+        Option(metavar="FILE", help="A line for each, as in email=ann@example.com; - reads stdin."),
+    ] = None,
+    dry_run: Annotated[
+        bool, Option("--dry-run", help="Show what is held, and do nothing.")
+    ] = False,
+    yes: Annotated[bool, Option("--yes", "-y", help="Don't ask before it is done.")] = False,
+    verify: Annotated[
+        bool, Option("--verify", help="Only read every byte for them, and name what has them.")
+    ] = False,
+    receipt: Annotated[
+        Path | None, Option(metavar="FILE", help="Only check the seal of this receipt.")
+    ] = None,
+    with_shared: Annotated[
+        bool,
+        Option("--with-shared", help="Take also others' readings of a device that they shared."),
+    ] = False,
+    output: Annotated[
+        Path | None, Option("--output", "-o", metavar="FILE", help="Write the receipt here, too.")
+    ] = None,
+    engine: Engine = "duckdb",
+    master: Master = None,
+    wait: Annotated[
+        float, Option(metavar="SECONDS", min=0, help="Wait so long for a run to end.")
+    ] = 0.0,
+) -> None:
+    """Forget people everywhere under the root, and prove it. A receipt is written."""
+    lakehouse = call.lakehouse
+    if receipt is not None:
+        _check(call, receipt)
+        return
+    asked = [*_named(who or []), *(_read(lakehouse, subjects) if subjects else [])]
+    if not asked:
+        options = ", ".join(f"--{option}" for option in lakehouse.subject_options)
+        raise BadParameter(f"say whom to forget: {options}, or --subjects FILE")
+    if verify:
+        with _showing(call) as (progress, reading):
+            proof = lakehouse.prove_erased(asked, progress=progress, reading=reading)
+        call.show(_proof_as_json(proof), lambda: _show_proof(proof))
+        _end(proof)
+        return
+    if dry_run:
+        with _showing(call) as (progress, _):
+            found = lakehouse.held(asked, with_shared=with_shared, progress=progress)
+        call.show(_found_as_json(found), lambda: _show_found(found))
+        return
+    _erase(call, asked, yes, with_shared, output, subjects, engine=engine, master=master, wait=wait)
+
+
+def _erase(
+    call: Call,
+    asked: Sequence[tuple[str, str]],
+    yes: bool,
+    with_shared: bool,
+    output: Path | None,
+    subjects: str | None,
+    **options: Any,
+) -> None:
+    can_ask = sys.stdin.isatty() and subjects != "-" and not (call.quiet or call.as_json)
+    if not (yes or can_ask):
+        raise UsageError("nobody can be asked here whether to go on; look first, with --dry-run, "
+                         "then add --yes")  # fmt: skip
+    lakehouse = call.lakehouse
+
+    def confirmed(found: Found) -> bool:
+        if not (call.quiet or call.as_json):
+            _show_found(found)
+        return yes or confirm("Forget them?", default=False)
+
+    with _showing(call, is_asked=not yes) as (progress, reading):
+        forgotten = lakehouse.erase(
+            asked, with_shared=with_shared, confirm=confirmed,
+            progress=progress, reading=reading, **options,
+        )  # fmt: skip
+    if forgotten is None:
+        show.line("Nothing was done.")
+        return
+    path, text = lakehouse.receipt(forgotten)
+    if output is not None:
+        output.write_text(text, encoding="utf-8")
+    result = {
+        "receipt": str(path),
+        "proven": forgotten.proof.holds,
+        "found": _found_as_json(forgotten.found),
+        "verified": _proof_as_json(forgotten.proof),
+        "remarks": list(forgotten.remarks),
+    }
+    call.show(result, lambda: _show_forgotten(forgotten, str(path)))
+    _end(forgotten.proof)
+    if forgotten.run and forgotten.run.withheld:
+        from stedi.run import refuse_withheld
+
+        refuse_withheld(forgotten.run)
+
+
+def _named(who: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Subjects by their options, as in `--email ann@example.com` or `--email=ann@example.com`."""
+    words = iter(who)
+    for word in words:
+        if not word.startswith("--") or len(word) < 3:
+            raise BadParameter(f"who: give each with its kind, as in --KIND VALUE, not {word!a}")
+        name, equals, value = word[2:].partition("=")
+        if not equals:
+            following = next(words, None)
+            if following is None:
+                raise BadParameter(f"--{name}: needs a value")
+            value = following
+        yield name, value
+
+
+def _read(lakehouse: Lakehouse, subjects: str) -> list[tuple[str, str]]:
+    if subjects == "-":
+        return lakehouse.subjects_in(sys.stdin)
+    try:
+        with Path(subjects).open(encoding="utf-8-sig") as file:
+            return lakehouse.subjects_in(file)
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"--subjects {subjects}: no such file, or no text in UTF-8") from None
+
+
+@contextmanager
+def _showing(
+    call: Call, *, is_asked: bool = False
+) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+    """Progress by lines, and by how many bytes were read; not while somebody may be asked."""
+    with show.progress(call.quiet or call.as_json or is_asked) as progress:
+
+        def reading(done: int, total: int) -> None:
+            progress(f"the proof: {done >> 20:,} of {total >> 20:,} MB read")
+
+        yield progress, reading
+
+
+def _check(call: Call, path: Path) -> None:
+    content = call.lakehouse.check_receipt(path)
+    proven = content["verified"]["proven"]
+    what = "it was proven that nothing is left" if proven else "it was NOT proven"
+    call.show(content, lambda: show.line(f"The seal of {path} holds; {what}."))
+
+
+def _end(proof: Proof) -> None:
+    if not proof.holds:
+        raise Exit(1)
+
+
+def _show_found(found: Found) -> None:
+    for identity in found.identities[:_MOST_SHOWN]:
+        how = "asked for" if identity.asked else "theirs"
+        show.line(f"{identity.kind} {visible(identity.value)} ({how})")
+    if len(found.identities) > _MOST_SHOWN:
+        show.line(f"and {len(found.identities) - _MOST_SHOWN:,} more")
+    rows: list[tuple[str, str, int]] = []
+    for raw in found.landing:
+        place = f"{raw.source}/landing/{visible(raw.name)}"
+        rows += [("landing", place, raw.records)] if raw.records else []
+        rows += [("landing, set aside", place, raw.pieces)] if raw.pieces else []
+    for table in found.tables:
+        count = counted(len(table.snapshots), "snapshot")
+        now = "now and before" if len(table.snapshots) > 1 else "now"
+        when = f"{count}, {now}" if table.is_current else f"{count} of before"
+        rows.append((table.table, f"{table.file.path.name}, {when}", len(table.rows)))
+    if rows:
+        show.table(("where", "file", "rows"), rows)
+    else:
+        show.line("Nothing is held of them.")
+    for shared in found.shared:
+        _show_shared(found, shared)
+    if found.spelled:
+        show.line("Also there? Spelled alike, and left as it is unless you ask for it:")
+        for (kind, value), number in sorted(found.spelled.items()):
+            show.line(f"  {kind} {visible(value)!a}: {counted(number, 'row')}")
+
+
+def _show_shared(found: Found, shared: Any) -> None:
+    identity = shared.identity
+    kept = found.kept.get((identity.kind, identity.value), 0)
+    since = "from their own time with it" if shared.known else "as far as their time is known"
+    show.line(
+        f"{identity.kind} {visible(identity.value)}: {counted(shared.others, 'other person')} "
+        f"had it too; {counted(kept, 'row')} stay, taken {since}. What was taken before goes."
+    )
+
+
+def _show_forgotten(forgotten: Forgotten, receipt: str) -> None:
+    sources = Counter[str]()
+    for raw in forgotten.found.landing:
+        sources[raw.source] += len(raw.places)
+    for source, count in sorted(sources.items()):
+        show.line(f"{counted(count, 'record')} taken out of the raw files of {source}.")
+    if forgotten.run:
+        built = ", ".join(built.table for built in forgotten.run.built)
+        show.line(f"Brought up to date: {built or 'nothing had to be'}.")
+    show.remarks(forgotten.remarks)
+    _show_proof(forgotten.proof)
+    show.line(f"Receipt: {receipt}")
+
+
+def _show_proof(proof: Proof) -> None:
+    traced = proof.traced
+    show.line(
+        f"{counted(traced.files, 'file')}, {counted(traced.bytes, 'byte')} read, raw and decoded: "
+        + ("nothing is left of them." if proof.holds else "NOT proven.")
+    )
+    for one in traced.exact:
+        file = visible(one.file)
+        show.line(f"  {file}, {one.where}: {one.identity.kind}, {one.form}")
+    for name in traced.unreadable:
+        show.line(f"  {visible(name)}: can't be read")
+    for place, count in proof.left.items():
+        show.line(f"  {visible(place)}: {counted(count, 'record')} left")
+    spelled = sorted({one.file for one in traced.traces if not one.is_exact})
+    if spelled:
+        show.line("Spelled alike, and left as it is:")
+        for name in spelled:
+            show.line(f"  {visible(name)}")
+
+
+def _found_as_json(found: Found) -> dict[str, Any]:
+    from stedi.landing.erased import Keyer
+    from stedi.rights.receipt import found_as_json
+
+    return found_as_json(found, Keyer.of_user())
+
+
+def _proof_as_json(proof: Proof) -> dict[str, Any]:
+    return {
+        "proven": proof.holds,
+        "files": proof.traced.files,
+        "bytes": proof.traced.bytes,
+        "still_there": [
+            {"file": one.file, "where": one.where, "form": one.form, "kind": one.identity.kind}
+            for one in proof.traced.exact
+        ],
+        "spelled_otherwise": sorted({t.file for t in proof.traced.traces if not t.is_exact}),
+        "could_not_be_read": list(proof.traced.unreadable),
+        "records_left": dict(proof.left),
+    }

@@ -1,0 +1,94 @@
+"""`stedi releases` and `stedi disclose`: what was given out to whom, and what is held of one."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import Argument
+
+from stedi.cli import show
+from stedi.cli.verb import Call, verb
+from stedi.text import counted, visible
+
+if TYPE_CHECKING:
+    from stedi.rights.disclosed import Disclosure
+    from stedi.rights.given_out import Given, GivenOut
+
+
+@verb(without=["quiet"])
+def releases(call: Call) -> None:
+    """List what was given out to whom, and what of it has rows of people who left since."""
+    result = call.lakehouse.releases()
+    call.judge(result, lambda: _show_releases(result))
+
+
+def _show_releases(result: GivenOut) -> None:
+    if not result.given and result.ok:
+        show.line("Nothing was given out. `stedi release` and `stedi train` note what they do.")
+    if result.given:
+        columns = ("when", "what", "to", "rows", "people", "left since", "where", "name")
+        show.table(columns, map(_row, result.given))
+    for one in result.given:
+        if one.letter:
+            show.line(f"\n{one.name} has rows of {_people(one.left or 0)} since. Send:\n")
+            show.line("\n".join(f"    {visible(line)}".rstrip() for line in one.letter.split("\n")))
+    if not result.ok:
+        show.line(f"\n{counted(len(result.problems), 'problem')}:")
+        for problem in result.problems:
+            show.line(f"  {problem}")
+
+
+def _row(one: Given) -> tuple[str | int | None, ...]:
+    state = "" if one.state == "given" else ", begun"
+    return (
+        one.at,
+        f"{one.kind} of {one.table}{state}",
+        visible(one.recipient or "not named"),
+        one.rows,
+        "not known" if one.people is None else f"{one.people:,}",
+        "not known" if one.left is None else f"{one.left:,}",
+        visible(one.folder),
+        one.name,
+    )
+
+
+def _people(number: int) -> str:
+    return f"{number:,} {'person who has' if number == 1 else 'people who have'} left"
+
+
+@verb()
+def disclose(
+    call: Call,
+    person: Annotated[
+        str,
+        Argument(
+            metavar="PERSON",
+            help="An identifier, or KIND=IDENTIFIER; - reads it from standard input.",
+        ),
+    ],
+    folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for what is held.")],
+) -> None:
+    """Write all that is held of one person to a folder, for them, with nothing of others."""
+    lakehouse = call.lakehouse
+    if person == "-":
+        person = sys.stdin.readline().rstrip("\r\n")
+    with show.progress(call.quiet or call.as_json) as progress:
+        disclosed = lakehouse.disclose(person, folder, progress=progress)
+    call.show(disclosed, lambda: _show_disclosed(disclosed))
+
+
+def _show_disclosed(disclosed: Disclosure) -> None:
+    earlier = disclosed.earlier
+    rows = ((name, count, earlier.get(name)) for name, count in disclosed.rows.items())
+    show.table(("table", "rows", "in earlier snapshots only"), rows)
+    show.table(("source", "records"), disclosed.records.items())
+    show.line(f"Given out that was made of it: {counted(disclosed.given_out, 'time')}.")
+    show.remarks(f"not shown: {text}" for text in disclosed.not_shown)
+    if disclosed.spelled:
+        show.line(
+            f"Also there? {counted(disclosed.spelled, 'row')} under other spellings (case, spaces, "
+            "Unicode form): if they are the same person's, disclose these, too."
+        )
+    show.line(f"Written to {disclosed.folder}; index.html there is for people.")

@@ -1,0 +1,272 @@
+"""Who was erased: a keyed list under the root, by which later deliveries are kept out.
+
+It has fingerprints, made with the secret that never lies under the root, and no identifier. Beside
+it stands how many records were taken out of raw files, by reason, so that sums hold.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from blake3 import blake3
+
+from stedi.declared import Declarations
+from stedi.declared.contract import Contract
+from stedi.errors import StorageError, UsageError
+from stedi.landing.fingerprint import secret_of_user
+from stedi.landing.fold import fold
+from stedi.landing.records import Piece, texts_in
+from stedi.roots import Files
+from stedi.roots.names import OWN_FOLDER
+from stedi.roots.scratch import scratch
+from stedi.text import counted
+
+ERASED = "erased"
+"""Why records are dropped that are of somebody who was erased."""
+_CONTEXT = "stedi lakehouse, fingerprints of people who were erased, 2026"
+_FOLDER = "erased"
+_DAY = 86_400_000
+_FEW = 4
+"""A word of fewer letters is an identifier only where it stands in quotes."""
+_TOKEN = re.compile(r"[\w.@+%-]+")
+
+
+class Keyer:
+    """Makes fingerprints of identifiers with the secret of this user."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = blake3(secret, derive_key_context=_CONTEXT).digest()
+        self.key_id = blake3(b"key id", key=self._key).hexdigest()[:8]
+        self.of = lru_cache(1 << 16)(self._of)
+
+    @classmethod
+    def of_user(cls) -> Keyer:
+        """The one of whoever runs this process."""
+        return cls(secret_of_user())
+
+    def _of(self, kind: str, value: str) -> str:
+        """The fingerprint of an identifier of some kind."""
+        return blake3(f"{kind}\0{value}".encode(errors="replace"), key=self._key).hexdigest()
+
+    def seal(self, content: bytes) -> str:
+        """A seal that only who has the secret can make, and check."""
+        return f"{self.key_id}:{blake3(b'seal' + content, key=self._key).hexdigest()}"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Somebody or something that was erased `at` (epoch ms), by fingerprints.
+
+    `folded` is that of the form that all spellings share. What was taken in the `spared` times
+    (from, before; None is without end) is of others.
+    """
+
+    kind: str
+    exact: str
+    folded: str
+    at: int
+    spared: tuple[tuple[int, int | None], ...] = ()
+
+    def drops(self, when: int | None, now: int) -> bool:
+        """Whether a record of that time is of before the erasure; unknown times are.
+
+        Times of the future (a day's grace) are wrong, and so unknown.
+        """
+        if when is None or when > now + _DAY:
+            return True
+        is_spared = any(b <= when and (e is None or when < e) for b, e in self.spared)
+        return when <= self.at and not is_spared
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """Records that were taken out of a raw file, by reason.
+
+    `fingerprint` is the file's as it is now; where nothing was left of it (`is_gone`), as it was.
+    """
+
+    source: str
+    fingerprint: str
+    is_gone: bool
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Erased:
+    """The list as it lies under a root, or a part of it that is to be added."""
+
+    key_id: str | None = None
+    entries: tuple[Entry, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+
+    def refuse_other(self, keyer: Keyer) -> None:
+        """Raise `UsageError` where the list was made with another secret: nobody could be told."""
+        if self.entries and self.key_id != keyer.key_id:
+            raise UsageError(
+                f"{OWN_FOLDER}/{_FOLDER}: the list of who was erased was made with another secret; "
+                "set STEDI_SECRET to that one, or deliveries could bring these people back"
+            )
+
+    def taken_out(
+        self, source: str, before: str, after: str | None, counts: Mapping[str, int]
+    ) -> Dropped:
+        """What is to be noted of records taken out of a file, by its fingerprints then and now."""
+        earlier = self.of_file(source, before) if before != after else {}
+        total = {r: earlier.get(r, 0) + counts.get(r, 0) for r in sorted({*earlier, *counts})}
+        return Dropped(source, after or before, after is None, total)
+
+    def of_file(self, source: str, fingerprint: str) -> Mapping[str, int]:
+        """What was taken out of a file that has this fingerprint now."""
+        return self._of(source).get((fingerprint, False), {})
+
+    def of_source(self, source: str, fingerprints: Iterable[str]) -> dict[str, int]:
+        """What was taken out of these files of a source, and of files that are gone for it."""
+        by_file, counts = self._of(source), Counter[str]()
+        for fingerprint in {*fingerprints}:
+            counts.update(by_file.get((fingerprint, False), {}))
+        for (_, is_gone), of_gone in by_file.items():
+            counts.update(of_gone if is_gone else {})
+        return dict(sorted(counts.items()))
+
+    def _of(self, source: str) -> dict[tuple[str, bool], Mapping[str, int]]:
+        of_source = (d for d in self.dropped if d.source == source)
+        return {(d.fingerprint, d.is_gone): d.counts for d in of_source}
+
+
+def read_erased(files: Files) -> Erased:
+    """The list under a root, empty where there is none; raises `StorageError` if it is damaged.
+
+    Of one identifier, and of one file, what was noted last counts.
+    """
+    entries, dropped, key_id = dict[tuple[str, str], Entry](), list[Dropped](), None
+    for path in sorted(path for path, _ in files.below(_folder(files))):
+        try:
+            with files.open(path) as file:
+                values = json.loads(file.readall() or b"")
+            for entry in values["entries"]:
+                spared = tuple((begin, end) for begin, end in entry["spared"])
+                entries[entry["kind"], entry["exact"]] = Entry(**{**entry, "spared": spared})
+            dropped += [Dropped(**d) for d in values["dropped"]]
+            key_id = values["key_id"] or key_id
+        except (OSError, ValueError, LookupError, TypeError):
+            raise StorageError(
+                f"{files.name(path)}: a part of the list of who was erased is damaged. Restore it "
+                "from a backup; without it deliveries could bring these people back"
+            ) from None
+    return Erased(key_id, tuple(entries.values()), tuple(dropped))
+
+
+def add_erased(files: Files, part: Erased) -> None:
+    """Add to the list under a root: whole, or not at all. What lies there stays as it is."""
+    name = f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
+    with scratch(files.root, "erased") as folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(asdict(part), indent=1), encoding="utf-8")
+        files.replace(folder / name, _folder(files) / name)
+
+
+def _folder(files: Files) -> Path:
+    return files.root / OWN_FOLDER / _FOLDER
+
+
+@dataclass
+class Banned:
+    """Records of who was erased, of before that, in one source: as `locate` asks for them.
+
+    `respelled` counts records whose identifier is spelled like that of somebody who was erased; who
+    they are of nobody can tell, and they stay.
+    """
+
+    contract: Contract
+    entries: Mapping[tuple[str, str], Entry]
+    spelled: frozenset[tuple[str, str]]
+    keyer: Keyer
+    people: frozenset[str]
+    respelled: int = 0
+
+    @classmethod
+    def of(cls, contract: Contract, erased: Erased, keyer: Keyer, people: Iterable[str]) -> Banned:
+        """What is banned of a source; `people` are the kinds of subjects that are people."""
+        return cls(
+            contract,
+            {(entry.kind, entry.exact): entry for entry in erased.entries},
+            frozenset((entry.kind, entry.folded) for entry in erased.entries),
+            keyer,
+            frozenset(people),
+        )
+
+    def __post_init__(self) -> None:
+        """Find out which columns say whose a record is."""
+        subjects = {c.name: c.subject for c in self.contract.delivered if c.subject}
+        named = {name: kind for name, kind in subjects.items() if kind in self.people}
+        self._kinds = named or subjects
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns that say whose a record is."""
+        return [*self._kinds]
+
+    def among(self, column: str, values: Sequence[str]) -> Sequence[bool]:
+        """Which texts of a column name somebody who was erased, or are spelled like that."""
+        kind = self._kinds[column]
+        return [
+            (kind, self.keyer.of(kind, value)) in self.entries
+            or (kind, self.keyer.of(kind, fold(value))) in self.spelled
+            for value in values
+        ]
+
+    def record(self, values: Mapping[str, object]) -> bool:
+        """Whether a record is of somebody who was erased, of before that."""
+        when = values.get(self.contract.entered_at) if self.contract.entered_at else None
+        now = time.time_ns() // 1_000_000
+        for column, kind in self._kinds.items():
+            value = values[column]
+            if not isinstance(value, str):
+                continue
+            entry = self.entries.get((kind, self.keyer.of(kind, value)))
+            if entry is not None and entry.drops(when if isinstance(when, int) else None, now):
+                return True
+            if entry is None and (kind, self.keyer.of(kind, fold(value))) in self.spelled:
+                self.respelled += 1
+        return False
+
+    def piece(self, piece: Piece) -> bool:
+        """Whether a piece that doesn't fit names somebody who was erased."""
+        kinds = {*self._kinds.values()} | ({*self.people} if self._kinds else set())
+        texts = {*(piece.subject or "").split("\n")}
+        for text in texts_in(piece.raw):
+            texts.add(text)
+            texts.update(word for word in _TOKEN.findall(text) if len(word) >= _FEW)
+        return any(
+            (entry := self.entries.get((kind, self.keyer.of(kind, text)))) is not None
+            and not entry.spared
+            for text in texts
+            for kind in kinds
+        )
+
+
+def people_of(declarations: Declarations) -> frozenset[str]:
+    """The kinds of subjects that are people: those that a source's records are about."""
+    return frozenset(
+        column.subject
+        for contract in declarations.landing
+        for column in contract.columns
+        if column.subject and column.name == contract.subject
+    )
+
+
+def respelled_remark(source: str, count: int) -> str:
+    """What to tell of records that are spelled like those of somebody who was erased."""
+    return (
+        f"{counted(count, 'new record')} of the source {source} name somebody almost as a person "
+        "who was erased is named (case, spaces or Unicode form differ): if it is the same person, "
+        "`stedi erase` them under this name, too"
+    )

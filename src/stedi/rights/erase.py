@@ -1,0 +1,288 @@
+"""Forgets people: finds all that is held of them, takes it out everywhere, and proves that.
+
+What is killed on the way, `stedi.run.forget` finishes: with the next erasure, or with the next run.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from stedi.declared import Declarations
+from stedi.engines import MakeEngine
+from stedi.errors import LandingError, StediError
+from stedi.landing.erased import ERASED, Entry, Keyer, read_erased
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.fold import fold
+from stedi.rights.find import Found, find, state_of
+from stedi.rights.forms import ENDINGS
+from stedi.rights.rows import read_rows
+from stedi.rights.subjects import Identity
+from stedi.rights.traces import Traced, trace
+from stedi.rights.wanted import has_name, identifiers
+from stedi.roots import Files, Lock, Remainder
+from stedi.run import RunReport, forget, holding, run_locked
+from stedi.run.options import Options
+from stedi.storage.warehouse import Warehouse
+
+_BEGUN = "The erasure was begun: the next `stedi erase` or `stedi run` finishes it"
+Progress = Callable[[str], None]
+Confirm = Callable[[Found], bool]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What an erasure was asked for: who, and how.
+
+    `keep_shared` leaves others what was taken by a thing that they had, while they had it. `wait`
+    is how many seconds to wait for a run to end.
+    """
+
+    subjects: Sequence[Identity]
+    keep_shared: bool = True
+    wait: float = 0.0
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was read after an erasure, and what is still held; `at` is in epoch ms.
+
+    `left` counts records and rows that are still found, by place.
+    """
+
+    at: int
+    traced: Traced
+    left: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        """Whether nothing is left, and all could be read."""
+        return not (self.traced.exact or self.left or self.traced.unreadable)
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """What an erasure did; times are epoch milliseconds.
+
+    `run` is what brought the tables up to date, None where there are none. `fingerprints` name the
+    identities that were found, in their order.
+    """
+
+    begun: int
+    done: int
+    found: Found
+    fingerprints: tuple[str, ...]
+    run: RunReport | None
+    proof: Proof
+    remarks: tuple[str, ...]
+
+
+def forget_people(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    make_engine: MakeEngine,
+    asked: Asked,
+    confirm: Confirm,
+    progress: Progress = lambda _: None,
+    reading: Callable[[int, int], None] = lambda done, total: None,
+) -> Forgotten | None:
+    """Find, ask whether to go on, forget, and prove; None where `confirm` says no.
+
+    Where something was delivered or run between finding and forgetting, it is found again, and
+    asked again. An erasure that was begun before is finished first. Raises what a run raises, but
+    for `NotAnonymous`: that is in the report.
+    """
+    found = find(
+        warehouse, declarations, asked.subjects, keep_shared=asked.keep_shared, progress=progress
+    )
+    known = {(i.kind, i.value): i for i in asked.subjects}
+    while True:
+        if not confirm(found):
+            return None
+        with holding(warehouse, asked.wait) as lock:
+            if forget.is_begun(warehouse.files):
+                progress("an erasure that was begun before: finishing it")
+                _run(warehouse, declarations, make_engine, lock, progress)
+            warehouse.look_again()
+            if state_of(warehouse, declarations) == found.state:
+                begun = epoch_ms()
+                erasure = planned(warehouse, declarations, found, begun)
+                forget.write_erasure(warehouse.files, erasure)
+                report = _run(warehouse, declarations, make_engine, lock, progress)
+                proof = prove(warehouse, declarations, found.identities, progress, reading)
+                fingerprints = tuple(f"{e.kind}:{e.exact}" for e in erasure.entries)
+                remarks = (*(report.remarks if report else ()), *_damaged(found))
+                return Forgotten(begun, epoch_ms(), found, fingerprints, report, proof, remarks)
+            # What they have may be known no more, where half of an erasure was done before.
+            known = {(i.kind, i.value): replace(i, spared=()) for i in found.identities} | known
+            again = find(
+                warehouse, declarations, [*known.values()],
+                keep_shared=asked.keep_shared, progress=progress,
+            )  # fmt: skip
+        if summary(again) == summary(found):
+            confirm = _once_more(confirm)
+        found = again
+
+
+def _once_more(confirm: Confirm) -> Confirm:
+    """What was confirmed is not asked again where it is the same."""
+    agreed = [True]
+    return lambda found: agreed.pop() if agreed else confirm(found)
+
+
+def summary(found: Found) -> dict[str, int]:
+    """What was found, counted by place."""
+    counts = Counter[str]()
+    for raw in found.landing:
+        counts[f"{raw.source}/landing/{raw.name}"] += len(raw.places)
+    for rows in found.tables:
+        counts[f"{rows.table} in {len(rows.snapshots)} snapshots"] += len(rows.rows)
+    return dict(counts)
+
+
+def planned(
+    warehouse: Warehouse, declarations: Declarations, found: Found, now: int
+) -> forget.Erasure:
+    """What is to be done about what was found; raises `LandingError` for a file that changed."""
+    files, keyer, fingerprinter = warehouse.files, Keyer.of_user(), Fingerprinter.of_user()
+    read_erased(files).refuse_other(keyer)
+    cuts = []
+    for raw in found.landing:
+        fingerprint = fingerprinter.of_file(raw.path, files.open)
+        if files.stat(raw.path) != raw.stat:
+            raise LandingError(
+                f"{files.name(raw.path)} changed while it was read; nothing was done. Run "
+                "`stedi erase` again when it is whole"
+            )
+        spans = tuple((place.begin, place.end) for place in raw.places)
+        counts = {ERASED: len(raw.places)} if raw.places else {}
+        renamed = _renamed(raw.name, found.identities) if raw.is_named else None
+        cuts.append(forget.Cut(raw.source, raw.name, fingerprint, spans, counts, renamed))
+    held: dict[str, list[str]] = {}
+    for rows in found.tables:
+        held.setdefault(rows.table, []).append(rows.file.uri)
+    return forget.Erasure(
+        fingerprinter.key_id,
+        keyer.key_id,
+        tuple(entry_of(identity, keyer, now) for identity in found.identities),
+        tuple(cuts),
+        held,
+        tuple(_to_discard(files, found.identities)),
+        tuple(_names(warehouse, found, keyer)),
+    )
+
+
+def _renamed(name: str, identities: Sequence[Identity]) -> str:
+    """A name without identifiers for a raw file; what its ending says of it stays."""
+    parts = []
+    for part in name.split("/"):
+        ending = match.group() if (match := ENDINGS.search(part)) else ""
+        hidden = f"renamed-{secrets.token_hex(4)}{ending}"
+        parts.append(hidden if has_name(part, identities) else part)
+    return "/".join(parts)
+
+
+def _names(warehouse: Warehouse, found: Found, keyer: Keyer) -> list[str]:
+    """Fingerprints of names of raw files that have an identifier."""
+    names = {(raw.source, raw.name) for raw in found.landing if raw.is_named}
+    for rows in found.tables:
+        if rows.table == "loads" and rows.is_current:
+            loads = read_rows(warehouse.files, rows.file, ["source", "file"]).to_pylist()
+            names |= {(loads[n]["source"], loads[n]["file"]) for n in rows.rows.tolist()}
+    return sorted(forget.name_of(keyer, source, name) for source, name in names)
+
+
+def entry_of(identity: Identity, keyer: Keyer, now: int) -> Entry:
+    """What the list of who was erased has for an identity."""
+    return Entry(
+        identity.kind,
+        keyer.of(identity.kind, identity.value),
+        keyer.of(identity.kind, fold(identity.value)),
+        now,
+        tuple((interval.begin, interval.end) for interval in identity.spared),
+    )
+
+
+def _to_discard(
+    files: Files, identities: Sequence[Identity]
+) -> list[tuple[str, str | None, str | None]]:
+    """What the storage keeps beside its files and has them, or nobody can look into."""
+    remainders = [*files.remainders()]
+    if not remainders:
+        return []
+    names = {found.file for found in trace(files, identifiers(identities)).traces if found.is_exact}
+
+    def is_theirs(remainder: Remainder) -> bool:
+        name = remainder.path.relative_to(files.root).as_posix()
+        return remainder.upload is not None or f"{name}, version {remainder.version}" in names
+
+    return [
+        (r.path.relative_to(files.root).as_posix(), r.version, r.upload)
+        for r in remainders
+        if is_theirs(r)
+    ]
+
+
+def _run(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    make_engine: MakeEngine,
+    lock: Lock,
+    progress: Progress,
+) -> RunReport | None:
+    """Do what is planned, and bring the tables up to date where there are any."""
+    if warehouse.exists:
+        try:
+            return run_locked(warehouse, declarations, make_engine, Options(), progress, lock)
+        except StediError as error:
+            error.args = (f"{error}\n{_BEGUN}",)
+            raise
+    erasure = forget.read_erasure(warehouse.files)
+    assert erasure is not None
+    forget.begin(warehouse.files, erasure, Fingerprinter.of_user())
+    forget.end(warehouse, declarations, erasure)
+    return None
+
+
+def prove(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    identities: Sequence[Identity],
+    progress: Progress = lambda _: None,
+    reading: Callable[[int, int], None] = lambda done, total: None,
+) -> Proof:
+    """Read everything under the root for who was forgotten; see `stedi.rights.traces`.
+
+    What others share is told by its records alone.
+    """
+    progress("the proof: reading every byte")
+    traced = trace(warehouse.files, identifiers(identities), reading)
+    warehouse.look_again()
+    left = Counter[str]()
+    shared = [identity for identity in identities if identity.spared]
+    if shared:
+        left.update(_still_found(warehouse, declarations, shared))
+    return Proof(epoch_ms(), traced, dict(left))
+
+
+def _still_found(
+    warehouse: Warehouse, declarations: Declarations, identities: Sequence[Identity]
+) -> dict[str, int]:
+    return summary(find(warehouse, declarations, identities, is_closed=True))
+
+
+def _damaged(found: Found) -> list[str]:
+    return [
+        f"{raw.source}/landing/{raw.name} was a damaged archive: what could not be unpacked of it "
+        "is gone"
+        for raw in found.landing
+        if raw.is_damaged
+    ]
+
+
+def epoch_ms() -> int:
+    """Epoch milliseconds."""
+    return time.time_ns() // 1_000_000

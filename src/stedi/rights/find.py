@@ -1,0 +1,320 @@
+"""Where records of somebody lie under a root: raw files, tables with their snapshots, quarantine.
+
+The typed tables tell which raw files have records of theirs, where they are up to date. These
+files, and all that no run has read, are then read as the landing parser reads them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stedi.arrays import Int64s
+from stedi.declared import Declarations
+from stedi.declared.contract import Contract
+from stedi.errors import LandingError
+from stedi.landing.locate import Place, by_name, locate
+from stedi.landing.records import Piece, Record
+from stedi.rights.index import Index
+from stedi.rights.links import Shared, linked
+from stedi.rights.rows import read_rows, wanted_rows
+from stedi.rights.subjects import Identity, deciding, kinds
+from stedi.rights.wanted import Wanted, has_name
+from stedi.roots import Files, Stat
+from stedi.roots.names import landing_folder
+from stedi.storage.warehouse import DataFile, Warehouse
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class InLanding:
+    """Records of theirs in a raw file, as places in its content once unpacked.
+
+    `stat` is what was known of the file when it was read; `name` is its path below the source's
+    landing folder. `is_named` says that the name itself has an identifier.
+    """
+
+    source: str
+    name: str
+    path: Path
+    stat: Stat
+    places: tuple[Place, ...]
+    is_damaged: bool
+    is_named: bool = False
+
+    @property
+    def records(self) -> int:
+        """How many of the places are records that fit their contract."""
+        return sum(isinstance(place.content, Record) for place in self.places)
+
+    @property
+    def pieces(self) -> int:
+        """How many are pieces that don't."""
+        return len(self.places) - self.records
+
+
+@dataclass(frozen=True)
+class InTable:
+    """Rows of theirs in a data file of a table, counted from 0; `snapshots` refer to the file.
+
+    `is_current` says whether the newest snapshot is among them.
+    """
+
+    table: str
+    file: DataFile
+    rows: Int64s = field(compare=False)
+    snapshots: tuple[int, ...]
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is held of who is asked for; `identities` are theirs, linked ones included.
+
+    `spelled` counts rows and records under identifiers that differ by case, spaces or Unicode form
+    alone, by kind and value: they are nobody's who is asked for. `kept` counts rows of the typed
+    tables and raw records that stay since they are others', by kind and value of what is shared.
+    `state` changes whenever what was looked at does.
+    """
+
+    identities: tuple[Identity, ...]
+    shared: tuple[Shared, ...]
+    landing: tuple[InLanding, ...]
+    tables: tuple[InTable, ...]
+    spelled: Mapping[tuple[str, str], int]
+    kept: Mapping[tuple[str, str], int]
+    state: tuple[object, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is held."""
+        return not (self.landing or self.tables)
+
+
+def find(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    asked: Sequence[Identity],
+    *,
+    keep_shared: bool = True,
+    is_closed: bool = False,
+    progress: Progress = lambda _: None,
+) -> Found:
+    """Find all that is held of who is asked for; nothing is written.
+
+    Where it `is_closed`, what they have is not looked for: all of it is asked for.
+
+    Raises `UsageError` where it isn't clear who is meant, `LandingError` and `StorageError` for
+    what can't be read.
+    """
+    return _Finding(warehouse, declarations, progress).find(asked, keep_shared, is_closed)
+
+
+def state_of(warehouse: Warehouse, declarations: Declarations) -> tuple[object, ...]:
+    """What there is under the root, as far as listings and newest snapshots tell."""
+    versions = (warehouse.version(table) for table in declarations.locations)
+    snapshots = tuple(version.snapshot_id if version else None for version in versions)
+    listed = (_listed(warehouse.files, contract) for contract in declarations.landing)
+    return (snapshots, *(tuple(sorted(files.items())) for files in listed))
+
+
+def _listed(files: Files, contract: Contract) -> dict[Path, Stat]:
+    """Every file in a source's landing folder, also those that runs pass over."""
+    return dict(files.delivered(landing_folder(files.root, str(contract.source))))
+
+
+class _Finding:
+    def __init__(
+        self, warehouse: Warehouse, declarations: Declarations, progress: Progress
+    ) -> None:
+        self._warehouse, self._declarations = warehouse, declarations
+        self._files, self._progress = warehouse.files, progress
+        self._known = kinds(declarations)
+        self._spelled: Counter[tuple[str, str]] = Counter()
+        self._kept: Counter[tuple[str, str]] = Counter()
+        self._state = state_of(warehouse, declarations)
+        self._listed = {c.name: _listed(self._files, c) for c in declarations.landing}
+        self._index = Index(warehouse, declarations)
+
+    def find(self, asked: Sequence[Identity], keep_shared: bool, is_closed: bool) -> Found:
+        identities, shared = tuple(asked), tuple[Shared, ...]()
+        if not is_closed:
+            self._progress("who is asked for, and what they have")
+            identities, shared = linked(
+                asked, self._declarations, self._known, self._link_rows, keep_shared=keep_shared
+            )
+        tables = [*self._in_tables(identities)]
+        landing = self._in_landing(identities, tables)
+        return Found(
+            identities, shared, tuple(landing), tuple(tables), dict(self._spelled),
+            dict(self._kept), self._state,
+        )  # fmt: skip
+
+    def _link_rows(
+        self, contract: Contract, values: Mapping[str, Collection[str]]
+    ) -> Iterator[Mapping[str, object]]:
+        """Rows of a landing table with some identifiers: typed ones, and those not read yet."""
+        version = self._warehouse.version(contract.name)
+        times = {contract.changed_at, contract.entered_at} - {None}
+        names = [c.name for c in contract.delivered if c.subject or c.name in times]
+        for file in version.files if version else ():
+            rows = read_rows(self._files, file, names)
+            hits = [
+                pc.is_in(rows.column(name), value_set=pa.array(sorted(sought), pa.string()))
+                for name, sought in values.items()
+                if name in rows.column_names
+            ]
+            for hit in hits:
+                yield from rows.filter(hit).to_pylist()
+        sought = _Rows(values)
+        for path in self._listed[contract.name]:
+            if not self._index.has_read(contract, path, self._listed[contract.name][path]):
+                located = locate(path, contract, sought, self._files.open, size=self._size(path))
+                for place in located.places:
+                    if isinstance(place.content, Record):
+                        yield by_name(contract, place.content)
+
+    def _in_tables(self, identities: Sequence[Identity]) -> Iterator[InTable]:
+        for contract in self._declarations.contracts.values():
+            if deciding(contract, self._known):
+                self._progress(f"{contract.name}: looking through its files")
+                yield from self._in_table(contract, identities)
+        self._progress("quarantine: looking through its files")
+        yield from self._in_quarantine(identities)
+        yield from self._in_loads(identities)
+
+    def _in_table(self, contract: Contract, identities: Sequence[Identity]) -> Iterator[InTable]:
+        def rows_of(file: DataFile, is_current: bool) -> Int64s:
+            wanted = Wanted(contract, identities, self._known)
+            rows = wanted_rows(self._files, file, wanted)
+            if is_current and contract.zone == "landing":
+                self._spelled.update(wanted.spelled)
+                self._kept.update(wanted.spared)
+            return rows
+
+        yield from self._through(contract.name, rows_of)
+
+    def _in_quarantine(self, identities: Sequence[Identity]) -> Iterator[InTable]:
+        wanted = {
+            contract.source: Wanted(contract, identities, self._known)
+            for contract in self._declarations.landing
+        }
+        anywhere = next(iter(wanted.values()))
+
+        def rows_of(file: DataFile, is_current: bool) -> Int64s:
+            rows = read_rows(self._files, file, ["source", "file", "subject", "raw"]).to_pylist()
+            return _where(
+                wanted.get(row["source"], anywhere).raw(row["raw"] or b"", row["subject"])
+                or has_name(row["file"], identities)
+                for row in rows
+            )
+
+        yield from self._through("quarantine", rows_of)
+
+    def _in_loads(self, identities: Sequence[Identity]) -> Iterator[InTable]:
+        """Names of raw files, also of those that are gone."""
+
+        def rows_of(file: DataFile, is_current: bool) -> Int64s:
+            names = read_rows(self._files, file, ["file"]).column(0).to_pylist()
+            return _where(has_name(name, identities) for name in names)
+
+        yield from self._through("loads", rows_of)
+
+    def _through(
+        self, table: str, rows_of: Callable[[DataFile, bool], Int64s]
+    ) -> Iterator[InTable]:
+        """Look through every file that some snapshot of a table refers to."""
+        snapshots = self._warehouse.snapshots(table)
+        newest = next(reversed(snapshots), None)
+        holders: dict[DataFile, list[int]] = {}
+        for snapshot, files in snapshots.items():
+            for file in files:
+                holders.setdefault(file, []).append(snapshot)
+        for file, ids in holders.items():
+            rows = rows_of(file, newest in ids)
+            if len(rows):
+                yield InTable(table, file, rows, tuple(ids), newest in ids)
+
+    def _in_landing(
+        self, identities: Sequence[Identity], tables: Sequence[InTable]
+    ) -> list[InLanding]:
+        holding = {
+            contract.name: [t.file for t in tables if t.table == contract.name and t.is_current]
+            for contract in self._declarations.landing
+        }
+        work = [
+            (contract, path, stat)
+            for contract in self._declarations.landing
+            for path, stat in sorted(self._listed[contract.name].items())
+            if self._index.may_have(contract, path, stat, holding[contract.name])
+        ]
+        read = len(work)
+        self._progress(f"landing zone: reading {read:,} file{'' if read == 1 else 's'}")
+
+        def located(item: tuple[Contract, Path, Stat]) -> tuple[InLanding, Wanted]:
+            contract, path, stat = item
+            wanted = Wanted(contract, identities, self._known)
+            try:
+                found = locate(path, contract, wanted, self._files.open, size=stat.size)
+            except OSError as error:
+                raise LandingError(
+                    f"{self._files.name(path)} can't be read: {error.strerror or error}"
+                ) from None
+            hit = in_landing(contract, path, stat)
+            return replace(hit, places=found.places, is_damaged=found.is_damaged), wanted
+
+        def in_landing(contract: Contract, path: Path, stat: Stat) -> InLanding:
+            source = str(contract.source)
+            name = path.relative_to(landing_folder(self._files.root, source)).as_posix()
+            return InLanding(source, name, path, stat, (), False, has_name(name, identities))
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            results = [*pool.map(located, work)]
+        for (contract, path, stat), (_, wanted) in zip(work, results, strict=True):
+            if not self._index.has_read(contract, path, stat):
+                self._spelled.update(wanted.spelled)
+                self._kept.update(wanted.spared)
+        hits = {hit.path: hit for hit, _ in results if hit.places or hit.is_named}
+        for contract in self._declarations.landing:
+            for path, stat in self._listed[contract.name].items():
+                hit = in_landing(contract, path, stat)
+                if hit.is_named:
+                    hits.setdefault(path, hit)
+        return [hits[path] for path in sorted(hits)]
+
+    def _size(self, path: Path) -> int | None:
+        stat = self._files.stat(path)
+        return stat.size if stat else None
+
+
+@dataclass
+class _Rows:
+    """Records that have one of some values in a column."""
+
+    values: Mapping[str, Collection[str]]
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return [*self.values]
+
+    def among(self, column: str, values: Sequence[str]) -> Sequence[bool]:
+        return [value in self.values[column] for value in values]
+
+    def record(self, values: Mapping[str, object]) -> bool:
+        return any(values[column] in sought for column, sought in self.values.items())
+
+    def piece(self, _: Piece) -> bool:
+        return False
+
+
+def _where(hits: Iterable[bool]) -> Int64s:
+    return np.flatnonzero(np.array([*hits], np.bool_)).astype(np.int64)

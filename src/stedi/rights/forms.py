@@ -1,0 +1,199 @@
+"""The forms in which an identifier may stand in bytes: encodings, escapes, digests."""
+
+from __future__ import annotations
+
+import base64
+import codecs
+import hashlib
+import html
+import json
+import re
+import unicodedata
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote
+
+from stedi.landing.fold import fold
+from stedi.rights.subjects import Identity
+
+SHORTEST = 4
+"""Bytes of the shortest form that is looked for in bytes of any kind; a shorter one would be found
+by chance."""
+ENDINGS = re.compile(
+    r"(?:\.(?:jsonl?|ndjson|gz|zst|parquet|avro|csv|tsv|txt|md|part|bak|crc))+(?=/|$)",
+    re.IGNORECASE,
+)
+"""How names of files end, which is no part of an identifier."""
+Shape = Literal["text", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "base64", "hex", "any"]
+"""What has to be known to tell whether a form stands there as a whole; "any" is whole anywhere."""
+_ENCODINGS = ("utf-7", "cp037", "cp500", "latin-1", "cp1252", "shift_jis", "gb18030", "koi8-r")
+_WIDE: tuple[Shape, ...] = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+_DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "sha3_256")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+")
+_HEX = re.compile(rb"[0-9a-fA-F]+")
+
+
+@dataclass(frozen=True)
+class Form:
+    """Bytes that an identifier may stand there as, and how to call that.
+
+    `is_exact` says whether it is of the identifier itself, rather than of another spelling.
+    """
+
+    identity: Identity
+    name: str
+    shape: Shape
+    data: bytes
+    is_exact: bool = True
+
+
+def forms_of(identity: Identity) -> list[Form]:
+    """Every form of an identifier that is long enough to be looked for in bytes."""
+    seen: dict[bytes, Form] = {}
+    for text, (name, shape, data) in _forms(identity.value):
+        if len(data) >= SHORTEST:
+            is_exact = text == identity.value
+            seen.setdefault(data.lower(), Form(identity, name, shape, data, is_exact))
+    return list(seen.values())
+
+
+def _forms(value: str) -> Iterator[tuple[str, tuple[str, Shape, bytes]]]:
+    if len(value.encode(errors="replace")) < SHORTEST:
+        yield value, ("as it is", "any", f'"{value}"'.encode(errors="replace"))
+    spellings = [("as it is", value)]
+    spellings += [(n, unicodedata.normalize(n, value)) for n in ("NFC", "NFD", "NFKC", "NFKD")]
+    spellings.append(("folded", fold(value)))
+    for text, how in {text: name for name, text in reversed(spellings)}.items():
+        yield from ((text, form) for form in _encoded(text, how))
+    for text in dict.fromkeys((value, value.lower().strip(), fold(value))):
+        yield from ((text, form) for form in _digests(text))
+
+
+def _encoded(text: str, how: str) -> Iterator[tuple[str, Shape, bytes]]:
+    utf8 = text.encode(errors="replace")
+    yield how, "text", utf8
+    for wide in _WIDE:
+        yield wide.upper(), wide, text.encode(wide, "replace")
+    for escaped, called in (
+        (json.dumps(text)[1:-1], "JSON escapes"),
+        (json.dumps(text).replace("/", "\\/")[1:-1], "JSON escapes"),
+        (quote(text, safe=""), "percent encoding"),
+        (html.escape(text), "HTML"),
+        ("".join(c if c.isalnum() else f"&#{ord(c)};" for c in text), "HTML"),
+        ("".join(c if c.isalnum() else f"&#x{ord(c):x};" for c in text), "HTML"),
+        (codecs.encode(text, "rot13"), "ROT13"),
+        (text[::-1], "backwards"),
+    ):
+        if escaped != text:
+            yield called, "text", escaped.encode(errors="replace")
+    yield "quoted-printable", "text", codecs.encode(utf8, "quopri").replace(b"@", b"=40")
+    for encoding in _ENCODINGS:
+        with suppress(UnicodeError):
+            encoded = text.encode(encoding)
+            if encoded != utf8:
+                yield encoding, "any" if encoding.startswith("cp0") else "text", encoded
+    yield "hexadecimal", "hex", utf8.hex().encode()
+    for shift in range(3):
+        yield "base64", "base64", _base64(utf8, shift)
+        yield "base64", "base64", _base64(utf8, shift).translate(bytes.maketrans(b"+/", b"-_"))
+
+
+def _base64(data: bytes, shift: int) -> bytes:
+    """What of base64 is sure where data stands `shift` bytes behind a multiple of three."""
+    encoded = base64.b64encode(bytes(shift) + data).rstrip(b"=")
+    first = (0, 2, 3)[shift]
+    unsure = (shift + len(data)) % 3
+    return encoded[first : len(encoded) - (1 if unsure else 0)]
+
+
+def _digests(text: str) -> Iterator[tuple[str, Shape, bytes]]:
+    for name in _DIGESTS:
+        digest = hashlib.new(name, text.encode(errors="replace"), usedforsecurity=False)
+        yield f"{name.upper()} of it", "any", digest.hexdigest().encode()
+        yield f"{name.upper()} of it", "any", digest.digest()
+        yield f"{name.upper()} of it", "any", base64.b64encode(digest.digest()).rstrip(b"=")
+
+
+def stands_whole(form: Form, data: bytes, begin: int, end: int) -> bool:
+    """Whether a form that was found in bytes is no part of that of a longer identifier."""
+    if form.shape == "any":
+        return True
+    if form.shape in _WIDE:
+        return _stands_whole_wide(form, data, begin, end)
+    if form.shape == "text":
+        before, behind = data[max(0, begin - 1) : begin], data[end : end + 2]
+        size = end - begin
+        is_length = bool(before) and before[0] in (size, 2 * size)  # as binary formats have it
+        return (is_length or not _goes_on_before(before.decode("latin-1"))) and not (
+            _goes_on_behind(behind.decode("latin-1"))
+        )
+    pattern = _BASE64 if form.shape == "base64" else _HEX
+    return _decoded_whole(form, pattern, data, begin, end)
+
+
+def _stands_whole_wide(form: Form, data: bytes, begin: int, end: int) -> bool:
+    """The same for characters of two or four bytes, of which one is not zero.
+
+    Where that one lies is the same whichever order of bytes it is read in.
+    """
+    width = 2 if "16" in form.shape else 4
+    is_little = form.shape.endswith("le")
+    first = begin - (width if is_little else 1)
+    behind = end if is_little else end + width - 1
+    before = _character(data, first, first + 1 if is_little else first - width + 1, width)
+    after = _character(data, behind, behind + 1 if is_little else behind - width + 1, width)
+    second = data[behind + width : behind + width + 1].decode("ascii", "replace")
+    return not (_goes_on_before(before) or (after and _goes_on_behind(after + second)))
+
+
+def _character(data: bytes, at: int, zeros: int, width: int) -> str:
+    """The character at a place, where all the bytes around it that should be zero are."""
+    if not 0 <= at < len(data) or any(data[max(0, zeros) : max(0, zeros + width - 1)]):
+        return ""
+    return data[at : at + 1].decode("ascii", "replace")
+
+
+def _decoded_whole(
+    form: Form, pattern: re.Pattern[bytes], data: bytes, begin: int, end: int
+) -> bool:
+    """Whether what a run of base64 or hexadecimal digits says has it as a whole."""
+    first = max(0, begin - 4096)
+    run = next((m for m in pattern.finditer(data, first, end + 4096) if m.end() >= end), None)
+    if run is None or run.start() > begin:
+        return True
+    value = form.identity.value.encode(errors="replace").lower()
+    digits, decoded = run.group(), list[bytes]()
+    for shift in range(4 if form.shape == "base64" else 2):
+        with suppress(ValueError):
+            part = digits[shift:].translate(bytes.maketrans(b"-_", b"+/"))
+            if form.shape == "hex":
+                decoded.append(bytes.fromhex(part[: len(part) // 2 * 2].decode()))
+            else:
+                decoded.append(base64.b64decode(part[: len(part) // 4 * 4 or None] + b"==", None))
+                decoded.append(base64.b64decode(part + b"=" * (-len(part) % 4), None))
+    plain = Form(form.identity, form.name, "text", value)
+    found = [(text, at) for text in decoded for at in _places(text.lower(), value)]
+    return not found or any(stands_whole(plain, t, at, at + len(value)) for t, at in found)
+
+
+def _places(text: bytes, value: bytes) -> Iterator[int]:
+    at = text.find(value)
+    while at >= 0:
+        yield at
+        at = text.find(value, at + 1)
+
+
+def _goes_on_before(text: str) -> bool:
+    last = text[-1:]
+    return bool(last) and (last.isalnum() or last in "._%+-@")
+
+
+def _goes_on_behind(text: str) -> bool:
+    first, second = text[:1], text[1:2]
+    if not first:
+        return False
+    if first.isalnum() or first in "_@":
+        return True
+    return first in ".%+-" and second.isalnum()

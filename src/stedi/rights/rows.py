@@ -1,0 +1,84 @@
+"""Rows of data files: read by their columns, or looked through for somebody's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stedi.arrays import Bools, Int64s
+from stedi.errors import StorageError
+from stedi.rights.wanted import Wanted
+from stedi.roots import Files
+from stedi.storage.warehouse import DataFile
+
+
+def wanted_rows(files: Files, file: DataFile, wanted: Wanted) -> Int64s:
+    """Which rows of a data file are of who is wanted, counted from 0; raises `StorageError`."""
+    times = {one.entered_at.name for one in wanted.deciding if one.entered_at}
+    is_timed = any(identity.spared for identity in wanted.identities)
+    columns = wanted.columns
+    names = [*columns, *(sorted(times) if is_timed else ())]
+    found: list[Int64s] = []
+    with _opened(files, file) as opened:
+        present = [name for name in names if name in opened.schema_arrow.names]
+        if not set(columns) & {*present}:
+            return np.empty(0, np.int64)
+        first = 0
+        for number in range(opened.metadata.num_row_groups):
+            rows = opened.read_row_group(number, present)
+            hits: Bools = np.zeros(rows.num_rows, np.bool_)
+            for name in columns:
+                if name in present:
+                    hits |= _candidates(rows.column(name), name, wanted)
+            for row in np.flatnonzero(hits):
+                values: dict[str, Any] = dict.fromkeys(names)
+                values.update((name, rows.column(name)[int(row)].as_py()) for name in present)
+                hits[row] = wanted.record(_Default(values))
+            found.append(np.flatnonzero(hits).astype(np.int64) + first)
+            first += rows.num_rows
+    return np.concatenate(found) if found else np.empty(0, np.int64)
+
+
+class _Default(dict[str, Any]):
+    def __missing__(self, key: str) -> None:
+        return None
+
+
+def _candidates(column: pa.ChunkedArray, name: str, wanted: Wanted) -> Bools:
+    hits = []
+    for chunk in column.chunks:
+        coded = chunk if isinstance(chunk, pa.DictionaryArray) else chunk.dictionary_encode()
+        sought = np.array([*wanted.among(name, coded.dictionary.to_pylist()), False], np.bool_)
+        hits.append(sought[np.asarray(coded.indices.fill_null(len(sought) - 1))])
+    return np.concatenate(hits) if hits else np.zeros(0, np.bool_)
+
+
+def _opened(files: Files, file: DataFile) -> pq.ParquetFile:
+    try:
+        files.fetch([file.path])
+        metadata = pq.read_schema(file.path)
+        texts = [f.name for f in metadata if pa.types.is_string(f.type)]
+        return pq.ParquetFile(file.path, read_dictionary=texts)
+    except (OSError, pa.ArrowException) as error:
+        raise StorageError(
+            f"{files.name(file.path)} can't be read ({type(error).__name__}); "
+            "`stedi run --full` makes the tables anew"
+        ) from None
+
+
+def read_rows(files: Files, file: DataFile, columns: Iterable[str]) -> pa.Table:
+    """Some columns of a data file, as far as it has them; raises `StorageError`."""
+    try:
+        files.fetch([file.path])
+        with pq.ParquetFile(file.path) as opened:
+            names = [name for name in columns if name in opened.schema_arrow.names]
+            return opened.read(names)
+    except (OSError, pa.ArrowException) as error:
+        raise StorageError(
+            f"{files.name(file.path)} can't be read ({type(error).__name__}); "
+            "`stedi run --full` makes the tables anew"
+        ) from None

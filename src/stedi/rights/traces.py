@@ -1,0 +1,365 @@
+"""The proof: every byte under a root is read, raw and decoded, for any form of some identifiers.
+
+Parquet files are asked four times: their bytes, their values, the least and greatest values that
+they note, and their Bloom filters. Archives are unpacked, Avro and SQLite files decoded, escapes in
+text undone. Names of files count, and what a bucket keeps beside its objects.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import compress, pairwise
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from stedi.landing.fold import fold
+from stedi.rights import decoded
+from stedi.rights.bloom import BloomFilter, Sought, filters_of
+from stedi.rights.forms import ENDINGS, Form, forms_of, stands_whole
+from stedi.rights.search import Searcher
+from stedi.rights.subjects import Identity
+from stedi.rights.whole import unescaped
+from stedi.roots import Files, Remainder
+from stedi.roots.scratch import scratch
+
+_BLOCK = 1 << 23
+_AROUND = 1 << 13
+"""Bytes around what is found that tell whether it stands there as a whole."""
+_SHORTEST_IN_BINARY = 6
+_LONGEST_RESPELLED = 64
+_DEEPEST = 3
+
+
+@dataclass(frozen=True, order=True)
+class Trace:
+    """That something still holds an identifier: in which file, where in it, and in what form.
+
+    `is_exact` says whether it is the identifier itself; otherwise it is spelled like it.
+    """
+
+    file: str
+    where: str
+    form: str
+    identity: Identity = field(compare=False)
+    is_exact: bool = True
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What was read, and what was found; `unreadable` are things that nobody can look into."""
+
+    files: int
+    bytes: int
+    traces: tuple[Trace, ...]
+    unreadable: tuple[str, ...]
+
+    @property
+    def exact(self) -> tuple[Trace, ...]:
+        """Traces of the identifiers themselves."""
+        return tuple(trace for trace in self.traces if trace.is_exact)
+
+
+def trace(
+    files: Files,
+    identities: Sequence[Identity],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Traced:
+    """Read everything below a root for some identifiers; `progress` gets bytes done and in all.
+
+    Raises `OSError`, and `Unavailable` for a bucket.
+    """
+    return _Tracing(files, identities, progress).trace()
+
+
+class _Tracing:
+    def __init__(
+        self,
+        files: Files,
+        identities: Sequence[Identity],
+        progress: Callable[[int, int], None],
+    ) -> None:
+        self._files, self._progress = files, progress
+        self._identities = list({(i.kind, i.value): i for i in identities}.values())
+        self._forms = [form for identity in self._identities for form in forms_of(identity)]
+        self._searcher = Searcher([form.data for form in self._forms])
+        self._by_value = {i.value.encode(errors="replace"): i for i in self._identities}
+        self._short = {value for value in self._by_value if len(value) < _SHORTEST_IN_BINARY}
+        self._sought = Sought(self._by_value)
+        self._found: set[Trace] = set()
+        self._lock = threading.Lock()
+        self._done = self._total = 0
+
+    def trace(self) -> Traced:
+        listed = sorted(self._files.below(self._files.root))
+        remainders = [*self._files.remainders()]
+        versions = [r for r in remainders if r.upload is None and r.size]
+        self._total = sum(stat.size for _, stat in listed) + sum(r.size or 0 for r in versions)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _ in pool.map(self._file, (path for path, _ in listed)):
+                pass
+        for remainder in versions:
+            self._version(remainder)
+        unreadable = [
+            f"{self._name(r.path)}, an upload that never ended" for r in remainders if r.upload
+        ]
+        unreadable += self._links_out()
+        count = len(listed) + len(versions)
+        return Traced(count, self._done, tuple(sorted(self._found)), tuple(unreadable))
+
+    def _links_out(self) -> list[str]:
+        """Links that lead out of a local root: what they lead to is not read."""
+        root = self._files.root
+        if not self._files.holds(root):
+            return []
+        links = (path for path in root.rglob("*") if path.is_symlink())
+        return [
+            f"{self._name(path)}, a link that leads out" for path in links
+            if not self._files.holds(path)
+        ]  # fmt: skip
+
+    def _name(self, path: Path) -> str:
+        return path.relative_to(self._files.root).as_posix()
+
+    def _version(self, remainder: Remainder) -> None:
+        name = f"{self._name(remainder.path)}, version {remainder.version}"
+        with scratch(self._files.root, "version") as folder:
+            target = folder / remainder.path.name
+            with suppress(FileNotFoundError):
+                self._files.fetch_remainder(remainder, target)
+                self._local(target, name)
+
+    def _file(self, path: Path) -> None:
+        name = self._name(path)
+        self._text(ENDINGS.sub("", name).encode(errors="replace"), name, "its name")
+        with suppress(FileNotFoundError):  # gone meanwhile
+            was_here = path.exists()
+            if not was_here:
+                self._files.fetch([path])
+            try:
+                self._local(path, name)
+            finally:
+                if not was_here:
+                    path.unlink(missing_ok=True)  # a copy, and there may be no room for all
+
+    def _local(self, path: Path, name: str) -> None:
+        with path.open("rb") as file:
+            head = file.read(16)
+            file.seek(0)
+            self._stream(file, name, "its bytes", counts=True)
+            file.seek(0)
+            if head.startswith(decoded.AVRO):
+                for block in decoded.avro_blocks(file):
+                    self._text(block, name, "its records")
+            elif head.startswith(decoded.SQLITE):
+                for values in decoded.sqlite_values(path):
+                    self._text(values, name, "its rows")
+            elif head.startswith(decoded.PARQUET):
+                self._parquet(path, name)
+            elif head.startswith(b"PK"):
+                for member, content in decoded.members(path):
+                    self._stream(content, name, f"{member} in it", depth=1)
+            else:
+                self._archive(file, head, name, 1)
+
+    def _archive(self, file: IO[bytes], head: bytes, name: str, depth: int) -> None:
+        opens = decoded.archived(head)
+        if opens is not None and depth <= _DEEPEST:
+            self._stream(opens(file), name, "what is packed in it", depth=depth)
+
+    def _stream(
+        self, file: IO[bytes], name: str, where: str, *, depth: int = 0, counts: bool = False
+    ) -> None:
+        """Look through a file's content, block by block, each with the end of the one before."""
+        before = b""
+        overlap = max(_AROUND, self._searcher.longest)
+        for number, block in enumerate(decoded.blocks(file, _BLOCK)):
+            if number == 0 and depth and decoded.archived(block):
+                with suppress(OSError):
+                    file.seek(0)
+                    self._archive(file, block, name, depth + 1)
+                    return
+            self._text(before + block, name, where)
+            before = block[-overlap:]
+            if counts:
+                self._count(len(block))
+
+    def _count(self, size: int) -> None:
+        with self._lock:
+            self._done += size
+            self._progress(self._done, self._total)
+
+    def _text(self, data: bytes, name: str, where: str) -> None:
+        """Look through bytes, and through what they say with escapes undone."""
+        self._bytes(data, name, where)
+        for how, layer in decoded.layers(data):
+            self._bytes(layer, name, f"{where}, {how}")
+
+    def _bytes(self, data: bytes, name: str, where: str) -> None:
+        is_binary = b"\0" in data
+        for begin, number in self._searcher.find(data):
+            form = self._forms[number]
+            end = begin + len(form.data)
+            if is_binary and len(form.data) < _SHORTEST_IN_BINARY and where == "its bytes":
+                continue
+            self._judge(form, data, begin, end, name, where)
+
+    def _judge(self, form: Form, data: bytes, begin: int, end: int, name: str, where: str) -> None:
+        is_same = data[begin:end] == form.data
+        if not is_same and form.shape in ("base64", "any") and not _is_hexadecimal(form.data):
+            return
+        if stands_whole(form, data, begin, end):
+            is_exact = form.is_exact and (is_same or form.shape in ("hex", "any"))
+            is_exact = is_exact and not _is_respelled(form, data, begin, end)
+            self._add(Trace(name, where, form.name, form.identity, is_exact))
+
+    def _add(self, found: Trace) -> None:
+        with self._lock:
+            self._found.add(found)
+
+    def _parquet(self, path: Path, name: str) -> None:
+        with suppress(pa.ArrowException, OSError), pq.ParquetFile(path) as plain:
+            schema = plain.schema_arrow
+            texts = [f.name for f in schema if _is_bytes(f.type)]
+            metadata = plain.metadata
+            coded = [f.name for f in schema if pa.types.is_string(f.type)]
+            with pq.ParquetFile(path, read_dictionary=coded) as opened, path.open("rb") as file:
+                self._statistics(metadata, name)
+                for number in range(metadata.num_row_groups):
+                    group = opened.read_row_group(number, texts)
+                    where = f"row group {number}"
+                    for column in texts:
+                        values = [*_arrays(group.column(column))]
+                        for array in values:
+                            self._values(array, name, f"values of {column}, {where}")
+                        self._filters(file, metadata, number, column, values, name)
+
+    def _statistics(self, metadata: Any, name: str) -> None:
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            for index in range(group.num_columns):
+                chunk = group.column(index)
+                found = chunk.statistics
+                if found is not None and found.has_min_max and found.physical_type == "BYTE_ARRAY":
+                    where = f"statistics of {chunk.path_in_schema}, row group {number}"
+                    for value in (found.min, found.max):
+                        self._text(decoded.text_of(value), name, where)
+
+    def _values(self, array: pa.Array, name: str, where: str) -> None:
+        offsets, data = _laid_out(array)
+        if self._short:
+            for value in self._short & _short(offsets, data):
+                self._add(Trace(name, where, "as it is", self._by_value[value]))
+        for begin, number in self._searcher.find(data):
+            form = self._forms[number]
+            index = int(np.searchsorted(offsets, begin, "right")) - 1
+            first, last = int(offsets[index]), int(offsets[index + 1])
+            if begin + len(form.data) <= last:
+                value = bytes(data[first:last])
+                self._judge(form, value, begin - first, begin - first + len(form.data), name, where)
+        if any(mark in data for mark in (b"\\", b"%", b"&")):
+            parts = (data[a:b] for a, b in pairwise(offsets))
+            for how, layer in decoded.layers(b"\n".join(parts)):
+                self._bytes(layer, name, f"{where}, {how}")
+
+    def _filters(
+        self,
+        file: IO[bytes],
+        metadata: Any,
+        group: int,
+        column: str,
+        values: Sequence[pa.Array],
+        name: str,
+    ) -> None:
+        for number, offset, length in filters_of(metadata, column):
+            if number != group:
+                continue
+            file.seek(offset)
+            try:
+                asked = BloomFilter(file.read(length))
+            except (ValueError, IndexError):
+                continue
+            suspects = [*compress(self._by_value, asked.may_have(self._sought))]
+            if not suspects:
+                continue
+            held = {value for array in values for value in _each(array)}
+            if asked.is_exactly_of(Sought(held)):
+                continue  # a false yes, or a value that was found among the others
+            for value in suspects:
+                where = f"Bloom filter of {column}, row group {group}"
+                self._add(Trace(name, where, "as it is", self._by_value[value]))
+
+
+def _is_respelled(form: Form, data: bytes, begin: int, end: int) -> bool:
+    """Whether the text that it stands in, a value or between quotes, is another spelling of it."""
+    if form.shape != "text":
+        return False
+    whole = fold(form.identity.value)
+    sized = {value.decode(errors="replace") for value in _with_length(data, begin, end)}
+    if any(fold(value) == whole for value in sized):
+        return form.identity.value not in sized
+    first = max(0, begin - _LONGEST_RESPELLED)
+    quote = data.rfind(b'"', first, begin)
+    last = data.find(b'"', end, end + _LONGEST_RESPELLED)
+    if quote < 0 and last < 0 and len(data) <= end - begin + 2 * _LONGEST_RESPELLED:
+        text = data  # a value by itself
+    elif quote < 0 or last < 0:
+        return False
+    else:
+        text = data[quote + 1 : last]
+    found = unescaped(text.decode(errors="replace"))
+    return found != form.identity.value and fold(found) == whole
+
+
+def _with_length(data: bytes, begin: int, end: int) -> Iterator[bytes]:
+    """The values around a place whose lengths stand before them, as Parquet has it."""
+    for at in range(begin, max(3, begin - 16), -1):
+        for size in (int.from_bytes(data[at - 4 : at], "little"), data[at - 1]):
+            if end - at <= size <= end - at + 16:
+                yield data[at : at + size]
+
+
+def _is_hexadecimal(data: bytes) -> bool:
+    return all(byte in b"0123456789abcdefABCDEF" for byte in data)
+
+
+def _is_bytes(type_: pa.DataType) -> bool:
+    kinds = (pa.types.is_string, pa.types.is_binary, pa.types.is_large_string)
+    return any(is_kind(type_) for is_kind in kinds)
+
+
+def _arrays(column: pa.ChunkedArray) -> Iterator[pa.Array]:
+    """What a column has, of a coded one each value once."""
+    for chunk in column.chunks:
+        yield chunk.dictionary if isinstance(chunk, pa.DictionaryArray) else chunk
+
+
+def _laid_out(array: pa.Array) -> tuple[Any, bytes]:
+    """Where values begin and end in their bytes, laid one behind another."""
+    kind = np.int64 if pa.types.is_large_string(array.type) else np.int32
+    _, ends, data = array.buffers()
+    if not len(array) or data is None:
+        return np.zeros(1, np.int64), b""
+    offsets = np.frombuffer(ends, kind)[array.offset : array.offset + len(array) + 1]
+    first = int(offsets[0])
+    return offsets.astype(np.int64) - first, bytes(memoryview(data)[first : int(offsets[-1])])
+
+
+def _each(array: pa.Array) -> Iterator[bytes]:
+    offsets, data = _laid_out(array)
+    for first, last in pairwise(offsets):
+        yield data[first:last]
+
+
+def _short(offsets: Any, data: bytes) -> set[bytes]:
+    """The values of few bytes."""
+    sizes = np.diff(offsets)
+    return {data[offsets[n] : offsets[n + 1]] for n in np.flatnonzero(sizes < _SHORTEST_IN_BINARY)}

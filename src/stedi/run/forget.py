@@ -1,0 +1,202 @@
+"""Carries out an erasure that was planned: what is killed on the way, the next run finishes.
+
+The plan lies under the root until all is done. It names files and places in them, and has
+fingerprints of people: so whoever finishes it needs no names. First the list of who was erased is
+added to, which keeps later deliveries out; then raw files are written without these records, each
+as a whole; then a run brings all tables up to date; then snapshots that had these rows go.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from stedi.declared import Declarations
+from stedi.declared.machinery import MACHINERY
+from stedi.errors import StorageError, UsageError
+from stedi.landing.erased import Entry, Erased, Keyer, add_erased, read_erased
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.loads import read_loads
+from stedi.landing.taking_out import Taking, take_out
+from stedi.parquet import RowWriter
+from stedi.roots import Files, Remainder, Stat
+from stedi.roots.names import erasure_file, landing_folder
+from stedi.roots.scratch import scratch
+from stedi.storage.sweep import remove_outdated
+from stedi.storage.warehouse import Warehouse, short_name
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Records of a raw file: their places in its content, and how many by reason.
+
+    `fingerprint` is that of the file with these records. It is `renamed` where its name has an
+    identifier.
+    """
+
+    source: str
+    name: str
+    fingerprint: str
+    spans: tuple[tuple[int, int], ...]
+    counts: Mapping[str, int]
+    renamed: str | None = None
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What is to be done: `entries` are who was erased.
+
+    `key_id` and `list_key` name the secret, as fingerprints of files and of people do.
+
+    `holding` are the data files by table, as URIs, that have rows of theirs: no snapshot may be
+    left that refers to one. `remainders` are what the storage keeps beside its files, `names`
+    fingerprints of names of raw files that `loads` may not keep.
+    """
+
+    key_id: str
+    list_key: str
+    entries: tuple[Entry, ...]
+    cuts: tuple[Cut, ...]
+    holding: Mapping[str, Sequence[str]]
+    remainders: tuple[tuple[str, str | None, str | None], ...] = ()
+    names: tuple[str, ...] = ()
+
+
+def write_erasure(files: Files, erasure: Erasure) -> None:
+    """Put a plan under the root: from then on it is begun."""
+    with scratch(files.root, "erasure") as folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        planned = folder / "planned.json"
+        planned.write_text(json.dumps(asdict(erasure)), encoding="utf-8")
+        files.replace(planned, _path(files))
+
+
+def read_erasure(files: Files) -> Erasure | None:
+    """The plan of an erasure that was begun; None where there is none. Raises `StorageError`."""
+    path = _path(files)
+    if files.stat(path) is None:
+        return None
+    try:
+        with files.open(path) as file:
+            values = json.loads(file.readall() or b"")
+        return Erasure(
+            values["key_id"],
+            values["list_key"],
+            tuple(_entry(entry) for entry in values["entries"]),
+            tuple(_cut(cut) for cut in values["cuts"]),
+            values["holding"],
+            tuple((path, version, upload) for path, version, upload in values["remainders"]),
+            tuple(values["names"]),
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        raise StorageError(
+            f"{files.name(path)}: the plan of an erasure that was begun is damaged; remove it, and "
+            "run `stedi erase` again with the same people"
+        ) from None
+
+
+def _entry(values: dict[str, object]) -> Entry:
+    spared = values.pop("spared")
+    assert isinstance(spared, list)
+    return Entry(**values, spared=tuple((b, e) for b, e in spared))  # type: ignore[arg-type]
+
+
+def _cut(values: dict[str, object]) -> Cut:
+    spans = values.pop("spans")
+    assert isinstance(spans, list)
+    return Cut(**values, spans=tuple((b, e) for b, e in spans))  # type: ignore[arg-type]
+
+
+def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> dict[Path, Stat | None]:
+    """Add to the list of who was erased, and take their records out of raw files.
+
+    Returns what is known of the files that were written. What was done before is left. A file that
+    is another by now is left too: whoever screens new deliveries by the list looks at it. Raises
+    `UsageError` where the plan was made with another secret, and `OSError`.
+    """
+    if fingerprinter.key_id != erasure.key_id:
+        raise UsageError(
+            f"{files.name(_path(files))}: an erasure was begun with another secret; set "
+            "STEDI_SECRET to that one, or it can't be finished"
+        )
+    known = read_erased(files)
+    if not {*erasure.entries} <= {*known.entries}:
+        add_erased(files, Erased(erasure.list_key, erasure.entries))
+    takings = []
+    for cut in erasure.cuts:
+        folder = landing_folder(files.root, cut.source)
+        path, renamed = folder / cut.name, folder / cut.renamed if cut.renamed else None
+        if files.stat(path) and fingerprinter.of_file(path, files.open) == cut.fingerprint:
+            takings.append(Taking(cut.source, path, cut.spans, cut.counts, renamed))
+    return take_out(files, takings, fingerprinter)
+
+
+def end(warehouse: Warehouse, declarations: Declarations, erasure: Erasure) -> None:
+    """Remove every snapshot that had rows of theirs, and what the storage keeps; then the plan.
+
+    To be called when all tables are up to date.
+    """
+    files = warehouse.files
+    warehouse.look_again()
+    if erasure.names:
+        _forget_names(warehouse, declarations, {*erasure.names})
+    for table, location in declarations.locations.items():
+        holding = {*erasure.holding.get(table, ())}
+        contract = declarations.contracts.get(table)
+        if contract and contract.is_published and warehouse.has_history(table):
+            remove_outdated(warehouse, table, location)
+        elif holding:
+            snapshots = warehouse.snapshots(table)
+            having = {
+                snapshot
+                for snapshot, data_files in snapshots.items()
+                if any(file.uri in holding for file in data_files)
+            }
+            warehouse.expire(table, having)
+    files.discard(
+        Remainder(files.root / path, version, upload)
+        for path, version, upload in erasure.remainders
+    )
+    files.remove([_path(files)])
+
+
+def name_of(keyer: Keyer, source: str, name: str) -> str:
+    """The fingerprint of a raw file's name."""
+    return keyer.of("file", f"{source}/{name}")
+
+
+def _forget_names(warehouse: Warehouse, declarations: Declarations, names: Collection[str]) -> None:
+    """Have `loads` forget raw files that are gone and whose names nobody may keep."""
+    version, keyer = warehouse.version("loads"), Keyer.of_user()
+    if version is None:
+        return
+    loads = read_loads(warehouse.files, [file.path for file in version.files])
+    kept = [
+        load
+        for load in loads
+        if load.state != "gone" or name_of(keyer, load.source, load.file) not in names
+    ]
+    if len(kept) == len(loads):
+        return
+    location = declarations.locations["loads"]
+    fields = warehouse.fields("loads", MACHINERY["loads"], location)
+    folder = warehouse.data_folder(location) / f"{time.time_ns():x}"
+    writer = RowWriter(folder / "loads.parquet", fields)
+    for load in kept:
+        writer.add(load.values, 200)
+    paths, fingerprinter = writer.close(), Fingerprinter.of_user()
+    files = {short_name(path): fingerprinter.of_file(path) for path in paths}
+    warehouse.commit("loads", paths, replace(version.notes, files=files))
+    warehouse.expire("loads", {*warehouse.snapshots("loads")})
+
+
+def is_begun(files: Files) -> bool:
+    """Whether an erasure was begun that is not done."""
+    return files.stat(_path(files)) is not None
+
+
+def _path(files: Files) -> Path:
+    return erasure_file(files.root)

@@ -1,0 +1,96 @@
+"""The ledger, retention and what is held of one person, of a root in a bucket."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from stedi import Lakehouse
+from tests.roots.s3.conftest import Opened
+from tests.support import small
+from tests.support.tables import declare
+
+
+def bodies(s3: Any, bucket: str) -> dict[str, bytes]:
+    """Every version of every object."""
+    found = {}
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for version in page.get("Versions", ()):
+            where = {"Key": version["Key"], "VersionId": version["VersionId"]}
+            found[f"{version['Key']} {version['VersionId']}"] = s3.get_object(
+                Bucket=bucket, **where
+            )["Body"].read()
+    return found
+
+
+def test_what_was_given_out_is_noted_in_the_bucket(
+    landed: Opened, s3: Any, bucket: str, tmp_path: Path
+) -> None:
+    landed().run()
+    landed().release(tmp_path / "out", recipient="A University")
+    kept = [name.split()[0].rpartition(".")[2] for name in bodies(s3, bucket) if "/ledger/" in name]
+    assert sorted(kept) == ["done", "json", "people"]
+    [given] = landed().releases().given
+    assert (given.recipient, given.state, given.people, given.left) == (
+        "A University",
+        "given",
+        7,
+        0,
+    )
+    record = json.dumps(small.customer("ann", "S1", 9000)).encode()
+    s3.put_object(Bucket=bucket, Key="stedi/customer/landing/withdraws.json", Body=record)
+    landed().run()
+    [given] = landed().releases().given
+    assert given.left == 1
+    landed().disclose("eve@example.com", tmp_path / "eve")
+    told = json.loads((tmp_path / "eve" / "person.json").read_text())
+    assert [one["recipient"] for one in told["given_out"]] == ["A University"]
+    delivered = (tmp_path / "eve" / "delivered" / "accelerometer").iterdir()
+    assert [json.loads(line) for path in delivered for line in path.read_text().splitlines()] == [
+        record for record in small.ACCELEROMETER if record["user"] == "eve@example.com"
+    ]
+
+
+@pytest.mark.parametrize("is_versioned", [False, True])
+def test_what_is_over_leaves_the_bucket_earlier_versions_included(
+    landed: Opened,
+    s3: Any,
+    bucket: str,
+    database: str,
+    not_anonymous: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    is_versioned: bool,
+) -> None:
+    if is_versioned:
+        on = {"Status": "Enabled"}
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration=on)
+    landed().run()
+    folder = Path(shutil.copytree(not_anonymous, tmp_path / "declarations"))
+    declare(folder, "accelerometer_landing", "retentionDays: 1")
+    declare(folder, "accelerometer_landing", "retentionColumn: timestamp")
+    monkeypatch.setattr("stedi.run.retain.epoch_ms", lambda: 86_400_000 + 900)
+
+    def opened() -> Lakehouse:
+        return Lakehouse(f"s3://{bucket}/stedi", database=database, declarations=folder)
+
+    opened().run()
+    status = opened().status(verify=True)
+    assert status.problems == []
+    assert status.sources["accelerometer"].dropped == {"kept long enough": 9}
+    assert opened().run().built == ()
+    times = set()
+    for name, body in bodies(s3, bucket).items():
+        if "accelerometer/landing" in name:
+            times |= {json.loads(line)["timestamp"] for line in body.splitlines()}
+        elif body[:4] == b"PAR1":
+            table = pq.read_table(io.BytesIO(body))
+            if {"user", "timestamp"} <= {*table.column_names}:
+                times |= {*table.column("timestamp").to_pylist()}
+    assert times == {1000, 1500, 2000}
