@@ -97,7 +97,7 @@ def read_loads(files: Files, paths: Sequence[Path]) -> list[Load]:
     try:
         files.fetch(paths)
         return [Load(**row) for path in paths for row in pq.ParquetFile(path).read().to_pylist()]
-    except (OSError, TypeError, pa.ArrowException):
+    except (OSError, TypeError, ValueError, pa.ArrowException):
         raise StorageError(
             "table loads: a file of it is missing or damaged; `stedi run --full` makes it anew"
         ) from None
