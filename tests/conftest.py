@@ -36,7 +36,7 @@ Land = Callable[..., Path]
 @pytest.fixture(scope="session", autouse=True)
 def secret(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STEDI_SECRET", "a secret of the tests")
+        patch.setenv("STEDI_SECRET", "a secret of the tests, of at least thirty-two bytes")
         patch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
         patch.delenv("STEDI_ROOT", raising=False)
         yield

@@ -150,7 +150,7 @@ def test_an_accepted_file_stays_accepted(
         assert status.sources["step_trainer"].quarantined == {"not JSON": 400}
         assert "bad_files" not in {note.code for note in status.notes}
         if then == "another secret":
-            monkeypatch.setenv("STEDI_SECRET", then)
+            monkeypatch.setenv("STEDI_SECRET", f"{then}, of at least thirty-two bytes")
         lakehouse.run(full=True)
 
 

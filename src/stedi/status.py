@@ -26,13 +26,15 @@ from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.roots import footer_source
-from stedi.roots.names import erasure_file, landing_folder
+from stedi.roots.names import boxes_folder, erasure_file, landing_folder
 from stedi.storage.notes import LoadsNotes, Note
 from stedi.storage.suspensions import SUSPENDED, why_outdated
 from stedi.storage.warehouse import Version, Warehouse
 from stedi.storage.withdrawals import outdated_publications
 from stedi.text import counted
 
+_DAMAGE = (OSError, ValueError, pa.ArrowException)
+"""What reading a Parquet file raises that was cut off or changed."""
 Freshness = Literal["fresh", "stale", "missing"]
 
 
@@ -155,6 +157,20 @@ class _Inspection:
             elif self.fingerprinter:
                 fingerprint = noted.get("/".join(file.path.parts[-2:]))
                 yield from self._content_problems(name, fingerprint, file.path)
+        if version.published and version.published.boxes:
+            yield from self._boxes_problems(version.table, version.published.boxes)
+
+    def _boxes_problems(self, table: str, name: str) -> Iterator[str]:
+        path = boxes_folder(self.files.root) / name
+        what = f"table {table}, its table of boxes {self.files.name(path)}"
+        if self.files.stat(path) is None:
+            yield f"{what}: missing; `stedi run` makes it anew"
+        elif self.verify:
+            try:
+                self.files.fetch([path])
+                parquet.read(path)
+            except _DAMAGE:
+                yield f"{what}: damaged; `stedi run --full` makes it anew"
 
     def _content_problems(self, name: str, noted: str | None, path: Path) -> Iterator[str]:
         assert self.fingerprinter is not None
@@ -240,7 +256,7 @@ class _Inspection:
             try:
                 self.files.fetch([path])
                 rows = parquet.read(path, ["source", "reason"])
-            except (OSError, pa.ArrowException):
+            except _DAMAGE:
                 self.problems.append(
                     f"table quarantine, file {path.name} in {self.files.name(path.parent)}: "
                     "damaged; `stedi run --full` makes it anew"
@@ -278,15 +294,22 @@ class _Inspection:
                 f"{sum(dropped.values()):,} dropped"
             )
         if self.verify:
-            rows = sum(
-                parquet.count_rows(footer_source(self.files, path))
-                for path in self._present(version)
-            )
-            if rows != version.rows:
+            rows = self._rows_in_files(version)
+            if rows is not None and rows != version.rows:
                 self.problems.append(
                     f"table {table}: its files hold {rows:,} rows, its manifests {version.rows:,}"
                 )
         return StepStatus(in_=notes.rows_in, kept=version.rows, dropped=dropped, adds_up=adds_up)
+
+    def _rows_in_files(self, version: Version) -> int | None:
+        """The rows of a table by its files; None where one can't be read, which is told already."""
+        try:
+            return sum(
+                parquet.count_rows(footer_source(self.files, path))
+                for path in self._present(version)
+            )
+        except _DAMAGE:
+            return None
 
     def _table(self, contract: Contract) -> TableStatus:
         version = self.versions[contract.name]

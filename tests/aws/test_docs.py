@@ -151,14 +151,14 @@ def test_the_secret_comes_by_the_name_that_glue_lets_through(
 ) -> None:
     assert "CUSTOMER_STEDI_SECRET=$SECRET" in SHELL
     monkeypatch.delenv("STEDI_SECRET")
-    monkeypatch.setenv("CUSTOMER_STEDI_SECRET", "of the account")
+    monkeypatch.setenv("CUSTOMER_STEDI_SECRET", "of the account, of at least thirty-two bytes")
     with pytest.raises(SystemExit):
         job("customer_trusted", ["--root", str(tmp_path / "nowhere")])
-    assert os.environ["STEDI_SECRET"] == "of the account"
+    assert os.environ["STEDI_SECRET"] == "of the account, of at least thirty-two bytes"
 
 
 def test_a_secret_that_is_there_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("CUSTOMER_STEDI_SECRET", "of the account")
+    monkeypatch.setenv("CUSTOMER_STEDI_SECRET", "of the account, of at least thirty-two bytes")
     with pytest.raises(SystemExit):
         job("customer_trusted", ["--root", str(tmp_path / "nowhere")])
-    assert os.environ["STEDI_SECRET"] == "a secret of the tests"
+    assert os.environ["STEDI_SECRET"] == "a secret of the tests, of at least thirty-two bytes"

@@ -45,7 +45,7 @@ def test_the_same_bytes_have_another_fingerprint_under_another_key(tmp_path: Pat
 def test_verifying_with_another_secret_says_so(
     small_lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("STEDI_SECRET", "another")
+    monkeypatch.setenv("STEDI_SECRET", "another, of at least thirty-two bytes")
     assert small_lakehouse.status().ok
     problems = small_lakehouse.status(verify=True).problems
     assert problems
@@ -58,3 +58,23 @@ def test_the_secret_is_nowhere_below_the_root(small_lakehouse: Lakehouse) -> Non
     assert not [
         p for p in small_lakehouse.root.rglob("*") if p.is_file() and secret in p.read_bytes()
     ]
+
+
+@pytest.mark.parametrize("secret", ["x", "a" * 31, "short", "a" * 64, "abc" * 40, "é" * 15])
+def test_a_secret_that_can_be_guessed_is_refused(
+    monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    monkeypatch.setenv("STEDI_SECRET", secret)
+    with pytest.raises(UsageError, match="STEDI_SECRET") as caught:
+        Fingerprinter.of_user()
+    assert secret.strip() not in str(caught.value) or secret == "x"
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"short\n", b"\0" * 64, b"0" * 63])
+def test_a_stored_secret_that_was_cut_or_emptied_is_refused(config: Path, content: bytes) -> None:
+    Fingerprinter.of_user()
+    config.write_bytes(content)
+    with pytest.raises(UsageError, match="backup"):
+        Fingerprinter.of_user()
+    config.unlink()
+    assert Fingerprinter.of_user()

@@ -168,14 +168,14 @@ def test_the_list_names_nobody_and_needs_the_secret(
     small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_lakehouse.erase([("email", ANN)])
-    monkeypatch.setenv("STEDI_SECRET", "another")
+    monkeypatch.setenv("STEDI_SECRET", "another" * 8)
     land("customer", [small.customer("ann", S1, 100)], name="again.json")
     for work in (small_lakehouse.run, lambda: small_lakehouse.ingest(small_lakehouse.root)):
         with pytest.raises(UsageError, match="made with another secret"):
             work()
     monkeypatch.undo()
     monkeypatch.setenv("STEDI_DECLARATIONS", str(small_lakehouse._declarations))
-    monkeypatch.setenv("STEDI_SECRET", "a secret of the tests")
+    monkeypatch.setenv("STEDI_SECRET", "a secret of the tests, of at least thirty-two bytes")
     small_lakehouse.run()
     assert holding(small_lakehouse.root, ANN) == []
 

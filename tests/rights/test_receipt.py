@@ -51,7 +51,7 @@ def test_the_receipt_of_an_erasure(
     with pytest.raises(UsageError, match="not a receipt"):
         small_lakehouse.check_receipt(path)
     path.write_text(text)
-    monkeypatch.setenv("STEDI_SECRET", "another")
+    monkeypatch.setenv("STEDI_SECRET", "another" * 8)
     with pytest.raises(UsageError, match="another secret"):
         small_lakehouse.check_receipt(path)
 

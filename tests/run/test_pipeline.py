@@ -196,7 +196,7 @@ def test_files_with_the_same_bytes_count_once(small_lakehouse: Lakehouse, land: 
 def test_files_with_the_same_bytes_count_once_whatever_secret_they_were_read_with(
     small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("STEDI_SECRET", "another")
+    monkeypatch.setenv("STEDI_SECRET", "another, of at least thirty-two bytes")
     land("customer", small.CUSTOMERS, name="again.json")
     small_lakehouse.run()
     assert counts(small_lakehouse)["customer_landing"] == 18

@@ -213,7 +213,7 @@ def test_a_person_stays_in_a_fold_whoever_else_is_there(
     assert fold(many[::-7]) == {name: all_of_them[name] for name in many[::-7]}
     counts = np.bincount(list(all_of_them.values()), minlength=FOLDS)
     assert counts.min() > 300
-    monkeypatch.setenv("STEDI_SECRET", "another secret")
+    monkeypatch.setenv("STEDI_SECRET", "another secret, of at least thirty-two bytes")
     assert fold(many) != all_of_them
 
 

@@ -306,7 +306,7 @@ def test_a_file_that_went_before_the_secret_changed_is_forgotten(
     small_lakehouse.run()
     (small_lakehouse.root / "accelerometer" / "landing" / "two.json").unlink()
     small_lakehouse.run()
-    monkeypatch.setenv("STEDI_SECRET", "another one")
+    monkeypatch.setenv("STEDI_SECRET", "another one, of at least thirty-two bytes")
     for n, expected in enumerate(("rebuild", "append")):
         land("accelerometer", [small.acceleration("ann", 4000 + n, 0.9)], name=f"n{n}.json")
         assert how(small_lakehouse)["accelerometer_landing"] == expected

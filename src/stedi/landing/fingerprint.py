@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from blake3 import blake3
@@ -11,6 +12,8 @@ from blake3 import blake3
 from stedi.errors import UsageError
 from stedi.roots import Opener, open_local
 
+LEAST_BYTES = 32
+_LEAST_DIFFERENT = 8
 _BLOCK = 1 << 20
 _CONTEXT = "stedi lakehouse, fingerprints of files, 2026"
 
@@ -53,9 +56,25 @@ class Fingerprinter:
 
 
 def secret_of_user() -> bytes:
-    """The secret of whoever runs this process; each use makes a key of its own from it."""
+    """The secret of whoever runs this process; each use makes a key of its own from it.
+
+    Raises `UsageError` for one that is short enough to be guessed.
+    """
     secret = os.environ.get("STEDI_SECRET")
-    return secret.encode() if secret else _stored_secret()
+    if not secret:
+        return _stored_secret()
+    if problem := _weakness(secret.encode()):
+        raise UsageError(f"STEDI_SECRET {problem}: make one with `openssl rand -hex 32`")
+    return secret.encode()
+
+
+def _weakness(secret: bytes) -> str | None:
+    """What is wrong with a secret; None for one that can't be guessed, as far as that shows."""
+    if len(secret) < LEAST_BYTES:
+        return f"has {len(secret)} bytes, where at least {LEAST_BYTES} are needed"
+    if len(set(secret)) < _LEAST_DIFFERENT:
+        return "is the same few letters over and over"
+    return None
 
 
 def _stored_secret() -> bytes:
@@ -64,17 +83,40 @@ def _stored_secret() -> bytes:
     try:
         if path.stat().st_mode & 0o077:
             raise UsageError(f"{path} can be read by others; run: chmod 600 '{path}'")
-        return path.read_bytes().strip()
+        return _read(path)
     except FileNotFoundError:
         pass
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = folder / f".secret-{os.getpid()}"
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_hex(32))
+        file.write(secrets.token_hex(LEAST_BYTES))
+        file.flush()
+        os.fsync(file.fileno())  # what is written with it outlives a power cut, so must it
     try:
         path.hardlink_to(fresh)
     except FileExistsError:
         pass  # another process was first: its secret is the one
     finally:
         fresh.unlink()
-    return path.read_bytes().strip()
+    _make_last(folder)
+    return _read(path)
+
+
+def _read(path: Path) -> bytes:
+    secret = path.read_bytes().strip()
+    if problem := _weakness(secret):
+        raise UsageError(
+            f"{path} {problem}. Put it back from a backup; or remove it, and `stedi run --full` "
+            "reads everything anew with a new one"
+        )
+    return secret
+
+
+def _make_last(folder: Path) -> None:
+    """Have the disk keep the names in a folder."""
+    with suppress(OSError):  # some file systems can't
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

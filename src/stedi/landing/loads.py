@@ -130,7 +130,7 @@ def read_loads(files: Files, paths: Sequence[Path]) -> list[Load]:
         rows = (row for path in paths for row in pq.ParquetFile(path).read().to_pylist())
         # Version 0.1.0 noted no arrivals.
         return [Load(**{"arrived": row["modified"], **row}) for row in rows]
-    except (OSError, TypeError, pa.ArrowException):
+    except (OSError, TypeError, ValueError, pa.ArrowException):
         raise StorageError(
             "table loads: a file of it is missing or damaged; `stedi run --full` makes it anew"
         ) from None

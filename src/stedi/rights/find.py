@@ -30,6 +30,7 @@ from stedi.rights.subjects import Identity, deciding, kinds
 from stedi.rights.wanted import Wanted, has_name
 from stedi.roots import Files, Stat
 from stedi.roots.names import landing_folder
+from stedi.storage.suspensions import SUSPENDED
 from stedi.storage.warehouse import DataFile, Warehouse
 
 Progress = Callable[[str], None]
@@ -190,6 +191,7 @@ class _Finding:
                 yield from self._in_table(contract, identities)
         self._progress("quarantine: looking through its files")
         yield from self._in_quarantine(identities)
+        yield from self._in_suspended(identities)
         yield from self._in_loads(identities)
 
     def _in_table(self, contract: Contract, identities: Sequence[Identity]) -> Iterator[InTable]:
@@ -219,6 +221,16 @@ class _Finding:
             )
 
         yield from self._through("quarantine", rows_of)
+
+    def _in_suspended(self, identities: Sequence[Identity]) -> Iterator[InTable]:
+        """People whose consent is suspended."""
+        sought = {identity.value for identity in identities if not identity.spared}
+
+        def rows_of(file: DataFile, is_current: bool) -> Int64s:
+            subjects = read_rows(self._files, file, ["subject"]).column(0).to_pylist()
+            return _where(subject in sought for subject in subjects)
+
+        yield from self._through(SUSPENDED, rows_of)
 
     def _in_loads(self, identities: Sequence[Identity]) -> Iterator[InTable]:
         """Names of raw files, also of those that are gone."""

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
+from stedi.landing.fold import fold
 from stedi.landing.records import Record
 from stedi.rights.own import Delivery, Own
 from stedi.rights.rows import read_rows
@@ -30,7 +31,8 @@ class Others:
 
     def __init__(self, warehouse: Warehouse, declarations: Declarations, own: Own) -> None:
         self._contracts = {str(c.source): c for c in declarations.landing}
-        self._own = {identity.value for identity in own.identities}
+        names = {identity.value for identity in own.identities}
+        self._own = names | {fold(name) for name in names}  # the quarantine has both
         self._values = {str(c.source): _own_values(c, own) for c in declarations.landing}
         texts = [*(d.raw for d in own.deliveries), *(d.file.encode() for d in own.deliveries)]
         quarantined = own.tables.get("quarantine")

@@ -21,7 +21,7 @@ from stedi.declared.contract import Contract
 from stedi.errors import StediError, StorageError
 from stedi.parquet import Field
 from stedi.roots import Files, Lock, Root
-from stedi.roots.names import notes_file
+from stedi.roots.names import boxes_folder, notes_file
 from stedi.storage.notes import (
     PREFIX,
     Noted,
@@ -572,6 +572,9 @@ def damage(files: Files, version: Version) -> str | None:
             return "a file of it is missing"
         if size != file.size:
             return "a file of it was changed"
+    boxes = version.published.boxes if version.published else None
+    if boxes is not None and files.stat(boxes_folder(files.root) / boxes) is None:
+        return "its table of boxes is missing"
     return None
 
 
