@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,11 +99,13 @@ def as_arrived(
     landing_files: Sequence[LandingFile],
     loads: Iterable[Load],
     fingerprinter: Fingerprinter,
+    cut: Collection[str] = (),
 ) -> list[LandingFile]:
     """A listing in which each file arrived when its content first did, as far as that is noted.
 
-    So a file that was touched, renamed or delivered again is as old as it was. Of files that the
-    disk says nothing new of, none is read; of others, those of a size that is noted.
+    So a file that was touched, renamed or delivered again is as old as it was, and so is one that
+    records were taken out of: `cut` are the fingerprints of such. Of files that the disk says
+    nothing new of, none is read; of others, those of a size that is noted, and what may be cut.
     """
     noted = [load for load in loads if fingerprinter.can_compare(load.fingerprint)]
     by_file = {load.file: load for load in loads if load.state != "gone"}
@@ -116,9 +118,11 @@ def as_arrived(
         known, arrived = by_file.get(file.name), file.arrived
         if known is not None and known.is_of(file):
             arrived = known.arrived
-        elif file.size in sizes:
+        elif file.size in sizes or (cut and known is not None):
             path = landing_folder(files.root, source) / file.name
-            arrived = first.get(fingerprinter.of_file(path, files.open), arrived)
+            fingerprint = fingerprinter.of_file(path, files.open)
+            is_cut = known is not None and fingerprint in cut
+            arrived = known.arrived if is_cut and known else first.get(fingerprint, arrived)
         listed.append(replace(file, arrived=arrived))
     return listed
 

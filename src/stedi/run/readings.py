@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import StorageError
+from stedi.landing.erased import read_erased
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, ZoneChanges, as_arrived, compare, read_loads
@@ -104,7 +105,9 @@ def _plan_source(
     own = [load for load in plan.loads if load.source == contract.source]
     files = list_files(warehouse.files, contract.source)
     if any(column.is_arrival for column in contract.columns):
-        files = as_arrived(warehouse.files, contract.source, files, own, fingerprinter)
+        erased = read_erased(warehouse.files)
+        cut = {d.fingerprint for d in erased.dropped if d.source == contract.source}
+        files = as_arrived(warehouse.files, contract.source, files, own, fingerprinter, cut)
     difference = compare(warehouse.files, contract.source, files, own, fingerprinter)
     plan.touched += difference.touched
     version = warehouse.version(contract.name)
