@@ -16,6 +16,7 @@ from stedi.declared.contract import Contract
 from stedi.markdown import markdown, table
 from stedi.privacy.audit import Audit
 from stedi.privacy.audit.attack import AttackResult
+from stedi.privacy.publication.suppression import OVER_CAP, SUPPRESSED
 from stedi.privacy.published import PublishedTable
 from stedi.status import Status, StepStatus
 from stedi.storage.notes import Note
@@ -175,9 +176,10 @@ def _preprocessing(facts: Facts) -> str:
 
 Values were generalised into boxes over {axes}, cut by Mondrian (LeFevre, DeWitt,
 Ramakrishnan, ICDE 2006) without a look at what is to be predicted but for its declared
-edges; a published value is the midpoint of its box. An axis ends where at least {audit.k}
-people have values beyond; the outermost boxes are for those, too. By how much published
-values differ from measured ones, on average for each person:
+edges; a published value is the midpoint of the part of its box that isn't empty. An axis
+ends where a tenth of the people, and at least {audit.k}, have values as far out or further, the
+target where {audit.k} people do; the outermost boxes are for those, too. By how much
+published values differ from measured ones, on average for each person:
 
 {table(("column", "of half of the people", "of nine tenths of them"), _errors(facts.table))}
 
@@ -254,7 +256,11 @@ def _describe(facts: Facts, column: str) -> str:
 
 
 def _dropped(step: StepStatus) -> str:
-    told = (item for item in step.dropped.items() if item[1] >= LEAST_TOLD)
+    told = (
+        (reason, count)
+        for reason, count in step.dropped.items()
+        if count >= LEAST_TOLD and reason not in (OVER_CAP, SUPPRESSED)  # few people's, or one's
+    )
     return "; ".join(f"{about(count)} {reason}" for reason, count in told) or "-"
 
 
@@ -280,8 +286,7 @@ def _left_out(facts: Facts) -> str:
     left_out = sum(facts.table.suppressed.values())
     if not left_out:
         return "none was left out"
-    told = about(left_out) if left_out >= LEAST_TOLD else f"fewer than {LEAST_TOLD}"
-    return f"{told} rows were left out, of people with too many or in ranges with too few people"
+    return "some were left out, of people with too many, or in ranges with too few people"
 
 
 def _errors(published: PublishedTable) -> Iterator[tuple[str, str, str]]:
@@ -297,5 +302,8 @@ def _errors(published: PublishedTable) -> Iterator[tuple[str, str, str]]:
         with np.errstate(over="ignore"):  # the ends of all doubles are further apart than any is
             errors = np.abs(values[evidence.classes] - evidence.raw.columns[name])
             means = np.bincount(person, weights=errors) / rows
-        told = np.quantile(means, shares, method="lower") if shares[0] > 0 else (np.nan, np.nan)
-        yield f"`{name}`", f"{told[0]:.3g}", f"{told[1]:.3g}"
+        if len(rows) < 2 * k:
+            yield f"`{name}`", "not told: too few people", "not told"
+            continue
+        half, most = np.quantile(means, shares, method="lower")
+        yield f"`{name}`", f"{half:.3g}", f"{most:.3g}" if shares[1] > 0.5 else "not told"

@@ -18,6 +18,7 @@ from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Coarsened, Publication
 from stedi.privacy.audit.checks import problems
 from stedi.privacy.publication.boxes import Range, table_of_boxes
+from stedi.privacy.publication.ends import draw_in
 from stedi.privacy.publication.search import points, search, shortcomings
 from tests.support.attacked import evidence_of, rows_around
 
@@ -37,6 +38,36 @@ def published(columns: dict[str, Float64s], sides: list[Int64s]) -> dict[str, Ra
     if any(shortcomings(on_grid, PUBLICATION)):
         return None
     return table_of_boxes(PUBLICATION, search(on_grid, PUBLICATION))
+
+
+def test_ends_are_nobodys_values() -> None:
+    rng = np.random.default_rng(8)
+    people = rng.permutation(np.repeat(np.arange(60), 40))
+    rows = np.zeros((2_400, 5), np.int32)
+    rows[:, 2] = rows[:, 3] = people
+    rows[:, 4] = rng.normal(50_000, 9_000, 2_400)
+    measured = set(rows[:, 4].tolist())
+    ends = draw_in(rows, 60, 1, np.zeros((1, 2), np.int32), 5, 10)
+    [[least, most]] = ends.axes.tolist()
+    assert not measured & {least, most}
+    assert least % 1_024 == most % 1_024 == 0  # a round number among those that will do
+
+
+def test_somebody_with_many_rows_does_not_keep_everybody_in_one_box() -> None:
+    rng = np.random.default_rng(9)
+    for rows_of_one, people_below in ((450, 60), (500, 80), (1_200, 290), (40, 12)):
+        side = np.concatenate([np.repeat(np.arange(300), 40), np.full(rows_of_one, 7)])
+        count = len(side)
+        t = np.where((side < people_below) & (rng.random(count) < 0.5), 5.0, 30.0)
+        columns = {
+            "t": t,
+            "x": np.rint(rng.normal(0, 200, count)).clip(-1_000, 1_000),
+            "y": np.rint(rng.normal(1_000, 200, count)).clip(0, 2_000),
+        }
+        declared = replace(PUBLICATION, k=5, people_per_box=20)
+        on_grid = points(declared, columns, [side, side])
+        assert not any(shortcomings(on_grid, declared))
+        assert len(search(on_grid, declared).regions) > 20
 
 
 def people_beyond(values: Float64s, side: Int64s, least: float, most: float) -> tuple[int, int]:
@@ -64,7 +95,7 @@ def test_people_have_readings_beyond_whatever_is_published(
         return
     for name, values in columns.items():
         told = ranges[name].values
-        for side in sides:
+        for side in sides if told.min() < told.max() else ():
             assert min(people_beyond(values, side, told.min(), told.max())) >= PUBLICATION.k
         assert ranges[name].begins.min() == -np.inf  # whatever lies further out belongs there, too
         assert ranges[name].ends.max() == np.inf

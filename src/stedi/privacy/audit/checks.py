@@ -96,6 +96,8 @@ def _ends(evidence: Evidence) -> Iterator[str]:
         grid = Grid(column)
         numbers, _ = grid.numbers(evidence.raw.columns[column.column])
         halves = grid.halves(evidence.published[column.column])
+        if not len(halves) or halves.min() == halves.max():
+            continue  # a single value is the end of nothing
         for far_out, end in (
             (2 * numbers <= halves.min(), "least"),
             (2 * numbers >= halves.max(), "greatest"),

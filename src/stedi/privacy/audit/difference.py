@@ -153,13 +153,20 @@ def _by_box(cells: Int32s, targets: Int32s) -> _ByBox:
     return _ByBox(boxes, begins, targets[order], order)
 
 
-def ranges_of(columns: Sequence[Coarsened], edition: Edition) -> Int32s:
-    """The first and last number that rows of each class can have in these columns."""
+def ranges_of(columns: Sequence[Coarsened], edition: Edition, *, most_rows: bool = False) -> Int32s:
+    """The first and last number that rows of each class can have in these columns.
+
+    Or that `most_rows` have: a few people's lie beyond the ends of axes, nobody knows how far.
+    """
     ranges: list[Int32s] = []
     for column in columns:
         box, grid = edition.boxes[column.column], Grid(column)
         least, most = grid.ranges(box.begins, box.ends)
-        narrow(least, most, grid.halves(box.values))
+        halves = grid.halves(box.values)
+        if not most_rows:  # what lies beyond an end is published as if it were there
+            is_open = np.isinf(box.begins) | np.isinf(box.ends)
+            halves[is_open] = (least + most)[is_open]
+        narrow(least, most, halves)
         ranges += [least, most]
     return np.column_stack(ranges)
 

@@ -66,11 +66,20 @@ class Inference:
             limit=MOST_EXCESS,
             ok=is_at_most(worst.lower, MOST_EXCESS),
             figures=[asdict(guess) for guess in ways],
-            note="worst is the lower end of what classes add to the excess over the controls, of "
-            "the way that does best",
+            note=_note(worst),
             doubt="classes tell too much of the people in them, or the controls are other people "
             f"in how {withheld} goes with {knows}",
         )
+
+
+def _note(worst: Guess) -> str:
+    told = (
+        "worst is the lower end of what classes add to the excess over the controls, of the way "
+        f"that does best: {worst.excess:.3f} ({worst.lower:.3f} to {worst.upper:.3f})"
+    )
+    if worst.lower <= MOST_EXCESS < worst.upper:
+        told += "; that it is above the limit can't be ruled out with so few people"
+    return told
 
 
 def guesses(evidence: Evidence) -> list[Guess] | None:

@@ -103,6 +103,11 @@ class Report:
         share = "largest share of a class that one person has"
         yield f"{share}, on one side", f"{audit.largest_share:.3f}", f"at most 1/{audit.k}"
         yield f"{share}, on both sides together", _figure(both) or _NOT_MEASURED, "not promised"
+        publication = self.contract.publication
+        may_go = f"{publication.suppress:.0%} of the rows" if publication else ""
+        told = "none" if not audit.suppressed else "some: see stedi status"
+        yield "rows left out, of people with too many or in ranges with too few", told, may_go
+        yield "warnings", "; ".join(audit.warnings) or "none", ""
 
     def _weakness(self) -> str:
         publication = self.contract.publication

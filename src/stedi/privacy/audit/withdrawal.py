@@ -150,6 +150,6 @@ def _too_many(
 
 def _volumes(publication: Publication, edition: Edition) -> Float64s:
     """By class, the logarithm of how many points of the grids its rows can lie at."""
-    ranges = ranges_of(publication.coarsened, edition).astype(np.float64)
+    ranges = ranges_of(publication.coarsened, edition, most_rows=True).astype(np.float64)
     volumes: Float64s = np.log(ranges[:, 1::2] - ranges[:, ::2] + 1).sum(axis=1)
     return volumes

@@ -1,7 +1,8 @@
 """Where axes end: at least k people have values as far out, or further, on each side of the pair.
 
 One person's outermost reading would move the midpoint of the outermost box, and be told by it. So
-whatever lies further out than such an end is taken for the end itself.
+whatever lies further out than such an end is taken for the end itself. An end is no one's value: it
+is the roundest number (in binary) between what n people and what twice as many have at least.
 """
 
 from __future__ import annotations
@@ -34,33 +35,58 @@ class Ends:
         return bands[_holds(bands, number)]
 
 
-def draw_in(rows: Int32s, people: int, axes: int, beyond: int, beyond_target: int) -> Ends:
+def draw_in(
+    rows: Int32s, people: int, axes: int, bands: Int32s, k: int, people_an_end: int
+) -> Ends:
     """Draw the values of rows in to the ends of their columns, and return these.
 
     `rows` have the columns that `mondrian` names; they have `people` people, numbered from 0. Of
-    `beyond` people, values lie at each end of an axis or further out, of `beyond_target` at each
-    end of the target.
+    one in `people_an_end` of those on a side, and of `k` at least, values lie at each end of an
+    axis or further out; of `k` at each end of the target, which stays in its band.
     """
     columns: Int64s = np.array([TARGET, *range(AXES, AXES + axes)], np.int64)
     outermost: Int32s = np.empty((len(columns), AXES - SIDES, 2, people), np.int32)
     outermost[:, :, 0], outermost[:, :, 1] = np.iinfo(np.int32).max, np.iinfo(np.int32).min
     _write_outermost(rows, columns, outermost)
-    enough = [beyond_target, *[beyond] * axes]
-    ends: Int32s = np.array(
-        [_ends(*some) for some in zip(outermost, enough, strict=True)], np.int32
-    )
+    target = _ends(outermost[0], k, people, bands)
+    others = [_ends(column, k, people_an_end) for column in outermost[1:]]
+    ends: Int32s = np.array([target, *others], np.int32)
     _clip(rows, columns, ends)
-    return Ends(ends[1:], (int(ends[0, 0]), int(ends[0, 1])))
+    return Ends(ends[1:], target)
 
 
-def _ends(outermost: Int32s, enough: int) -> tuple[int, int]:
+def _ends(
+    outermost: Int32s, k: int, people_an_end: int, bands: Int32s | None = None
+) -> tuple[int, int]:
     """The ends of one column, from the least and greatest value of each person, by side."""
     sides = [side[:, side[0] <= side[1]] for side in outermost]  # of people who have any
-    least = max(int(np.partition(side[0], enough - 1)[enough - 1]) for side in sides)
-    most = min(int(np.partition(side[1], -enough)[-enough]) for side in sides)
+    least, further_in = (
+        max(_ranked(side[0], k, people_an_end)[n] for side in sides) for n in (0, 1)
+    )
+    most, less = (min(-_ranked(-side[1], k, people_an_end)[n] for side in sides) for n in (0, 1))
+    if bands is not None:
+        further_in = min(further_in, int(bands[_holds(bands, least), 1][0]))
+        less = max(less, int(bands[_holds(bands, most), 0][0]))
+    middle = (least + most) // 2
     if least > most:  # so many people are all there are, and nobody's values go from end to end
-        least = most = (least + most) // 2
-    return least, most
+        return middle, middle
+    return _roundest(least, min(further_in, middle)), -_roundest(-most, -max(less, middle))
+
+
+def _ranked(values: Int32s, k: int, people_an_end: int) -> tuple[int, int]:
+    """The value that enough people have at most, and the one that twice as many have."""
+    enough = max(k, len(values) // people_an_end)
+    ranks = [min(enough, len(values)) - 1, min(2 * enough, len(values)) - 1]
+    ordered = np.partition(values, ranks)
+    return int(ordered[ranks[0]]), int(ordered[ranks[1]])
+
+
+def _roundest(first: int, last: int) -> int:
+    """The roundest number behind the first, up to the last; the first where they are the same."""
+    step = 1 << 31
+    while step > 1 and last // step * step <= first:
+        step //= 2
+    return max(first, last // step * step)
 
 
 def _holds(bands: Int32s, number: int) -> Int64s:

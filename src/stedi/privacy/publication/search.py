@@ -34,7 +34,8 @@ Block = tuple[Mapping[str, Float64s], Sequence[Int64s]]
 _PEOPLE_AN_END = 10
 """Of so many people, one has values beyond the end of an axis: tails make boxes long and empty."""
 _PEOPLE_A_BAND = 100
-"""Of so many people, one must be in each band of a box: the fewer people, the finer the boxes."""
+"""Of so many people, one must be in each band of a box, but of half as many people as in a box at
+least: the fewer people, the finer the boxes."""
 BLOCK_ROWS = 1 << 16
 """So many rows stay in a core's cache while they are worked on."""
 _SHARE = 16
@@ -160,6 +161,12 @@ def occurrences(numbers: Int32s, size: int) -> Int64s:
 
 
 @compiled
+def _count_bands(rows: Int32s, side: int, counts: Int64s) -> None:
+    for n in range(len(rows)):
+        counts[rows[n, BAND], rows[n, side]] += 1
+
+
+@compiled
 def _count(numbers: Int32s, counts: Int64s) -> None:
     for number in numbers:
         counts[number] += 1
@@ -199,8 +206,10 @@ def search(on_grid: Points, publication: Publication) -> Partition:
     Their values are drawn in to the ends of the axes and the target (`Ends`). Rows must be good as
     a whole: see `shortcomings`.
     """
-    beyond = max(publication.k, on_grid.people // _PEOPLE_AN_END)
-    ends = draw_in(on_grid.rows, on_grid.people, len(on_grid.axes), beyond, publication.k)
+    ends = draw_in(
+        on_grid.rows, on_grid.people, len(on_grid.axes), on_grid.bands, publication.k,
+        _PEOPLE_AN_END,
+    )  # fmt: skip
     work = _Work(on_grid, publication, ends)
     whole = ends.axes.astype(np.int64).ravel()
     waiting = {work.submit(np.array([[0, len(on_grid.rows), *whole]], np.int64))}
@@ -215,10 +224,23 @@ def search(on_grid: Points, publication: Publication) -> Partition:
     return _opened(_united(results, len(on_grid.axes)), on_grid, ends)
 
 
-def needs(publication: Publication, people: int) -> Needs:
-    """For how many people a box must be good, where there are so many in all."""
-    band = min(max(people // _PEOPLE_A_BAND, publication.k), publication.people_per_box)
-    return Needs(publication.people_per_box, band)
+def needs(publication: Publication, on_grid: Points) -> Needs:
+    """For how many people a box must be good: for fewer where otherwise nothing could be cut.
+
+    Somebody with a twentieth of the rows would else keep everybody's in one box, and so would few
+    people on one side of an edge.
+    """
+    k, most = publication.k, publication.people_per_box
+    whole = min(max(len(on_grid.rows) // (2 * on_grid.most), k), most)
+    band = max(on_grid.people // _PEOPLE_A_BAND, most // 2)
+    counts = np.zeros((len(on_grid.bands), on_grid.people), np.int64)
+    for side in range(SIDES, AXES):
+        counts[:] = 0
+        _count_bands(on_grid.rows, side, counts)
+        for rows in counts[counts.any(axis=1)]:
+            people, most_rows = int(np.count_nonzero(rows)), int(rows.max())
+            band = min(band, people // 2, int(rows.sum()) // (2 * most_rows))
+    return Needs(whole, min(max(band, k), whole))
 
 
 def prepare() -> None:
@@ -236,7 +258,7 @@ class _Work:
         cores, axes = os.cpu_count() or 1, len(on_grid.axes)
         self.pool = ThreadPoolExecutor(cores)
         self._on_grid, self._publication = on_grid, publication
-        self._needs, self._bands = needs(publication, on_grid.people), ends.within(on_grid.bands)
+        self._needs, self._bands = needs(publication, on_grid), ends.within(on_grid.bands)
         self._sizes: Int64s = np.array([grid.size for grid in on_grid.axes], np.int64)
         self._small = len(on_grid.rows) // (_SHARE * cores)
         self._rooms: SimpleQueue[Room] = SimpleQueue()

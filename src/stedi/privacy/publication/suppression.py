@@ -34,6 +34,8 @@ def suppress(on_grid: Points, publication: Publication) -> Suppressed:
     Where leaving out all that it may would not be enough, only what is over the cap is left out.
     """
     kept = np.ones(len(on_grid.rows), np.bool_)
+    if not any(shortcomings(on_grid, publication)):
+        return Suppressed(on_grid, kept, {})
     cap = publication.rows_per_person
     if cap is not None and on_grid.most > cap:
         for side in range(SIDES, AXES):
@@ -42,7 +44,7 @@ def suppress(on_grid: Points, publication: Publication) -> Suppressed:
     capped = _left(on_grid, kept)
     over_cap = len(kept) - len(capped.rows)
     reasons = {OVER_CAP: over_cap} if over_cap else {}
-    may_go = int(publication.suppress * len(kept))
+    may_go = int(publication.suppress * len(kept) + 1e-9)
     if may_go and len(capped.rows) and any(shortcomings(capped, publication)):
         fewer = _good(on_grid, kept, publication.k, over_cap + may_go)
         if fewer is not None:
