@@ -60,6 +60,8 @@ def _ends(
 ) -> tuple[int, int]:
     """The ends of one column, from the least and greatest value of each person, by side."""
     sides = [side[:, side[0] <= side[1]] for side in outermost]  # of people who have any
+    if k == 1:  # a class may be of one person, so an end may be, too
+        return min(int(side[0].min()) for side in sides), max(int(side[1].max()) for side in sides)
     least, further_in = (
         max(_ranked(side[0], k, people_an_end)[n] for side in sides) for n in (0, 1)
     )
