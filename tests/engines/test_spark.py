@@ -184,7 +184,7 @@ def test_a_file_that_is_gone_is_an_error_of_ours(
 ) -> None:
     query = select("SELECT 1 AS n, 0.5 AS x, 'a' AS s, 2 AS m")
     fields = [Field("n", "long", 1)]
-    [path] = engine_at_work.write(query, fields, tmp_path / "t")
+    [path] = engine_at_work.write(query, fields, tmp_path / "scratch" / "t")
     engine_at_work.declare("t", [Column("n", "long", "none")], [str(path)])
     path.unlink()
     with pytest.raises(EngineFailed, match="could not read or write a file"):
@@ -223,11 +223,14 @@ JOINED = ["SortMergeJoin Inner", SHUFFLED, SHUFFLED]
 PLANS = {
     # Every record of a customer meets the others once; suspended customers are broadcast.
     "customer_trusted": [
-        "BroadcastHashJoin LeftOuter", "Window", "Exchange hashpartitioning",
-        "BroadcastExchange", "Exchange hashpartitioning", "Generate",
+        "BroadcastHashJoin LeftOuter", "Window", "Exchange hashpartitioning", "BroadcastExchange",
     ],
-    # The readings stay where they are: customers are broadcast to them.
-    "accelerometer_trusted": ["BroadcastHashJoin Inner", "BroadcastExchange"],
+    # The readings stay where they are: four tables of customers are broadcast to them.
+    "accelerometer_trusted": [
+        *["BroadcastHashJoin LeftOuter"] * 4,
+        "BroadcastExchange", "BroadcastExchange", "Exchange hashpartitioning",
+        "BroadcastExchange", "BroadcastExchange", "Exchange hashpartitioning",
+    ],
     "customer_curated": [
         "BroadcastHashJoin Inner", "BroadcastExchange", "Exchange hashpartitioning"
     ],
@@ -243,8 +246,10 @@ PLANS = {
     ],
 }  # fmt: skip
 LARGE_PLANS = {
-    "customer_trusted": ["SortMergeJoin LeftOuter", "Window", SHUFFLED, SHUFFLED, "Generate"],
-    "accelerometer_trusted": JOINED,
+    "customer_trusted": ["SortMergeJoin LeftOuter", "Window", SHUFFLED, SHUFFLED],
+    "accelerometer_trusted": [
+        "SortMergeJoin LeftOuter", SHUFFLED, *["SortMergeJoin LeftOuter"] * 3, *[SHUFFLED] * 5,
+    ],
     "customer_curated": JOINED,
     "step_trainer_trusted": ["SortMergeJoin LeftOuter", SHUFFLED, SHUFFLED],
     # By instant, then by serial number, then by user; everything is shared out but the numbering.

@@ -107,7 +107,8 @@ def _parse(folder: Path, source: str, content: bytes, name: str) -> Parsed:
     parsed = landing_parser(
         LocalFiles(folder / "root"), contract, Fingerprinter(b"key"), _Alone(), job
     )
-    records = [row for path in parsed.typed for row in _rows(path)]
+    delivered = [column.name for column in contract.delivered]
+    records = [row for path in parsed.typed for row in _rows(path, delivered)]
     place = ["reason", "byte_offset", "raw", "line"]
     pieces: list[Piece] = [row for path in parsed.quarantine for row in _rows(path, place)]
     pieces.sort(key=lambda piece: piece[1])  # ranges are read side by side
