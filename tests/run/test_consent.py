@@ -299,7 +299,7 @@ def test_a_decision_has_nobodys_data_and_means_nothing_under_another_secret(
     [noted] = (lakehouse.root / "_stedi" / "review").iterdir()
     assert b"ann" not in noted.read_bytes().lower()
     assert noted.name == suspension.review
-    monkeypatch.setenv("STEDI_SECRET", "another" * 8)
+    monkeypatch.setenv("STEDI_SECRET", "another secret of the tests, of enough bytes")
     lakehouse.run(full=True)
     assert trusted(lakehouse) == []
     [other] = lakehouse.review().to_decide

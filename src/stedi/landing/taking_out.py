@@ -71,6 +71,8 @@ def take_out(
                 after = fingerprinter.of_file(target) if has_rest else None
                 if not has_rest:
                     target.unlink()
+                elif (stat := files.stat(taking.path)) is not None:  # it arrived when it did
+                    os.utime(target, ns=(stat.modified, stat.modified))
                 dropped.append(known.taken_out(taking.source, before, after, taking.counts))
             add_erased(files, Erased(dropped=tuple(dropped)))
             for taking, target in zip(some, targets, strict=True):

@@ -11,6 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stedi import parquet
 from stedi.declared import Declarations
 from stedi.engines import MakeEngine
 from stedi.errors import LandingError, StediError
@@ -21,7 +25,7 @@ from stedi.rights.find import Found, find, state_of
 from stedi.rights.forms import ENDINGS
 from stedi.rights.rows import read_rows
 from stedi.rights.subjects import Identity
-from stedi.rights.traces import Traced, trace
+from stedi.rights.traces import Trace, Traced, trace
 from stedi.rights.wanted import has_name, identifiers
 from stedi.roots import Files, Lock, Remainder
 from stedi.run import RunReport, forget, holding, run_locked
@@ -260,12 +264,33 @@ def prove(
     """
     progress("the proof: reading every byte")
     traced = trace(warehouse.files, identifiers(identities), reading)
+    traced = replace(
+        traced, traces=tuple(_judged(warehouse, declarations, t) for t in traced.traces)
+    )
     warehouse.look_again()
     left = Counter[str]()
     shared = [identity for identity in identities if identity.spared]
     if shared:
         left.update(_still_found(warehouse, declarations, shared))
     return Proof(epoch_ms(), traced, dict(left))
+
+
+def _judged(warehouse: Warehouse, declarations: Declarations, found: Trace) -> Trace:
+    """A trace in a landing table, which is another spelling's where only a folded column has it."""
+    path = warehouse.root / found.file
+    for contract in declarations.landing:
+        folded = [c.name for c in contract.columns if c.folded_from]
+        if not (folded and found.is_exact and path.suffix == ".parquet"):
+            continue
+        if path.is_relative_to(warehouse.data_folder(contract.location)):
+            warehouse.files.fetch([path])
+            rows = parquet.read(path)
+            names = {column.name for column in rows.schema} - {*folded}
+            texts = [rows[n] for n in names if pa.types.is_string(rows.schema.field(n).type)]
+            value = found.identity.value
+            if not any(pc.any(pc.equal(text, value)).as_py() for text in texts):
+                return replace(found, is_exact=False)
+    return found
 
 
 def _still_found(
