@@ -188,7 +188,11 @@ def as_told(told: dict[str, Any]) -> dict[str, Any]:
             dropped["user does not consent"] = dropped.get("user does not consent", 0) + others
         steps[table] = step | {"dropped": dropped}
     notes = {code: count for code, count in told["notes"].items() if code not in NEW_NOTES}
-    return told | {"steps": steps, "notes": notes}
+    sources = {
+        name: {key: value for key, value in source.items() if (key, value) != ("dropped", {})}
+        for name, source in told["sources"].items()
+    }
+    return told | {"steps": steps, "notes": notes, "sources": sources}
 
 
 def snapshots(printed: dict[str, Any]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from stedi import Lakehouse, Locked, StediError, StorageError, Unavailable, Usag
 from stedi.roots import open_root
 from stedi.roots.s3.errors import NotAllowed
 from stedi.roots.s3.files import S3Files
-from tests.conftest import counts, remarks, rows
+from tests.conftest import counts, remarks
 from tests.roots.s3.conftest import OnS3, Opened
 from tests.support import small
 from tests.support.cloud import REGION, Cloud
@@ -27,9 +27,16 @@ def keys(s3: Any, bucket: str) -> set[str]:
 
 def everything(lakehouse: Lakehouse) -> dict[str, list[tuple[Any, ...]]]:
     return {
-        table: sorted(rows(lakehouse, f"SELECT * FROM {table}"), key=repr)
+        table: sorted(but_arrivals(lakehouse, table), key=repr)
         for table in lakehouse.status().tables
     }
+
+
+def but_arrivals(lakehouse: Lakehouse, table: str) -> list[tuple[Any, ...]]:
+    """The rows of a table, but for when the disk or the bucket says that files arrived."""
+    found = lakehouse.query(f"SELECT * FROM {table}").to_arrow()
+    kept = [name for name in found.column_names if name != "arrived"]
+    return [tuple(row.values()) for row in found.select(kept).to_pylist()]
 
 
 def test_the_same_tables_as_on_a_disk(
