@@ -187,7 +187,11 @@ def as_told(told: dict[str, Any]) -> dict[str, Any]:
         if table == "accelerometer_trusted":
             dropped["user does not consent"] = dropped.get("user does not consent", 0) + others
         steps[table] = step | {"dropped": dropped}
-    notes = {code: count for code, count in told["notes"].items() if code not in NEW_NOTES}
+    notes = {
+        code: count
+        for code, count in told["notes"].items()
+        if code not in NEW_NOTES and not code.endswith("_spread")
+    }
     sources = {
         name: {key: value for key, value in source.items() if (key, value) != ("dropped", {})}
         for name, source in told["sources"].items()
