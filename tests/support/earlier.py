@@ -117,6 +117,11 @@ def take(lakehouse: Lakehouse, delivery: Path) -> dict[str, Any]:
     }
 
 
+def but_difference(taken: dict[str, Any]) -> dict[str, Any]:
+    """What a run did, but for what two publications tell: classes are others than 0.1.0's."""
+    return taken | {"withdrawn": taken["withdrawn"] | {"difference": None}}
+
+
 def customers_of(lakehouse: Lakehouse) -> Records:
     """Who is curated, as the landing zone has customers who consent to nothing."""
     rows = lakehouse.query("SELECT * FROM customer_curated ORDER BY email").to_arrow().to_pylist()
@@ -166,7 +171,10 @@ def figures(printed: dict[str, Any]) -> dict[str, Any]:
         "tables": {
             name: (table["rows"], table["freshness"]) for name, table in printed["tables"].items()
         },
-        "sources": printed["sources"],
+        "sources": {  # 0.1.0 had no reasons to drop records
+            name: {key: value for key, value in source.items() if (key, value) != ("dropped", {})}
+            for name, source in printed["sources"].items()
+        },
         "steps": printed["steps"],
         "notes": {note["code"]: note["count"] for note in printed["notes"]},
         "problems": printed["problems"],
@@ -192,11 +200,7 @@ def as_told(told: dict[str, Any]) -> dict[str, Any]:
         for code, count in told["notes"].items()
         if code not in NEW_NOTES and not code.endswith("_spread")
     }
-    sources = {
-        name: {key: value for key, value in source.items() if (key, value) != ("dropped", {})}
-        for name, source in told["sources"].items()
-    }
-    return told | {"steps": steps, "notes": notes, "sources": sources}
+    return told | {"steps": steps, "notes": notes}
 
 
 def snapshots(printed: dict[str, Any]) -> dict[str, str]:
