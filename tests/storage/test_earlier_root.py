@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
 import pytest
 
@@ -97,7 +98,8 @@ def test_a_delivery_and_a_withdrawal_are_taken_up_as_they_were(updated: Lakehous
         audit["attacks"]["difference"]["figures"]
         for audit in (earlier.audit(root), SAID["later audit"])
     ]
-    assert compared[0] == compared[1]
+    for rows_in in ("rows_before", "rows_now"):  # classes are others than 0.1.0's
+        assert compared[0][rows_in] == compared[1][rows_in]
     assert how(root) == {}
 
 
