@@ -85,7 +85,7 @@ def test_a_delivery_between_a_kill_and_the_next_run_does_not_bring_them_back(
 
 
 @already_run
-@pytest.mark.parametrize("most", [1, 4])
+@pytest.mark.parametrize("most", [0, 1, 4])
 def test_a_disk_that_is_full_is_said_plainly_and_the_next_finishes(
     small_lakehouse: Lakehouse, most: int
 ) -> None:

@@ -20,7 +20,10 @@ _folders: list[Path] = []
 
 def remove_leftovers() -> None:
     """Remove the folders of processes that were killed."""
-    temporary = Path(tempfile.gettempdir())
+    try:
+        temporary = Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        return  # no folder can be written to, as on a full disk: whoever needs one is told
     for leftover in temporary.glob(f"{_COPIES}*-*"):
         owner = leftover.name.removeprefix(_COPIES).split("-")[0]
         if owner.isdigit() and not _is_alive(int(owner)):
