@@ -127,17 +127,27 @@ def run_locked(
         progress("landing zone: taking out who is to be forgotten")
         known = forget.begin(warehouse.files, erasure, fingerprinter)
     plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
-    built: tuple[Built, ...] = ()
-    if (
+    built: list[Built] = []
+    while (
         plan
         or warehouse.checked != declarations.fingerprint_of_all
         or before != declarations.profile
     ):
         from stedi.run.execute import execute
+        from stedi.run.work import Changed
 
+        changed = len(warehouse.changed)
         with scratch(warehouse.root, "run") as folder:
             engine = make_engine(folder, warehouse.files)
-            built = execute(warehouse, declarations, engine, options, progress, plan)
+            try:
+                execute(warehouse, declarations, engine, options, progress, plan, built)
+                break
+            except Changed:
+                if len(warehouse.changed) == changed:
+                    raise
+        # What is damaged is known now, and made anew.
+        plan, more = _screened_plan(warehouse, declarations, options, fingerprinter, {})
+        told += more
     else:
         remove_expired(warehouse, declarations)
     if erasure and options.only is None:
@@ -149,6 +159,7 @@ def run_locked(
     remarks = (
         *_weaker_than_recommended(declarations),
         *warehouse.files.remarks,
+        *_changed(warehouse),
         *told,
         *_undeclared(warehouse, declarations),
         *_without_records(warehouse, declarations),
@@ -156,7 +167,7 @@ def run_locked(
     )
     withheld = _withheld(warehouse, declarations)
     return RunReport(
-        declarations.profile, before, built, swept, seconds, withdrawn, withheld, remarks
+        declarations.profile, before, tuple(built), swept, seconds, withdrawn, withheld, remarks
     )
 
 
@@ -261,6 +272,12 @@ def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: 
 def _has_strays(warehouse: Warehouse, lock: Lock) -> bool:
     """Whether files may lie there that no table has: of a run that died, or of a lost catalog."""
     return lock.last_run_died or warehouse.may_have_lost_files
+
+
+def _changed(warehouse: Warehouse) -> list[str]:
+    """What to tell of files that had another content than a run wrote."""
+    names = sorted(warehouse.files.name(path) for path in warehouse.changed)
+    return [f"{name} was changed since a run wrote it, and made anew" for name in names]
 
 
 def _weaker_than_recommended(declarations: Declarations) -> list[str]:

@@ -36,8 +36,9 @@ def execute(
     options: Options,
     progress: Progress,
     plan: Plan,
-) -> tuple[Built, ...]:
-    """Read and build what is planned, and nothing else; returns the tables that were looked at.
+    built: list[Built],
+) -> None:
+    """Read and build what is planned, and nothing else; tables that were looked at go to `built`.
 
     Small files are merged and what is outdated removed behind it. Where it fails, what it has begun
     is removed. Closes the engine.
@@ -45,7 +46,7 @@ def execute(
     pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
     try:
         proof = prove(declarations)
-        work = Work(warehouse, declarations, engine, options, progress)
+        work = Work(warehouse, declarations, engine, options, progress, built=built)
         landing = Landing(work, plan.landing, pool)
         try:
             landing.begin()  # files are read while all else is looked at and made ready
@@ -75,7 +76,6 @@ def execute(
                 remove_expired(warehouse, declarations)  # of who withdrew, with what was done
             raise
         _record(work, proof)
-        return tuple(work.built)
     finally:
         engine.close()
         pool.shutdown(cancel_futures=True)

@@ -173,6 +173,8 @@ class Landing:
         is_all = is_all and all(names is None for names in outdated.values())
         present = before.files if before and not is_all else ()
         self.warehouse.files.fetch([file.path for file in present])
+        if before:
+            self.work.refuse_changed([(before, present)])
         for number, file in enumerate(present):
             path = folder / f"part-{number}.parquet"
             rest = remove_records(file.path, outdated, ParquetFile(path, target.fields))

@@ -1,0 +1,78 @@
+"""A run compares the files that it reads anyway with what a run wrote, and makes anew what was changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from stedi import Lakehouse
+from tests.conftest import Land, already_run, counts
+from tests.support import small
+
+
+def tamper(path: Path) -> None:
+    """Change one byte: of somebody's e-mail, where that stands in the file as it is."""
+    before = path.read_bytes()
+    at = max(before.find(b"ann@example.com"), len(before) // 3)
+    path.write_bytes(before[:at] + bytes([before[at] ^ 1]) + before[at + 1 :])
+
+
+@already_run
+@pytest.mark.parametrize(
+    ("table", "new"),
+    [
+        ("customer/typed", "customer"),  # read whole to say who consents
+        ("customer/trusted", "accelerometer"),  # a look-up
+        ("accelerometer/trusted", "accelerometer"),  # to be published
+        ("_stedi/loads", "customer"),
+    ],
+)
+def test_a_run_that_reads_a_changed_file_makes_its_table_anew(
+    small_lakehouse: Lakehouse, land: Land, table: str, new: str
+) -> None:
+    root = small_lakehouse.root
+    more = {
+        "customer": [small.customer("pat", "S20", 100)],
+        "accelerometer": [small.acceleration("ann", 3000, 0.7)],
+    }
+    land(new, more[new], "two.json")
+    [path, *_] = (root / table / "data").glob("*/*.parquet")
+    tamper(path)
+    report = small_lakehouse.run()
+    assert any(path.name in remark and "changed" in remark for remark in report.remarks)
+    expected = {**small.SEED}
+    expected[f"{new}_landing"] += 1
+    if new == "accelerometer":
+        expected["accelerometer_trusted"] += 1
+        expected["machine_learning_curated"] += 1
+    assert counts(small_lakehouse) == expected
+    assert small_lakehouse.status(verify=True).ok
+    assert small_lakehouse.run().built == ()
+
+
+@already_run
+def test_no_changed_file_is_merged_with_others(
+    small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stedi.run.compact._MOST_IN_TIER", 2)
+    [path] = (small_lakehouse.root / "step_trainer/typed/data").glob("*/*.parquet")
+    tamper(path)
+    land("step_trainer", [small.reading("S2", 5000, 900)], "two.json")
+    small_lakehouse.run()
+    assert not path.exists()  # nor is it kept for `query --as-of`: all was read again
+    assert small_lakehouse.status(verify=True).problems == []
+    assert counts(small_lakehouse)["step_trainer_landing"] == small.SEED["step_trainer_landing"] + 1
+
+
+@already_run
+def test_a_file_that_no_run_reads_whole_is_left_to_verify(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    [path] = (small_lakehouse.root / "step_trainer/typed/data").glob("*/*.parquet")
+    tamper(path)
+    land("step_trainer", [small.reading("S2", 5000, 900)], "two.json")
+    small_lakehouse.run()
+    [problem] = small_lakehouse.status(verify=True).problems
+    assert path.name in problem and "stedi run --full" in problem
