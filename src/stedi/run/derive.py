@@ -11,6 +11,7 @@ from stedi import parquet
 from stedi.declared.contract import Contract, Rule
 from stedi.declared.transform import Transform
 from stedi.errors import PairingTooLarge, RuleBroken
+from stedi.events import stage
 from stedi.parquet import Target
 from stedi.roots import footer_source
 from stedi.run.changes import rows_of
@@ -71,9 +72,11 @@ class Derivation:
                     version = self.warehouse.version(name)
                     files = [str(file.path) for file in version.files] if version else []
                     self.engine.declare(name, self.declarations.schemas[name], files)
-                self._build(step)
+                with stage("table.built", table=step.table, reason=step.reason) as told:
+                    built = self._build(step)
+                    told |= {"rows": built.rows, "how": built.how}
 
-    def _build(self, step: Step) -> None:
+    def _build(self, step: Step) -> Built:
         table, transform = step.table, self.declarations.transforms[step.table]
         contract = self.declarations.contracts[table]
         self.work.progress(f"{table}: {step.reason}")
@@ -120,9 +123,9 @@ class Derivation:
             content=step.version.content if step.version and made.how == "no change" else None,
         )
         seconds = time.monotonic() - begin
-        self.work.built.append(
-            Built(table, step.reason, rows, seconds, made.how, made.publishing, left)
-        )
+        built = Built(table, step.reason, rows, seconds, made.how, made.publishing, left)
+        self.work.built.append(built)
+        return built
 
     def _inputs(self, step: Step) -> list[OfTable]:
         """All files of the tables that one is made from, and of itself where it is maintained."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ from stedi.check import check, declare_empty, prove
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import StediError
+from stedi.events import stage
 from stedi.privacy.proof import Proof
 from stedi.privacy.proof.openlineage import prepare_to_record, record_run
 from stedi.run.compact import compact
@@ -56,12 +58,16 @@ def execute(
             else:
                 check(declarations, engine, proof=proof, for_a_run=True)
             warehouse.prepare(declarations.landing, declarations.profile)
-            landing.finish()
-            suspend(work)
+            with stage("landing", logging.DEBUG):
+                landing.finish()
+            with stage("suspensions", logging.DEBUG):
+                suspend(work)
             pool.submit(prepare_to_record, warehouse.files, declarations)
             Derivation(work).build(plan.derived)
-            compact(work)
-            remove_expired(warehouse, declarations)
+            with stage("compaction", logging.DEBUG):
+                compact(work)
+            with stage("expiry", logging.DEBUG):
+                remove_expired(warehouse, declarations)
             warehouse.checked, warehouse.checked_by = now
         except BaseException as error:
             engine.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from stedi.columns import Column
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import StediError, StorageError
+from stedi.events import new_run
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.parquet import Target
 from stedi.run.options import Built, Options, Progress
@@ -36,7 +36,7 @@ class Work:
     options: Options
     progress: Progress
     fingerprinter: Fingerprinter = field(default_factory=Fingerprinter.of_user)
-    attempt: str = field(default_factory=lambda: f"{time.time_ns():x}")
+    attempt: str = field(default_factory=new_run)
     built: list[Built] = field(default_factory=list)
     _compared: set[Path] = field(default_factory=set)
 
