@@ -305,12 +305,22 @@ class _Inspection:
             if file is None:
                 self.problems.append(f"{name}: gone since it was read; `stedi run` takes it out")
             elif not load.matches(file):
+                if self._has_same_bytes(load, file, folder / load.file):
+                    continue  # restored from a backup, say: the next run notes its time
                 self.problems.append(
                     f"{name}: changed since it was read; `stedi run` reads it again"
                 )
             elif self.fingerprinter:
                 path = folder / load.file
                 self.problems += self._content_problems(name, load.fingerprint, path)
+
+    def _has_same_bytes(self, load: Load, file: LandingFile, path: Path) -> bool:
+        """Whether only a file's time is another; without `verify` nobody looks."""
+        return (
+            self.fingerprinter is not None
+            and load.size == file.size
+            and load.fingerprint == self.fingerprinter.of_file(path, self.files.open)
+        )
 
     def _unread(
         self, contract: Contract, loads: list[Load], files: Mapping[str, LandingFile]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,16 @@ def test_a_file_that_no_run_reads_whole_is_left_to_verify(
     small_lakehouse.run()
     [problem] = small_lakehouse.status(verify=True).problems
     assert path.name in problem and "stedi run --full" in problem
+
+
+@already_run
+def test_landing_files_restored_with_other_times_are_the_same_to_verify(
+    small_lakehouse: Lakehouse,
+) -> None:
+    for path in small_lakehouse.root.glob("*/landing/*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert len(small_lakehouse.status().problems) == 3
+    assert small_lakehouse.status(verify=True).problems == []
+    path.write_bytes(path.read_bytes().replace(b"ann", b"anx").replace(b"S1", b"S0"))
+    [problem] = small_lakehouse.status(verify=True).problems
+    assert path.name in problem and "changed since it was read" in problem
