@@ -52,8 +52,10 @@ def licence(package: str) -> str | None:
         for line in about.get_all("Classifier") or ()
         if line.startswith(_CLASSIFIER)
     ]
-    said = about.get("License-Expression") or " AND ".join(classified) or about.get("License") or ""
-    return said.strip().splitlines()[0] if said.strip() else "not stated"
+    [expressed, *_] = about.get_all("License-Expression") or [""]
+    [told, *_] = about.get_all("License") or [""]
+    said = str(expressed or " AND ".join(classified) or told).strip()
+    return said.splitlines()[0] if said else "not stated"
 
 
 def bill(lock: Path) -> Bom:

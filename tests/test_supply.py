@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import audit
@@ -77,5 +78,5 @@ def test_what_is_no_answer_is_none(
     class Done:
         stdout = printed
 
-    monkeypatch.setattr(audit.subprocess, "run", lambda *_, **__: Done())
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: Done())
     assert (audit.ask("pypi", LOCK) is not None) == is_answer

@@ -31,6 +31,10 @@ def new_run() -> str:
 
 def event(name: str, level: int = logging.INFO, **fields: Field) -> None:
     """Tell that something happened."""
+    _tell(name, level, fields)
+
+
+def _tell(name: str, level: int, fields: Mapping[str, Field]) -> None:
     if not LOGGER.isEnabledFor(level):
         return
     told = {"run": _run[-1], **fields} if _run else fields
@@ -60,19 +64,19 @@ def stage(name: str, level: int = logging.INFO, **fields: Field) -> Iterator[dic
             yield more
         except BaseException as error:
             more["error"] = type(error).__name__
-            event(f"{name}.failed", logging.ERROR, **more, seconds=_since(begun))
+            _tell(f"{name}.failed", logging.ERROR, {**more, "seconds": _since(begun)})
             raise
         finally:
             more.setdefault("seconds", _since(begun))
             if telemetry:
                 telemetry.describe(_run[-1] if _run else None, more)
                 telemetry.count(name, more)
-    event(name, level, **more)
+    _tell(name, level, more)
 
 
 def done(name: str, **fields: Field) -> None:
     """Tell of a stage that is over and had no others within it."""
-    event(name, **fields)
+    _tell(name, logging.INFO, fields)
     if telemetry := _telemetry():
         telemetry.count(name, fields)
 

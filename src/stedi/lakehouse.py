@@ -298,10 +298,11 @@ class Lakehouse:
         With `max_age`, in seconds, `late` says why what there is may be older: no run has ended
         well since, or a landing file has waited longer.
         """
+        from stedi import __version__
         from stedi.status import status
 
         declarations, warehouse = self._opened()
-        return status(warehouse, declarations, verify=verify, max_age=max_age)
+        return status(warehouse, declarations, verify=verify, max_age=max_age, version=__version__)
 
     def query(
         self,

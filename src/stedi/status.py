@@ -135,14 +135,13 @@ def status(
     *,
     verify: bool = False,
     max_age: float | None = None,
+    version: str = "",
 ) -> Status:
     """Compare what was noted with what is there; with `verify` every file is read again.
 
-    With `max_age`, in seconds, it is said why what is there may be older.
+    With `max_age`, in seconds, it is said why what is there may be older. `version` is of stedi.
     """
-    from stedi import __version__
-
-    result = _Inspection(warehouse, declarations, verify).result(__version__)
+    result = _Inspection(warehouse, declarations, verify).result(version)
     now, times = datetime.now(UTC), result.times
     if max_age is not None:
         result.late = times.late(max_age, now)
