@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -108,25 +109,30 @@ def test_what_is_killed_while_it_hands_out_leaves_all_or_nothing(
     assert small_lakehouse.status(verify=True).ok
 
 
+@pytest.fixture
+def here() -> Iterator[Path]:
+    """A folder that anybody may enter: those above pytest's are their owner's alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
 def test_an_unreadable_file_is_named_to_somebody_who_is_not_root(
-    tmp_path: Path, not_anonymous: Path
+    here: Path, not_anonymous: Path
 ) -> None:
-    root = tmp_path / "root"
+    root = here / "root"
     small.land(root)
     lakehouse = on("duckdb", root, not_anonymous)
     lakehouse.run()
     more = small.write(root, "accelerometer", [small.acceleration("ann", 3000, 0.9)], "more.json")
     [data] = (root / "customer/trusted/data").glob("*/*.parquet")
-    own = tmp_path / "declarations"
+    own = here / "declarations"
     shutil.copytree(not_anonymous, own)
-    tmp_path.chmod(0o777)
-    for path in tmp_path.parents[:2]:
-        path.chmod(0o755)
     for path in (root, *root.rglob("*")):
         if os.geteuid() == 0:
             os.chown(path, 65534, 65534)
-    small.land(tmp_path / "warm")
-    lakehouse_warm = str(tmp_path / "warm")
+    small.land(here / "warm")
+    lakehouse_warm = str(here / "warm")
 
     def as_nobody(*commands: str) -> str:
         done = Process(
