@@ -114,13 +114,19 @@ def compared(publication: Publication, before: Edition, now: Edition) -> Compari
     )
 
 
-def regions_of(publication: Publication, before: Edition, now: Edition) -> Int64s:
-    """The region of each class, of those before and then of those now, numbered from 0."""
-    cells = [ranges_of(publication.axes, edition) for edition in (before, now)]
+def regions_of(
+    publication: Publication, before: Edition, now: Edition, *, most_rows: bool = False
+) -> Int64s:
+    """The region of each class, of those before and then of those now, numbered from 0.
+
+    Regions of `most_rows` are smaller, and a few people's rows may lie in others.
+    """
+    cells = [ranges_of(publication.axes, edition, most_rows=most_rows) for edition in (before, now)]
     if publication.target is None:
         targets = [np.zeros((len(ranges), 2), np.int32) for ranges in cells]
     else:
-        targets = [ranges_of((publication.target,), edition) for edition in (before, now)]
+        target = (publication.target,)
+        targets = [ranges_of(target, edition, most_rows=most_rows) for edition in (before, now)]
     first, second = map(_by_box, cells, targets)
     joined = np.arange(len(first.order) + len(second.order))
     _join(
