@@ -144,9 +144,7 @@ def test_the_audit_finds_published_values_that_only_one_person_reaches() -> None
     far = {**evidence.published, "x": evidence.published["x"].copy()}
     far["x"][0] = 990
     found = problems(replace(evidence, published=far), [], [], [])["ends"]
-    assert found == [
-        "the greatest value of x lies further out than the readings of all but 1 people"
-    ]
+    assert found == ["as far out as the greatest value of x are readings of only 1 person"]
 
 
 def edited(root: Path, change: Callable[[dict[str, object]], None]) -> None:
