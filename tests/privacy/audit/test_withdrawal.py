@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from stedi.privacy.audit import withdrawal
-from stedi.privacy.audit.difference import Edition, ranges_of, regions_of
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.targets import SEED
 from stedi.privacy.audit.withdrawal import Withdrawal, ranks_of_who_left
+from stedi.privacy.comparison import Edition, ranges_of, regions_of
 from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.search import points, search
 from tests.support.attacked import PUBLICATION, evidence_of, rows_around

@@ -12,10 +12,10 @@ import numpy as np
 from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Publication
 from stedi.privacy.audit.attack import AttackResult, Risk
-from stedi.privacy.audit.difference import Edition, ranges_of, regions_of
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.readings import Readings, classes_of, own_rows, summed
 from stedi.privacy.audit.targets import FEWEST_PEOPLE, SEED
+from stedi.privacy.comparison import Edition, ranges_of, regions_of
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.search import points, search, shortcomings
