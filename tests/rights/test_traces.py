@@ -211,7 +211,7 @@ def test_many_strings_are_found_as_one_by_one() -> None:
 def test_short_identifiers_are_found_encoded_and_not_in_random_names(
     tmp_path: Path, value: str
 ) -> None:
-    rng = random.Random(11)  # noqa: S311 - names as a catalog makes them
+    rng = random.Random(11)
     names_of_files = [f"{rng.getrandbits(128):032x}" for _ in range(40_000)]
     keys = [base64.b64encode(rng.randbytes(24)).decode() for _ in range(40_000)]
     digits = value.encode().hex()
