@@ -53,7 +53,9 @@ class Declarations:
     def private(self) -> tuple[tuple[Contract, Private], ...]:
         """The published tables that are released under differential privacy, and how."""
         publications = ((c, c.publication) for c in self.contracts.values() if c.publication)
-        return tuple((c, publication.private) for c, publication in publications if publication.private)
+        return tuple(
+            (c, publication.private) for c, publication in publications if publication.private
+        )
 
     @property
     def locations(self) -> Mapping[str, str]:

@@ -59,8 +59,8 @@ class Private:
 
     Synthetic rows go to the table `table` at `location` (relative to the root), too. Of a person,
     rows together count as at most `rows_per_person`. `epsilon` is the default of one release, at
-    `delta`. All releases together stay within `lifetime_epsilon` at that delta, for ever. After one,
-    whatever changes takes effect in a release that is at least `days` later.
+    `delta`. All releases together stay within `lifetime_epsilon` at that delta, for ever. Whatever
+    changes after one takes effect in a release that is at least `days` later.
     """
 
     table: str

@@ -115,13 +115,11 @@ def _axes_density(waves: Int64s, means: Float64s, noise: float) -> Float64s:
     along = _cosines(cells, int(waves.max(initial=0)))
     features = np.stack([_outer([along[:, n] for n in wave]) for wave in waves.tolist()], axis=1)
     penalty = _SMOOTHER_AXES * noise**2 * (waves**2).sum(axis=1) ** 1.5
-    [density] = fit(features[None], np.ones(1), means, penalty)
-    return density.reshape((cells,) * axes)
+    shares = fit(features[None], np.ones(1), means, penalty)
+    return shares.reshape((cells,) * axes)
 
 
-def _target_shares(
-    waves: Int64s, means: Float64s, noise: float, density: Float64s
-) -> Float64s:
+def _target_shares(waves: Int64s, means: Float64s, noise: float, density: Float64s) -> Float64s:
     """For each coarse cell of the axes, how the target is shared out among its own cells."""
     axes = waves.shape[1] - 1
     fine = density.shape[0]
@@ -218,4 +216,3 @@ def _on_grid(
         least, most = grid.bands[band]
         np.clip(numbers, least, most, out=numbers)
     return grid.midpoints(numbers, numbers)
-

@@ -1,8 +1,8 @@
 """Noise for a vector of whole numbers: OpenDP's discrete Gaussian, and what it costs.
 
-The cost is in ρ of zero-concentrated differential privacy, which adds up over releases (M. Bun and
-T. Steinke, "Concentrated Differential Privacy", TCC 2016); what ρ means as (ε, δ) OpenDP's own
-accountant says. The noise is C. L. Canonne, G. Kamath, T. Steinke, "The Discrete Gaussian for
+The cost is in rho of zero-concentrated differential privacy, which adds up over releases (M. Bun
+and T. Steinke, "Concentrated Differential Privacy", TCC 2016); what rho means as (ε, δ) OpenDP's
+own accountant says. The noise is C. L. Canonne, G. Kamath, T. Steinke, "The Discrete Gaussian for
 Differential Privacy", NeurIPS 2020, sampled without floating point. OpenDP takes its randomness
 from the operating system; there is no seed.
 """
@@ -64,13 +64,13 @@ def _cost_of(epsilon: float, delta: float) -> Cost:
 
 
 def epsilon_of(rho: float, delta: float) -> float:
-    """The ε at a δ that ρ guarantees, by OpenDP's accountant."""
+    """The ε at a δ that rho guarantees, by OpenDP's accountant."""
     if rho <= 0:
         return 0.0
     from opendp.combinators import make_zCDP_to_approxDP
 
-    profile = make_zCDP_to_approxDP(_gaussian((1 / (2 * rho)) ** 0.5)).map(1.0)
-    return float(profile.epsilon(delta))
+    private: Any = make_zCDP_to_approxDP(_gaussian((1 / (2 * rho)) ** 0.5))
+    return float(private.map(1.0).epsilon(delta))
 
 
 def with_noise(vector: Int64s, sensitivity: int, cost: Cost) -> Int64s:
@@ -102,8 +102,6 @@ def _gaussian(scale: float) -> Any:
         from opendp.metrics import l2_distance
         from opendp.mod import enable_features
     except ImportError:
-        raise Unavailable(
-            "a private release needs OpenDP: pip install 'stedi[private]'"
-        ) from None
+        raise Unavailable("a private release needs OpenDP: pip install 'stedi[private]'") from None
     enable_features("contrib")
     return make_gaussian(vector_domain(atom_domain(T="i64")), l2_distance(T=float), scale=scale)

@@ -10,7 +10,6 @@ functions over many values at once may round differently by where a value stands
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -90,7 +89,8 @@ class Spectrum:
             np.zeros((self._frequencies.shape[1], int(self._frequencies.max()) + 1)), sums,
         )  # fmt: skip
         weight = min(1.0, self.private.rows_per_person / rows) if rows else 0.0
-        return clipped(sums.reshape(-1) * (weight / _FINE), self.sensitivity)
+        units: Float64s = sums.reshape(-1).astype(np.float64) * (weight / _FINE)
+        return clipped(units, self.sensitivity)
 
     def total(self, raw: Raw) -> Int64s:
         """The sum of everybody's vectors, of the rows that are one person's on every side."""
@@ -98,10 +98,9 @@ class Spectrum:
         own = own[np.argsort(raw.people[0][own], kind="stable")]
         people = raw.people[0][own]
         values = np.column_stack([raw.columns[name][own] for name in self.columns])
-        begins = np.flatnonzero(np.diff(people, prepend=people[:1] - 1))
         total = np.zeros(self.size, np.int64)
-        for begin, end in zip(begins, [*begins[1:], len(people)], strict=True):
-            total += self.vector_of(values[begin:end])
+        for of_one in np.split(values, np.flatnonzero(np.diff(people)) + 1):
+            total += self.vector_of(of_one)
         return total
 
     @cached_property
