@@ -35,7 +35,7 @@ def rho_of(epsilon: float, delta: float) -> float:
 
 
 def expected_auc(rho: float) -> float:
-    """How well the best attacker tells two Gaussians a sensitivity apart: Φ(1/(σ√2))."""
+    """How well the best attacker tells two Gaussians a sensitivity apart: Phi(1 / (sigma * sqrt(2)))."""
     sigma = math.sqrt(1 / (2 * rho))
     return NormalDist().cdf(1 / (sigma * math.sqrt(2)))
 

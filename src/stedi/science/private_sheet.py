@@ -209,8 +209,8 @@ def _uses(facts: Facts) -> str:
 
 {facts.contract.usage or facts.contract.description}
 
-Don't take a row for a measurement, and don't estimate from these rows how sure a result is: the noise
-is in none of the usual formulas.
+Don't take a row for a measurement, and don't estimate from these rows how sure a result is: the
+noise is in none of the usual formulas.
 
 The contract says of {facts.contract.name}, which these rows imitate: {facts.contract.limitations}
 """
