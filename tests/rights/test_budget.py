@@ -127,9 +127,7 @@ def test_two_vectors_of_the_same_rows_have_noise_of_their_own(
     assert sum(a == b for a, b in zip(one, other, strict=True)) <= 1
 
 
-def test_a_lifetime_is_over_when_it_is(
-    quick: Lakehouse, folder: Path, tmp_path: Path
-) -> None:
+def test_a_lifetime_is_over_when_it_is(quick: Lakehouse, folder: Path, tmp_path: Path) -> None:
     """Of epsilon 3 at this delta there are seven releases of epsilon 1, by theory: rho adds up."""
     most = int(CAP / RHO)
     assert most == 7

@@ -16,7 +16,7 @@ WithNoise = Callable[[Int64s, int, Cost], Int64s]
 
 
 def delta_of(rho: float, epsilon: float) -> float:
-    """The delta of rho-zCDP at an epsilon: Canonne, Kamath, Steinke (NeurIPS 2020), proposition 12.
+    """The delta of rho-zCDP at an epsilon: Canonne, Kamath, Steinke (NeurIPS 2020), section 2.3.
 
     The minimum over orders of Rényi's divergence, by a fine grid.
     """

@@ -488,7 +488,6 @@ def _publication(
         rows_per_person=declared.rows_per_person,
         spread_margin=declared.spread_margin,
         people_between_releases=declared.k if between is None else between,
-        private=_private(declared, f"{where}.private"),
     )
     if declared.k < RECOMMENDED_K and not reason:
         raise _Problem(
@@ -508,7 +507,7 @@ def _publication(
             raise _Problem(f"{where}: column {column.name} is coarsened, so it must be a double")
     for name in set(coarsened) - {column.name for column in columns}:
         raise _Problem(f"{where}: coarsens {name}, which the table has not")
-    return publication
+    return replace(publication, private=_private(declared, f"{where}.private"))
 
 
 _MOST_AXES, _MOST_COEFFICIENTS = 3, 2_000

@@ -109,7 +109,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Spent:
-    """What releases of a table cost, in rho: those `before` one, and all, up to now, of the `cap`."""
+    """What releases of a table cost, in rho: those `before` one, and all of them, of the `cap`."""
 
     before: float
     total: float

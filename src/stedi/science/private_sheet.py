@@ -110,8 +110,8 @@ def _promise(facts: Facts) -> str:
 {facts.promise}
 
 Whatever anybody concludes from these rows, or from anything made of them, is at most
-e^{charge.epsilon:g} = {np.exp(charge.epsilon):.3g} times as likely with one person's data as without,
-but for a probability of {charge.delta:g}: also if they know all about everybody else.
+e^{charge.epsilon:g} = {np.exp(charge.epsilon):.3g} times as likely with one person's data as
+without, but for a probability of {charge.delta:g}: also if they know all about everybody else.
 
 - **The unit of privacy is a person**: all rows whose person has one number ({sides}), however many
   they are, and whatever is in them. People who share an identity count as one person. Rows that are

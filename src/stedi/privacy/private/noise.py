@@ -67,9 +67,10 @@ def epsilon_of(rho: float, delta: float) -> float:
     """The ε at a δ that rho guarantees, by OpenDP's accountant."""
     if rho <= 0:
         return 0.0
+    gaussian = _gaussian((1 / (2 * rho)) ** 0.5)
     from opendp.combinators import make_zCDP_to_approxDP
 
-    private: Any = make_zCDP_to_approxDP(_gaussian((1 / (2 * rho)) ** 0.5))
+    private: Any = make_zCDP_to_approxDP(gaussian)
     return float(private.map(1.0).epsilon(delta))
 
 
