@@ -15,8 +15,10 @@ import pytest
 from stedi import Lakehouse
 from stedi.errors import Locked, NotAnonymous, StorageError, UsageError
 from stedi.rights import budget as budget_module
+from stedi.run import holding
 from stedi.science import private_release as release_module
 from stedi.science.private_release import PrivateRelease
+from stedi.storage.withdrawals import epoch_ms
 from tests.conftest import Land, already_run, on
 from tests.support import noisy, small
 from tests.support.dying import release_privately_and_die
@@ -57,8 +59,7 @@ def spent(lakehouse: Lakehouse) -> float:
 
 def at(patch: pytest.MonkeyPatch, days: float) -> None:
     """Let it be so many days after the first charge."""
-    real = budget_module.epoch_ms
-    then = int(real() + days * DAY)
+    then = int(epoch_ms() + days * DAY)
     patch.setattr(budget_module, "epoch_ms", lambda: then)
     patch.setattr(release_module, "epoch_ms", lambda: then)
 
@@ -246,7 +247,7 @@ def test_of_two_at_once_one_waits_and_nothing_is_charged_twice(
 
 def test_while_a_run_is_at_work_nothing_is_charged(quick: Lakehouse, tmp_path: Path) -> None:
     with (
-        release_module.holding(quick._warehouse(), 0.0),
+        holding(quick._warehouse(), 0.0),
         pytest.raises(Locked),
     ):
         on("duckdb", quick.root, Path(os.environ["STEDI_DECLARATIONS"])).release_private(

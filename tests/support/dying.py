@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from stedi import Lakehouse, StediError
+from stedi.privacy.private import noise
 from stedi.roots.local.files import LocalFiles
 from stedi.run import retain
 from stedi.science import private_release
@@ -82,7 +83,7 @@ def release_privately_and_die(root: str, declarations: str, folder: str, at: int
     LocalFiles.add = dying(LocalFiles.add)  # type: ignore[method-assign]
     Path.replace = dying(Path.replace)  # type: ignore[method-assign]
     Warehouse.commit = dying(Warehouse.commit)  # type: ignore[method-assign]
-    vars(private_release)["with_noise"] = dying(private_release.with_noise)
+    vars(private_release)["with_noise"] = dying(noise.with_noise)
     Lakehouse(root, declarations=declarations).release_private(folder)
 
 

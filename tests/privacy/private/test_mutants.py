@@ -26,7 +26,8 @@ def half_the_noise(vector: Int64s, sensitivity: int, cost: Cost) -> Int64s:
 
 def noise_from_a_seed(vector: Int64s, sensitivity: int, cost: Cost) -> Int64s:
     rng = np.random.default_rng(0)
-    return vector + np.rint(rng.normal(0, cost.multiplier * sensitivity, len(vector))).astype(int)
+    noise: Float64s = rng.normal(0, cost.multiplier * sensitivity, len(vector))
+    return vector + np.rint(noise).astype(np.int64)
 
 
 def noise_per_step(vector: Int64s, sensitivity: int, cost: Cost) -> Int64s:
@@ -105,7 +106,8 @@ def test_the_check_passes_the_total_as_it_is() -> None:
 def test_no_clip_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def total(spectrum: Spectrum, raw: Raw) -> Int64s:
         units = (units_of(spectrum, rows, monkeypatch) for rows in people_of(spectrum, raw))
-        return np.sum([np.trunc(u) for u in units], axis=0).astype(np.int64)
+        whole: Int64s = np.sum([np.trunc(u) for u in units], axis=0).astype(np.int64)
+        return whole
 
     with pytest.raises(AssertionError):
         check_total(total)
@@ -129,9 +131,9 @@ def test_a_cap_read_from_the_data_is_noticed() -> None:
     def total(spectrum: Spectrum, raw: Raw) -> Int64s:
         people = people_of(spectrum, raw)
         most = max(len(rows) for rows in people)
-        return np.sum(
-            [spectrum.vector_of(rows[: len(rows) * 8 // most]) for rows in people], axis=0
-        )
+        vectors = [spectrum.vector_of(rows[: len(rows) * 8 // most]) for rows in people]
+        summed: Int64s = np.sum(vectors, axis=0)
+        return summed
 
     with pytest.raises(AssertionError):
         check_total(total)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,8 +35,8 @@ def test_the_cost_is_what_opendp_accounts(epsilon: float) -> None:
     dp.enable_features("contrib")
     cost, sensitivity = cost_of(epsilon, DELTA), 19_008
     space = dp.vector_domain(dp.atom_domain(T="i64")), dp.l2_distance(T=float)
-    gaussian = dp.m.make_gaussian(*space, scale=cost.multiplier * sensitivity)
-    approximate = dp.c.make_fix_delta(dp.c.make_zCDP_to_approxDP(gaussian), DELTA)
+    gaussian: Any = dp.m.make_gaussian(*space, scale=cost.multiplier * sensitivity)
+    approximate: Any = dp.c.make_fix_delta(dp.c.make_zCDP_to_approxDP(gaussian), DELTA)
     has, _ = approximate.map(float(sensitivity))
     assert epsilon * 0.999 < has <= epsilon * (1 + 1e-9)
     assert gaussian.map(float(sensitivity)) == pytest.approx(cost.rho, rel=1e-9)

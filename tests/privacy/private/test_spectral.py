@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
@@ -129,16 +130,14 @@ def test_rows_of_two_people_are_nobodys() -> None:
 
 
 def test_coefficients_are_those_of_cosines() -> None:
-    """By NumPy's cosines of SciPy's normal distribution, of people who aren't clipped."""
-    from scipy.stats import norm
-
+    """By NumPy's cosines, and Python's normal distribution, of people who aren't clipped."""
     spectrum = SPECTRA["weather"]
     rows = np.array([[1000.0, 3.0], [1020.0, 30.0], [1013.0, 400.0]])
     expected = np.zeros((3, len(spectrum.waves)))
-    edges = norm.cdf([0, 10, 50, 500], 5, 20)
+    edges = [NormalDist(5, 20).cdf(edge) for edge in (0, 10, 50, 500)]
     for band, (pressure, rain) in enumerate(rows):
-        u = norm.cdf(pressure, 1013, 10)
-        v = (norm.cdf(rain, 5, 20) - edges[band]) / (edges[band + 1] - edges[band])
+        u = NormalDist(1013, 10).cdf(pressure)
+        v = (NormalDist(5, 20).cdf(rain) - edges[band]) / (edges[band + 1] - edges[band])
         for n, (i, m) in enumerate(spectrum.waves):
             scale = math.sqrt(2) ** ((i > 0) + (m > 0))
             expected[band, n] = scale * math.cos(math.pi * i * u) * math.cos(math.pi * m * v)
