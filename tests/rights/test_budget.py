@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,12 @@ def spent(lakehouse: Lakehouse) -> float:
     """What the charges say, read past the code."""
     charges = (lakehouse.root / "_stedi" / "budget").glob("*.json")
     return sum(float(json.loads(path.read_text())["rho"]) for path in charges)
+
+
+def numbers(path: Path) -> list[int]:
+    """The whole numbers of a vector: eight bytes each, the lowest first."""
+    content = bytes.fromhex(json.loads(path.read_text())["values"])
+    return [value for (value,) in struct.iter_unpack("<q", content)]
 
 
 def at(patch: pytest.MonkeyPatch, days: float) -> None:
@@ -123,7 +130,7 @@ def test_two_vectors_of_the_same_rows_have_noise_of_their_own(
     at(monkeypatch, 91)
     assert quick.release_private(tmp_path / "2").charge == 2
     folder = quick.root / "_stedi" / "budget"
-    one, other = (json.loads((folder / f"00000{n}.vector").read_text())["values"] for n in (1, 2))
+    one, other = (numbers(folder / f"00000{n}.vector") for n in (1, 2))
     assert len(one) == len(other)
     assert sum(a == b for a, b in zip(one, other, strict=True)) <= 1
 
@@ -171,7 +178,7 @@ def test_what_is_kept_is_the_true_vector_and_so_much_noise(
     """With all of STEDI's coefficients: 232 numbers that noise of the declared width is in."""
     small_lakehouse.release_private(tmp_path / "out")
     folder = small_lakehouse.root / "_stedi" / "budget"
-    values = json.loads((folder / "000001.vector").read_text())["values"]
+    values = numbers(folder / "000001.vector")
     charge = json.loads((folder / "000001.json").read_text())
     assert len(values) == charge["size"] == 232
     assert charge["sensitivity"] == 297 * 64
@@ -264,7 +271,7 @@ def damaged(quick: Lakehouse, name: str, how: str) -> None:
         path.write_bytes(path.read_bytes()[:40])
     else:
         value: dict[str, Any] = json.loads(path.read_text())
-        value["rho" if "rho" in value else "values"] = 0.0 if "rho" in value else [1] * 99
+        value["rho" if "rho" in value else "values"] = 0.0 if "rho" in value else "00" * 80
         path.write_text(json.dumps(value))
 
 
@@ -278,6 +285,16 @@ def test_where_nobody_can_tell_what_was_spent_nothing_is_released(
     with pytest.raises(StorageError, match=r"nobody can tell what .*restore the folder"):
         quick.release_private(tmp_path / "3", epsilon=0.2)
     assert not (tmp_path / "3").exists()
+
+
+def test_the_newest_charge_that_is_gone_is_missed(quick: Lakehouse, tmp_path: Path) -> None:
+    """The ledger has a release of it; without, an older copy of the folder could be spent again."""
+    quick.release_private(tmp_path / "1")
+    quick.release_private(tmp_path / "2", epsilon=0.5)
+    for part in ("json", "vector"):
+        damaged(quick, f"000002.{part}", "gone")
+    with pytest.raises(StorageError, match="missing that the ledger has a release of"):
+        quick.release_private(tmp_path / "3", epsilon=0.5)
 
 
 @pytest.mark.parametrize("how", ["cut", "changed"])

@@ -16,7 +16,6 @@ release that comes right after somebody left, who that was.
 from __future__ import annotations
 
 import hmac
-import json
 import os
 import tempfile
 from collections.abc import Sequence
@@ -29,12 +28,14 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
+from stedi.arrays import Int64s
 from stedi.declared.contract import Contract
 from stedi.declared.private import Private
 from stedi.errors import NotAnonymous, StorageError, UsageError
 from stedi.landing.erased import Keyer
 from stedi.privacy.private.density import NoisyVector
 from stedi.privacy.private.noise import Cost, cost_of, epsilon_of
+from stedi.rights.ledger import Ledger
 from stedi.roots import Files
 from stedi.roots.names import budget_folder
 from stedi.storage.withdrawals import DAY, epoch_ms
@@ -80,9 +81,13 @@ class Charge(BaseModel, frozen=True):
 
 
 class _Vector(BaseModel, frozen=True):
-    """A noisy vector as it is stored; the seal is of its charge, too."""
+    """A noisy vector as it is stored; the seal is of its charge, too.
 
-    values: list[int]
+    `values` are whole numbers of 8 bytes, the lowest first, in hexadecimal digits: as numbers they
+    could be taken for somebody's identifier.
+    """
+
+    values: str
     seal: str
 
 
@@ -155,6 +160,9 @@ class Budget:
         charges.sort(key=lambda charge: charge.number)
         if [charge.number for charge in charges] != list(range(1, len(charges) + 1)):
             raise _lost(files, "a charge is missing")
+        noted, _ = Ledger(files).read()
+        if any(one.entry.cost.charge > len(charges) for one in noted if one.entry.cost):
+            raise _lost(files, "a charge is missing that the ledger has a release of")
         vectors = (Path(name).stem for name in paths if name.endswith(".vector"))
         return cls(files, keyer, charges, frozenset(int(n) for n in vectors if n.isdigit()))
 
@@ -226,9 +234,10 @@ class Budget:
         self._write(charge.number, "json", sealed.model_dump_json(indent=2) + "\n")
         return Budget(self.files, self.keyer, (*self.charges, sealed), self.with_vector)
 
-    def keep(self, charge: Charge, values: Sequence[int]) -> None:
+    def keep(self, charge: Charge, values: Int64s) -> None:
         """Note the noisy vector that a charge bought, before anything is made of it."""
-        vector = _Vector(values=list(values), seal=self._seal(charge, values))
+        digits = values.astype("<i8").tobytes().hex()
+        vector = _Vector(values=digits, seal=self._seal(charge, digits))
         self._write(charge.number, "vector", vector.model_dump_json() + "\n")
 
     def vector(self, charge: Charge) -> NoisyVector:
@@ -237,15 +246,15 @@ class Budget:
         try:
             with self.files.open(path) as file:
                 stored = _Vector.model_validate_json(file.readall())
-        except (OSError, ValidationError):
+            values = np.frombuffer(bytes.fromhex(stored.values), "<i8").astype(np.int64)
+        except (OSError, ValueError):  # pydantic's errors are ValueErrors, too
             raise _lost(self.files, f"{path.name} can't be read") from None
         if not hmac.compare_digest(stored.seal, self._seal(charge, stored.values)):
             raise _lost(self.files, f"{path.name} was changed since it was noted")
-        return NoisyVector(np.array(stored.values, np.int64), charge.deviation)
+        return NoisyVector(values, charge.deviation)
 
-    def _seal(self, charge: Charge, values: Sequence[int]) -> str:
-        of = charge.sealed(self.keyer).seal
-        return self.keyer.seal(json.dumps([of, list(map(int, values))]).encode())
+    def _seal(self, charge: Charge, digits: str) -> str:
+        return self.keyer.seal(f"{charge.sealed(self.keyer).seal} {digits}".encode())
 
     def _write(self, number: int, part: str, content: str) -> None:
         path = _path(self.files, number, part)

@@ -36,7 +36,7 @@ from stedi.science.private_sheet import Facts, private_sheet
 from stedi.status import Status
 from stedi.storage.notes import Notes
 from stedi.storage.sweep import sweep
-from stedi.storage.warehouse import damage, short_name
+from stedi.storage.warehouse import Warehouse, damage, short_name
 from stedi.storage.withdrawals import epoch_ms
 
 DATASHEET = "README.md"
@@ -155,7 +155,7 @@ def _buy(published: PublishedTable, wanted: Wanted, budget: Budget) -> tuple[Bud
         )
     )
     charge = budget.charges[-1]
-    budget.keep(charge, with_noise(total, spectrum.sensitivity, cost).tolist())
+    budget.keep(charge, with_noise(total, spectrum.sensitivity, cost))
     return budget, charge
 
 
@@ -292,11 +292,17 @@ def _refuse_changed(published: PublishedTable) -> None:
         raise UsageError("an erasure was begun and is not done; run `stedi run` first")
     warehouse.look_again()
     now = warehouse.version(version.table)
-    if now is None or now.snapshot_id != version.snapshot_id:
+    is_other = now is None or now.snapshot_id != version.snapshot_id
+    if is_other or version.changed_inputs(lambda table: _content(warehouse, table)):
         raise UsageError(
-            f"{version.table} was published anew meanwhile, so nothing of it was given out; "
+            f"a run was at work on {version.table} meanwhile, so nothing of it was given out; "
             "release again"
         )
+
+
+def _content(warehouse: Warehouse, table: str) -> int | None:
+    version = warehouse.version(table)
+    return version.content if version else None
 
 
 def _time(at: int) -> str:
