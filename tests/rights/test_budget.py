@@ -114,7 +114,7 @@ def test_what_changes_waits_until_the_next_release_is_due(
         quick.release_private(tmp_path / "3", epsilon=0.5)
     at(monkeypatch, 89.9)
     assert not quick.release_private(tmp_path / "4").is_new
-    at(monkeypatch, 0.2)
+    at(monkeypatch, 90.1)
     due = quick.release_private(tmp_path / "5")
     assert (due.is_new, due.charge) == (True, 2)
     assert (tmp_path / "1" / name).read_bytes() != (tmp_path / "5" / name).read_bytes()

@@ -39,8 +39,8 @@ def no_noise(vector: Int64s, sensitivity: int, cost: Cost) -> Int64s:
     return vector.copy()
 
 
-def a_tenth_less(vector: Int64s, sensitivity: int, cost: Cost) -> Int64s:
-    return unchecked(vector, sensitivity * cost.multiplier * 0.8)
+def a_third_less(vector: Int64s, sensitivity: int, cost: Cost) -> Int64s:
+    return unchecked(vector, sensitivity * cost.multiplier * 2 / 3)
 
 
 def unchecked(vector: Int64s, deviation: float) -> Int64s:
@@ -60,7 +60,7 @@ def test_the_checks_pass_noise_as_it_should_be() -> None:
         (noise_from_a_seed, "fresh"),
         (noise_per_step, "AUC"),
         (no_noise, "AUC"),
-        (a_tenth_less, "AUC"),
+        (a_third_less, "AUC"),
         (lambda v, s, c: unchecked(v, s * c.multiplier / 2), "AUC"),
     ],
 )
