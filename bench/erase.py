@@ -97,7 +97,7 @@ def main(customers: int, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("STEDI_SECRET", "a secret of the bench")
+    os.environ.setdefault("STEDI_SECRET", "a secret of the bench, which is long enough")
     if sys.argv[1:2] == ["run"]:
         full_run(sys.argv[2])
     elif sys.argv[1:2] == ["erase"]:

@@ -21,6 +21,7 @@ from stedi.errors import LandingError, StediError
 from stedi.landing.erased import ERASED, Entry, Keyer, read_erased
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.fold import fold
+from stedi.landing.records import Record
 from stedi.rights.find import Found, find, state_of
 from stedi.rights.forms import ENDINGS
 from stedi.rights.rows import read_rows
@@ -164,7 +165,14 @@ def planned(
         spans = tuple((place.begin, place.end) for place in raw.places)
         counts = {ERASED: len(raw.places)} if raw.places else {}
         renamed = _renamed(raw.name, found.identities) if raw.is_named else None
-        cuts.append(forget.Cut(raw.source, raw.name, fingerprint, spans, counts, renamed))
+        unknown_keys = sum(
+            isinstance(p.content, Record) and p.content.has_unknown_keys for p in raw.places
+        )
+        cuts.append(
+            forget.Cut(
+                raw.source, raw.name, fingerprint, spans, counts, renamed, raw.records, unknown_keys
+            )
+        )
     held: dict[str, list[str]] = {}
     for rows in found.tables:
         held.setdefault(rows.table, []).append(rows.file.uri)
@@ -176,7 +184,18 @@ def planned(
         held,
         tuple(_to_discard(files, found.identities)),
         tuple(_names(warehouse, found, keyer)),
+        _typed(declarations, found),
     )
+
+
+def _typed(declarations: Declarations, found: Found) -> dict[str, dict[str, list[int]]]:
+    """Rows of theirs in landing tables as they are now, by data file."""
+    landing = {contract.name for contract in declarations.landing}
+    typed: dict[str, dict[str, list[int]]] = {}
+    for rows in found.tables:
+        if rows.table in landing and rows.is_current:
+            typed.setdefault(rows.table, {})[rows.file.uri] = rows.rows.tolist()
+    return typed
 
 
 def _renamed(name: str, identities: Sequence[Identity]) -> str:

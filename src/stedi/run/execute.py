@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -11,6 +12,7 @@ from stedi.engines import Engine
 from stedi.errors import StediError
 from stedi.privacy.proof import Proof
 from stedi.privacy.proof.openlineage import prepare_to_record, record_run
+from stedi.run.changes import Touched
 from stedi.run.compact import compact
 from stedi.run.decide import Plan
 from stedi.run.derive import Derivation
@@ -36,8 +38,11 @@ def execute(
     options: Options,
     progress: Progress,
     plan: Plan,
+    touched: Mapping[str, Touched],
 ) -> tuple[Built, ...]:
     """Read and build what is planned, and nothing else; returns the tables that were looked at.
+
+    `touched` says what the engine knows of changes to tables that were made before.
 
     Small files are merged and what is outdated removed behind it. Where it fails, what it has begun
     is removed. Closes the engine.
@@ -58,7 +63,7 @@ def execute(
             landing.finish()
             suspend(work)
             pool.submit(prepare_to_record, warehouse.files, declarations)
-            Derivation(work).build(plan.derived)
+            Derivation(work, touched).build(plan.derived)
             compact(work)
             remove_expired(warehouse, declarations)
             warehouse.checked, warehouse.checked_by = now
@@ -66,10 +71,7 @@ def execute(
             engine.close()
             pool.shutdown(cancel_futures=True)
             with suppress(OSError, StediError):
-                if warehouse.lock is not None:
-                    warehouse.lock.check()  # what lies there is another run's where it was lost
-                warehouse.look_again()  # a commit that was interrupted may have been done
-                sweep(warehouse, declarations.locations)
+                sweep_begun(warehouse, declarations)
                 if isinstance(error, StediError) and withhold(work):
                     error.args = (f"{error}\n{_WITHHELD}",)
                 remove_expired(warehouse, declarations)  # of who withdrew, with what was done
@@ -79,6 +81,14 @@ def execute(
     finally:
         engine.close()
         pool.shutdown(cancel_futures=True)
+
+
+def sweep_begun(warehouse: Warehouse, declarations: Declarations) -> None:
+    """Remove what was begun and isn't going to be committed."""
+    if warehouse.lock is not None:
+        warehouse.lock.check()  # what lies there is another run's where it was lost
+    warehouse.look_again()  # a commit that was interrupted may have been done
+    sweep(warehouse, declarations.locations)
 
 
 def _record(work: Work, proof: Proof) -> None:
