@@ -236,6 +236,8 @@ def test_files_that_runs_pass_over_and_strays_are_cut_too(
 ) -> None:
     land("customer", [ANNS, BEN], name="_not_ready.json")
     land("accelerometer", [small.acceleration("ann", 1, 0.5)], name=".77.part")
+    land("customer", [BEN, ANNS], name=".unpacked/deeper/one.json")
+    land("step_trainer", [small.reading("S1", 1, 100)], name="_temporary/0/one.json")
     stray = small_lakehouse.root / "customer" / "typed" / "data" / "left" / "part-0.parquet"
     stray.parent.mkdir()
     [typed] = (small_lakehouse.root / "customer" / "typed" / "data").rglob("part-*.parquet")
@@ -246,6 +248,9 @@ def test_files_that_runs_pass_over_and_strays_are_cut_too(
     assert holding(small_lakehouse.root, ANN) == []
     left = small_lakehouse.root / "customer/landing/_not_ready.json"
     assert left.read_text() == json.dumps(BEN) + "\n"
+    left = small_lakehouse.root / "customer/landing/.unpacked/deeper/one.json"
+    assert left.read_text() == json.dumps(BEN) + "\n"
+    assert not (small_lakehouse.root / "step_trainer/landing/_temporary/0/one.json").exists()
 
 
 @already_run
@@ -270,6 +275,38 @@ def test_other_spellings_are_shown_and_not_taken(
     assert ANN not in emails
     small_lakehouse.erase([("email", other)])
     assert holding(small_lakehouse.root, other.strip()) == []
+
+
+@already_run
+@pytest.mark.parametrize("other", ["ANN@example.com", "Ann@Example.com ", "ann@example.com\u200b"])
+def test_broken_records_in_another_spelling_are_shown_and_not_taken(
+    small_lakehouse: Lakehouse, land: Land, other: str
+) -> None:
+    broken = json.dumps({**BEN, "email": other, "birthDay": 5}).encode() + b"\n"
+    land("customer", broken, name="broken.json")
+    small_lakehouse.run()
+    assert small_lakehouse.held([("email", ANN)]).spelled == {("customer", other): 1}
+    forgotten = small_lakehouse.erase([("email", ANN)])
+    assert forgotten
+    assert forgotten.proof.holds, forgotten.proof
+    assert small_lakehouse.root.joinpath("customer/landing/broken.json").read_bytes() == broken
+    texts = [piece.text for piece in small_lakehouse.quarantine(raw=True).pieces]
+    assert texts.count(broken.decode().strip()) == 1
+    land("customer", broken + broken, name="again.json")
+    small_lakehouse.run()
+    again = small_lakehouse.root.joinpath("customer/landing/again.json")
+    assert again.read_bytes() == broken + broken
+
+
+@already_run
+def test_a_name_that_mentions_them_is_no_other_spelling(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    land("customer", [{**BEN, "customerName": f"Ben, see {ANN}"}], name="more.json")
+    small_lakehouse.run()
+    forgotten = small_lakehouse.erase([("email", ANN)])
+    assert forgotten
+    assert any("typed" in one.file for one in forgotten.proof.traced.exact)
 
 
 @already_run

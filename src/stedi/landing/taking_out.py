@@ -67,9 +67,7 @@ class Taken:
     stat: Stat | None
 
 
-def take_out(
-    files: Files, takings: Sequence[Taking], fingerprinter: Fingerprinter
-) -> list[Taken]:
+def take_out(files: Files, takings: Sequence[Taking], fingerprinter: Fingerprinter) -> list[Taken]:
     """Write raw files without some of their records, and note what was taken out of them.
 
     Each file is replaced as a whole; one without records is removed. Raises `OSError`.

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +21,7 @@ from stedi.engines import MakeEngine
 from stedi.errors import LandingError, StediError
 from stedi.landing.erased import ERASED, Entry, Keyer, read_erased
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.fold import fold
+from stedi.landing.fold import as_spelled, fold
 from stedi.landing.records import Record
 from stedi.rights.find import Found, find, state_of
 from stedi.rights.forms import ENDINGS
@@ -28,6 +29,7 @@ from stedi.rights.rows import read_rows
 from stedi.rights.subjects import Identity
 from stedi.rights.traces import Trace, Traced, trace
 from stedi.rights.wanted import has_name, identifiers
+from stedi.rights.whole import any_whole, has_whole
 from stedi.roots import Files, Lock, Remainder
 from stedi.run import RunReport, forget, holding, run_locked
 from stedi.run.options import Options
@@ -295,21 +297,45 @@ def prove(
 
 
 def _judged(warehouse: Warehouse, declarations: Declarations, found: Trace) -> Trace:
-    """A trace in a landing table, which is another spelling's where only a folded column has it."""
+    """A trace in a table, which is another spelling's where only what was folded has it."""
     path = warehouse.root / found.file
+    if not found.is_exact or path.suffix != ".parquet":
+        return found
     for contract in declarations.landing:
         folded = [c.name for c in contract.columns if c.folded_from]
-        if not (folded and found.is_exact and path.suffix == ".parquet"):
-            continue
-        if path.is_relative_to(warehouse.data_folder(contract.location)):
-            warehouse.files.fetch([path])
-            rows = parquet.read(path)
-            names = {column.name for column in rows.schema} - {*folded}
-            texts = [rows[n] for n in names if pa.types.is_string(rows.schema.field(n).type)]
-            value = found.identity.value
-            if not any(pc.any(pc.equal(text, value)).as_py() for text in texts):
-                return replace(found, is_exact=False)
+        if folded and path.is_relative_to(warehouse.data_folder(contract.location)):
+            is_exact = _has_beside(warehouse, path, found.identity.value, folded)
+            return replace(found, is_exact=is_exact)
+    if path.is_relative_to(warehouse.data_folder(declarations.locations["quarantine"])):
+        is_exact = _has_pieces_of(warehouse, path, found.identity)
+        return replace(found, is_exact=is_exact)
     return found
+
+
+def _has_beside(warehouse: Warehouse, path: Path, value: str, folded: Sequence[str]) -> bool:
+    """Whether a column that isn't folded has a value."""
+    warehouse.files.fetch([path])
+    rows = parquet.read(path)
+    names = {column.name for column in rows.schema} - {*folded}
+    texts = [rows[n] for n in names if pa.types.is_string(rows.schema.field(n).type)]
+    having = (t.filter(pc.match_substring(t, value).fill_null(False)).unique() for t in texts)
+    return any(
+        text == value or (fold(text) != fold(value) and has_whole(text, value))
+        for values in having
+        for text in values.to_pylist()
+    )
+
+
+def _has_pieces_of(warehouse: Warehouse, path: Path, identity: Identity) -> bool:
+    """Whether a piece that was set aside has an identifier as it is spelled."""
+    warehouse.files.fetch([path])
+    rows = parquet.read(path, ["file", "subject", "raw"]).to_pylist()
+    return any(
+        identity.value in as_spelled(row["subject"])
+        or any_whole(row["raw"] or b"", [identity.value])
+        or has_name(row["file"], [identity])
+        for row in rows
+    )
 
 
 def _still_found(

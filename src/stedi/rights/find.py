@@ -134,7 +134,7 @@ def state_of(warehouse: Warehouse, declarations: Declarations) -> tuple[object, 
 
 def _listed(files: Files, contract: Contract) -> dict[Path, Stat]:
     """Every file in a source's landing folder, also those that runs pass over."""
-    return dict(files.delivered(landing_folder(files.root, str(contract.source))))
+    return dict(files.delivered(landing_folder(files.root, str(contract.source)), hidden=True))
 
 
 class _Finding:
@@ -219,11 +219,16 @@ class _Finding:
 
         def rows_of(file: DataFile, is_current: bool) -> Int64s:
             rows = read_rows(self._files, file, ["source", "file", "subject", "raw"]).to_pylist()
-            return _where(
+            hits = _where(
                 wanted.get(row["source"], anywhere).raw(row["raw"] or b"", row["subject"])
                 or has_name(row["file"], identities)
                 for row in rows
             )
+            for of_source in {id(one): one for one in (*wanted.values(), anywhere)}.values():
+                if is_current:
+                    self._spelled.update(of_source.spelled)
+                of_source.spelled.clear()
+            return hits
 
         yield from self._through("quarantine", rows_of)
 

@@ -66,9 +66,7 @@ def _code(text: bytes) -> int:
 
 
 @compiled
-def search(
-    data: Bytes, at: int, marks: Bytes, sizes: Bytes, places: Int64s
-) -> tuple[int, int]:
+def search(data: Bytes, at: int, marks: Bytes, sizes: Bytes, places: Int64s) -> tuple[int, int]:
     """Search from `at` on while there is room for what may be sought; where it stopped.
 
     And how many places there are, each with where it begins and ends.

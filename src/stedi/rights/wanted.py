@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from stedi.arrays import Bools
 from stedi.declared.contract import Contract
-from stedi.landing.fold import fold
+from stedi.landing.fold import as_spelled, fold
 from stedi.landing.records import Piece, parsed_object
 from stedi.rights.forms import ENDINGS, SHORTEST
 from stedi.rights.subjects import Deciding, Identity, Kind, deciding
@@ -53,6 +53,7 @@ class Wanted:
             for i in self.identities
             if not i.spared and (len(i.value) >= FEW or i.kind in kinds)
         ]
+        self._kind_of_folded = {fold(i.value): i.kind for i in self.identities if not i.spared}
         self._shared = [i for i in self.identities if i.spared]
 
     @property
@@ -116,9 +117,12 @@ class Wanted:
 
     def raw(self, raw: bytes, subject: str | None) -> bool:
         """Whether a piece with these bytes, or about these subjects, is of who is asked for."""
-        named = (subject or "").split("\n")
+        named = as_spelled(subject)
         if any(value in named for value in self._whole) or any_whole(raw, self._whole):
             return True
+        for text in named:
+            if (kind := self._kind_of_folded.get(fold(text))) is not None:
+                self.spelled[kind, text] += 1
         shared = [identity for identity in self._shared if any_whole(raw, [identity.value])]
         return bool(shared) and self._is_of(shared, raw)
 

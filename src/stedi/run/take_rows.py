@@ -56,9 +56,7 @@ def take_rows(
 
 
 class _Taking:
-    def __init__(
-        self, work: Work, erasure: Erasure, taken: Sequence[Taken], scratch: Path
-    ) -> None:
+    def __init__(self, work: Work, erasure: Erasure, taken: Sequence[Taken], scratch: Path) -> None:
         self._work, self._warehouse, self._erasure = work, work.warehouse, erasure
         self._scratch = scratch
         self._files, self._declarations = work.warehouse.files, work.declarations
@@ -100,9 +98,7 @@ class _Taking:
         for file in quarantine.files:
             with pq.ParquetFile(file.path) as opened:
                 rows = opened.read(["source", "file"])
-            self._with_pieces |= {
-                *zip(*(rows.column(n).to_pylist() for n in (0, 1)), strict=True)
-            }
+            self._with_pieces |= {*zip(*(rows.column(n).to_pylist() for n in (0, 1)), strict=True)}
         return notes
 
     def _cut(self, contract: Contract, version: Version | None) -> list[Load] | None:
@@ -193,9 +189,7 @@ class _Taking:
             notes=self._notes(contract, before, [*kept], added, change),
             merged=_merged(before, kept, hit, rests),
         )
-        now = self._warehouse.commit(
-            contract.name, added, notes, keep={file.uri for file in kept}
-        )
+        now = self._warehouse.commit(contract.name, added, notes, keep={file.uri for file in kept})
         work.built.append(Built(contract.name, REASON, now.rows, 0.0, "swap"))
         return now, change
 
