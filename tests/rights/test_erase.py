@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -278,7 +280,7 @@ def test_other_spellings_are_shown_and_not_taken(
 
 
 @already_run
-@pytest.mark.parametrize("other", ["ANN@example.com", "Ann@Example.com ", "ann@example.com\u200b"])
+@pytest.mark.parametrize("other", ["ANN@example.com", "Ann@Example.com ", "\uff41nn@example.com"])
 def test_broken_records_in_another_spelling_are_shown_and_not_taken(
     small_lakehouse: Lakehouse, land: Land, other: str
 ) -> None:
@@ -298,15 +300,44 @@ def test_broken_records_in_another_spelling_are_shown_and_not_taken(
     assert again.read_bytes() == broken + broken
 
 
+MENTIONS = {
+    "in a key that no contract knows": {**BEN, "referredBy": ANN},
+    "in a column": {**BEN, "customerName": f"Ben, see {ANN}"},
+    "in base64, deep in it": {**BEN, "tags": [{"who": base64.b64encode(ANN.encode()).decode()}]},
+    "escaped": {**BEN, "referredBy": "ESCAPED"},
+    "in another source": {**small.acceleration("ben", 7, 0.5), "friend": ANN},
+}
+
+
 @already_run
-def test_a_name_that_mentions_them_is_no_other_spelling(
-    small_lakehouse: Lakehouse, land: Land
+@pytest.mark.parametrize("record", MENTIONS.values(), ids=MENTIONS)
+def test_records_of_others_that_mention_them_stay_and_are_named(
+    small_lakehouse: Lakehouse, land: Land, record: dict[str, Any]
 ) -> None:
-    land("customer", [{**BEN, "customerName": f"Ben, see {ANN}"}], name="more.json")
+    escaped = "".join(f"\\u{ord(c):04x}" for c in ANN)
+    raw = json.dumps(record).replace("ESCAPED", escaped).encode() + b"\n"
+    source = "customer" if "email" in record else "accelerometer"
+    land(source, raw + json.dumps(BEN if source == "customer" else {}).encode(), name="more.json")
     small_lakehouse.run()
+    before = rows_on_disk(small_lakehouse.root)
     forgotten = small_lakehouse.erase([("email", ANN)])
     assert forgotten
-    assert any("typed" in one.file for one in forgotten.proof.traced.exact)
+    assert forgotten.proof.holds, forgotten.proof
+    named_files = {one.file: one.records for one in forgotten.proof.mentions}
+    assert named_files.pop(f"{source}/landing/more.json") == 1
+    assert bool(named_files) == (record.get("customerName") == f"Ben, see {ANN}")
+    assert all(file.startswith("customer/") for file in named_files)
+    assert (small_lakehouse.root / source / "landing" / "more.json").read_bytes().startswith(raw)
+    assert named(rows_on_disk(small_lakehouse.root)) == without(before, ANN, S1)
+    _, receipt = small_lakehouse.receipt(forgotten)
+    assert "## What stays, and why" in receipt
+    assert ANN not in receipt
+    # A trace that is no record of others is still one.
+    (small_lakehouse.root / source / "landing" / "_note.txt").write_text(f"about {ANN}")
+    proof = small_lakehouse.prove_erased([("email", ANN)])
+    assert not proof.holds
+    assert {one.file for one in proof.traced.exact} == {f"{source}/landing/_note.txt"}
+    assert proof.mentions == forgotten.proof.mentions
 
 
 @already_run

@@ -25,6 +25,7 @@ from stedi.landing.fold import as_spelled, fold
 from stedi.landing.records import Record
 from stedi.rights.find import Found, find, state_of
 from stedi.rights.forms import ENDINGS
+from stedi.rights.mentions import Mention, without_mentions
 from stedi.rights.rows import read_rows
 from stedi.rights.subjects import Identity
 from stedi.rights.traces import Trace, Traced, trace
@@ -57,16 +58,18 @@ class Asked:
 class Proof:
     """What was read after an erasure, and what is still held; `at` is in epoch ms.
 
-    `left` counts records and rows that are still found, by place.
+    `left` counts records and rows that are still found, by place. `mentions` are records of others
+    that have an identifier: they are about others, and stay.
     """
 
     at: int
     traced: Traced
     left: Mapping[str, int] = field(default_factory=dict)
+    mentions: tuple[Mention, ...] = ()
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is left, and all could be read."""
+        """Whether nothing of theirs is left, and all could be read."""
         return not (self.traced.exact or self.left or self.traced.unreadable)
 
 
@@ -285,15 +288,15 @@ def prove(
     """
     progress("the proof: reading every byte")
     traced = trace(warehouse.files, identifiers(identities), reading)
-    traced = replace(
-        traced, traces=tuple(_judged(warehouse, declarations, t) for t in traced.traces)
-    )
+    judged = [_judged(warehouse, declarations, t) for t in traced.traces]
+    traces, mentions = without_mentions(warehouse, declarations, judged)
+    traced = replace(traced, traces=tuple(traces))
     warehouse.look_again()
     left = Counter[str]()
     shared = [identity for identity in identities if identity.spared]
     if shared:
         left.update(_still_found(warehouse, declarations, shared))
-    return Proof(epoch_ms(), traced, dict(left))
+    return Proof(epoch_ms(), traced, dict(left), tuple(mentions))
 
 
 def _judged(warehouse: Warehouse, declarations: Declarations, found: Trace) -> Trace:
