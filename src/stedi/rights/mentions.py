@@ -6,7 +6,7 @@ Whether all traces in a file come from such records is told by looking through a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,10 @@ def without_mentions(
     return sorted({*left}), sorted(mentions)
 
 
+class _TheirsError(Exception):
+    """A record is theirs."""
+
+
 class _Looking:
     """Looks through one file for some identities, with and without records of others."""
 
@@ -88,51 +92,55 @@ class _Looking:
                     records = self._table(path, contract, target)
                 else:
                     continue
+                if records is None:
+                    return None
                 return self._looking.in_file(target, name) if target.exists() else [], records
         return None
 
-    def _raw(self, path: Path, contract: Contract, target: Path) -> int:
-        """Write a raw file without these records; how many there are."""
+    def _raw(self, path: Path, contract: Contract, target: Path) -> int | None:
+        """Write a raw file without these records; how many, None where some are theirs."""
         wanted = Wanted(contract, self._sought, self._known)
 
         def mentions(raw: bytes, content: Record | Piece) -> bool:
-            return (
-                isinstance(content, Record)
-                and self._looking.is_in(raw)
-                and not wanted.record(by_name(contract, content))
-            )
+            if not (isinstance(content, Record) and self._looking.is_in(raw)):
+                return False
+            if wanted.record(by_name(contract, content)):
+                raise _TheirsError
+            return True
 
-        spans = [*locate_raw(path, contract, mentions, self._files.open)]
+        try:
+            spans = [*locate_raw(path, contract, mentions, self._files.open)]
+        except _TheirsError:
+            return None
         cut(path, spans, target, self._files.open)
         return len(spans)
 
-    def _table(self, path: Path, contract: Contract, target: Path) -> int:
-        """Write a data file without these rows; how many there are."""
+    def _table(self, path: Path, contract: Contract, target: Path) -> int | None:
+        """Write a data file without these rows; how many, None where some are theirs."""
         self._files.fetch([path])
         told_by = {one.column.name for one in deciding(contract, self._known)}
+        folded = {column.name for column in contract.columns if column.folded_from}
         count = 0
         with pq.ParquetFile(path) as opened, pq.ParquetWriter(target, opened.schema_arrow) as file:
             for number in range(opened.metadata.num_row_groups):
                 rows = opened.read_row_group(number)
-                hits = self._mentioned(rows, told_by)
-                count += int(hits.sum())
-                file.write_table(rows.filter(pa.array(~hits)))
+                having = {name: self._having(column) for name, column in self._texts(rows)}
+                if any(having[name].any() for name in told_by & having.keys()):
+                    return None
+                nothing: Bools = np.zeros(rows.num_rows, np.bool_)
+                hits = [found for name, found in having.items() if name not in folded]
+                count += int(np.logical_or.reduce([nothing, *hits]).sum())
+                # What was folded is another spelling's.
+                leaves = np.logical_or.reduce([nothing, *having.values()])
+                file.write_table(rows.filter(pa.array(~leaves)))
         return count
 
-    def _mentioned(self, rows: pa.Table, told_by: Collection[str]) -> Bools:
-        """Which rows mention somebody, and are not theirs."""
-        hits: Bools = np.zeros(rows.num_rows, np.bool_)
-        theirs: Bools = np.zeros(rows.num_rows, np.bool_)
-        for name, column in self._texts(rows):
-            values = column.unique().to_pylist()
-            held = [v for v in values if v and self._looking.is_in(v.encode(errors="replace"))]
-            having = pc.is_in(column, value_set=pa.array(held, pa.string()))
-            found = np.asarray(having.to_numpy(), np.bool_)
-            if name in told_by:
-                theirs |= found
-            else:
-                hits |= found
-        return hits & ~theirs
+    def _having(self, column: pa.ChunkedArray) -> Bools:
+        """Which texts have an identifier itself."""
+        values = column.unique().to_pylist()
+        held = [v for v in values if v and self._looking.is_in(v.encode(errors="replace"))]
+        having = pc.is_in(column, value_set=pa.array(held, pa.string()))
+        return np.asarray(having.to_numpy(), np.bool_)
 
     @staticmethod
     def _texts(rows: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
