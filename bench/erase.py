@@ -85,24 +85,27 @@ def main(customers: int, folder: Path) -> None:
     """Print a table of all measurements."""
     root = folder / "root"
     Lakehouse.simulate(root, customers=customers)
-    rows = [("full run", measured("run", str(root)))]
+    full = measured("run", str(root))
+    print("| | seconds | CPU s | proof, CPU s | publication, CPU s | of a full run | unpublished |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    show("full run", full, full)
     for people in (1, 1000):
         emails = folder / "emails"
         emails.write_text("\n".join(chosen(root, people)))
-        rows.append((f"forget {people:,}", measured("erase", str(root), str(emails))))
-    full = rows[0][1]
-    print("| | seconds | CPU s | proof, CPU s | publication, CPU s | of a full run | unpublished |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for name, row in rows:
-        proof, publication = row.get("proof cpu", 0.0), row.get("publication cpu", 0.0)
-        rest = row["cpu"] - proof
-        print(
-            f"| {name} | {row['seconds']:.1f} | {row['cpu']:.1f} | {proof:.1f} | "
-            f"{publication:.1f} | {rest / full['cpu']:.2f} | "
-            f"{(rest - publication) / full['cpu']:.2f} |"
-        )
-    for name, row in rows[1:]:
-        print(f"{name}: " + ", ".join(f"{k} {v:.1f}" for k, v in row.items()))
+        show(f"forget {people:,}", measured("erase", str(root), str(emails)), full)
+
+
+def show(name: str, row: dict[str, float], full: dict[str, float]) -> None:
+    """Print a line of the table, and its parts to standard error."""
+    proof, publication = row.get("proof cpu", 0.0), row.get("publication cpu", 0.0)
+    rest = row["cpu"] - proof
+    print(
+        f"| {name} | {row['seconds']:.1f} | {row['cpu']:.1f} | {proof:.1f} | {publication:.1f} | "
+        f"{rest / full['cpu']:.2f} | {(rest - publication) / full['cpu']:.2f} |",
+        flush=True,
+    )
+    parts = ", ".join(f"{key} {value:.1f}" for key, value in row.items())
+    print(f"{name}: {parts}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
