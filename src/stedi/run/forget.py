@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stedi.declared import Declarations
@@ -75,7 +75,13 @@ def write_erasure(files: Files, erasure: Erasure) -> None:
     with scratch(files.root, "erasure") as folder:
         folder.mkdir(parents=True, exist_ok=True)
         planned = folder / "planned.json"
-        planned.write_text(json.dumps(asdict(erasure)), encoding="utf-8")
+        # `asdict` would copy each of what may be many numbers.
+        values = {
+            **vars(erasure),
+            "entries": [vars(entry) for entry in erasure.entries],
+            "cuts": [vars(cut) for cut in erasure.cuts],
+        }
+        planned.write_text(json.dumps(values), encoding="utf-8")
         files.replace(planned, _path(files))
 
 
