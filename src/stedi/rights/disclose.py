@@ -171,7 +171,7 @@ class _Telling:
             tables=tables,
             delivered=delivered,
             given_out=[*self._given_out()],
-            anonymous=[
+            published=[
                 f"{c.name}: {c.description}"
                 for c in self.declarations.contracts.values()
                 if c.is_published
