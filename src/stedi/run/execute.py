@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -10,6 +11,7 @@ from stedi.check import check, declare_empty, prove
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import StediError
+from stedi.events import stage
 from stedi.privacy.proof import Proof
 from stedi.privacy.proof.openlineage import prepare_to_record, record_run
 from stedi.run.changes import Touched
@@ -38,9 +40,10 @@ def execute(
     options: Options,
     progress: Progress,
     plan: Plan,
+    built: list[Built],
     touched: Mapping[str, Touched],
-) -> tuple[Built, ...]:
-    """Read and build what is planned, and nothing else; returns the tables that were looked at.
+) -> None:
+    """Read and build what is planned, and nothing else; tables that were looked at go to `built`.
 
     `touched` says what the engine knows of changes to tables that were made before.
 
@@ -50,7 +53,7 @@ def execute(
     pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
     try:
         proof = prove(declarations)
-        work = Work(warehouse, declarations, engine, options, progress)
+        work = Work(warehouse, declarations, engine, options, progress, built=built)
         landing = Landing(work, plan.landing, pool)
         try:
             landing.begin()  # files are read while all else is looked at and made ready
@@ -60,12 +63,16 @@ def execute(
             else:
                 check(declarations, engine, proof=proof, for_a_run=True)
             warehouse.prepare(declarations.landing, declarations.profile)
-            landing.finish()
-            suspend(work)
+            with stage("landing", logging.DEBUG):
+                landing.finish()
+            with stage("suspensions", logging.DEBUG):
+                suspend(work)
             pool.submit(prepare_to_record, warehouse.files, declarations)
             Derivation(work, touched).build(plan.derived)
-            compact(work)
-            remove_expired(warehouse, declarations)
+            with stage("compaction", logging.DEBUG):
+                compact(work)
+            with stage("expiry", logging.DEBUG):
+                remove_expired(warehouse, declarations)
             warehouse.checked, warehouse.checked_by = now
         except BaseException as error:
             engine.close()
@@ -77,7 +84,6 @@ def execute(
                 remove_expired(warehouse, declarations)  # of who withdrew, with what was done
             raise
         _record(work, proof)
-        return tuple(work.built)
     finally:
         engine.close()
         pool.shutdown(cancel_futures=True)

@@ -106,7 +106,10 @@ class _Taking:
         rows = self._erasure.typed.get(contract.name)
         if version is None or not rows or not self._is_relied_on(contract, version):
             return None
-        if not rows.keys() <= {file.uri for file in version.files}:
+        by_uri = {file.uri: file for file in version.files}
+        if not rows.keys() <= by_uri.keys():
+            return None
+        if self._work.are_changed(version, [by_uri[uri] for uri in rows]):
             return None
         source = str(contract.source)
         cuts = {cut.name: cut for cut in self._erasure.cuts if cut.source == source}
@@ -132,7 +135,7 @@ class _Taking:
             self.noted is not None
             and self.noted.typed.get(contract.name) == version.content
             and version.is_declared_by(self._declarations.fingerprint(contract.name))
-            and not damage(self._files, version)
+            and not self._warehouse.damage(version)
         )
 
     def _is_plain(self, load: Load, cut: Cut, one: Taken) -> bool:
