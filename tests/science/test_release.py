@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from tests.support.processes import stedi
 
 COLUMNS = ["distancefromobject", "x", "y", "z"]
 FILE = "machine_learning_curated.parquet"
+NOW = int(time.time() * 1000)
 WEAKER = "weaker than the 5 and 1/5 that are recommended. The stated reason: "
 
 
@@ -287,8 +289,9 @@ def test_the_rows_are_the_published_file_as_it_is(walking: Lakehouse, released: 
     )
 
 
+@pytest.mark.parametrize("changed", [NOW, 1_900_000_000_000], ids=["withdrawn", "suspended"])
 def test_two_data_sheets_do_not_tell_that_one_person_left(
-    walking: Lakehouse, tmp_path: Path
+    walking: Lakehouse, tmp_path: Path, changed: int
 ) -> None:
     """They are the same but for the published rows, and what is measured of these."""
     lakehouse = copied(walking, tmp_path)
@@ -299,7 +302,7 @@ def test_two_data_sheets_do_not_tell_that_one_person_left(
         .to_arrow()
         .to_pylist()
     )
-    record = {key: customer[key.lower()] for key in KEYS} | {"lastUpdateDate": 1_900_000_000_000}
+    record = {key: customer[key.lower()] for key in KEYS} | {"lastUpdateDate": changed}
     landing = lakehouse.root / "customer" / "landing"
     (landing / "withdrawn.json").write_text(json.dumps(record) + "\n")
     report = lakehouse.run()

@@ -256,12 +256,13 @@ def _describe(facts: Facts, column: str) -> str:
 
 
 def _dropped(step: StepStatus) -> str:
+    """Shares of the rows, where they are a hundredth at least: counts could tell of one person."""
     told = (
         (reason, count)
         for reason, count in step.dropped.items()
-        if count >= LEAST_TOLD and reason not in (OVER_CAP, SUPPRESSED)  # few people's, or one's
+        if count >= max(LEAST_TOLD, step.in_ / 100) and reason not in (OVER_CAP, SUPPRESSED)
     )
-    return "; ".join(f"{about(count)} {reason}" for reason, count in told) or "-"
+    return "; ".join(f"about {count / step.in_:.0%} {reason}" for reason, count in told) or "-"
 
 
 def _rows(facts: Facts, name: str) -> str:

@@ -90,13 +90,15 @@ def _read(
         parsed = parse(LocalFiles(scratch), contract, Fingerprinter.of_user(), crew, job)
     finally:
         crew.close()
-    return _tables(parsed, fields)
+    return _tables(parsed, fields, [column.name for column in contract.delivered])
 
 
-def _tables(parsed: Parsed, fields: Sequence[Field]) -> tuple[pa.Table, dict[str, int]]:
+def _tables(
+    parsed: Parsed, fields: Sequence[Field], delivered: Sequence[str]
+) -> tuple[pa.Table, dict[str, int]]:
     schema = arrow_schema(fields).remove_metadata()
     typed = [pq.read_table(path).cast(schema) for path in parsed.typed]
     rows = pa.concat_tables([schema.empty_table(), *typed])
     reasons = (pq.read_table(path, columns=["reason"])["reason"] for path in parsed.quarantine)
     set_aside = Counter(reason for column in reasons for reason in column.to_pylist())
-    return rows, dict(set_aside)
+    return rows.select(delivered), dict(set_aside)
