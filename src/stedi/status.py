@@ -21,10 +21,12 @@ from stedi import parquet
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import StorageError, UsageError
+from stedi.landing.aside import too_much_aside
 from stedi.landing.erased import read_erased
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
+from stedi.landing.oddities import Oddities, from_json, told, unknown_keys
 from stedi.roots import footer_source
 from stedi.roots.names import boxes_folder, erasure_file, landing_folder
 from stedi.storage.notes import LoadsNotes, Note
@@ -35,6 +37,7 @@ from stedi.text import counted
 
 _DAMAGE = (OSError, ValueError, pa.ArrowException)
 """What reading a Parquet file raises that was cut off or changed."""
+_KEYS_NAMED = 8
 Freshness = Literal["fresh", "stale", "missing"]
 
 
@@ -206,6 +209,8 @@ class _Inspection:
         typed = noted.notes.typed if noted and isinstance(noted.notes, LoadsNotes) else {}
         if version and noted and typed.get(contract.name) != version.content:
             self.problems.append(_not_as_left(contract.name))
+        if why := self._too_much_aside(contract):
+            self.problems.append(why)
         quarantined = sum(result.quarantined.values())
         dropped_records = sum(dropped.values())
         if result.records != result.loaded + quarantined + dropped_records:
@@ -215,6 +220,14 @@ class _Inspection:
                 f"{result.loaded:,} rows in {contract.name} and {quarantined:,} set aside{left_out}"
             )
         return result
+
+    def _too_much_aside(self, contract: Contract) -> str | None:
+        version = self.versions["quarantine"]
+        paths = self._present(version) if version else []
+        try:
+            return too_much_aside(self.files, contract, self.loads, paths)
+        except _DAMAGE:
+            return None  # which is told already
 
     def _compare_landing(
         self, contract: Contract, loads: list[Load], files: Mapping[str, LandingFile]
@@ -359,17 +372,31 @@ class _Inspection:
         unknown = sum(load.unknown_keys for load in self.loads if load.state == "read")
         bad = sum(load.state == "read" and load.verdict == "bad" for load in self.loads)
         is_begun = self.files.stat(erasure_file(self.files.root)) is not None
+        odd = {c: self._oddities(c) for c in self.declarations.landing}
+        named = [key for contract, found in odd.items() for key in unknown_keys(contract, found)]
+        keys = f": {', '.join(named[:_KEYS_NAMED])}" if named else ""
+        keys += f" and {len(named) - _KEYS_NAMED:,} more" if len(named) > _KEYS_NAMED else ""
+        notes += [
+            Note(code=code, count=count, text=text)
+            for contract, found in odd.items()
+            for code, count, text in told(contract, found)
+        ]
         for code, count, what, text in (
             ("erasure_begun", is_begun, "erasure", "begun and not done: `stedi run` finishes it"),
             ("running", self.is_running, "run", "at work: tables may be of before and after it"),
             ("quarantined", pieces, "record", "set aside; `stedi quarantine list` says why"),
             ("bad_files", bad, "file", "set aside whole; --accept-bad-files loads what fits"),
             ("copies", copies, "landing file", "not counted, with the same bytes as another"),
-            ("unknown_keys", unknown, "record", "with keys that the contract lacks"),
+            ("unknown_keys", unknown, "record", f"with keys that the contract lacks{keys}"),
         ):
             if count:
                 notes.append(Note(code=code, count=count, text=f"{counted(count, what)} {text}"))
         return notes
+
+    def _oddities(self, contract: Contract) -> Oddities:
+        """What was odd about the records of a source that were read."""
+        own = (load for load in self.loads if load.source == contract.source)
+        return from_json(load.oddities for load in own if load.state == "read")
 
 
 def _not_as_left(table: str) -> str:

@@ -21,21 +21,25 @@ BROKEN_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its key in the JSON, and what it holds ("text", "whole" or "double")."""
+    """A column: its key in the JSON, and what it holds ("text", "whole" or "double").
+
+    A lenient text may be another scalar, or not there.
+    """
 
     key: str
     kind: str
     required: bool = True
     minimum: int | None = None
     maximum: int | None = None
+    lenient: bool = False
 
 
 LAST_INSTANT = 253_402_300_799_999
 CUSTOMER = (
-    Column("customerName", "text"),
+    Column("customerName", "text", required=False, lenient=True),
     Column("email", "text"),
-    Column("phone", "text"),
-    Column("birthDay", "text"),
+    Column("phone", "text", required=False, lenient=True),
+    Column("birthDay", "text", required=False, lenient=True),
     Column("serialNumber", "text"),
     Column("registrationDate", "whole", minimum=0, maximum=LAST_INSTANT),
     Column("lastUpdateDate", "whole", minimum=0, maximum=LAST_INSTANT),
@@ -509,6 +513,8 @@ def _judged(raw: bytes, columns: tuple[Column, ...]) -> tuple[Record, bool]:
 def _field(value: Value, column: Column) -> Field:
     if value is None:
         return None
+    if column.lenient and isinstance(value, bool | _Number):
+        return value.text if isinstance(value, _Number) else str(value).lower()
     if isinstance(value, bool):
         raise _Bad("true or false where a value belongs")
     if isinstance(value, _Nested):

@@ -47,6 +47,7 @@ from stedi.errors import DeclarationError
 
 _LOGICAL_TYPES = {type_: names.odcs for type_, names in TYPES.items() if names.odcs}
 _DEFAULT_BAD_SHARE = 0.9
+_DEFAULT_ASIDE_SHARE = 0.5
 
 
 def read_contracts(folder: Traversable) -> dict[str, Contract]:
@@ -117,6 +118,7 @@ class _Publication(_Closed):
 class _TableProperties(_Closed):
     zone: Zone
     max_bad_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_aside_share: Annotated[float, Field(ge=0, le=1)] | None = None
     max_unpacked_ratio: Annotated[float, Field(ge=1)] | None = None
     max_unpacked_bytes: Annotated[int, Field(ge=1)] | None = None
     location: str | None = None
@@ -139,6 +141,7 @@ class _ColumnProperties(_Closed):
     subject: str | None = None
     folded_from: str | None = None
     arrival: bool = False
+    lenient: bool = False
 
 
 class _StringOptions(_Closed):
@@ -229,7 +232,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         raise _Problem(f"{where}.customProperties.source: {NAMED}; it names a folder")
     if (properties.zone == "landing") != (properties.source is not None):
         raise _Problem(f"{where}.customProperties.source: landing tables have one, others none")
-    for limit in ("max_bad_share", "max_unpacked_ratio", "max_unpacked_bytes"):
+    for limit in ("max_bad_share", "max_aside_share", "max_unpacked_ratio", "max_unpacked_bytes"):
         if properties.zone != "landing" and getattr(properties, limit) is not None:
             raise _Problem(f"{where}.customProperties.{to_camel(limit)}: for landing tables only")
     columns = tuple(_column(column, where, properties.zone) for column in table.properties or ())
@@ -238,10 +241,12 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     delivered = {column.name: column for column in columns if not column.is_computed}
     if properties.subject and properties.subject not in delivered:
         raise _Problem(f"{where}.customProperties.subject: no column {properties.subject}")
+    if properties.subject and delivered[properties.subject].lenient:
+        raise _Problem(f"{where}.properties.{properties.subject}.lenient: it names the subject")
     columns = tuple(_folded(c, delivered, where) if c.folded_from else c for c in columns)
     _refuse_no_time(properties, columns, where)
     about = standard.description or Description()
-    bad_share = properties.max_bad_share
+    bad_share, aside_share = properties.max_bad_share, properties.max_aside_share
     contract = Contract(
         name=name,
         zone=properties.zone,
@@ -255,6 +260,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         source=properties.source,
         subject=properties.subject,
         max_bad_share=_DEFAULT_BAD_SHARE if bad_share is None else bad_share,
+        max_aside_share=_DEFAULT_ASIDE_SHARE if aside_share is None else aside_share,
         publication=_publication(properties.publication, columns, where),
         key=_key(properties, columns, where),
         retention=_retention(properties, columns, where),
@@ -395,6 +401,10 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
         )
     if given.arrival and physical_type != "long":
         raise _Problem(f"{where}.customProperties.arrival: a time in milliseconds, so a long")
+    if given.lenient and (json_key is None or physical_type != "string" or subject is not None):
+        raise _Problem(
+            f"{where}.customProperties.lenient: for delivered texts that identify no subject"
+        )
     if any(computed) and any(value is not None for value in options.values()):
         raise _Problem(f"{where}.logicalTypeOptions: for what is delivered; this is computed")
     return Column(
@@ -408,6 +418,7 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
         subject=subject,
         folded_from=given.folded_from,
         is_arrival=given.arrival,
+        lenient=given.lenient,
         **options,
     )
 

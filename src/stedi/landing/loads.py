@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +14,7 @@ from stedi.declared.machinery import LoadRow
 from stedi.errors import StorageError
 from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.oddities import as_json
 from stedi.roots import Files
 from stedi.roots.names import landing_folder
 
@@ -46,6 +47,8 @@ class Load(LoadRow):
             verdict=read.verdict,
             parts=" ".join(read.parts),
             arrived=file.arrived,
+            set_aside=read.set_aside,
+            oddities=as_json(read.oddities),
         )
 
     def matches(self, file: LandingFile) -> bool:
@@ -127,13 +130,20 @@ def as_arrived(
     return listed
 
 
+_NOT_NOTED: Mapping[str, Any] = {"set_aside": 0, "oddities": ""}
+"""What version 0.1.0 did not note, like arrivals."""
+
+
+def _noted(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
 def read_loads(files: Files, paths: Sequence[Path]) -> list[Load]:
     """The loads that lie in the files of the table `loads`; raises `StorageError`."""
     try:
         files.fetch(paths)
         rows = (row for path in paths for row in pq.ParquetFile(path).read().to_pylist())
-        # Version 0.1.0 noted no arrivals.
-        return [Load(**{"arrived": row["modified"], **row}) for row in rows]
+        return [Load(**{"arrived": row["modified"], **_NOT_NOTED, **_noted(row)}) for row in rows]
     except (OSError, TypeError, ValueError, pa.ArrowException):
         raise StorageError(
             "table loads: a file of it is missing or damaged; `stedi run --full` makes it anew"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from stedi.declared.contract import Contract
 from stedi.declared.machinery import QuarantineRow
 from stedi.landing.computed import NS_PER_MS, Computed
 from stedi.landing.files import LandingFile
+from stedi.landing.oddities import Noticing, Oddities
 from stedi.landing.records import Piece, Record, RecordReader
 from stedi.landing.window import Window, is_packed
 from stedi.parquet import ParquetFile, RowWriter
@@ -36,7 +38,7 @@ class Counts:
     """What was read: records, how many of them are pieces set aside, or have unknown keys.
 
     `end` is where reading ended in the file, always between two records; `lines` how many newlines
-    lie before it.
+    lie before it. `oddities` are what else was odd about records that were read.
     """
 
     records: int
@@ -44,6 +46,7 @@ class Counts:
     unknown_keys: int
     end: int
     lines: int
+    oddities: Oddities = field(default_factory=Counter)
 
 
 def are_few(files: Collection[LandingFile]) -> bool:
@@ -77,10 +80,12 @@ class FewRows:
 
     def __init__(self, contract: Contract, writer: RowWriter) -> None:
         self._computed, self._writer = Computed(contract), writer
+        self.noticing = Noticing(contract)
         self.records = self.unknown_keys = self.arrived = 0
 
     def add(self, record: Record) -> None:
         """Add a record."""
+        self.noticing.record(record)
         self._writer.add(self._computed.row(record.values, self.arrived), _ROW_BYTES)
         self.records += 1
         self.unknown_keys += record.has_unknown_keys
@@ -128,6 +133,7 @@ class FileReader:
         archive unpacks to more than `most` bytes.
         """
         records, unknown_keys = self._rows.records, self._rows.unknown_keys
+        self._rows.noticing.take()
         self._rows.arrived = file.arrived // NS_PER_MS
         pieces = 0
         with Window(path, digest, begin, self._open, most) as window:
@@ -140,7 +146,8 @@ class FileReader:
             loaded = self._rows.records - records
             unknown_keys = self._rows.unknown_keys - unknown_keys
             end = window.offset + window.at
-            return Counts(loaded + pieces, pieces, unknown_keys, end, window.line - 1)
+            found = self._rows.noticing.take()
+            return Counts(loaded + pieces, pieces, unknown_keys, end, window.line - 1, found)
 
     def set_aside_unread(self, name: str) -> Counts:
         """Set aside an archive that unpacks to too much, as one record without its content."""

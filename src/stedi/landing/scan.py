@@ -66,7 +66,8 @@ class Columns(NamedTuple):
     """Room for rows, by column and row; of each column only the array of its kind is used.
 
     `text` holds the texts of a column one after another, `text_ends` where each ends, after a 0.
-    `begins` is where a row's record began, `unknown` whether it has keys that the contract lacks.
+    `begins` is where a row's record began, `unknown` has a bit for each slot of a key that it has
+    and the contract lacks, the first such slot's lowest.
     `passed` says of what was passed over where it begins and ends, how many newlines were passed
     before, and what it is. `open_rows` and `open_columns` name the decimal numbers that have yet to
     be converted; their texts are laid out like others.
@@ -78,7 +79,7 @@ class Columns(NamedTuple):
     text_ends: Int32s
     valid: Bytes
     begins: Int64s
-    unknown: Bools
+    unknown: Int64s
     passed: Int64s
     open_rows: Int64s
     open_columns: Int64s
@@ -130,7 +131,7 @@ def scan(
             continue
         columns.begins[row] = at
         at, newlines, n_open = behind, newlines + lines, opened
-        columns.unknown[row] = seen > every_key
+        columns.unknown[row] = seen >> n_columns
         row += 1
 
 

@@ -41,7 +41,7 @@ class Keys:
 
 
 KEYS = {
-    "customer": Keys("registrationDate", "phone"),
+    "customer": Keys("registrationDate", "serialNumber"),
     "accelerometer": Keys("timestamp", "user"),
     "step_trainer": Keys("sensorReadingTime", "serialNumber"),
 }
