@@ -129,7 +129,7 @@ def test_more_than_the_declared_share_set_aside_fails_the_run(
     for n in range(bad):  # each in a file of its own, so that none is bad through and through
         land("customer", [{**good[0], "email": n}], f"bad-{n:02}.json")
     if fails:
-        with pytest.raises(LandingError, match="31 of 61 records .* 'number where text belongs'"):
+        with pytest.raises(LandingError, match=r"31 of 61 records .* 'number where text belongs'"):
             only_customers(lakehouse)
         with pytest.raises(LandingError, match="at the key email"):
             only_customers(lakehouse)  # as long as it is so

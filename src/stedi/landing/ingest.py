@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stedi.errors import Unavailable, UsageError
-from stedi.landing.files import list_files, looks_like_data, skipped_remarks
+from stedi.landing.files import is_passed_over, list_files, looks_like_data, skipped_remarks
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.roots import Files
 from stedi.roots.local.files import LocalFiles, refuse_unreadable
@@ -89,8 +89,11 @@ def ingest_files(
     """Copy one file, or the files of a folder, as deliveries of `source`."""
     if source not in sources:
         raise UsageError(f"--source {source}: there are {', '.join(sources)}")
-    if path.is_file() and is_hidden(path.name):
-        raise UsageError(f"{path}: names that begin with a dot or an underscore are not read")
+    if path.is_file() and is_passed_over(Path(path.name)):
+        raise UsageError(
+            f"{path}: names that begin with a dot or an underscore are not read, nor those that "
+            "end with .tmp, .part, .crdownload, .swp or ~: rename it once it is whole"
+        )
     if path.is_file():
         return _ingest(files, {source: [(path, path.name)]}, screen=screen)
     if not path.is_dir():
@@ -100,7 +103,7 @@ def ingest_files(
         name = file.relative_to(path)
         if any(map(is_hidden, name.parts[:-1])) or _is_of(files, source, file):
             continue
-        if not is_hidden(name.name):
+        if not is_passed_over(name):
             delivered.append((file, name.as_posix()))
         elif looks_like_data(name.name):
             skipped.append(name.as_posix())

@@ -28,7 +28,7 @@ from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.oddities import Oddities
 from stedi.landing.reader import Counts, FileReader, are_few, is_large, range_begins
-from stedi.landing.window import ArchiveTooLarge, is_packed
+from stedi.landing.window import ArchiveTooLarge, is_packed, packing_of
 from stedi.parquet import ParquetFile, RowWriter, Target
 from stedi.roots import Files, Stat
 from stedi.roots.names import landing_folder
@@ -124,8 +124,8 @@ def parse(
     if early := _arrived_earlier(prints, copies):
         distinct = [early.get(file, file) for file in distinct]
         prints = {early.get(file, file): fingerprint for file, fingerprint in prints.items()}
-    large = [file for file in distinct if is_large(file.name, file.size)]
-    small = [file for file in distinct if not is_large(file.name, file.size)]
+    large = [file for file in distinct if reading.is_large(file)]
+    small = [file for file in distinct if file not in large]
     work: list[LandingFile | _Range | _Share] = [
         *(file for file in large if file not in prints),
         *(part for file in large for part in _ranges(reading, file)),
@@ -301,6 +301,13 @@ class _Reading:
         if isinstance(part, LandingFile):
             return self.fingerprint(part)
         return self.read_range(part) if isinstance(part, _Range) else self.read_share(part)
+
+    def is_large(self, file: LandingFile) -> bool:
+        """Whether a file is read in ranges; no archive is, whatever its name."""
+        if not is_large(file.name, file.size):
+            return False
+        with self.reading(file) as path:
+            return packing_of(path, self.files.open) is None
 
     def fingerprint(self, file: LandingFile) -> str:
         """The fingerprint of a file."""
