@@ -6,6 +6,7 @@ even the columns are written down here once more.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -299,9 +300,10 @@ def _broken_end(text: str, start: int, broken: _Broken) -> int:
 
 
 class _Nested(Enum):
-    """An object or a list; what it holds doesn't matter."""
+    """An object or a list; what it holds doesn't matter, but whether it is a list of objects."""
 
     NESTED = 1
+    OBJECTS = 2
 
 
 @dataclass(frozen=True)
@@ -373,8 +375,13 @@ class _Json:
 
     def value(self) -> Value:
         if self.next() in ("{", "["):
+            begin = self.at
             self.nested()
-            return _Nested.NESTED
+            found = json.loads(self.text[begin : self.at])
+            is_of_objects = (
+                isinstance(found, list) and found and all(isinstance(item, dict) for item in found)
+            )
+            return _Nested.OBJECTS if is_of_objects else _Nested.NESTED
         return self.scalar()
 
     def nested(self) -> None:
@@ -506,7 +513,8 @@ def _judged(raw: bytes, columns: tuple[Column, ...]) -> tuple[Record, bool]:
     record = tuple(fields.get(column.key.lower()) for column in columns)
     for field, column in zip(record, columns, strict=True):
         if column.required and field is None:
-            raise _Bad("key missing")
+            lists = [value for _, value in members if value is _Nested.OBJECTS]
+            raise _Bad("records in a wrapper" if len(lists) == 1 else "key missing")
     return record, unknown
 
 

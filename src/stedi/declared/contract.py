@@ -136,7 +136,8 @@ class Contract:
     is about) belong to landing tables, and so does `max_bad_share`: a file of which a greater share
     is bad is set aside whole, and so is an archive that unpacks to more than `max_unpacked_ratio`
     times its size or to more than `max_unpacked_bytes`. Where a greater share than
-    `max_aside_share` of all its records is set aside, a run fails. A contract with a
+    `max_aside_share` of all its records is set aside, a run fails. Records may lie in lists under
+    the key `records_under` of objects that wrap them. A contract with a
     `publication` is of a table that leaves the lakehouse; its SELECT carries working columns beyond
     the published ones. A table with a `key` (one of its columns) is maintained by it. `suspensions`
     is a query for whose consent does not count for now, though a record gives it, and why: the
@@ -167,6 +168,7 @@ class Contract:
     entered_at: str | None = None
     changed_at: str | None = None
     consent_at: str | None = None
+    records_under: str | None = None
     max_aside_share: float = field(default=1.0, repr=False)  # no row depends on it
 
     @cached_property
@@ -179,6 +181,8 @@ class Contract:
             *((c.name, c.folded_from, c.is_arrival) for c in self.columns if c.is_computed),
             *((c.name, "lenient") for c in self.columns if c.lenient),
         )
+        if self.records_under is not None:
+            parts += (self.records_under,)
         unpacked = (self.max_unpacked_ratio, self.max_unpacked_bytes)
         if unpacked != (DEFAULT_UNPACKED_RATIO, DEFAULT_UNPACKED_BYTES):
             parts += unpacked

@@ -124,6 +124,7 @@ class _TableProperties(_Closed):
     location: str | None = None
     source: str | None = None
     subject: str | None = None
+    records_under: Annotated[str, Field(min_length=1, pattern=r'^[^"\\\x00-\x1f]+$')] | None = None
     publication: _Publication | None = None
     key: str | None = None
     snapshot_days: Annotated[float, Field(ge=0)] | None = None
@@ -232,7 +233,10 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         raise _Problem(f"{where}.customProperties.source: {NAMED}; it names a folder")
     if (properties.zone == "landing") != (properties.source is not None):
         raise _Problem(f"{where}.customProperties.source: landing tables have one, others none")
-    for limit in ("max_bad_share", "max_aside_share", "max_unpacked_ratio", "max_unpacked_bytes"):
+    for limit in (
+        *("max_bad_share", "max_aside_share", "max_unpacked_ratio", "max_unpacked_bytes"),
+        "records_under",
+    ):
         if properties.zone != "landing" and getattr(properties, limit) is not None:
             raise _Problem(f"{where}.customProperties.{to_camel(limit)}: for landing tables only")
     columns = tuple(_column(column, where, properties.zone) for column in table.properties or ())
@@ -259,6 +263,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         rules=tuple(_rule(rule, where) for rule in table.quality or ()),
         source=properties.source,
         subject=properties.subject,
+        records_under=properties.records_under,
         max_bad_share=_DEFAULT_BAD_SHARE if bad_share is None else bad_share,
         max_aside_share=_DEFAULT_ASIDE_SHARE if aside_share is None else aside_share,
         publication=_publication(properties.publication, columns, where),

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from stedi.declared.contract import Contract
 from stedi.landing.loads import Load
+from stedi.landing.oddities import shown_key
 from stedi.landing.parse import FEW_RECORDS
 from stedi.landing.records import RecordReader
 from stedi.roots import Files
@@ -58,7 +59,7 @@ def _cause(files: Files, contract: Contract, quarantine: Sequence[Path]) -> str:
         if tried == _TRIED:
             break
     [(key, _)] = keys.most_common(1)
-    return f"{count:,} for the reason {reason!r}" + (f" at the key {key}" if key else "")
+    return f"{count:,} for the reason {reason!r}" + (f" at the key {shown_key(key)}" if key else "")
 
 
 def _pieces(

@@ -37,8 +37,8 @@ _NOT_AS_IT_STANDS = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
 class Vocabulary:
     """The keys that a scan knows: the contract's, and spellings and unknown keys it is taught."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns = columns
+    def __init__(self, columns: Sequence[Column], passes: bool = True) -> None:
+        self._columns, self._passes = columns, passes
         self._slots = {(c.json_key or c.name).lower(): n for n, c in enumerate(columns)}
         self._spellings = {c.json_key or c.name: n for n, c in enumerate(columns)}
         self.unknown: list[str] = []
@@ -80,6 +80,7 @@ class Vocabulary:
             most_double=np.array([_or(c.maximum, math.inf) for c in columns], np.float64),
             least_length=np.array([_or(c.min_length, 0) for c in columns], np.int64),
             most_length=np.array([_or(c.max_length, LONG_MAX) for c in columns], np.int64),
+            passes=self._passes,
         )
 
 
@@ -125,7 +126,7 @@ class TypedRows:
         columns = self._contract = contract.delivered
         self._computed = Computed(contract)
         self._file = file
-        self._vocabulary = Vocabulary(columns)
+        self._vocabulary = Vocabulary(columns, contract.records_under is None)
         self.noticing = Noticing(contract)
         self._texts = [n for n, column in enumerate(columns) if column.type == "string"]
         self._patterns = [(n, c.pattern) for n, c in enumerate(columns) if c.pattern is not None]

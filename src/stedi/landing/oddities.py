@@ -26,7 +26,11 @@ _PLAIN = re.compile(r"(?!.*[0-9]{4})[A-Za-z_$][A-Za-z0-9_$.:-]{0,39}")
 _MOST_KEYS = 64
 _OTHERS = "(others)"
 _ALIKE = 0.6
-_CODES: Mapping[Kind, str] = {"as text": "read_as_text", "blank": "without_value"}
+_CODES: Mapping[Kind, str] = {
+    "as text": "read_as_text",
+    "blank": "without_value",
+    "wrapper": "wrapped",
+}
 
 
 class Noticing:
@@ -58,6 +62,10 @@ class Noticing:
     def unknown(self, key: str, count: int) -> None:
         """Note records with a key that the contract lacks."""
         self.found["unknown", shown_key(key)] += count
+
+    def wrapper(self, key: str) -> None:
+        """Note a piece whose records lie in a list under a key."""
+        self.found["wrapper", shown_key(key)] += 1
 
     def take(self) -> Oddities:
         """What was found since the last time."""
@@ -114,20 +122,23 @@ def nearest_key(contract: Contract, key: str) -> str | None:
 
 def told(contract: Contract, oddities: Oddities) -> list[tuple[str, int, str]]:
     """What to tell of the oddities of a source but for unknown keys: a code, a count, a text."""
-    source = contract.source
-    texts: Mapping[Kind, str] = {
-        "as text": "has no text in {records} of the source {source}; read as it was written",
-        "blank": "has no value in {records} of the source {source}",
-    }
-    return [
-        (
-            _CODES[kind],
-            count,
-            f"{key} " + texts[kind].format(records=counted(count, "record"), source=source),
-        )
-        for (kind, key), count in sorted(oddities.items())
-        if kind in texts
-    ]
+    source, found = contract.source, []
+    for (kind, key), count in sorted(oddities.items()):
+        records = counted(count, "record")
+        if kind == "as text":
+            text = f"{key} has no text in {records} of the source {source}; read as it was written"
+        elif kind == "blank":
+            text = f"{key} has no value in {records} of the source {source}"
+        elif kind == "wrapper":
+            text = (
+                f"{counted(count, 'object')} of the source {source} set aside: the records lie in "
+                f"a list under the key {key}. `recordsUnder: {key}` in the contract "
+                f"{contract.name} reads them"
+            )
+        else:
+            continue
+        found.append((_CODES[kind], count, text))
+    return found
 
 
 def unknown_keys(contract: Contract, oddities: Oddities) -> list[str]:

@@ -17,8 +17,10 @@ from stedi.declared.machinery import QuarantineRow
 from stedi.landing.computed import NS_PER_MS, Computed
 from stedi.landing.files import LandingFile
 from stedi.landing.oddities import Noticing, Oddities
+from stedi.landing.reasons import WRAPPER
 from stedi.landing.records import Piece, Record, RecordReader
 from stedi.landing.window import Window, is_packed
+from stedi.landing.wrapper import Undecided, Wrappers
 from stedi.parquet import ParquetFile, RowWriter
 from stedi.roots import Opener, open_local
 
@@ -114,6 +116,7 @@ class FileReader:
         self._quarantine = quarantine
         self._rows = _rows(contract, typed)
         self._reader = RecordReader(contract)
+        self._under = contract.records_under
 
     def read(
         self,
@@ -155,6 +158,8 @@ class FileReader:
         return Counts(1, 1, 0, 0, 0)
 
     def _set_aside(self, name: str, offset: int, line: int, piece: Piece) -> None:
+        if piece.reason == WRAPPER:
+            self._rows.noticing.wrapper(self._reader.fault(piece.raw) or "")
         row = QuarantineRow(
             source=self._source,
             file=name,
@@ -173,6 +178,7 @@ class FileReader:
     ) -> Iterator[tuple[int, int, Record | Piece]]:
         """What scans leave, of a bad file all there is, with its byte offset and line."""
         rows = self._rows
+        wrappers = Wrappers(self._under, window.offset > 0) if self._under is not None else None
         window.slide()
         is_damage_noted = False
         while not (window.has_ended and window.at == window.end):
@@ -195,6 +201,8 @@ class FileReader:
                     elif window.at >= end:
                         return  # at the first record behind the range
                     continue
+            if wrappers is not None and pass_over(wrappers, window):
+                continue
             span = self._reader.read(window.data, window.at, window.end, window.is_last)
             if span is None:
                 window.slide()
@@ -215,6 +223,19 @@ class FileReader:
     def close(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         """Finish both files; returns the paths of those that have rows."""
         return tuple(self._rows.close()), tuple(self._quarantine.close())
+
+
+def pass_over(wrappers: Wrappers, window: Window) -> bool:
+    """Pass over what stands around records; whether there is something else to look at then."""
+    at = window.at
+    try:
+        behind = wrappers.behind(window.data, at, window.end, window.is_last)
+    except Undecided:
+        window.slide()
+        return True
+    if behind is not None:
+        window.advance(behind, window.newlines(at, behind))
+    return behind is not None
 
 
 def _rows(contract: Contract, typed: ParquetFile | RowWriter) -> TypedRows | FewRows:

@@ -19,7 +19,7 @@ from stedi.columns import Column
 from stedi.declared.contract import Contract
 from stedi.declared.patterns import matching
 from stedi.landing.fold import fold
-from stedi.landing.reasons import Reason
+from stedi.landing.reasons import WRAPPER, Reason
 
 WHOLE, CUT_OFF, LOST_QUOTE = 0, 1, 2
 """What a scan passed over: an object that ends or what is none, one without an end, one in which a
@@ -47,6 +47,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXT_BEHIND = re.compile(rb'\s*:\s*("(?>[^"\\]++|\\.)*+")(?=\s*(?:[,}\]]|$))')
 """A text behind which nothing that could follow stands has lost its quote."""
 _ANY_TEXT = re.compile(rb'"(?:[^"\\\r\n]|\\.)*+"')
+_OPENED = re.compile(rb'\{[ \t\r\n]*+"([^"\\]{1,40})"[ \t\r\n]*+:[ \t\r\n]*+\[')
+"""What of a wrapper stands before its first record."""
 _DEEPEST = 64
 """Objects and lists in one another. Python's reader has a limit too, another in each version."""
 _LONGEST_GARBAGE = 1 << 20
@@ -121,7 +123,10 @@ class RecordReader:
         raw = bytes(data[begin:stop]).rstrip(_BLANK)
         if problem is None:
             return Span(begin, stop, self._whole(raw))
-        value = _Invalid(problem) if problem in ("cut off", "not JSON") else _parse(raw)
+        if problem == "cut off" and _OPENED.fullmatch(raw):
+            problem = WRAPPER  # too long to be taken as a whole; its records were read
+        is_broken = problem in ("cut off", "not JSON", WRAPPER)
+        value = _Invalid(problem) if is_broken else _parse(raw)
         return Span(begin, stop, Piece(problem, raw, self._validator.subject(value, raw)))
 
     def passed(self, raw: bytes, kind: int) -> Record | Piece:
@@ -143,6 +148,8 @@ class RecordReader:
 
     def fault(self, raw: bytes) -> str | None:
         """The key by whose value a piece doesn't fit; None where it is not one value's fault."""
+        if opened := _OPENED.fullmatch(raw):
+            return opened[1].decode(errors="replace")
         verdict = self._validator.judge(_parse(raw), raw)
         return None if isinstance(verdict, Record) else verdict.column
 
@@ -425,6 +432,9 @@ class _Validator:
                 values[n] = converted
         for n in self._required:
             if values[n] is None:
+                wrapping = [key for key, item in value if _are_objects(item)]
+                if len(wrapping) == 1:
+                    return _Invalid(WRAPPER, wrapping[0])
                 return _Invalid("key missing", self._columns[n].json_key or self._columns[n].name)
         keys = tuple(key for key, _ in value)
         return Record(tuple(values), keys, has_unknown_keys, tuple(as_text))
@@ -446,6 +456,16 @@ class _Validator:
         subjects = [text for text in values if isinstance(text, str) and _is_text(text)]
         lines = (line for text in subjects for line in _subject_lines(text))
         return "\n".join(dict.fromkeys(filter(None, lines))) or None
+
+
+def _are_objects(value: object) -> bool:
+    """Whether a JSON value is a list of objects."""
+    return (
+        isinstance(value, list)
+        and not isinstance(value, _Pairs)
+        and len(value) > 0
+        and all(isinstance(item, _Pairs) for item in value)
+    )
 
 
 def _texts_behind(key: bytes, raw: bytes) -> Iterator[bytes]:

@@ -46,7 +46,8 @@ class Keys(NamedTuple):
 
     Spelling `n` is `text[ends[n] : ends[n + 1]]` and means slot `slots[n]`. The first slots
     are the columns, in order; those behind are keys that the contract lacks. By slot: `kinds`,
-    whether it is `required`, and the ranges of numbers and of lengths in characters.
+    whether it is `required`, and the ranges of numbers and of lengths in characters. What can't be
+    taken is passed over only where the scan `passes` it: never where records may be wrapped.
     """
 
     text: Bytes
@@ -60,6 +61,7 @@ class Keys(NamedTuple):
     most_double: Float64s
     least_length: Int64s
     most_length: Int64s
+    passes: bool
 
 
 class Columns(NamedTuple):
@@ -121,7 +123,7 @@ def scan(
                     columns.valid[column, row] = 0
                     columns.text_ends[column, row + 1] = columns.text_ends[column, row]
         if behind < 0:
-            if n_passed < len(columns.passed):
+            if keys.passes and n_passed < len(columns.passed):
                 behind, what = piece(data, at)
             if behind < 0:
                 return UNCLEAR, at, row, newlines, n_open, n_passed
