@@ -8,7 +8,7 @@ and dropped from queries at the time, rows kept from manifests.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -37,7 +37,9 @@ from stedi.text import counted
 
 _DAMAGE = (OSError, ValueError, pa.ArrowException)
 """What reading a Parquet file raises that was cut off or changed."""
-_KEYS_NAMED = 8
+REDELIVERED = "re-delivered"
+"""Why records are dropped that came in an earlier file."""
+_KEYS_NAMED = _FILES_NAMED = 8
 Freshness = Literal["fresh", "stale", "missing"]
 
 
@@ -194,10 +196,12 @@ class _Inspection:
         self._compare_landing(contract, loads, files)
         version, noted = self.versions[contract.name], self.versions["loads"]
         read = [load for load in loads if load.state == "read"]
-        dropped = self.erased.of_source(source, (load.fingerprint for load in read))
+        erased = self.erased.of_source(source, (load.fingerprint for load in read))
+        repeated = sum(load.repeated for load in read) if contract.redelivered == "once" else 0
+        dropped = erased | ({REDELIVERED: repeated} if repeated else {})
         result = SourceStatus(
             files=len(read),
-            records=sum(load.records for load in read) + sum(dropped.values()),
+            records=sum(load.records for load in read) + sum(erased.values()),
             loaded=version.rows if version else 0,
             quarantined=dict(sorted(self._quarantined.get(source, {}).items())),
             dropped=dropped,
@@ -381,6 +385,7 @@ class _Inspection:
             for contract, found in odd.items()
             for code, count, text in told(contract, found)
         ]
+        notes += [n for c in self.declarations.landing if (n := self._redelivered(c)) is not None]
         for code, count, what, text in (
             ("erasure_begun", is_begun, "erasure", "begun and not done: `stedi run` finishes it"),
             ("running", self.is_running, "run", "at work: tables may be of before and after it"),
@@ -393,10 +398,38 @@ class _Inspection:
                 notes.append(Note(code=code, count=count, text=f"{counted(count, what)} {text}"))
         return notes
 
+    def _redelivered(self, contract: Contract) -> Note | None:
+        """What to tell of records of a source that came before, in an earlier file."""
+        own = [load for load in self.loads if load.source == contract.source]
+        again = [load for load in own if load.state == "read" and load.repeated]
+        if not again:
+            return None
+        count = sum(load.repeated for load in again)
+        is_once = contract.redelivered == "once"
+        what = "not loaded again" if is_once else "loaded again, as the contract says"
+        files = [
+            f"{load.file} has {load.repeated:,} of {_listed(load.earlier_files)}"
+            for load in sorted(again, key=lambda load: (-load.repeated, load.file))[:_FILES_NAMED]
+        ]
+        if len(again) > _FILES_NAMED:
+            files.append(f"{len(again) - _FILES_NAMED:,} more files")
+        text = (
+            f"{counted(count, 'record')} of the source {contract.source} re-delivered, equal in "
+            f"all columns to one of an earlier file, and {what}: {'; '.join(files)}"
+        )
+        return Note(code="redelivered", count=count, text=text)
+
     def _oddities(self, contract: Contract) -> Oddities:
         """What was odd about the records of a source that were read."""
         own = (load for load in self.loads if load.source == contract.source)
         return from_json(load.oddities for load in own if load.state == "read")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names of a list."""
+    more = len(names) - _FILES_NAMED
+    shown = ", ".join(names[:_FILES_NAMED])
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _not_as_left(table: str) -> str:

@@ -11,6 +11,7 @@ from stedi.columns import Column
 
 Zone = Literal["landing", "trusted", "curated"]
 Severity = Literal["error", "warning"]
+Redelivered = Literal["once", "each time"]
 
 DEFAULT_SNAPSHOT_DAYS = 7.0
 _METHOD = 2
@@ -137,7 +138,8 @@ class Contract:
     is bad is set aside whole, and so is an archive that unpacks to more than `max_unpacked_ratio`
     times its size or to more than `max_unpacked_bytes`. Where a greater share than
     `max_aside_share` of all its records is set aside, a run fails. Records may lie in lists under
-    the key `records_under` of objects that wrap them. A contract with a
+    the key `records_under` of objects that wrap them. `redelivered` says how often records are
+    loaded that are equal to one of an earlier file. A contract with a
     `publication` is of a table that leaves the lakehouse; its SELECT carries working columns beyond
     the published ones. A table with a `key` (one of its columns) is maintained by it. `suspensions`
     is a query for whose consent does not count for now, though a record gives it, and why: the
@@ -169,6 +171,7 @@ class Contract:
     changed_at: str | None = None
     consent_at: str | None = None
     records_under: str | None = None
+    redelivered: Redelivered = "once"
     max_aside_share: float = field(default=1.0, repr=False)  # no row depends on it
 
     @cached_property
@@ -183,6 +186,8 @@ class Contract:
         )
         if self.records_under is not None:
             parts += (self.records_under,)
+        if self.source is not None:
+            parts += (self.redelivered,)
         unpacked = (self.max_unpacked_ratio, self.max_unpacked_bytes)
         if unpacked != (DEFAULT_UNPACKED_RATIO, DEFAULT_UNPACKED_BYTES):
             parts += unpacked

@@ -43,6 +43,9 @@ class LoadRow(_Row):
     parts: Annotated[str, "none", "Typed files that its records were written to."]
     arrived: Annotated[int, "none", "When its content first came, epoch nanoseconds."]
     set_aside: Annotated[int, "none", "How many of its records were set aside."]
+    repeated: Annotated[int, "none", "Records equal in all columns to one of an earlier file."]
+    earlier: Annotated[str, "quasi", "The earlier files that have these, as a list in JSON."]
+    since: Annotated[int, "none", "Number of the first load that read a file of this name."]
     oddities: Annotated[
         str, "none", "What else was odd about records: counts by kind and key, JSON."
     ]

@@ -35,6 +35,7 @@ from stedi.declared.contract import (
     Coarsened,
     Contract,
     Publication,
+    Redelivered,
     Retention,
     Rule,
     Severity,
@@ -125,6 +126,7 @@ class _TableProperties(_Closed):
     source: str | None = None
     subject: str | None = None
     records_under: Annotated[str, Field(min_length=1, pattern=r'^[^"\\\x00-\x1f]+$')] | None = None
+    redelivered: Redelivered | None = None
     publication: _Publication | None = None
     key: str | None = None
     snapshot_days: Annotated[float, Field(ge=0)] | None = None
@@ -235,7 +237,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         raise _Problem(f"{where}.customProperties.source: landing tables have one, others none")
     for limit in (
         *("max_bad_share", "max_aside_share", "max_unpacked_ratio", "max_unpacked_bytes"),
-        "records_under",
+        *("records_under", "redelivered"),
     ):
         if properties.zone != "landing" and getattr(properties, limit) is not None:
             raise _Problem(f"{where}.customProperties.{to_camel(limit)}: for landing tables only")
@@ -264,6 +266,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         source=properties.source,
         subject=properties.subject,
         records_under=properties.records_under,
+        redelivered=properties.redelivered or "once",
         max_bad_share=_DEFAULT_BAD_SHARE if bad_share is None else bad_share,
         max_aside_share=_DEFAULT_ASIDE_SHARE if aside_share is None else aside_share,
         publication=_publication(properties.publication, columns, where),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,8 +31,8 @@ class Load(LoadRow):
     """
 
     @classmethod
-    def of(cls, source: str, read: ReadFile, load: int) -> Load:
-        """The load of a file that was read a moment ago."""
+    def of(cls, source: str, read: ReadFile, load: int, since: int) -> Load:
+        """The load of a file that was read a moment ago, and for the first time by load `since`."""
         file = read.file
         return cls(
             source=source,
@@ -48,8 +49,16 @@ class Load(LoadRow):
             parts=" ".join(read.parts),
             arrived=file.arrived,
             set_aside=read.set_aside,
+            repeated=read.repeated,
+            earlier=json.dumps(read.earlier, ensure_ascii=False) if read.earlier else "",
+            since=since,
             oddities=as_json(read.oddities),
         )
+
+    @property
+    def earlier_files(self) -> Sequence[str]:
+        """The files that came before, and have records of this one."""
+        return tuple(json.loads(self.earlier)) if self.earlier else ()
 
     def matches(self, file: LandingFile) -> bool:
         """Whether the disk says of the file what it said when it was read."""
@@ -69,6 +78,15 @@ class ZoneChanges:
     gone: tuple[Load, ...]
     touched: tuple[Load, ...]
     """Loads whose files have other times but the same bytes, brought up to date."""
+
+
+def parts_of(load: Load, by_file: Mapping[str, Load]) -> set[str]:
+    """The typed files that have records of a file, those of earlier files that are equal included.
+
+    `by_file` are the loads of its source.
+    """
+    files = [load, *(by_file[name] for name in load.earlier_files if name in by_file)]
+    return {part for file in files for part in file.parts.split()}
 
 
 def compare(
@@ -130,7 +148,9 @@ def as_arrived(
     return listed
 
 
-_NOT_NOTED: Mapping[str, Any] = {"set_aside": 0, "oddities": ""}
+_NOT_NOTED: Mapping[str, Any] = {
+    **{"set_aside": 0, "oddities": "", "repeated": 0, "earlier": "", "since": 0}
+}
 """What version 0.1.0 did not note, like arrivals."""
 
 

@@ -48,8 +48,8 @@ class ReadFile:
     `records` counts the pieces too, of which so many were `set_aside`; `unknown_keys` counts
     records. A file is `bad` and was set aside whole if a greater share of it than its contract
     allows can't be read, but for one that is `accepted` all the same; so is a file of which nothing
-    can. `parts` names the typed files (without their suffix) that its records are in, among those
-    of others maybe.
+    can. So many records are `repeated`: equal to one of the `earlier` files. `parts` names the
+    typed files (without their suffix) that its records are in, among those of others maybe.
     """
 
     file: LandingFile
@@ -60,6 +60,8 @@ class ReadFile:
     verdict: Verdict = "good"
     parts: tuple[str, ...] = ()
     set_aside: int = 0
+    repeated: int = 0
+    earlier: tuple[str, ...] = ()
     oddities: Oddities = field(default_factory=Counter)
 
 
