@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,15 @@ from stedi.landing.parse import Parsed, ReadFile
 from stedi.parquet import ParquetFile, Target, identifier
 from stedi.roots import Files, footer_source
 
-_GROUPS_SAMPLED = 2
 _MOST_SAMPLED = 128
 _LEAST_SAMPLED = 32
 _SHARE_SAMPLED = 16
 """Of the rows of a row group that are one file's, every so many-th is looked up, within limits."""
+_STRETCH = 1 << 12
+"""Samples come from so many rows, of which the first are decoded and no others."""
+_SHARE_LOOKED_AT = 10
+_LEAST_LOOKED_AT = 1 << 16
+"""Samples are looked up among a tenth as many rows as are new, or so many, if there are more."""
 
 
 @dataclass(frozen=True)
@@ -169,6 +174,23 @@ def _by_path(spans: Sequence[Span]) -> dict[Path, list[Span]]:
     return by_path
 
 
+@dataclass(frozen=True)
+class _Group:
+    """A row group of a typed file, with whose rows it has, and which samples it may have."""
+
+    path: Path
+    number: int
+    begin: int
+    rows: int
+    spans: Sequence[Span]
+    may: Bools
+
+    @property
+    def has_first_row(self) -> bool:
+        """Whether the first row of some landing file is in it."""
+        return any(span.begin >= self.begin for span in self.spans)
+
+
 class _Notice:
     """Looks up samples of new files in the row groups of others, as few as may have them."""
 
@@ -182,6 +204,7 @@ class _Notice:
             orders += [order] * table.num_rows
         self._orders: Int64s = np.array(orders, np.int64)
         self._rows = pa.concat_tables(tables).combine_chunks() if tables else None
+        self._new_rows = sum(span.end - span.begin for span in new)
         self._flagged: set[int] = set()
         self._in_known: set[int] = set()
 
@@ -193,8 +216,10 @@ class _Notice:
             self._by_row: dict[tuple[Any, ...], list[int]] = defaultdict(list)
             for row, order in zip(_tuples(self._rows), self._orders.tolist(), strict=True):
                 self._by_row[row].append(order)
-            for path, own in _by_path(spans).items():
-                self._look_in(path, own)
+            for path, groups in groupby(self._groups(spans), key=lambda group: group.path):
+                with pq.ParquetFile(footer_source(self._files, path)) as file:
+                    for group in groups:
+                        self._look_at(file, group)
         return Noticed(frozenset(self._flagged), frozenset(self._in_known))
 
     def _samples(self, spans: Sequence[Span]) -> Iterator[tuple[pa.Table, int]]:
@@ -209,10 +234,18 @@ class _Notice:
                     for group in {first, (first + last + 1) // 2}:
                         wanted[group].append(span)
                 for group, of_group in wanted.items():
-                    rows = file.read_row_group(group, columns=self._names).select(self._names)
-                    for span in of_group:
-                        begin = max(span.begin - int(begins[group]), 0)
-                        end = min(span.end - int(begins[group]), rows.num_rows)
+                    at = int(begins[group])
+                    stretches = [
+                        (max(s.begin - at, 0), min(s.end - at, max(s.begin - at, 0) + _STRETCH))
+                        for s in of_group
+                    ]
+                    size = max(end for _, end in stretches)
+                    batches = file.iter_batches(
+                        size, row_groups=[group], columns=self._names, use_threads=False
+                    )
+                    rows = pa.Table.from_batches([next(batches)]).select(self._names)
+                    for span, (begin, end) in zip(of_group, stretches, strict=True):
+                        end = min(end, rows.num_rows)
                         count = max(_LEAST_SAMPLED, (end - begin) // _SHARE_SAMPLED)
                         count = min(count, _MOST_SAMPLED, end - begin)
                         places = np.linspace(begin, end - 1, count).astype(np.int64)
@@ -228,22 +261,33 @@ class _Notice:
         number = max(numbers, key=lambda name: distinct[name], default=best)
         return number if 2 * distinct[number] >= distinct[best] else best
 
-    def _look_in(self, path: Path, spans: Sequence[Span]) -> None:
-        with pq.ParquetFile(footer_source(self._files, path)) as file:
-            begins = _begins(file)
-            for group in range(file.num_row_groups):
-                begin, end = int(begins[group]), int(begins[group + 1])
-                here = [span for span in spans if span.begin < end and span.end > begin]
-                may: Bools = self._may_be_in(file.metadata.row_group(group), here)
-                if may.any():
-                    self._look_at(file, group, begin, here, may)
+    def _groups(self, spans: Sequence[Span]) -> list[_Group]:
+        """Row groups that may have samples; where they are many, some, evenly spread.
+
+        Among these are all with the first rows of a file, which one that grew begins with, too.
+        """
+        found = []
+        for path, own in _by_path(spans).items():
+            with pq.ParquetFile(footer_source(self._files, path)) as file:
+                begins = _begins(file).tolist()
+                for number, (begin, end) in enumerate(pairwise(begins)):
+                    here = [span for span in own if span.begin < end and span.end > begin]
+                    may = self._may_be_in(file.metadata.row_group(number), here)
+                    if may.any():
+                        found.append(_Group(path, number, begin, end - begin, here, may))
+        first = [group for group in found if group.has_first_row]
+        rest = [group for group in found if not group.has_first_row]
+        room = max(_LEAST_LOOKED_AT, self._new_rows // _SHARE_LOOKED_AT)
+        room -= sum(group.rows for group in first)
+        if sum(group.rows for group in rest) > room:
+            step = -(-sum(group.rows for group in rest) // max(room, 1))
+            rest = rest[step // 2 :: step]
+        return sorted([*first, *rest], key=lambda group: (str(group.path), group.number))
 
     def _may_be_in(self, group: pq.RowGroupMetaData, spans: Sequence[Span]) -> Bools:
         """Which samples may be among the rows of a row group, as its statistics say."""
         earliest = min((span.order for span in spans), default=0)
         may: Bools = self._orders > earliest
-        if self._flagged:
-            may &= ~np.isin(self._orders, list(self._flagged))
         if not may.any():
             return may
         for n in range(group.num_columns):
@@ -254,21 +298,22 @@ class _Notice:
                 may &= (values >= statistics.min) & (values <= statistics.max)
         return may
 
-    def _look_at(
-        self, file: pq.ParquetFile, group: int, begin: int, spans: Sequence[Span], may: Bools
-    ) -> None:
+    def _look_at(self, file: pq.ParquetFile, group: _Group) -> None:
         assert self._rows is not None
+        may = group.may & ~np.isin(self._orders, list(self._flagged))
+        if not may.any():
+            return
         sought = self._rows.column(self._probe).take(np.flatnonzero(may).tolist())
-        probed = file.read_row_group(group, columns=[self._probe]).column(0)
+        probed = file.read_row_group(group.number, columns=[self._probe]).column(0)
         is_hit = pc.is_in(probed, value_set=sought.combine_chunks())
         hits: list[int] = pc.indices_nonzero(is_hit).to_pylist()
         if not hits:
             return
-        rows = file.read_row_group(group, columns=self._names).select(self._names)
-        ends = np.array([span.end - begin for span in spans])
+        rows = file.read_row_group(group.number, columns=self._names).select(self._names)
+        ends = np.array([span.end - group.begin for span in group.spans])
         for place, row in zip(hits, _tuples(rows.take(hits)), strict=True):
             if orders := self._by_row.get(row):
-                span = spans[int(np.searchsorted(ends, place, "right"))]
+                span = group.spans[int(np.searchsorted(ends, place, "right"))]
                 found = {order for order in orders if order > span.order}
                 self._flagged |= found
                 self._in_known |= found if span.order < 0 else set()

@@ -154,6 +154,8 @@ class Landing:
             self._plan.loads,
             self._load,
             lambda: self.work.target(contract.name, contract.columns),
+            is_declared=reading.before is not None
+            and reading.before.is_declared_by(self.declarations.fingerprint(contract.name)),
         ).parsed
         if settled is None:
             self.work.progress(f"{contract.name}: reading all files; some came before others")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from stedi.landing import redelivered
 from stedi.landing.loads import Load
 from stedi.landing.parse import Parsed
-from stedi.landing.redelivered import Span
+from stedi.landing.redelivered import Noticed, Span
 from stedi.parquet import Target
 from stedi.roots import Files
 from stedi.roots.scratch import scratch
@@ -35,8 +35,13 @@ def settle(
     loads: Sequence[Load],
     load: int,
     make_target: Callable[[], Target],
+    *,
+    is_declared: bool,
 ) -> Settled:
-    """Take out records that came before; `loads` are those of before this one, numbered `load`."""
+    """Take out records that came before; `loads` are those of before this one, numbered `load`.
+
+    Where it `is_declared` as it was, and no file is another, what was noticed then still is.
+    """
     contract = reading.contract
     first = first_loads(loads, str(contract.source))
     came: list[_Order] = sorted(
@@ -47,7 +52,15 @@ def settle(
     kept = _kept(reading, loads)
     known = _known_spans(reading, kept)
     new = redelivered.spans_of(parsed, orders)
-    noticed = redelivered.notice(files, contract, known, new)
+    difference = reading.difference
+    is_rebuild = not (kept or difference.new or difference.changed or difference.gone)
+    aside = {k.file: k.set_aside for k in loads if k.source == contract.source}
+    is_same = is_rebuild and all(aside.get(r.file.name) == r.set_aside for r in parsed.files)
+    if is_declared and is_same and reading.outdated is None:
+        again = {k.file for k in loads if k.source == contract.source and k.repeated}
+        noticed = Noticed(frozenset(orders[n] for n in again & orders.keys()), frozenset())
+    else:
+        noticed = redelivered.notice(files, contract, known, new)
     if not noticed.orders:
         return Settled(parsed)
     newest = max(((k.since, k.arrived, k.file) for k in kept), default=None)
