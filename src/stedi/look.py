@@ -24,7 +24,7 @@ from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.declared.machinery import MACHINERY
 from stedi.landing.files import LandingFile
-from stedi.landing.oddities import Oddities, nearest_key, shown_key, told, unknown_keys
+from stedi.landing.oddities import Oddities, nearest_key, shown_key, told, unknown_keys, wrappers
 from stedi.landing.reader import FileReader
 from stedi.landing.records import RecordReader, parsed_object
 from stedi.landing.window import ArchiveTooLarge, packing_of
@@ -217,6 +217,7 @@ def _told(warehouse: Warehouse, declarations: Declarations, read: _Read) -> Sour
     times = [*_times(read)]
     known, new = _people(warehouse, declarations, read)
     notes = [text for _, _, text in told(contract, read.oddities)]
+    notes += wrappers(contract, read.oddities)
     notes += [f"key that the contract lacks: {k}" for k in unknown_keys(contract, read.oddities)]
     faults = {_fault(reason, key): count for (reason, key), count in read.faults.most_common()}
     return SourceLook(

@@ -26,7 +26,7 @@ from stedi.landing.erased import read_erased
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
-from stedi.landing.oddities import Oddities, from_json, told, unknown_keys
+from stedi.landing.oddities import Oddities, from_json, told, unknown_keys, wrappers
 from stedi.roots import footer_source
 from stedi.roots.names import boxes_folder, erasure_file, landing_folder
 from stedi.storage.notes import LoadsNotes, Note
@@ -386,10 +386,17 @@ class _Inspection:
             for code, count, text in told(contract, found)
         ]
         notes += [n for c in self.declarations.landing if (n := self._redelivered(c)) is not None]
+        wrapped = "".join(f"; {text}" for c, found in odd.items() for text in wrappers(c, found))
+        why = f"set aside; `stedi quarantine list` says why{wrapped}"
         for code, count, what, text in (
             ("erasure_begun", is_begun, "erasure", "begun and not done: `stedi run` finishes it"),
             ("running", self.is_running, "run", "at work: tables may be of before and after it"),
-            ("quarantined", pieces, "record", "set aside; `stedi quarantine list` says why"),
+            (
+                "quarantined",
+                pieces,
+                "record",
+                f"set aside; `stedi quarantine list` says why{wrapped}",
+            ),
             ("bad_files", bad, "file", "set aside whole; --accept-bad-files loads what fits"),
             ("copies", copies, "landing file", "not counted, with the same bytes as another"),
             ("unknown_keys", unknown, "record", f"with keys that the contract lacks{keys}"),

@@ -117,10 +117,11 @@ def test_a_run_says_under_which_key_records_lie_and_reads_them_where_that_is_dec
     land("customer", json.dumps({"Records": small.CUSTOMERS}).encode())
     with pytest.raises(LandingError, match="'records in a wrapper' at the key Records"):
         lakehouse.run(only=["customer_trusted"])
-    [note] = [note.text for note in lakehouse.status().notes if note.code == "wrapped"]
+    [note] = [note.text for note in lakehouse.status().notes if note.code == "quarantined"]
     assert note == (
-        "1 object of the source customer set aside: the records lie in a list under the key "
-        "Records. `recordsUnder: Records` in the contract customer_landing reads them"
+        "1 record set aside; `stedi quarantine list` says why; 1 object of the source customer with "
+        "records in a list under the key Records, which `recordsUnder: Records` in the contract "
+        "customer_landing reads"
     )
     contract = folder / "contracts" / "customer_landing.yaml"
     text = contract.read_text()

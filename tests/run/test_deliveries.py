@@ -143,7 +143,7 @@ def test_the_share_is_the_contracts(lakehouse: Lakehouse, land: Land, folder: Pa
     contract = folder / "contracts" / "customer_landing.yaml"
     text = contract.read_text()
     contract.write_text(
-        text.replace("maxAsideShare\n        value: 0.5", "maxAsideShare\n        value: 0.1")
+        text.replace("maxAsideShare\n        value: 0.75", "maxAsideShare\n        value: 0.1")
     )
     land("customer", [*people(), *({"email": n} for n in range(4))])
     with pytest.raises(LandingError, match="4 of 34 records were set aside: 4 for the reason"):

@@ -48,7 +48,7 @@ from stedi.errors import DeclarationError
 
 _LOGICAL_TYPES = {type_: names.odcs for type_, names in TYPES.items() if names.odcs}
 _DEFAULT_BAD_SHARE = 0.9
-_DEFAULT_ASIDE_SHARE = 0.5
+_DEFAULT_ASIDE_SHARE = 0.75
 
 
 def read_contracts(folder: Traversable) -> dict[str, Contract]:

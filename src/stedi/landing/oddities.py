@@ -129,16 +129,20 @@ def told(contract: Contract, oddities: Oddities) -> list[tuple[str, int, str]]:
             text = f"{key} has no text in {records} of the source {source}; read as it was written"
         elif kind == "blank":
             text = f"{key} has no value in {records} of the source {source}"
-        elif kind == "wrapper":
-            text = (
-                f"{counted(count, 'object')} of the source {source} set aside: the records lie in "
-                f"a list under the key {key}. `recordsUnder: {key}` in the contract "
-                f"{contract.name} reads them"
-            )
         else:
             continue
         found.append((_CODES[kind], count, text))
     return found
+
+
+def wrappers(contract: Contract, oddities: Oddities) -> list[str]:
+    """What to tell of pieces that wrap records."""
+    return [
+        f"{counted(count, 'object')} of the source {contract.source} with records in a list under "
+        f"the key {key}, which `recordsUnder: {key}` in the contract {contract.name} reads"
+        for (kind, key), count in sorted(oddities.items())
+        if kind == "wrapper"
+    ]
 
 
 def unknown_keys(contract: Contract, oddities: Oddities) -> list[str]:

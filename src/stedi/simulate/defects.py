@@ -79,6 +79,7 @@ BROKEN: Mapping[str, Callable[[bytes, Keys], bytes]] = {
     "object or list where a value belongs": lambda line, keys: _value(line, keys.instant, b"[17]"),
     "fraction where a whole number belongs": lambda line, keys: _value(line, keys.instant, b"0.5"),
     "value out of range": lambda line, keys: _value(line, keys.instant, b"-1"),
+    "records in a wrapper": lambda line, keys: b'{"Records": [' + line.strip() + b"]}\n",
 }
 DAMAGED = "archive damaged"
 BAD_FILE = "file set aside whole"
