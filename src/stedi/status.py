@@ -391,12 +391,7 @@ class _Inspection:
         for code, count, what, text in (
             ("erasure_begun", is_begun, "erasure", "begun and not done: `stedi run` finishes it"),
             ("running", self.is_running, "run", "at work: tables may be of before and after it"),
-            (
-                "quarantined",
-                pieces,
-                "record",
-                f"set aside; `stedi quarantine list` says why{wrapped}",
-            ),
+            ("quarantined", pieces, "record", why),
             ("bad_files", bad, "file", "set aside whole; --accept-bad-files loads what fits"),
             ("copies", copies, "landing file", "not counted, with the same bytes as another"),
             ("unknown_keys", unknown, "record", f"with keys that the contract lacks{keys}"),
