@@ -186,7 +186,7 @@ class Contract:
         )
         if self.records_under is not None:
             parts += (self.records_under,)
-        if self.source is not None:
+        if self.redelivered != "once":  # which no contract said when each time was the only way
             parts += (self.redelivered,)
         unpacked = (self.max_unpacked_ratio, self.max_unpacked_bytes)
         if unpacked != (DEFAULT_UNPACKED_RATIO, DEFAULT_UNPACKED_BYTES):
