@@ -120,7 +120,7 @@ def test_what_a_rule_needs_must_be_there_or_the_run_fails_and_names_the_key_and_
     assert verdicts(lakehouse) == {"one.json": "bad"}
 
 
-@pytest.mark.parametrize(("bad", "fails"), [(30, False), (31, True)])
+@pytest.mark.parametrize(("bad", "fails"), [(90, False), (91, True)])
 def test_more_than_the_declared_share_set_aside_fails_the_run(
     lakehouse: Lakehouse, land: Land, bad: int, fails: bool
 ) -> None:
@@ -129,7 +129,7 @@ def test_more_than_the_declared_share_set_aside_fails_the_run(
     for n in range(bad):  # each in a file of its own, so that none is bad through and through
         land("customer", [{**good[0], "email": n}], f"bad-{n:02}.json")
     if fails:
-        with pytest.raises(LandingError, match=r"31 of 61 records .* 'number where text belongs'"):
+        with pytest.raises(LandingError, match=r"91 of 121 records .* 'number where text belongs'"):
             only_customers(lakehouse)
         with pytest.raises(LandingError, match="at the key email"):
             only_customers(lakehouse)  # as long as it is so

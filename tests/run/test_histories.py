@@ -260,11 +260,13 @@ def declarations(not_anonymous: Path, tmp_path_factory: pytest.TempPathFactory) 
     other = tmp_path_factory.mktemp("with-notes") / "declarations"
     shutil.copytree(plain, other)
     contract = other / "contracts" / "accelerometer_landing.yaml"
-    text = contract.read_text().rstrip() + (
-        "\n      - {name: note, logicalType: string, physicalType: string, classification: none,\n"
+    text = contract.read_text()
+    note = (
+        "      - {name: note, logicalType: string, physicalType: string, classification: none,\n"
         "         customProperties: [{property: jsonKey, value: note}]}\n"
     )
-    contract.write_text(text)
+    assert "    quality:\n" in text
+    contract.write_text(text.replace("    quality:\n", f"{note}    quality:\n", 1))
     return {False: plain, True: other}
 
 
