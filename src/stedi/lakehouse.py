@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from stedi.rights.given_out import GivenOut
     from stedi.run import Planned, RunReport
     from stedi.science.predicting import Predicted
+    from stedi.science.private_release import PrivateRelease
     from stedi.science.release import Release
     from stedi.science.training import Training
     from stedi.simulate import Simulated
@@ -320,12 +321,17 @@ class Lakehouse:
         declarations, warehouse = self._opened()
         return explain(warehouse, declarations, table, raw=raw)
 
-    def status(self, *, verify: bool = False) -> Status:
-        """Tables, sources, steps, and whether they add up; `verify` reads every file again."""
+    def status(self, *, verify: bool = False, max_age: float | None = None) -> Status:
+        """Tables, sources, steps, and whether they add up; `verify` reads every file again.
+
+        With `max_age`, in seconds, `late` says why what there is may be older: no run has ended
+        well since, or a landing file has waited longer.
+        """
+        from stedi import __version__
         from stedi.status import status
 
         declarations, warehouse = self._opened()
-        return status(warehouse, declarations, verify=verify)
+        return status(warehouse, declarations, verify=verify, max_age=max_age, version=__version__)
 
     def query(
         self,
@@ -447,6 +453,41 @@ class Lakehouse:
         folder = Path(folder).absolute()
         return release(published, status, folder, licence, recipient=recipient, now=now)
 
+    def release_private(
+        self,
+        folder: str | Path,
+        *,
+        table: str | None = None,
+        licence: str | None = None,
+        recipient: str | None = None,
+        epsilon: float | None = None,
+        wait: float = 0.0,
+    ) -> PrivateRelease:
+        """Write synthetic rows under person-level differential privacy; `release --private` does.
+
+        They go to a new folder, and to a table of their own. What they cost is taken from a budget
+        for a lifetime, for ever, before anything is written. The same state of the lakehouse gives
+        the same rows, at no further cost. Needs the extra `private`.
+
+        Args:
+            folder: A new or an empty folder.
+            table: Can be left out where only one table is published.
+            licence: What the owner of the data states, best a URL.
+            recipient: Who gets it.
+            epsilon: By default what the contract declares.
+            wait: How many seconds to wait for a run on this root to end.
+
+        Raises `UsageError` where the table is not up to date or the folder not empty,
+        `NotAnonymous` where the budget doesn't allow it, `RuleBroken` where sums don't hold,
+        `StorageError` where nobody can tell what was spent, `Unavailable` or `Locked`.
+
+        """
+        from stedi.science.private_release import Asked, release_private
+
+        published, status = self._published(table)
+        asked = Asked(Path(folder).absolute(), licence, recipient, epsilon, wait)
+        return release_private(published, status, asked)
+
     def releases(self) -> GivenOut:
         """What was given out to whom, models included, and what of it has rows of who left."""
         from stedi.rights.given_out import given_out
@@ -479,26 +520,30 @@ class Lakehouse:
         *,
         table: str | None = None,
         threshold: float = 0.5,
+        recipient: str | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Training:
         """Train models on what is published, test them on people held out, and keep one.
 
         The model, its figures and its card go to a new folder; no model where there are too few
-        people. From `threshold` on a probability counts as yes. Needs the extra `science`.
+        people. From `threshold` on a probability counts as yes. The ledger notes a model that is
+        kept, and its `recipient`. Needs the extra `science`.
         """
+        from stedi.rights.ledger import refuse_no_name
         from stedi.science.card import write_model
         from stedi.science.documents import require_empty
         from stedi.science.training import train
 
         if not 0 <= threshold <= 1:
             raise UsageError(f"--threshold {threshold:g}: a probability, from 0 to 1")
+        refuse_no_name(recipient)
         self._require_lakehouse()
         folder = Path(folder).absolute()
         require_empty(folder)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
         trained = train(published, threshold, progress or (lambda _: None))
-        write_model(trained, published, folder)
+        write_model(trained, published, folder, recipient)
         return trained.training
 
     def predict(self, model: str | Path, files: Sequence[str | Path]) -> Predicted:

@@ -6,25 +6,35 @@ with nothing to do loads no engine.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
+from stedi import events
 from stedi.declared import Declarations
+<<<<<<< HEAD
 from stedi.errors import LandingError, NotAnonymous, StorageError, UsageError
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.landing.taking_out import Screen, erased_remark
+=======
+from stedi.errors import NotAnonymous, StediError, StorageError, UsageError
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.taking_out import Screen, Taken, erased_remark
+>>>>>>> main
 from stedi.roots import Files, Lock, Stat
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import scratch
 from stedi.run import forget, retain
+from stedi.run.changes import Touched
 from stedi.run.decide import Plan, Planned, make_plan
 from stedi.run.options import Built, Options, Progress
 from stedi.storage.expire import remove_expired
+from stedi.storage.last_run import note_run
 from stedi.storage.notes import Left
 from stedi.storage.sweep import start_anew, sweep
 from stedi.storage.warehouse import Warehouse
@@ -52,8 +62,9 @@ class Withdrawn:
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run did; no tables where nothing had changed."""
+    """What a run did; no tables where nothing had changed. Logs call it by its number, `run`."""
 
+    run: str
     profile: str
     profile_before: str | None
     built: tuple[Built, ...]
@@ -116,6 +127,30 @@ def run_locked(
 
     What is published empty is in the report, and raises nothing.
     """
+
+    def told(text: str) -> None:
+        events.event("progress", logging.DEBUG, text=text)
+        progress(text)
+
+    run_id = events.new_run()
+    with events.running(run_id), events.stage("run", profile=declarations.profile) as stage:
+        events.event("run.started", profile=declarations.profile, full=options.full)
+        report = _run_locked(run_id, warehouse, declarations, make_engine, options, told, lock)
+        stage["tables"] = len(report.built)
+        for remark in (*report.remarks, *(f"{t}: {w}" for t, w in report.withheld.items())):
+            events.event("remark", logging.WARNING, text=remark)
+    return report
+
+
+def _run_locked(
+    run_id: str,
+    warehouse: Warehouse,
+    declarations: Declarations,
+    make_engine: Callable[[Path, Files], Engine],
+    options: Options,
+    progress: Progress,
+    lock: Lock,
+) -> RunReport:
     begun = time.monotonic()
     warehouse.files.remarks.clear()
     _refuse_unusable(warehouse, declarations, options)
@@ -125,33 +160,53 @@ def run_locked(
     erasure = forget.read_erasure(warehouse.files)
     has_strays = bool(erasure) or _has_strays(warehouse, lock)
     swept = sweep(warehouse, declarations.locations) if has_strays else 0
-    known: Mapping[Path, Stat | None] = {}
+    if swept:
+        events.event("swept", logging.WARNING, files=swept, reason="the last run did not end well")
+    taken: Sequence[Taken] = ()
     if erasure:
         progress("landing zone: taking out who is to be forgotten")
-        known = forget.begin(warehouse.files, erasure, fingerprinter)
-    plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
-    built: tuple[Built, ...] = ()
-    if (
-        plan
-        or warehouse.checked != declarations.fingerprint_of_all
-        or before != declarations.profile
-    ):
-        from stedi.run.execute import execute
+        taken = forget.begin(warehouse.files, erasure, fingerprinter)
+    known = {one.path: one.stat for one in taken}
+    with _Engines(warehouse, declarations, make_engine, options, progress) as engines:
+        if erasure and taken and not options.full:
+            engines.take_rows(erasure, taken)
+        with events.stage("plan", logging.DEBUG):
+            plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
+        _tell_staleness(plan)
+        while (
+            plan
+            or warehouse.checked != declarations.fingerprint_of_all
+            or before != declarations.profile
+        ):
+            from stedi.run.work import Changed
 
-        with scratch(warehouse.root, "run") as folder:
-            engine = make_engine(folder, warehouse.files)
-            built = execute(warehouse, declarations, engine, options, progress, plan)
-    else:
-        remove_expired(warehouse, declarations)
+            changed = len(warehouse.changed)
+            try:
+                engines.execute(plan)
+                break
+            except Changed:
+                if len(warehouse.changed) == changed:
+                    raise
+            engines.close()
+            # What is damaged is known now, and made anew.
+            events.event("files.changed", logging.ERROR, files=len(warehouse.changed) - changed)
+            plan, more = _screened_plan(warehouse, declarations, options, fingerprinter, {})
+            told += more
+        else:
+            remove_expired(warehouse, declarations)
+    built = engines.built
     if erasure and options.only is None:
         progress("snapshots: removing those with rows of who was forgotten")
         forget.end(warehouse, declarations, erasure)
     retain.end(warehouse, declarations)
+    if options.only is None:
+        note_run(warehouse.files, run_id)
     seconds = time.monotonic() - begun
     withdrawn = _withdrawn(warehouse, declarations, built)
     remarks = (
         *_weaker_than_recommended(declarations),
         *warehouse.files.remarks,
+        *_changed(warehouse),
         *told,
         *_undeclared(warehouse, declarations),
         *_without_records(warehouse, declarations),
@@ -159,8 +214,91 @@ def run_locked(
     )
     withheld, refused = _withheld(warehouse, declarations), _refused(warehouse, declarations)
     return RunReport(
+<<<<<<< HEAD
         declarations.profile, before, built, swept, seconds, withdrawn, withheld, remarks, refused
     )
+=======
+        run_id, declarations.profile, before, tuple(built), swept, seconds, withdrawn, withheld,
+        remarks,
+    )  # fmt: skip
+
+
+def _tell_staleness(plan: Plan) -> None:
+    """Let OpenTelemetry know how long what this run reads has waited."""
+    waiting = [file.modified for reading in plan.landing.readings for file in reading.files]
+    age = time.time_ns() - min(waiting) if waiting else 0
+    events.measure("stedi.staleness.seconds", max(age, 0) / 1e9)
+
+
+class _Engines:
+    """The one engine of a run, made when it is needed, and what it has done."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        declarations: Declarations,
+        make_engine: Callable[[Path, Files], Engine],
+        options: Options,
+        progress: Progress,
+    ) -> None:
+        self._warehouse, self._declarations = warehouse, declarations
+        self._make, self._options, self._progress = make_engine, options, progress
+        self._stack = ExitStack()
+        self._made: tuple[Engine, Path] | None = None
+        self._touched: Mapping[str, Touched] = {}
+        self.built: list[Built] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the engine; a new one is made when it is needed again."""
+        self._stack.close()
+        self._made, self._touched = None, {}
+
+    def take_rows(self, erasure: forget.Erasure, taken: Sequence[Taken]) -> None:
+        """Take rows out of typed tables whose records were taken out of raw files."""
+        from stedi.run.execute import sweep_begun
+        from stedi.run.take_rows import take_rows
+        from stedi.run.work import Work
+
+        engine, folder = self._engine()
+        work = Work(self._warehouse, self._declarations, engine, self._options, self._progress)
+        try:
+            self._touched = take_rows(work, erasure, taken, folder)
+        except BaseException:
+            with suppress(OSError, StediError):
+                sweep_begun(self._warehouse, self._declarations)
+            raise
+        self.built += work.built
+
+    def execute(self, plan: Plan) -> None:
+        """Read and build what is planned."""
+        from stedi.run.execute import execute
+
+        engine, _ = self._engine()
+        execute(
+            self._warehouse,
+            self._declarations,
+            engine,
+            self._options,
+            self._progress,
+            plan,
+            self.built,
+            self._touched,
+        )
+
+    def _engine(self) -> tuple[Engine, Path]:
+        if self._made is None:
+            folder = self._stack.enter_context(scratch(self._warehouse.root, "run"))
+            engine = self._make(folder, self._warehouse.files)
+            self._stack.callback(engine.close)
+            self._made = engine, folder
+        return self._made
+>>>>>>> main
 
 
 def _screened_plan(
@@ -264,6 +402,12 @@ def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: 
 def _has_strays(warehouse: Warehouse, lock: Lock) -> bool:
     """Whether files may lie there that no table has: of a run that died, or of a lost catalog."""
     return lock.last_run_died or warehouse.may_have_lost_files
+
+
+def _changed(warehouse: Warehouse) -> list[str]:
+    """What to tell of files that had another content than a run wrote."""
+    names = sorted(warehouse.files.name(path) for path in warehouse.changed)
+    return [f"{name} was changed since a run wrote it, and made anew" for name in names]
 
 
 def _weaker_than_recommended(declarations: Declarations) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -9,8 +11,10 @@ from stedi.check import check, declare_empty, prove
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import StediError
+from stedi.events import stage
 from stedi.privacy.proof import Proof
 from stedi.privacy.proof.openlineage import prepare_to_record, record_run
+from stedi.run.changes import Touched
 from stedi.run.compact import compact
 from stedi.run.decide import Plan
 from stedi.run.derive import Derivation
@@ -36,8 +40,12 @@ def execute(
     options: Options,
     progress: Progress,
     plan: Plan,
-) -> tuple[Built, ...]:
-    """Read and build what is planned, and nothing else; returns the tables that were looked at.
+    built: list[Built],
+    touched: Mapping[str, Touched],
+) -> None:
+    """Read and build what is planned, and nothing else; tables that were looked at go to `built`.
+
+    `touched` says what the engine knows of changes to tables that were made before.
 
     Small files are merged and what is outdated removed behind it. Where it fails, what it has begun
     is removed. Closes the engine.
@@ -45,7 +53,7 @@ def execute(
     pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
     try:
         proof = prove(declarations)
-        work = Work(warehouse, declarations, engine, options, progress)
+        work = Work(warehouse, declarations, engine, options, progress, built=built)
         landing = Landing(work, plan.landing, pool)
         try:
             landing.begin()  # files are read while all else is looked at and made ready
@@ -55,30 +63,38 @@ def execute(
             else:
                 check(declarations, engine, proof=proof, for_a_run=True)
             warehouse.prepare(declarations.landing, declarations.profile)
-            landing.finish()
-            suspend(work)
+            with stage("landing", logging.DEBUG):
+                landing.finish()
+            with stage("suspensions", logging.DEBUG):
+                suspend(work)
             pool.submit(prepare_to_record, warehouse.files, declarations)
-            Derivation(work).build(plan.derived)
-            compact(work)
-            remove_expired(warehouse, declarations)
+            Derivation(work, touched).build(plan.derived)
+            with stage("compaction", logging.DEBUG):
+                compact(work)
+            with stage("expiry", logging.DEBUG):
+                remove_expired(warehouse, declarations)
             warehouse.checked, warehouse.checked_by = now
         except BaseException as error:
             engine.close()
             pool.shutdown(cancel_futures=True)
             with suppress(OSError, StediError):
-                if warehouse.lock is not None:
-                    warehouse.lock.check()  # what lies there is another run's where it was lost
-                warehouse.look_again()  # a commit that was interrupted may have been done
-                sweep(warehouse, declarations.locations)
+                sweep_begun(warehouse, declarations)
                 if isinstance(error, StediError) and withhold(work):
                     error.args = (f"{error}\n{_WITHHELD}",)
                 remove_expired(warehouse, declarations)  # of who withdrew, with what was done
             raise
         _record(work, proof)
-        return tuple(work.built)
     finally:
         engine.close()
         pool.shutdown(cancel_futures=True)
+
+
+def sweep_begun(warehouse: Warehouse, declarations: Declarations) -> None:
+    """Remove what was begun and isn't going to be committed."""
+    if warehouse.lock is not None:
+        warehouse.lock.check()  # what lies there is another run's where it was lost
+    warehouse.look_again()  # a commit that was interrupted may have been done
+    sweep(warehouse, declarations.locations)
 
 
 def _record(work: Work, proof: Proof) -> None:

@@ -12,9 +12,10 @@ from stedi.landing.erased import read_erased
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, ZoneChanges, as_arrived, compare, read_loads
+from stedi.roots import Files
 from stedi.run.options import How, Options
 from stedi.storage.notes import LoadsNotes
-from stedi.storage.warehouse import DataFile, Version, Warehouse, damage, short_name
+from stedi.storage.warehouse import DataFile, Version, Warehouse, short_name
 from stedi.text import counted
 
 
@@ -75,23 +76,37 @@ def plan_landing(
         and quarantine
         and isinstance(version.notes, LoadsNotes)
         and version.notes.quarantine == quarantine.content
-        and not damage(files, version)
-        and not damage(files, quarantine)
+        and not warehouse.damage(version)
+        and not warehouse.damage(quarantine)
     )
     if version and is_whole:
         try:
-            plan.loads = read_loads(files, [file.path for file in version.files])
+            if _is_as_written(files, version, fingerprinter):
+                plan.loads = read_loads(files, [file.path for file in version.files])
+                plan.noted = version.notes if isinstance(version.notes, LoadsNotes) else None
+            else:
+                warehouse.changed.update(file.path for file in version.files)
         except StorageError:
             if not options.full:
                 raise
-        else:
-            plan.noted = version.notes if isinstance(version.notes, LoadsNotes) else None
     only, transforms = options.only, declarations.transforms
     wanted = {name for table in only or () for name in transforms[table].inputs}
     for contract in declarations.landing:
         if only is None or contract.name in wanted:
             _plan_source(plan, contract, warehouse, declarations, options, fingerprinter)
     return plan
+
+
+def _is_as_written(files: Files, version: Version, fingerprinter: Fingerprinter) -> bool:
+    """Whether a table's files are those that were written, as far as that is noted."""
+    files.fetch([file.path for file in version.files])
+    noted = {file.path: version.notes.files.get(short_name(file.path)) for file in version.files}
+    return all(
+        fingerprint is None
+        or not fingerprinter.can_compare(fingerprint)
+        or fingerprint == fingerprinter.of_file(path)
+        for path, fingerprint in noted.items()
+    )
 
 
 def _plan_source(
@@ -153,7 +168,7 @@ def _why_all(
         return "not as the last run left it"
     if not version.is_declared_by(declarations.fingerprint(contract.name)):
         return "its contract changed"
-    return damage(warehouse.files, version)
+    return warehouse.damage(version)
 
 
 def _read_some(
@@ -175,21 +190,20 @@ def _read_some(
     # What these had is no longer there: files that have the same records are read again.
     lost |= {name for name, load in read.items() if not changed.isdisjoint(load.earlier_files)}
     merged = version.landing.merged if version.landing else {}
-    held_by = {
-        part: file
-        for file in version.files
-        for part in merged.get(short_name(file.path), [file.path.stem])
-    }
+    held_by: dict[str, set[DataFile]] = {}
+    for file in version.files:
+        for part in merged.get(short_name(file.path), [file.path.stem]):
+            held_by.setdefault(part, set()).add(file)
     holding: set[DataFile] = set()
     while True:
         parts = {part for name in lost for part in read[name].parts.split()}
         if not parts <= held_by.keys():
             return None
-        hit = {held_by[part] for part in parts}
+        hit = {file for part in parts for file in held_by[part]}
         if hit == holding:
             break
         holding = hit
-        touched = {part for part, file in held_by.items() if file in holding}
+        touched = {part for part, holders in held_by.items() if not holding.isdisjoint(holders)}
         lost |= {name for name, load in read.items() if touched & {*load.parts.split()}}
     prints = {read[name].fingerprint for name in lost}
     copies = {load.file for load in own if load.state == "copy" and load.fingerprint in prints}

@@ -23,7 +23,9 @@ from stedi.parquet import Field
 from stedi.roots import Files, Lock, Root
 from stedi.roots.names import boxes_folder, notes_file
 from stedi.storage.notes import (
+    CONTENT,
     PREFIX,
+    LandingNotes,
     Noted,
     Notes,
     PublishedNotes,
@@ -51,6 +53,8 @@ if TYPE_CHECKING:
     from pyiceberg.table.update.snapshot import _SnapshotProducer
 
 _METADATA_KEPT = 3
+_MOST_MERGED = 100
+_CHANGED = "a file of it was changed"
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,8 @@ class Warehouse:
         """What says, before each commit, that this root is still ours to work on."""
         self.committed: set[str] = set()
         """Tables that were committed to through this object."""
+        self.changed: set[Path] = set()
+        """Data files that were found to have another content than they were written with."""
 
     @property
     def exists(self) -> bool:
@@ -217,7 +223,9 @@ class Warehouse:
             raise StorageError(f"table {table}: a file to keep is not in its newest snapshot")
         is_published = isinstance(notes, PublishedNotes)
         with self._writing(f"table {table}"):
-            summary = self._keep_beside(table, notes) if is_published else notes.summary(content)
+            summary = notes.summary(content)
+            if is_published or _is_large(notes):
+                summary = self._keep_beside(table, notes) | _content_in(summary, is_published)
             self.files.publish(add)
         if self.lock is not None:
             self.lock.check()
@@ -289,6 +297,15 @@ class Warehouse:
         self._root_catalog.prepare(landing)
         self._tables = {name: table for name, table in self._tables.items() if table}
         self._note(root=self.name, profile=profile)
+
+    def damage(self, version: Version) -> str | None:
+        """Why a table can't be used as it lies there, as far as sizes and this object know.
+
+        None where it can.
+        """
+        if any(file.path in self.changed for file in version.files):
+            return _CHANGED
+        return damage(self.files, version)
 
     def look_again(self) -> None:
         """Forget how tables were, so that they are looked up as they are now."""
@@ -571,7 +588,7 @@ def damage(files: Files, version: Version) -> str | None:
         if size is None:
             return "a file of it is missing"
         if size != file.size:
-            return "a file of it was changed"
+            return _CHANGED
     boxes = version.published.boxes if version.published else None
     if boxes is not None and files.stat(boxes_folder(files.root) / boxes) is None:
         return "its table of boxes is missing"
@@ -581,6 +598,17 @@ def damage(files: Files, version: Version) -> str | None:
 def short_name(path: Path) -> str:
     """A data file's name below its table's data folder."""
     return f"{path.parent.name}/{path.name}"
+
+
+def _is_large(notes: Notes) -> bool:
+    """Whether notes name so many files that a table's metadata, which has them all, would grow."""
+    merged = notes.merged.values() if isinstance(notes, LandingNotes) else ()
+    return sum(map(len, merged)) > _MOST_MERGED
+
+
+def _content_in(summary: Mapping[str, str], is_published: bool) -> dict[str, str]:
+    """What a summary says of the content, which is nobody's secret but of what is published."""
+    return {} if is_published else {k: v for k, v in summary.items() if k == CONTENT}
 
 
 def _summary(snapshot: Snapshot) -> Mapping[str, str]:
