@@ -22,11 +22,8 @@ from stedi import parquet
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import StorageError, UsageError
-<<<<<<< HEAD
-from stedi.landing.aside import too_much_aside
-=======
 from stedi.events import measure
->>>>>>> main
+from stedi.landing.aside import too_much_aside
 from stedi.landing.erased import read_erased
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
@@ -43,13 +40,10 @@ from stedi.text import counted
 
 _DAMAGE = (OSError, ValueError, pa.ArrowException)
 """What reading a Parquet file raises that was cut off or changed."""
-<<<<<<< HEAD
 REDELIVERED = "re-delivered"
 """Why records are dropped that came in an earlier file."""
 _KEYS_NAMED = _FILES_NAMED = 8
-=======
 _CLOCKS_DIFFER = timedelta(minutes=5)
->>>>>>> main
 Freshness = Literal["fresh", "stale", "missing"]
 
 

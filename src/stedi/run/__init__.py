@@ -16,16 +16,10 @@ from typing import TYPE_CHECKING, Self
 
 from stedi import events
 from stedi.declared import Declarations
-<<<<<<< HEAD
-from stedi.errors import LandingError, NotAnonymous, StorageError, UsageError
+from stedi.errors import LandingError, NotAnonymous, StediError, StorageError, UsageError
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
-from stedi.landing.taking_out import Screen, erased_remark
-=======
-from stedi.errors import NotAnonymous, StediError, StorageError, UsageError
-from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.taking_out import Screen, Taken, erased_remark
->>>>>>> main
 from stedi.roots import Files, Lock, Stat
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import scratch
@@ -214,12 +208,8 @@ def _run_locked(
     )
     withheld, refused = _withheld(warehouse, declarations), _refused(warehouse, declarations)
     return RunReport(
-<<<<<<< HEAD
-        declarations.profile, before, built, swept, seconds, withdrawn, withheld, remarks, refused
-    )
-=======
         run_id, declarations.profile, before, tuple(built), swept, seconds, withdrawn, withheld,
-        remarks,
+        remarks, refused,
     )  # fmt: skip
 
 
@@ -298,7 +288,6 @@ class _Engines:
             self._stack.callback(engine.close)
             self._made = engine, folder
         return self._made
->>>>>>> main
 
 
 def _screened_plan(
