@@ -41,8 +41,10 @@ class Column:
     """One column: its type, what a landing value must fulfil, and how far it names a person.
 
     `subject` is the kind of subject that a direct column identifies, which the same identifiers in
-    other tables have too: customers by their e-mail, say. Landing computes some columns: the folded
-    text of another, `folded_from`, or when the file arrived that a record came in, epoch ms.
+    other tables have too: customers by their e-mail, say. A `lenient` text may be delivered as
+    another scalar: it is read as the text that it was written as. Landing computes some columns:
+    the folded text of another, `folded_from`, or when the file arrived that a record came in,
+    epoch ms.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Column:
     subject: str | None = field(default=None, repr=False)  # no row depends on it
     folded_from: str | None = field(default=None, repr=False)
     is_arrival: bool = field(default=False, repr=False)
+    lenient: bool = field(default=False, repr=False)
 
     @property
     def is_computed(self) -> bool:

@@ -4,7 +4,7 @@
     ├── UsageError            wrong arguments, a folder that isn't there             exit status 2
     │   └── QueryError        SQL that can't be read, or that asks for too much
     ├── DeclarationError      a contract or transform that doesn't hold together     exit status 1
-    ├── LandingError          a landing file that can't be read at all
+    ├── LandingError          a landing file that can't be read, a source of which too little fits
     ├── RuleBroken            a table that breaks its contract's assertion
     ├── PairingTooLarge       a join by time that would explode
     ├── NotAnonymous          a table that can't be published with enough people in each class
@@ -25,6 +25,13 @@ class StediError(Exception):
     """Anything this package raises on purpose; `exit_status` is what the command line ends with."""
 
     exit_status = 1
+    report: Any = None
+    """What a run that ended so has done all the same: a `stedi.run.RunReport`, or what came of
+    `Lakehouse.replay`, a `stedi.quarantine.Replay`; None elsewhere."""
+
+    def __init__(self, message: str = "", report: Any = None) -> None:
+        super().__init__(message)
+        self.report = report
 
 
 class UsageError(StediError):
@@ -42,7 +49,10 @@ class DeclarationError(StediError):
 
 
 class LandingError(StediError):
-    """A landing file that can't be read, or that changed while it was read."""
+    """A landing file that can't be read, or that changed while it was read.
+
+    Or more of a source was set aside than its contract allows; then all tables are up to date.
+    """
 
 
 class RuleBroken(StediError):
@@ -54,15 +64,7 @@ class PairingTooLarge(StediError):
 
 
 class NotAnonymous(StediError):
-    """Too few people, or one who dominates: an empty table was published, others are up to date.
-
-    `report` is what the run that found it did, a `stedi.run.RunReport`, or what came of
-    `Lakehouse.replay`, a `stedi.quarantine.Replay`; None elsewhere.
-    """
-
-    def __init__(self, message: str, report: Any = None) -> None:
-        super().__init__(message)
-        self.report = report
+    """Too few people, or one who dominates: an empty table was published, others are up to date."""
 
 
 class Unavailable(StediError):

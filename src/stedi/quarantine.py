@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
-from stedi.errors import NotAnonymous, UsageError
+from stedi.errors import StediError, UsageError
 from stedi.landing.loads import read_loads
 from stedi.landing.reasons import EXPLANATIONS, Reason
 from stedi.storage.warehouse import Warehouse
@@ -158,7 +158,7 @@ def replay(
     warehouse.refuse_lost(declarations.locations)
     try:
         report = run(warehouse, declarations, make_engine, options, progress)
-    except NotAnonymous as error:
+    except StediError as error:
         if error.report is not None:
             error.report = Replay(before, counts_by_reason(open_warehouse()), error.report)
         raise

@@ -8,7 +8,7 @@ and dropped from queries at the time, rows kept from manifests.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -23,10 +23,12 @@ from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import StorageError, UsageError
 from stedi.events import measure
+from stedi.landing.aside import too_much_aside
 from stedi.landing.erased import read_erased
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
+from stedi.landing.oddities import Oddities, from_json, told, unknown_keys, wrappers
 from stedi.roots import footer_source
 from stedi.roots.names import boxes_folder, erasure_file, landing_folder
 from stedi.storage.last_run import last_run
@@ -38,6 +40,9 @@ from stedi.text import counted
 
 _DAMAGE = (OSError, ValueError, pa.ArrowException)
 """What reading a Parquet file raises that was cut off or changed."""
+REDELIVERED = "re-delivered"
+"""Why records are dropped that came in an earlier file."""
+_KEYS_NAMED = _FILES_NAMED = 8
 _CLOCKS_DIFFER = timedelta(minutes=5)
 Freshness = Literal["fresh", "stale", "missing"]
 
@@ -273,10 +278,12 @@ class _Inspection:
                 self._waiting.append(file.modified)
         version, noted = self.versions[contract.name], self.versions["loads"]
         read = [load for load in loads if load.state == "read"]
-        dropped = self.erased.of_source(source, (load.fingerprint for load in read))
+        erased = self.erased.of_source(source, (load.fingerprint for load in read))
+        repeated = sum(load.repeated for load in read) if contract.redelivered == "once" else 0
+        dropped = erased | ({REDELIVERED: repeated} if repeated else {})
         result = SourceStatus(
             files=len(read),
-            records=sum(load.records for load in read) + sum(dropped.values()),
+            records=sum(load.records for load in read) + sum(erased.values()),
             loaded=version.rows if version else 0,
             quarantined=dict(sorted(self._quarantined.get(source, {}).items())),
             dropped=dropped,
@@ -288,6 +295,8 @@ class _Inspection:
         typed = noted.notes.typed if noted and isinstance(noted.notes, LoadsNotes) else {}
         if version and noted and typed.get(contract.name) != version.content:
             self.problems.append(_not_as_left(contract.name))
+        if why := self._too_much_aside(contract):
+            self.problems.append(why)
         quarantined = sum(result.quarantined.values())
         dropped_records = sum(dropped.values())
         if result.records != result.loaded + quarantined + dropped_records:
@@ -297,6 +306,14 @@ class _Inspection:
                 f"{result.loaded:,} rows in {contract.name} and {quarantined:,} set aside{left_out}"
             )
         return result
+
+    def _too_much_aside(self, contract: Contract) -> str | None:
+        version = self.versions["quarantine"]
+        paths = self._present(version) if version else []
+        try:
+            return too_much_aside(self.files, contract, self.loads, paths)
+        except _DAMAGE:
+            return None  # which is told already
 
     def _compare_landing(
         self, contract: Contract, loads: list[Load], files: Mapping[str, LandingFile]
@@ -451,17 +468,62 @@ class _Inspection:
         unknown = sum(load.unknown_keys for load in self.loads if load.state == "read")
         bad = sum(load.state == "read" and load.verdict == "bad" for load in self.loads)
         is_begun = self.files.stat(erasure_file(self.files.root)) is not None
+        odd = {c: self._oddities(c) for c in self.declarations.landing}
+        named = [key for contract, found in odd.items() for key in unknown_keys(contract, found)]
+        keys = f": {', '.join(named[:_KEYS_NAMED])}" if named else ""
+        keys += f" and {len(named) - _KEYS_NAMED:,} more" if len(named) > _KEYS_NAMED else ""
+        notes += [
+            Note(code=code, count=count, text=text)
+            for contract, found in odd.items()
+            for code, count, text in told(contract, found)
+        ]
+        notes += [n for c in self.declarations.landing if (n := self._redelivered(c)) is not None]
+        wrapped = "".join(f"; {text}" for c, found in odd.items() for text in wrappers(c, found))
+        why = f"set aside; `stedi quarantine list` says why{wrapped}"
         for code, count, what, text in (
             ("erasure_begun", is_begun, "erasure", "begun and not done: `stedi run` finishes it"),
             ("running", self.is_running, "run", "at work: tables may be of before and after it"),
-            ("quarantined", pieces, "record", "set aside; `stedi quarantine list` says why"),
+            ("quarantined", pieces, "record", why),
             ("bad_files", bad, "file", "set aside whole; --accept-bad-files loads what fits"),
             ("copies", copies, "landing file", "not counted, with the same bytes as another"),
-            ("unknown_keys", unknown, "record", "with keys that the contract lacks"),
+            ("unknown_keys", unknown, "record", f"with keys that the contract lacks{keys}"),
         ):
             if count:
                 notes.append(Note(code=code, count=count, text=f"{counted(count, what)} {text}"))
         return notes
+
+    def _redelivered(self, contract: Contract) -> Note | None:
+        """What to tell of records of a source that came before, in an earlier file."""
+        own = [load for load in self.loads if load.source == contract.source]
+        again = [load for load in own if load.state == "read" and load.repeated]
+        if not again:
+            return None
+        count = sum(load.repeated for load in again)
+        is_once = contract.redelivered == "once"
+        what = "not loaded again" if is_once else "loaded again, as the contract says"
+        files = [
+            f"{load.file} has {load.repeated:,} of {_listed(load.earlier_files)}"
+            for load in sorted(again, key=lambda load: (-load.repeated, load.file))[:_FILES_NAMED]
+        ]
+        if len(again) > _FILES_NAMED:
+            files.append(f"{len(again) - _FILES_NAMED:,} more files")
+        text = (
+            f"{counted(count, 'record')} of the source {contract.source} re-delivered, equal in "
+            f"all columns to one of an earlier file, and {what}: {'; '.join(files)}"
+        )
+        return Note(code="redelivered", count=count, text=text)
+
+    def _oddities(self, contract: Contract) -> Oddities:
+        """What was odd about the records of a source that were read."""
+        own = (load for load in self.loads if load.source == contract.source)
+        return from_json(load.oddities for load in own if load.state == "read")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The first names of a list."""
+    more = len(names) - _FILES_NAMED
+    shown = ", ".join(names[:_FILES_NAMED])
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def _time(nanoseconds: int | None) -> datetime | None:

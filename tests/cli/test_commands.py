@@ -337,3 +337,12 @@ def test_a_run_that_must_withhold_its_publication_tells_what_else_it_did(root: P
     assert "accelerometer_trusted" in told
     assert "machine_learning_curated: " in told
     assert "are needed" in told
+
+
+def test_quarantine_list_keeps_to_120_characters_in_a_pipe(root: Path) -> None:
+    name = "deliveries-of-the-year-2026/" + "a-long-name-" * 8 + ".json"
+    small.write(root, "customer", b'{"email": "' + b"x" * 900 + b'", "phone": oops}\n', name)
+    stedi("run", "--only", "customer_trusted", "--root", root)
+    lines = stedi("quarantine", "list", "--root", root).splitlines()
+    assert "not JSON" in "".join(lines)
+    assert max(map(len, lines)) <= 120

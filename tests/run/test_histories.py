@@ -243,16 +243,31 @@ def strays(root: Path) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def declarations(not_anonymous: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[bool, Path]:
-    """Declarations by whether accelerometer records have a column `note`."""
+    """Declarations by whether accelerometer records have a column `note`.
+
+    Records are loaded each time they are delivered, as the rebuild has them;
+    test_redelivered.py has those that are loaded once.
+    """
+    plain = tmp_path_factory.mktemp("each-time") / "declarations"
+    shutil.copytree(not_anonymous, plain)
+    for landing in plain.glob("contracts/*_landing.yaml"):
+        text = landing.read_text()
+        each_time = "      - property: redelivered\n        value: each time\n"
+        landing.write_text(
+            text.replace("      - property: source\n", f"{each_time}      - property: source\n", 1)
+        )
+        assert "each time" in landing.read_text()
     other = tmp_path_factory.mktemp("with-notes") / "declarations"
-    shutil.copytree(not_anonymous, other)
+    shutil.copytree(plain, other)
     contract = other / "contracts" / "accelerometer_landing.yaml"
-    text = contract.read_text().rstrip() + (
-        "\n      - {name: note, logicalType: string, physicalType: string, classification: none,\n"
+    text = contract.read_text()
+    note = (
+        "      - {name: note, logicalType: string, physicalType: string, classification: none,\n"
         "         customProperties: [{property: jsonKey, value: note}]}\n"
     )
-    contract.write_text(text)
-    return {False: not_anonymous, True: other}
+    assert "    quality:\n" in text
+    contract.write_text(text.replace("    quality:\n", f"{note}    quality:\n", 1))
+    return {False: plain, True: other}
 
 
 def run_histories(declarations: dict[bool, Path], engines: tuple[EngineName, ...], n: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,11 +21,11 @@ SAID: dict[str, Any] = json.loads(earlier.FIGURES.read_text())
 
 
 @pytest.fixture
-def root(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lakehouse]:
+def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lakehouse]:
     monkeypatch.setenv("STEDI_SECRET", earlier.SECRET)
     try:
         with earlier.unpacked() as place:
-            yield Lakehouse(place)
+            yield Lakehouse(place, declarations=earlier.as_strict(tmp_path / "declarations"))
     except earlier.Unusable as why:
         pytest.skip(str(why))
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from stedi import Lakehouse
+from stedi.declared import packaged
 
 PLACE = Path("/tmp/stedi-root-0.1.0")
 ROOT, LATER = PLACE / "lakehouse", PLACE / "later"
@@ -41,6 +42,19 @@ VARYING = {
 """Notes that have names, numbers of snapshots, times, or words."""
 BEGIN, HOUR = 1_700_000_000_000, 3_600_000
 Records = Sequence[Mapping[str, Any]]
+
+
+LENIENT = "          - property: lenient\n            value: true\n"
+
+
+def as_strict(folder: Path) -> Path:
+    """Declarations under which a number for a phone costs the record, as it did in 0.1.0."""
+    shutil.copytree(str(packaged()), folder)
+    contract = folder / "contracts" / "customer_landing.yaml"
+    text = contract.read_text()
+    assert LENIENT in text
+    contract.write_text(text.replace(LENIENT, ""))
+    return folder
 
 
 class Unusable(Exception):

@@ -6,6 +6,7 @@ even the columns are written down here once more.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from enum import Enum
@@ -21,21 +22,25 @@ BROKEN_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its key in the JSON, and what it holds ("text", "whole" or "double")."""
+    """A column: its key in the JSON, and what it holds ("text", "whole" or "double").
+
+    A lenient text may be another scalar, or not there.
+    """
 
     key: str
     kind: str
     required: bool = True
     minimum: int | None = None
     maximum: int | None = None
+    lenient: bool = False
 
 
 LAST_INSTANT = 253_402_300_799_999
 CUSTOMER = (
-    Column("customerName", "text"),
+    Column("customerName", "text", required=False, lenient=True),
     Column("email", "text"),
-    Column("phone", "text"),
-    Column("birthDay", "text"),
+    Column("phone", "text", required=False, lenient=True),
+    Column("birthDay", "text", required=False, lenient=True),
     Column("serialNumber", "text"),
     Column("registrationDate", "whole", minimum=0, maximum=LAST_INSTANT),
     Column("lastUpdateDate", "whole", minimum=0, maximum=LAST_INSTANT),
@@ -295,9 +300,10 @@ def _broken_end(text: str, start: int, broken: _Broken) -> int:
 
 
 class _Nested(Enum):
-    """An object or a list; what it holds doesn't matter."""
+    """An object or a list; what it holds doesn't matter, but whether it is a list of objects."""
 
     NESTED = 1
+    OBJECTS = 2
 
 
 @dataclass(frozen=True)
@@ -369,8 +375,13 @@ class _Json:
 
     def value(self) -> Value:
         if self.next() in ("{", "["):
+            begin = self.at
             self.nested()
-            return _Nested.NESTED
+            found = json.loads(self.text[begin : self.at])
+            is_of_objects = (
+                isinstance(found, list) and found and all(isinstance(item, dict) for item in found)
+            )
+            return _Nested.OBJECTS if is_of_objects else _Nested.NESTED
         return self.scalar()
 
     def nested(self) -> None:
@@ -502,13 +513,16 @@ def _judged(raw: bytes, columns: tuple[Column, ...]) -> tuple[Record, bool]:
     record = tuple(fields.get(column.key.lower()) for column in columns)
     for field, column in zip(record, columns, strict=True):
         if column.required and field is None:
-            raise _Bad("key missing")
+            lists = [value for _, value in members if value is _Nested.OBJECTS]
+            raise _Bad("records in a wrapper" if len(lists) == 1 else "key missing")
     return record, unknown
 
 
 def _field(value: Value, column: Column) -> Field:
     if value is None:
         return None
+    if column.lenient and isinstance(value, bool | _Number):
+        return value.text if isinstance(value, _Number) else str(value).lower()
     if isinstance(value, bool):
         raise _Bad("true or false where a value belongs")
     if isinstance(value, _Nested):

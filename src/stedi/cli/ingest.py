@@ -14,6 +14,7 @@ from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.landing.ingest import Ingested
+    from stedi.look import Look
 
 
 @verb()
@@ -32,11 +33,20 @@ def ingest(
     starter: Annotated[
         bool, Option("--starter", help="Fetch the public starter data with git.")
     ] = False,
+    look: Annotated[
+        bool, Option("--look", help="Only say what is in it and what run would make of it.")
+    ] = False,
 ) -> None:
     """Copy raw files into the landing zone. The same bytes twice change nothing."""
     lakehouse = call.lakehouse
     if starter == (path is not None) or (starter and source):
         raise BadParameter("give a folder, files with --source, or --starter alone")
+    if look:
+        if path is None:
+            raise BadParameter("--look: give a folder, or files with --source")
+        looked = lakehouse.look(path, source=source)
+        call.show(looked, lambda: _show_look(looked))
+        return
     if path is None:
         if not call.quiet and not call.as_json:
             from stedi.landing.ingest import STARTER_LICENCE
@@ -61,6 +71,27 @@ def _show(ingested: Ingested, location: str) -> None:
             "Remove the one that it replaces"
         )
     show.remarks(ingested.remarks)
+    show.remarks(ingested.glance)
+
+
+def _show_look(looked: Look) -> None:
+    for one in looked.sources:
+        show.line(
+            f"{one.source}: {counted(one.files, 'file')}, {counted(one.records, 'record')}: "
+            f"{one.loaded:,} to load, {sum(one.set_aside.values()):,} to set aside"
+        )
+        for fault, count in one.set_aside.items():
+            show.line(f"  set aside: {fault}: {count:,}")
+        for time in one.times:
+            show.line(f"  time: {time.key} from {time.first} to {time.last}, in {time.unit}")
+        if one.known is not None:
+            show.line(f"  people: {one.known:,} known, {one.new:,} new")
+        if one.present:
+            show.line(f"  overlap: {counted(one.present, 'record')} equal to some already loaded")
+        for note in one.notes:
+            show.line(f"  note: {note}")
+        for advice in one.advice:
+            show.line(f"  to do: {advice}")
 
 
 @verb(without=["root", "declarations", "database"])

@@ -48,19 +48,28 @@ def _show_list(result: Quarantine, is_narrowed: bool) -> None:
         return
     shown = result.groups[:_GROUPS_SHOWN]
     groups = ((group.source, group.reason, visible(group.file), group.count) for group in shown)
-    show.table(("source", "reason", "file", "pieces"), groups)
+    show.table(("source", "reason", "file", "pieces"), groups, piped=show.PIPE_WIDTH)
     if (more := len(result.groups) - _GROUPS_SHOWN) > 0:
         show.line(f"… and {more:,} more groups; --json lists all")
     for reason, group in {group.reason: group for group in result.groups}.items():
-        show.line(f"{reason}: {group.meaning}\n  Usually: {group.cause}")
+        show.wrapped(f"{reason}: {group.meaning}", "  ")
+        show.wrapped(f"  Usually: {group.cause}", "  ")
     if result.pieces:
         pieces = (
-            (visible(p.place), p.line, p.byte_length, p.reason, visible(p.text.replace("\n", "⏎")))
+            (visible(p.place), p.line, p.byte_length, p.reason, _begin(p.text))
             for p in result.pieces
         )
-        show.table(("place", "line", "bytes", "reason", "text"), pieces)
+        columns = ("place", "line", "bytes", "reason", "text")
+        show.table(columns, pieces, piped=show.PIPE_WIDTH)
     if more := result.count - len(result.pieces):
         show.line(f"… and {more:,} more pieces; --limit lists more, --raw shows the text")
+
+
+def _begin(text: str) -> str:
+    """The beginning of a piece, on one line of a few characters."""
+    shown = visible(text.replace("\n", "⏎"))
+    most = max(20, show.width() // 3)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
 @app.command("show")

@@ -16,7 +16,7 @@ from typer import Option
 from stedi.cli import show
 from stedi.cli.status import out_of_date, show_notes, show_tables
 from stedi.cli.verb import AcceptBadFiles, Call, Engine, Master, Profile, Root, verb
-from stedi.errors import NotAnonymous
+from stedi.errors import StediError
 from stedi.text import counted
 
 if TYPE_CHECKING:
@@ -68,12 +68,12 @@ def run(
 
 @contextmanager
 def showing_withheld(call: Call, work: Callable[..., _Report]) -> Iterator[_Report]:
-    """The report of work, which is given `progress`; that a table was withheld is raised last."""
+    """The report of work, which is given `progress`; what is wrong all the same is raised last."""
     withheld = None
     with show.progress(call.quiet or call.as_json) as progress:
         try:
             report = work(progress=progress)
-        except NotAnonymous as error:
+        except StediError as error:
             if error.report is None:
                 raise
             report, withheld = error.report, error

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -61,10 +63,30 @@ def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
         yield spinner.update
 
 
+PIPE_WIDTH = 120
+
+
+def width() -> int:
+    """Characters of a line that people read: of the terminal, or `PIPE_WIDTH` in a pipe."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPE_WIDTH
+
+
+def wrapped(text: str, indent: str = "") -> None:
+    """Print a paragraph on lines of that width."""
+    line("\n".join(textwrap.wrap(visible(text), width(), subsequent_indent=indent)))
+
+
 def table(
-    columns: Iterable[str], rows: Iterable[Iterable[str | int | None]], width: int | None = None
+    columns: Iterable[str],
+    rows: Iterable[Iterable[str | int | None]],
+    width: int | None = None,
+    *,
+    piped: int = 10_000,
 ) -> None:
-    """Print rows of text and numbers, on a terminal as wide as that if no `width` is given."""
+    """Print rows of text and numbers, on a terminal as wide as that if no `width` is given.
+
+    In a pipe lines have up to `piped` characters.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -80,7 +102,7 @@ def table(
     for row in rows:
         drawn.add_row(*map(_cell, row))
     if not sys.stdout.isatty():
-        width = 10_000
+        width = piped
     with until_closed():
         Plain(markup=False, highlight=False, width=width).print(drawn)
 

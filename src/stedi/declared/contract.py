@@ -12,6 +12,7 @@ from stedi.declared.private import Private
 
 Zone = Literal["landing", "trusted", "curated"]
 Severity = Literal["error", "warning"]
+Redelivered = Literal["once", "each time"]
 
 DEFAULT_SNAPSHOT_DAYS = 7.0
 _METHOD = 2
@@ -138,7 +139,10 @@ class Contract:
     to the root. `source` and `subject` (the column that names whom a record
     is about) belong to landing tables, and so does `max_bad_share`: a file of which a greater share
     is bad is set aside whole, and so is an archive that unpacks to more than `max_unpacked_ratio`
-    times its size or to more than `max_unpacked_bytes`. A contract with a
+    times its size or to more than `max_unpacked_bytes`. Where a greater share than
+    `max_aside_share` of all its records is set aside, a run fails. Records may lie in lists under
+    the key `records_under` of objects that wrap them. `redelivered` says how often records are
+    loaded that are equal to one of an earlier file. A contract with a
     `publication` is of a table that leaves the lakehouse; its SELECT carries working columns beyond
     the published ones. A table with a `key` (one of its columns) is maintained by it. `suspensions`
     is a query for whose consent does not count for now, though a record gives it, and why: the
@@ -169,6 +173,9 @@ class Contract:
     entered_at: str | None = None
     changed_at: str | None = None
     consent_at: str | None = None
+    records_under: str | None = None
+    redelivered: Redelivered = "once"
+    max_aside_share: float = field(default=1.0, repr=False)  # no row depends on it
 
     @cached_property
     def fingerprint(self) -> str:
@@ -178,7 +185,12 @@ class Contract:
             *(self.name, self.location, *columns, self.rules, self.key),
             *(self.source, self.subject, self.max_bad_share, self.publication),
             *((c.name, c.folded_from, c.is_arrival) for c in self.columns if c.is_computed),
+            *((c.name, "lenient") for c in self.columns if c.lenient),
         )
+        if self.records_under is not None:
+            parts += (self.records_under,)
+        if self.redelivered != "once":  # which no contract said when each time was the only way
+            parts += (self.redelivered,)
         unpacked = (self.max_unpacked_ratio, self.max_unpacked_bytes)
         if unpacked != (DEFAULT_UNPACKED_RATIO, DEFAULT_UNPACKED_BYTES):
             parts += unpacked

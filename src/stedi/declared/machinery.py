@@ -11,7 +11,7 @@ from typing import Annotated, Literal, get_type_hints
 from stedi.columns import Column, ColumnType, Schemas
 
 State = Literal["read", "copy", "gone"]
-Verdict = Literal["good", "bad", "accepted"]
+Verdict = Literal["good", "bad", "accepted", "empty", "copy", "re-delivered"]
 
 
 class _Row:
@@ -35,9 +35,20 @@ class LoadRow(_Row):
     records: Annotated[int, "none", "Records in the file, pieces set aside included."]
     unknown_keys: Annotated[int, "none", "Records with keys that the contract lacks."]
     load: Annotated[int, "none", "Number of the load that read it last."]
-    verdict: Annotated[Verdict, "none", "good; bad: set aside whole; accepted: bad, but read."]
+    verdict: Annotated[
+        Verdict,
+        "none",
+        "good; bad: set aside whole; accepted: bad, but read; of others nothing is loaded.",
+    ]
     parts: Annotated[str, "none", "Typed files that its records were written to."]
     arrived: Annotated[int, "none", "When its content first came, epoch nanoseconds."]
+    set_aside: Annotated[int, "none", "How many of its records were set aside."]
+    repeated: Annotated[int, "none", "Records equal in all columns to one of an earlier file."]
+    earlier: Annotated[str, "quasi", "The earlier files that have these, as a list in JSON."]
+    since: Annotated[int, "none", "Number of the first load that read a file of this name."]
+    oddities: Annotated[
+        str, "none", "What else was odd about records: counts by kind and key, JSON."
+    ]
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,7 @@ from stedi.declared.contract import (
     Coarsened,
     Contract,
     Publication,
+    Redelivered,
     Retention,
     Rule,
     Severity,
@@ -48,6 +49,7 @@ from stedi.errors import DeclarationError
 
 _LOGICAL_TYPES = {type_: names.odcs for type_, names in TYPES.items() if names.odcs}
 _DEFAULT_BAD_SHARE = 0.9
+_DEFAULT_ASIDE_SHARE = 0.75
 
 
 def read_contracts(folder: Traversable) -> dict[str, Contract]:
@@ -147,11 +149,14 @@ class _Publication(_Closed):
 class _TableProperties(_Closed):
     zone: Zone
     max_bad_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    max_aside_share: Annotated[float, Field(ge=0, le=1)] | None = None
     max_unpacked_ratio: Annotated[float, Field(ge=1)] | None = None
     max_unpacked_bytes: Annotated[int, Field(ge=1)] | None = None
     location: str | None = None
     source: str | None = None
     subject: str | None = None
+    records_under: Annotated[str, Field(min_length=1, pattern=r'^[^"\\\x00-\x1f]+$')] | None = None
+    redelivered: Redelivered | None = None
     publication: _Publication | None = None
     key: str | None = None
     snapshot_days: Annotated[float, Field(ge=0)] | None = None
@@ -169,6 +174,7 @@ class _ColumnProperties(_Closed):
     subject: str | None = None
     folded_from: str | None = None
     arrival: bool = False
+    lenient: bool = False
 
 
 class _StringOptions(_Closed):
@@ -259,7 +265,10 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         raise _Problem(f"{where}.customProperties.source: {NAMED}; it names a folder")
     if (properties.zone == "landing") != (properties.source is not None):
         raise _Problem(f"{where}.customProperties.source: landing tables have one, others none")
-    for limit in ("max_bad_share", "max_unpacked_ratio", "max_unpacked_bytes"):
+    for limit in (
+        *("max_bad_share", "max_aside_share", "max_unpacked_ratio", "max_unpacked_bytes"),
+        *("records_under", "redelivered"),
+    ):
         if properties.zone != "landing" and getattr(properties, limit) is not None:
             raise _Problem(f"{where}.customProperties.{to_camel(limit)}: for landing tables only")
     columns = tuple(_column(column, where, properties.zone) for column in table.properties or ())
@@ -268,10 +277,12 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     delivered = {column.name: column for column in columns if not column.is_computed}
     if properties.subject and properties.subject not in delivered:
         raise _Problem(f"{where}.customProperties.subject: no column {properties.subject}")
+    if properties.subject and delivered[properties.subject].lenient:
+        raise _Problem(f"{where}.properties.{properties.subject}.lenient: it names the subject")
     columns = tuple(_folded(c, delivered, where) if c.folded_from else c for c in columns)
     _refuse_no_time(properties, columns, where)
     about = standard.description or Description()
-    bad_share = properties.max_bad_share
+    bad_share, aside_share = properties.max_bad_share, properties.max_aside_share
     contract = Contract(
         name=name,
         zone=properties.zone,
@@ -284,7 +295,10 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         rules=tuple(_rule(rule, where) for rule in table.quality or ()),
         source=properties.source,
         subject=properties.subject,
+        records_under=properties.records_under,
+        redelivered=properties.redelivered or "once",
         max_bad_share=_DEFAULT_BAD_SHARE if bad_share is None else bad_share,
+        max_aside_share=_DEFAULT_ASIDE_SHARE if aside_share is None else aside_share,
         publication=_publication(properties.publication, columns, where),
         key=_key(properties, columns, where),
         retention=_retention(properties, columns, where),
@@ -425,6 +439,10 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
         )
     if given.arrival and physical_type != "long":
         raise _Problem(f"{where}.customProperties.arrival: a time in milliseconds, so a long")
+    if given.lenient and (json_key is None or physical_type != "string" or subject is not None):
+        raise _Problem(
+            f"{where}.customProperties.lenient: for delivered texts that identify no subject"
+        )
     if any(computed) and any(value is not None for value in options.values()):
         raise _Problem(f"{where}.logicalTypeOptions: for what is delivered; this is computed")
     return Column(
@@ -438,6 +456,7 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
         subject=subject,
         folded_from=given.folded_from,
         is_arrival=given.arrival,
+        lenient=given.lenient,
         **options,
     )
 

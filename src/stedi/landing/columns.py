@@ -17,6 +17,7 @@ from stedi.declared.contract import Contract
 from stedi.declared.patterns import matching
 from stedi.landing import scan
 from stedi.landing.computed import Computed
+from stedi.landing.oddities import Noticing
 from stedi.landing.records import LONG_MAX, LONG_MIN, Record
 from stedi.landing.window import PADDING, WINDOW_BYTES, Window
 from stedi.parquet import ParquetFile
@@ -36,10 +37,12 @@ _NOT_AS_IT_STANDS = re.compile('["\\\\\x00-\x1f\ud800-\udfff]')
 class Vocabulary:
     """The keys that a scan knows: the contract's, and spellings and unknown keys it is taught."""
 
-    def __init__(self, columns: Sequence[Column]) -> None:
-        self._columns = columns
+    def __init__(self, columns: Sequence[Column], passes: bool = True) -> None:
+        self._columns, self._passes = columns, passes
         self._slots = {(c.json_key or c.name).lower(): n for n, c in enumerate(columns)}
         self._spellings = {c.json_key or c.name: n for n, c in enumerate(columns)}
+        self.unknown: list[str] = []
+        """Keys that the contract lacks, by their slots behind the columns'."""
         self.keys = self._keys()
 
     def teach(self, spellings: Sequence[str]) -> None:
@@ -55,6 +58,8 @@ class Vocabulary:
                 and len(spelling) <= _LONGEST_KEY
                 and not _NOT_AS_IT_STANDS.search(spelling)
             ):
+                if key not in self._slots:
+                    self.unknown.append(spelling)
                 self._spellings[spelling] = self._slots.setdefault(key, len(self._slots))
         if len(self._spellings) > n_known:
             self.keys = self._keys()
@@ -75,6 +80,7 @@ class Vocabulary:
             most_double=np.array([_or(c.maximum, math.inf) for c in columns], np.float64),
             least_length=np.array([_or(c.min_length, 0) for c in columns], np.int64),
             most_length=np.array([_or(c.max_length, LONG_MAX) for c in columns], np.int64),
+            passes=self._passes,
         )
 
 
@@ -112,15 +118,16 @@ def prepare() -> None:
 class TypedRows:
     """Rows of one table, collected by column and written a row group at a time.
 
-    `records` counts them, `unknown_keys` those with keys that the contract lacks. `arrived` is to
-    be set: when the file arrived that comes next, epoch milliseconds.
+    `records` counts them, `unknown_keys` those with keys that the contract lacks; `noticing` counts
+    what else is odd. `arrived` is to be set: when the file arrived that comes next, epoch ms.
     """
 
     def __init__(self, contract: Contract, file: ParquetFile) -> None:
         columns = self._contract = contract.delivered
         self._computed = Computed(contract)
         self._file = file
-        self._vocabulary = Vocabulary(columns)
+        self._vocabulary = Vocabulary(columns, contract.records_under is None)
+        self.noticing = Noticing(contract)
         self._texts = [n for n, column in enumerate(columns) if column.type == "string"]
         self._patterns = [(n, c.pattern) for n, c in enumerate(columns) if c.pattern is not None]
         self._columns = _buffers(len(columns), _TEXT_BYTES)
@@ -141,7 +148,7 @@ class TypedRows:
         self.records += self._rows - first - len(invalid)
         new = slice(first, self._rows)
         self._arrived[new] = self.arrived
-        self.unknown_keys += int(np.count_nonzero(columns.unknown[new] & self._kept[new]))
+        self._notice(new)
         if status == scan.FULL:
             self.flush()
         return Scanned(status == scan.UNCLEAR, invalid, columns.passed[:n_passed].tolist())
@@ -166,6 +173,7 @@ class TypedRows:
         self._vocabulary.teach(record.keys)
         self.records += 1
         self.unknown_keys += record.has_unknown_keys
+        self.noticing.record(record)
 
     def close(self) -> list[Path]:
         """Finish the file; returns its path, or nothing where there were no rows."""
@@ -182,6 +190,19 @@ class TypedRows:
             self._file.write(batch if kept.all() else batch.filter(_mask(kept)))
             kept[:] = True
         self._rows = 0
+
+    def _notice(self, new: slice) -> None:
+        """Count what is odd about rows that a scan read."""
+        kept, columns = self._kept[new], self._columns
+        for slot in self.noticing.lenient:
+            blank = (columns.valid[slot, new] == 0) & kept
+            self.noticing.blank(slot, int(np.count_nonzero(blank)))
+        unknown = columns.unknown[new][kept]
+        if count := int(np.count_nonzero(unknown)):
+            self.unknown_keys += count
+            for n, key in enumerate(self._vocabulary.unknown):
+                if count := int(np.count_nonzero(unknown >> n & 1)):
+                    self.noticing.unknown(key, count)
 
     def _reserve(self, size: int) -> None:
         """Have room for one more row, and `size` more bytes of each text."""
@@ -251,7 +272,7 @@ def _buffers(n_columns: int, text_bytes: int) -> scan.Columns:
         text_ends=np.zeros((n_columns, TYPED_GROUP_ROWS + 1), np.int32),
         valid=np.ones((n_columns, TYPED_GROUP_ROWS), np.uint8),
         begins=np.empty(TYPED_GROUP_ROWS, np.int64),
-        unknown=np.empty(TYPED_GROUP_ROWS, np.bool_),
+        unknown=np.empty(TYPED_GROUP_ROWS, np.int64),
         passed=np.empty((_PASSED, 4), np.int64),
         open_rows=np.empty(_OPEN_NUMBERS, np.int64),
         open_columns=np.empty(_OPEN_NUMBERS, np.int64),

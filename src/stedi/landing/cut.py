@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 
 import zstandard
 
-from stedi.landing.window import Window, is_packed
+from stedi.landing.window import Window, packing_of
 from stedi.roots import Opener, open_local
 
 Span = tuple[int, int]
@@ -38,14 +38,15 @@ def cut(path: Path, spans: Sequence[Span], target: Path, opener: Opener = open_l
     `spans` lie in the file's order, and none reaches into another. Raises `OSError`.
     """
     content = target.with_name(f"{target.name}-content")
-    plain = target if not is_packed(path.name) else target.with_name(f"{target.name}-plain")
+    packing = packing_of(path, opener)
+    plain = target if packing is None else target.with_name(f"{target.name}-plain")
     try:
-        source = path if not is_packed(path.name) and path.exists() else content
+        source = path if packing is None and path.exists() else content
         if source is content:
             _unpack(path, content, opener)
         has_rest = _without(source, spans, plain)
-        if plain is not target:
-            _pack(plain, target, path.suffix.lower())
+        if packing is not None:
+            _pack(plain, target, packing)
         with target.open("rb") as file:
             os.fsync(file.fileno())
         return has_rest
@@ -64,20 +65,20 @@ def _unpack(path: Path, target: Path, opener: Opener) -> None:
             window.at = window.end
 
 
-def _pack(path: Path, target: Path, suffix: str) -> None:
+def _pack(path: Path, target: Path, packing: str) -> None:
     size = path.stat().st_size
     with (
         path.open("rb") as source,
         target.open("wb") as file,
-        _packed(file, suffix, size) as packed,
+        _packed(file, packing, size) as packed,
     ):
         while block := source.read(_BLOCK):
             packed.write(block)
 
 
 @contextmanager
-def _packed(file: BinaryIO, suffix: str, size: int) -> Iterator[BinaryIO]:
-    if suffix == ".gz":
+def _packed(file: BinaryIO, packing: str, size: int) -> Iterator[BinaryIO]:
+    if packing == ".gz":
         with gzip.GzipFile("", "wb", 6, file, 0) as packed:
             yield cast(BinaryIO, packed)
     else:

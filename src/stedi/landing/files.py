@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from stedi.roots import Files
-from stedi.roots.names import is_hidden, landing_folder
+from stedi.roots.names import is_hidden, is_unfinished, landing_folder
 from stedi.text import counted
 
 _JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".json.zst")
@@ -41,9 +41,10 @@ def first_arrival(modified: int, now: int) -> int:
 def list_files(files: Files, source: str) -> list[LandingFile]:
     """All raw files of a source, by name; none where the folder isn't there.
 
-    Names that begin with a dot or an underscore are not data, by the custom of Spark and Hive;
-    where they look like data, `files.remarks` says so. Raises `LandingError` where the folder is a
-    file, and for symbolic links that lead out of it, or of the root.
+    Names that begin with a dot or an underscore are not data, by the custom of Spark and Hive, nor
+    are those of files in the making; where they look like data, `files.remarks` says so. Raises
+    `LandingError` where the folder is a file, and for symbolic links that lead out of it, or of the
+    root.
     """
     folder = landing_folder(files.root, source)
     skipped: list[str] = []
@@ -53,13 +54,17 @@ def list_files(files: Files, source: str) -> list[LandingFile]:
 
 
 def skipped_remarks(source: str, names: Sequence[str]) -> list[str]:
-    """The remark on files that look like data but for a dot or an underscore before their names."""
-    if not names:
-        return []
+    """The remarks on files that are passed over by their names, though they look like data."""
+    unfinished = [name for name in names if any(map(is_unfinished, Path(name).parts))]
+    hidden = [name for name in names if name not in unfinished]
     return [
-        f"passed over {counted(len(names), 'landing file')} of the source {source}: a name "
-        "that begins with a dot or an underscore says that it isn't ready "
-        f"({min(names)}{', …' if len(names) > 1 else ''})"
+        f"passed over {counted(len(found), 'landing file')} of the source {source}: a name "
+        f"that {what} says that it isn't ready ({min(found)}{', …' if len(found) > 1 else ''})"
+        for found, what in (
+            (hidden, "begins with a dot or an underscore"),
+            (unfinished, "ends with .tmp, .part, .crdownload, .swp or ~"),
+        )
+        if found
     ]
 
 
@@ -68,13 +73,23 @@ def _listed(files: Files, folder: Path, skipped: list[str]) -> Iterator[LandingF
     now = time.time_ns()
     for path, stat in files.delivered(folder):
         name = path.relative_to(folder)
-        if not any(map(is_hidden, name.parts)):
+        if not is_passed_over(name):
             arrived = first_arrival(stat.modified, now)
             yield LandingFile(name.as_posix(), stat.size, stat.modified, stat.changed, arrived)
         elif looks_like_data(path.name):
             skipped.append(name.as_posix())
 
 
+def is_passed_over(name: Path) -> bool:
+    """Whether a file is not read, by its path below the landing folder."""
+    return any(is_hidden(part) or is_unfinished(part) for part in name.parts)
+
+
 def looks_like_data(name: str) -> bool:
-    """Whether a hidden name is one of JSON, packed or not, and no companion that macOS leaves."""
-    return name.lower().endswith(_JSON) and not name.startswith("._")
+    """Whether a name that is passed over is worth a word: one of JSON, or of a file in the making.
+
+    No companion that macOS leaves is, and nothing that hides and is in the making.
+    """
+    if is_hidden(name):
+        return name.lower().endswith(_JSON) and not name.startswith("._")
+    return is_unfinished(name) or name.lower().endswith(_JSON)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stedi.errors import Unavailable, UsageError
-from stedi.landing.files import list_files, looks_like_data, skipped_remarks
+from stedi.landing.files import is_passed_over, list_files, looks_like_data, skipped_remarks
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.roots import Files
 from stedi.roots.local.files import LocalFiles, refuse_unreadable
@@ -42,7 +42,8 @@ class Ingested:
 
     Of what was copied `renamed` got another name, since its own was another content's. `remarks`
     say what was left where it is though it looks like data. `erased` records were left out: they
-    are of people who were erased.
+    are of people who were erased. `glance` tells what the first records copied are like, where they
+    don't fit.
     """
 
     copied: tuple[str, ...]
@@ -50,12 +51,24 @@ class Ingested:
     renamed: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     erased: int = 0
+    glance: tuple[str, ...] = ()
 
 
-def ingest_folder(
-    files: Files, folder: Path, sources: Sequence[str], screen: Screen | None = None
-) -> Ingested:
-    """Copy `<source>/landing/` of a folder, for each source that it has.
+@dataclass(frozen=True)
+class Delivery:
+    """Files to be copied, by source: each with its name below the landing folder; and remarks."""
+
+    files: Mapping[str, Sequence[tuple[Path, str]]]
+    remarks: Sequence[str] = ()
+
+
+def ingest(files: Files, delivery: Delivery, screen: Screen | None = None) -> Ingested:
+    """Copy a delivery into the landing zone."""
+    return _ingest(files, delivery.files, delivery.remarks, screen)
+
+
+def delivered_folder(folder: Path, sources: Sequence[str]) -> Delivery:
+    """What `<source>/landing/` of a folder has, for each source that it has.
 
     Raises `UsageError` where it has none of them.
     """
@@ -80,19 +93,20 @@ def ingest_folder(
         for name in names
         if name not in sources and not is_hidden(name)
     ]
-    return _ingest(files, deliveries, [*delivery.remarks, *uncopied], screen)
+    return Delivery(deliveries, [*delivery.remarks, *uncopied])
 
 
-def ingest_files(
-    files: Files, path: Path, source: str, sources: Sequence[str], screen: Screen | None = None
-) -> Ingested:
-    """Copy one file, or the files of a folder, as deliveries of `source`."""
+def delivered_files(files: Files, path: Path, source: str, sources: Sequence[str]) -> Delivery:
+    """One file, or the files of a folder, as deliveries of `source`."""
     if source not in sources:
         raise UsageError(f"--source {source}: there are {', '.join(sources)}")
-    if path.is_file() and is_hidden(path.name):
-        raise UsageError(f"{path}: names that begin with a dot or an underscore are not read")
+    if path.is_file() and is_passed_over(Path(path.name)):
+        raise UsageError(
+            f"{path}: names that begin with a dot or an underscore are not read, nor those that "
+            "end with .tmp, .part, .crdownload, .swp or ~: rename it once it is whole"
+        )
     if path.is_file():
-        return _ingest(files, {source: [(path, path.name)]}, screen=screen)
+        return Delivery({source: [(path, path.name)]})
     if not path.is_dir():
         raise UsageError(f"{path}: no such file or folder")
     delivered, skipped = [], []
@@ -100,14 +114,14 @@ def ingest_files(
         name = file.relative_to(path)
         if any(map(is_hidden, name.parts[:-1])) or _is_of(files, source, file):
             continue
-        if not is_hidden(name.name):
+        if not is_passed_over(name):
             delivered.append((file, name.as_posix()))
         elif looks_like_data(name.name):
             skipped.append(name.as_posix())
     remarks = skipped_remarks(source, skipped)
     if not delivered:
         raise UsageError("; ".join([f"{path}: no files in it", *remarks]))
-    return _ingest(files, {source: delivered}, remarks, screen)
+    return Delivery({source: delivered}, remarks)
 
 
 @contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,6 +15,7 @@ from stedi.declared.machinery import LoadRow
 from stedi.errors import StorageError
 from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.oddities import as_json
 from stedi.roots import Files
 from stedi.roots.names import landing_folder
 
@@ -29,8 +31,8 @@ class Load(LoadRow):
     """
 
     @classmethod
-    def of(cls, source: str, read: ReadFile, load: int) -> Load:
-        """The load of a file that was read a moment ago."""
+    def of(cls, source: str, read: ReadFile, load: int, since: int) -> Load:
+        """The load of a file that was read a moment ago, and for the first time by load `since`."""
         file = read.file
         return cls(
             source=source,
@@ -46,7 +48,17 @@ class Load(LoadRow):
             verdict=read.verdict,
             parts=" ".join(read.parts),
             arrived=file.arrived,
+            set_aside=read.set_aside,
+            repeated=read.repeated,
+            earlier=json.dumps(read.earlier, ensure_ascii=False) if read.earlier else "",
+            since=since,
+            oddities=as_json(read.oddities),
         )
+
+    @property
+    def earlier_files(self) -> Sequence[str]:
+        """The files that came before, and have records of this one."""
+        return tuple(json.loads(self.earlier)) if self.earlier else ()
 
     def matches(self, file: LandingFile) -> bool:
         """Whether the disk says of the file what it said when it was read."""
@@ -66,6 +78,15 @@ class ZoneChanges:
     gone: tuple[Load, ...]
     touched: tuple[Load, ...]
     """Loads whose files have other times but the same bytes, brought up to date."""
+
+
+def parts_of(load: Load, by_file: Mapping[str, Load]) -> set[str]:
+    """The typed files that have records of a file, those of earlier files that are equal included.
+
+    `by_file` are the loads of its source.
+    """
+    files = [load, *(by_file[name] for name in load.earlier_files if name in by_file)]
+    return {part for file in files for part in file.parts.split()}
 
 
 def compare(
@@ -127,13 +148,22 @@ def as_arrived(
     return listed
 
 
+_NOT_NOTED: Mapping[str, Any] = {
+    **{"set_aside": 0, "oddities": "", "repeated": 0, "earlier": "", "since": 0}
+}
+"""What version 0.1.0 did not note, like arrivals."""
+
+
+def _noted(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if value is not None}
+
+
 def read_loads(files: Files, paths: Sequence[Path]) -> list[Load]:
     """The loads that lie in the files of the table `loads`; raises `StorageError`."""
     try:
         files.fetch(paths)
         rows = (row for path in paths for row in pq.ParquetFile(path).read().to_pylist())
-        # Version 0.1.0 noted no arrivals.
-        return [Load(**{"arrived": row["modified"], **row}) for row in rows]
+        return [Load(**{"arrived": row["modified"], **_NOT_NOTED, **_noted(row)}) for row in rows]
     except (OSError, TypeError, ValueError, pa.ArrowException):
         raise StorageError(
             "table loads: a file of it is missing or damaged; `stedi run --full` makes it anew"

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from stedi.declared.contract import Contract
-from stedi.landing.reader import FEW_BYTES
+from stedi.landing.reader import FEW_BYTES, pass_over
 from stedi.landing.records import Piece, Record, RecordReader, Span
 from stedi.landing.window import Window, is_packed
+from stedi.landing.wrapper import Wrappers
 from stedi.roots import Opener, open_local
 
 if TYPE_CHECKING:
@@ -106,10 +107,14 @@ class _Locating:
         self._records = self._pieces = 0
 
     def read(self, path: Path, opener: Opener) -> Located:
+        under = self._contract.records_under
+        wrappers = Wrappers(under) if under is not None else None
         with Window(path, None, 0, opener) as window:
             window.slide()
             while not (window.has_ended and window.at == window.end):
-                if self._rows is None or self._is_unclear(self._rows, window):
+                if (self._rows is None or self._is_unclear(self._rows, window)) and not (
+                    wrappers is not None and pass_over(wrappers, window)
+                ):
                     self._read_one(window)
             is_damaged = window.is_damaged
         if self._rows is not None:

@@ -11,7 +11,7 @@ import secrets
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,8 +26,9 @@ from stedi.errors import LandingError
 from stedi.landing import reader
 from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.oddities import Oddities
 from stedi.landing.reader import Counts, FileReader, are_few, is_large, range_begins
-from stedi.landing.window import ArchiveTooLarge, is_packed
+from stedi.landing.window import ArchiveTooLarge, is_packed, packing_of
 from stedi.parquet import ParquetFile, RowWriter, Target
 from stedi.roots import Files, Stat
 from stedi.roots.names import landing_folder
@@ -44,10 +45,11 @@ _SMALL_ARCHIVE = 1 << 26
 class ReadFile:
     """A file that was read, or found to be a copy: how many records it holds.
 
-    `records` counts the pieces set aside too; `unknown_keys` counts records. A file is `bad` and
-    was set aside whole if a greater share of it than its contract allows can't be read, but for
-    one that is `accepted` all the same. `parts` names the typed files (without their suffix) that
-    its records are in, among those of others maybe.
+    `records` counts the pieces too, of which so many were `set_aside`; `unknown_keys` counts
+    records. A file is `bad` and was set aside whole if a greater share of it than its contract
+    allows can't be read, but for one that is `accepted` all the same; so is a file of which nothing
+    can. So many records are `repeated`: equal to one of the `earlier` files. `parts` names the
+    typed files (without their suffix) that its records are in, among those of others maybe.
     """
 
     file: LandingFile
@@ -57,6 +59,10 @@ class ReadFile:
     unknown_keys: int = 0
     verdict: Verdict = "good"
     parts: tuple[str, ...] = ()
+    set_aside: int = 0
+    repeated: int = 0
+    earlier: tuple[str, ...] = ()
+    oddities: Oddities = field(default_factory=Counter)
 
 
 @dataclass(frozen=True)
@@ -120,8 +126,8 @@ def parse(
     if early := _arrived_earlier(prints, copies):
         distinct = [early.get(file, file) for file in distinct]
         prints = {early.get(file, file): fingerprint for file, fingerprint in prints.items()}
-    large = [file for file in distinct if is_large(file.name, file.size)]
-    small = [file for file in distinct if not is_large(file.name, file.size)]
+    large = [file for file in distinct if reading.is_large(file)]
+    small = [file for file in distinct if file not in large]
     work: list[LandingFile | _Range | _Share] = [
         *(file for file in large if file not in prints),
         *(part for file in large for part in _ranges(reading, file)),
@@ -169,7 +175,7 @@ def _fingerprints(
     seen, copies = set(job.known), {}
     for file in candidates:
         if prints[file] in seen:
-            copies[file] = ReadFile(file, prints[file], is_copy=True)
+            copies[file] = ReadFile(file, prints[file], is_copy=True, verdict="copy")
         seen.add(prints[file])
     return prints, copies
 
@@ -231,7 +237,7 @@ def _join(reading: _Reading, crew: Crew, parts: Sequence[_Part], fingerprint: st
     file = parts[0].range.file
     reading.refuse_changed(file)
     read = reading.judged(file, fingerprint, [part.counts for part in joined])
-    if read.verdict == "bad":
+    if read.verdict == "bad" and read.set_aside < read.records:
         for part in joined:
             part.output.remove(reading.files)
         [parsed] = crew.map(reading.quarantine_all, [_Share((file,), (fingerprint,))])
@@ -298,6 +304,13 @@ class _Reading:
             return self.fingerprint(part)
         return self.read_range(part) if isinstance(part, _Range) else self.read_share(part)
 
+    def is_large(self, file: LandingFile) -> bool:
+        """Whether a file is read in ranges; no archive is, whatever its name."""
+        if not is_large(file.name, file.size):
+            return False
+        with self.reading(file) as path:
+            return packing_of(path, self.files.open) is None
+
     def fingerprint(self, file: LandingFile) -> str:
         """The fingerprint of a file."""
         with self.reading(file) as path:
@@ -311,7 +324,11 @@ class _Reading:
         """Read files one after another; bad ones are quarantined whole."""
         unread: set[LandingFile] = set()
         parsed = self._read_files(share, frozenset(), unread)
-        bad = frozenset(read.file for read in parsed.files if read.verdict == "bad")
+        bad = frozenset(
+            read.file
+            for read in parsed.files
+            if read.verdict == "bad" and read.set_aside < read.records
+        )
         if not bad and not unread:
             return parsed
         # What was loaded of them went into one file with the rest: read all of it again.
@@ -334,11 +351,20 @@ class _Reading:
     ) -> ReadFile:
         """A file that was read in `parts`, with the verdict on it."""
         records, pieces = sum(p.records for p in parts), sum(p.pieces for p in parts)
-        verdict: Verdict = "good"
-        if is_bad or (records >= FEW_RECORDS and pieces > self.contract.max_bad_share * records):
+        verdict: Verdict = "good" if records else "empty"
+        is_bad |= records >= FEW_RECORDS and pieces > self.contract.max_bad_share * records
+        if is_bad or (records and pieces == records):
             verdict = "accepted" if self._is_accepted(file, fingerprint) else "bad"
-        unknown_keys = sum(part.unknown_keys for part in parts)
-        return ReadFile(file, fingerprint, False, records, unknown_keys, verdict)
+        return ReadFile(
+            file,
+            fingerprint,
+            False,
+            records,
+            sum(part.unknown_keys for part in parts),
+            verdict,
+            set_aside=pieces,
+            oddities=sum((part.oddities for part in parts), Counter()),
+        )
 
     def _read_files(
         self, share: _Share, bad: Container[LandingFile], unread: set[LandingFile]

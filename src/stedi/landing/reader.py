@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,11 @@ from stedi.declared.contract import Contract
 from stedi.declared.machinery import QuarantineRow
 from stedi.landing.computed import NS_PER_MS, Computed
 from stedi.landing.files import LandingFile
+from stedi.landing.oddities import Noticing, Oddities
+from stedi.landing.reasons import WRAPPER
 from stedi.landing.records import Piece, Record, RecordReader
 from stedi.landing.window import Window, is_packed
+from stedi.landing.wrapper import Undecided, Wrappers
 from stedi.parquet import ParquetFile, RowWriter
 from stedi.roots import Opener, open_local
 
@@ -36,7 +40,7 @@ class Counts:
     """What was read: records, how many of them are pieces set aside, or have unknown keys.
 
     `end` is where reading ended in the file, always between two records; `lines` how many newlines
-    lie before it.
+    lie before it. `oddities` are what else was odd about records that were read.
     """
 
     records: int
@@ -44,6 +48,7 @@ class Counts:
     unknown_keys: int
     end: int
     lines: int
+    oddities: Oddities = field(default_factory=Counter)
 
 
 def are_few(files: Collection[LandingFile]) -> bool:
@@ -77,10 +82,12 @@ class FewRows:
 
     def __init__(self, contract: Contract, writer: RowWriter) -> None:
         self._computed, self._writer = Computed(contract), writer
+        self.noticing = Noticing(contract)
         self.records = self.unknown_keys = self.arrived = 0
 
     def add(self, record: Record) -> None:
         """Add a record."""
+        self.noticing.record(record)
         self._writer.add(self._computed.row(record.values, self.arrived), _ROW_BYTES)
         self.records += 1
         self.unknown_keys += record.has_unknown_keys
@@ -109,6 +116,7 @@ class FileReader:
         self._quarantine = quarantine
         self._rows = _rows(contract, typed)
         self._reader = RecordReader(contract)
+        self._under = contract.records_under
 
     def read(
         self,
@@ -128,6 +136,7 @@ class FileReader:
         archive unpacks to more than `most` bytes.
         """
         records, unknown_keys = self._rows.records, self._rows.unknown_keys
+        self._rows.noticing.take()
         self._rows.arrived = file.arrived // NS_PER_MS
         pieces = 0
         with Window(path, digest, begin, self._open, most) as window:
@@ -140,7 +149,8 @@ class FileReader:
             loaded = self._rows.records - records
             unknown_keys = self._rows.unknown_keys - unknown_keys
             end = window.offset + window.at
-            return Counts(loaded + pieces, pieces, unknown_keys, end, window.line - 1)
+            found = self._rows.noticing.take()
+            return Counts(loaded + pieces, pieces, unknown_keys, end, window.line - 1, found)
 
     def set_aside_unread(self, name: str) -> Counts:
         """Set aside an archive that unpacks to too much, as one record without its content."""
@@ -148,6 +158,8 @@ class FileReader:
         return Counts(1, 1, 0, 0, 0)
 
     def _set_aside(self, name: str, offset: int, line: int, piece: Piece) -> None:
+        if piece.reason == WRAPPER:
+            self._rows.noticing.wrapper(self._reader.fault(piece.raw) or "")
         row = QuarantineRow(
             source=self._source,
             file=name,
@@ -166,6 +178,7 @@ class FileReader:
     ) -> Iterator[tuple[int, int, Record | Piece]]:
         """What scans leave, of a bad file all there is, with its byte offset and line."""
         rows = self._rows
+        wrappers = Wrappers(self._under, window.offset > 0) if self._under is not None else None
         window.slide()
         is_damage_noted = False
         while not (window.has_ended and window.at == window.end):
@@ -188,6 +201,8 @@ class FileReader:
                     elif window.at >= end:
                         return  # at the first record behind the range
                     continue
+            if wrappers is not None and pass_over(wrappers, window):
+                continue
             span = self._reader.read(window.data, window.at, window.end, window.is_last)
             if span is None:
                 window.slide()
@@ -208,6 +223,19 @@ class FileReader:
     def close(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         """Finish both files; returns the paths of those that have rows."""
         return tuple(self._rows.close()), tuple(self._quarantine.close())
+
+
+def pass_over(wrappers: Wrappers, window: Window) -> bool:
+    """Pass over what stands around records; whether there is something else to look at then."""
+    at = window.at
+    try:
+        behind = wrappers.behind(window.data, at, window.end, window.is_last)
+    except Undecided:
+        window.slide()
+        return True
+    if behind is not None:
+        window.advance(behind, window.newlines(at, behind))
+    return behind is not None
 
 
 def _rows(contract: Contract, typed: ParquetFile | RowWriter) -> TypedRows | FewRows:

@@ -12,6 +12,7 @@ Reason = Literal[
     "not UTF-8",
     "not an object",
     "key missing",
+    "records in a wrapper",
     "key twice",
     "number in quotes",
     "text where a number belongs",
@@ -24,6 +25,9 @@ Reason = Literal[
     "archive too large",
     "file set aside whole",
 ]
+
+
+WRAPPER: Reason = "records in a wrapper"
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,10 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
     "key missing": Explanation(
         "A key that the contract requires is not there, or is null.",
         "Another version of the app, a file of another source, a measurement that failed.",
+    ),
+    "records in a wrapper": Explanation(
+        "It is no record: one of its keys has a list of objects, which may be records.",
+        "An export or an event queue that wraps records. The contract's `recordsUnder` reads them.",
     ),
     "key twice": Explanation(
         "The same key stands there twice, also if in other case; which value holds is unknown.",

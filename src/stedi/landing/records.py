@@ -19,7 +19,7 @@ from stedi.columns import Column
 from stedi.declared.contract import Contract
 from stedi.declared.patterns import matching
 from stedi.landing.fold import fold
-from stedi.landing.reasons import Reason
+from stedi.landing.reasons import WRAPPER, Reason
 
 WHOLE, CUT_OFF, LOST_QUOTE = 0, 1, 2
 """What a scan passed over: an object that ends or what is none, one without an end, one in which a
@@ -47,6 +47,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXT_BEHIND = re.compile(rb'\s*:\s*("(?>[^"\\]++|\\.)*+")(?=\s*(?:[,}\]]|$))')
 """A text behind which nothing that could follow stands has lost its quote."""
 _ANY_TEXT = re.compile(rb'"(?:[^"\\\r\n]|\\.)*+"')
+_OPENED = re.compile(rb'\{[ \t\r\n]*+"([^"\\]{1,40})"[ \t\r\n]*+:[ \t\r\n]*+\[')
+"""What of a wrapper stands before its first record."""
 _DEEPEST = 64
 """Objects and lists in one another. Python's reader has a limit too, another in each version."""
 _LONGEST_GARBAGE = 1 << 20
@@ -57,11 +59,15 @@ LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
 
 class Record(NamedTuple):
-    """A record that fits: its values in the order of what is delivered, its keys as spelled."""
+    """A record that fits: its values in the order of what is delivered, its keys as spelled.
+
+    `as_text` are the places of `lenient` columns among them whose value was no text.
+    """
 
     values: tuple[Value, ...]
     keys: tuple[str, ...]
     has_unknown_keys: bool
+    as_text: tuple[int, ...] = ()
 
 
 class Piece(NamedTuple):
@@ -81,9 +87,10 @@ class Span(NamedTuple):
 
 
 class _Invalid(NamedTuple):
-    """Why a value or an object is not valid."""
+    """Why a value or an object is not valid; an object by the value of which column."""
 
     reason: Reason
+    column: str | None = None
 
 
 class _Undecided(Exception):
@@ -116,7 +123,10 @@ class RecordReader:
         raw = bytes(data[begin:stop]).rstrip(_BLANK)
         if problem is None:
             return Span(begin, stop, self._whole(raw))
-        value = _Invalid(problem) if problem in ("cut off", "not JSON") else _parse(raw)
+        if problem == "cut off" and _OPENED.fullmatch(raw):
+            problem = WRAPPER  # too long to be taken as a whole; its records were read
+        is_broken = problem in ("cut off", "not JSON", WRAPPER)
+        value = _Invalid(problem) if is_broken else _parse(raw)
         return Span(begin, stop, Piece(problem, raw, self._validator.subject(value, raw)))
 
     def passed(self, raw: bytes, kind: int) -> Record | Piece:
@@ -131,10 +141,17 @@ class RecordReader:
     def _whole(self, raw: bytes) -> Record | Piece:
         """What a piece is, of which it is known where it ends."""
         value = _parse(raw)
-        verdict = self._validator.judge(value)
+        verdict = self._validator.judge(value, raw)
         if isinstance(verdict, Record):
             return verdict
-        return Piece(verdict, raw, self._validator.subject(value, raw))
+        return Piece(verdict.reason, raw, self._validator.subject(value, raw))
+
+    def fault(self, raw: bytes) -> str | None:
+        """The key by whose value a piece doesn't fit; None where it is not one value's fault."""
+        if opened := _OPENED.fullmatch(raw):
+            return opened[1].decode(errors="replace")
+        verdict = self._validator.judge(_parse(raw), raw)
+        return None if isinstance(verdict, Record) else verdict.column
 
     def piece(self, reason: Reason, raw: bytes) -> Piece:
         """A piece that is set aside for a reason outside of it, with whom it is about."""
@@ -352,6 +369,16 @@ def _parse(raw: bytes) -> object:
     return value if end == len(text) else _Invalid("not JSON")
 
 
+_WRITTEN = json.JSONDecoder(object_pairs_hook=_Pairs, parse_float=str, parse_int=str)
+
+
+def _written(raw: bytes, key: str) -> str:
+    """A number or truth under a key of an object, as it was written."""
+    pairs = _WRITTEN.decode(raw.decode())
+    [value] = [item for name, item in pairs if name.lower() == key]
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _is_too_deep(raw: bytes) -> bool:
     """Whether objects and lists lie in one another deeper than is read, texts left out."""
     if raw.count(b"[") + raw.count(b"{") <= _DEEPEST:
@@ -378,29 +405,39 @@ class _Validator:
             key = (subject.json_key or subject.name).lower()
             self._subject = key, b'"%b"' % key.encode()
 
-    def judge(self, value: object) -> Record | Reason:
-        """The record that a JSON value is, or why it is none."""
+    def judge(self, value: object, raw: bytes) -> Record | _Invalid:
+        """The record that a JSON value is, or why it is none; `raw` spells it."""
         if isinstance(value, _Invalid):
-            return value.reason
+            return value
         if not isinstance(value, _Pairs):
-            return "not an object"
+            return _Invalid("not an object")
         by_key = {key.lower(): item for key, item in value}
         if len(by_key) < len(value):
-            return "key twice"
+            return _Invalid("key twice")
         values: list[Value] = [None] * len(self._columns)
         has_unknown_keys = False
+        as_text: list[int] = []
         for key, item in by_key.items():
             n = self._by_key.get(key)
             if n is None:
                 has_unknown_keys = True
             elif item is not None:
-                converted = _converted(item, self._columns[n])
+                column = self._columns[n]
+                if column.lenient and isinstance(item, Decimal | bool):
+                    item = _written(raw, key)
+                    as_text.append(n)
+                converted = _converted(item, column)
                 if isinstance(converted, _Invalid):
-                    return converted.reason
+                    return _Invalid(converted.reason, column.json_key or column.name)
                 values[n] = converted
-        if any(values[n] is None for n in self._required):
-            return "key missing"
-        return Record(tuple(values), tuple(key for key, _ in value), has_unknown_keys)
+        for n in self._required:
+            if values[n] is None:
+                wrapping = [key for key, item in value if _are_objects(item)]
+                if len(wrapping) == 1:
+                    return _Invalid(WRAPPER, wrapping[0])
+                return _Invalid("key missing", self._columns[n].json_key or self._columns[n].name)
+        keys = tuple(key for key, _ in value)
+        return Record(tuple(values), keys, has_unknown_keys, tuple(as_text))
 
     def subject(self, value: object, raw: bytes) -> str | None:
         """Whom a broken piece is about, each on a line of its own; `value` is what `raw` spells.
@@ -419,6 +456,16 @@ class _Validator:
         subjects = [text for text in values if isinstance(text, str) and _is_text(text)]
         lines = (line for text in subjects for line in _subject_lines(text))
         return "\n".join(dict.fromkeys(filter(None, lines))) or None
+
+
+def _are_objects(value: object) -> bool:
+    """Whether a JSON value is a list of objects."""
+    return (
+        isinstance(value, list)
+        and not isinstance(value, _Pairs)
+        and len(value) > 0
+        and all(isinstance(item, _Pairs) for item in value)
+    )
 
 
 def _texts_behind(key: bytes, raw: bytes) -> Iterator[bytes]:

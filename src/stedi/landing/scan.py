@@ -46,7 +46,8 @@ class Keys(NamedTuple):
 
     Spelling `n` is `text[ends[n] : ends[n + 1]]` and means slot `slots[n]`. The first slots
     are the columns, in order; those behind are keys that the contract lacks. By slot: `kinds`,
-    whether it is `required`, and the ranges of numbers and of lengths in characters.
+    whether it is `required`, and the ranges of numbers and of lengths in characters. What can't be
+    taken is passed over only where the scan `passes` it: never where records may be wrapped.
     """
 
     text: Bytes
@@ -60,13 +61,15 @@ class Keys(NamedTuple):
     most_double: Float64s
     least_length: Int64s
     most_length: Int64s
+    passes: bool
 
 
 class Columns(NamedTuple):
     """Room for rows, by column and row; of each column only the array of its kind is used.
 
     `text` holds the texts of a column one after another, `text_ends` where each ends, after a 0.
-    `begins` is where a row's record began, `unknown` whether it has keys that the contract lacks.
+    `begins` is where a row's record began, `unknown` has a bit for each slot of a key that it has
+    and the contract lacks, the first such slot's lowest.
     `passed` says of what was passed over where it begins and ends, how many newlines were passed
     before, and what it is. `open_rows` and `open_columns` name the decimal numbers that have yet to
     be converted; their texts are laid out like others.
@@ -78,7 +81,7 @@ class Columns(NamedTuple):
     text_ends: Int32s
     valid: Bytes
     begins: Int64s
-    unknown: Bools
+    unknown: Int64s
     passed: Int64s
     open_rows: Int64s
     open_columns: Int64s
@@ -120,7 +123,7 @@ def scan(
                     columns.valid[column, row] = 0
                     columns.text_ends[column, row + 1] = columns.text_ends[column, row]
         if behind < 0:
-            if n_passed < len(columns.passed):
+            if keys.passes and n_passed < len(columns.passed):
                 behind, what = piece(data, at)
             if behind < 0:
                 return UNCLEAR, at, row, newlines, n_open, n_passed
@@ -130,7 +133,7 @@ def scan(
             continue
         columns.begins[row] = at
         at, newlines, n_open = behind, newlines + lines, opened
-        columns.unknown[row] = seen > every_key
+        columns.unknown[row] = seen >> n_columns
         row += 1
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from io import BufferedReader
+from io import BufferedReader, RawIOBase
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -30,13 +31,45 @@ _COMPRESSIONS: Mapping[str, Callable[[], Any]] = {
 }
 
 
+_GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
+"""What archives begin with (RFC 1952, RFC 8878); no text in UTF-8 does."""
+_ZSTD_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+_JSON = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n,]*[{\[]")
+_HEAD_BYTES = 64
+
+
 class ArchiveTooLarge(Exception):
     """An archive that unpacks to more than it may."""
 
 
 def is_packed(name: str) -> bool:
-    """Whether a file of that name is an archive."""
+    """Whether a file of that name should be an archive; its first bytes tell, see `packing_of`."""
     return Path(name).suffix.lower() in _COMPRESSIONS
+
+
+def packing_of(path: Path, opener: Opener = open_local) -> str | None:
+    """How a file is packed, by its first bytes: as files are called that are; None if it is not.
+
+    What begins neither like an archive nor like JSON is what its name says.
+    """
+    with opener(path) as file:
+        return _packing(_begin(file), path.suffix.lower())
+
+
+def _begin(file: RawIOBase) -> bytes:
+    """The first bytes of a file, as many as there are."""
+    begin = b""
+    while len(begin) < _HEAD_BYTES and (more := file.read(_HEAD_BYTES - len(begin))):
+        begin += more
+    return begin
+
+
+def _packing(begin: bytes, suffix: str) -> str | None:
+    if begin.startswith(_GZIP):
+        return ".gz"
+    if begin.startswith(_ZSTD) or _ZSTD_SKIPPABLE.match(begin):
+        return ".zst"
+    return suffix if suffix in _COMPRESSIONS and not _JSON.match(begin) else None
 
 
 class Window:
@@ -66,10 +99,15 @@ class Window:
         self.is_damaged = False
         self._path, self._open, self._most = path, opener, most
         self._file = opener(path)
-        self._file.seek(begin)
         self._digest = digest
-        make = _COMPRESSIONS.get(path.suffix.lower())
-        self._unpacked = self._unpack(make) if make else None
+        self._head = b""  # of what was read to see how the file is packed
+        packing = None
+        if begin == 0:
+            self._head = _begin(self._file)
+            packing = _packing(self._head, path.suffix.lower())
+        else:
+            self._file.seek(begin)
+        self._unpacked = self._unpack(_COMPRESSIONS[packing]) if packing else None
         self._left = memoryview(b"")
         self._block = 0
 
@@ -118,7 +156,11 @@ class Window:
 
     def _read(self, view: memoryview) -> int:
         if self._unpacked is None:
-            count = self._file.readinto(view) or 0
+            if self._head:
+                count = min(len(view), len(self._head))
+                view[:count], self._head = self._head[:count], self._head[count:]
+            else:
+                count = self._file.readinto(view) or 0
             if self._digest is not None:
                 self._digest.update(view[:count])
             return count
@@ -159,8 +201,8 @@ class Window:
 
     def _blocks(self) -> Iterator[bytes]:
         while True:
-            self._block = self._file.tell()
-            block = self._file.read(_PACKED_BYTES) or b""
+            self._block = 0 if self._head else self._file.tell()
+            block, self._head = self._head or self._file.read(_PACKED_BYTES) or b"", b""
             if not block:
                 return
             if self._digest is not None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.loads import Load, read_loads
+from stedi.landing.loads import Load, parts_of, read_loads
 from stedi.rights.rows import read_rows
 from stedi.roots import Stat
 from stedi.roots.names import landing_folder
@@ -75,7 +75,8 @@ class Index:
         twins = self._twins[source, self._loads[source, path].fingerprint]
         if self._has_pieces(twins):
             return True
-        parts = {part for twin in twins for part in twin.parts.split()}
+        by_file = {one.file: one for (of, _), one in self._loads.items() if of == source}
+        parts = {part for twin in twins for part in parts_of(twin, by_file)}
         return not parts.isdisjoint(self._parts(contract, hits))
 
     def is_plain(self, contract: Contract, path: Path, stat: Stat) -> bool:

@@ -22,7 +22,7 @@ from stedi.declared.contract import Contract
 from stedi.errors import StorageError
 from stedi.landing.locate import Place, by_name
 from stedi.landing.records import Record, parsed_object
-from stedi.landing.window import Window, is_packed
+from stedi.landing.window import Window, packing_of
 from stedi.rights.find import Found, InLanding, InTable
 from stedi.rights.links import intervals_of
 from stedi.rights.subjects import Identity, Interval, deciding, kinds, linking
@@ -125,6 +125,7 @@ class _Owning:
     def _deliveries(self, hit: InLanding) -> Iterator[Delivery]:
         [contract] = (c for c in self._declarations.landing if c.source == hit.source)
         spans = [(place.begin, place.end) for place in hit.places]
+        is_packed = packing_of(hit.path, self._files.open) is not None
         for place, raw in zip(hit.places, contents(hit.path, spans, self._files.open), strict=True):
             content = place.content
             if isinstance(content, Record):
@@ -132,7 +133,7 @@ class _Owning:
             else:
                 is_own = self._is_own_piece(contract, content.raw)
             if is_own:
-                yield Delivery(hit.source, hit.name, place, raw, is_packed(hit.name))
+                yield Delivery(hit.source, hit.name, place, raw, is_packed)
 
     def _is_own(self, contract: Contract, row: Mapping[str, Any]) -> bool:
         """Whether a row is the person's, by the columns that say whose it is."""

@@ -74,6 +74,15 @@ def erasure_file(root: Path) -> Path:
     return root / OWN_FOLDER / "erasure.json"
 
 
+_UNFINISHED = (".tmp", ".part", ".crdownload", ".swp", "~")
+"""How programs call what they are still writing, and copies that editors keep."""
+
+
 def is_hidden(name: str) -> bool:
     """Whether a name says that what has it is not data."""
     return name.startswith((".", "_"))
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a name says that what has it is still being written, or is an editor's copy."""
+    return name.lower().endswith(_UNFINISHED)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Self
 
 from stedi import events
 from stedi.declared import Declarations
-from stedi.errors import NotAnonymous, StediError, StorageError, UsageError
+from stedi.errors import LandingError, NotAnonymous, StediError, StorageError, UsageError
 from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.loads import Load, read_loads
 from stedi.landing.taking_out import Screen, Taken, erased_remark
 from stedi.roots import Files, Lock, Stat
 from stedi.roots.names import landing_folder
@@ -68,6 +69,8 @@ class RunReport:
     """Tables that are published empty, with what is missing."""
     remarks: tuple[str, ...] = ()
     """What could not be done, and that somebody should know of."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Sources of which too much was set aside, with what did it."""
 
     @property
     def profile_changed(self) -> bool:
@@ -203,10 +206,10 @@ def _run_locked(
         *_without_records(warehouse, declarations),
         *_left_in_publication(warehouse, declarations),
     )
-    withheld = _withheld(warehouse, declarations)
+    withheld, refused = _withheld(warehouse, declarations), _refused(warehouse, declarations)
     return RunReport(
         run_id, declarations.profile, before, tuple(built), swept, seconds, withdrawn, withheld,
-        remarks,
+        remarks, refused,
     )  # fmt: skip
 
 
@@ -413,12 +416,34 @@ def _undeclared(warehouse: Warehouse, declarations: Declarations) -> list[str]:
 def _without_records(warehouse: Warehouse, declarations: Declarations) -> list[str]:
     """What to tell of sources of which nothing was read: is it the right root?"""
     tables = ((c.source, warehouse.version(c.name)) for c in declarations.landing)
+    empty = [source for source, version in tables if version is not None and not version.rows]
+    loads = _loads(warehouse) if empty else []
     return [
         f"there are no records of the source {source}; its files belong in "
         f"{warehouse.files.name(landing_folder(warehouse.root, str(source)))}"
-        for source, version in tables
-        if version is not None and not version.rows
+        for source in empty
+        if not any(load.records for load in loads if load.source == source)
     ]
+
+
+def _loads(warehouse: Warehouse) -> list[Load]:
+    version = warehouse.version("loads")
+    return read_loads(warehouse.files, [f.path for f in version.files]) if version else []
+
+
+def _refused(warehouse: Warehouse, declarations: Declarations) -> dict[str, str]:
+    """Sources of which more was set aside than their contracts allow, with what to tell."""
+    quarantine = warehouse.version("quarantine")
+    if quarantine is None or not quarantine.rows:
+        return {}
+    from stedi.landing.aside import too_much_aside
+
+    paths, loads = [file.path for file in quarantine.files], _loads(warehouse)
+    told = {
+        str(contract.source): too_much_aside(warehouse.files, contract, loads, paths)
+        for contract in declarations.landing
+    }
+    return {source: why for source, why in told.items() if why}
 
 
 def _left_in_publication(warehouse: Warehouse, declarations: Declarations) -> list[str]:
@@ -439,11 +464,15 @@ def _withheld(warehouse: Warehouse, declarations: Declarations) -> dict[str, str
 
 
 def refuse_withheld(report: RunReport) -> None:
-    """Raise `NotAnonymous` where a table was published empty."""
+    """Raise `NotAnonymous` where a table was published empty, `LandingError` for unread sources."""
     if report.withheld:
-        reasons = "\n".join(f"{table}: {why}" for table, why in report.withheld.items())
+        withheld = (f"{table}: {why}" for table, why in report.withheld.items())
+        reasons = "\n".join([*report.refused.values(), *withheld])
         raise NotAnonymous(
             f"{reasons}\nAn empty table is published instead; the others are up to date. More "
             "people are needed, or other data of those there are",
             report,
         )
+    if report.refused:
+        reasons = "\n".join(report.refused.values())
+        raise LandingError(f"{reasons}. The tables are up to date without them", report)

@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 from stedi import parquet
 from stedi.declared.contract import Contract
@@ -29,6 +28,7 @@ from stedi.roots.names import landing_folder
 from stedi.run.options import Built, How
 from stedi.run.readings import LandingPlan, Reading
 from stedi.run.rules import hold_to_contract
+from stedi.run.settle import first_loads, settle
 from stedi.run.work import Work
 from stedi.storage.notes import LandingNotes, LoadsNotes, Notes
 from stedi.storage.warehouse import Version, short_name
@@ -46,10 +46,12 @@ class _Source:
     def contract(self) -> Contract:
         return self.reading.contract
 
-    @cached_property
+    settled: Parsed | None = None
+
+    @property
     def parsed(self) -> Parsed:
         """What reading gave; waits for it."""
-        return self.parsing.result()
+        return self.settled or self.parsing.result()
 
 
 class Landing:
@@ -71,15 +73,17 @@ class Landing:
 
             columns.prepare()
         for reading in self._plan.readings:
-            parsing = self._pool.submit(
-                parse,
-                self.warehouse.files,
-                reading.contract,
-                self.work.fingerprinter,
-                self.work.engine.crew,
-                self._job(reading),
-            )
-            self._sources.append(_Source(reading, parsing))
+            self._sources.append(_Source(reading, self._begin(reading)))
+
+    def _begin(self, reading: Reading) -> Future[Parsed]:
+        return self._pool.submit(
+            parse,
+            self.warehouse.files,
+            reading.contract,
+            self.work.fingerprinter,
+            self.work.engine.crew,
+            self._job(reading),
+        )
 
     def finish(self) -> None:
         """Wait for all that was begun, and commit it."""
@@ -129,6 +133,7 @@ class Landing:
     def _parse(self, source: _Source) -> None:
         read = counted(len(source.reading.files), "file")
         self.work.progress(f"{source.contract.name}: reading {read}")
+        self._settle(source)
         files = self.warehouse.files
         new = sum(parquet.count_rows(footer_source(files, path)) for path in source.parsed.typed)
         rows = new + sum(file.rows for file in source.reading.kept)
@@ -151,6 +156,32 @@ class Landing:
             seconds=round(seconds, 3),
             reason=source.reading.reason,
         )
+
+    def _settle(self, source: _Source) -> None:
+        """Take out records that came before, in an earlier file."""
+        files, reading = self.warehouse.files, source.reading
+        contract = reading.contract
+        settled = settle(
+            files,
+            reading,
+            source.parsed,
+            self._plan.loads,
+            self._load,
+            lambda: self.work.target(contract.name, contract.columns),
+            is_declared=reading.before is not None
+            and reading.before.is_declared_by(self.declarations.fingerprint(contract.name)),
+        ).parsed
+        if settled is None:
+            self.work.progress(f"{contract.name}: reading all files; some came before others")
+            source.parsed.remove(files)
+            reason = "files that are read again came before others with the same records"
+            source.reading = replace(
+                reading, files=reading.listed, known={}, kept=(), outdated=None, reason=reason
+            )
+            source.parsing = self._begin(source.reading)
+            self._settle(source)
+        else:
+            source.settled = settled
 
     def _commit_typed(self, source: _Source) -> Version:
         contract, engine = source.contract, self.work.engine
@@ -222,10 +253,12 @@ def _merge(plan: LandingPlan, sources: Sequence[_Source], load: int) -> list[Loa
     for source in sources:
         assert source.contract.source
         name = source.contract.source
+        first = first_loads(plan.loads, name)
         for gone in source.reading.difference.gone:
             merged[name, gone.file] = replace(gone, state="gone", parts="")
         for read in source.parsed.files:
-            merged[name, read.file.name] = Load.of(name, read, load)
+            since = first.get(read.file.name, load)
+            merged[name, read.file.name] = Load.of(name, read, load, since)
         _date_copies(merged, [read.file.name for read in source.parsed.files if read.is_copy], name)
     return [merged[key] for key in sorted(merged)]
 

@@ -24,8 +24,8 @@ class Reading:
     """A landing table that has to be read: all files anew, or some.
 
     `known` are the fingerprints of files that stay loaded, with their sizes. `before` is the typed
-    table as it is, of which the files `kept` stay; `outdated` are the landing files whose pieces
-    leave the quarantine, None is all.
+    table as it is, of which the files `kept` stay; all raw files are `listed`. `outdated` are the
+    landing files whose pieces leave the quarantine, None is all.
     """
 
     contract: Contract
@@ -34,6 +34,7 @@ class Reading:
     reason: str
     difference: ZoneChanges
     before: Version | None
+    listed: Sequence[LandingFile]
     kept: tuple[DataFile, ...] = ()
     outdated: frozenset[str] | None = None
 
@@ -145,7 +146,7 @@ def _plan_source(
             plan.readings.append(reading)
             return
         reason = "not as the last run left it"
-    plan.readings.append(Reading(contract, files, {}, str(reason), difference, version))
+    plan.readings.append(Reading(contract, files, {}, str(reason), difference, version, files))
 
 
 def _why_all(
@@ -186,6 +187,8 @@ def _read_some(
     read = {load.file: load for load in own if load.state == "read"}
     changed = {file.name for file in difference.changed} | {load.file for load in difference.gone}
     lost = {name for name in {*changed, *again} if name in read}
+    # What these had is no longer there: files that have the same records are read again.
+    lost |= {name for name, load in read.items() if not changed.isdisjoint(load.earlier_files)}
     merged = version.landing.merged if version.landing else {}
     held_by: dict[str, set[DataFile]] = {}
     for file in version.files:
@@ -221,6 +224,7 @@ def _read_some(
         reason,
         difference,
         version,
+        files,
         tuple(file for file in version.files if file not in holding),
         frozenset(lost | wanted),
     )

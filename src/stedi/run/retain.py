@@ -24,7 +24,7 @@ from stedi.declared.contract import Contract
 from stedi.errors import LandingError, StorageError
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.loads import Load
+from stedi.landing.loads import Load, parts_of
 from stedi.landing.locate import Located, locate
 from stedi.landing.retention import KEPT, Over
 from stedi.landing.taking_out import Taking, take_out
@@ -163,10 +163,11 @@ def _known_suspects(warehouse: Warehouse, over: Over, loads: Sequence[Load]) -> 
     own = [load for load in loads if load.source == contract.source and load.state != "gone"]
     parts = {*_parts_over(warehouse.files, version, over)} if version else set()
     pieces = {*_pieces_over(warehouse.files, quarantine, over)} if quarantine else set()
+    by_file = {load.file: load for load in own}
     prints = {
         load.fingerprint
         for load in own
-        if load.file in pieces or not parts.isdisjoint(load.parts.split())
+        if load.file in pieces or not parts.isdisjoint(parts_of(load, by_file))
     }
     yield from (load.file for load in own if load.fingerprint in prints)
 

@@ -139,10 +139,12 @@ class _Taking:
         )
 
     def _is_plain(self, load: Load, cut: Cut, one: Taken) -> bool:
-        """Whether all records fit of what was read of a file, which is what was cut now."""
+        """Whether all records of a file fit, none is odd or came before, and it was cut now."""
         return (
             load.state in ("read", "copy")
-            and load.verdict == "good"
+            and load.verdict in ("good", "copy")
+            and not load.repeated
+            and not load.oddities
             and load.fingerprint == one.before == cut.fingerprint
             and one.after is not None
             and one.stat is not None

@@ -41,7 +41,7 @@ class Keys:
 
 
 KEYS = {
-    "customer": Keys("registrationDate", "phone"),
+    "customer": Keys("registrationDate", "serialNumber"),
     "accelerometer": Keys("timestamp", "user"),
     "step_trainer": Keys("sensorReadingTime", "serialNumber"),
 }
@@ -79,6 +79,7 @@ BROKEN: Mapping[str, Callable[[bytes, Keys], bytes]] = {
     "object or list where a value belongs": lambda line, keys: _value(line, keys.instant, b"[17]"),
     "fraction where a whole number belongs": lambda line, keys: _value(line, keys.instant, b"0.5"),
     "value out of range": lambda line, keys: _value(line, keys.instant, b"-1"),
+    "records in a wrapper": lambda line, keys: b'{"Records": [' + line.strip() + b"]}\n",
 }
 DAMAGED = "archive damaged"
 BAD_FILE = "file set aside whole"
@@ -177,7 +178,7 @@ def plant(
     the customer source the others carry an e-mail that is nobody's.
     """
     planted = Planted()
-    free = iter(rng.choice(len(lines), _lines_touched(counts), replace=False).tolist())
+    free = iter(rng.choice(_unlike(lines), _lines_touched(counts), replace=False).tolist())
     _spell(planted, lines, free, counts)
     _pack(planted, lines, free, counts)
     breaker = _Breaker(rng, source, lines, known, planted)
@@ -195,6 +196,13 @@ def plant(
             place = next(free)
             planted.edits[place] = breaker.piece(reason, nth, breaks) + lines[place]
     return planted
+
+
+def _unlike(lines: Lines) -> Int64s:
+    """The lines that are like no other: of two files, two that are alike count once."""
+    texts = [lines[n] for n in range(len(lines))]
+    times = Counter(texts)
+    return np.array([n for n, text in enumerate(texts) if times[text] == 1], np.int64)
 
 
 def _spell(planted: Planted, lines: Lines, free: Iterator[int], counts: Mapping[str, int]) -> None:

@@ -21,12 +21,14 @@ class _History:
     """What becomes of a share of the customers; `records` has one letter a record, in time.
 
     `d` carries the consent the customer was drawn with, `n` none, `y` one of the record's time.
+    No record equals another in all columns: of two files it would count once.
     """
 
     share: float
     records: str
     at_one_instant: bool = False
     exchanges_device: bool = False
+    befriends: bool = False
 
 
 HISTORIES: Mapping[str, _History] = {
@@ -37,7 +39,7 @@ HISTORIES: Mapping[str, _History] = {
     "consent given again": _History(0.02, "yny"),
     "consent withdrawn at the same instant": _History(0.01, "yn", at_one_instant=True),
     "consent changed at the same instant": _History(0.01, "yy", at_one_instant=True),
-    "record repeated": _History(0.02, "dd", at_one_instant=True),
+    "record repeated": _History(0.02, "dd", at_one_instant=True, befriends=True),
     "Step Trainer exchanged": _History(0.02, "dd", exchanges_device=True),
     "Step Trainer exchanged at the same instant": _History(
         0.02, "dd", at_one_instant=True, exchanges_device=True
@@ -109,7 +111,7 @@ def draw_histories(people: People, device: Int64s) -> tuple[CustomerRecords, dic
             [letters == "y", letters == "d"], [consented, people.research[person]], default=0
         ),
         public=people.public[person],
-        friends=people.friends[person],
+        friends=np.where(has("befriends") & (nth == 1), updated, people.friends[person]),
         none=rng.integers(len(SPELLINGS_OF_NONE), size=len(person)),
     )
     shuffled = rng.permutation(len(person))

@@ -19,7 +19,8 @@ def test_a_root_that_0_1_0_made_on_s3_says_and_does_what_it_did(
     monkeypatch.setenv("STEDI_SECRET", earlier.SECRET)
     said = json.loads(earlier_on_s3.FIGURES.read_text())
     later = earlier_on_s3.restored(cloud, tmp_path)
-    lakehouse = Lakehouse(earlier_on_s3.ROOT, database=earlier_on_s3.DATABASE)
+    strict = earlier.as_strict(tmp_path / "declarations")
+    lakehouse = Lakehouse(earlier_on_s3.ROOT, database=earlier_on_s3.DATABASE, declarations=strict)
     lakehouse.run()  # reads again what has more columns now
     assert lakehouse.run().built == ()
     status = earlier.status(lakehouse, verify=True)

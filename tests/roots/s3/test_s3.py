@@ -93,6 +93,23 @@ def test_a_file_taken_away_and_one_that_changed(landed: Opened, s3: Any, bucket:
     assert landed().status(verify=True).ok
 
 
+def test_records_that_are_delivered_again_are_loaded_once(landed: Opened, tmp_path: Path) -> None:
+    lakehouse = landed()
+    lakehouse.run()
+    before = everything(lakehouse)["accelerometer_landing"]
+    new = small.acceleration("ann", 9000, 0.5)
+    small.write(tmp_path / "more", "accelerometer", [*small.ACCELEROMETER, new], "more.json")
+    lakehouse.ingest(tmp_path / "more")
+    lakehouse.run()
+    status = lakehouse.status(verify=True)
+    assert status.ok, status.problems
+    assert status.sources["accelerometer"].dropped == {"re-delivered": len(small.ACCELEROMETER)}
+    after = everything(lakehouse)["accelerometer_landing"]
+    assert len(after) == len(before) + 1
+    lakehouse.run(full=True)
+    assert everything(lakehouse)["accelerometer_landing"] == after
+
+
 def test_bad_records_are_set_aside(landed: Opened, tmp_path: Path) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text('{"user": "ann@example.com"\n' + json.dumps(small.acceleration("ann", 1, 0.1)))
