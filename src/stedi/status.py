@@ -29,6 +29,7 @@ from stedi.roots import footer_source
 from stedi.roots.names import boxes_folder, erasure_file, landing_folder
 from stedi.storage.notes import LoadsNotes, Note
 from stedi.storage.suspensions import SUSPENDED, why_outdated
+from stedi.storage.unmatched import unmatched
 from stedi.storage.warehouse import Version, Warehouse
 from stedi.storage.withdrawals import outdated_publications
 from stedi.text import counted
@@ -123,6 +124,8 @@ class _Inspection:
         for version in self.versions.values():
             if version:
                 self.problems += self._file_problems(version)
+        empty = unmatched(self.warehouse, self.declarations).items()
+        self.problems += [f"table {table}: {why}" for table, why in empty]
         sources = {c.source or "": self._source(c) for c in self.declarations.landing}
         steps = {}
         for table in self.declarations.transforms:

@@ -126,7 +126,7 @@ def _erase(
     }
     call.show(result, lambda: _show_forgotten(forgotten, str(path)))
     _end(forgotten.proof)
-    if forgotten.run and forgotten.run.withheld:
+    if forgotten.run and (forgotten.run.withheld or forgotten.run.unmatched):
         from stedi.run import refuse_withheld
 
         refuse_withheld(forgotten.run)

@@ -18,6 +18,7 @@ _METHOD = 2
 DEFAULT_UNPACKED_RATIO = 200.0
 """Readings pack to a tenth or a twentieth of their size."""
 DEFAULT_UNPACKED_BYTES = 1 << 36
+DEFAULT_LEAST_MATCHED = 0.1
 RECOMMENDED_K = 5
 """A contract with a smaller one, and so with larger shares, gives its reason."""
 
@@ -141,7 +142,8 @@ class Contract:
     is a query for whose consent does not count for now, though a record gives it, and why: the
     table `suspended` is made from it. `entered_at` and `changed_at` name columns (epoch ms):
     since when whom or what a row is about is here, or when it was taken; and when the row was last
-    changed. `consent_at` belongs to a table of people who consent: since when they do.
+    changed. `consent_at` belongs to a table of people who consent: since when they do. A join of
+    a derived table that finds a partner for a smaller share of rows than `least_matched` is noted.
     """
 
     name: str
@@ -166,6 +168,7 @@ class Contract:
     entered_at: str | None = None
     changed_at: str | None = None
     consent_at: str | None = None
+    least_matched: float = DEFAULT_LEAST_MATCHED
 
     @cached_property
     def fingerprint(self) -> str:
@@ -179,6 +182,8 @@ class Contract:
         unpacked = (self.max_unpacked_ratio, self.max_unpacked_bytes)
         if unpacked != (DEFAULT_UNPACKED_RATIO, DEFAULT_UNPACKED_BYTES):
             parts += unpacked
+        if self.least_matched != DEFAULT_LEAST_MATCHED:
+            parts += (self.least_matched,)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     @property

@@ -28,6 +28,7 @@ from pydantic.alias_generators import to_camel
 
 from stedi.columns import STRENGTH, TYPES, Classification, Column, ColumnType
 from stedi.declared.contract import (
+    DEFAULT_LEAST_MATCHED,
     DEFAULT_SNAPSHOT_DAYS,
     DEFAULT_UNPACKED_BYTES,
     DEFAULT_UNPACKED_RATIO,
@@ -132,6 +133,7 @@ class _TableProperties(_Closed):
     entered_at: str | None = None
     changed_at: str | None = None
     consent_at: str | None = None
+    least_matched: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
 class _ColumnProperties(_Closed):
@@ -232,6 +234,8 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     for limit in ("max_bad_share", "max_unpacked_ratio", "max_unpacked_bytes"):
         if properties.zone != "landing" and getattr(properties, limit) is not None:
             raise _Problem(f"{where}.customProperties.{to_camel(limit)}: for landing tables only")
+    if properties.zone == "landing" and properties.least_matched is not None:
+        raise _Problem(f"{where}.customProperties.leastMatched: for derived tables only")
     columns = tuple(_column(column, where, properties.zone) for column in table.properties or ())
     if not columns:
         raise _Problem(f"{where}.properties: a table has columns")
@@ -241,7 +245,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     columns = tuple(_folded(c, delivered, where) if c.folded_from else c for c in columns)
     _refuse_no_time(properties, columns, where)
     about = standard.description or Description()
-    bad_share = properties.max_bad_share
+    bad_share, least_matched = properties.max_bad_share, properties.least_matched
     contract = Contract(
         name=name,
         zone=properties.zone,
@@ -265,6 +269,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         entered_at=properties.entered_at,
         changed_at=properties.changed_at,
         consent_at=properties.consent_at,
+        least_matched=DEFAULT_LEAST_MATCHED if least_matched is None else least_matched,
     )
     _refuse_twice(where, "column", (column.name for column in contract.selected_columns))
     _refuse_twice(where, "rule", (rule.name for rule in contract.rules))

@@ -26,6 +26,7 @@ from stedi.run.options import Built, Options, Progress
 from stedi.storage.expire import remove_expired
 from stedi.storage.notes import Left
 from stedi.storage.sweep import start_anew, sweep
+from stedi.storage.unmatched import unmatched
 from stedi.storage.warehouse import Warehouse
 from stedi.storage.withdrawals import outdated_publications
 
@@ -61,6 +62,8 @@ class RunReport:
     withdrawn: Withdrawn | None
     withheld: Mapping[str, str] = field(default_factory=dict)
     """Tables that are published empty, with what is missing."""
+    unmatched: Mapping[str, str] = field(default_factory=dict)
+    """Tables that are published empty because a join found next to nothing, with the reason."""
     remarks: tuple[str, ...] = ()
     """What could not be done, and that somebody should know of."""
 
@@ -154,9 +157,16 @@ def run_locked(
         *_without_records(warehouse, declarations),
         *_left_in_publication(warehouse, declarations),
     )
-    withheld = _withheld(warehouse, declarations)
     return RunReport(
-        declarations.profile, before, built, swept, seconds, withdrawn, withheld, remarks
+        declarations.profile,
+        before,
+        built,
+        swept,
+        seconds,
+        withdrawn,
+        withheld=_withheld(warehouse, declarations),
+        unmatched=unmatched(warehouse, declarations),
+        remarks=remarks,
     )
 
 
@@ -307,10 +317,12 @@ def _withheld(warehouse: Warehouse, declarations: Declarations) -> dict[str, str
 
 def refuse_withheld(report: RunReport) -> None:
     """Raise `NotAnonymous` where a table was published empty."""
-    if report.withheld:
-        reasons = "\n".join(f"{table}: {why}" for table, why in report.withheld.items())
+    reasons = {**report.unmatched, **report.withheld}
+    if reasons:
+        told = "\n".join(f"{table}: {why}" for table, why in reasons.items())
+        needed = " More people are needed, or other data of those there are"
         raise NotAnonymous(
-            f"{reasons}\nAn empty table is published instead; the others are up to date. More "
-            "people are needed, or other data of those there are",
+            f"{told}\nAn empty table is published instead; the others are up to date."
+            f"{needed if report.withheld else ' `stedi explain TABLE` shows where rows stay'}",
             report,
         )
