@@ -27,6 +27,7 @@ from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.roots import footer_source
 from stedi.roots.names import boxes_folder, erasure_file, landing_folder
+from stedi.storage.figures import figures, noted_figures, unusual
 from stedi.storage.notes import LoadsNotes, Note
 from stedi.storage.suspensions import SUSPENDED, why_outdated
 from stedi.storage.unmatched import unmatched
@@ -142,7 +143,7 @@ class _Inspection:
             tables=tables,
             sources=sources,
             steps=steps,
-            notes=self._notes(sources),
+            notes=[*self._notes(sources), *self._unusual(sources)],
             problems=self.problems,
         )
 
@@ -345,6 +346,15 @@ class _Inspection:
             if name in self.stale_because:
                 return f"{name} is stale"
         return None
+
+    def _unusual(self, sources: Mapping[str, SourceStatus]) -> Iterator[Note]:
+        """What is unlike earlier runs, once a run is done."""
+        if self.is_running:
+            return iter(())
+        records = {name: s.records for name, s in sources.items()}
+        set_aside = {name: sum(s.quarantined.values()) for name, s in sources.items()}
+        now = figures(self.warehouse, self.declarations, records, set_aside)
+        return unusual(self.declarations, noted_figures(self.versions["loads"]), now)
 
     def _notes(self, sources: Mapping[str, SourceStatus]) -> list[Note]:
         notes = [

@@ -112,6 +112,20 @@ class Publication:
 
 
 @dataclass(frozen=True)
+class Margins:
+    """How far figures may be beyond those of earlier runs before `status` says so.
+
+    `rows` is a share of the largest change of before, `set_aside` and `consenting` are differences
+    of shares, `per_person` is a share of the most readings a person of before.
+    """
+
+    rows: float = 0.5
+    set_aside: float = 0.05
+    consenting: float = 0.1
+    per_person: float = 0.5
+
+
+@dataclass(frozen=True)
 class Retention:
     """How long earlier snapshots, and records, are kept, in days.
 
@@ -169,6 +183,7 @@ class Contract:
     changed_at: str | None = None
     consent_at: str | None = None
     least_matched: float = DEFAULT_LEAST_MATCHED
+    margins: Margins = field(default=Margins(), repr=False)  # no row depends on them
 
     @cached_property
     def fingerprint(self) -> str:

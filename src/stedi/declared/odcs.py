@@ -35,6 +35,7 @@ from stedi.declared.contract import (
     RECOMMENDED_K,
     Coarsened,
     Contract,
+    Margins,
     Publication,
     Retention,
     Rule,
@@ -115,6 +116,13 @@ class _Publication(_Closed):
     people_between_releases: Annotated[int, Field(ge=0)] | None = None
 
 
+class _Margins(_Closed):
+    rows: Annotated[float, Field(ge=0)] = 0.5
+    set_aside: Annotated[float, Field(ge=0, le=1)] = 0.05
+    consenting: Annotated[float, Field(ge=0, le=1)] = 0.1
+    per_person: Annotated[float, Field(ge=0)] = 0.5
+
+
 class _TableProperties(_Closed):
     zone: Zone
     max_bad_share: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -134,6 +142,7 @@ class _TableProperties(_Closed):
     changed_at: str | None = None
     consent_at: str | None = None
     least_matched: Annotated[float, Field(ge=0, le=1)] | None = None
+    margins: _Margins = _Margins()
 
 
 class _ColumnProperties(_Closed):
@@ -269,6 +278,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         entered_at=properties.entered_at,
         changed_at=properties.changed_at,
         consent_at=properties.consent_at,
+        margins=Margins(**properties.margins.model_dump()),
         least_matched=DEFAULT_LEAST_MATCHED if least_matched is None else least_matched,
     )
     _refuse_twice(where, "column", (column.name for column in contract.selected_columns))
