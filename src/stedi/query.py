@@ -23,6 +23,7 @@ from sqlglot.errors import SqlglotError
 
 from stedi import parquet
 from stedi.columns import Column
+from stedi.engines import athena_functions
 from stedi.engines.attended import Attended, TimeIsOver
 from stedi.engines.memory import half_of_memory
 from stedi.errors import (
@@ -35,7 +36,7 @@ from stedi.errors import (
 )
 from stedi.parquet import identifier, literals
 from stedi.roots.scratch import scratch
-from stedi.sql.dialects import for_duckdb
+from stedi.sql.asked import for_query
 from stedi.sql.functions import refused
 from stedi.sql.statement import read_only
 from stedi.sql.tree import typed
@@ -158,6 +159,7 @@ def _query(
         attended = Attended(connection, limits.timeout)
         stack.callback(attended.close)
         with _translated_errors(limits):
+            athena_functions.register(connection)
             allowed = []
             for name, version in versions.items():
                 warehouse.files.fetch([file.path for file in version.files])
@@ -170,7 +172,7 @@ def _query(
             connection.execute(f"SET allowed_paths = {literals(allowed)}")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-            reader = attended.call(_reader, connection, for_duckdb(_typed(tree, schemas)))
+            reader = attended.call(_reader, connection, for_query(_typed(tree, schemas)))
             return Result(connection, attended, reader, stack.pop_all(), limits)
 
 
