@@ -15,10 +15,12 @@ import zlib
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote_plus, unquote_to_bytes, urlsplit
 
 import duckdb
+from duckdb.func import FunctionNullHandling
 
 _64 = (1 << 64) - 1
 _P1, _P2, _P3 = 0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9
@@ -29,12 +31,16 @@ def register(connection: duckdb.DuckDBPyConnection) -> None:
     """Let a connection's queries call them, under names that begin with `athena_`."""
     for name, (function, arguments, result) in _FUNCTIONS.items():
         connection.create_function(
-            f"athena_{name}", function, list(arguments), result, null_handling="default"
+            f"athena_{name}",
+            function,
+            list(arguments),
+            result,
+            null_handling=FunctionNullHandling.DEFAULT,
         )
 
 
 def double(value: float) -> str:
-    """A double as Trino's CAST writes it: always with an exponent, with as few digits as tell it."""
+    """A double as Trino's CAST writes it: with an exponent, and as few digits as tell it."""
     if math.isnan(value):
         return "NaN"
     if math.isinf(value):
@@ -101,12 +107,11 @@ def _url_part(text: str, part: str) -> str | None:
     if re.search(r'[\s<>"{}|\\^`]', text) or re.search(r"%(?![0-9a-fA-F]{2})", text):
         return None
     split = urlsplit(text)
-    found = {
+    return {
         "host": re.sub(r":\d*$", "", split.netloc.rpartition("@")[2]),
         "path": split.path,
         "query": split.query,
     }[part]
-    return found
 
 
 def _normalize(text: str, form: str) -> str:
@@ -183,9 +188,7 @@ def _histogram(most: int, values: list[float]) -> list[dict[str, float]]:
         else:
             bins.append((value, 1.0))
     while len(bins) > most:
-        losses = [
-            (b - a) ** 2 * n * m / (n + m) for (a, n), (b, m) in zip(bins, bins[1:], strict=False)
-        ]
+        losses = [(b - a) ** 2 * n * m / (n + m) for (a, n), (b, m) in pairwise(bins)]
         at = min(range(len(losses)), key=losses.__getitem__)
         (a, n), (b, m) = bins[at : at + 2]
         bins[at : at + 2] = [((a * n + b * m) / (n + m), n + m)]

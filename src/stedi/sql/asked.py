@@ -135,8 +135,6 @@ def _by_name(node: exp.Anonymous) -> exp.Expr | None:
     return None
 
 
-
-
 def _iso(moment: exp.Expr) -> str:
     if moment.is_type(_DATE):
         return "%Y-%m-%d"
@@ -511,7 +509,9 @@ def _cast(node: exp.Expr) -> exp.Expr | None:
         return None
     written: exp.Expr = node.copy()
     written.set("to", exp.DataType.build("VARCHAR"))
-    if value.is_type(*REAL) and not (isinstance(value, exp.Literal) and "e" not in value.name.lower()):
+    if value.is_type(*REAL) and not (
+        isinstance(value, exp.Literal) and "e" not in value.name.lower()
+    ):
         written = from_template("duckdb", "athena_double(CAST(:x AS DOUBLE))", x=value)
     elif value.is_type(_ZONED):
         written = from_template("duckdb", "STRFTIME(:x, '%Y-%m-%d %H:%M:%S.%g UTC')", x=value)
@@ -656,7 +656,9 @@ _TYPED: tuple[tuple[tuple[type[exp.Expr], ...], _Rewrite], ...] = (
 
 # Aggregates, whose FILTER goes with each part -----------------------------------------------------
 
-_SORTED = "LIST_REVERSE_SORT(LIST_TRANSFORM(MAP_ENTRIES({0}), el -> {{'n': el.value, 'k': el.key}}))"
+_SORTED = (
+    "LIST_REVERSE_SORT(LIST_TRANSFORM(MAP_ENTRIES({0}), el -> {{'n': el.value, 'k': el.key}}))"
+)
 _AGGREGATES: dict[str, str] = {
     "every": "BOOL_AND(:a) FILTER (WHERE :cond)",
     "geometric_mean": "EXP(AVG(LN(CAST(:a AS DOUBLE))) FILTER (WHERE :cond))",
@@ -736,9 +738,13 @@ def _coded(value: exp.Expr) -> exp.Expr:
     if value.is_type(*TEXT):
         return from_template("duckdb", "CASE WHEN :x IS NULL THEN '' ELSE 's' || :x END", x=value)
     if value.is_type(*WHOLE, exp.DataType.Type.BOOLEAN):
-        template = "CASE WHEN :x IS NULL THEN '' ELSE 'n' || CAST(CAST(:x AS BIGINT) AS VARCHAR) END"
+        template = (
+            "CASE WHEN :x IS NULL THEN '' ELSE 'n' || CAST(CAST(:x AS BIGINT) AS VARCHAR) END"
+        )
     elif value.is_type(*REAL):
-        template = "CASE WHEN :x IS NULL THEN '' ELSE 'f' || CAST(CAST(:x AS DOUBLE) AS VARCHAR) END"
+        template = (
+            "CASE WHEN :x IS NULL THEN '' ELSE 'f' || CAST(CAST(:x AS DOUBLE) AS VARCHAR) END"
+        )
     else:
         raise _cannot("checksum of anything but texts and numbers")
     return from_template("duckdb", template, x=value)

@@ -6,6 +6,7 @@ tree before it is translated; tests/engines/test_dialects.py holds the engines t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Container, Iterator
 from functools import cache
 from typing import Literal
@@ -209,6 +210,7 @@ def _number(node: exp.Expr, dialect: str) -> exp.Expr | None:
     return _cast_like(node, from_template(dialect, text, a=node.this))
 
 
+_SURROGATES = range(0xD800, 0xE000)
 _BLANK = r"[\x00-\x20]*"
 _SPACES = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009"
@@ -229,7 +231,11 @@ def _part_of_text(node: exp.Expr, dialect: str) -> exp.Expr | None:
         quick = f"CASE WHEN {ends} THEN :text ELSE :trimmed END"
         return from_template(dialect, quick, text=node.this, trimmed=trimmed)
     if isinstance(node, exp.Chr) and _is_positive_literal(node.expressions[0]):
-        return exp.Literal.string(chr(int(node.expressions[0].name)))
+        number = int(node.expressions[0].name)
+        if number > sys.maxunicode or number in _SURROGATES:
+            error = "ERROR" if dialect == "duckdb" else "RAISE_ERROR"
+            return from_template(dialect, f"{error}('no such letter')")
+        return exp.Literal.string(chr(number))
     if isinstance(node, exp.SplitPart):
         parts = exp.Split(this=node.this.copy(), expression=node.args["delimiter"].copy())
         has = exp.ArraySize(this=parts) >= node.args["part_index"].copy()
@@ -262,7 +268,10 @@ def _timestamp(node: exp.Expr, dialect: str) -> exp.Expr | None:
     if not (isinstance(node, exp.UnixToTime) and node.this.is_type(*WHOLE)):
         return None
     moment, error = {
-        "duckdb": ("CAST(MAKE_TIMESTAMP(CAST(:n AS BIGINT) * 1000000) AS TIMESTAMPTZ)", "ERROR('no time')"),
+        "duckdb": (
+            "CAST(MAKE_TIMESTAMP(CAST(:n AS BIGINT) * 1000000) AS TIMESTAMPTZ)",
+            "ERROR('no time')",
+        ),
         "spark": ("TIMESTAMP_SECONDS(:n)", "RAISE_ERROR('no time')"),
     }[dialect]
     within = f"CASE WHEN :n BETWEEN -62135596800 AND 253402300799 THEN {moment}"
@@ -291,4 +300,5 @@ def from_template(dialect: str, template: str, **parts: exp.Expr) -> exp.Expr:
     for placeholder in list(tree.find_all(exp.Placeholder)):
         if placeholder.name in parts:
             placeholder.replace(parts[placeholder.name].copy())
-    return tree.this
+    made: exp.Expr = tree.this
+    return made

@@ -17,12 +17,12 @@ _TYPED = frozenset(
         *(exp.Degrees, exp.Sin, exp.Cos, exp.Tan, exp.Asin, exp.Acos, exp.Atan, exp.Atan2),
         *(exp.Sinh, exp.Cosh, exp.Tanh, exp.Rand, exp.WidthBucket, exp.IsNan, exp.IsInf, exp.Uuid),
         *(exp.ConcatWs, exp.Reverse, exp.Pad, exp.Levenshtein, exp.Translate, exp.Normalize),
-        *(exp.Encode, exp.Decode, exp.Initcap, exp.Unicode, exp.StrToMap, exp.ToChar),
+        *(exp.Encode, exp.Decode, exp.Initcap, exp.Unicode, exp.ToChar),
         *(exp.RegexpReplace, exp.RegexpExtract, exp.RegexpExtractAll, exp.RegexpSplit),
         *(exp.RegexpCount, exp.Try, exp.ArrayContains, exp.ArrayDistinct),
         *(exp.CurrentTimestamp, exp.CurrentDate, exp.CurrentTime, exp.Localtimestamp),
         *(exp.Localtime, exp.Date, exp.TimestampTrunc, exp.DateTrunc, exp.DateAdd, exp.DateSub),
-        *(exp.TimeToStr, exp.StrToTime, exp.ParseDatetime, exp.TimeToUnix, exp.Timestamp),
+        *(exp.TimeToStr, exp.StrToTime, exp.TimeToUnix, exp.Timestamp),
         *(exp.FromISO8601Timestamp, exp.FromISO8601Date, exp.WeekOfYear, exp.DayOfMonth),
         *(exp.DayOfWeek, exp.DayOfWeekIso, exp.DayOfYear, exp.YearOfWeek, exp.LastDay),
         *(exp.TsOrDsToDate, exp.StrToDate, exp.TsOrDsAdd, exp.TsOrDsDiff, exp.TimeStrToTime),
@@ -49,12 +49,21 @@ _NAMED = frozenset(
     {
         *("is_finite", "is_infinite", "infinity", "nan", "e", "codepoint", "hamming_distance"),
         *("millisecond", "to_iso8601", "format_datetime", "at_timezone", "every", "yow"),
-        *("approx_most_frequent", "numeric_histogram", "geometric_mean", "histogram", "map_agg", "checksum", "array_union", "arrays_overlap"),
+        *(
+            "approx_most_frequent",
+            "numeric_histogram",
+            "geometric_mean",
+            "histogram",
+            "map_agg",
+            "checksum",
+            "array_union",
+            "arrays_overlap",
+        ),
         *("any_match", "all_match", "none_match", "zip", "zip_with"),
         *("map_values", "map_entries", "map_filter", "json_array_length"),
         *("json_size", "bitwise_left_shift", "bitwise_right_shift", "bit_count"),
         *("xxhash64", "crc32", "url_encode", "url_decode", "url_extract_host", "to_base"),
-        *("url_extract_path", "url_extract_query", "btrim"),
+        *("url_extract_path", "url_extract_query"),
     }
 )
 

@@ -209,11 +209,11 @@ def _why_refused_cast(node: exp.Cast) -> str | None:
 def is_decimal_division(node: exp.Div) -> bool:
     """Whether decimals are divided, which Athena rounds to their digits."""
     sides = (node.left, node.right)
-    is_real = any(side.is_type(*REAL) and not _is_decimal(side) for side in sides)
-    return any(map(_is_decimal, sides)) and not is_real
+    is_real = any(side.is_type(*REAL) and not is_decimal(side) for side in sides)
+    return any(map(is_decimal, sides)) and not is_real
 
 
-def _is_decimal(node: exp.Expr) -> bool:
+def is_decimal(node: exp.Expr) -> bool:
     """Whether Athena takes it for a decimal; sqlglot takes 1.0 for a double."""
     text = node.name.lower()
     is_literal = isinstance(node, exp.Literal) and node.is_number and "." in text

@@ -6,6 +6,7 @@ What sqlglot knows no type of passes, and so does NULL.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from sqlglot import exp
 
@@ -13,7 +14,7 @@ from stedi.errors import QueryError
 from stedi.sql.tree import DIALECT, REAL, TEXT, WHOLE
 
 _T = exp.DataType.Type
-_KINDS: dict[str, Iterable[exp.DataType.Type]] = {
+_KINDS: dict[str, Iterable[Any]] = {
     "a number": {*WHOLE, *REAL, _T.DECIMAL, _T.BIGDECIMAL},
     "a text": TEXT,
     "true or false": {_T.BOOLEAN},

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 from sqlglot import exp
 
-from stedi.sql.portable import is_decimal_division, is_portable_pattern
-from stedi.sql.tree import DECIMAL
+from stedi.sql.portable import is_decimal, is_decimal_division, is_portable_pattern
+from stedi.sql.tree import REAL
 
 _PATTERNS = (
     "regular expressions are RE2's here and Java's on Athena, which knows more, and means another "
@@ -30,13 +30,12 @@ _BY_KIND: tuple[tuple[tuple[type[exp.Expr], ...], str], ...] = (
     ((exp.AtTimeZone, exp.FromISO8601Timestamp), _ZONES),
     ((exp.ApproxDistinct, exp.ApproxQuantile), _ESTIMATES),
     ((exp.ParseJSON,), "keys stay in their order here; Athena sorts them"),
-    ((exp.StrToMap,), "DuckDB has no such function"),
 )
 _BY_NAME = {
     "at_timezone": _ZONES,
     "approx_most_frequent": "counted exactly here; Athena estimates",
     "numeric_histogram": _ESTIMATES,
-    "nan": "NaN is equal to itself and greater than all others here, and equal to nothing on Athena",
+    "nan": "NaN is equal to itself here, and greater than all others; on Athena to nothing",
 }
 
 
@@ -60,7 +59,10 @@ def _differences(query: exp.Expr) -> Iterator[str]:
 def _name(node: exp.Expr) -> str:
     if isinstance(node, exp.AtTimeZone):
         return "AT TIME ZONE"
-    names = {exp.ApproxQuantile: "approx_percentile", exp.ParseJSON: "json_parse"}
+    names: dict[type[exp.Expr], str] = {
+        exp.ApproxQuantile: "approx_percentile",
+        exp.ParseJSON: "json_parse",
+    }
     return names.get(type(node)) or (
         node.sql_name().lower() if isinstance(node, exp.Func) else type(node).__name__.lower()
     )
@@ -71,8 +73,11 @@ def _is_other_pattern(node: exp.Expr) -> bool:
 
 
 def _rounds_decimals(node: exp.Expr) -> bool:
-    is_mean = isinstance(node, exp.Avg) and node.this.is_type(*DECIMAL)
-    return is_mean or (isinstance(node, exp.Div) and is_decimal_division(node))
+    if isinstance(node, exp.Avg):
+        parts = [*node.this.walk()]
+        is_real = any(isinstance(part, exp.Column) and part.is_type(*REAL) for part in parts)
+        return any(map(is_decimal, parts)) and not is_real
+    return isinstance(node, exp.Div) and is_decimal_division(node)
 
 
 def _is_short_year(node: exp.Expr) -> bool:
