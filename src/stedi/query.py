@@ -292,10 +292,15 @@ def _understood(
     Raises `QueryError` where it mixes types.
     """
     others = {name: listing.types for name, listing in listed.items()}
+    for number, projection in enumerate(_first_select(tree).selects):
+        inner = projection.unnest()
+        if not isinstance(inner, exp.Alias | exp.Column | exp.Star | exp.Dot):
+            projection.replace(exp.alias_(projection.copy(), f"_col_{number}"))
     try:
         understood = typed(tree, schemas, "query", others)
     except (DeclarationError, SqlglotError):
         # DuckDB says what it can't bind, or can after all.
+        _name_columns(tree)
         return tree, [
             "what types the statement's values have isn't known here; they aren't checked"
         ]
@@ -306,16 +311,16 @@ def _understood(
 
 def _name_columns(tree: exp.Query) -> None:
     """Name columns that have no name as Athena does."""
-    first: exp.Expr = tree
-    while not isinstance(first, exp.Select):
-        first = first.this
-    for number, projection in enumerate(first.selects):
-        name = exp.to_identifier(f"_col{number}")
-        if isinstance(projection, exp.Alias):
-            if _UNNAMED.fullmatch(projection.alias):
-                projection.set("alias", name)
-        elif not isinstance(projection, exp.Column | exp.Star):
-            projection.replace(exp.Alias(this=projection.copy(), alias=name))
+    for number, projection in enumerate(_first_select(tree).selects):
+        if isinstance(projection, exp.Alias) and _UNNAMED.fullmatch(projection.alias):
+            projection.set("alias", exp.to_identifier(f"_col{number}"))
+
+
+def _first_select(tree: exp.Expr) -> exp.Select:
+    """The SELECT that the columns of a statement have their names of."""
+    while not isinstance(tree, exp.Select):
+        tree = tree.this
+    return tree
 
 
 _UNNAMED = re.compile(r"_col_\d+")

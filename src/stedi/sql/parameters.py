@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from stedi.errors import QueryError
 from stedi.sql.tree import DIALECT
