@@ -40,7 +40,7 @@ class Names:
 def read_only(sql: str, declared: set[str], names: Names | None = None) -> exp.Query:
     """The tree of a statement that does nothing but read `declared` tables.
 
-    Tables are named without a database in it. Beside the declared ones there are `LISTINGS`, and
+    With `names` tables may be called so; they are bare in the tree. Beside the declared ones there are `LISTINGS`, and
     what Iceberg knows of each, as in `"table$snapshots"`. Raises `QueryError`, with the place where
     the statement can't be read.
     """
@@ -61,11 +61,11 @@ def read_only(sql: str, declared: set[str], names: Names | None = None) -> exp.Q
         node = next((n for n in tree.find_all(forbidden) if not isinstance(n, exp.Query)), None)
         if node is not None:
             raise QueryError(f"only SELECT can be run here, not {node.key.upper()}")
-    _only_declared(tree, declared, names or Names(""))
+    _only_declared(tree, declared, names)
     return tree
 
 
-def _only_declared(tree: exp.Query, declared: set[str], names: Names) -> None:
+def _only_declared(tree: exp.Query, declared: set[str], names: Names | None) -> None:
     for lateral in tree.find_all(exp.Lateral):
         if not isinstance(lateral.this, exp.Subquery | exp.Unnest):
             raise QueryError(f"table functions can't be called: {lateral.sql(DIALECT)[:60]}")
@@ -75,22 +75,23 @@ def _only_declared(tree: exp.Query, declared: set[str], names: Names) -> None:
             raise QueryError(f"table functions can't be called: {table.sql(DIALECT)[:60]}")
         if id(table) in cte_ids:
             continue
+        if names is None and (table.db or table.catalog):
+            raise QueryError(f"{table.sql(DIALECT)[:60]}: tables are named without a schema")
         if table.db.lower() == "information_schema":
             _name_listing(table)
             continue
         if table.catalog.lower() not in ("", "awsdatacatalog"):
             raise QueryError(f"there is no catalog {table.catalog[:60]}; it is awsdatacatalog")
-        if table.db and table.db.lower() != names.database:
-            known = f"it is {names.database}" if names.database else "tables are named without one"
-            raise QueryError(f"there is no database {table.db[:60]}; {known}")
+        if names is not None and table.db and table.db.lower() != names.database:
+            raise QueryError(f"there is no database {table.db[:60]}; it is {names.database}")
         _name_bare(table)
-        name, _, what = table.name.partition("$")
+        name, _, what = table.name.partition("$") if names else (table.name, "", "")
         if name not in declared:
             raise QueryError(_no_table(name, declared))
-        if "$" in table.name and what not in _OF_TABLES:
+        if what != "" and what not in _OF_TABLES:
             of = " and ".join(f'"{name}${one}"' for one in _OF_TABLES)
             raise QueryError(f"there is no table {table.name[:60]}; there are {of}")
-    for column in tree.find_all(exp.Column):
+    for column in tree.find_all(exp.Column) if names else ():
         if column.args.get("db") and column.args["db"].name.lower() == names.database:
             column.set("db", None)
             column.set("catalog", None)
