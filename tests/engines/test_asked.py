@@ -15,7 +15,7 @@ import pytest
 
 from stedi import QueryError, parquet
 from stedi.engines import athena_functions
-from stedi.errors import StediError
+from stedi.errors import DeclarationError, StediError
 from stedi.shown import shown
 from stedi.sql.asked import for_query
 from stedi.sql.functions import refused
@@ -119,6 +119,30 @@ NEVER_HELD = (
     "regexp_replace regexp_split"
 )
 """Functions that are refused, fail or are told of, whatever their arguments."""
+
+
+ALIKE = {
+    "varchar": "'x'", "char": "'x'", "bigint": "1", "integer": "1", "double": "1e0", "real": "1e0",
+    "decimal": "1", "boolean": "true", "date": "DATE '2020-01-01'", "varbinary": "X'00'",
+    "timestamp": "TIMESTAMP '2020-01-01 00:00:00'",
+}  # fmt: skip
+"""What a value of a type may be compared with, by the beginning of its name."""
+
+
+def test_what_athena_compares_is_not_refused() -> None:
+    wrong = []
+    for edge in EDGES:
+        kind = edge.type.partition("(")[0].partition(" ")[0]
+        if kind not in ALIKE or "||" in edge.expression:
+            continue
+        sql = f"SELECT ({edge.expression}) = {ALIKE[kind]}"
+        try:
+            refuse_mixed(typed(read_only(sql, set()), {}, "a query"))
+        except DeclarationError:
+            continue  # whose types aren't known
+        except QueryError as error:
+            wrong.append(str(error))
+    assert wrong == []
 
 
 @pytest.mark.parametrize("expression", sorted(LENIENT))

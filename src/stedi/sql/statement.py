@@ -40,9 +40,9 @@ class Names:
 def read_only(sql: str, declared: set[str], names: Names | None = None) -> exp.Query:
     """The tree of a statement that does nothing but read `declared` tables.
 
-    With `names` tables may be called so; they are bare in the tree. Beside the declared ones there are `LISTINGS`, and
-    what Iceberg knows of each, as in `"table$snapshots"`. Raises `QueryError`, with the place where
-    the statement can't be read.
+    With `names` tables may be called so, and are bare in the tree; beside the declared ones there
+    are `LISTINGS` then, and what Iceberg knows of each, as in `"table$snapshots"`. Raises
+    `QueryError`, with the place where the statement can't be read.
     """
     try:
         trees = [tree for tree in sqlglot.parse(sql, dialect=DIALECT) if tree is not None]
@@ -91,8 +91,9 @@ def _only_declared(tree: exp.Query, declared: set[str], names: Names | None) -> 
         if what != "" and what not in _OF_TABLES:
             of = " and ".join(f'"{name}${one}"' for one in _OF_TABLES)
             raise QueryError(f"there is no table {table.name[:60]}; there are {of}")
-    for column in tree.find_all(exp.Column) if names else ():
-        if column.args.get("db") and column.args["db"].name.lower() == names.database:
+    for column in tree.find_all(exp.Column):
+        database = column.args.get("db")
+        if names and database and database.name.lower() == names.database:
             column.set("db", None)
             column.set("catalog", None)
 

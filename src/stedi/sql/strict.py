@@ -121,7 +121,7 @@ def _has_array(parts: Iterable[exp.Expr]) -> bool:
 def _kind(node: exp.Expr) -> str | None:
     if isinstance(node, exp.Null):
         return None
-    if isinstance(node, exp.HexString):
+    if isinstance(node.unnest(), exp.HexString | exp.SHA):  # which sqlglot takes for text
         return "bytes"
     for kind, types in _KINDS.items():
         if node.is_type(*types):
