@@ -111,7 +111,7 @@ def _difference(
     work: Work, contract: Contract, now: Published, before: Version | None
 ) -> dict[str, int] | None:
     """What a comparison with the publication before this one tells, while that is there."""
-    from stedi.privacy.audit.difference import Edition, compared
+    from stedi.privacy.comparison import Edition, compared
     from stedi.privacy.publication import read_published
     from stedi.privacy.publication.boxes import read_boxes
 

@@ -13,6 +13,7 @@ from stedi.privacy.publication import BATCH_ROWS
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.search import points
+from stedi.text import counted
 
 _METADATA = {b"ARROW:schema"}
 
@@ -105,8 +106,8 @@ def _ends(evidence: Evidence) -> Iterator[str]:
             people = min(len(np.unique(side[far_out])) for side in evidence.raw.people)
             if people < publication.k:
                 yield (
-                    f"the {end} value of {column.column} lies further out than the readings of all "
-                    f"but {people} people"
+                    f"as far out as the {end} value of {column.column} are readings of only "
+                    f"{counted(people, 'person', 'people')}"
                 )
 
 

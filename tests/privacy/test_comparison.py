@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from stedi import Lakehouse
 from stedi.declared.contract import Coarsened, Publication
-from stedi.privacy.audit.difference import Edition, compared, narrow, regions_of
+from stedi.privacy.comparison import Edition, compared, narrow, regions_of
 from stedi.privacy.publication.boxes import Range, table_of_boxes
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.search import points, search
