@@ -14,7 +14,7 @@ from sqlglot.errors import SqlglotError
 from stedi import Lakehouse, QueryError
 from stedi.engines.memory import size_in_bytes
 from stedi.errors import EngineFailed, StorageError, UsageError
-from stedi.sql.functions import _NAMED, refused
+from stedi.sql.functions import _NAMED, NAMES, refused
 from tests.conftest import on, rows
 from tests.support import small
 from tests.support.processes import started
@@ -131,6 +131,8 @@ def test_the_functions_are_listed_for_people() -> None:
     section = text.partition("## Functions that `stedi query` may call")[2].partition("\n## ")[0]
     listed = set(re.findall(r"`([a-z_0-9]+)`", section))
     assert sorted(_NAMED - listed) == []
+    assert sorted(set(NAMES) - listed) == []
+    assert sorted(listed - set(NAMES)) == []
     assert len(listed) > 150
     assert [name for name in listed if not is_callable(name)] == []
 
