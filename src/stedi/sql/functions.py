@@ -43,7 +43,7 @@ _TYPED = frozenset(
         *(exp.Format, exp.CurrentTimezone),
     }
 )
-"""Those that sqlglot knows, by what it makes of them; `Anonymous` are the ones that it doesn't."""
+"""Those that sqlglot knows, by what it makes of them; the last are the ones that it doesn't."""
 
 _NAMED = frozenset(
     {
