@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from stedi.science.release import Release
     from stedi.science.training import Training
     from stedi.simulate import Simulated
+    from stedi.sql.parameters import Parameter
     from stedi.status import Status
     from stedi.storage.warehouse import Warehouse
 
@@ -337,6 +338,7 @@ class Lakehouse:
         self,
         sql: str,
         *,
+        parameters: Sequence[Parameter] = (),
         as_of: datetime | str | None = None,
         timeout: float | None = None,
         memory: int | None = None,
@@ -344,7 +346,8 @@ class Lakehouse:
         """Run a SELECT in Athena's SQL over the tables.
 
         Args:
-            sql: One statement that reads declared tables.
+            sql: One statement that reads declared tables; or SHOW TABLES, SHOW COLUMNS, DESCRIBE.
+            parameters: A value for each question mark in it.
             as_of: A time or its ISO 8601 text: over the tables as they were then, as far as their
                 snapshots are kept.
             timeout: How many seconds the engine may take, by default 600.
@@ -359,7 +362,15 @@ class Lakehouse:
 
         limits = Limits(DEFAULT_TIMEOUT if timeout is None else timeout, memory)
         declarations, warehouse = self._opened()
-        return query(sql, declarations.schemas, warehouse, as_of, limits)
+        return query(
+            sql,
+            declarations.schemas,
+            warehouse,
+            as_of,
+            limits,
+            database=self._database,
+            parameters=parameters,
+        )
 
     def query_athena(
         self, sql: str, *, workgroup: str | None = None, output_location: str | None = None

@@ -8,12 +8,15 @@ tables, for a limited time, in limited memory, and spills into a limited part of
 from __future__ import annotations
 
 import logging
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from pathlib import Path
+from typing import Any
 from weakref import finalize
 
 import duckdb
@@ -22,7 +25,9 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from stedi import parquet
-from stedi.columns import Column
+from stedi.catalogue import Listing, as_select, listing
+from stedi.columns import Column, Schemas
+from stedi.engines import athena_functions
 from stedi.engines.attended import Attended, TimeIsOver
 from stedi.engines.memory import half_of_memory
 from stedi.errors import (
@@ -31,18 +36,25 @@ from stedi.errors import (
     QueryError,
     StediError,
     StorageError,
+    Unavailable,
     UsageError,
 )
 from stedi.parquet import identifier, literals
 from stedi.roots.scratch import scratch
-from stedi.sql.dialects import for_duckdb
+from stedi.shown import NULL, shower
+from stedi.sql.asked import for_query
 from stedi.sql.functions import refused
-from stedi.sql.statement import read_only
+from stedi.sql.parameters import Parameter, filled_in
+from stedi.sql.statement import LISTINGS, Names, read_only
+from stedi.sql.strict import refuse_mixed
+from stedi.sql.told import differences
 from stedi.sql.tree import typed
 from stedi.storage.warehouse import Warehouse
+from stedi.text import counted
 
 DEFAULT_TIMEOUT = 600.0
 _BATCH_ROWS = 1 << 16
+_ROWS_IN_HTML = 50
 _LONGEST = 1 << 18
 """Characters of a statement that are looked at."""
 _NESTED = "the statement nests too deep to be read; WITH takes parts of it out"
@@ -66,7 +78,10 @@ class Limits:
 
 
 class Result:
-    """The rows of a query, by batches; closes itself when all were taken, or it is let go of."""
+    """The rows of a query: by batches as they come, row after row, or all at once.
+
+    Batches are taken once. All rows at once, in whatever form, may be asked for again.
+    """
 
     def __init__(
         self,
@@ -75,17 +90,25 @@ class Result:
         reader: pa.RecordBatchReader,
         stack: ExitStack,
         limits: Limits,
+        notices: Sequence[str] = (),
     ) -> None:
         self._connection, self._attended, self._reader = connection, attended, reader
         self._limits = limits
         self._close, self._is_taken = finalize(self, stack.close), False
+        self._table: pa.Table | None = None
+        self.notices = tuple(notices)
+        """What may be another value here than on Athena."""
 
     @property
     def schema(self) -> pa.Schema:
         """Names and types of the columns, in order."""
         return self._reader.schema
 
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Some thousands of rows at a time, as they are worked out."""
+        if self._table is not None:
+            yield from self._table.to_batches()
+            return
         if self._is_taken:
             raise QueryError("the rows of this query were taken already; ask again")
         self._is_taken = True
@@ -96,9 +119,46 @@ class Result:
         finally:
             self._close()
 
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Rows, each with its values by column."""
+        for batch in self.batches():
+            yield from batch.to_pylist()
+
     def to_arrow(self) -> pa.Table:
-        """All rows, in memory."""
-        return pa.Table.from_batches(list(self), schema=self.schema)
+        """All rows as a table of PyArrow's, in memory."""
+        if self._table is None:
+            self._table = pa.Table.from_batches(list(self.batches()), schema=self.schema)
+        return self._table
+
+    def to_pandas(self) -> Any:
+        """All rows as a DataFrame of pandas. Raises `Unavailable` where that isn't installed."""
+        try:
+            import pandas as pd  # noqa: F401 - PyArrow looks for it itself
+        except ImportError:
+            raise Unavailable("pandas is not installed; `pip install pandas`") from None
+        return self.to_arrow().to_pandas()
+
+    def to_polars(self) -> Any:
+        """All rows as a DataFrame of Polars. Raises `Unavailable` where that isn't installed."""
+        try:
+            import polars as pl
+        except ImportError:
+            raise Unavailable("Polars is not installed; `pip install polars`") from None
+        return pl.from_arrow(self.to_arrow())
+
+    def _repr_html_(self) -> str:
+        """The first rows as a table, for notebooks."""
+        rows = self.to_arrow()
+        showers = [shower(field.type) for field in rows.schema]
+        head = "".join(f"<th>{escape(name)}</th>" for name in rows.column_names)
+        body = []
+        for row in zip(*(c.to_pylist() for c in rows.slice(0, _ROWS_IN_HTML).columns), strict=True):
+            texts = (show(value) for show, value in zip(showers, row, strict=True))
+            cells = (f"<td>{NULL if text is None else escape(text)}</td>" for text in texts)
+            body.append(f"<tr>{''.join(cells)}</tr>")
+        more = rows.num_rows - _ROWS_IN_HTML
+        cut = f"<p>… and {counted(more, 'more row')}</p>" if more > 0 else ""
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{cut}"
 
 
 def query(
@@ -107,8 +167,14 @@ def query(
     warehouse: Warehouse,
     as_of: datetime | str | None = None,
     limits: Limits | None = None,
+    *,
+    database: str = "",
+    parameters: Sequence[Parameter] = (),
 ) -> Result:
     """Run a SELECT in Athena's SQL over tables with these columns, now or as they were `as_of`.
+
+    SHOW TABLES, SHOW COLUMNS and DESCRIBE are answered, too. Tables may be named with their
+    `database` before them; `parameters` are the values of question marks.
 
     Raises `QueryError` for anything else than one statement that reads declared tables,
     `UsageError` for an `as_of` that is no time and no ISO 8601 text of one, `EngineFailed` where a
@@ -117,7 +183,7 @@ def query(
     limits = limits or Limits()
     then = None if as_of is None else _time(as_of)
     try:
-        return _query(sql, schemas, warehouse, then, limits)
+        return _query(sql, schemas, warehouse, then, limits, Names(database), parameters)
     except RecursionError:
         raise QueryError(_NESTED) from None
 
@@ -128,10 +194,13 @@ def _query(
     warehouse: Warehouse,
     then: datetime | None,
     limits: Limits,
+    names: Names,
+    parameters: Sequence[Parameter],
 ) -> Result:
     if len(sql) > _LONGEST:
         raise QueryError(f"the statement has {len(sql):,} characters; {_LONGEST:,} are read")
-    tree = read_only(sql, set(schemas))
+    sql = as_select(sql, schemas, names) or sql
+    tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
     if function := refused(tree):
         raise QueryError(
             f"the function {function} can't be called here: queries call functions of Athena's "
@@ -153,11 +222,19 @@ def _query(
     # Other columns were declared then, or when an earlier version of stedi made the table.
     old = {n: tuple(Column(*c, "none") for c in v.columns) for n, v in versions.items()}
     schemas = {**schemas, **old}
+    asked = {node.name for node in tree.find_all(exp.Table)}
+    listed = {
+        name: listing(name, schemas, warehouse, names.database)
+        for name in asked
+        if "$" in name or name in LISTINGS
+    }
+    understood, notices = _understood(tree, schemas, listed)
     with ExitStack() as stack:
         connection = parquet.connect(stack.enter_context(scratch(warehouse.root, "query")))
         attended = Attended(connection, limits.timeout)
         stack.callback(attended.close)
         with _translated_errors(limits):
+            athena_functions.register(connection)
             allowed = []
             for name, version in versions.items():
                 warehouse.files.fetch([file.path for file in version.files])
@@ -166,12 +243,14 @@ def _query(
                 view = f"CREATE VIEW {identifier(name)} AS {parquet.scan(paths, columns)}"
                 connection.execute(view)
                 allowed += paths
+            for name, listed_rows in listed.items():
+                connection.register(name, listed_rows.rows)
             _hold_to(connection, limits, warehouse.root)
             connection.execute(f"SET allowed_paths = {literals(allowed)}")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-            reader = attended.call(_reader, connection, for_duckdb(_typed(tree, schemas)))
-            return Result(connection, attended, reader, stack.pop_all(), limits)
+            reader = attended.call(_reader, connection, for_query(understood))
+            return Result(connection, attended, reader, stack.pop_all(), limits, notices)
 
 
 def _reader(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
@@ -205,13 +284,47 @@ def _epoch_ms(time: datetime) -> int:
         ) from None
 
 
-def _typed(tree: exp.Query, schemas: Mapping[str, tuple[Column, ...]]) -> exp.Query:
+def _understood(
+    tree: exp.Query, schemas: Schemas, listed: Mapping[str, Listing]
+) -> tuple[exp.Query, list[str]]:
+    """A statement resolved and typed, with names for columns that have none; and what to tell.
+
+    Raises `QueryError` where it mixes types.
+    """
+    others = {name: listing.types for name, listing in listed.items()}
+    for number, projection in enumerate(_first_select(tree).selects):
+        inner = projection.unnest()
+        if not isinstance(inner, exp.Alias | exp.Column | exp.Star | exp.Dot):
+            projection.replace(exp.alias_(projection.copy(), f"_col_{number}"))
     try:
-        return typed(tree, schemas, "query")
+        understood = typed(tree, schemas, "query", others)
     except (DeclarationError, SqlglotError):
-        return tree  # DuckDB says what it can't bind, or can after all
+        # DuckDB says what it can't bind, or can after all.
+        _name_columns(tree)
+        return tree, [
+            "what types the statement's values have isn't known here; they aren't checked"
+        ]
+    refuse_mixed(understood)
+    _name_columns(understood)
+    return understood, differences(understood)
 
 
+def _name_columns(tree: exp.Query) -> None:
+    """Name columns that have no name as Athena does."""
+    for number, projection in enumerate(_first_select(tree).selects):
+        if isinstance(projection, exp.Alias) and _UNNAMED.fullmatch(projection.alias):
+            projection.set("alias", exp.to_identifier(f"_col{number}"))
+
+
+def _first_select(tree: exp.Expr) -> exp.Select:
+    """The SELECT that the columns of a statement have their names of."""
+    while not isinstance(tree, exp.Select):
+        tree = tree.this
+    return tree
+
+
+_UNNAMED = re.compile(r"_col_\d+")
+"""What sqlglot calls a column without a name."""
 _OF_FILES = ("IO Error", ".parquet")
 
 

@@ -31,9 +31,11 @@ from stedi.landing.loads import Load, read_loads
 from stedi.landing.oddities import Oddities, from_json, told, unknown_keys, wrappers
 from stedi.roots import footer_source
 from stedi.roots.names import boxes_folder, erasure_file, landing_folder
+from stedi.storage.figures import figures, noted_figures, unusual
 from stedi.storage.last_run import last_run
 from stedi.storage.notes import LoadsNotes, Note
 from stedi.storage.suspensions import SUSPENDED, why_outdated
+from stedi.storage.unmatched import unmatched
 from stedi.storage.warehouse import Version, Warehouse
 from stedi.storage.withdrawals import outdated_publications
 from stedi.text import counted
@@ -187,6 +189,8 @@ class _Inspection:
         for version in self.versions.values():
             if version:
                 self.problems += self._file_problems(version)
+        empty = unmatched(self.warehouse, self.declarations).items()
+        self.problems += [f"table {table}: {why}" for table, why in empty]
         sources = {c.source or "": self._source(c) for c in self.declarations.landing}
         steps = {}
         for table in self.declarations.transforms:
@@ -205,7 +209,7 @@ class _Inspection:
             tables=tables,
             sources=sources,
             steps=steps,
-            notes=self._notes(sources),
+            notes=[*self._notes(sources), *self._unusual(sources)],
             problems=self.problems,
         )
 
@@ -451,6 +455,15 @@ class _Inspection:
             if name in self.stale_because:
                 return f"{name} is stale"
         return None
+
+    def _unusual(self, sources: Mapping[str, SourceStatus]) -> Iterator[Note]:
+        """What is unlike earlier runs, once a run is done."""
+        if self.is_running:
+            return iter(())
+        records = {name: s.records for name, s in sources.items()}
+        set_aside = {name: sum(s.quarantined.values()) for name, s in sources.items()}
+        now = figures(self.warehouse, self.declarations, records, set_aside)
+        return unusual(self.declarations, noted_figures(self.versions["loads"]), now)
 
     def _notes(self, sources: Mapping[str, SourceStatus]) -> list[Note]:
         notes = [

@@ -68,13 +68,19 @@ class Trino:
 
         https://trino.io/docs/current/develop/client-protocol.html
         """
+        return [tuple(map(_value, row, types)) for types, row in self._answers(statement)]
+
+    def shown(self, statement: str) -> list[list[tuple[str, Any]]]:
+        """The same, each value with its type and as the protocol has it."""
+        return [[*zip(types, row, strict=True)] for types, row in self._answers(statement)]
+
+    def _answers(self, statement: str) -> Iterator[tuple[list[str], list[Any]]]:
         headers = {
             "X-Trino-User": "tests",
             "X-Trino-Catalog": self.catalog,
             "X-Trino-Schema": self.schema,
         }
         request = Request(f"{self.uri}/v1/statement", statement.encode(), headers)
-        found: list[Row] = []
         while True:
             with urlopen(request, timeout=ANSWERS_WITHIN) as response:
                 answer = json.load(response)
@@ -82,14 +88,10 @@ class Trino:
                 error = answer["error"]
                 raise TrinoFailed(f"{error['errorName']}: {error['message']}\n{statement}")
             types = [column["type"] for column in answer.get("columns", ())]
-            found += (_typed(row, types) for row in answer.get("data", ()))
+            yield from ((types, row) for row in answer.get("data", ()))
             if "nextUri" not in answer:
-                return found
+                return
             request = Request(answer["nextUri"], headers=headers)
-
-
-def _typed(row: list[Any], types: list[str]) -> Row:
-    return tuple(map(_value, row, types))
 
 
 def _value(value: Any, type_: str) -> Any:

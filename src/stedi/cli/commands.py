@@ -19,6 +19,7 @@ from stedi.cli.query import query
 from stedi.cli.rights import disclose, releases
 from stedi.cli.run import demo, run
 from stedi.cli.science import predict, release, train
+from stedi.cli.shell import shell
 from stedi.cli.status import status
 from stedi.cli.verb import DECLARATIONS, LOG_FILE, LOG_FORMAT, ROOT, VERBOSE, Call
 from stedi.lakehouse import DEFAULT_DATABASE
@@ -32,7 +33,7 @@ app = Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(demo, simulate, ingest, run, status, explain, query),
+    *(demo, simulate, ingest, run, status, explain, query, shell),
     *(check, audit, release, releases, disclose, train, predict, ddl),
 ):
     app.command()(command)
@@ -64,7 +65,10 @@ def _before_the_verb(
     log_file: Annotated[Path | None, LOG_FILE(envvar="STEDI_LOG_FILE")] = None,
     verbose: Annotated[bool | None, VERBOSE()] = None,
     _version: Annotated[
-        bool, Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool,
+        Option(
+            "--version", "-V", callback=_print_version, is_eager=True, help="Print the version."
+        ),
     ] = False,
 ) -> None:
     context.obj = Call(

@@ -126,10 +126,11 @@ def _erase(
     }
     call.show(result, lambda: _show_forgotten(forgotten, str(path)))
     _end(forgotten.proof)
-    if forgotten.run and (forgotten.run.withheld or forgotten.run.refused):
+    run = forgotten.run
+    if run and (run.withheld or run.unmatched or run.refused):
         from stedi.run import refuse_withheld
 
-        refuse_withheld(forgotten.run)
+        refuse_withheld(run)
 
 
 def _named(who: Sequence[str]) -> Iterator[tuple[str, str]]:

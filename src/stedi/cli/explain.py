@@ -8,7 +8,7 @@ from typer import Argument, Option
 
 from stedi.cli import show
 from stedi.cli.verb import Call, verb
-from stedi.text import visible
+from stedi.text import counted, visible
 
 if TYPE_CHECKING:
     from stedi.explain import Dropped, Explanation, Pairing, Stage
@@ -59,5 +59,6 @@ def _show_pairing(pairing: Pairing) -> None:
     show.line(f"{'':14}  by {', '.join(pairing.by)}: {pairing.values_shared:,} on both sides")
     for side in pairing.sides:
         show.line(
-            f"{'':14}  {side.values_alone:,} in {side.table} alone, with {side.rows_alone:,} rows"
+            f"{'':14}  {side.values_alone:,} in {side.table} alone, "
+            f"with {counted(side.rows_alone, 'row')}"
         )

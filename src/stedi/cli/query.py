@@ -5,20 +5,21 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Protocol
 
 from typer import Argument, BadParameter, Option, echo
 
-from stedi.cli.show import line, table, until_closed
+from stedi.cli.show import line, until_closed
 from stedi.cli.verb import Call, Json, verb
 from stedi.errors import QueryError
-from stedi.text import visible
+from stedi.text import counted, visible
 
 _ROWS_SHOWN = 50
 _FORMULA = r"^[=+@\t\r-]"
@@ -29,8 +30,11 @@ class Format(StrEnum):
     """How the rows of a query are printed."""
 
     table = "table"
+    markdown = "markdown"
     csv = "csv"
     json = "json"
+    jsonl = "jsonl"
+    arrow = "arrow"
     parquet = "parquet"
 
 
@@ -40,6 +44,17 @@ FormatOption = Annotated[
 Output = Annotated[
     Path | None, Option("--output", "-o", metavar="FILE", help="Write there instead of printing.")
 ]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The batches of a query that runs here."""
+
+    schema: Any
+    rows: Iterator[Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        return self.rows
 
 
 class Batches(Protocol):
@@ -55,7 +70,34 @@ class Batches(Protocol):
 @verb(without=["quiet"])
 def query(
     call: Call,
-    sql: Annotated[str, Argument(metavar="SQL", help="One SELECT in Athena's SQL.")],
+    sql: Annotated[
+        str | None,
+        Argument(
+            metavar="SQL",
+            help="One SELECT in Athena's SQL, SHOW TABLES, SHOW COLUMNS or DESCRIBE; - reads it "
+            "from standard input.",
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None, Option("--file", "-f", metavar="FILE", help="Read the statement from there.")
+    ] = None,
+    parameters: Annotated[
+        list[str] | None,
+        Option(
+            "--param",
+            metavar="VALUE",
+            help="For a question mark in the statement, in order: a number, NULL, true, or a text, "
+            "in quotes where it looks like one of them.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        Option(
+            metavar="ROWS",
+            min=0,
+            help="How many rows are printed. [default: 50 on a terminal, else all]",
+        ),
+    ] = None,
     format_: FormatOption = Format.table,
     output: Output = None,
     as_of: Annotated[
@@ -98,26 +140,53 @@ def query(
     if output and output.parts[0] == "s3:":
         raise BadParameter("--output is a file here; --output-location is on S3")
     format_ = chosen_format(format_, output, as_json)
-    lakehouse = call.lakehouse
+    lakehouse, statement = call.lakehouse, _statement(sql, file)
     if not athena:
         if workgroup or output_location:
             raise BadParameter("--workgroup and --output-location need --athena")
         from stedi.engines.memory import at_most, half_of_memory, size_in_bytes
+        from stedi.sql.parameters import read_parameter
 
         size = half_of_memory() if memory is None else size_in_bytes(memory, "--memory")
         with at_most(size):
-            rows = lakehouse.query(sql, as_of=as_of, timeout=timeout, memory=size)
-            show_rows(rows, format_, output, safe)
+            rows = lakehouse.query(
+                statement,
+                parameters=[*map(read_parameter, parameters or ())],
+                as_of=as_of,
+                timeout=timeout,
+                memory=size,
+            )
+            for notice in rows.notices:
+                echo(f"Note: {notice}.", err=True)
+            show_rows(Rows(rows.schema, rows.batches()), format_, output, safe, limit)
         return
     if timeout is not None or memory is not None:
         raise BadParameter("--timeout and --memory are for queries that run here")
     if as_of is not None:
         raise BadParameter("--as-of is not for --athena; write FOR TIMESTAMP AS OF there")
-    result = lakehouse.query_athena(sql, workgroup=workgroup, output_location=output_location)
+    if parameters:
+        raise BadParameter(
+            "--param is for queries that run here; write the values out for --athena"
+        )
+    result = lakehouse.query_athena(statement, workgroup=workgroup, output_location=output_location)
     echo(
         f"Athena scanned {result.bytes_scanned:,} bytes, for about {result.cost:.5f} US$", err=True
     )
-    show_rows(result, format_, output, safe)
+    show_rows(result, format_, output, safe, limit)
+
+
+def _statement(sql: str | None, file: Path | None) -> str:
+    """The statement, wherever it is."""
+    if (sql is None) == (file is None):
+        raise BadParameter("give a statement, or --file FILE with one")
+    try:
+        if file is not None and str(file) != "-":
+            return file.read_text(encoding="utf-8")
+        return sys.stdin.read() if sql is None or sql == "-" else sql
+    except OSError as error:
+        raise BadParameter(f"--file {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise BadParameter(f"--file {file or '-'}: not UTF-8") from None
 
 
 def chosen_format(format_: Format, output: Path | None, as_json: bool) -> Format:
@@ -133,7 +202,7 @@ def chosen_format(format_: Format, output: Path | None, as_json: bool) -> Format
         if format_ is Format.parquet and output is None:
             raise BadParameter("--format parquet needs --output FILE")
         return format_
-    by_ending = {f".{f}": f for f in Format if f is not Format.table}
+    by_ending = {f".{f}": f for f in Format if f is not Format.table} | {".md": Format.markdown}
     if output.suffix.lower() not in by_ending:
         known = ", ".join(by_ending)
         raise BadParameter(f"--output {output}: give it an ending of {known}, or --format")
@@ -141,13 +210,21 @@ def chosen_format(format_: Format, output: Path | None, as_json: bool) -> Format
 
 
 def show_rows(
-    result: Batches, format_: Format, output: Path | None, safe: bool | None = None
+    result: Batches,
+    format_: Format,
+    output: Path | None,
+    safe: bool | None = None,
+    limit: int | None = None,
 ) -> None:
     """Print rows, or write them to a file.
 
     In a file, which people open with a spreadsheet, CSV is `safe` by default; programs that read it
     from a pipe get texts as they are.
     """
+    if limit is None and output is None and format_ is Format.table and sys.stdout.isatty():
+        limit = _ROWS_SHOWN
+    if limit is not None:
+        result = _First(result, limit)
     if format_ is Format.csv and (_goes_to_file(output) if safe is None else safe):
         result = _WithoutFormulas(result)
     if format_ is Format.table and output is None:
@@ -202,27 +279,130 @@ class _WithoutFormulas:
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
 
+class _First:
+    """The first rows of batches; the others are counted, and told of on stderr."""
+
+    def __init__(self, result: Batches, limit: int) -> None:
+        self._result, self.schema, self._limit = result, result.schema, limit
+
+    def __iter__(self) -> Iterator[Any]:
+        left, cut = self._limit, 0
+        for batch in self._result:
+            if left:
+                yield batch.slice(0, left)
+            cut += max(0, batch.num_rows - left)
+            left = max(0, left - batch.num_rows)
+        if cut:
+            echo(f"… and {counted(cut, 'more row')}; --limit ROWS prints more", err=True)
+
+
+def _texts(result: Batches) -> Iterator[list[str]]:
+    """Rows as Athena shows their values, what could command a terminal spelled out."""
+    from stedi.shown import NULL, shower
+
+    showers = [shower(field.type) for field in result.schema]
+    for batch in result:
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            texts = (show(value) for show, value in zip(showers, row, strict=True))
+            yield [NULL if text is None else visible(text) for text in texts]
+
+
 def _print_table(result: Batches) -> None:
-    rows = (
-        row for batch in result for row in zip(*(c.to_pylist() for c in batch.columns), strict=True)
-    )
-    texts = (
-        ["" if value is None else visible(str(value)) for value in row]
-        for row in islice(rows, _ROWS_SHOWN)
-    )
-    table(result.schema.names, texts, width=10_000)  # a terminal wraps lines better than columns
-    if more := sum(1 for _ in rows):
-        line(f"… and {more:,} more rows; --format csv prints all")
+    from pyarrow import types
+
+    names = [visible(name) for name in result.schema.names]
+    is_number = [
+        types.is_integer(t) or types.is_floating(t) or types.is_decimal(t)
+        for t in result.schema.types
+    ]
+    rows = [*_texts(result)]
+    widths = [max(len(name), *(len(row[n]) for row in rows), 0) if rows else len(name)
+              for n, name in enumerate(names)]  # fmt: skip
+    if sys.stdout.isatty() and sum(widths) + 2 * len(widths) > _terminal_width():
+        _print_records(names, rows)
+        return
+    columns = [*zip(is_number, widths, strict=True)]
+
+    def aligned(cells: list[str]) -> str:
+        placed = (
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, (right, width) in zip(cells, columns, strict=True)
+        )
+        return "  ".join(placed).rstrip()
+
+    line(aligned(names))
+    line("  ".join("-" * width for width in widths))
+    for row in rows:
+        line(aligned(row))
+
+
+def _print_records(names: list[str], rows: list[list[str]]) -> None:
+    """Rows that are wider than the terminal: a column a line."""
+    width = max(map(len, names))
+    for number, row in enumerate(rows, start=1):
+        line(f"-- row {number:,}")
+        for name, text in zip(names, row, strict=True):
+            line(f"{name.ljust(width)}  {text}")
+
+
+def _terminal_width() -> int:
+    return shutil.get_terminal_size().columns
+
+
+def _write_markdown(result: Batches, file: BinaryIO) -> None:
+    def row(cells: Iterable[str]) -> bytes:
+        escaped = (cell.replace("\\", "\\\\").replace("|", "\\|") for cell in cells)
+        return f"| {' | '.join(escaped)} |\n".encode()
+
+    names = [visible(name) for name in result.schema.names]
+    file.write(row(names) + row("---" for _ in names))
+    for texts in _texts(result):
+        file.write(row(texts))
 
 
 def _write(result: Batches, format_: Format, file: BinaryIO) -> None:
     if format_ is Format.json:
         _write_json(result, file)
+    elif format_ is Format.jsonl:
+        _write_lines(result, file)
+    elif format_ is Format.markdown:
+        _write_markdown(result, file)
     else:
+        if format_ is Format.csv:
+            result = _Flat(result)
         with _writer(result, format_, file) as writer:
             for batch in result:
                 writer.write_batch(batch)
     file.flush()
+
+
+class _Flat:
+    """Batches whose lists, maps and rows are texts, as Athena's CSV has them."""
+
+    def __init__(self, result: Batches) -> None:
+        import pyarrow as pa
+        from pyarrow.types import is_interval, is_nested
+
+        self._result = result
+        self._is_text = [is_nested(t) or is_interval(t) for t in result.schema.types]
+        self.schema = pa.schema(
+            pa.field(f.name, pa.string() if text else f.type)
+            for f, text in zip(result.schema, self._is_text, strict=True)
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        import pyarrow as pa
+
+        from stedi.shown import shower
+
+        for batch in self._result:
+            columns = [
+                pa.array([*map(shower(column.type), column.to_pylist())], pa.string())
+                if text
+                else column
+                for column, text in zip(batch.columns, self._is_text, strict=True)
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
 
 
 def _writer(result: Batches, format_: Format, file: BinaryIO) -> Any:
@@ -231,11 +411,12 @@ def _writer(result: Batches, format_: Format, file: BinaryIO) -> Any:
 
         _refuse_twice(result)
         return ParquetWriter(file, result.schema)
-    from pyarrow.csv import CSVWriter
-    from pyarrow.types import is_nested
+    if format_ is Format.arrow:
+        from pyarrow import ipc
 
-    if nested := [field.name for field in result.schema if is_nested(field.type)]:
-        raise QueryError(f"column {nested[0]}: no list fits into CSV; use --format json")
+        return ipc.new_stream(file, result.schema)
+    from pyarrow.csv import CSVWriter
+
     return CSVWriter(file, result.schema)
 
 
@@ -245,10 +426,21 @@ def _write_json(result: Batches, file: BinaryIO) -> None:
     begin = "[\n"
     for batch in result:
         for row in batch.to_pylist():
-            text = json.dumps(_finite(row), default=_as_json, ensure_ascii=False, allow_nan=False)
-            file.write((begin + text).encode())
+            file.write((begin + _json(row)).encode())
             begin = ",\n"
     file.write(b"[]\n" if begin == "[\n" else b"\n]\n")
+
+
+def _write_lines(result: Batches, file: BinaryIO) -> None:
+    """A JSON object a line."""
+    _refuse_twice(result)
+    for batch in result:
+        for row in batch.to_pylist():
+            file.write(f"{_json(row)}\n".encode())
+
+
+def _json(row: object) -> str:
+    return json.dumps(_finite(row), default=_as_json, ensure_ascii=False, allow_nan=False)
 
 
 def _refuse_twice(result: Batches) -> None:

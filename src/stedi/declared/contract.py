@@ -20,6 +20,7 @@ _METHOD = 2
 DEFAULT_UNPACKED_RATIO = 200.0
 """Readings pack to a tenth or a twentieth of their size."""
 DEFAULT_UNPACKED_BYTES = 1 << 36
+DEFAULT_LEAST_MATCHED = 0.1
 RECOMMENDED_K = 5
 """A contract with a smaller one, and so with larger shares, gives its reason."""
 
@@ -115,6 +116,20 @@ class Publication:
 
 
 @dataclass(frozen=True)
+class Margins:
+    """How far figures may be beyond those of earlier runs before `status` says so.
+
+    `rows` is a share of the largest change of before, `set_aside` and `consenting` are differences
+    of shares, `per_person` is a share of the most readings a person of before.
+    """
+
+    rows: float = 0.5
+    set_aside: float = 0.05
+    consenting: float = 0.1
+    per_person: float = 0.5
+
+
+@dataclass(frozen=True)
 class Retention:
     """How long earlier snapshots, and records, are kept, in days.
 
@@ -148,7 +163,8 @@ class Contract:
     is a query for whose consent does not count for now, though a record gives it, and why: the
     table `suspended` is made from it. `entered_at` and `changed_at` name columns (epoch ms):
     since when whom or what a row is about is here, or when it was taken; and when the row was last
-    changed. `consent_at` belongs to a table of people who consent: since when they do.
+    changed. `consent_at` belongs to a table of people who consent: since when they do. A join of
+    a derived table that finds a partner for a smaller share of rows than `least_matched` is noted.
     """
 
     name: str
@@ -176,6 +192,8 @@ class Contract:
     records_under: str | None = None
     redelivered: Redelivered = "once"
     max_aside_share: float = field(default=1.0, repr=False)  # no row depends on it
+    least_matched: float = DEFAULT_LEAST_MATCHED
+    margins: Margins = field(default=Margins(), repr=False)  # no row depends on them
 
     @cached_property
     def fingerprint(self) -> str:
@@ -194,6 +212,8 @@ class Contract:
         unpacked = (self.max_unpacked_ratio, self.max_unpacked_bytes)
         if unpacked != (DEFAULT_UNPACKED_RATIO, DEFAULT_UNPACKED_BYTES):
             parts += unpacked
+        if self.least_matched != DEFAULT_LEAST_MATCHED:
+            parts += (self.least_matched,)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     @property

@@ -28,12 +28,14 @@ from pydantic.alias_generators import to_camel
 
 from stedi.columns import STRENGTH, TYPES, Classification, Column, ColumnType
 from stedi.declared.contract import (
+    DEFAULT_LEAST_MATCHED,
     DEFAULT_SNAPSHOT_DAYS,
     DEFAULT_UNPACKED_BYTES,
     DEFAULT_UNPACKED_RATIO,
     RECOMMENDED_K,
     Coarsened,
     Contract,
+    Margins,
     Publication,
     Redelivered,
     Retention,
@@ -146,6 +148,13 @@ class _Publication(_Closed):
     private: _Private | None = None
 
 
+class _Margins(_Closed):
+    rows: Annotated[float, Field(ge=0)] = 0.5
+    set_aside: Annotated[float, Field(ge=0, le=1)] = 0.05
+    consenting: Annotated[float, Field(ge=0, le=1)] = 0.1
+    per_person: Annotated[float, Field(ge=0)] = 0.5
+
+
 class _TableProperties(_Closed):
     zone: Zone
     max_bad_share: Annotated[float, Field(ge=0, le=1)] | None = None
@@ -167,6 +176,8 @@ class _TableProperties(_Closed):
     entered_at: str | None = None
     changed_at: str | None = None
     consent_at: str | None = None
+    least_matched: Annotated[float, Field(ge=0, le=1)] | None = None
+    margins: _Margins = _Margins()
 
 
 class _ColumnProperties(_Closed):
@@ -271,6 +282,8 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     ):
         if properties.zone != "landing" and getattr(properties, limit) is not None:
             raise _Problem(f"{where}.customProperties.{to_camel(limit)}: for landing tables only")
+    if properties.zone == "landing" and properties.least_matched is not None:
+        raise _Problem(f"{where}.customProperties.leastMatched: for derived tables only")
     columns = tuple(_column(column, where, properties.zone) for column in table.properties or ())
     if not columns:
         raise _Problem(f"{where}.properties: a table has columns")
@@ -283,6 +296,7 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     _refuse_no_time(properties, columns, where)
     about = standard.description or Description()
     bad_share, aside_share = properties.max_bad_share, properties.max_aside_share
+    least_matched = properties.least_matched
     contract = Contract(
         name=name,
         zone=properties.zone,
@@ -309,6 +323,8 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         entered_at=properties.entered_at,
         changed_at=properties.changed_at,
         consent_at=properties.consent_at,
+        margins=Margins(**properties.margins.model_dump()),
+        least_matched=DEFAULT_LEAST_MATCHED if least_matched is None else least_matched,
     )
     _refuse_twice(where, "column", (column.name for column in contract.selected_columns))
     _refuse_twice(where, "rule", (rule.name for rule in contract.rules))

@@ -113,13 +113,20 @@ class Transform:
         return (self.source.name, *((paired.right.name,) if paired else ()))
 
     @property
+    def paired_columns(self) -> tuple[tuple[str, str], ...]:
+        """The columns that the pairing sets equal: of the FROM table, and of the other."""
+        if self._paired is None:
+            return ()
+        sides = zip(self._paired.of_left, self._paired.of_right, strict=True)
+        return tuple((left.name, right.name) for left, right in sides)
+
+    @property
     def paired_by(self) -> tuple[str, ...]:
         """What the pairing sets equal, as in `table.column = table.column`."""
         if self._paired is None:
             return ()
-        sides = zip(self._paired.of_left, self._paired.of_right, strict=True)
         one, other = self.sources
-        return tuple(f"{one}.{left.name} = {other}.{right.name}" for left, right in sides)
+        return tuple(f"{one}.{left} = {other}.{right}" for left, right in self.paired_columns)
 
     @cached_property
     def one_sided(self) -> exp.Query | None:

@@ -31,6 +31,7 @@ from stedi.storage.expire import remove_expired
 from stedi.storage.last_run import note_run
 from stedi.storage.notes import Left
 from stedi.storage.sweep import start_anew, sweep
+from stedi.storage.unmatched import unmatched
 from stedi.storage.warehouse import Warehouse
 from stedi.storage.withdrawals import outdated_publications
 
@@ -67,6 +68,8 @@ class RunReport:
     withdrawn: Withdrawn | None
     withheld: Mapping[str, str] = field(default_factory=dict)
     """Tables that are published empty, with what is missing."""
+    unmatched: Mapping[str, str] = field(default_factory=dict)
+    """Tables that are published empty because a join found next to nothing, with the reason."""
     remarks: tuple[str, ...] = ()
     """What could not be done, and that somebody should know of."""
     refused: Mapping[str, str] = field(default_factory=dict)
@@ -131,7 +134,10 @@ def run_locked(
         events.event("run.started", profile=declarations.profile, full=options.full)
         report = _run_locked(run_id, warehouse, declarations, make_engine, options, told, lock)
         stage["tables"] = len(report.built)
-        for remark in (*report.remarks, *(f"{t}: {w}" for t, w in report.withheld.items())):
+        for remark in (
+            *report.remarks,
+            *(f"{t}: {w}" for t, w in {**report.unmatched, **report.withheld}.items()),
+        ):
             events.event("remark", logging.WARNING, text=remark)
     return report
 
@@ -206,11 +212,19 @@ def _run_locked(
         *_without_records(warehouse, declarations),
         *_left_in_publication(warehouse, declarations),
     )
-    withheld, refused = _withheld(warehouse, declarations), _refused(warehouse, declarations)
     return RunReport(
-        run_id, declarations.profile, before, tuple(built), swept, seconds, withdrawn, withheld,
-        remarks, refused,
-    )  # fmt: skip
+        run_id,
+        declarations.profile,
+        before,
+        tuple(built),
+        swept,
+        seconds,
+        withdrawn,
+        withheld=_withheld(warehouse, declarations),
+        unmatched=unmatched(warehouse, declarations),
+        remarks=remarks,
+        refused=_refused(warehouse, declarations),
+    )
 
 
 def _tell_staleness(plan: Plan) -> None:
@@ -465,12 +479,14 @@ def _withheld(warehouse: Warehouse, declarations: Declarations) -> dict[str, str
 
 def refuse_withheld(report: RunReport) -> None:
     """Raise `NotAnonymous` where a table was published empty, `LandingError` for unread sources."""
-    if report.withheld:
-        withheld = (f"{table}: {why}" for table, why in report.withheld.items())
-        reasons = "\n".join([*report.refused.values(), *withheld])
+    empty = {**report.unmatched, **report.withheld}
+    if empty:
+        why = (f"{table}: {reason}" for table, reason in empty.items())
+        told = "\n".join([*report.refused.values(), *why])
+        needed = " More people are needed, or other data of those there are"
         raise NotAnonymous(
-            f"{reasons}\nAn empty table is published instead; the others are up to date. More "
-            "people are needed, or other data of those there are",
+            f"{told}\nAn empty table is published instead; the others are up to date."
+            f"{needed if report.withheld else ' `stedi explain TABLE` shows where rows stay'}",
             report,
         )
     if report.refused:

@@ -17,6 +17,7 @@ from stedi.roots import footer_source
 from stedi.run.changes import Touched, rows_of
 from stedi.run.decide import Decider, Maintenance, Step
 from stedi.run.maintain import Maintaining, keys_only_in, left_of
+from stedi.run.matches import few_matches
 from stedi.run.options import Built, How
 from stedi.run.publish import (
     NOT_PUBLISHED,
@@ -104,6 +105,7 @@ class Derivation:
                 f"{sum(made.dropped.values()):,} dropped; {transform.place} loses or multiplies "
                 "rows. Nothing of it was committed"
             )
+        made.notes += few_matches(self.work, table, rows_in, rows)
         is_known = self._knows_who_left(step, made)
         left = self._left(step, made) if is_known else None
         withdrawn = withdrawals(contract, step.version, left, is_known)

@@ -65,8 +65,8 @@ class Keyed:
         return tree
 
 
-class _NotKeyed(Exception):
-    """Why not."""
+class NotKeyed(Exception):
+    """Why a SELECT can't be followed by a column."""
 
 
 def keyed(declarations: Declarations, table: str) -> Keyed | str:
@@ -77,7 +77,7 @@ def keyed(declarations: Declarations, table: str) -> Keyed | str:
         return f"{contract.key} is a double"
     try:
         analysed = _analysed(declarations.select(table), contract.key, declarations.schemas)
-    except _NotKeyed as reason:
+    except NotKeyed as reason:
         return str(reason)
     columns = {column.name: column for column in declarations.schemas[analysed.source]}
     if not columns[analysed.source_key].required:
@@ -88,7 +88,7 @@ def keyed(declarations: Declarations, table: str) -> Keyed | str:
 def read_as(tree: exp.Query, names: Mapping[str, str]) -> None:
     """Let a query, in place, read tables under the names that `names` gives them."""
     for table in list(tree.find_all(exp.Table)):
-        if table.name in names and not _is_cte(tree, table.name):
+        if table.name in names and not is_cte(tree, table.name):
             table.set("this", exp.to_identifier(names[table.name]))
 
 
@@ -186,11 +186,11 @@ def _tie(tree: exp.Select, node: exp.Table, of_key: tuple[str, str]) -> str | No
     if not isinstance(inner, exp.Select) or inner.args["from_"].this is not node:
         return None
     try:
-        selected = _selected(inner, column)
-        _refuse_mixing(inner, selected, join.this.alias)
-    except _NotKeyed:
+        inside = selected(inner, column)
+        _refuse_mixing(inner, inside, join.this.alias)
+    except NotKeyed:
         return None
-    return None if inner.args.get("joins") else selected.name
+    return None if inner.args.get("joins") else inside.name
 
 
 def _equal(condition: exp.Expr | None, name: str, of_key: tuple[str, str]) -> str | None:
@@ -206,43 +206,43 @@ def _equal(condition: exp.Expr | None, name: str, of_key: tuple[str, str]) -> st
 
 def _analysed(tree: exp.Query, key: str, schemas: Schemas) -> Keyed:
     if sum(1 for _ in tree.find_all(exp.With)) > 1:
-        raise _NotKeyed("a CTE has CTEs of its own")
+        raise NotKeyed("a CTE has CTEs of its own")
     select = _plain(tree, "the statement")
-    column = _selected(select, key)
+    column = selected(select, key)
     if any(cte.alias == "judged" for cte in tree.ctes):
         if select.args.get("joins") or select.args["from_"].this.name != "judged":
-            raise _NotKeyed("it joins more to its CTE judged")
-        select = _plain(_cte(tree, "judged"), "its CTE judged")
-        column = _selected(select, column.name)
+            raise NotKeyed("it joins more to its CTE judged")
+        select = _plain(cte_of(tree, "judged"), "its CTE judged")
+        column = selected(select, column.name)
     source = select.args["from_"].this
     if not isinstance(source, exp.Table) or column.table != source.alias_or_name:
-        raise _NotKeyed(f"{key} is not a column of the table that it is selected from")
-    columns = schemas.get(source.name, ()) if not _is_cte(tree, source.name) else ()
+        raise NotKeyed(f"{key} is not a column of the table that it is selected from")
+    columns = schemas.get(source.name, ()) if not is_cte(tree, source.name) else ()
     folded = {c.name for c in columns if c.folded_from == column.name}
     lookups = tuple(_lookup(tree, join, column, folded) for join in select.args.get("joins") or ())
-    if not _is_cte(tree, source.name):
+    if not is_cte(tree, source.name):
         return Keyed(key, source.name, column.name, True, lookups)
-    grouped = _cte(tree, source.name)
+    grouped = cte_of(tree, source.name)
     base = grouped.args["from_"].this if grouped.args.get("from_") else None
-    if not isinstance(base, exp.Table) or _is_cte(tree, base.name) or grouped.args.get("joins"):
-        raise _NotKeyed(f"its CTE {source.name} reads more than one table")
-    base_key = _selected(grouped, column.name)
+    if not isinstance(base, exp.Table) or is_cte(tree, base.name) or grouped.args.get("joins"):
+        raise NotKeyed(f"its CTE {source.name} reads more than one table")
+    base_key = selected(grouped, column.name)
     _refuse_mixing(grouped, base_key, source.name)
     for cte in tree.ctes:
         read = {table.name for table in cte.this.find_all(exp.Table)}
         if cte.alias != "judged" and source.name in read:
-            raise _NotKeyed(f"its CTE {cte.alias} reads all rows of its CTE {source.name}")
+            raise NotKeyed(f"its CTE {cte.alias} reads all rows of its CTE {source.name}")
     return Keyed(key, base.name, base_key.name, False, lookups)
 
 
 def _plain(tree: exp.Expr, what: str) -> exp.Select:
     """A SELECT that looks at row after row."""
     if not isinstance(tree, exp.Select) or not tree.args.get("from_"):
-        raise _NotKeyed(f"{what} is not one SELECT")
+        raise NotKeyed(f"{what} is not one SELECT")
     if any(tree.args.get(part) for part in _CUTS):
-        raise _NotKeyed(f"{what} groups or cuts rows")
+        raise NotKeyed(f"{what} groups or cuts rows")
     if any(_own(tree, exp.AggFunc, exp.Window, exp.Subquery, exp.Exists, exp.Unnest)):
-        raise _NotKeyed(f"{what} has more in it than columns of its own row and of look-ups")
+        raise NotKeyed(f"{what} has more in it than columns of its own row and of look-ups")
     return tree
 
 
@@ -255,58 +255,58 @@ def _own(tree: exp.Select, *kinds: type[exp.Expr]) -> Iterator[exp.Expr]:
                     yield from node.find_all(*kinds)
 
 
-def _selected(select: exp.Select, name: str) -> exp.Column:
-    """The column that a SELECT returns under a name, unchanged."""
+def selected(select: exp.Select, name: str) -> exp.Column:
+    """The column that a SELECT returns under a name, unchanged; raises `NotKeyed`."""
     for projection in select.selects:
         if projection.alias_or_name == name:
             value = projection.unalias()
             if isinstance(value, exp.Column):
                 return value
-    raise _NotKeyed(f"{name} is not given as it stands in the table that it is selected from")
+    raise NotKeyed(f"{name} is not given as it stands in the table that it is selected from")
 
 
 def _lookup(tree: exp.Query, join: exp.Join, key: exp.Column, folded: set[str]) -> Lookup:
     table, on = join.this, join.args.get("on")
     if join.side != "LEFT" or not isinstance(table, exp.Table):
-        raise _NotKeyed("it joins otherwise than a table or CTE by LEFT JOIN")
+        raise NotKeyed("it joins otherwise than a table or CTE by LEFT JOIN")
     sides = [on.left, on.right] if isinstance(on, exp.EQ) else []
     columns = [side for side in sides if isinstance(side, exp.Column)]
     own = [c for c in columns if c.table == table.alias_or_name]
     keys = [c for c in columns if c.table == key.table and c.name in {key.name, *folded}]
     if len(own) != 1 or len(keys) != 1:
-        raise _NotKeyed(f"its look-up {table.name} is joined on something else than the key")
+        raise NotKeyed(f"its look-up {table.name} is joined on something else than the key")
     if own[0].is_type("double") != keys[0].is_type("double"):
-        raise _NotKeyed(f"the key of its look-up {table.name} is of another type")
+        raise NotKeyed(f"the key of its look-up {table.name} is of another type")
     name = table.name
     reads = frozenset(_reads(tree, name))
     of_rows = _of_rows(tree, name, own[0].name)
     if keys[0].name != key.name:
         return Lookup(name, own[0].name, reads, None, False, keys[0].name, of_rows)
-    present_in, is_required = _present_in(tree, name), _is_required(tree, own[0])
-    return Lookup(name, own[0].name, reads, present_in, is_required, None, of_rows)
+    present_in, needed = _present_in(tree, name), is_required(tree, own[0])
+    return Lookup(name, own[0].name, reads, present_in, needed, None, of_rows)
 
 
 def _of_rows(tree: exp.Query, name: str, key: str) -> str | None:
     """The column of a CTE's table that is its key, where it reads one table and mixes no keys."""
-    if not _is_cte(tree, name):
+    if not is_cte(tree, name):
         return None
-    select = _cte(tree, name)
+    select = cte_of(tree, name)
     table = select.args["from_"].this if select.args.get("from_") else None
-    if not isinstance(table, exp.Table) or _is_cte(tree, table.name) or select.args.get("joins"):
+    if not isinstance(table, exp.Table) or is_cte(tree, table.name) or select.args.get("joins"):
         return None
     try:
-        column = _selected(select, key)
+        column = selected(select, key)
         _refuse_mixing(select, column, name)
-    except _NotKeyed:
+    except NotKeyed:
         return None
     return column.name if column.table == table.alias_or_name else None
 
 
-def _is_required(tree: exp.Query, key: exp.Column) -> bool:
+def is_required(tree: exp.Query, key: exp.Column) -> bool:
     """Whether a row is dropped where a look-up's key is NULL."""
-    if not _is_cte(tree, "judged"):
+    if not is_cte(tree, "judged"):
         return False
-    dropped = (p.unalias() for p in _cte(tree, "judged").selects if p.alias_or_name == "dropped")
+    dropped = (p.unalias() for p in cte_of(tree, "judged").selects if p.alias_or_name == "dropped")
     case = next(dropped, None)
     if not isinstance(case, exp.Case) or case.this is not None:
         return False
@@ -324,31 +324,31 @@ def _is_required(tree: exp.Query, key: exp.Column) -> bool:
 
 
 def _present_in(tree: exp.Query, name: str) -> str | None:
-    if not _is_cte(tree, name):
+    if not is_cte(tree, name):
         return None
-    select = _cte(tree, name)
+    select = cte_of(tree, name)
     parts = [part for part in (*_CUTS, "joins", "where") if part != "distinct"]
     if not select.args.get("distinct") or any(select.args.get(part) for part in parts):
         return None
     from_, columns = select.args["from_"].this, select.selects
     column = columns[0].unalias()
     if len(columns) == 1 and isinstance(column, exp.Column) and isinstance(from_, exp.Table):
-        return None if _is_cte(tree, from_.name) else column.name
+        return None if is_cte(tree, from_.name) else column.name
     return None
 
 
 def _refuse_mixing(select: exp.Select, key: exp.Column, name: str) -> None:
     """Refuse a CTE in which rows of one key depend on those of another."""
     if any(_own(select, exp.Subquery, exp.Exists, exp.Unnest)) or select.args.get("limit"):
-        raise _NotKeyed(f"its CTE {name} has more in it than rows of one table")
+        raise NotKeyed(f"its CTE {name} has more in it than rows of one table")
     windows = list(_own(select, exp.Window))
     for window in windows:
         if not _is_among(key, window.args.get("partition_by") or []):
-            raise _NotKeyed(f"a window of its CTE {name} is not partitioned by the key")
+            raise NotKeyed(f"a window of its CTE {name} is not partitioned by the key")
     aggregates = [a for a in _own(select, exp.AggFunc) if not a.find_ancestor(exp.Window)]
     group = select.args.get("group")
     if (group or aggregates) and not (group and _is_among(key, group.expressions)):
-        raise _NotKeyed(f"its CTE {name} is not grouped by the key")
+        raise NotKeyed(f"its CTE {name} is not grouped by the key")
 
 
 def _is_among(key: exp.Column, columns: Iterable[exp.Expr]) -> bool:
@@ -358,29 +358,31 @@ def _is_among(key: exp.Column, columns: Iterable[exp.Expr]) -> bool:
 
 
 def _reads(tree: exp.Query, name: str) -> Iterator[str]:
-    if not _is_cte(tree, name):
+    if not is_cte(tree, name):
         yield name
         return
-    for table in _cte(tree, name).find_all(exp.Table):
+    for table in cte_of(tree, name).find_all(exp.Table):
         yield from _reads(tree, table.name)
 
 
 def _from_table(tree: exp.Query) -> exp.Table:
     """The node of the FROM table in a SELECT that qualifies, or in a query made from it."""
-    select: exp.Query = _cte(tree, "judged") if _is_cte(tree, "judged") else tree
+    select: exp.Query = cte_of(tree, "judged") if is_cte(tree, "judged") else tree
     source = select.args["from_"].this
-    if _is_cte(tree, source.name):
-        source = _cte(tree, source.name).args["from_"].this
+    if is_cte(tree, source.name):
+        source = cte_of(tree, source.name).args["from_"].this
     assert isinstance(source, exp.Table)
     return source
 
 
-def _is_cte(tree: exp.Query, name: str) -> bool:
+def is_cte(tree: exp.Query, name: str) -> bool:
+    """Whether a name is a CTE's of this SELECT."""
     return any(cte.alias == name for cte in tree.ctes)
 
 
-def _cte(tree: exp.Query, name: str) -> exp.Select:
+def cte_of(tree: exp.Query, name: str) -> exp.Select:
+    """The SELECT of a CTE; raises `NotKeyed`."""
     [select] = (cte.this for cte in tree.ctes if cte.alias == name)
     if not isinstance(select, exp.Select):
-        raise _NotKeyed(f"its CTE {name} is not one SELECT")
+        raise NotKeyed(f"its CTE {name} is not one SELECT")
     return select

@@ -25,12 +25,13 @@ from stedi.landing.reader import are_few
 from stedi.parquet import ParquetFile, RowWriter
 from stedi.roots import footer_source
 from stedi.roots.names import landing_folder
+from stedi.run.earlier import figures_so_far
 from stedi.run.options import Built, How
 from stedi.run.readings import LandingPlan, Reading
 from stedi.run.rules import hold_to_contract
 from stedi.run.settle import first_loads, settle
 from stedi.run.work import Work
-from stedi.storage.notes import LandingNotes, LoadsNotes, Notes
+from stedi.storage.notes import Figures, LandingNotes, LoadsNotes, Notes
 from stedi.storage.warehouse import Version, short_name
 from stedi.text import counted
 
@@ -62,6 +63,7 @@ class Landing:
         self._plan, self._pool = plan, pool
         self._sources: list[_Source] = []
         self._began = 0.0
+        self._earlier: tuple[Figures, ...] = ()
 
     def begin(self) -> None:
         """Begin to read in the background."""
@@ -89,6 +91,7 @@ class Landing:
         """Wait for all that was begun, and commit it."""
         if not self._plan:
             return
+        self._earlier = figures_so_far(self.work, self._plan.loads)
         for source in self._sources:
             self._parse(source)
         committed = {s.contract.name: self._commit_typed(s) for s in self._sources}
@@ -243,6 +246,7 @@ class Landing:
             files=self.work.fingerprints(paths),
             typed=typed,
             quarantine=quarantine.content if quarantine else None,
+            earlier=self._earlier,
         )
         self.warehouse.commit("loads", paths, notes)
 

@@ -6,6 +6,7 @@ tree before it is translated; tests/engines/test_dialects.py holds the engines t
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Container, Iterator
 from functools import cache
 from typing import Literal
@@ -24,6 +25,15 @@ _REWRITTEN = (exp.Filter, exp.Div, exp.Cast, exp.Sum, exp.Avg, exp.Round, exp.Fl
 def for_duckdb(query: exp.Query) -> str:
     """The query, resolved and typed, in DuckDB's SQL."""
     return _rewritten(query, _for_duckdb).sql("duckdb")
+
+
+def duckdb_words(query: exp.Query, before: Callable[[exp.Expr], exp.Expr | None]) -> str:
+    """The same, with what `before` says of a node first."""
+
+    def rewrite(node: exp.Expr) -> exp.Expr | None:
+        return before(node) or _for_duckdb(node)
+
+    return _rewritten(query, rewrite, every=True).sql("duckdb")
 
 
 def for_spark(query: exp.Query, small: Container[str] = ()) -> str:
@@ -61,8 +71,10 @@ def _tables_below(source: exp.Expr | Scope) -> Iterator[str]:
                 yield from _tables_below(below)
 
 
-def _rewritten(query: exp.Query, rewrite: Callable[[exp.Expr], exp.Expr | None]) -> exp.Query:
-    if not any(isinstance(node, _REWRITTEN) for node in query.walk()):
+def _rewritten(
+    query: exp.Query, rewrite: Callable[[exp.Expr], exp.Expr | None], *, every: bool = False
+) -> exp.Query:
+    if not every and not any(isinstance(node, _REWRITTEN) for node in query.walk()):
         return query
     tree = query.copy()
     for node in reversed(list(tree.walk())):  # what is inside first
@@ -77,51 +89,54 @@ def _rewritten(query: exp.Query, rewrite: Callable[[exp.Expr], exp.Expr | None])
 
 def _for_duckdb(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node, exp.Div) and _is_whole_division(node):
-        return _from_template("duckdb", "(:a // :b)", a=node.left, b=node.right)
+        return from_template("duckdb", "(:a // :b)", a=node.left, b=node.right)
     if isinstance(node, exp.Cast) and node.is_type(*WHOLE) and node.this.is_type(*REAL):
         return _cast_like(
-            node, _from_template("duckdb", "ROUND(:a)", a=node.this)
+            node, from_template("duckdb", "ROUND(:a)", a=node.this)
         )  # not halves to even
     for rewrite in (_number, _rounded, _part_of_text, _timestamp):
         if rewritten := rewrite(node, "duckdb"):
             return rewritten
     if isinstance(node, exp.Round | exp.Floor | exp.Ceil) and node.this.is_type(*REAL):
-        return _from_template("duckdb", "(:whole + 0e0)", whole=node)  # never -0.0, as in Spark
+        return from_template("duckdb", "(:whole + 0e0)", whole=node)  # never -0.0, as in Spark
     if isinstance(node, exp.Upper):  # DuckDB would make ẞ of ß
         parts = "[UPPER(part) FOR part IN STRING_SPLIT(:a, 'ß')]"
-        return _from_template("duckdb", f"ARRAY_TO_STRING({parts}, 'ß')", a=node.this)
+        return from_template("duckdb", f"ARRAY_TO_STRING({parts}, 'ß')", a=node.this)
     if not isinstance(node.parent, exp.Window | exp.Filter):
         summed = node
         while isinstance(summed, exp.Window | exp.Filter):
             summed = summed.this
         is_whole = isinstance(summed, exp.Sum) and summed.this.is_type(*WHOLE)
-        if is_whole or isinstance(summed, exp.CountIf):  # DuckDB: a HUGEINT
+        if is_whole:  # DuckDB: a HUGEINT
             return exp.cast(node.copy(), "BIGINT", dialect="duckdb")
+        if isinstance(summed, exp.CountIf):  # the same, and NULL where there are no rows
+            counted = exp.cast(node.copy(), "BIGINT", dialect="duckdb")
+            return exp.Coalesce(this=counted, expressions=[exp.Literal.number(0)])
     return None
 
 
 def _for_spark(node: exp.Expr) -> exp.Expr | None:
     if isinstance(node, exp.Div):
         if _is_whole_division(node):
-            return _from_template("spark", "(:a DIV :b)", a=node.left, b=node.right)
+            return from_template("spark", "(:a DIV :b)", a=node.left, b=node.right)
         if node.left.is_type(*REAL) or node.right.is_type(*REAL):  # Spark would fail for zero
             division = "CASE WHEN :b = 0 THEN :a * POWER(:b, -1) ELSE :a / :b END"
-            return _from_template("spark", division, a=node.left, b=node.right)
+            return from_template("spark", division, a=node.left, b=node.right)
     if isinstance(node, exp.Cast) and node.is_type(*WHOLE) and node.this.is_type(*REAL):
         # Spark would cut, and make 2^63 a little less; 1e300 is no whole number to it either.
         rounded = "CASE WHEN :a = 9223372036854775807D THEN 1E300 ELSE ROUND(:a) END"
-        return _cast_like(node, _from_template("spark", rounded, a=node.this))
+        return _cast_like(node, from_template("spark", rounded, a=node.this))
     for rewrite in (_number, _rounded, _part_of_text, _timestamp):
         if rewritten := rewrite(node, "spark"):
             return rewritten
     if isinstance(node, exp.Floor | exp.Ceil) and node.this.is_type(*REAL):
         # Spark would give a bigint. From 2^52 on, every double is whole.
         rounded_down = "CASE WHEN ABS(:a) >= 4503599627370496 THEN :a ELSE CAST(:cut AS DOUBLE) END"
-        return _from_template("spark", rounded_down, a=node.this, cut=node)
+        return from_template("spark", rounded_down, a=node.this, cut=node)
     if isinstance(node, exp.Upper | exp.Lower):  # Spark would make SS of ß, and ς of some Σ
         letters = _letters_by_case("UPPER" if isinstance(node, exp.Upper) else "LOWER")
         before, after = map(exp.Literal.string, letters)
-        return _from_template(
+        return from_template(
             "spark", "TRANSLATE(:a, :before, :after)", a=node.this, before=before, after=after
         )
     if isinstance(node, exp.Greatest | exp.Least):  # Spark would leave nulls out
@@ -139,7 +154,7 @@ def _for_spark(node: exp.Expr) -> exp.Expr | None:
         total = f"CAST(SUM(CAST(:a AS DECIMAL(38, 0))){only} AS DOUBLE)"
         mean = f"({total} / NULLIF(COUNT(:a){only}, 0))"
         parts = {"c": node.expression.this} if isinstance(node, exp.Filter) else {}
-        return _from_template("spark", mean, a=averaged.this, **parts)
+        return from_template("spark", mean, a=averaged.this, **parts)
     return None
 
 
@@ -169,7 +184,7 @@ def _rounded(node: exp.Expr, dialect: str) -> exp.Expr | None:
         return None
     digits = "(ROUND(:a * POWER(10, :n)) + 0) / POWER(10, :n)"
     rounded = f"CASE WHEN ABS(:a * POWER(10, :n)) < 1e308 THEN {digits} ELSE :a END"
-    return _from_template(dialect, rounded, a=node.this, n=node.args["decimals"])
+    return from_template(dialect, rounded, a=node.this, n=node.args["decimals"])
 
 
 def _number(node: exp.Expr, dialect: str) -> exp.Expr | None:
@@ -192,9 +207,10 @@ def _number(node: exp.Expr, dialect: str) -> exp.Expr | None:
     wrong = "NULL" if isinstance(node, exp.TryCast) else f"{error}('not a number')"
     extract = f"REGEXP_EXTRACT(:a, '{pattern}', 1)"
     text = f"CASE WHEN {test} THEN {extract} WHEN :a IS NOT NULL THEN {wrong} END"
-    return _cast_like(node, _from_template(dialect, text, a=node.this))
+    return _cast_like(node, from_template(dialect, text, a=node.this))
 
 
+_SURROGATES = range(0xD800, 0xE000)
 _BLANK = r"[\x00-\x20]*"
 _SPACES = (
     "\t\n\v\f\r\x1c\x1d\x1e\x1f \u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2008\u2009"
@@ -213,9 +229,13 @@ def _part_of_text(node: exp.Expr, dialect: str) -> exp.Expr | None:
         # Most texts have nothing to trim, and a list of spaces is looked through for 2 µs a text.
         ends = " AND ".join(f"{end}(:text, 1) BETWEEN '!' AND '~'" for end in ("LEFT", "RIGHT"))
         quick = f"CASE WHEN {ends} THEN :text ELSE :trimmed END"
-        return _from_template(dialect, quick, text=node.this, trimmed=trimmed)
+        return from_template(dialect, quick, text=node.this, trimmed=trimmed)
     if isinstance(node, exp.Chr) and _is_positive_literal(node.expressions[0]):
-        return exp.Literal.string(chr(int(node.expressions[0].name)))
+        number = int(node.expressions[0].name)
+        if number > sys.maxunicode or number in _SURROGATES:
+            error = "ERROR" if dialect == "duckdb" else "RAISE_ERROR"
+            return from_template(dialect, f"{error}('no such letter')")
+        return exp.Literal.string(chr(number))
     if isinstance(node, exp.SplitPart):
         parts = exp.Split(this=node.this.copy(), expression=node.args["delimiter"].copy())
         has = exp.ArraySize(this=parts) >= node.args["part_index"].copy()
@@ -229,7 +249,7 @@ def _part_of_text(node: exp.Expr, dialect: str) -> exp.Expr | None:
             "CASE WHEN :length < 0 THEN 0 WHEN :length > LENGTH(:text) THEN LENGTH(:text) "
             "ELSE :length END"
         )
-        cut.set("length", _from_template(dialect, some, length=length, text=text))
+        cut.set("length", from_template(dialect, some, length=length, text=text))
     if _is_positive_literal(start):
         return cut
     is_outside = "(:start = 0 OR :start NOT BETWEEN -LENGTH(:text) AND LENGTH(:text))"
@@ -238,7 +258,7 @@ def _part_of_text(node: exp.Expr, dialect: str) -> exp.Expr | None:
     parts_of = {"text": text, "start": start, "cut": cut}
     if length is not None:
         parts_of["length"] = length
-    return _from_template(dialect, checked, **parts_of)
+    return from_template(dialect, checked, **parts_of)
 
 
 def _timestamp(node: exp.Expr, dialect: str) -> exp.Expr | None:
@@ -248,11 +268,14 @@ def _timestamp(node: exp.Expr, dialect: str) -> exp.Expr | None:
     if not (isinstance(node, exp.UnixToTime) and node.this.is_type(*WHOLE)):
         return None
     moment, error = {
-        "duckdb": ("CAST(MAKE_TIMESTAMP(:n * 1000000) AS TIMESTAMPTZ)", "ERROR('no time')"),
+        "duckdb": (
+            "CAST(MAKE_TIMESTAMP(CAST(:n AS BIGINT) * 1000000) AS TIMESTAMPTZ)",
+            "ERROR('no time')",
+        ),
         "spark": ("TIMESTAMP_SECONDS(:n)", "RAISE_ERROR('no time')"),
     }[dialect]
     within = f"CASE WHEN :n BETWEEN -62135596800 AND 253402300799 THEN {moment}"
-    return _from_template(dialect, f"{within} WHEN :n IS NOT NULL THEN {error} END", n=node.this)
+    return from_template(dialect, f"{within} WHEN :n IS NOT NULL THEN {error} END", n=node.this)
 
 
 def _is_positive_literal(node: exp.Expr) -> bool:
@@ -271,7 +294,11 @@ def _cast_like(cast: exp.Cast, value: exp.Expr) -> exp.Expr:
     return copy
 
 
-def _from_template(dialect: str, template: str, **parts: exp.Expr) -> exp.Expr:
+def from_template(dialect: str, template: str, **parts: exp.Expr) -> exp.Expr:
     """An expression in an engine's own words, with `:name` standing for its parts."""
-    tree = sqlglot.parse_one(template, dialect=dialect)
-    return exp.replace_placeholders(tree, **{name: part.copy() for name, part in parts.items()})
+    tree = exp.Paren(this=sqlglot.parse_one(template, dialect=dialect))
+    for placeholder in list(tree.find_all(exp.Placeholder)):
+        if placeholder.name in parts:
+            placeholder.replace(parts[placeholder.name].copy())
+    made: exp.Expr = tree.this
+    return made

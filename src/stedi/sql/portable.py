@@ -82,7 +82,7 @@ def _why_refused_as_used(node: exp.Expr) -> str | None:
         dates = all(side.is_type(exp.DataType.Type.DATE) for side in (node.this, node.expression))
         if node.text("unit").upper() != "DAY" or not dates:
             return "engines disagree on when a unit is over; take days between two dates"
-    if isinstance(node, exp.Div) and _is_decimal_division(node):
+    if isinstance(node, exp.Div) and is_decimal_division(node):
         return "engines round decimals differently; write 1e0 for a double, or cast to DOUBLE"
     if isinstance(node, exp.Avg) and node.this.is_type(*DECIMAL):
         return "engines round decimals differently; cast to DOUBLE"
@@ -119,7 +119,7 @@ def _why_refused_text(node: exp.Expr) -> str | None:
         return "of what isn't the number of a letter, written out"
     if isinstance(node, exp.RegexpLike):
         pattern = node.expression
-        if not (isinstance(pattern, exp.Literal) and _PLAIN.fullmatch(pattern.name)):
+        if not is_portable_pattern(pattern):
             return (
                 "engines agree on patterns that are written out, of letters, sets as [0-9], (…|…), "
                 "+, *, ^ and \\z only, with a backslash before any other sign"
@@ -167,6 +167,11 @@ def _backtracks(pattern: str) -> bool:
     return False
 
 
+def is_portable_pattern(pattern: exp.Expr) -> bool:
+    """Whether a pattern is written out, and means the same to RE2, Java and Trino."""
+    return isinstance(pattern, exp.Literal) and bool(_PLAIN.fullmatch(pattern.name))
+
+
 def _is_letter(sign: str) -> bool:
     return sign.isalnum() or sign.startswith("\\")
 
@@ -201,13 +206,14 @@ def _why_refused_cast(node: exp.Cast) -> str | None:
     return None
 
 
-def _is_decimal_division(node: exp.Div) -> bool:
+def is_decimal_division(node: exp.Div) -> bool:
+    """Whether decimals are divided, which Athena rounds to their digits."""
     sides = (node.left, node.right)
-    is_real = any(side.is_type(*REAL) and not _is_decimal(side) for side in sides)
-    return any(map(_is_decimal, sides)) and not is_real
+    is_real = any(side.is_type(*REAL) and not is_decimal(side) for side in sides)
+    return any(map(is_decimal, sides)) and not is_real
 
 
-def _is_decimal(node: exp.Expr) -> bool:
+def is_decimal(node: exp.Expr) -> bool:
     """Whether Athena takes it for a decimal; sqlglot takes 1.0 for a double."""
     text = node.name.lower()
     is_literal = isinstance(node, exp.Literal) and node.is_number and "." in text

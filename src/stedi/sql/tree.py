@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import sqlglot
 from sqlglot import exp
@@ -48,16 +48,21 @@ def tables_read(tree: exp.Query) -> list[exp.Table]:
     ]
 
 
-def resolve(tree: exp.Query, schemas: Schemas, place: str) -> exp.Query:
+def resolve(
+    tree: exp.Query, schemas: Schemas, place: str, others: Types | None = None
+) -> exp.Query:
     """The tree with stars expanded and every column tied to its table.
 
     Raises `DeclarationError` where a column can't be tied to exactly one declared table.
     """
     try:
         resolved = qualify(
-            tree.copy(), dialect=DIALECT, schema=_sql_schema(schemas), quote_identifiers=False,
+            tree.copy(),
+            dialect=DIALECT,
+            schema=_sql_schema(schemas, others),
+            quote_identifiers=False,
             validate_qualify_columns=True,
-        )  # fmt: skip
+        )
     except OptimizeError as error:
         message = str(error).replace("Column '", "column '")
         raise DeclarationError(f"{place}: {message}") from None
@@ -67,17 +72,25 @@ def resolve(tree: exp.Query, schemas: Schemas, place: str) -> exp.Query:
     return resolved
 
 
-def typed(tree: exp.Query, schemas: Schemas, place: str) -> exp.Query:
-    """The tree resolved, with types, without which 7 / 2 is not the same in every dialect."""
-    resolved = resolve(tree, schemas, place)
-    return annotate_types(resolved, schema=_sql_schema(schemas), dialect=DIALECT)
+Types = Mapping[str, Mapping[str, str]]
+"""Types of columns by table, in Trino's words."""
 
 
-def _sql_schema(schemas: Schemas) -> dict[str, object]:
-    return {
+def typed(tree: exp.Query, schemas: Schemas, place: str, others: Types | None = None) -> exp.Query:
+    """The tree resolved, with types, without which 7 / 2 is not the same in every dialect.
+
+    `others` are tables beside the declared ones.
+    """
+    resolved = resolve(tree, schemas, place, others)
+    return annotate_types(resolved, schema=_sql_schema(schemas, others), dialect=DIALECT)
+
+
+def _sql_schema(schemas: Schemas, others: Types | None = None) -> dict[str, object]:
+    declared = {
         table: {column.name: TYPES[column.type].trino for column in columns}
         for table, columns in schemas.items()
     }
+    return {**declared, **{table: dict(types) for table, types in (others or {}).items()}}
 
 
 def _untied(scope: Scope) -> Iterable[exp.Column]:

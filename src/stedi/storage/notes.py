@@ -77,12 +77,28 @@ class Notes:
         return {PREFIX + key: json.dumps(value, default=_as_json) for key, value in values.items()}
 
 
+class Figures(BaseModel, frozen=True):
+    """Figures after a run: rows by table, and records and those set aside, by source.
+
+    `declarations` fingerprints what they were made under.
+    """
+
+    declarations: str
+    rows: Mapping[str, int]
+    records: Mapping[str, int]
+    set_aside: Mapping[str, int]
+
+
 @dataclass(frozen=True)
 class LoadsNotes(Notes):
-    """`typed` and `quarantine` are the contents of the tables that these loads describe."""
+    """`typed` and `quarantine` are the contents of the tables that these loads describe.
+
+    `earlier` are the figures of runs before, the newest last.
+    """
 
     typed: Mapping[str, int] = field(default_factory=dict)
     quarantine: int | None = None
+    earlier: tuple[Figures, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -254,6 +270,8 @@ def _typed(name: str, value: Any) -> Any:
         return None
     if name == "notes":
         return tuple(Note(**note) for note in value)
+    if name == "earlier":
+        return tuple(Figures(**figures) for figures in value)
     if name == "left":
         return Left(*value)
     if name in ("left_by_then", "left_since"):
@@ -265,7 +283,7 @@ def _as_json(value: object) -> object:
     """What JSON has for a field."""
     if isinstance(value, Left):
         return [value.keys, value.rows]
-    assert isinstance(value, Note)
+    assert isinstance(value, Note | Figures)
     return value.model_dump()
 
 

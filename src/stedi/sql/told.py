@@ -1,0 +1,95 @@
+"""What a query asks that can have other values here than on Athena, for people to know.
+
+Every function that a query may call is either held to Trino's values by a test
+(tests/engines/test_asked.py), or named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sqlglot import exp
+
+from stedi.sql.portable import is_decimal, is_decimal_division, is_portable_pattern
+from stedi.sql.tree import REAL
+
+_PATTERNS = (
+    "regular expressions are RE2's here and Java's on Athena, which knows more, and means another "
+    "thing by $, by a pattern that is empty, and by a group that takes no part"
+)
+_ZONES = "times are in UTC here, or have no zone; Athena keeps the zone that they are given in"
+_ESTIMATES = "an estimate, which Athena makes in another way"
+_BY_KIND: tuple[tuple[tuple[type[exp.Expr], ...], str], ...] = (
+    (
+        (
+            *(exp.RegexpExtract, exp.RegexpExtractAll, exp.RegexpReplace, exp.RegexpSplit),
+            exp.RegexpCount,
+        ),
+        _PATTERNS,
+    ),
+    ((exp.AtTimeZone, exp.FromISO8601Timestamp), _ZONES),
+    ((exp.ApproxDistinct, exp.ApproxQuantile), _ESTIMATES),
+    ((exp.ParseJSON,), "keys stay in their order here; Athena sorts them"),
+)
+_BY_NAME = {
+    "at_timezone": _ZONES,
+    "approx_most_frequent": "counted exactly here; Athena estimates",
+    "numeric_histogram": _ESTIMATES,
+    "nan": "NaN is equal to itself here, and greater than all others; on Athena to nothing",
+}
+
+
+def differences(query: exp.Expr) -> list[str]:
+    """What may be another value here than on Athena, each function once, of a typed query."""
+    return [*dict.fromkeys(_differences(query))]
+
+
+def _differences(query: exp.Expr) -> Iterator[str]:
+    for node in query.walk():
+        for kinds, why in _BY_KIND:
+            if isinstance(node, kinds):
+                yield f"{_name(node)}: {why}"
+        if isinstance(node, exp.Anonymous) and node.name.lower() in _BY_NAME:
+            yield f"{node.name.lower()}: {_BY_NAME[node.name.lower()]}"
+        for asks, why in _AS_USED:
+            if asks(node):
+                yield why
+
+
+def _name(node: exp.Expr) -> str:
+    if isinstance(node, exp.AtTimeZone):
+        return "AT TIME ZONE"
+    names: dict[type[exp.Expr], str] = {
+        exp.ApproxQuantile: "approx_percentile",
+        exp.ParseJSON: "json_parse",
+    }
+    return names.get(type(node)) or (
+        node.sql_name().lower() if isinstance(node, exp.Func) else type(node).__name__.lower()
+    )
+
+
+def _is_other_pattern(node: exp.Expr) -> bool:
+    return isinstance(node, exp.RegexpLike) and not is_portable_pattern(node.expression)
+
+
+def _rounds_decimals(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Avg):
+        parts = [*node.this.walk()]
+        is_real = any(isinstance(part, exp.Column) and part.is_type(*REAL) for part in parts)
+        return any(map(is_decimal, parts)) and not is_real
+    return isinstance(node, exp.Div) and is_decimal_division(node)
+
+
+def _is_short_year(node: exp.Expr) -> bool:
+    return isinstance(node, exp.StrToTime) and "%y" in node.text("format")
+
+
+_AS_USED: tuple[tuple[Callable[[exp.Expr], bool], str], ...] = (
+    (_is_other_pattern, f"regexp_like: {_PATTERNS}"),
+    (
+        _rounds_decimals,
+        "decimals are divided as doubles here; Athena rounds to the digits that are written "
+        "(1e0 for a double)",
+    ),
+    (_is_short_year, "date_parse: %y of 69 is 1969 here and 2069 on Athena"),
+)

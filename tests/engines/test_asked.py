@@ -1,0 +1,158 @@
+"""What queries call has Trino's values, or fails, or is told of: at the edges of its arguments, too.
+
+tests/support/edges.json has what Trino 476 gave for each expression, which tests/roots/s3/test_trino.py
+asks it again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from stedi import QueryError, parquet
+from stedi.engines import athena_functions
+from stedi.errors import DeclarationError, StediError
+from stedi.shown import shown
+from stedi.sql.asked import for_query
+from stedi.sql.functions import refused
+from stedi.sql.statement import read_only
+from stedi.sql.strict import refuse_mixed
+from stedi.sql.told import differences
+from stedi.sql.tree import typed
+from tests.support.edges import EDGES, FAILS, Edge
+
+LENIENT = {
+    "from_hex('0')",
+    "ARRAY[1] = ARRAY['1']",
+    "-2147483648 - 1",  # numbers that are written out are integers there
+    "-(-2147483648)",
+    "array_position(ARRAY[1,2,2],2,2)",
+    "filter(ARRAY[1],x -> NULL)",
+    "12345678901234567890",
+    "json_extract_scalar('[1,2]','$[-1]')",
+}
+"""What has a value here, and none on Trino."""
+OTHERWISE = {
+    "sign(nan())": "0",
+    "TIMESTAMP '2020-01-01 10:00:00.123456'": "2020-01-01 10:00:00.123456",
+    "CAST(0.1e0+0.2e0 AS VARCHAR)": "0.30000000000000004",
+    "array_max(ARRAY[1e0,nan()])": "NaN",
+    "json_extract_scalar('{\"a\":1.50}','$.a')": "1.5",
+}
+"""What has another value here: a list that may only get shorter."""
+LEFT_OUT = {"with_literals", "compare", "arithmetic", "logic", "interval", "json_cast", "now",
+            "sum_over", "max_n", "unnest", "nan"}  # fmt: skip
+"""Groups of expressions that aren't functions, or are of values that no column has."""
+
+
+@pytest.fixture(scope="module")
+def connection(tmp_path_factory: pytest.TempPathFactory) -> duckdb.DuckDBPyConnection:
+    made = parquet.connect(tmp_path_factory.mktemp("scratch"))
+    athena_functions.register(made)
+    return made
+
+
+class Told(Exception):
+    """A value that is said to differ."""
+
+
+def value(connection: duckdb.DuckDBPyConnection, expression: str) -> str | None:
+    """What an expression is worth here, as Athena shows it."""
+    tree = read_only(f"SELECT {expression} AS v", set())
+    if refused(tree):
+        raise QueryError("not among the functions")
+    understood = typed(tree, {}, "a query")
+    refuse_mixed(understood)
+    column = connection.sql(for_query(understood)).to_arrow_table().column(0)
+    found = shown(column[0].as_py(), column.type)
+    if told := differences(understood):
+        raise Told(f"{found}, of which is told: {told}")
+    return found
+
+
+def is_alike(found: str | None, edge: Edge) -> bool:
+    """Equal; of doubles but for the last digits, and of maps in any order."""
+    if found is None or edge.value is None or found == edge.value:
+        return found == edge.value
+    if edge.type.startswith("map"):
+        one, other = (sorted(text.strip("{}").split(", ")) for text in (found, edge.value))
+        return one == other
+    if edge.type.startswith(("varchar", "char", "array", "row", "date", "time")):
+        return False
+    try:
+        return math.isclose(float(found), float(edge.value), rel_tol=1e-12)
+    except ValueError:
+        return False
+
+
+def test_what_queries_call_has_trinos_values(connection: duckdb.DuckDBPyConnection) -> None:
+    wrong, held = list[str](), defaultdict[str, int](int)
+    for edge in EDGES:
+        if edge.expression in LENIENT:
+            continue
+        try:
+            found = value(connection, edge.expression)
+        except (StediError, duckdb.Error, Told):
+            continue  # a query says so
+        if edge.value == FAILS:
+            wrong.append(f"{edge.expression}: {found}, and Trino fails")
+        elif found != OTHERWISE.get(edge.expression, found) or (
+            edge.expression not in OTHERWISE and not is_alike(found, edge)
+        ):
+            wrong.append(f"{edge.expression}: {found}, and Trino has {edge.value}")
+        else:
+            held[edge.function] += 1
+    assert wrong == []
+    assert sum(held.values()) > 1_300
+    functions = {edge.function for edge in EDGES} - LEFT_OUT
+    never = sorted(name for name in functions if not held[name])
+    assert " ".join(never) == NEVER_HELD
+
+
+NEVER_HELD = (
+    "approx_distinct approx_most_frequent approx_percentile at_timezone from_iso8601_timestamp "
+    "json_format json_parse numeric_histogram regexp_count regexp_extract regexp_extract_all "
+    "regexp_replace regexp_split"
+)
+"""Functions that are refused, fail or are told of, whatever their arguments."""
+
+
+ALIKE = {
+    "varchar": "'x'", "char": "'x'", "bigint": "1", "integer": "1", "double": "1e0", "real": "1e0",
+    "decimal": "1", "boolean": "true", "date": "DATE '2020-01-01'", "varbinary": "X'00'",
+    "timestamp": "TIMESTAMP '2020-01-01 00:00:00'",
+}  # fmt: skip
+"""What a value of a type may be compared with, by the beginning of its name."""
+
+
+def test_what_athena_compares_is_not_refused() -> None:
+    wrong = []
+    for edge in EDGES:
+        kind = edge.type.partition("(")[0].partition(" ")[0]
+        if kind not in ALIKE or "||" in edge.expression:
+            continue
+        sql = f"SELECT ({edge.expression}) = {ALIKE[kind]}"
+        try:
+            refuse_mixed(typed(read_only(sql, set()), {}, "a query"))
+        except DeclarationError:
+            continue  # whose types aren't known
+        except QueryError as error:
+            wrong.append(str(error))
+    assert wrong == []
+
+
+@pytest.mark.parametrize("expression", sorted(LENIENT))
+def test_what_is_lenient_still_is(connection: duckdb.DuckDBPyConnection, expression: str) -> None:
+    assert value(connection, expression) is not None
+
+
+def test_functions_in_python_fail_without_what_was_given(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    for expression in ("from_base('secret!', 10)", "format('%d', 'secret')", "url_decode('%zz')"):
+        with pytest.raises(duckdb.Error):
+            value(connection, expression)
