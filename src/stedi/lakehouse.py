@@ -403,13 +403,13 @@ class Lakehouse:
 
         """
         from stedi import __version__
-        from stedi.page import require_writable, write
+        from stedi.page import write
         from stedi.page.facts import gather
         from stedi.page.render import render
         from stedi.status import status
 
         path = Path(path)
-        require_writable(path, self.root)
+        self.require_page(path)
         declarations, warehouse = self._opened()
         facts = gather(
             warehouse,
@@ -421,6 +421,13 @@ class Lakehouse:
         )
         write(render(facts), path)
         return path
+
+    def require_page(self, path: str | Path) -> None:
+        """Raise what `page` raises before it looks at the lakehouse, for whoever works first."""
+        from stedi.page import require_extra, require_writable
+
+        require_writable(Path(path), self.root)
+        require_extra()
 
     def release(
         self,

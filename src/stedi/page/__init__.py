@@ -7,12 +7,20 @@ file's own small script opens and searches; without it all is there to read.
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
-from stedi.errors import UsageError
+from stedi.errors import Unavailable, UsageError
 
 _MARK = '<meta name="generator" content="STEDI Lakehouse'
 _LOOKED_AT = 4096
+_EXTRA = {"jinja2": "Jinja2", "vl_convert": "vl-convert-python"}
+
+
+def require_extra() -> None:
+    """Raise `Unavailable` without the packages of the extra `page`."""
+    if missing := [name for module, name in _EXTRA.items() if find_spec(module) is None]:
+        raise Unavailable(f"a page needs {' and '.join(missing)}: pip install 'stedi[page]'")
 
 
 def require_writable(path: Path, root: Path) -> None:

@@ -12,20 +12,23 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from markupsafe import Markup
+from vl_convert import vegalite_to_svg
 
-from stedi.errors import Unavailable
 from stedi.page.facts import Distribution, Facts, PublishedFacts, TableFacts
-from stedi.privacy.audit.attack import AttackResult
+
+if TYPE_CHECKING:
+    from stedi.privacy.audit.attack import AttackResult
 
 VEGA_LITE = "6.4"
 INK, MUTED, GRID, KEPT, LOST, LIMIT = (
     *("#1d2530", "#586473", "#dde2e8", "#1f6f8b", "#c2603a", "#9b1c31"),
 )
 TABLES_CHARTED = 12
+_DAYS_WITH_HOURS = 2
 _SVG = "http://www.w3.org/2000/svg"
 _SHOWN = {"svg", "g", "path", "rect", "line", "text", "tspan", "circle"}
 _IGNORED = {"class", "pointer-events", "role", "version", "width", "height", "opacity"}
@@ -78,17 +81,13 @@ def chart(
     columns: Sequence[str],
     rows: Iterable[Sequence[str]],
 ) -> Chart:
-    """Draw a specification; raises `Unavailable` without the extra `page`."""
+    """Draw a specification."""
     drawn = draw(spec)
     return Chart(name, title, words, drawn, tuple(columns), tuple(tuple(row) for row in rows))
 
 
 def draw(spec: Mapping[str, Any]) -> Markup:
     """A specification as SVG: shapes and text alone, sized by whoever shows it."""
-    try:
-        from vl_convert import vegalite_to_svg
-    except ImportError:
-        raise Unavailable("the page needs vl-convert-python: pip install 'stedi[page]'") from None
     svg = vegalite_to_svg({**spec, "config": _CONFIG}, vl_version=VEGA_LITE)
     ElementTree.register_namespace("", _SVG)
     root = ElementTree.fromstring(svg)  # noqa: S314 - the library's own, and nothing is fetched
@@ -122,7 +121,9 @@ def _bare(element: ElementTree.Element) -> None:
 
 def steps(facts: Facts) -> Iterator[Chart]:
     """Of the rows that come into each step, the shares that are kept and dropped."""
-    shown = [t for t in facts.tables.values() if t.step and t.step.in_ and t.step.adds_up is not None]
+    shown = [
+        t for t in facts.tables.values() if t.step and t.step.in_ and t.step.adds_up is not None
+    ]
     if not shown:
         return
     values, rows = [], []
@@ -142,14 +143,14 @@ def steps(facts: Facts) -> Iterator[Chart]:
             )  # fmt: skip
     spec = {
         "data": {"values": values},
-        "width": 340,
+        "width": 230,
         "height": {"step": 26},
         "mark": "bar",
         "encoding": {
             "y": {"field": "table", "type": "nominal", "sort": None, "title": None},
             "x": {
                 "field": "share", "type": "quantitative", "stack": "zero",
-                "axis": {"format": "%", "tickCount": 5}, "scale": {"domain": [0, 1]},
+                "axis": {"format": "%", "tickCount": 4}, "scale": {"domain": [0, 1]},
                 "title": "share of the rows that come in",
             },
             "order": {"field": "what", "sort": "descending"},
@@ -171,10 +172,7 @@ def steps(facts: Facts) -> Iterator[Chart]:
 
 def _most_dropped(shown: Sequence[TableFacts], facts: Facts) -> str:
     reasons = [
-        (count, reason, t.name)
-        for t in shown
-        if t.step
-        for reason, count in t.step.dropped.items()
+        (count, reason, t.name) for t in shown if t.step for reason, count in t.step.dropped.items()
     ]
     if not reasons:
         return "No step drops any rows."
@@ -208,6 +206,8 @@ def rows_over_time(facts: Facts) -> Iterator[Chart]:
 
 
 def _line(values: Sequence[Mapping[str, Any]], field: str, format_: str = "~s") -> dict[str, Any]:
+    begin, end = (datetime.fromisoformat(values[n]["t"]) for n in (0, -1))
+    is_short = (end - begin).days < _DAYS_WITH_HOURS
     return {
         "data": {"values": [*values]},
         "width": 260,
@@ -216,7 +216,10 @@ def _line(values: Sequence[Mapping[str, Any]], field: str, format_: str = "~s") 
         "encoding": {
             "x": {
                 "field": "t", "type": "temporal", "title": None, "scale": {"type": "utc"},
-                "axis": {"grid": False, "tickCount": 3, "labelOverlap": True},
+                "axis": {
+                    "grid": False, "tickCount": 3, "labelOverlap": True,
+                    "format": "%H:%M" if is_short else "%d %b %y",
+                },
             },
             "y": {
                 "field": field, "type": "quantitative", "title": None,
@@ -308,7 +311,8 @@ def class_sizes(published: PublishedFacts) -> Chart | None:
                     "x": {
                         "field": "size", "type": "quantitative",
                         "title": f"{what} in a class ({top} and more together)",
-                        "scale": {"domain": [0, top + 2]}, "axis": {"grid": False},
+                        "scale": {"domain": [0, top + 2], "nice": False, "padding": 0},
+                        "axis": {"grid": False},
                     },
                     "y": {"field": "classes", "type": "quantitative", "title": "classes"},
                 },
@@ -319,7 +323,7 @@ def class_sizes(published: PublishedFacts) -> Chart | None:
                 "encoding": {"x": {"field": "k", "type": "quantitative"}},
             },
         ],
-        "width": 380,
+        "width": 300,
         "height": 150,
     }  # fmt: skip
     total = sum(published.class_sizes.values())
@@ -358,12 +362,14 @@ def distributions(published: PublishedFacts) -> Iterator[Chart]:
             "data": {"values": values},
             "width": 260,
             "height": 110,
-            "mark": {"type": "area", "interpolate": "step-after", "opacity": 0.55, "line": True},
+            "mark": {"type": "bar", "fillOpacity": 0.6, "binSpacing": 0},
             "encoding": {
                 "x": {
                     "field": "from", "type": "quantitative", "title": one.column,
-                    "axis": {"grid": False, "tickCount": 5}, "scale": {"zero": False, "nice": False},
+                    "bin": "binned", "axis": {"grid": False, "tickCount": 5},
+                    "scale": {"zero": False, "nice": False},
                 },
+                "x2": {"field": "to"},
                 "y": {
                     "field": "share", "type": "quantitative", "title": None, "stack": None,
                     "axis": {"format": "%", "tickCount": 3},
@@ -396,7 +402,10 @@ def _spread_words(one: Distribution) -> str:
     half = float(middles[min(int((one.after.cumsum() < total / 2).sum()), len(middles) - 1)])
     return (
         f"Published values go from {one.edges[0]:.4g} to {one.edges[-1]:.4g}; half of the rows are "
-        f"below about {half:.4g}."
+        f"below about {half:.4g}. Values beyond the ends count in the outermost bars."
+        if one.before is not None
+        else f"Published values go from {one.edges[0]:.4g} to {one.edges[-1]:.4g}; half of the rows "
+        f"are below about {half:.4g}."
     )
 
 
@@ -421,7 +430,7 @@ def attacks(published: PublishedFacts) -> Chart | None:
     span = {"axis": {"tickCount": 5}, "title": "how far the attacker gets", "type": "quantitative"}
     spec = {
         "data": {"values": values},
-        "width": 330,
+        "width": 240,
         "height": {"step": 26},
         "encoding": {"y": y},
         "layer": [

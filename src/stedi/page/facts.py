@@ -1,11 +1,11 @@
 """What the page is made of: all that a lakehouse knows of itself, gathered without reading rows.
 
-    Facts
-    ├── TableFacts         a declared table: its columns, rules, SELECT, and what it is made from
-    │   ├── ColumnFacts    a column, where it comes from, and where it goes
-    │   └── RunFacts       a snapshot that is kept: when, how many rows, who left
-    ├── SourceFacts        a source: files, records, what was set aside, what came when
-    └── PublishedFacts     a published table: its values, its audit if one was made
+Facts
+├── TableFacts         a declared table: its columns, rules, SELECT, and what it is made from
+│   ├── ColumnFacts    a column, where it comes from, and where it goes
+│   └── RunFacts       a snapshot that is kept: when, how many rows, who left
+├── SourceFacts        a source: files, records, what was set aside, what came when
+└── PublishedFacts     a published table: its values, its audit if one was made
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
 
+from stedi import parquet
 from stedi.arrays import Float64s, Int64s
 from stedi.columns import Column
 from stedi.declared import Declarations
@@ -25,15 +27,15 @@ from stedi.declared.contract import RECOMMENDED_K, Contract, Rule
 from stedi.errors import StorageError
 from stedi.landing.loads import Load, read_loads
 from stedi.page.discreet import Discreet, Sum, without_numbers
-from stedi.privacy.audit import Audit
 from stedi.privacy.proof import Proof
-from stedi.privacy.publication.boxes import read_columns
-from stedi.privacy.published import PublishedTable, published_table
 from stedi.quarantine import examples
 from stedi.review import review
 from stedi.status import Status, StepStatus, TableStatus
 from stedi.storage.notes import Note
-from stedi.storage.warehouse import Warehouse
+from stedi.storage.warehouse import Version, Warehouse
+
+if TYPE_CHECKING:
+    from stedi.privacy.audit import Audit
 
 _BINS = 40
 RUNS_SHOWN = 120
@@ -182,9 +184,9 @@ def gather(
     numbers = _numbers(loads)
     sources = tuple(_sources(warehouse, declarations, status, loads, numbers))
     published = tuple(
-        _published(published_table(warehouse, declarations, name), proof, with_audit)
+        _published(warehouse, proof, contract, version, with_audit)
         for name, contract in declarations.contracts.items()
-        if contract.is_published and warehouse.version(name) is not None
+        if contract.is_published and (version := warehouse.version(name)) is not None
     )
     reviewed = review(warehouse, declarations)
     suspended: Counter[str] = Counter()
@@ -404,55 +406,89 @@ def _told(warehouse: Warehouse, numbers: _Numbers, problem: str) -> str:
 # What is published --------------------------------------------------------------------------------
 
 
-def _published(table: PublishedTable, proof: Proof, with_audit: bool) -> PublishedFacts:
-    contract = table.contract
-    found = [*proof.leaks(contract), *proof.misplaced(contract), *proof.problems]
-    values = {} if table.withheld else _read(table)
-    names = [c.column for c in table.publication.coarsened if c.column in values]
+def _published(
+    warehouse: Warehouse, proof: Proof, contract: Contract, version: Version, with_audit: bool
+) -> PublishedFacts:
+    publication = contract.publication
+    assert publication is not None
+    withheld = None
+    if not version.files:
+        noted = version.published
+        withheld = (noted and noted.withheld) or "there are no rows to publish"
+    values = {} if withheld else _read(warehouse, version)
+    names = [c.column for c in publication.coarsened if c.column in values]
     sizes, example = _class_sizes(values, names)
-    audit, before, are_people = None, None, False
-    if with_audit:
-        audit = table.audit()
-        if not table.withheld:
-            evidence = table.evidence
-            before, are_people = evidence.raw.columns, True
-            people = [
-                np.bincount(crowd.classes, minlength=evidence.class_count)
-                for crowd in evidence.crowds
-            ]
-            sizes = np.min(people, axis=0)
-    counted = Counter(sizes.tolist())
-    raw_people = table.rows.people[0] if before is not None else None
+    audited = _audited(warehouse, proof, contract.name) if with_audit else _NOT_AUDITED
+    if audited.sizes is not None:
+        sizes = audited.sizes
     return PublishedFacts(
         contract=contract,
-        k=table.publication.k,
-        rows=table.version.rows,
-        withheld=table.withheld,
-        committed=table.version.committed,
-        proof_problems=len(dict.fromkeys(found)),
-        class_sizes=dict(sorted(counted.items())),
-        are_people=are_people,
+        k=publication.k,
+        rows=version.rows,
+        withheld=withheld,
+        committed=version.committed,
+        proof_problems=_proof_problems(warehouse, proof, contract),
+        class_sizes=dict(sorted(Counter(sizes.tolist()).items())),
+        are_people=audited.sizes is not None,
         distributions=tuple(
             _distribution(
-                name, values[name], before[name] if before else None, raw_people,
-                table.publication.k,
+                name, values[name], audited.before.get(name), audited.people, publication.k
             )
             for name in names
         ),
-        audit=audit,
+        audit=audited.audit,
         example=example,
-    )  # fmt: skip
+    )
 
 
-def _read(table: PublishedTable) -> Mapping[str, Float64s]:
-    path: Path = table.path
+@dataclass(frozen=True)
+class _Audited:
+    """What an audit finds, the people of each class, and the rows behind the table by column."""
+
+    audit: Audit | None = None
+    sizes: Int64s | None = None
+    before: Mapping[str, Float64s] = field(default_factory=dict)
+    people: Int64s | None = None
+
+
+_NOT_AUDITED = _Audited()
+
+
+def _audited(warehouse: Warehouse, proof: Proof, name: str) -> _Audited:
+    from stedi.privacy.published import published_table
+
+    table = published_table(warehouse, proof.declarations, name)
+    audit = table.audit()
+    if table.withheld:
+        return _Audited(audit)
+    evidence = table.evidence
+    people = [
+        np.bincount(crowd.classes, minlength=evidence.class_count) for crowd in evidence.crowds
+    ]
+    raw = evidence.raw
+    return _Audited(audit, np.min(people, axis=0), raw.columns, raw.people[0])
+
+
+def _proof_problems(warehouse: Warehouse, proof: Proof, contract: Contract) -> int:
+    """How many things the proof finds; none where a run has proved these declarations."""
+    if warehouse.checked == proof.declarations.fingerprint_of_all:
+        return 0
+    found = [*proof.leaks(contract), *proof.misplaced(contract), *proof.problems]
+    return len(dict.fromkeys(found))
+
+
+def _read(warehouse: Warehouse, version: Version) -> dict[str, Float64s]:
+    """What is published, by column."""
+    path = version.files[0].path
     try:
-        return read_columns(path)
-    except OSError:
-        name = table.warehouse.files.name(path)
+        warehouse.files.fetch([path])
+        stored = parquet.read(path)
+    except (OSError, pa.ArrowException):
+        name = warehouse.files.name(path)
         raise StorageError(
             f"{name}: what is published can't be read; `stedi run --full` makes it anew"
         ) from None
+    return {name: stored.column(name).to_numpy() for name in stored.column_names}
 
 
 def _class_sizes(

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from stedi.page.facts import Facts, TableFacts
 from stedi.text import counted
 
-WIDTH, HEIGHT, GAP, SPACE, MARGIN = 208, 74, 92, 26, 12
-_CHARACTERS = 25
+WIDTH, HEIGHT, GAP, SPACE, MARGIN = 222, 74, 46, 34, 14
+_CHARACTERS = 26
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Flow:
 
 
 def flow(facts: Facts) -> Flow:
-    """Tables from left to right as they are made, a lane for each folder."""
+    """Tables from top to bottom as they are made, a lane for each folder."""
     places = _places(facts.tables)
     files = {source.table: source.files for source in facts.sources}
     nodes = tuple(
@@ -68,20 +68,22 @@ def _places(tables: Mapping[str, TableFacts]) -> dict[str, tuple[int, int]]:
 
     def depth(name: str) -> int:
         if name not in depths:
-            depths[name] = 1 + max((depth(n) for n in tables[name].inputs if n in tables), default=-1)
+            depths[name] = 1 + max(
+                (depth(n) for n in tables[name].inputs if n in tables), default=-1
+            )
         return depths[name]
 
     lanes: dict[str, list[str]] = {}
     for name, table in tables.items():
         lanes.setdefault(table.contract.location.split("/")[0], []).append(name)
-    places, top = {}, MARGIN
+    places, left = {}, MARGIN
     for names in lanes.values():
-        bottoms: dict[int, int] = {}
+        ends: dict[int, int] = {}
         for name in sorted(names, key=depth):
-            y = bottoms.get(depth(name), top)
-            places[name] = (MARGIN + depth(name) * (WIDTH + GAP), y)
-            bottoms[depth(name)] = y + HEIGHT + SPACE
-        top = max(bottoms.values())
+            x = ends.get(depth(name), left)
+            places[name] = (x, MARGIN + depth(name) * (HEIGHT + GAP))
+            ends[depth(name)] = x + WIDTH + SPACE
+        left = max(ends.values())
     return places
 
 
@@ -93,7 +95,7 @@ def _node(facts: Facts, table: TableFacts, x: int, y: int, files: int | None) ->
         lines.append(f"from {counted(files, 'file')}")
     elif table.step is not None and table.step.adds_up is not None:
         dropped = sum(table.step.dropped.values())
-        lines.append(f"{facts.discreet.count(dropped, table.name)} dropped on the way")
+        lines.append(f"{facts.discreet.count(dropped, table.name)} dropped")
     if table.status.freshness == "stale":
         lines[-1] = "out of date"
     name = table.name
@@ -107,12 +109,15 @@ def _arrows(facts: Facts, places: Mapping[str, tuple[int, int]]) -> Iterator[Arr
     for name, table in facts.tables.items():
         for n, source in enumerate(s for s in table.inputs if s in places):
             (x1, y1), (x2, y2) = places[source], places[name]
-            x1, y1, y2 = x1 + WIDTH, y1 + HEIGHT // 2, y2 + 20 + 14 * min(n, 3)
-            turn = max(x1, x2 - GAP)
-            bend = (x2 - turn) // 2
-            path = f"M{x1} {y1}L{turn} {y1}C{turn + bend} {y1} {x2 - bend} {y2} {x2 - 5} {y2}"
+            is_lane = x1 == x2
+            x1, x2 = x1 + WIDTH // 2, x2 + (WIDTH // 2 if is_lane else 48 + 42 * min(n, 3))
+            y1 += HEIGHT
+            turn = max(y1, y2 - GAP)
+            bend = (y2 - turn) // 2
+            curve = f"V{turn}C{x1} {turn + bend} {x2} {y2 - bend} {x2} {y2 - 6}V{y2 - 5}"
+            path = f"M{x1} {y1}{f'V{y2 - 5}' if is_lane else curve}"
             label = None
             if source in table.sources and (rows := facts.tables[source].status.rows) is not None:
                 label = facts.discreet.count(rows, source).replace("fewer than ", "<")
                 label = label.replace("about ", "~")
-            yield Arrow(source, name, path, label, x1 + 6, y1 - 6)
+            yield Arrow(source, name, path, label, x1 + 8, y1 + 17)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from stedi.errors import Unavailable
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from stedi.page import charts
 from stedi.page.facts import Facts
 from stedi.page.flow import flow
@@ -16,11 +17,7 @@ from stedi.page.words import answers, tasks, when
 
 
 def render(facts: Facts) -> str:
-    """The page as HTML; raises `Unavailable` without the extra `page`."""
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError:
-        raise Unavailable("the page needs Jinja2: pip install 'stedi[page]'") from None
+    """The page as HTML; needs the extra `page`."""
     environment = Environment(
         loader=PackageLoader("stedi.page"),
         autoescape=True,

@@ -48,7 +48,9 @@ def _is_it_right(facts: Facts) -> Answer:
         return Answer("Is it right?", f"No: {count}", "bad", facts.problems[:5], link)
     built = [t for t in facts.tables.values() if t.status.rows is not None]
     if not built:
-        return Answer("Is it right?", "Nothing is built yet", "look", ("`stedi run` builds it.",), link)
+        return Answer(
+            "Is it right?", "Nothing is built yet", "look", ("`stedi run` builds it.",), link
+        )
     sums = sum(t.step is not None and t.step.adds_up is True for t in built)
     return Answer(
         "Is it right?",
@@ -89,7 +91,7 @@ def _what_needs_me(facts: Facts) -> Answer:
     urgent = [task for task in tasks(facts) if task.is_urgent]
     if not urgent:
         return Answer("What needs somebody?", "Nothing", "good", (), link)
-    more = tuple(task.what for task in urgent[:4])
+    more = tuple(task.what for task in urgent[:3])
     answer = f"{counted(len(urgent), 'thing')} to do"
     return Answer("What needs somebody?", answer, "look", more, link)
 
@@ -140,15 +142,16 @@ def tasks(facts: Facts) -> Iterator[Task]:
     for why, people in facts.suspended.items():
         question = facts.questions.get(why, "").split(" stedi ")[0]
         shown = d.words(f"{people:,} people", people)
-        yield Task(f"{shown}: {why}. {question}".strip(), "stedi review", True)
-    for source in facts.sources:
-        if source.bad_files:
-            files = counted(source.bad_files, "file")
-            yield Task(
-                f"{files} of {source.name} quarantined as a whole: mend it, or load what is valid.",
-                "stedi quarantine list",
-                True,
-            )
+        yield Task(_sentence(f"{shown}: {why}. {question}".strip()), "stedi review", True)
+    bad = {source.name: source.bad_files for source in facts.sources if source.bad_files}
+    if bad:
+        where = ", ".join(f"{count:,} of {name}" for name, count in bad.items())
+        yield Task(
+            f"{counted(sum(bad.values()), 'file')} quarantined as a whole ({where}): most of each "
+            "can't be read. Ask for them again, or load what is valid.",
+            "stedi quarantine list",
+            True,
+        )
     for p in facts.published:
         if p.withheld:
             yield Task(f"{p.contract.name} is withheld: {p.withheld}.", "stedi status", True)
@@ -156,7 +159,7 @@ def tasks(facts: Facts) -> Iterator[Task]:
         if pieces := sum(one.count for one in source.quarantined):
             shown = d.count(pieces, source.table)
             yield Task(
-                f"{shown} records of {source.name} quarantined.",
+                _sentence(f"{shown} records of {source.name} quarantined."),
                 f"stedi quarantine list --source {source.name}",
                 False,
             )
@@ -165,7 +168,11 @@ def tasks(facts: Facts) -> Iterator[Task]:
     for note in facts.notes:
         if note.code not in _TOLD_ELSEWHERE:
             text = note.text if note.code in _OF_FILES else d.words(note.text, note.count)
-            yield Task(f"{text[0].upper()}{text[1:]}.", None, False)
+            yield Task(_sentence(f"{text}."), None, False)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def when(epoch_ms: int) -> str:
