@@ -416,7 +416,7 @@ class Lakehouse:
             declarations,
             status(warehouse, declarations),
             title=title or self.root.name or "lakehouse",
-            version=__version__,
+            stedi=__version__,
             with_audit=audit,
         )
         write(render(facts), path)

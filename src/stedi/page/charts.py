@@ -354,7 +354,10 @@ def distributions(published: PublishedFacts) -> Iterator[Chart]:
         if one.before is not None:
             series = {"before": (one.before, LOST), **series}
         values = [
-            {"from": float(low), "to": float(high), "share": float(n / max(counts.sum(), 1)), "what": what}
+            {
+                "from": float(low), "to": float(high), "what": what,
+                "share": float(n / max(counts.sum(), 1)),
+            }
             for what, (counts, _) in series.items()
             for low, high, n in zip(one.edges[:-1], one.edges[1:], counts, strict=True)
         ]  # fmt: skip
@@ -400,13 +403,13 @@ def _spread_words(one: Distribution) -> str:
     middles = (one.edges[:-1] + one.edges[1:]) / 2
     total = one.after.sum()
     half = float(middles[min(int((one.after.cumsum() < total / 2).sum()), len(middles) - 1)])
-    return (
+    words = (
         f"Published values go from {one.edges[0]:.4g} to {one.edges[-1]:.4g}; half of the rows are "
-        f"below about {half:.4g}. Values beyond the ends count in the outermost bars."
-        if one.before is not None
-        else f"Published values go from {one.edges[0]:.4g} to {one.edges[-1]:.4g}; half of the rows "
-        f"are below about {half:.4g}."
+        f"below about {half:.4g}."
     )
+    if one.before is None:
+        return words
+    return f"{words} Values beyond the ends, as they were before, count in the outermost bars."
 
 
 def attacks(published: PublishedFacts) -> Chart | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _TENS = 10
-_NUMBER = re.compile(r"(?<![\w.\-/@])\d[\d,]*(?![\w\-/@]|\.\d)")
+_NUMBER = re.compile(r"(?<![\w.\-/@#])\d+(?:,\d{3})*(?![\w\-/@%]|\.\d)")
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,10 @@ class Discreet:
         if self.rounded and not self.is_few(count) and count:
             shown = f"about {tens(count):,}" if count >= _TENS else f"fewer than {_TENS}"
         return re.sub(rf"(?<![\w,.]){re.escape(known)}(?![\w,]|\.\d)", shown, text, count=1)
+
+    def without_few(self, text: str) -> str:
+        """A sentence with any numbers, of which those below `least` may count people."""
+        return _NUMBER.sub(lambda n: self.count(int(n[0].replace(",", ""))), text)
 
 
 def tens(count: int) -> int:

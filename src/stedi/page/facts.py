@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -147,7 +147,7 @@ class Facts:
 
     title: str
     made: datetime
-    version: str
+    stedi: str
     status: Status
     tables: Mapping[str, TableFacts]
     sources: tuple[SourceFacts, ...]
@@ -167,12 +167,13 @@ def gather(
     status: Status,
     *,
     title: str,
-    version: str,
+    stedi: str,
     with_audit: bool,
 ) -> Facts:
     """Gather all that the page shows.
 
-    Rows of no table are read but of what is published, unless `with_audit`. Raises `StorageError`.
+    Rows of no table are read but of what is published, unless `with_audit`. `title` heads the page,
+    `stedi` is the version that made it. Raises `StorageError`.
     """
     loads = _loads(warehouse)
     proof = Proof(declarations)
@@ -192,21 +193,25 @@ def gather(
     suspended: Counter[str] = Counter()
     for suspension in reviewed.to_decide:
         suspended[suspension.why] += len(suspension.people)
-    least = max(RECOMMENDED_K, *(p.k for p in published), 0)
+    discreet = Discreet(
+        max([RECOMMENDED_K, *(p.k for p in published)]), _sums(declarations, status)
+    )
     return Facts(
         title=title,
         made=datetime.now(UTC),
-        version=version,
+        stedi=stedi,
         status=status,
         tables=tables,
         sources=sources,
-        published=published,
+        published=tuple(
+            replace(p, withheld=p.withheld and discreet.without_few(p.withheld)) for p in published
+        ),
         suspended=suspended,
         questions={s.why: s.question for s in reviewed.to_decide},
         waiting=sum(len(s.people) for s in reviewed.waiting),
         problems=tuple(_told(warehouse, numbers, problem) for problem in status.problems),
         notes=tuple(status.notes),
-        discreet=Discreet(least, _sums(declarations, status)),
+        discreet=discreet,
     )
 
 
@@ -353,7 +358,7 @@ def _sources(
         for reason, count in sorted(state.quarantined.items(), key=lambda one: (-one[1], one[0])):
             piece = found.get((name, reason))
             place = piece and (
-                f"file {numbers[name][piece.file]:,} by name, line {piece.line:,}, "
+                f"file #{numbers[name][piece.file]} by name, line {piece.line:,}, "
                 f"byte {piece.byte_offset:,}"
             )
             quarantined.append(
@@ -399,7 +404,7 @@ def _told(warehouse: Warehouse, numbers: _Numbers, problem: str) -> str:
     for source, files in numbers.items():
         for file in sorted(files, key=len, reverse=True):
             if (path := f"landing file {source}/landing/{file}") in told:
-                told = told.replace(path, f"landing file number {files[file]} of {source}")
+                told = told.replace(path, f"landing file #{files[file]} of {source}")
     return without_numbers(told)
 
 

@@ -57,8 +57,8 @@ def _is_it_right(facts: Facts) -> Answer:
         "Yes: every record is accounted for",
         "good",
         (
-            f"The sums of {counted(len(facts.sources), 'source')} and {counted(sums, 'step')} hold: "
-            "what comes in is kept, quarantined, or dropped for a named reason.",
+            f"The sums of {counted(len(facts.sources), 'source')} and {counted(sums, 'step')} "
+            "hold: what comes in is kept, quarantined, or dropped for a named reason.",
             "All files of the tables are there, as they were written.",
         ),
         link,
