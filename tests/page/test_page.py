@@ -132,7 +132,9 @@ def test_every_declared_table_and_column_is_in_the_dictionary(page_of_planted: P
 
 def test_known_counts_of_a_clean_lakehouse_are_exact(demo: Lakehouse, tmp_path: Path) -> None:
     text = Parsed(demo.page(tmp_path / "page.html").read_text()).text
-    published = demo.query("SELECT COUNT(*) AS n FROM machine_learning_curated").to_arrow()["n"][0].as_py()
+    published = (
+        demo.query("SELECT COUNT(*) AS n FROM machine_learning_curated").to_arrow()["n"][0].as_py()
+    )
     assert f"{published:,} rows, published on" in text
     assert "Is it right? Yes: every record is accounted for" in text
     assert "How fresh is it? Up to date" in text

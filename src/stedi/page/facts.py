@@ -44,7 +44,10 @@ RUNS_SHOWN = 120
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """A column; `values` and `influences` are delivered columns, `reaches` derived ones."""
+    """A column; `values` and `influences` are delivered columns, `reaches` derived ones.
+
+    Those that have influence on every column of the table are not among `influences`.
+    """
 
     column: Column
     values: tuple[tuple[str, str], ...] = ()
@@ -64,7 +67,10 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """A declared table, what it is made from, and the snapshots that are kept, the newest last."""
+    """A declared table, what it is made from, and the snapshots that are kept, the newest last.
+
+    `decided_by` are the delivered columns that decide which rows there are, whatever the column.
+    """
 
     contract: Contract
     status: TableStatus
@@ -73,6 +79,7 @@ class TableFacts:
     sources: tuple[str, ...]
     sql: str | None
     columns: tuple[ColumnFacts, ...]
+    decided_by: tuple[tuple[str, str], ...]
     rules: tuple[tuple[Rule, str], ...]
     runs: tuple[RunFacts, ...]
     committed: int | None
@@ -269,6 +276,8 @@ def _table(
     version = warehouse.version(name)
     noted = (version.landing or version.derived) if version else None
     broken = {note.code: note.count for note in noted.notes} if noted else {}
+    columns = [_column(proof, declarations, name, c, reaches) for c in contract.columns]
+    decided_by = set.intersection(*({*c.influences} for c in columns))
     return TableFacts(
         contract=contract,
         status=status.tables[name],
@@ -276,7 +285,11 @@ def _table(
         inputs=transform.inputs if transform else (),
         sources=transform.sources if transform else (),
         sql=transform.tree.sql("trino", pretty=True) if transform else None,
-        columns=tuple(_column(proof, declarations, name, c, reaches) for c in contract.columns),
+        columns=tuple(
+            replace(c, influences=tuple(i for i in c.influences if i not in decided_by))
+            for c in columns
+        ),
+        decided_by=tuple(sorted(decided_by)),
         rules=tuple((r, _result(r, broken, version is not None)) for r in contract.rules),
         runs=_runs(warehouse, name),
         committed=version.committed if version else None,
@@ -300,7 +313,7 @@ def _column(
     return ColumnFacts(
         column,
         tuple(sorted(values)),
-        tuple(sorted(influences - values)),
+        tuple(sorted(influences)),
         tuple(reaches.get((table, column.name), ())),
     )
 
