@@ -53,7 +53,7 @@ def show_notes(status: Status) -> None:
     if status.notes:
         show.line("\nTo note:")
     for note in status.notes:
-        show.line(f"  {note.text}")
+        show.sentences(f"  {note.text}")
 
 
 def out_of_date(status: Status) -> str:

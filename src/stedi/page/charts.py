@@ -470,13 +470,16 @@ def attacks(published: PublishedFacts) -> Chart | None:
 
 
 def _attack_row(name: str, attack: AttackResult) -> tuple[str, ...]:
-    figure = lambda n: "" if n is None else f"{n:.3f}"  # noqa: E731
-    interval = " to ".join(map(figure, attack.interval)) if attack.interval else "counted exactly"
+    interval = " to ".join(map(_figure, attack.interval)) if attack.interval else "counted exactly"
     result = {True: "holds", False: "FAILS", None: "measured only"}[attack.ok]
     return (
-        name, attack.knows, figure(attack.baseline), figure(attack.worst), interval,
-        figure(attack.limit), result,
+        name, attack.knows, _figure(attack.baseline), _figure(attack.worst), interval,
+        _figure(attack.limit), result,
     )  # fmt: skip
+
+
+def _figure(number: float | None) -> str:
+    return "" if number is None else f"{number:.3f}"
 
 
 def _when(epoch_ms: int) -> str:

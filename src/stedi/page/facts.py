@@ -306,7 +306,8 @@ def _result(rule: Rule, broken: Mapping[str, int], is_built: bool) -> str:
 def _column(
     proof: Proof, declarations: Declarations, table: str, column: Column, reaches: _Reaches
 ) -> ColumnFacts:
-    values, influences = set(), set()
+    values: set[tuple[str, str]] = set()
+    influences: set[tuple[str, str]] = set()
     for reach in proof.origins(table, column.name):
         if reach.table not in declarations.transforms:
             (values if reach.is_direct else influences).add((reach.table, reach.column))
@@ -341,9 +342,7 @@ def thinned(runs: Sequence[RunFacts]) -> tuple[RunFacts, ...]:
     for stretch in np.array_split(np.arange(len(runs)), RUNS_SHOWN):
         last = runs[stretch[-1]]
         left = [one.left for n in stretch if (one := runs[n]).left is not None]
-        kept.append(
-            RunFacts(last.committed, last.rows, last.rows_in, sum(left) if left else None)  # type: ignore[arg-type]
-        )
+        kept.append(RunFacts(last.committed, last.rows, last.rows_in, sum(left) if left else None))
     return tuple(kept)
 
 
@@ -370,14 +369,12 @@ def _sources(
         quarantined = []
         for reason, count in sorted(state.quarantined.items(), key=lambda one: (-one[1], one[0])):
             piece = found.get((name, reason))
-            place = piece and (
-                f"file #{numbers[name][piece.file]} by name, line {piece.line:,}, "
-                f"byte {piece.byte_offset:,}"
-            )
+            text = place = None
+            if piece is not None:
+                text, number = piece.text, numbers[name][piece.file]
+                place = f"file #{number} by name, line {piece.line:,}, byte {piece.byte_offset:,}"
             quarantined.append(
-                Quarantined(
-                    reason, count, piece.meaning if piece else "", piece and piece.text, place
-                )
+                Quarantined(reason, count, piece.meaning if piece else "", text, place)
             )
         sources.append(
             SourceFacts(
