@@ -387,7 +387,14 @@ class Lakehouse:
             write(Report(audited, published.contract, __version__), Path(report))
         return audited
 
-    def page(self, path: str | Path, *, audit: bool = False, title: str | None = None) -> Path:
+    def page(
+        self,
+        path: str | Path,
+        *,
+        audit: bool = False,
+        model: str | Path | None = None,
+        title: str | None = None,
+    ) -> Path:
         """Write the lakehouse as one HTML page that needs nothing else; returns its path.
 
         It has no record of any person, and counts of few people only as that. Needs the extra
@@ -397,6 +404,7 @@ class Lakehouse:
             path: A file of this machine, ending in `.html`; an earlier page is replaced.
             audit: Whether to audit what is published and to show how far attacks get, which reads
                 all the data behind it.
+            model: A folder that `train` wrote, whose figures are shown.
             title: How the page is headed; by default the root's own name.
 
         Raises `UsageError` where the page can't be written there, `Unavailable` without the extra.
@@ -418,6 +426,7 @@ class Lakehouse:
             title=title or self.root.name or "lakehouse",
             stedi=__version__,
             with_audit=audit,
+            model=None if model is None else Path(model),
         )
         write(render(facts), path)
         return path

@@ -178,6 +178,23 @@ def test_a_page_replaces_a_page_and_nothing_else(planted: Lakehouse, tmp_path: P
     assert sorted(p.name for p in tmp_path.iterdir()) == ["other.html", "page.html"]
 
 
+def test_a_folder_without_a_model_is_refused(planted: Lakehouse, tmp_path: Path) -> None:
+    (tmp_path / "figures.json").write_text("{}")
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        with pytest.raises(UsageError, match=r"no figures.json of a model in it"):
+            planted.page(tmp_path / "page.html", model=folder)
+
+
+@pytest.mark.slow
+def test_what_a_model_is_worth_is_on_the_page(demo: Lakehouse, tmp_path: Path) -> None:
+    trained = demo.train(tmp_path / "model")
+    page = demo.page(tmp_path / "page.html", model=tmp_path / "model").read_text()
+    text = Parsed(page).text
+    assert trained.verdict in text
+    for name, figures in trained.models.items():
+        assert f"<td>{name}</td><td>raw</td><td>{figures.raw.auc.value:.3f}</td>" in page
+
+
 def test_without_its_packages_it_says_which_to_install(
     planted: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

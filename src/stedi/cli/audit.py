@@ -42,6 +42,7 @@ def _show(result: Audit, report: Path | None) -> None:
         _show_weakness(result)
     if report is not None:
         show.sentences(f"The privacy report is in {report}; fill in what only you know.")
+    show.hint()
 
 
 def _show_attacked(result: Audit) -> None:

@@ -51,6 +51,12 @@ def sentences(text: str) -> None:
         )
 
 
+def hint() -> None:
+    """Name the page to whoever reads on a terminal."""
+    if sys.stdout.isatty():
+        sentences("\n`stedi page FILE.html` shows it as a page.")
+
+
 def _write(text: str) -> None:
     with until_closed():
         sys.stdout.write(text + "\n")

@@ -33,10 +33,11 @@ def _show(status: Status) -> None:
     if status.ok:
         late = out_of_date(status)
         show.line(f"\n{f'All there is adds up; {late}' if late else 'Everything adds up'}.")
-        return
-    show.line(f"\n{counted(len(status.problems), 'problem')}:")
-    for problem in status.problems:
-        show.line(f"  {problem}")
+    else:
+        show.line(f"\n{counted(len(status.problems), 'problem')}:")
+        for problem in status.problems:
+            show.sentences(f"  {problem}")
+    show.hint()
 
 
 def show_tables(status: Status) -> None:

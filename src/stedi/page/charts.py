@@ -469,6 +469,50 @@ def attacks(published: PublishedFacts) -> Chart | None:
     )
 
 
+def model(facts: Facts) -> Chart | None:
+    """What a trained model is worth on people it hasn't seen, by what it was trained on."""
+    if facts.model is None or not facts.model.models:
+        return None
+    found = [
+        (name, what, measures.auc)
+        for name, figures in facts.model.models.items()
+        for what, measures in (("published", figures.published), ("raw", figures.raw))
+    ]
+    x = {"type": "quantitative", "title": "ROC AUC, with its 95 % interval"}
+    y = {"field": "model", "type": "nominal", "sort": None, "title": None}
+    span = {**x, "scale": {"zero": False, "domain": [0.4, 1]}}
+    color = {
+        "field": "what", "type": "nominal",
+        "scale": {"domain": ["published", "raw"], "range": [KEPT, LOST]},
+    }  # fmt: skip
+    spec = {
+        "data": {
+            "values": [
+                {"model": n, "what": w, "auc": a.value, "low": a.lower, "high": a.upper}
+                for n, w, a in found
+            ]
+        },
+        "width": 220,
+        "height": {"step": 22},
+        "encoding": {"y": y, "color": color, "yOffset": {"field": "what"}},
+        "layer": [
+            {
+                "mark": {"type": "rule", "strokeWidth": 3},
+                "encoding": {"x": {"field": "low", **span}, "x2": {"field": "high"}},
+            },
+            {"mark": {"type": "point", "size": 70}, "encoding": {"x": {"field": "auc", **span}}},
+        ],
+    }
+    return chart(
+        "model",
+        "What a model learns",
+        f"{facts.model.verdict}",
+        spec,
+        ("model", "trained on", "ROC AUC", "lower", "upper"),
+        ((n, w, *map(_figure, (a.value, a.lower, a.upper))) for n, w, a in found),
+    )
+
+
 def _attack_row(name: str, attack: AttackResult) -> tuple[str, ...]:
     interval = " to ".join(map(_figure, attack.interval)) if attack.interval else "counted exactly"
     result = {True: "holds", False: "FAILS", None: "measured only"}[attack.ok]

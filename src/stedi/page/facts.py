@@ -14,6 +14,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,7 @@ from stedi.arrays import Float64s, Int64s
 from stedi.columns import Column
 from stedi.declared import Declarations
 from stedi.declared.contract import RECOMMENDED_K, Contract, Rule
-from stedi.errors import StorageError
+from stedi.errors import StorageError, UsageError
 from stedi.landing.loads import Load, read_loads
 from stedi.page.discreet import Discreet, Sum, without_numbers
 from stedi.privacy.proof import Proof
@@ -36,6 +37,7 @@ from stedi.storage.warehouse import Version, Warehouse
 
 if TYPE_CHECKING:
     from stedi.privacy.audit import Audit
+    from stedi.science.training import Training
 
 _BINS = 40
 RUNS_SHOWN = 120
@@ -165,7 +167,7 @@ class Facts:
     problems: tuple[str, ...]
     notes: tuple[Note, ...]
     discreet: Discreet = field(default_factory=lambda: Discreet(RECOMMENDED_K))
-    model: Mapping[str, object] | None = None
+    model: Training | None = None
 
 
 def gather(
@@ -176,11 +178,13 @@ def gather(
     title: str,
     stedi: str,
     with_audit: bool,
+    model: Path | None,
 ) -> Facts:
     """Gather all that the page shows.
 
     Rows of no table are read but of what is published, unless `with_audit`. `title` heads the page,
-    `stedi` is the version that made it. Raises `StorageError`.
+    `stedi` is the version that made it, `model` the folder of a trained one. Raises `StorageError`,
+    and `UsageError` where there is no model.
     """
     loads = _loads(warehouse)
     proof = Proof(declarations)
@@ -219,6 +223,7 @@ def gather(
         problems=tuple(_told(warehouse, numbers, problem) for problem in status.problems),
         notes=tuple(status.notes),
         discreet=discreet,
+        model=None if model is None else _model(model),
     )
 
 
@@ -504,6 +509,19 @@ def _read(warehouse: Warehouse, version: Version) -> dict[str, Float64s]:
             f"{name}: what is published can't be read; `stedi run --full` makes it anew"
         ) from None
     return {name: stored.column(name).to_numpy() for name in stored.column_names}
+
+
+def _model(folder: Path) -> Training:
+    """The figures of a trained model, which say nothing exact of people."""
+    from stedi.science.models import FIGURES
+    from stedi.science.training import Training
+
+    try:
+        return Training.model_validate_json((folder / FIGURES).read_bytes())
+    except (OSError, ValueError):
+        raise UsageError(
+            f"--model {folder}: no {FIGURES} of a model in it; `stedi train DIR` writes one"
+        ) from None
 
 
 def _class_sizes(

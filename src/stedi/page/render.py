@@ -59,6 +59,7 @@ def _charts(facts: Facts) -> Mapping[str, Any]:
         "arrivals": [*charts.arrivals(facts)],
         "classes": {p.contract.name: charts.class_sizes(p) for p in facts.published},
         "attacks": {p.contract.name: charts.attacks(p) for p in facts.published},
+        "model": charts.model(facts),
         "values": {p.contract.name: [*charts.distributions(p)] for p in facts.published},
     }
 
