@@ -9,7 +9,7 @@ INSTALL  = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 # to write no bytecode, each command would compile ours anew.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib src || true
 
-.PHONY: help setup demo test test-all test-athena lint format bench bench-check generate lock clean
+.PHONY: help setup demo test test-all test-athena lint format bench bench-check generate lock audit sbom newest clean
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,7 +52,7 @@ generate: $(VENV)/.dev  ## write what is made from the declarations: sql/, docs/
 	$(BIN)/python docs/generate.py
 
 lock: $(VENV)/.dev  ## renew the lock files
-	$(BIN)/uv pip compile $(LOCK) --extra aws --extra page --extra science --extra spark --group build --group dev -o requirements-dev.lock
+	$(BIN)/uv pip compile $(LOCK) --extra aws --extra page --extra science --extra spark --extra telemetry --group build --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile $(LOCK) --group build -c requirements-dev.lock -o requirements.lock
 	$(BIN)/uv pip compile $(GLUE) --extra aws -c requirements-dev.lock -o glue/modules.txt
 
@@ -63,8 +63,22 @@ LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 GLUE := --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_34 \
         --no-header --no-annotate pyproject.toml
 
+audit: $(VENV)/.dev  ## known vulnerabilities of what the lock files pin; says where no database is in reach
+	$(BIN)/python supply/audit.py requirements.lock
+	$(BIN)/python supply/audit.py requirements-dev.lock
+
+sbom: $(VENV)/.dev  ## what stedi is made of, with licences, from the lock file (CycloneDX)
+	@mkdir -p dist
+	$(BIN)/python supply/sbom.py > dist/sbom.json
+
+newest: $(BIN)/uv  ## run the tests with the newest of everything that pyproject.toml allows
+	$(PYTHON) -m venv --clear $(VENV)-newest
+	$(BIN)/uv pip install --quiet --python $(VENV)-newest/bin/python --upgrade \
+	  --editable '.[aws,science,spark,telemetry]' --group build --group dev
+	$(VENV)-newest/bin/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
+
 clean:  ## remove .venv, caches and the demo's lakehouse
-	rm -rf $(VENV) lakehouse-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(VENV)-newest lakehouse-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -292,12 +292,17 @@ class Lakehouse:
         declarations, warehouse = self._opened()
         return explain(warehouse, declarations, table, raw=raw)
 
-    def status(self, *, verify: bool = False) -> Status:
-        """Tables, sources, steps, and whether they add up; `verify` reads every file again."""
+    def status(self, *, verify: bool = False, max_age: float | None = None) -> Status:
+        """Tables, sources, steps, and whether they add up; `verify` reads every file again.
+
+        With `max_age`, in seconds, `late` says why what there is may be older: no run has ended
+        well since, or a landing file has waited longer.
+        """
+        from stedi import __version__
         from stedi.status import status
 
         declarations, warehouse = self._opened()
-        return status(warehouse, declarations, verify=verify)
+        return status(warehouse, declarations, verify=verify, max_age=max_age, version=__version__)
 
     def query(
         self,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -21,12 +22,14 @@ from stedi import parquet
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import StorageError, UsageError
+from stedi.events import measure
 from stedi.landing.erased import read_erased
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.roots import footer_source
 from stedi.roots.names import boxes_folder, erasure_file, landing_folder
+from stedi.storage.last_run import last_run
 from stedi.storage.notes import LoadsNotes, Note
 from stedi.storage.suspensions import SUSPENDED, why_outdated
 from stedi.storage.warehouse import Version, Warehouse
@@ -35,6 +38,7 @@ from stedi.text import counted
 
 _DAMAGE = (OSError, ValueError, pa.ArrowException)
 """What reading a Parquet file raises that was cut off or changed."""
+_CLOCKS_DIFFER = timedelta(minutes=5)
 Freshness = Literal["fresh", "stale", "missing"]
 
 
@@ -76,11 +80,43 @@ class StepStatus(BaseModel):
     adds_up: bool | None
 
 
+class Times(BaseModel):
+    """When what happened last, in UTC; None for never, or none.
+
+    `last_run` ended well, whatever it had to do. `newest_delivery` and `oldest_unread` are landing
+    files by their times of modification; one that changed since it was read is unread.
+    """
+
+    last_run: datetime | None = None
+    last_commit: datetime | None = None
+    newest_delivery: datetime | None = None
+    oldest_unread: datetime | None = None
+
+    def late(self, max_age: float, now: datetime) -> list[str]:
+        """Why what there is may be older than so many seconds; nothing where it isn't."""
+        why, most = [], timedelta(seconds=max_age)
+        if self.last_run is None:
+            why.append("no run has ended well yet")
+        elif now - self.last_run > most:
+            why.append(f"no run has ended well since {_shown(self.last_run)}")
+        elif self.last_run - now > _CLOCKS_DIFFER:
+            why.append(f"the last run ended at {_shown(self.last_run)}, by a clock set otherwise")
+        if self.oldest_unread is not None and now - self.oldest_unread > most:
+            why.append(f"a landing file of {_shown(self.oldest_unread)} is not read yet")
+        return why
+
+
 class Status(BaseModel):
-    """The state of a lakehouse; `ok` is whether there are no problems. Stale tables are fine."""
+    """The state of a lakehouse; `ok` is whether there are no problems. Stale tables are fine.
+
+    `version` is that of the program. `late` says why it may be older than was asked for.
+    """
 
     ok: bool
+    version: str
     profile: str
+    times: Times
+    late: list[str] = []
     tables: dict[str, TableStatus]
     sources: dict[str, SourceStatus]
     steps: dict[str, StepStatus]
@@ -93,9 +129,30 @@ class Status(BaseModel):
             raise UsageError(f"{table} is not up to date, {why}; run `stedi run` first")
 
 
-def status(warehouse: Warehouse, declarations: Declarations, *, verify: bool = False) -> Status:
-    """Compare what was noted with what is there; with `verify` every file is read again."""
-    return _Inspection(warehouse, declarations, verify).result()
+def status(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    *,
+    verify: bool = False,
+    max_age: float | None = None,
+    version: str = "",
+) -> Status:
+    """Compare what was noted with what is there; with `verify` every file is read again.
+
+    With `max_age`, in seconds, it is said why what is there may be older. `version` is of stedi.
+    """
+    result = _Inspection(warehouse, declarations, verify).result(version)
+    now, times = datetime.now(UTC), result.times
+    if max_age is not None:
+        result.late = times.late(max_age, now)
+    for name, since in (("staleness", times.oldest_unread), ("last_run", times.last_run)):
+        if since is not None:
+            measure(f"stedi.{name}.seconds", max((now - since).total_seconds(), 0))
+    return result
+
+
+def _shown(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 class _Inspection:
@@ -109,6 +166,8 @@ class _Inspection:
         self.problems: list[str] = []
         self.loads: list[Load] = []
         self.erased = read_erased(self.files)
+        self._delivered: list[int] = []
+        self._waiting: list[int] = []
         with self._noting_damage():
             self.loads = (
                 read_loads(self.files, [file.path for file in loads.files]) if loads else []
@@ -119,7 +178,7 @@ class _Inspection:
         if why := why_outdated(warehouse, declarations):
             self.stale_because[SUSPENDED] = why
 
-    def result(self) -> Status:
+    def result(self, of_program: str) -> Status:
         for version in self.versions.values():
             if version:
                 self.problems += self._file_problems(version)
@@ -135,12 +194,23 @@ class _Inspection:
         tables = {name: states[name] for name in self.declarations.contracts}
         return Status(
             ok=not self.problems,
+            version=of_program,
+            times=self._times(),
             profile=self.declarations.profile,
             tables=tables,
             sources=sources,
             steps=steps,
             notes=self._notes(sources),
             problems=self.problems,
+        )
+
+    def _times(self) -> Times:
+        committed = [version.committed for version in self.versions.values() if version]
+        return Times(
+            last_run=last_run(self.files),
+            last_commit=_time(max(committed) * 1_000_000) if committed else None,
+            newest_delivery=_time(max(self._delivered, default=None)),
+            oldest_unread=_time(min(self._waiting, default=None)),
         )
 
     def _file_problems(self, version: Version) -> Iterator[str]:
@@ -189,6 +259,11 @@ class _Inspection:
         loads = [load for load in self.loads if load.source == source]
         files = {file.name: file for file in list_files(self.files, source)}
         self._compare_landing(contract, loads, files)
+        read_as = {load.file: load for load in loads if load.state != "gone"}
+        for name, file in files.items():
+            self._delivered.append(file.modified)
+            if name not in read_as or not read_as[name].matches(file):
+                self._waiting.append(file.modified)
         version, noted = self.versions[contract.name], self.versions["loads"]
         read = [load for load in loads if load.state == "read"]
         dropped = self.erased.of_source(source, (load.fingerprint for load in read))
@@ -229,12 +304,22 @@ class _Inspection:
             if file is None:
                 self.problems.append(f"{name}: gone since it was read; `stedi run` takes it out")
             elif not load.matches(file):
+                if self._has_same_bytes(load, file, folder / load.file):
+                    continue  # restored from a backup, say: the next run notes its time
                 self.problems.append(
                     f"{name}: changed since it was read; `stedi run` reads it again"
                 )
             elif self.fingerprinter:
                 path = folder / load.file
                 self.problems += self._content_problems(name, load.fingerprint, path)
+
+    def _has_same_bytes(self, load: Load, file: LandingFile, path: Path) -> bool:
+        """Whether only a file's time is another; without `verify` nobody looks."""
+        return (
+            self.fingerprinter is not None
+            and load.size == file.size
+            and load.fingerprint == self.fingerprinter.of_file(path, self.files.open)
+        )
 
     def _unread(
         self, contract: Contract, loads: list[Load], files: Mapping[str, LandingFile]
@@ -370,6 +455,10 @@ class _Inspection:
             if count:
                 notes.append(Note(code=code, count=count, text=f"{counted(count, what)} {text}"))
         return notes
+
+
+def _time(nanoseconds: int | None) -> datetime | None:
+    return None if nanoseconds is None else datetime.fromtimestamp(nanoseconds / 1e9, UTC)
 
 
 def _not_as_left(table: str) -> str:

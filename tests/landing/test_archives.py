@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import json
+from pathlib import Path
 
 import pytest
 import zstandard
@@ -65,3 +67,25 @@ def test_what_packs_well_is_no_bomb(small_lakehouse: Lakehouse) -> None:
     small.write(small_lakehouse.root, "step_trainer", gzip.compress(content, 9), "well.json.gz")
     small_lakehouse.run()
     assert small_lakehouse.status().sources["step_trainer"].quarantined == {}
+
+
+SKIPPABLE = (0x184D2A50).to_bytes(4, "little") + (4).to_bytes(4, "little") + b"\x00abc"
+"""What `pzstd` puts between frames: no content of the archive."""
+
+
+@pytest.mark.parametrize("kind", ["gz", "zst"])
+def test_an_archive_of_several_members_is_read_to_its_end(tmp_path: Path, kind: str) -> None:
+    pack = gzip.compress if kind == "gz" else zstandard.compress
+    between = [b"", pack(b"")] + ([SKIPPABLE] if kind == "zst" else [])
+    records = [json.dumps(small.acceleration("ann", n, 0.5)).encode() + b"\n" for n in range(9)]
+    for number, odd in enumerate(between):
+        # Members end within records, too.
+        whole = b"".join(records)
+        members = [pack(whole[at : at + 50]) for at in range(0, len(whole), 50)]
+        content = odd + odd.join(members) + odd
+        small.write(tmp_path, "accelerometer", content, f"{number}.json.{kind}")
+    small.write(tmp_path, "customer", small.CUSTOMERS)
+    lakehouse = Lakehouse(tmp_path)
+    lakehouse.run(only=["customer_trusted", "accelerometer_trusted"])
+    source = lakehouse.status().sources["accelerometer"]
+    assert (source.records, source.quarantined) == (9 * len(between), {})

@@ -8,6 +8,7 @@ import gzip
 import hashlib
 import json
 import lzma
+import random
 import sqlite3
 import zipfile
 from collections.abc import Callable
@@ -204,3 +205,20 @@ def test_many_strings_are_found_as_one_by_one() -> None:
         if text[at : at + len(word)].lower() == word
     }
     assert found == expected
+
+
+@pytest.mark.parametrize("value", ["S1", "A12", "S123", "x9z4k"])
+def test_short_identifiers_are_found_encoded_and_not_in_random_names(
+    tmp_path: Path, value: str
+) -> None:
+    rng = random.Random(11)
+    names_of_files = [f"{rng.getrandbits(128):032x}" for _ in range(40_000)]
+    keys = [base64.b64encode(rng.randbytes(24)).decode() for _ in range(40_000)]
+    digits = value.encode().hex()
+    assert len(digits) > 4 or sum(digits in name for name in names_of_files) > 10  # by chance
+    (tmp_path / "metadata.json").write_text(json.dumps(names_of_files + keys))
+    assert names(traced(tmp_path, value)) == set()
+    said = f'{{"serialNumber": "{value}"}}'.encode()
+    (tmp_path / "a.hex").write_bytes(said.hex().encode())
+    (tmp_path / "b.hex").write_bytes(value.encode().hex().encode())
+    assert names(traced(tmp_path, value)) == {"a.hex", "b.hex"}

@@ -12,7 +12,7 @@ from stedi import Lakehouse
 from stedi.errors import QueryError, UsageError
 from stedi.roots import open_root
 from stedi.storage.warehouse import Warehouse
-from tests.conftest import Land, on, rows
+from tests.conftest import Land, already_run, on, rows
 from tests.support import small
 from tests.support.processes import started
 from tests.support.tables import declare, files, strays
@@ -67,3 +67,27 @@ def test_snapshots_are_kept_for_the_declared_time(
     assert gone == []
     assert strays(lakehouse) == []
     assert lakehouse.status(verify=True).ok
+
+
+@already_run
+def test_however_often_it_runs_a_table_has_a_bounded_number_of_snapshots_and_files(
+    small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stedi.storage.expire.MOST_SNAPSHOTS", 4)
+    monkeypatch.setattr("stedi.storage.expire.KEPT_SNAPSHOTS", 2)
+    early = datetime.now(UTC)
+    lengths, metadata = [], []
+    for number in range(7):
+        land("accelerometer", [small.acceleration("ann", 3000 + number, 0.9)], f"{number}.json")
+        small_lakehouse.run()
+        history = Warehouse(open_root(small_lakehouse.root)).history("accelerometer_landing")
+        lengths.append(len(history))
+        metadata.append(len([*(small_lakehouse.root / "accelerometer/typed/metadata").iterdir()]))
+    assert lengths == [2, 3, 4, 2, 3, 4, 2]
+    assert metadata[3] < metadata[2] and metadata[6] < metadata[5]
+    sql = "SELECT COUNT(*) FROM accelerometer_landing"
+    assert rows(small_lakehouse, sql) == [(small.SEED["accelerometer_landing"] + 7,)]
+    with pytest.raises(QueryError, match="no snapshot of"):
+        small_lakehouse.query(sql, as_of=early)
+    assert small_lakehouse.status(verify=True).ok
+    assert strays(small_lakehouse) == []

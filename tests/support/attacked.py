@@ -23,6 +23,18 @@ PUBLICATION = Publication(
 )
 
 
+TWO_SIDES = Publication(
+    k=3,
+    people_per_box=6,
+    people=("left", "right"),
+    target=Coarsened("t", 0, 63, 1, edges=(20,)),
+    axes=(Coarsened("x", -1_000, 1_000, 0.5), Coarsened("y", 0, 2_000, 1)),
+    working_columns=(),
+    controls=None,
+)
+"""Of rows that count two people each."""
+
+
 def rows_around(places: Float64s, rng: np.random.Generator, spread: float, readings: int) -> Raw:
     """Readings of people, each around a place of their own: t, x and y."""
     person = np.repeat(np.arange(len(places)), readings)

@@ -84,3 +84,52 @@ def run_and_die(root: str, declarations: str, now: int, at: int) -> None:
     Warehouse.commit = dying(Warehouse.commit)  # type: ignore[method-assign]
     Warehouse.expire = dying(Warehouse.expire)  # type: ignore[method-assign]
     Lakehouse(root, declarations=declarations).run()
+
+
+def command_and_die(arguments: list[str], at: int) -> None:
+    """Run a command; the process is killed before or after an event of its files, number `at`."""
+    from stedi.cli.commands import app
+
+    steps = iter(range(10_000))
+
+    def dying(done: Callable[..., Any]) -> Callable[..., Any]:
+        def do(*arguments: Any, **options: Any) -> Any:
+            if next(steps) == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = done(*arguments, **options)
+            if next(steps) == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return do
+
+    for owner, name in (
+        *((LocalFiles, name) for name in ("add", "replace", "remove", "publish")),
+        *(
+            (Path, name)
+            for name in ("replace", "mkdir", "write_text", "write_bytes", "hardlink_to")
+        ),
+        (Warehouse, "commit"),
+    ):
+        setattr(owner, name, dying(getattr(owner, name)))
+    app(arguments, standalone_mode=False)
+    print(f"{next(steps)} events", flush=True)
+
+
+def command_as_nobody(warm: str, declarations: str, commands: list[list[str]]) -> None:
+    """Run commands as somebody who may read only what they may; prints how each ended."""
+    Lakehouse(warm, declarations=declarations).run()  # all is imported
+    if os.geteuid() == 0:
+        os.setgid(65534)
+        os.setuid(65534)
+    for command in commands:
+        lakehouse = Lakehouse(command[1], declarations=declarations)
+        try:
+            problems = lakehouse.status().problems if command[0] == "status" else None
+            if command[0] == "run":
+                lakehouse.run()
+            elif command[0] == "query":
+                lakehouse.query("SELECT COUNT(*) FROM customer_trusted").to_arrow()
+            print(command[0], "done", problems or "", flush=True)
+        except StediError as error:
+            print(command[0], error.exit_status, error, flush=True)

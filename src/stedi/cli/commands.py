@@ -14,13 +14,14 @@ from stedi.cli.check import check, ddl
 from stedi.cli.erase import SETTINGS, erase
 from stedi.cli.explain import explain
 from stedi.cli.ingest import ingest, simulate
+from stedi.cli.logs import LogFormat
 from stedi.cli.page import page
 from stedi.cli.query import query
 from stedi.cli.rights import disclose, releases
 from stedi.cli.run import demo, run
 from stedi.cli.science import predict, release, train
 from stedi.cli.status import status
-from stedi.cli.verb import DECLARATIONS, ROOT, Call
+from stedi.cli.verb import DECLARATIONS, LOG_FILE, LOG_FORMAT, ROOT, VERBOSE, Call
 from stedi.lakehouse import DEFAULT_DATABASE
 
 app = Typer(
@@ -60,8 +61,13 @@ def _before_the_verb(
             help="For a root on S3, the database of Glue's Data Catalog that knows its tables.",
         ),
     ] = DEFAULT_DATABASE,
+    log_format: Annotated[LogFormat | None, LOG_FORMAT(envvar="STEDI_LOG_FORMAT")] = None,
+    log_file: Annotated[Path | None, LOG_FILE(envvar="STEDI_LOG_FILE")] = None,
+    verbose: Annotated[bool | None, VERBOSE()] = None,
     _version: Annotated[
         bool, Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    context.obj = Call(root, declarations, database)
+    context.obj = Call(
+        root, declarations, database, log_format=log_format, log_file=log_file, verbose=verbose
+    )

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from stedi.cli.logs import is_on_stderr
 from stedi.text import visible, visible_lines
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def problems(texts: Iterable[str]) -> None:
 @contextmanager
 def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
     """A function that shows what is being done, on stderr while that is a terminal."""
-    if quiet or not sys.stderr.isatty():
+    if quiet or is_on_stderr() or not sys.stderr.isatty():
         yield lambda _: None
         return
     from rich.console import Console

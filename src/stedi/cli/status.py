@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
-from typer import Option
+from typer import Exit, Option
 
 from stedi.cli import show
 from stedi.cli.verb import Call, verb
+from stedi.errors import UsageError
 from stedi.text import counted
 
 if TYPE_CHECKING:
@@ -16,11 +18,28 @@ if TYPE_CHECKING:
 
 @verb()
 def status(
-    call: Call, verify: Annotated[bool, Option("--verify", help="Read every file again.")] = False
+    call: Call,
+    verify: Annotated[bool, Option("--verify", help="Read every file again.")] = False,
+    max_age: Annotated[
+        str | None,
+        Option(metavar="TIME", help="End with 1 where it may be older: 90s, 30m, 26h or 2d."),
+    ] = None,
 ) -> None:
     """Show every table, and whether each record is accounted for."""
-    result = call.lakehouse.status(verify=verify)
+    seconds = None if max_age is None else _seconds(max_age)
+    result = call.lakehouse.status(verify=verify, max_age=seconds)
+    if call.quiet and not call.as_json:
+        show.problems(result.late)
     call.judge(result, lambda: _show(result))
+    if result.late:
+        raise Exit(1)
+
+
+def _seconds(text: str) -> float:
+    match = re.fullmatch(r"([0-9]{1,9}(?:[.][0-9]{1,9})?)([smhd])", text)
+    if match is None:
+        raise UsageError(f"--max-age {text}: a number and its unit, as in 90s, 30m, 26h or 2d")
+    return float(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
 
 
 def _show(status: Status) -> None:
@@ -30,6 +49,8 @@ def _show(status: Status) -> None:
     if status.steps:
         _show_steps(status)
     show_notes(status)
+    for why in status.late:
+        show.line(f"\nToo old: {why}.")
     if status.ok:
         late = out_of_date(status)
         show.line(f"\n{f'All there is adds up; {late}' if late else 'Everything adds up'}.")

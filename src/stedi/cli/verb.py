@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Context, Exit, Option
 
-from stedi.cli import show
+from stedi.cli import logs, show
 from stedi.lakehouse import DEFAULT_DATABASE, DEFAULT_ROOT, EngineName, Lakehouse
 
 if TYPE_CHECKING:
@@ -39,6 +39,14 @@ Database = Annotated[
     ),
 ]
 Json = Annotated[bool, Option("--json", help="Print JSON, for programs.")]
+LOG_FORMAT = partial(
+    Option,
+    "--log-format",
+    metavar="KIND",
+    help="Log each event in a line, on stderr or to --log-file: text or json.",
+)
+LOG_FILE = partial(Option, "--log-file", metavar="FILE", help="Append the log to this file.")
+VERBOSE = partial(Option, "--verbose", "-v", help="Log more: each step, and what takes how long.")
 Quiet = Annotated[bool, Option("--quiet", "-q", help="Print nothing but errors.")]
 
 # Options of more verbs than one, but not of all.
@@ -70,6 +78,9 @@ class Call:
     database: Database = None
     as_json: Json = False
     quiet: Quiet = False
+    log_format: Annotated[logs.LogFormat | None, LOG_FORMAT()] = None
+    log_file: Annotated[Path | None, LOG_FILE()] = None
+    verbose: Annotated[bool | None, VERBOSE()] = None
 
     @cached_property
     def lakehouse(self) -> Lakehouse:
@@ -116,7 +127,10 @@ def verb(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Ca
             options = {name: value for name in shared if (value := arguments[name]) is not None}
             if options.get("database") == "":  # is none; an empty root is refused
                 del options["database"]
-            function(replace(context.obj, **options), **{name: arguments[name] for name in own})
+            call = replace(context.obj, **options)
+            logs.begin(call.log_format, call.log_file, verbose=bool(call.verbose))
+            with logs.following(context.info_name or function.__name__):
+                function(call, **{name: arguments[name] for name in own})
 
         every = [context, *(own | shared).values()]
         command.__signature__ = Signature(every)  # type: ignore[attr-defined]

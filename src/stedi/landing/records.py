@@ -27,7 +27,7 @@ quote is missing or one too many."""
 Value = str | int | float | None
 _BLANK = b" \t\r\n"
 _BETWEEN = re.compile(rb"(?>[ \t\r\n,\[\]]++|\xef\xbb\xbf)*+")
-_STRING = rb'"(?>[^"\\\r\n]++|\\[^\r\n])*+'
+_STRING = rb'"[^"\\\r\n]*+(?>(?:\\[^\r\n])++[^"\\\r\n]*+)*+'
 _TEXT = re.compile(_STRING + rb'"[ \t\r\n]*+')
 _BETWEEN_BRACKETS = re.compile(rb'(?>[^"{}\[\]]++|' + _STRING + rb'"(?=[ \t\r\n]*+[:,}\]]))*+')
 """Whatever opens and closes nothing, texts included that keep their quotes."""

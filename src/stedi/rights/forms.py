@@ -26,6 +26,8 @@ ENDINGS = re.compile(
     re.IGNORECASE,
 )
 """How names of files end, which is no part of an identifier."""
+_BY_CHANCE = 6
+"""Bytes below which a value is also found in digits that say no text, such as random names."""
 Shape = Literal["text", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "base64", "hex", "any"]
 """What has to be known to tell whether a form stands there as a whole; "any" is whole anywhere."""
 _ENCODINGS = ("utf-7", "cp037", "cp500", "latin-1", "cp1252", "shift_jis", "gb18030", "koi8-r")
@@ -175,7 +177,19 @@ def _decoded_whole(
                 decoded.append(base64.b64decode(part + b"=" * (-len(part) % 4), None))
     plain = Form(form.identity, form.name, "text", value)
     found = [(text, at) for text in decoded for at in _places(text.lower(), value)]
+    if len(value) < _BY_CHANCE:
+        return any(
+            stands_whole(plain, text, at, at + len(value)) for text, at in found if _is_text(text)
+        )
     return not found or any(stands_whole(plain, t, at, at + len(value)) for t, at in found)
+
+
+def _is_text(data: bytes) -> bool:
+    """Whether bytes are text; the last character may be cut off."""
+    text = data.decode("utf-8", "replace").rstrip("\N{REPLACEMENT CHARACTER}")
+    return "\N{REPLACEMENT CHARACTER}" not in text and all(
+        c.isprintable() or c.isspace() for c in text
+    )
 
 
 def _places(text: bytes, value: bytes) -> Iterator[int]:

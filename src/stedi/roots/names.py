@@ -29,6 +29,11 @@ def notes_folder(root: Path) -> Path:
     return root / OWN_FOLDER / "notes"
 
 
+def last_run_file(root: Path) -> Path:
+    """Where it is noted when a run last ended well."""
+    return root / OWN_FOLDER / "last-run.json"
+
+
 def review_folder(root: Path) -> Path:
     """Where it is noted what people decided about consents that were suspended."""
     return root / OWN_FOLDER / "review"

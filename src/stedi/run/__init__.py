@@ -6,6 +6,7 @@ with nothing to do loads no engine.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from stedi import events
 from stedi.declared import Declarations
 from stedi.errors import NotAnonymous, StorageError, UsageError
 from stedi.landing.fingerprint import Fingerprinter
@@ -24,6 +26,7 @@ from stedi.run import forget, retain
 from stedi.run.decide import Plan, Planned, make_plan
 from stedi.run.options import Built, Options, Progress
 from stedi.storage.expire import remove_expired
+from stedi.storage.last_run import note_run
 from stedi.storage.notes import Left
 from stedi.storage.sweep import start_anew, sweep
 from stedi.storage.warehouse import Warehouse
@@ -51,8 +54,9 @@ class Withdrawn:
 
 @dataclass(frozen=True)
 class RunReport:
-    """What a run did; no tables where nothing had changed."""
+    """What a run did; no tables where nothing had changed. Logs call it by its number, `run`."""
 
+    run: str
     profile: str
     profile_before: str | None
     built: tuple[Built, ...]
@@ -113,6 +117,30 @@ def run_locked(
 
     What is published empty is in the report, and raises nothing.
     """
+
+    def told(text: str) -> None:
+        events.event("progress", logging.DEBUG, text=text)
+        progress(text)
+
+    run_id = events.new_run()
+    with events.running(run_id), events.stage("run", profile=declarations.profile) as stage:
+        events.event("run.started", profile=declarations.profile, full=options.full)
+        report = _run_locked(run_id, warehouse, declarations, make_engine, options, told, lock)
+        stage["tables"] = len(report.built)
+        for remark in (*report.remarks, *(f"{t}: {w}" for t, w in report.withheld.items())):
+            events.event("remark", logging.WARNING, text=remark)
+    return report
+
+
+def _run_locked(
+    run_id: str,
+    warehouse: Warehouse,
+    declarations: Declarations,
+    make_engine: Callable[[Path, Files], Engine],
+    options: Options,
+    progress: Progress,
+    lock: Lock,
+) -> RunReport:
     begun = time.monotonic()
     warehouse.files.remarks.clear()
     _refuse_unusable(warehouse, declarations, options)
@@ -122,33 +150,51 @@ def run_locked(
     erasure = forget.read_erasure(warehouse.files)
     has_strays = bool(erasure) or _has_strays(warehouse, lock)
     swept = sweep(warehouse, declarations.locations) if has_strays else 0
+    if swept:
+        events.event("swept", logging.WARNING, files=swept, reason="the last run did not end well")
     known: Mapping[Path, Stat | None] = {}
     if erasure:
         progress("landing zone: taking out who is to be forgotten")
         known = forget.begin(warehouse.files, erasure, fingerprinter)
-    plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
-    built: tuple[Built, ...] = ()
-    if (
+    with events.stage("plan", logging.DEBUG):
+        plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
+    _tell_staleness(plan)
+    built: list[Built] = []
+    while (
         plan
         or warehouse.checked != declarations.fingerprint_of_all
         or before != declarations.profile
     ):
         from stedi.run.execute import execute
+        from stedi.run.work import Changed
 
+        changed = len(warehouse.changed)
         with scratch(warehouse.root, "run") as folder:
             engine = make_engine(folder, warehouse.files)
-            built = execute(warehouse, declarations, engine, options, progress, plan)
+            try:
+                execute(warehouse, declarations, engine, options, progress, plan, built)
+                break
+            except Changed:
+                if len(warehouse.changed) == changed:
+                    raise
+        # What is damaged is known now, and made anew.
+        events.event("files.changed", logging.ERROR, files=len(warehouse.changed) - changed)
+        plan, more = _screened_plan(warehouse, declarations, options, fingerprinter, {})
+        told += more
     else:
         remove_expired(warehouse, declarations)
     if erasure and options.only is None:
         progress("snapshots: removing those with rows of who was forgotten")
         forget.end(warehouse, declarations, erasure)
     retain.end(warehouse, declarations)
+    if options.only is None:
+        note_run(warehouse.files, run_id)
     seconds = time.monotonic() - begun
     withdrawn = _withdrawn(warehouse, declarations, built)
     remarks = (
         *_weaker_than_recommended(declarations),
         *warehouse.files.remarks,
+        *_changed(warehouse),
         *told,
         *_undeclared(warehouse, declarations),
         *_without_records(warehouse, declarations),
@@ -156,8 +202,16 @@ def run_locked(
     )
     withheld = _withheld(warehouse, declarations)
     return RunReport(
-        declarations.profile, before, built, swept, seconds, withdrawn, withheld, remarks
-    )
+        run_id, declarations.profile, before, tuple(built), swept, seconds, withdrawn, withheld,
+        remarks,
+    )  # fmt: skip
+
+
+def _tell_staleness(plan: Plan) -> None:
+    """Let OpenTelemetry know how long what this run reads has waited."""
+    waiting = [file.modified for reading in plan.landing.readings for file in reading.files]
+    age = time.time_ns() - min(waiting) if waiting else 0
+    events.measure("stedi.staleness.seconds", max(age, 0) / 1e9)
 
 
 def _screened_plan(
@@ -261,6 +315,12 @@ def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: 
 def _has_strays(warehouse: Warehouse, lock: Lock) -> bool:
     """Whether files may lie there that no table has: of a run that died, or of a lost catalog."""
     return lock.last_run_died or warehouse.may_have_lost_files
+
+
+def _changed(warehouse: Warehouse) -> list[str]:
+    """What to tell of files that had another content than a run wrote."""
+    names = sorted(warehouse.files.name(path) for path in warehouse.changed)
+    return [f"{name} was changed since a run wrote it, and made anew" for name in names]
 
 
 def _weaker_than_recommended(declarations: Declarations) -> list[str]:

@@ -42,6 +42,7 @@ def _compact(work: Work, table: str) -> None:
     sought = contract.identifiers if contract and contract.source else ()
     merging = ParquetFile(folder / "part-0.parquet", target.fields, sought)
     work.warehouse.files.fetch([file.path for file in merged])
+    work.refuse_changed([(version, merged)])
     rows = pa.concat_tables(
         pa.Table.from_arrays(pq.ParquetFile(file.path).read().columns, schema=merging.schema)
         for file in merged

@@ -18,7 +18,7 @@ from stedi.run.options import How, Options
 from stedi.run.readings import LandingPlan, Reading, plan_landing
 from stedi.sql.tree import tables_read
 from stedi.storage.suspensions import SUSPENDED, why_outdated
-from stedi.storage.warehouse import Version, Warehouse, damage
+from stedi.storage.warehouse import Version, Warehouse
 from stedi.text import counted
 
 
@@ -140,7 +140,7 @@ class Decider:
             return "not as the last run left it"
         if not version.is_declared_by(self._declarations.fingerprint(table)):
             return "its declarations changed"
-        return damage(self._warehouse.files, version)
+        return self._warehouse.damage(version)
 
     def _changes(
         self, table: str, version: Version, by_key: Keyed, changing: Container[str]
@@ -158,7 +158,7 @@ class Decider:
                 before = None
             elif now is None or now.content != noted:
                 before = self._warehouse.version(name, content=noted)
-                if before is None or damage(self._warehouse.files, before):
+                if before is None or self._warehouse.damage(before):
                     return None
             if before and now and before.columns != now.columns:
                 return None

@@ -11,6 +11,7 @@ from stedi import parquet
 from stedi.declared.contract import Contract, Rule
 from stedi.declared.transform import Transform
 from stedi.errors import PairingTooLarge, RuleBroken
+from stedi.events import stage
 from stedi.parquet import Target
 from stedi.roots import footer_source
 from stedi.run.changes import rows_of
@@ -26,9 +27,9 @@ from stedi.run.publish import (
     spread_otherwise,
 )
 from stedi.run.rules import count_dropped, hold_to_contract
-from stedi.run.work import Work
+from stedi.run.work import OfTable, Work
 from stedi.storage.notes import DerivedNotes, Left, Note, PublishedNotes
-from stedi.storage.warehouse import DataFile, Version, damage
+from stedi.storage.warehouse import DataFile, Version
 from stedi.storage.withdrawals import left_so_far, withdrawals
 
 _GONE = "_gone"
@@ -52,6 +53,7 @@ class _Made:
     left: Left | None = None
     publishing: float = 0.0
     """Seconds that went into generalising it."""
+    is_maintained: bool = False
 
 
 class Derivation:
@@ -70,21 +72,27 @@ class Derivation:
                     version = self.warehouse.version(name)
                     files = [str(file.path) for file in version.files] if version else []
                     self.engine.declare(name, self.declarations.schemas[name], files)
-                self._build(step)
+                with stage("table.built", table=step.table, reason=step.reason) as told:
+                    built = self._build(step)
+                    told |= {"rows": built.rows, "how": built.how}
 
-    def _build(self, step: Step) -> None:
+    def _build(self, step: Step) -> Built:
         table, transform = step.table, self.declarations.transforms[step.table]
         contract = self.declarations.contracts[table]
         self.work.progress(f"{table}: {step.reason}")
         begin = time.monotonic()
-        rows_in = self._rows_in(transform)
         target = self.work.target(table, contract.columns)
-        if contract.is_published:
-            made = self._make_published(step, target)
-        elif step.maintenance and step.version:
-            made = self._maintain(step.maintenance, step.version, target)
-        else:
-            made = self._make_anew(step, target)
+        inputs = self._inputs(step)
+        with self.work.blaming(inputs):
+            rows_in = self._rows_in(transform)
+            if contract.is_published:
+                made = self._make_published(step, target)
+            elif step.maintenance and step.version:
+                made = self._maintain(step.maintenance, step.version, target)
+            else:
+                made = self._make_anew(step, target)
+        if not made.is_maintained:
+            self.work.refuse_changed(inputs)
         rows = sum(f.rows for f in made.kept) + sum(self._count_rows(path) for path in made.added)
         if transform.sums_hold and rows_in != rows + sum(made.dropped.values()):
             raise RuleBroken(
@@ -115,9 +123,16 @@ class Derivation:
             content=step.version.content if step.version and made.how == "no change" else None,
         )
         seconds = time.monotonic() - begin
-        self.work.built.append(
-            Built(table, step.reason, rows, seconds, made.how, made.publishing, left)
-        )
+        built = Built(table, step.reason, rows, seconds, made.how, made.publishing, left)
+        self.work.built.append(built)
+        return built
+
+    def _inputs(self, step: Step) -> list[OfTable]:
+        """All files of the tables that one is made from, and of itself where it is maintained."""
+        names = sorted(self.declarations.read_by(step.table))
+        names += [step.table] if step.maintenance else []
+        versions = [self.warehouse.version(name) for name in names]
+        return [(version, version.files) for version in versions if version]
 
     def _make_published(self, step: Step, target: Target) -> _Made:
         contract = self.declarations.contracts[step.table]
@@ -150,11 +165,13 @@ class Derivation:
             self.engine, self.declarations, contract, maintenance.by, maintenance.changes
         )
         result = by_key.work_out(before, target)
+        self.work.refuse_changed(by_key.read_whole(before, result))
         if touched := by_key.touched(before, result):
             self._decider.touched[table] = touched
         how: How = "swap" if result.is_swap else "append" if result.added else "no change"
         added = [*result.swapped, *result.added]
         made = _Made(added, result.kept, dict(result.dropped), how, left=result.left)
+        made.is_maintained = True
         files = [*(file.path for file in made.kept), *made.added]
         self.engine.declare(table, contract.columns, [str(path) for path in files])
         made.notes = self._hold_to_contract(
@@ -186,7 +203,8 @@ class Derivation:
             key is not None
             and had == key.name
             and (key.name, key.type) in before.columns
-            and damage(self.warehouse.files, before) is None
+            and not self.work.are_changed(before, before.files)
+            and self.warehouse.damage(before) is None
         )
 
     def _rows_in(self, transform: Transform) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -9,6 +10,7 @@ from stedi.check import check, declare_empty, prove
 from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import StediError
+from stedi.events import stage
 from stedi.privacy.proof import Proof
 from stedi.privacy.proof.openlineage import prepare_to_record, record_run
 from stedi.run.compact import compact
@@ -36,8 +38,9 @@ def execute(
     options: Options,
     progress: Progress,
     plan: Plan,
-) -> tuple[Built, ...]:
-    """Read and build what is planned, and nothing else; returns the tables that were looked at.
+    built: list[Built],
+) -> None:
+    """Read and build what is planned, and nothing else; tables that were looked at go to `built`.
 
     Small files are merged and what is outdated removed behind it. Where it fails, what it has begun
     is removed. Closes the engine.
@@ -45,7 +48,7 @@ def execute(
     pool = ThreadPoolExecutor(max(1, len(declarations.landing)))
     try:
         proof = prove(declarations)
-        work = Work(warehouse, declarations, engine, options, progress)
+        work = Work(warehouse, declarations, engine, options, progress, built=built)
         landing = Landing(work, plan.landing, pool)
         try:
             landing.begin()  # files are read while all else is looked at and made ready
@@ -55,12 +58,16 @@ def execute(
             else:
                 check(declarations, engine, proof=proof, for_a_run=True)
             warehouse.prepare(declarations.landing, declarations.profile)
-            landing.finish()
-            suspend(work)
+            with stage("landing", logging.DEBUG):
+                landing.finish()
+            with stage("suspensions", logging.DEBUG):
+                suspend(work)
             pool.submit(prepare_to_record, warehouse.files, declarations)
             Derivation(work).build(plan.derived)
-            compact(work)
-            remove_expired(warehouse, declarations)
+            with stage("compaction", logging.DEBUG):
+                compact(work)
+            with stage("expiry", logging.DEBUG):
+                remove_expired(warehouse, declarations)
             warehouse.checked, warehouse.checked_by = now
         except BaseException as error:
             engine.close()
@@ -75,7 +82,6 @@ def execute(
                 remove_expired(warehouse, declarations)  # of who withdrew, with what was done
             raise
         _record(work, proof)
-        return tuple(work.built)
     finally:
         engine.close()
         pool.shutdown(cancel_futures=True)

@@ -16,6 +16,7 @@ from stedi import parquet
 from stedi.declared.contract import Contract
 from stedi.declared.machinery import MACHINERY
 from stedi.engines.crew import Threads
+from stedi.events import done
 from stedi.landing.erased import read_erased
 from stedi.landing.files import LandingFile
 from stedi.landing.loads import Load
@@ -137,6 +138,19 @@ class Landing:
         self.work.built.append(
             Built(source.contract.name, source.reading.reason, rows, seconds, how)
         )
+        set_aside = source.parsed.quarantine
+        done(
+            "table.read",
+            source=source.contract.source,
+            table=source.contract.name,
+            files=len(source.reading.files),
+            records=sum(file.records for file in source.parsed.files),
+            set_aside=sum(parquet.count_rows(footer_source(files, path)) for path in set_aside),
+            rows=rows,
+            how=how,
+            seconds=round(seconds, 3),
+            reason=source.reading.reason,
+        )
 
     def _commit_typed(self, source: _Source) -> Version:
         contract, engine = source.contract, self.work.engine
@@ -173,6 +187,8 @@ class Landing:
         is_all = is_all and all(names is None for names in outdated.values())
         present = before.files if before and not is_all else ()
         self.warehouse.files.fetch([file.path for file in present])
+        if before:
+            self.work.refuse_changed([(before, present)])
         for number, file in enumerate(present):
             path = folder / f"part-{number}.parquet"
             rest = remove_records(file.path, outdated, ParquetFile(path, target.fields))

@@ -26,6 +26,7 @@ from stedi.parquet import Target
 from stedi.run.changes import Change, Touched, rows_of
 from stedi.run.keyed import Keyed, Lookup, asks_presence, falls_as_grow, read_as, ties
 from stedi.run.rules import count, count_dropped
+from stedi.run.work import OfTable
 from stedi.sql.tree import tables_read
 from stedi.storage.notes import Left, notes_of
 from stedi.storage.warehouse import DataFile, Version
@@ -125,6 +126,19 @@ class Maintaining:
             result.added += self._write(source, target, "added")
         result.dropped = Counter({reason: n for reason, n in dropped.items() if n})
         return result
+
+    def read_whole(self, before: Version, result: Maintained) -> list[OfTable]:
+        """The files that were read whole, by the versions that have them.
+
+        In others of a large table, just the rows of a few keys were looked up.
+        """
+        read: list[OfTable] = [(before, result.touched)]
+        for name, change in self.changes.items():
+            is_large = name == self.keyed.source or name in self._present
+            for version, differing in ((change.before, change.removed), (change.now, change.added)):
+                if version:
+                    read.append((version, differing if is_large else version.files))
+        return read
 
     def touched(self, before: Version, result: Maintained) -> Touched | None:
         """What tables made from this one may know of its change; None where other rows came too."""

@@ -13,7 +13,7 @@ from stedi.parquet import Target
 from stedi.roots.names import boxes_folder
 from stedi.run.work import Work
 from stedi.storage.notes import Note, PublishedNotes
-from stedi.storage.warehouse import Version, damage
+from stedi.storage.warehouse import Version
 from stedi.storage.withdrawals import last_left, left_by_now, left_since, outdated_publications
 
 if TYPE_CHECKING:
@@ -122,7 +122,9 @@ def _difference(
         return None
     same = noted.publication == contract.publication.fingerprint
     boxes = boxes_folder(files.root) / noted.boxes
-    if not same or not files.stat(boxes) or damage(files, before):
+    if not same or not files.stat(boxes) or work.warehouse.damage(before):
+        return None
+    if work.are_changed(before, before.files):
         return None
     names = [column.column for column in contract.publication.coarsened]
     try:

@@ -12,9 +12,10 @@ from stedi.landing.erased import read_erased
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, ZoneChanges, as_arrived, compare, read_loads
+from stedi.roots import Files
 from stedi.run.options import How, Options
 from stedi.storage.notes import LoadsNotes
-from stedi.storage.warehouse import DataFile, Version, Warehouse, damage, short_name
+from stedi.storage.warehouse import DataFile, Version, Warehouse, short_name
 from stedi.text import counted
 
 
@@ -74,23 +75,37 @@ def plan_landing(
         and quarantine
         and isinstance(version.notes, LoadsNotes)
         and version.notes.quarantine == quarantine.content
-        and not damage(files, version)
-        and not damage(files, quarantine)
+        and not warehouse.damage(version)
+        and not warehouse.damage(quarantine)
     )
     if version and is_whole:
         try:
-            plan.loads = read_loads(files, [file.path for file in version.files])
+            if _is_as_written(files, version, fingerprinter):
+                plan.loads = read_loads(files, [file.path for file in version.files])
+                plan.noted = version.notes if isinstance(version.notes, LoadsNotes) else None
+            else:
+                warehouse.changed.update(file.path for file in version.files)
         except StorageError:
             if not options.full:
                 raise
-        else:
-            plan.noted = version.notes if isinstance(version.notes, LoadsNotes) else None
     only, transforms = options.only, declarations.transforms
     wanted = {name for table in only or () for name in transforms[table].inputs}
     for contract in declarations.landing:
         if only is None or contract.name in wanted:
             _plan_source(plan, contract, warehouse, declarations, options, fingerprinter)
     return plan
+
+
+def _is_as_written(files: Files, version: Version, fingerprinter: Fingerprinter) -> bool:
+    """Whether a table's files are those that were written, as far as that is noted."""
+    files.fetch([file.path for file in version.files])
+    noted = {file.path: version.notes.files.get(short_name(file.path)) for file in version.files}
+    return all(
+        fingerprint is None
+        or not fingerprinter.can_compare(fingerprint)
+        or fingerprint == fingerprinter.of_file(path)
+        for path, fingerprint in noted.items()
+    )
 
 
 def _plan_source(
@@ -152,7 +167,7 @@ def _why_all(
         return "not as the last run left it"
     if not version.is_declared_by(declarations.fingerprint(contract.name)):
         return "its contract changed"
-    return damage(warehouse.files, version)
+    return warehouse.damage(version)
 
 
 def _read_some(

@@ -16,11 +16,11 @@ from stedi import parquet
 from stedi.declared.machinery import MACHINERY, SuspendedRow
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.parquet import RowWriter
-from stedi.run.work import Work
+from stedi.run.work import OfTable, Work
 from stedi.sql.tree import tables_read
 from stedi.storage.notes import SuspendedNotes
 from stedi.storage.suspensions import SUSPENDED, decided, now_ms, why_outdated
-from stedi.storage.warehouse import Version, damage
+from stedi.storage.warehouse import Version
 
 _NUMBER_DIGITS = 16
 
@@ -43,14 +43,18 @@ def suspend(work: Work) -> None:
     ):
         return
     made_from: dict[str, int | None] = {}
+    read: list[OfTable] = []
     for name in sorted({table.name for table in tables_read(query)}):
         version = warehouse.version(name)
         files = [str(file.path) for file in version.files] if version else []
         work.engine.declare(name, work.declarations.schemas[name], files)
         made_from[name] = version.content if version else None
+        read += [(version, version.files)] if version else []
     work.progress(f"{SUSPENDED}: looking for consents that do not count for now")
     numbers, now = decided(warehouse.files), now_ms()
-    found = work.engine.fetch(query).to_pylist()
+    with work.blaming(read):
+        found = work.engine.fetch(query).to_pylist()
+    work.refuse_changed(read)
     rows = [*suspensions(found, frozenset(numbers), now, work.fingerprinter)]
     _commit(work, rows, SuspendedNotes(
         made_from=made_from,
@@ -137,7 +141,7 @@ def _commit(work: Work, rows: Sequence[SuspendedRow], notes: SuspendedNotes) -> 
 
 def _rows(work: Work, version: Version) -> list[tuple[object, ...]] | None:
     """What the table has, in order; None where a file of it can't be used."""
-    if damage(work.warehouse.files, version):
+    if work.warehouse.damage(version):
         return None
     work.warehouse.files.fetch([file.path for file in version.files])
     tables = (parquet.read(file.path) for file in version.files)

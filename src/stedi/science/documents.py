@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -26,6 +27,7 @@ def new_folder(
     It does so inside of what `noting` returns for it.
     """
     require_empty(folder)
+    _remove_leftovers(folder)
     fresh = folder.with_name(f".{folder.name}-{os.getpid()}")
     try:
         fresh.mkdir(parents=True)
@@ -37,3 +39,22 @@ def new_folder(
         raise UsageError(f"{folder} can't be written: {reason}") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what processes that died have begun to write for a folder of that name."""
+    begun = f".{folder.name}-"
+    for leftover in folder.parent.glob(f"{glob.escape(begun)}*"):
+        number = leftover.name.removeprefix(begun)
+        if number.isdecimal() and not _is_alive(int(number)):
+            shutil.rmtree(leftover, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True

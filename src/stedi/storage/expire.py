@@ -11,6 +11,11 @@ from stedi.storage.sweep import remove_outdated
 from stedi.storage.warehouse import Warehouse
 from stedi.storage.withdrawals import DAY, epoch_ms, is_due
 
+MOST_SNAPSHOTS = 100
+KEPT_SNAPSHOTS = 50
+"""A table with more than the most keeps the newest of them alone, so that a root's metadata stays
+bounded: a run every ten minutes makes a thousand in the seven days that they would be kept."""
+
 
 def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
     """Remove snapshots whose time is over: declared, or since people withdrew.
@@ -30,10 +35,13 @@ def remove_expired(warehouse: Warehouse, declarations: Declarations) -> None:
         days = contract.retention.snapshot_days if contract else DEFAULT_SNAPSHOT_DAYS
         of_who_left = bool(due) and contract is not None and contract.zone != "landing"
         history = warehouse.history(table)
+        over = history[:-KEPT_SNAPSHOTS] if len(history) > MOST_SNAPSHOTS else ()
+        too_many = {past.snapshot_id for past in over}
         expired = {
             past.snapshot_id
             for past, following in pairwise(history)
             if following.committed < now - days * DAY
+            or past.snapshot_id in too_many
             or (of_who_left and (past.committed < withdrawn or past.snapshot_id not in since))
         }
         if expired:

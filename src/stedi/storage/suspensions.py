@@ -13,7 +13,7 @@ from stedi.declared import Declarations
 from stedi.roots import Files
 from stedi.roots.names import review_folder
 from stedi.storage.notes import SuspendedNotes
-from stedi.storage.warehouse import Warehouse, damage
+from stedi.storage.warehouse import Warehouse
 
 SUSPENDED = "suspended"
 
@@ -60,4 +60,4 @@ def why_outdated(warehouse: Warehouse, declarations: Declarations) -> str | None
         return "somebody decided (stedi review accept)"
     if notes.due is not None and notes.due <= now_ms():
         return "a consent begins"
-    return damage(warehouse.files, version)
+    return warehouse.damage(version)

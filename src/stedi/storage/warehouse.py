@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from pyiceberg.table.update.snapshot import _SnapshotProducer
 
 _METADATA_KEPT = 3
+_CHANGED = "a file of it was changed"
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,8 @@ class Warehouse:
         """What says, before each commit, that this root is still ours to work on."""
         self.committed: set[str] = set()
         """Tables that were committed to through this object."""
+        self.changed: set[Path] = set()
+        """Data files that were found to have another content than they were written with."""
 
     @property
     def exists(self) -> bool:
@@ -293,6 +296,15 @@ class Warehouse:
         self._root_catalog.prepare(landing)
         self._tables = {name: table for name, table in self._tables.items() if table}
         self._note(root=self.name, profile=profile)
+
+    def damage(self, version: Version) -> str | None:
+        """Why a table can't be used as it lies there, as far as sizes and this object know.
+
+        None where it can.
+        """
+        if any(file.path in self.changed for file in version.files):
+            return _CHANGED
+        return damage(self.files, version)
 
     def look_again(self) -> None:
         """Forget how tables were, so that they are looked up as they are now."""
@@ -575,7 +587,7 @@ def damage(files: Files, version: Version) -> str | None:
         if size is None:
             return "a file of it is missing"
         if size != file.size:
-            return "a file of it was changed"
+            return _CHANGED
     boxes = version.published.boxes if version.published else None
     if boxes is not None and files.stat(boxes_folder(files.root) / boxes) is None:
         return "its table of boxes is missing"

@@ -15,29 +15,18 @@ from hypothesis import strategies as st
 
 from stedi import Lakehouse
 from stedi.arrays import Float64s, Int64s
-from stedi.declared.contract import Coarsened, Publication
 from stedi.privacy.audit.checks import problems
 from stedi.privacy.publication.boxes import Range, table_of_boxes
 from stedi.privacy.publication.ends import draw_in
 from stedi.privacy.publication.search import points, search, shortcomings
-from tests.support.attacked import evidence_of, rows_around
-
-PUBLICATION = Publication(
-    k=3,
-    people_per_box=6,
-    people=("left", "right"),
-    target=Coarsened("t", 0, 63, 1, edges=(20,)),
-    axes=(Coarsened("x", -1_000, 1_000, 0.5), Coarsened("y", 0, 2_000, 1)),
-    working_columns=(),
-    controls=None,
-)
+from tests.support.attacked import TWO_SIDES, evidence_of, rows_around
 
 
 def published(columns: dict[str, Float64s], sides: list[Int64s]) -> dict[str, Range] | None:
-    on_grid = points(PUBLICATION, columns, sides)
-    if any(shortcomings(on_grid, PUBLICATION)):
+    on_grid = points(TWO_SIDES, columns, sides)
+    if any(shortcomings(on_grid, TWO_SIDES)):
         return None
-    return table_of_boxes(PUBLICATION, search(on_grid, PUBLICATION))
+    return table_of_boxes(TWO_SIDES, search(on_grid, TWO_SIDES))
 
 
 def test_ends_are_nobodys_values() -> None:
@@ -64,7 +53,7 @@ def test_somebody_with_many_rows_does_not_keep_everybody_in_one_box() -> None:
             "x": np.rint(rng.normal(0, 200, count)).clip(-1_000, 1_000),
             "y": np.rint(rng.normal(1_000, 200, count)).clip(0, 2_000),
         }
-        declared = replace(PUBLICATION, k=5, people_per_box=20)
+        declared = replace(TWO_SIDES, k=5, people_per_box=20)
         on_grid = points(declared, columns, [side, side])
         assert not any(shortcomings(on_grid, declared))
         assert len(search(on_grid, declared).regions) > 20
@@ -96,7 +85,7 @@ def test_people_have_readings_beyond_whatever_is_published(
     for name, values in columns.items():
         told = ranges[name].values
         for side in sides if told.min() < told.max() else ():
-            assert min(people_beyond(values, side, told.min(), told.max())) >= PUBLICATION.k
+            assert min(people_beyond(values, side, told.min(), told.max())) >= TWO_SIDES.k
         assert ranges[name].begins.min() == -np.inf  # whatever lies further out belongs there, too
         assert ranges[name].ends.max() == np.inf
 

@@ -16,8 +16,8 @@ from stedi.declared import packaged
 from stedi.privacy.publication.search import points, shortcomings
 from stedi.privacy.publication.suppression import OVER_CAP, SUPPRESSED, suppress
 from tests.conftest import Land
-from tests.privacy.publication.test_ends import PUBLICATION
 from tests.support import small
+from tests.support.attacked import TWO_SIDES
 
 
 @given(
@@ -28,7 +28,7 @@ def test_what_is_left_is_good_and_what_is_left_out_is_counted_and_bounded(
     seed: int, count: int, people: int, share: float, cap: int | None
 ) -> None:
     rng = np.random.default_rng(seed)
-    declared = replace(PUBLICATION, suppress=share, rows_per_person=cap)
+    declared = replace(TWO_SIDES, suppress=share, rows_per_person=cap)
     columns = {
         "t": rng.choice([5.0, 30.0, 40.0], count, p=[0.02, 0.5, 0.48]),
         "x": rng.integers(-8, 8, count).astype(float),

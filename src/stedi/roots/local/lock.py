@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import time
 from pathlib import Path
 from typing import Self
 
-from stedi.errors import Locked
+from stedi.errors import Locked, StorageError
 from stedi.roots.names import OWN_FOLDER, inside
 
 _POLL = 0.05
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
+"""What file systems without locks answer, and servers of files that are not there to give them."""
 
 
 class LocalLock:
@@ -38,13 +41,17 @@ class LocalLock:
             return False
         except BlockingIOError:
             return True
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            return False  # and no run begins there
         return False
 
     def __enter__(self) -> Self:
         inside(self._path, self._root).parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         deadline = time.monotonic() + self._wait
-        while not self._take():
+        while not self._taken():
             if time.monotonic() >= deadline:
                 owner = os.pread(self._file, 100, 0).decode(errors="replace") or "another process"
                 os.close(self._file)
@@ -61,12 +68,27 @@ class LocalLock:
     def check(self) -> None:
         """Nobody can take it from a process that lives."""
 
+    def _taken(self) -> bool:
+        try:
+            return self._take()
+        except BaseException:
+            assert self._file is not None
+            os.close(self._file)
+            raise
+
     def _take(self) -> bool:
         assert self._file is not None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                raise
+            raise StorageError(
+                f"{self._root}: its file system has no locks ({error.strerror}), and two runs at "
+                "once would damage tables. Use a local disk, S3, or a mount with locks (flock)"
+            ) from None
         return True
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

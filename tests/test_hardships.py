@@ -1,0 +1,206 @@
+"""What a lakehouse has to live through: kills, files that can't be read, clocks, and no locks."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from stedi import Lakehouse
+from stedi.errors import StorageError
+from tests.conftest import Land, already_run, counts, on
+from tests.support import small
+from tests.support.dying import command_and_die, command_as_nobody
+from tests.support.processes import Done, Process
+from tests.support.tables import strays
+
+
+@pytest.fixture(autouse=True)
+def declarations(monkeypatch: pytest.MonkeyPatch, not_anonymous: Path) -> None:
+    monkeypatch.setenv("STEDI_DECLARATIONS", str(not_anonymous))
+
+
+def killed(*arguments: str | Path, at: int) -> Done:
+    """A command that is killed at an event of its files; it ends well where it has no more."""
+    done = Process(command_and_die, [*map(str, arguments)], at).ended()
+    assert done.returncode in (0, -9), done.stderr
+    return done
+
+
+def points(*arguments: str | Path, times: int) -> Iterator[int]:
+    """Some of the events at which a command may be killed, the first and the last among them."""
+    done = killed(*arguments, at=10_000)
+    [(events,)] = [re.findall(r"^(\d+) events$", done.stdout, re.MULTILINE)]
+    last = int(events) - 1
+    yield from sorted({last * n // (times - 1) for n in range(times)})
+
+
+def test_a_killed_ingest_leaves_whole_files_and_the_next_one_the_rest(tmp_path: Path) -> None:
+    small.land(tmp_path / "delivery")
+    sent = {p.read_bytes() for p in (tmp_path / "delivery").rglob("*.json")}
+    arguments = ("ingest", tmp_path / "delivery", "--root")
+    for at in points(*arguments, tmp_path / "first", times=6):
+        root = tmp_path / f"root-{at}"
+        killed(*arguments, root, at=at)
+        landed = [p.read_bytes() for p in root.glob("*/landing/*.json")]
+        assert set(landed) <= sent
+        Lakehouse(root).ingest(tmp_path / "delivery")
+        landed = [p.read_bytes() for p in root.glob("*/landing/*") if p.is_file()]
+        assert sorted(landed) == sorted(sent)
+
+
+@already_run
+def test_a_killed_replay_loses_and_doubles_nothing(small_lakehouse: Lakehouse, land: Land) -> None:
+    root = small_lakehouse.root
+    bad = {**small.acceleration("ann", 3000, 0.9), "x": "0.9"}
+    good = small.acceleration("ann", 4000, 0.9)
+    file = land("accelerometer", (json.dumps(bad) + "\n" + json.dumps(good)).encode(), "bad.json")
+    small_lakehouse.run()
+    expected = {**small.SEED, **{n: small.SEED[n] + 1 for n in ("accelerometer_landing",)}}
+    expected |= {
+        n: small.SEED[n] + 1 for n in ("accelerometer_trusted", "machine_learning_curated")
+    }
+    del expected["machine_learning_curated"]  # nothing of a step at that time
+    for at in points("quarantine", "replay", "--quiet", "--root", root, times=5):
+        killed("quarantine", "replay", "--quiet", "--root", root, at=at)
+        small_lakehouse.run()
+        assert expected.items() <= counts(small_lakehouse).items()
+        status = small_lakehouse.status(verify=True)
+        assert status.ok, status.problems
+        assert sum(status.sources["accelerometer"].quarantined.values()) == 1
+        assert strays(small_lakehouse) == []
+    assert file.exists()
+
+
+@already_run
+@pytest.mark.parametrize("command", ["release", "train"])
+def test_what_is_killed_while_it_hands_out_leaves_all_or_nothing(
+    small_lakehouse: Lakehouse, command: str, tmp_path: Path
+) -> None:
+    if command == "train":
+        pytest.importorskip("sklearn")
+    root, first = small_lakehouse.root, tmp_path / "first"
+    ledger = root / "_stedi" / "ledger"
+    now = ("--now",) if command == "release" else ()
+    for at in points(command, first, *now, "--root", root, times=5):
+        folder = tmp_path / "out" / f"at-{at}"
+        killed(command, folder, *now, "--root", root, at=at)
+        whole = sorted(p.name for p in first.iterdir())
+        if folder.exists():
+            assert sorted(p.name for p in folder.iterdir()) in (whole, [])
+        else:
+            getattr(small_lakehouse, command)(folder, **({"now": True} if now else {}))
+            assert sorted(p.name for p in folder.iterdir()) == whole
+            assert [
+                p.name for p in folder.parent.iterdir() if p.name.startswith(f".at-{at}-")
+            ] == []
+    assert small_lakehouse.releases() and not [*ledger.rglob("*.part")]
+    assert small_lakehouse.status(verify=True).ok
+
+
+@pytest.fixture
+def here() -> Iterator[Path]:
+    """A folder that anybody may enter: those above pytest's are their owner's alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_an_unreadable_file_is_named_to_somebody_who_is_not_root(
+    here: Path, not_anonymous: Path
+) -> None:
+    root = here / "root"
+    small.land(root)
+    lakehouse = on("duckdb", root, not_anonymous)
+    lakehouse.run()
+    more = small.write(root, "accelerometer", [small.acceleration("ann", 3000, 0.9)], "more.json")
+    [data] = (root / "customer/trusted/data").glob("*/*.parquet")
+    own = here / "declarations"
+    shutil.copytree(not_anonymous, own)
+    for path in (root, *root.rglob("*")):
+        if os.geteuid() == 0:
+            os.chown(path, 65534, 65534)
+    small.land(here / "warm")
+    lakehouse_warm = str(here / "warm")
+
+    def as_nobody(*commands: str) -> str:
+        done = Process(
+            command_as_nobody,
+            lakehouse_warm,
+            str(own),
+            [[c, str(root)] for c in commands],
+        ).ended()
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    more.chmod(0)
+    told = as_nobody("status", "run")
+    assert "status done" in told
+    assert re.search(r"run 1 .*more\.json.*(Permission denied|can't be read)", told), told
+    more.chmod(0o600)
+    data.chmod(0)
+    told = as_nobody("query", "status")
+    assert re.search(r"query 1 a file of a table is gone or damaged", told), told
+    data.chmod(0o600)
+    assert "run done" in as_nobody("run")
+    assert lakehouse.status(verify=True).ok
+    assert counts(lakehouse)["accelerometer_landing"] == small.SEED["accelerometer_landing"] + 1
+
+
+@pytest.mark.parametrize("back", [90, 3 * 86_400, 400 * 86_400])
+def test_a_clock_that_is_set_back_costs_nothing(
+    small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch, back: int
+) -> None:
+    now, now_ns = time.time, time.time_ns
+    with monkeypatch.context() as ahead:
+        ahead.setattr(time, "time", lambda: now() + back)
+        ahead.setattr(time, "time_ns", lambda: now_ns() + back * 10**9)
+        small_lakehouse.run()
+        land("customer", [small.customer("ann", "S1", 500)], "ann-withdraws.json")
+        small_lakehouse.run()
+    assert counts(small_lakehouse)["customer_trusted"] == small.SEED["customer_trusted"] - 1
+    land("customer", [small.customer("eve", "S5", 2000)], "eve-withdraws.json")
+    land("accelerometer", [small.acceleration("fay", 400, 0.9)], "more.json")
+    report = small_lakehouse.run()
+    assert report.withdrawn is not None and report.withdrawn.people == 1
+    expected = {
+        "customer_trusted": small.SEED["customer_trusted"] - 2,
+        "accelerometer_trusted": small.SEED["accelerometer_trusted"] - 6 + 1,
+    }
+    assert expected.items() <= counts(small_lakehouse).items()
+    assert small_lakehouse.status(verify=True).ok
+    assert small_lakehouse.run().built == ()
+    assert strays(small_lakehouse) == []
+    for name in ("customer_trusted", "accelerometer_trusted"):  # snapshots of before are gone
+        sql = f"SELECT * FROM {name}"
+        later = datetime.fromtimestamp(now() + 2 * back, UTC)
+        held = str(small_lakehouse.query(sql, as_of=later).to_arrow().to_pylist())
+        assert "ann@" not in held and "eve@" not in held
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_refused_plainly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    small.land(tmp_path)
+
+    def without_locks(*_: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", without_locks)
+    lakehouse = Lakehouse(tmp_path)
+    with pytest.raises(StorageError, match="file system has no locks"):
+        lakehouse.run()
+    assert not any((tmp_path / "_stedi").glob("catalog.db"))
+    assert lakehouse.status().tables["customer_landing"].rows is None
