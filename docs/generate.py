@@ -18,6 +18,7 @@ from stedi.declared import Declarations, packaged, read_declarations
 from stedi.declared.athena import ddl
 from stedi.declared.contract import Contract, Publication
 from stedi.declared.machinery import MACHINERY
+from stedi.declared.private import Private
 from stedi.lakehouse import DEFAULT_DATABASE
 from stedi.landing.parse import FEW_RECORDS
 from stedi.landing.reasons import EXPLANATIONS
@@ -226,6 +227,30 @@ def _publication(publication: Publication) -> Iterator[str]:
     yield ""
     for column in publication.working_columns:
         yield f"- `{column.name}` ({column.classification}): {column.description}"
+    yield ""
+    if publication.private:
+        yield from _private(publication.private)
+
+
+def _private(private: Private) -> Iterator[str]:
+    yield (
+        f"Private releases go to the table `{private.table}`, too, at `{private.location}`. One "
+        f"has epsilon {private.epsilon:g} at delta {private.delta:g} if nothing else is said; all "
+        f"together have at most {private.lifetime_epsilon:g}, for ever. Changes take effect "
+        f"{private.days:g} days after a release or later. A person with more rows counts as if "
+        f"they had {private.rows_per_person:,}. Values are mapped by the normal distributions with "
+        "these centres and spreads:"
+    )
+    yield ""
+    yield "| column | centre | spread |"
+    yield "| --- | --- | --- |"
+    yield from (f"| {w.column} | {w.centre:g} | {w.spread:g} |" for w in private.warps)
+    yield ""
+    yield "| from epsilon on | frequencies of the axes | of the target | clip |"
+    yield "| --- | --- | --- | --- |"
+    for one in private.resolutions:
+        target = ", ".join(map(str, one.target)) or "-"
+        yield f"| {one.epsilon:g} | {one.frequencies:g} | {target} | {one.clip:g} |"
     yield ""
 
 

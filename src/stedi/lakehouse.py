@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stedi.rights.given_out import GivenOut
     from stedi.run import Planned, RunReport
     from stedi.science.predicting import Predicted
+    from stedi.science.private_release import PrivateRelease
     from stedi.science.release import Release
     from stedi.science.training import Training
     from stedi.simulate import Simulated
@@ -474,6 +475,41 @@ class Lakehouse:
         published, status = self._published(table)
         folder = Path(folder).absolute()
         return release(published, status, folder, licence, recipient=recipient, now=now)
+
+    def release_private(
+        self,
+        folder: str | Path,
+        *,
+        table: str | None = None,
+        licence: str | None = None,
+        recipient: str | None = None,
+        epsilon: float | None = None,
+        wait: float = 0.0,
+    ) -> PrivateRelease:
+        """Write synthetic rows under person-level differential privacy; `release --private` does.
+
+        They go to a new folder, and to a table of their own. What they cost is taken from a budget
+        for a lifetime, for ever, before anything is written. The same state of the lakehouse gives
+        the same rows, at no further cost. Needs the extra `private`.
+
+        Args:
+            folder: A new or an empty folder.
+            table: Can be left out where only one table is published.
+            licence: What the owner of the data states, best a URL.
+            recipient: Who gets it.
+            epsilon: By default what the contract declares.
+            wait: How many seconds to wait for a run on this root to end.
+
+        Raises `UsageError` where the table is not up to date or the folder not empty,
+        `NotAnonymous` where the budget doesn't allow it, `RuleBroken` where sums don't hold,
+        `StorageError` where nobody can tell what was spent, `Unavailable` or `Locked`.
+
+        """
+        from stedi.science.private_release import Asked, release_private
+
+        published, status = self._published(table)
+        asked = Asked(Path(folder).absolute(), licence, recipient, epsilon, wait)
+        return release_private(published, status, asked)
 
     def releases(self) -> GivenOut:
         """What was given out to whom, models included, and what of it has rows of who left."""

@@ -220,15 +220,22 @@ class _Inspection:
             folder = self.files.name(file.path.parent)
             name = f"table {version.table}, file {file.path.name} in {folder}"
             if size is None:
-                yield f"{name}: missing; `stedi run` makes it anew"
+                yield f"{name}: missing; {self._remedy(version.table)}"
                 continue
             if size != file.size:
-                yield f"{name}: has {size:,} bytes, not {file.size:,}; `stedi run` makes it anew"
+                yield (
+                    f"{name}: has {size:,} bytes, not {file.size:,}; {self._remedy(version.table)}"
+                )
             elif self.fingerprinter:
                 fingerprint = noted.get("/".join(file.path.parts[-2:]))
                 yield from self._content_problems(name, fingerprint, file.path)
         if version.published and version.published.boxes:
             yield from self._boxes_problems(version.table, version.published.boxes)
+
+    def _remedy(self, table: str) -> str:
+        private = {private.table for _, private in self.declarations.private}
+        verb = "release DIR --private" if table in private else "run"
+        return f"`stedi {verb}` makes it anew"
 
     def _boxes_problems(self, table: str, name: str) -> Iterator[str]:
         path = boxes_folder(self.files.root) / name

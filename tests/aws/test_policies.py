@@ -20,12 +20,14 @@ DECLARED = read_declarations(packaged())
 BUCKET = "arn:aws:s3:::YOUR-BUCKET"
 GLUE = "arn:aws:glue:YOUR-REGION:YOUR-ACCOUNT"
 WORKGROUP = "arn:aws:athena:YOUR-REGION:YOUR-ACCOUNT:workgroup"
-NAMES = ["glue-job", "analyst", "data-scientist", "ingest"]
+NAMES = ["glue-job", "analyst", "data-scientist", "synthetic-reader", "ingest"]
 
 LANDING = [f"{contract.source}/landing" for contract in DECLARED.landing]
 TYPED = [contract.location for contract in DECLARED.landing]
 DERIVED = {name: DECLARED.contracts[name].location for name in DECLARED.transforms}
-EVERYWHERE = [*LANDING, *TYPED, *DERIVED.values(), "_stedi", "_stedi/quarantine", "_stedi/loads"]
+SYNTHETIC = {private.table: private.location for _, private in DECLARED.private}
+QUERIED = DERIVED | SYNTHETIC
+EVERYWHERE = [*LANDING, *TYPED, *QUERIED.values(), "_stedi", "_stedi/quarantine", "_stedi/loads"]
 
 
 def policy(name: str) -> dict[str, Any]:
@@ -87,7 +89,7 @@ def test_a_statement_allows_named_actions_on_named_resources(
     allowed = [
         rf"{BUCKET}(/{below})?",
         rf"{GLUE}:(catalog|database/(stedi|default)|table/stedi/(\*|[a-z_]+))",
-        rf"{WORKGROUP}/stedi(-research)?",
+        rf"{WORKGROUP}/stedi(-research|-synthetic)?",
         WORKGROUP.replace("workgroup", "datacatalog/AwsDataCatalog"),
         r"arn:aws:logs:YOUR-REGION:YOUR-ACCOUNT:log-group:/aws-glue/\*",
     ]
@@ -104,7 +106,7 @@ def test_a_listing_is_always_of_a_prefix() -> None:
         assert not is_allowed(name, "s3:ListBucketVersions", BUCKET, prefix)
 
 
-@pytest.mark.parametrize("place", [*TYPED, *DERIVED.values(), "_stedi"])
+@pytest.mark.parametrize("place", [*TYPED, *QUERIED.values(), "_stedi"])
 def test_the_job_keeps_tables_and_takes_away_their_old_versions(place: str) -> None:
     for action in ("GetObject", "PutObject", "DeleteObject", "DeleteObjectVersion"):
         assert can("glue-job", f"s3:{action}", place)
@@ -136,6 +138,7 @@ def test_the_job_keeps_the_database_and_no_other() -> None:
         *DECLARED.contracts,
         *(typed_name(one.name) for one in DECLARED.landing),
         "quarantine",
+        *SYNTHETIC,
     ]
     for action, table in product([*actions, "GetTables", "DeleteTable"], tables):
         assert is_allowed("glue-job", f"glue:{action}", f"{GLUE}:table/stedi/{table}")
@@ -149,12 +152,13 @@ def test_the_job_keeps_the_database_and_no_other() -> None:
     [
         ("analyst", set(DERIVED), "stedi"),
         ("data-scientist", {"machine_learning_curated"}, "stedi-research"),
+        ("synthetic-reader", {"machine_learning_synthetic"}, "stedi-synthetic"),
     ],
 )
 def test_who_queries_reads_their_tables_and_nothing_else(
     name: str, tables: set[str], workgroup: str
 ) -> None:
-    places = {DERIVED[table] for table in tables}
+    places = {QUERIED[table] for table in tables}
     for place in EVERYWHERE:
         assert can(name, "s3:GetObject", place) == (place in places)
         assert can_list(name, f"stedi/{place}/") == (place in places)
@@ -165,9 +169,10 @@ def test_who_queries_reads_their_tables_and_nothing_else(
         *(typed_name(one.name) for one in DECLARED.landing),
         "quarantine",
         "loads",
+        *SYNTHETIC,
     ]:
         assert is_allowed(name, "glue:GetTable", f"{GLUE}:table/stedi/{table}") == (table in tables)
-    for other in ("stedi", "stedi-research", "primary"):
+    for other in ("stedi", "stedi-research", "stedi-synthetic", "primary"):
         mine = other == workgroup
         result = f"{BUCKET}/stedi-results/{other}/q.csv"
         assert is_allowed(name, "athena:StartQueryExecution", f"{WORKGROUP}/{other}") == mine
@@ -178,7 +183,11 @@ def test_who_queries_reads_their_tables_and_nothing_else(
 
 
 def test_who_queries_can_do_all_that_a_query_on_athena_does() -> None:
-    for name, workgroup in (("analyst", "stedi"), ("data-scientist", "stedi-research")):
+    for name, workgroup in (
+        ("analyst", "stedi"),
+        ("data-scientist", "stedi-research"),
+        ("synthetic-reader", "stedi-synthetic"),
+    ):
         for action in ("Start", "Stop", "Get"):
             assert is_allowed(name, f"athena:{action}QueryExecution", f"{WORKGROUP}/{workgroup}")
         assert is_allowed(name, "athena:GetQueryResults", f"{WORKGROUP}/{workgroup}")

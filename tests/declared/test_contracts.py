@@ -315,6 +315,51 @@ def test_a_publication_that_can_not_be_is_refused(
     assert problem in message(folder)
 
 
+@pytest.mark.parametrize(
+    ("find", "replace", "problem"),
+    [
+        ("delta: 1.0e-6", "delta: 0", "private.delta: Input should be greater than 0"),
+        ("delta: 1.0e-6", "delta: 0.1", "private.delta: Input should be less than or equal to"),
+        ("delta: 1.0e-6", "delta: .nan", "private.delta"),
+        ("epsilon: 1\n", "epsilon: 4\n", "private.epsilon: at most lifetimeEpsilon"),
+        ("epsilon: 1\n", "epsilon: 0\n", "private.epsilon"),
+        ("lifetimeEpsilon: 3", "lifetimeEpsilon: .inf", "private.lifetimeEpsilon"),
+        ("lifetimeEpsilon: 3", "lifetime: 3", "private.lifetime: no such key"),
+        ("days: 90 ", "days: -1 ", "private.days"),
+        ("rowsPerPerson: 90\n", "rowsPerPerson: 0\n", "private.rowsPerPerson"),
+        ("column: y, centre: 1", "column: w, centre: 1", "warps: one for each of x, y, z, distance"),
+        ("column: y, centre: 1", "column: x, centre: 1", "warps: column x twice"),
+        ("centre: 1, spread: 0.2", "centre: 1, spread: 0", "spread: Input should be greater than 0"),
+        ("centre: 1, spread: 0.2", "centre: .nan, spread: 0.2", "private.warps.1.centre"),
+        ("clip: 297", "clip: .inf", "resolutions.0.clip"),
+        ("frequencies: 5,", "frequencies: 99,", "resolutions.0.frequencies"),
+        ("frequencies: 5,", "frequencies: 16,", "at most 2,000 coefficients"),
+        ("target: [8, 3], clip: 297", "target: [], clip: 297", "at least one frequency of the target"),
+        ("{epsilon: 3, freq", "{epsilon: 0.01, freq", "by epsilon, the least first, each once"),
+        ("table: machine_learning_synthetic", "table: Synthetic", "private.table: lower case"),
+        ("table: machine_learning_synthetic", "table: loads", "none that every lakehouse has"),
+        ("table: machine_learning_synthetic", "table: customer_curated", "another table's name"),
+        ("location: step_trainer/synthetic", "location: ../out", "private.location: a path below"),
+        ("location: step_trainer/synthetic", "location: step_trainer/curated", "step_trainer/curated"),
+        ("location: step_trainer/synthetic", "location: step_trainer/landing/a", "lies in"),
+    ],
+)  # fmt: skip
+def test_a_private_release_that_can_not_be_is_refused(
+    folder: Path, find: str, replace: str, problem: str
+) -> None:
+    edit(folder, "contracts/machine_learning_curated.yaml", find, replace)
+    assert problem in message(folder)
+
+
+def test_what_is_declared_of_a_private_release_makes_no_table_anew(folder: Path) -> None:
+    one = read_declarations(folder)
+    edit(folder, "contracts/machine_learning_curated.yaml", "clip: 297", "clip: 200")
+    other = read_declarations(folder)
+    assert one.fingerprint_of_all == other.fingerprint_of_all
+    fingerprints = {declared.private[0][1].fingerprint for declared in (one, other)}
+    assert len(fingerprints) == 2
+
+
 def test_a_reason_for_a_small_k_changes_no_fingerprint(folder: Path) -> None:
     edit(
         folder,

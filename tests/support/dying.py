@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stedi import Lakehouse, StediError
+from stedi.privacy.private import noise
 from stedi.roots.local.files import LocalFiles
 from stedi.run import retain
+from stedi.science import private_release
 from stedi.storage.warehouse import Warehouse
 
 
@@ -61,6 +63,28 @@ def release_and_die(root: str, declarations: str, folder: str, at: int) -> None:
     LocalFiles.add = dying(LocalFiles.add)  # type: ignore[method-assign]
     Path.replace = dying(Path.replace)  # type: ignore[method-assign]
     Lakehouse(root, declarations=declarations).release(folder)
+
+
+def release_privately_and_die(root: str, declarations: str, folder: str, at: int) -> None:
+    """Release privately; the process is killed before or after a step that can be seen."""
+    steps = iter(range(100))
+
+    def dying(done: Callable[..., Any]) -> Callable[..., Any]:
+        def do(*arguments: Any, **options: Any) -> Any:
+            if next(steps) == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = done(*arguments, **options)
+            if next(steps) == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return do
+
+    LocalFiles.add = dying(LocalFiles.add)  # type: ignore[method-assign]
+    Path.replace = dying(Path.replace)  # type: ignore[method-assign]
+    Warehouse.commit = dying(Warehouse.commit)  # type: ignore[method-assign]
+    vars(private_release)["with_noise"] = dying(noise.with_noise)
+    Lakehouse(root, declarations=declarations).release_private(folder)
 
 
 def run_and_die(root: str, declarations: str, now: int, at: int) -> None:

@@ -44,14 +44,24 @@ def _row(one: Given) -> tuple[str | int | None, ...]:
     state = "" if one.state == "given" else ", begun"
     return (
         one.at,
-        f"{one.kind} of {one.table}{state}",
+        f"{one.kind} of {one.table}{_cost(one)}{state}",
         visible(one.recipient or "not named"),
         one.rows,
-        "not known" if one.people is None else f"{one.people:,}",
-        "not known" if one.left is None else f"{one.left:,}",
+        _told(one, one.people),
+        _told(one, one.left),
         visible(one.folder),
         one.name,
     )
+
+
+def _cost(one: Given) -> str:
+    return f", epsilon {one.cost.epsilon:g} (rho {one.cost.rho:.4g})" if one.cost else ""
+
+
+def _told(one: Given, people: int | None) -> str:
+    if one.cost is not None:
+        return "-"  # rows of a private release are nobody's
+    return "not known" if people is None else f"{people:,}"
 
 
 def _people(number: int) -> str:

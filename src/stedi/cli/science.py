@@ -11,9 +11,11 @@ from typer import Argument, Option, echo
 from stedi.cli import show
 from stedi.cli.query import Format, FormatOption, Output, chosen_format, show_rows
 from stedi.cli.verb import Call, Json, PublishedTable, verb
+from stedi.errors import UsageError
 from stedi.text import counted
 
 if TYPE_CHECKING:
+    from stedi.science.private_release import PrivateRelease
     from stedi.science.release import Release
     from stedi.science.training import Training
 
@@ -33,8 +35,30 @@ def release(
     now: Annotated[
         bool, Option("--now", help="Release even if few people came or went since an earlier one.")
     ] = False,
+    private: Annotated[
+        bool,
+        Option("--private", help="Synthetic rows instead, under differential privacy."),
+    ] = False,
+    epsilon: Annotated[
+        float | None,
+        Option(metavar="E", help="With --private: how much may be told. [default: as declared]"),
+    ] = None,
+    wait: Annotated[
+        float,
+        Option(metavar="SECONDS", min=0, help="With --private: wait so long for a run to end."),
+    ] = 0.0,
 ) -> None:
     """Write what is published as a data set, if it passes its audit."""
+    if private:
+        if now:
+            raise UsageError("--now: a private release waits until it is due; leave it out")
+        made = call.lakehouse.release_private(
+            folder, table=table, licence=licence, recipient=recipient, epsilon=epsilon, wait=wait
+        )
+        call.show({**asdict(made), "folder": str(made.folder)}, lambda: _show_private(made))
+        return
+    if epsilon is not None:
+        raise UsageError("--epsilon: of a private release; add --private")
     released = call.lakehouse.release(
         folder, table=table, licence=licence, recipient=recipient, now=now
     )
@@ -47,6 +71,22 @@ def _show_release(released: Release) -> None:
     show.line(f"{released.rows:,} rows of {released.table} in {released.classes:,} classes.")
     show.remarks(released.tells)
     show.line(f"Read {released.folder / 'README.md'} before you pass it on.")
+
+
+def _show_private(made: PrivateRelease) -> None:
+    show.table(("file", "bytes"), made.files.items())
+    show.line(
+        f"{made.rows:,} synthetic rows of {made.published}, epsilon {made.epsilon:g} at delta "
+        f"{made.delta:g} for each person; also as the table {made.table}."
+    )
+    cost = "Charged" if made.is_new else f"Nothing charged: these are the rows of {made.at}, of"
+    show.line(
+        f"{cost} rho {made.rho:.4g}. Spent for ever: {made.spent:.4g} of {made.cap:.4g}. What "
+        f"changes takes effect in a release from {made.due} on."
+    )
+    shares = ", ".join(f"{n} of epsilon {e:.2g}" for n, e in made.left_for.items())
+    show.line(f"What is left is enough for one of these: {shares}.")
+    show.line(f"Read {made.folder / 'README.md'} before you pass it on.")
 
 
 @verb()

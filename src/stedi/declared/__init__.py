@@ -15,6 +15,7 @@ from stedi.columns import Schemas
 from stedi.declared.contract import Contract, Rule
 from stedi.declared.machinery import MACHINERY
 from stedi.declared.odcs import read_contracts
+from stedi.declared.private import Private
 from stedi.declared.transform import SEED, Transform, read_transforms
 from stedi.errors import DeclarationError
 from stedi.sql.tree import parse, tables_read, typed
@@ -44,7 +45,17 @@ class Declarations:
     @cached_property
     def schemas(self) -> Schemas:
         """The columns of every table that can be read, machinery's included."""
-        return {**MACHINERY, **{name: c.columns for name, c in self.contracts.items()}}
+        declared = {name: c.columns for name, c in self.contracts.items()}
+        released = {private.table: c.columns for c, private in self.private}
+        return {**MACHINERY, **declared, **released}
+
+    @cached_property
+    def private(self) -> tuple[tuple[Contract, Private], ...]:
+        """The published tables that are released under differential privacy, and how."""
+        publications = ((c, c.publication) for c in self.contracts.values() if c.publication)
+        return tuple(
+            (c, publication.private) for c, publication in publications if publication.private
+        )
 
     @property
     def locations(self) -> Mapping[str, str]:
@@ -52,6 +63,7 @@ class Declarations:
         return {
             **{name: f"_stedi/{name}" for name in MACHINERY},
             **{name: contract.location for name, contract in self.contracts.items()},
+            **{private.table: private.location for _, private in self.private},
         }
 
     def select(self, table: str) -> exp.Query:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from stedi.columns import Column
+from stedi.declared.private import Private
 
 Zone = Literal["landing", "trusted", "curated"]
 Severity = Literal["error", "warning"]
@@ -67,7 +68,8 @@ class Publication:
     audit compares with them. `identities` is one for who people are: the `person` that a number
     stands for, and a text that names them the same way whoever else is there, as `identity`.
     `weaker_than_recommended` is the reason for a smaller k than `RECOMMENDED_K`. A release is held
-    back until `people_between_releases` people came or went since each release before it.
+    back until `people_between_releases` people came or went since each release before it. `private`
+    is how it is released under differential privacy, None where it isn't.
     """
 
     k: int
@@ -83,6 +85,7 @@ class Publication:
     rows_per_person: int | None = None
     spread_margin: float = 0.25
     people_between_releases: int = field(default=0, repr=False)  # nor on this
+    private: Private | None = field(default=None, repr=False)  # nor on this
 
     @property
     def weakness(self) -> str | None:

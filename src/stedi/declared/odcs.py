@@ -43,6 +43,7 @@ from stedi.declared.contract import (
 from stedi.declared.machinery import MACHINERY
 from stedi.declared.names import NAMED, is_location, is_name, overlaps
 from stedi.declared.patterns import why_refused
+from stedi.declared.private import LEAST_EPSILON, MOST_EPSILON, Private, Resolution, Warp
 from stedi.errors import DeclarationError
 
 _LOGICAL_TYPES = {type_: names.odcs for type_, names in TYPES.items() if names.odcs}
@@ -74,6 +75,9 @@ def read_contracts(folder: Traversable) -> dict[str, Contract]:
     return {contract.name: contract for contract in contracts}
 
 
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+
+
 class _Closed(BaseModel):
     """A model of ours that takes its declared keys, in camelCase, and no others."""
 
@@ -98,6 +102,31 @@ class _Coarsened(_Closed):
     edges: list[float] = []
 
 
+class _Warp(_Closed):
+    column: str
+    centre: _Finite
+    spread: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class _Resolution(_Closed):
+    epsilon: Annotated[float, Field(ge=LEAST_EPSILON, le=MOST_EPSILON)]
+    frequencies: Annotated[float, Field(ge=1, le=16)]
+    target: list[Annotated[int, Field(ge=0, le=32)]] = []
+    clip: Annotated[float, Field(ge=1, le=1e6)]
+
+
+class _Private(_Closed):
+    table: str
+    location: str
+    warps: Annotated[list[_Warp], Field(min_length=1)]
+    resolutions: Annotated[list[_Resolution], Field(min_length=1)]
+    rows_per_person: Annotated[int, Field(ge=1)]
+    epsilon: Annotated[float, Field(ge=LEAST_EPSILON, le=MOST_EPSILON)]
+    delta: Annotated[float, Field(gt=0, le=1e-3)]
+    lifetime_epsilon: Annotated[float, Field(ge=LEAST_EPSILON, le=MOST_EPSILON)]
+    days: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
 class _Publication(_Closed):
     k: Annotated[int, Field(ge=1)]
     people_per_box: Annotated[int, Field(ge=1)]
@@ -112,6 +141,7 @@ class _Publication(_Closed):
     rows_per_person: Annotated[int, Field(ge=1)] | None = None
     spread_margin: Annotated[float, Field(gt=0)] = 0.25
     people_between_releases: Annotated[int, Field(ge=0)] | None = None
+    private: _Private | None = None
 
 
 class _TableProperties(_Closed):
@@ -477,7 +507,55 @@ def _publication(
             raise _Problem(f"{where}: column {column.name} is coarsened, so it must be a double")
     for name in set(coarsened) - {column.name for column in columns}:
         raise _Problem(f"{where}: coarsens {name}, which the table has not")
-    return publication
+    return replace(publication, private=_private(declared, f"{where}.private"))
+
+
+_MOST_AXES, _MOST_COEFFICIENTS = 3, 2_000
+"""Of a private release: what its densities are worked out over, and by."""
+
+
+def _private(declared: _Publication, where: str) -> Private | None:
+    private = declared.private
+    if private is None:
+        return None
+    if not is_name(private.table) or private.table in MACHINERY:
+        raise _Problem(f"{where}.table: {NAMED}; and none that every lakehouse has")
+    if not is_location(private.location):
+        raise _Problem(f"{where}.location: a path below the root, of names that have {NAMED}")
+    if declared.identities is None:
+        raise _Problem(f"{where}: needs identities, which say who one person is")
+    if len(declared.axes) > _MOST_AXES:
+        raise _Problem(f"{where}: for {_MOST_AXES} axes at most, since the noise would be too much")
+    columns = [axis.column for axis in declared.axes]
+    columns += [declared.target.column] if declared.target else []
+    _refuse_twice(f"{where}.warps", "column", (warp.column for warp in private.warps))
+    if {warp.column for warp in private.warps} != set(columns):
+        raise _Problem(f"{where}.warps: one for each of {', '.join(columns)}")
+    resolutions = tuple(
+        Resolution(r.epsilon, r.frequencies, tuple(r.target), r.clip) for r in private.resolutions
+    )
+    if [r.epsilon for r in resolutions] != sorted({r.epsilon for r in resolutions}):
+        raise _Problem(f"{where}.resolutions: by epsilon, the least first, each once")
+    for r in resolutions:
+        if len(r.waves(len(declared.axes))) > _MOST_COEFFICIENTS:
+            raise _Problem(
+                f"{where}.resolutions: at most {_MOST_COEFFICIENTS:,} coefficients of each band"
+            )
+        if declared.target and not (r.target and r.target[0]):
+            raise _Problem(f"{where}.resolutions.target: at least one frequency of the target")
+    if private.epsilon > private.lifetime_epsilon:
+        raise _Problem(f"{where}.epsilon: at most lifetimeEpsilon")
+    return Private(
+        table=private.table,
+        location=private.location,
+        warps=tuple(Warp(w.column, w.centre, w.spread) for w in private.warps),
+        resolutions=resolutions,
+        rows_per_person=private.rows_per_person,
+        epsilon=private.epsilon,
+        delta=private.delta,
+        lifetime_epsilon=private.lifetime_epsilon,
+        days=private.days,
+    )
 
 
 _MOST_ON_A_GRID = 1 << 30
@@ -513,6 +591,10 @@ def _refuse_twice(where: str, what: str, names: Iterable[str]) -> None:
 def _clashes(contracts: list[Contract]) -> list[str]:
     """Tables of one source, in one place, or in that of another table or of raw files."""
     tables = {c.name: c.location for c in contracts}
+    private = [p for c in contracts if c.publication and (p := c.publication.private)]
+    clashing = [p.table for p in private if p.table in tables]
+    clashing += [name for name, count in Counter(p.table for p in private).items() if count > 1]
+    tables |= {p.table: p.location for p in private}
     places = tables | {
         f"{c.name}'s raw files": f"{c.source}/landing" for c in contracts if c.source
     }
@@ -522,10 +604,11 @@ def _clashes(contracts: list[Contract]) -> list[str]:
         for inner, outer in overlaps(places)
         if places[inner] != places[outer] or (inner in tables) != (outer in tables)
     ]
+    problems += [f"private.table: {name} is another table's name" for name in clashing]
     suspending = [contract.place for contract in contracts if contract.suspensions]
     problems += [f"{place}: suspensions of another table too" for place in suspending[1:]]
     for what, names in (
-        ("location", {c.name: c.location for c in contracts}),
+        ("location", tables),
         ("source", {c.name: c.source for c in contracts if c.source}),
     ):
         for name, value in names.items():

@@ -25,7 +25,7 @@ from stedi.privacy.publication import Raw, raw_rows, read_published
 from stedi.privacy.publication.boxes import read_boxes
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.search import points
-from stedi.privacy.publication.suppression import suppress
+from stedi.privacy.publication.suppression import Suppressed, suppress
 from stedi.roots.names import boxes_folder
 from stedi.roots.scratch import scratch
 from stedi.sql.tree import tables_read
@@ -66,12 +66,28 @@ class PublishedTable:
     @cached_property
     def rows(self) -> Raw:
         """The rows behind it, before they were coarsened: without those that were left out."""
+        fewer = self._suppressed
+        return self.all_rows.taken(np.flatnonzero(fewer.kept))
+
+    @property
+    def all_rows(self) -> Raw:
+        """The same with those that were left out, which depend on what other people have."""
         return self._read[0]
 
     @property
     def suppressed(self) -> Mapping[str, int]:
         """How many rows were left out, by reason."""
-        return self._read[3]
+        return self._suppressed.reasons
+
+    @property
+    def people_problems(self) -> Sequence[str]:
+        """What is wrong with how its people are numbered, in counts alone."""
+        return self._read[2]
+
+    @cached_property
+    def _suppressed(self) -> Suppressed:
+        rows = self.all_rows
+        return suppress(points(self.publication, rows.columns, rows.people), self.publication)
 
     @property
     def control_group(self) -> Raw | None:
@@ -110,7 +126,7 @@ class PublishedTable:
             control_group=self.control_group,
             boxes=boxes,
             difference=notes.difference if notes else None,
-            people_problems=self._read[2],
+            people_problems=self.people_problems,
             proof_problems=self._proof_problems(),
             suppressed=sum(self.suppressed.values()),
         )
@@ -175,10 +191,8 @@ class PublishedTable:
             yield engine
 
     @cached_property
-    def _read(self) -> tuple[Raw, Raw | None, Sequence[str], Mapping[str, int]]:
-        """Rows behind the table, those of people not in it, what is wrong with its people, and how
-        many rows were left out.
-        """
+    def _read(self) -> tuple[Raw, Raw | None, Sequence[str]]:
+        """Rows behind the table, those of people not in it, and what is wrong with its people."""
         table, declarations = self.contract.name, self.declarations
         select, controls = declarations.select(table), declarations.controls(table)
         queries = [select, controls, declarations.identities(table)]
@@ -186,8 +200,7 @@ class PublishedTable:
             rows = raw_rows(engine.gather(table, select), self.publication)
             others = raw_rows(engine.fetch(controls), self.publication) if controls else None
             problems = [*people_problems(engine, declarations, table)]
-        fewer = suppress(points(self.publication, rows.columns, rows.people), self.publication)
-        return rows.taken(np.flatnonzero(fewer.kept)), others, problems, fewer.reasons
+        return rows, others, problems
 
 
 def published_table(

@@ -13,7 +13,16 @@ from stedi.declared import Declarations
 from stedi.errors import StorageError
 from stedi.landing.erased import Erased, Keyer, read_erased
 from stedi.rights.behind import Person, who_consents
-from stedi.rights.ledger import File, Fingerprints, Kind, Ledger, Noted, coded, fingerprints
+from stedi.rights.ledger import (
+    File,
+    Fingerprints,
+    Kind,
+    Ledger,
+    Noted,
+    PrivateCost,
+    coded,
+    fingerprints,
+)
 from stedi.rights.letter import letter
 from stedi.storage.warehouse import Warehouse
 
@@ -26,7 +35,8 @@ class Given(BaseModel):
 
     `state` is "begun" where the command died before it could say that the folder was there: it
     counts as given out. `people` are in it, of whom `left` don't consent any more or were erased;
-    None where that can't be told, for the reason in `unknown`. `letter` is for the recipient.
+    None where that can't be told, for the reason in `unknown`. `letter` is for the recipient. A
+    private release has a `cost`, and nobody's rows: there is nobody in it, and nothing unknown.
     """
 
     name: str
@@ -45,6 +55,7 @@ class Given(BaseModel):
     left: int | None
     unknown: str | None
     letter: str | None
+    cost: PrivateCost | None = None
 
 
 class GivenOut(BaseModel):
@@ -123,6 +134,7 @@ class _Telling:
             left=left,
             unknown=unknown,
             letter=letter(noted) if left else None,
+            cost=entry.cost,
         )
 
     def _left(self, noted: Noted) -> tuple[int | None, str | None]:
@@ -133,6 +145,8 @@ class _Telling:
         entry = noted.entry
         try:
             people = noted.who(self.keyer)
+            if entry.cost is not None:
+                return None, None
             erased = coded(e.exact for e in self._erased.entries if e.at >= entry.at)
         except StorageError as error:
             return None, str(error)
@@ -152,4 +166,6 @@ class _Telling:
             people = noted.who(self.keyer)
         except StorageError:
             return True
+        if noted.entry.cost is not None:
+            return False
         return people is None or bool(np.isin(sought, people, assume_unique=True).any())

@@ -36,7 +36,7 @@ from stedi.roots import Files
 from stedi.roots.names import ledger_folder
 from stedi.storage.withdrawals import epoch_ms
 
-Kind = Literal["release", "model"]
+Kind = Literal["release", "model", "private release"]
 Fingerprints = npt.NDArray[np.bytes_]
 _BYTES = 16
 _LONGEST = 200
@@ -49,13 +49,23 @@ class File(BaseModel, frozen=True):
     sha256: str
 
 
+class PrivateCost(BaseModel, frozen=True):
+    """What a private release promises; `charge` is the number of its charge in the budget."""
+
+    charge: int
+    epsilon: float
+    delta: float
+    rho: float
+
+
 class Entry(BaseModel, frozen=True):
     """What was given out, as it was noted.
 
     `at` and `committed` (when the snapshot was published) are epoch milliseconds. `people` is how
     many people are in it, None where no table names people. `key` says which secret their
-    fingerprints were made with. `is_early` is set where it could have been held back. `seal` can be
-    made and checked with the secret alone, and is of all this and of who is in it.
+    fingerprints were made with. `is_early` is set where it could have been held back. `cost` is
+    that of a private release, whose rows are nobody's. `seal` can be made and checked with the
+    secret alone, and is of all this and of who is in it.
     """
 
     name: str
@@ -72,6 +82,7 @@ class Entry(BaseModel, frozen=True):
     people: int | None
     key: str
     is_early: bool = False
+    cost: PrivateCost | None = None
     seal: str = ""
 
     def sealed(self, keyer: Keyer, people: Fingerprints | None) -> Entry:
@@ -206,6 +217,7 @@ class Handing:
     folder: Path
     recipient: str | None = None
     is_early: bool = False
+    cost: PrivateCost | None = None
 
     def __post_init__(self) -> None:
         """Refuse a name that a list could not show."""
@@ -227,8 +239,8 @@ class Handing:
 
     @cached_property
     def people(self) -> Fingerprints | None:
-        """Fingerprints of the people in it; None where no table names people."""
-        people = people_behind(self.published)
+        """Fingerprints of the people in it; None where no table names any, or it has a cost."""
+        people = None if self.cost else people_behind(self.published)
         return None if people is None else fingerprints(self.keyer, people)
 
     @contextmanager
@@ -269,6 +281,7 @@ class Handing:
             people=None if self.people is None else len(self.people),
             key=self.keyer.key_id,
             is_early=self.is_early,
+            cost=self.cost,
         )
 
     def _refuse_outdated(self) -> None:

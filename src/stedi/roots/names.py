@@ -64,6 +64,11 @@ def ledger_folder(root: Path) -> Path:
     return root / OWN_FOLDER / "ledger"
 
 
+def budget_folder(root: Path) -> Path:
+    """Where it is noted what private releases have cost, with their noisy vectors."""
+    return root / OWN_FOLDER / "budget"
+
+
 def erasure_file(root: Path) -> Path:
     """Where the plan of an erasure lies that was begun and is not done."""
     return root / OWN_FOLDER / "erasure.json"

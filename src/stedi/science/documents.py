@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -11,11 +12,26 @@ from pathlib import Path
 
 from stedi.errors import UsageError
 
+CHECKSUMS = "SHA256SUMS"
+
 
 def require_empty(folder: Path) -> None:
     """Raise `UsageError` where something lies in a folder already."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder}: something is there already; name a new or an empty folder")
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_checksums(folder: Path) -> None:
+    """Write the SHA-256 of all files of a folder beside them, as `sha256sum --check` takes it."""
+    listed = {path.name: sha256(path) for path in sorted(folder.iterdir())}
+    text = "".join(f"{digest}  {name}\n" for name, digest in listed.items())
+    (folder / CHECKSUMS).write_text(text, encoding="utf-8")
 
 
 @contextmanager

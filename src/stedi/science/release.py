@@ -1,51 +1,27 @@
 """Releases a published table as a data set: a folder that any tool opens.
 
 Beside rows, boxes and data sheet it has a description in Croissant, for tools that find and load
-data sets (MLCommons Croissant 1.0, http://mlcommons.org/croissant/1.0). The same state of the
-lakehouse gives the same bytes.
+data sets. The same state of the lakehouse gives the same bytes.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from stedi.errors import NotAnonymous, RuleBroken
 from stedi.privacy.published import PublishedTable
 from stedi.rights.holding_back import hold_back
 from stedi.rights.ledger import Handing
+from stedi.science.croissant import CROISSANT, DataSet, RecordSet, croissant, record_set
 from stedi.science.datasheet import Facts, datasheet
-from stedi.science.documents import new_folder, require_empty
+from stedi.science.documents import new_folder, require_empty, sha256, write_checksums
 from stedi.status import Status
 
 BOXES = "boxes.parquet"
 DATASHEET = "README.md"
-CROISSANT = "croissant.json"
-CHECKSUMS = "SHA256SUMS"
-_OWN_WORDS = (
-    "citeAs", "column", "equivalentProperty", "extract", "field", "fileObject", "fileProperty",
-    "fileSet", "format", "includes", "isLiveDataset", "jsonPath", "key", "md5", "parentField",
-    "path", "recordSet", "references", "regex", "repeated", "replace", "samplingRate", "separator",
-    "source", "subField", "transform",
-)  # fmt: skip
-_CONTEXT: Mapping[str, Any] = {
-    "@language": "en",
-    "@vocab": "https://schema.org/",
-    "sc": "https://schema.org/",
-    "cr": "http://mlcommons.org/croissant/",
-    "rai": "http://mlcommons.org/croissant/RAI/",
-    "dct": "http://purl.org/dc/terms/",
-    "conformsTo": "dct:conformsTo",
-    "data": {"@id": "cr:data", "@type": "@json"},
-    "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
-    "examples": {"@id": "cr:examples", "@type": "@json"},
-    **{word: f"cr:{word}" for word in _OWN_WORDS},
-}
 
 
 @dataclass(frozen=True)
@@ -98,7 +74,7 @@ def release(
     facts = Facts(published, audit, status, licence)
     table = published.contract.name
     values = {f"{table}.parquet": published.path, BOXES: published.boxes_path}
-    sums = {name: _sha256(path) for name, path in values.items()}
+    sums = {name: sha256(path) for name, path in values.items()}
     tells = hold_back(handing, sums, now=now)
     handing = replace(handing, is_early=bool(tells))
     with new_folder(folder, handing.noting) as fresh:
@@ -112,17 +88,10 @@ def _write(facts: Facts, folder: Path) -> None:
     rows = f"{facts.contract.name}.parquet"
     shutil.copyfile(facts.table.path, folder / rows)
     shutil.copyfile(facts.table.boxes_path, folder / BOXES)
-    sums = {name: _sha256(folder / name) for name in (rows, BOXES)}
+    sums = {name: sha256(folder / name) for name in (rows, BOXES)}
     (folder / CROISSANT).write_text(_croissant(facts, rows, BOXES, sums), encoding="utf-8")
     (folder / DATASHEET).write_text(datasheet(facts, rows, BOXES), encoding="utf-8")
-    listed = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
-    text = "".join(f"{digest}  {name}\n" for name, digest in listed.items())
-    (folder / CHECKSUMS).write_text(text, encoding="utf-8")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    write_checksums(folder)
 
 
 def _croissant(facts: Facts, rows: str, boxes: str, sums: Mapping[str, str]) -> str:
@@ -132,64 +101,27 @@ def _croissant(facts: Facts, rows: str, boxes: str, sums: Mapping[str, str]) -> 
         "Values are generalised so that each equivalence class (rows with equal values) has rows "
         f"of at least {k} people; {DATASHEET} has the evidence, and what is not protected."
     )
-    document = {
-        "@context": _CONTEXT,
-        "@type": "sc:Dataset",
-        "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": contract.name,
-        "description": " ".join(filter(None, (contract.description, contract.limitations, done))),
-        "version": contract.version,
-        "datePublished": facts.published.date().isoformat(),
-        "citeAs": f"@misc{{{contract.name}, title = {{{contract.name}}}, "
-        f"year = {{{facts.published.year}}}, note = {{snapshot {facts.snapshot}}}}}",
-        **({"license": facts.licence} if facts.licence else {}),
-        "distribution": [_file_object(name, digest) for name, digest in sums.items()],
-        "recordSet": [_rows(facts, rows), _boxes(facts, boxes)],
-    }
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    about = DataSet(
+        name=contract.name,
+        description=" ".join(filter(None, (contract.description, contract.limitations, done))),
+        version=contract.version,
+        published=facts.published,
+        note=f"snapshot {facts.snapshot}",
+        licence=facts.licence,
+    )
+    return croissant(about, sums, [_rows(facts, rows), _boxes(facts, boxes)])
 
 
-def _file_object(name: str, digest: str) -> dict[str, Any]:
-    return {
-        "@type": "cr:FileObject",
-        "@id": name,
-        "name": name,
-        "contentUrl": name,
-        "encodingFormat": "application/x-parquet",
-        "sha256": digest,
-    }
-
-
-def _rows(facts: Facts, file: str) -> dict[str, Any]:
+def _rows(facts: Facts, file: str) -> RecordSet:
     columns = {column.name: column.description for column in facts.contract.columns}
-    return _record_set(facts.contract.name, facts.contract.description, file, columns)
+    return record_set(facts.contract.name, facts.contract.description, file, columns)
 
 
-def _boxes(facts: Facts, file: str) -> dict[str, Any]:
+def _boxes(facts: Facts, file: str) -> RecordSet:
     columns = {}
     for column in facts.contract.columns:
         columns[f"{column.name}_from"] = f"The least {column.name} that belongs to the class."
         columns[f"{column.name}_to"] = f"The least {column.name} above those that belong to it."
         columns[column.name] = f"The value of {column.name} that is published for them."
     purpose = "What each class of published values stands for, so that raw data can be coded alike."
-    return _record_set("boxes", purpose, file, columns)
-
-
-def _record_set(name: str, purpose: str, file: str, columns: Mapping[str, str]) -> dict[str, Any]:
-    return {
-        "@type": "cr:RecordSet",
-        "@id": name,
-        "name": name,
-        "description": purpose,
-        "field": [
-            {
-                "@type": "cr:Field",
-                "@id": f"{name}/{column}",
-                "name": column,
-                "description": text,
-                "dataType": "sc:Float",
-                "source": {"fileObject": {"@id": file}, "extract": {"column": column}},
-            }
-            for column, text in columns.items()
-        ],
-    }
+    return record_set("boxes", purpose, file, columns)

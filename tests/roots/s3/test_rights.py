@@ -57,6 +57,27 @@ def test_what_was_given_out_is_noted_in_the_bucket(
     ]
 
 
+def test_a_private_release_is_charged_in_the_bucket(
+    landed: Opened, s3: Any, bucket: str, tmp_path: Path
+) -> None:
+    landed().run()
+    made = landed().release_private(tmp_path / "one")
+    names = [name.split()[0] for name in bodies(s3, bucket)]
+    kept = [name.rpartition("/")[2] for name in names if "/_stedi/budget/" in name]
+    assert sorted(kept) == ["000001.json", "000001.vector"]
+    assert any("/step_trainer/synthetic/data/" in name for name in names)
+    table = landed().query("SELECT x FROM machine_learning_synthetic").to_arrow()
+    assert (
+        table.num_rows
+        == made.rows
+        == pq.read_metadata(tmp_path / "one" / "machine_learning_synthetic.parquet").num_rows
+    )
+    again = landed().release_private(tmp_path / "two")
+    assert (again.is_new, again.spent) == (False, made.spent)
+    assert landed().status().ok
+    assert landed().run().built == ()
+
+
 @pytest.mark.parametrize("is_versioned", [False, True])
 def test_what_is_over_leaves_the_bucket_earlier_versions_included(
     landed: Opened,

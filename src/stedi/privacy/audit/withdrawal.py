@@ -138,7 +138,7 @@ def _denser(
     denser = density[classes] - np.where(
         classes_now < len(now.counts), np.append(density_now, 0)[classes_now], nobody
     )
-    sums: Float64s = np.bincount(person, weights=denser)
+    sums: Float64s = np.bincount(person, weights=denser).astype(np.float64)
     return sums
 
 

@@ -1,0 +1,1 @@
+"""A published table under person-level differential privacy: one noisy vector, and rows from it."""
