@@ -2,8 +2,9 @@
 
     python bench/erase.py [CUSTOMERS] [FOLDER]
 
-Each is a process of its own, one after the other on the same lakehouse. The proof, which reads
-every byte, is told apart from the rest.
+Each is a process of its own, one after the other on the same lakehouse. CPU time is told as a share
+of a full run's: without the proof, which reads every byte, and also without the publication, which
+is made anew as a whole however few people leave.
 """
 
 from __future__ import annotations
@@ -35,19 +36,24 @@ def measured(*arguments: str) -> dict[str, float]:
 
 def full_run(root: str) -> None:
     """Read and build everything."""
-    Lakehouse(root).run(full=True)
-    print(json.dumps({}))
+    report = Lakehouse(root).run(full=True)
+    print(json.dumps({"publication s": sum(built.publication_seconds for built in report.built)}))
+
+
+def chosen(root: Path, people: int) -> list[str]:
+    """E-mails of people who consent: they are in every table, and in what is published."""
+    emails = []
+    for path in sorted((root / "customer" / "landing").iterdir()):
+        with path.open() as file:
+            records = [json.loads(line) for line in file]
+        emails += [r["email"] for r in records if r.get("shareWithResearchAsOfDate")]
+    step = max(1, len(emails) // people)
+    return emails[step // 2 :: step][:people]
 
 
 def erase(root: str, people: str) -> None:
-    """Forget so many people; prints how long each part took."""
-    step = 0
-    emails = []
-    for path in sorted((Path(root) / "customer" / "landing").iterdir()):
-        with path.open() as file:
-            emails += [json.loads(line)["email"] for line in file]
-    step = max(1, len(emails) // int(people))
-    chosen = emails[step // 2 :: step][: int(people)]
+    """Forget who stands in a file; prints how long each part took."""
+    emails = Path(people).read_text().split("\n")
     parts: dict[str, float] = {}
     now, cpu = time.monotonic(), time.process_time()
     part = "find"
@@ -68,7 +74,7 @@ def erase(root: str, people: str) -> None:
         elif part == "publication" and text.startswith("snapshots"):
             part = "tables"
 
-    forgotten = Lakehouse(root).erase([("email", email) for email in chosen], progress=progress)
+    forgotten = Lakehouse(root).erase([("email", email) for email in emails], progress=progress)
     progress("done")
     assert forgotten is not None
     assert forgotten.proof.holds, forgotten.proof
@@ -79,25 +85,31 @@ def main(customers: int, folder: Path) -> None:
     """Print a table of all measurements."""
     root = folder / "root"
     Lakehouse.simulate(root, customers=customers)
-    rows = [("full run", measured("run", str(root)))]
+    full = measured("run", str(root))
+    print("| | seconds | CPU s | proof, CPU s | publication, CPU s | of a full run | unpublished |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    show("full run", full, full)
     for people in (1, 1000):
-        rows.append((f"forget {people:,}", measured("erase", str(root), str(people))))
-    full = rows[0][1]
-    print("| | seconds | CPU s | of it the proof | without the proof, of a full run |")
-    print("| --- | --- | --- | --- | --- |")
-    for name, row in rows:
-        proof, proof_cpu = row.get("proof", 0.0), row.get("proof cpu", 0.0)
-        share = (row["cpu"] - proof_cpu) / full["cpu"]
-        print(
-            f"| {name} | {row['seconds']:.1f} | {row['cpu']:.1f} | {proof:.1f} s, "
-            f"{proof_cpu:.1f} CPU s | {share:.2f} |"
-        )
-    for name, row in rows[1:]:
-        print(f"{name}: " + ", ".join(f"{k} {v:.1f}" for k, v in row.items()))
+        emails = folder / "emails"
+        emails.write_text("\n".join(chosen(root, people)))
+        show(f"forget {people:,}", measured("erase", str(root), str(emails)), full)
+
+
+def show(name: str, row: dict[str, float], full: dict[str, float]) -> None:
+    """Print a line of the table, and its parts to standard error."""
+    proof, publication = row.get("proof cpu", 0.0), row.get("publication cpu", 0.0)
+    rest = row["cpu"] - proof
+    print(
+        f"| {name} | {row['seconds']:.1f} | {row['cpu']:.1f} | {proof:.1f} | {publication:.1f} | "
+        f"{rest / full['cpu']:.2f} | {(rest - publication) / full['cpu']:.2f} |",
+        flush=True,
+    )
+    parts = ", ".join(f"{key} {value:.1f}" for key, value in row.items())
+    print(f"{name}: {parts}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("STEDI_SECRET", "a secret of the bench")
+    os.environ.setdefault("STEDI_SECRET", "a secret of the bench, which is long enough")
     if sys.argv[1:2] == ["run"]:
         full_run(sys.argv[2])
     elif sys.argv[1:2] == ["erase"]:

@@ -543,26 +543,30 @@ class Lakehouse:
         *,
         table: str | None = None,
         threshold: float = 0.5,
+        recipient: str | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Training:
         """Train models on what is published, test them on people held out, and keep one.
 
         The model, its figures and its card go to a new folder; no model where there are too few
-        people. From `threshold` on a probability counts as yes. Needs the extra `science`.
+        people. From `threshold` on a probability counts as yes. The ledger notes a model that is
+        kept, and its `recipient`. Needs the extra `science`.
         """
+        from stedi.rights.ledger import refuse_no_name
         from stedi.science.card import write_model
         from stedi.science.documents import require_empty
         from stedi.science.training import train
 
         if not 0 <= threshold <= 1:
             raise UsageError(f"--threshold {threshold:g}: a probability, from 0 to 1")
+        refuse_no_name(recipient)
         self._require_lakehouse()
         folder = Path(folder).absolute()
         require_empty(folder)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
         trained = train(published, threshold, progress or (lambda _: None))
-        write_model(trained, published, folder)
+        write_model(trained, published, folder, recipient)
         return trained.training
 
     def predict(self, model: str | Path, files: Sequence[str | Path]) -> Predicted:

@@ -20,7 +20,7 @@ DECLARED = read_declarations(packaged())
 BUCKET = "arn:aws:s3:::YOUR-BUCKET"
 GLUE = "arn:aws:glue:YOUR-REGION:YOUR-ACCOUNT"
 WORKGROUP = "arn:aws:athena:YOUR-REGION:YOUR-ACCOUNT:workgroup"
-NAMES = ["glue-job", "analyst", "data-scientist", "synthetic-reader", "ingest"]
+NAMES = ["glue-job", "analyst", "data-scientist", "synthetic-reader", "ingest", "erasure"]
 
 LANDING = [f"{contract.source}/landing" for contract in DECLARED.landing]
 TYPED = [contract.location for contract in DECLARED.landing]
@@ -121,6 +121,17 @@ def test_the_job_only_reads_the_landing_zone(place: str) -> None:
     assert can_list("glue-job", f"stedi/{place}/")
     for action in ("PutObject", "DeleteObject", "DeleteObjectVersion"):
         assert not can("glue-job", f"s3:{action}", place)
+
+
+@pytest.mark.parametrize("place", EVERYWHERE)
+def test_who_erases_takes_away_all_that_is_kept_of_a_person(place: str) -> None:
+    for action in ("GetObjectVersion", "DeleteObjectVersion", "AbortMultipartUpload"):
+        assert can("erasure", f"s3:{action}", place)
+    for action in ("GetObject", "PutObject", "DeleteObject"):
+        assert can("erasure", f"s3:{action}", place) == (place in LANDING)
+    assert is_allowed("erasure", "s3:ListBucketMultipartUploads", BUCKET)
+    both = [one for name in ("glue-job", "erasure") for one in policy(name)["Statement"]]
+    assert {"s3:ListBucket", "s3:ListBucketVersions"} <= {a for one in both for a in one["Action"]}
 
 
 def test_the_job_reads_its_code_and_nobody_changes_it() -> None:

@@ -15,7 +15,7 @@ from tests.support.processes import Process, started
 from tests.support.traces import holding
 
 ANN, S1 = "ann@example.com", "S1"
-ABOUT_EVENTS = 220
+ABOUT_EVENTS = 250
 """How many things an erasure of the small landing zone does to files."""
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -236,6 +238,8 @@ def test_files_that_runs_pass_over_and_strays_are_cut_too(
 ) -> None:
     land("customer", [ANNS, BEN], name="_not_ready.json")
     land("accelerometer", [small.acceleration("ann", 1, 0.5)], name=".77.part")
+    land("customer", [BEN, ANNS], name=".unpacked/deeper/one.json")
+    land("step_trainer", [small.reading("S1", 1, 100)], name="_temporary/0/one.json")
     stray = small_lakehouse.root / "customer" / "typed" / "data" / "left" / "part-0.parquet"
     stray.parent.mkdir()
     [typed] = (small_lakehouse.root / "customer" / "typed" / "data").rglob("part-*.parquet")
@@ -246,6 +250,9 @@ def test_files_that_runs_pass_over_and_strays_are_cut_too(
     assert holding(small_lakehouse.root, ANN) == []
     left = small_lakehouse.root / "customer/landing/_not_ready.json"
     assert left.read_text() == json.dumps(BEN) + "\n"
+    left = small_lakehouse.root / "customer/landing/.unpacked/deeper/one.json"
+    assert left.read_text() == json.dumps(BEN) + "\n"
+    assert not (small_lakehouse.root / "step_trainer/landing/_temporary/0/one.json").exists()
 
 
 @already_run
@@ -270,6 +277,67 @@ def test_other_spellings_are_shown_and_not_taken(
     assert ANN not in emails
     small_lakehouse.erase([("email", other)])
     assert holding(small_lakehouse.root, other.strip()) == []
+
+
+@already_run
+@pytest.mark.parametrize("other", ["ANN@example.com", "Ann@Example.com ", "\uff41nn@example.com"])
+def test_broken_records_in_another_spelling_are_shown_and_not_taken(
+    small_lakehouse: Lakehouse, land: Land, other: str
+) -> None:
+    broken = json.dumps({**BEN, "email": other, "birthDay": 5}).encode() + b"\n"
+    land("customer", broken, name="broken.json")
+    small_lakehouse.run()
+    assert small_lakehouse.held([("email", ANN)]).spelled == {("customer", other): 1}
+    forgotten = small_lakehouse.erase([("email", ANN)])
+    assert forgotten
+    assert forgotten.proof.holds, forgotten.proof
+    assert small_lakehouse.root.joinpath("customer/landing/broken.json").read_bytes() == broken
+    texts = [piece.text for piece in small_lakehouse.quarantine(raw=True).pieces]
+    assert texts.count(broken.decode().strip()) == 1
+    land("customer", broken + broken, name="again.json")
+    small_lakehouse.run()
+    again = small_lakehouse.root.joinpath("customer/landing/again.json")
+    assert again.read_bytes() == broken + broken
+
+
+MENTIONS = {
+    "in a key that no contract knows": {**BEN, "referredBy": ANN},
+    "in a column": {**BEN, "customerName": f"Ben, see {ANN}"},
+    "in base64, deep in it": {**BEN, "tags": [{"who": base64.b64encode(ANN.encode()).decode()}]},
+    "escaped": {**BEN, "referredBy": "ESCAPED"},
+    "in another source": {**small.acceleration("ben", 7, 0.5), "friend": ANN},
+}
+
+
+@already_run
+@pytest.mark.parametrize("record", MENTIONS.values(), ids=MENTIONS)
+def test_records_of_others_that_mention_them_stay_and_are_named(
+    small_lakehouse: Lakehouse, land: Land, record: dict[str, Any]
+) -> None:
+    escaped = "".join(f"\\u{ord(c):04x}" for c in ANN)
+    raw = json.dumps(record).replace("ESCAPED", escaped).encode() + b"\n"
+    source = "customer" if "email" in record else "accelerometer"
+    land(source, raw + json.dumps(BEN if source == "customer" else {}).encode(), name="more.json")
+    small_lakehouse.run()
+    before = rows_on_disk(small_lakehouse.root)
+    forgotten = small_lakehouse.erase([("email", ANN)])
+    assert forgotten
+    assert forgotten.proof.holds, forgotten.proof
+    named_files = {one.file: one.records for one in forgotten.proof.mentions}
+    assert named_files.pop(f"{source}/landing/more.json") == 1
+    assert bool(named_files) == (record.get("customerName") == f"Ben, see {ANN}")
+    assert all(file.startswith("customer/") for file in named_files)
+    assert (small_lakehouse.root / source / "landing" / "more.json").read_bytes().startswith(raw)
+    assert named(rows_on_disk(small_lakehouse.root)) == without(before, ANN, S1)
+    _, receipt = small_lakehouse.receipt(forgotten)
+    assert "## What stays, and why" in receipt
+    assert ANN not in receipt
+    # A trace that is no record of others is still one.
+    (small_lakehouse.root / source / "landing" / "_note.txt").write_text(f"about {ANN}")
+    proof = small_lakehouse.prove_erased([("email", ANN)])
+    assert not proof.holds
+    assert {one.file for one in proof.traced.exact} == {f"{source}/landing/_note.txt"}
+    assert proof.mentions == forgotten.proof.mentions
 
 
 @already_run

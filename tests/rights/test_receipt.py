@@ -82,7 +82,7 @@ def test_the_command_line(small_lakehouse: Lakehouse, tmp_path: Path) -> None:
     people = tmp_path / "people.txt"
     people.write_text(f"# who asked\n\nemail={ANN}\nben@example.com\r\nserial-number=S3\n")
     shown = stedi("erase", "--subjects", people, "--yes", "--root", root)
-    assert "nothing is left" in shown
+    assert "nothing of theirs is left" in shown
     left = small_lakehouse.query("SELECT email FROM customer_landing").to_arrow().column(0)
     assert {ANN, "ben@example.com"}.isdisjoint(left.to_pylist())
     assert "cat@example.com" in left.to_pylist()  # S3 was asked for beside people: it is no one's

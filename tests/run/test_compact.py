@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from stedi import Lakehouse
 from stedi.run.compact import to_merge
 from stedi.storage.warehouse import DataFile
-from tests.conftest import Land, on, rows
+from tests.conftest import Land, already_run, counts, on, rows
 from tests.support import small
 from tests.support.tables import declare, files, strays
 
@@ -54,3 +55,38 @@ def test_what_is_merged_at_once_makes_a_file_of_the_usual_size() -> None:
     assert to_merge(files[:8]) == ()
     few = [DataFile(f"{rows}", Path(f"{rows}"), 1, rows) for rows in (5, 4, 3, 2, 1, 9, 8, 7)]
     assert {file.rows for file in to_merge([*few, files[0]])} == {1, 2, 3, 4, 5, 7, 8, 9}
+
+
+@already_run
+def test_what_was_merged_is_known_wherever_it_is_noted(
+    small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of many merged files are no part of a table's metadata, which has all snapshots'."""
+    monkeypatch.setattr("stedi.run.compact._MOST_IN_TIER", 3)
+    monkeypatch.setattr("stedi.storage.warehouse._MOST_MERGED", 1)
+    root = small_lakehouse.root
+    for number in range(3):
+        record = small.acceleration("ann", 5000 + number, 0.9)
+        land("accelerometer", [record], name=f"more-{number}.json")
+        small_lakehouse.run()
+    assert [*(root / "_stedi" / "notes").glob("accelerometer_landing-*")]
+    metadata = sorted((root / "accelerometer/typed/metadata").glob("*.metadata.json"))
+    newest = json.loads(metadata[-1].read_text())["snapshots"][-1]["summary"]
+    assert "stedi.kept-as" in newest and "stedi.merged" not in newest
+    land("accelerometer", [small.acceleration("ann", 6000, 0.9)] * 2, name="more-1.json")
+    report = small_lakehouse.run()
+    assert {b.table: b.how for b in report.built}["accelerometer_landing"] == "swap"
+    rows_now = small.SEED["accelerometer_landing"] + 4
+    assert counts(small_lakehouse)["accelerometer_landing"] == rows_now
+    assert small_lakehouse.status(verify=True).ok
+    assert strays(small_lakehouse) == []
+    for number in range(3):
+        record = small.acceleration("ann", 7000 + number, 0.9)
+        land("accelerometer", [record], name=f"again-{number}.json")
+        small_lakehouse.run()
+    for path in (root / "_stedi" / "notes").glob("accelerometer_landing-*"):
+        path.unlink()
+    assert small_lakehouse.status().tables["accelerometer_landing"].freshness == "stale"
+    small_lakehouse.run()
+    assert counts(small_lakehouse)["accelerometer_landing"] == rows_now + 3
+    assert small_lakehouse.status(verify=True).ok

@@ -38,7 +38,7 @@ BEST = "gradient boosting"
 @pytest.fixture(scope="module")
 def trained(walking: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> tuple[Training, Path]:
     folder = tmp_path_factory.mktemp("trained") / "model"
-    return walking.train(folder), folder
+    return walking.train(folder, recipient="A University"), folder
 
 
 def test_people_who_walk_can_be_told_from_what_is_published(
@@ -60,7 +60,7 @@ def test_a_model_that_is_kept_is_listed_with_what_was_given_out(
 ) -> None:
     training, folder = trained
     [given] = [one for one in walking.releases().given if one.folder == str(folder)]
-    assert (given.kind, given.state, given.recipient) == ("model", "given", None)
+    assert (given.kind, given.state, given.recipient) == ("model", "given", "A University")
     assert (given.table, given.snapshot, given.rows) == (
         training.table,
         training.snapshot,

@@ -238,8 +238,12 @@ def _show_proof(proof: Proof) -> None:
     traced = proof.traced
     show.line(
         f"{counted(traced.files, 'file')}, {counted(traced.bytes, 'byte')} read, raw and decoded: "
-        + ("nothing is left of them." if proof.holds else "NOT proven.")
+        + ("nothing of theirs is left." if proof.holds else "NOT proven.")
     )
+    if proof.mentions:
+        show.line("Records about others that mention them stay, since they are the others':")
+        for mention in proof.mentions:
+            show.line(f"  {visible(mention.file)}: {counted(mention.records, 'record')}")
     for one in traced.exact:
         file = visible(one.file)
         show.line(f"  {file}, {one.where}: {one.identity.kind}, {one.form}")
@@ -272,5 +276,6 @@ def _proof_as_json(proof: Proof) -> dict[str, Any]:
         ],
         "spelled_otherwise": sorted({t.file for t in proof.traced.traces if not t.is_exact}),
         "could_not_be_read": list(proof.traced.unreadable),
+        "mentioned_by_others": {one.file: one.records for one in proof.mentions},
         "records_left": dict(proof.left),
     }

@@ -97,11 +97,16 @@ def train(
     threshold: Annotated[
         float, Option(metavar="P", help="From which probability on it counts as yes.")
     ] = 0.5,
+    recipient: Annotated[
+        str | None, Option(metavar="NAME", help="Who gets the model, for `stedi releases`.")
+    ] = None,
 ) -> None:
     """Train models on what is published. They are tested on raw rows of people held out."""
     lakehouse = call.lakehouse
     with show.progress(call.quiet) as progress:
-        trained = lakehouse.train(folder, table=table, threshold=threshold, progress=progress)
+        trained = lakehouse.train(
+            folder, table=table, threshold=threshold, recipient=recipient, progress=progress
+        )
     call.show(trained, lambda: _show_training(trained, folder))
 
 

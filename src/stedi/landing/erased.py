@@ -22,7 +22,7 @@ from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import StorageError, UsageError
 from stedi.landing.fingerprint import secret_of_user
-from stedi.landing.fold import fold
+from stedi.landing.fold import as_spelled, fold
 from stedi.landing.records import Piece, texts_in
 from stedi.roots import Files
 from stedi.roots.names import OWN_FOLDER
@@ -241,7 +241,7 @@ class Banned:
     def piece(self, piece: Piece) -> bool:
         """Whether a piece that doesn't fit names somebody who was erased."""
         kinds = {*self._kinds.values()} | ({*self.people} if self._kinds else set())
-        texts = {*(piece.subject or "").split("\n")}
+        texts = {*as_spelled(piece.subject)}
         for text in texts_in(piece.raw):
             texts.add(text)
             texts.update(word for word in _TOKEN.findall(text) if len(word) >= _FEW)

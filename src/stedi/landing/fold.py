@@ -44,6 +44,13 @@ def _folded_once(text: str) -> str:
 _ASCII_NOT_SEEN = dict.fromkeys([*range(0x20), 0x7F])
 
 
+def as_spelled(subjects: str | None) -> list[str]:
+    """The lines of what a piece is about, without those that are just how others of them fold."""
+    lines = (subjects or "").split("\n")
+    folds = {fold(line) for line in lines if fold(line) != line}
+    return [line for line in lines if line and line not in folds]
+
+
 def folded(texts: pa.Array) -> pa.Array:
     """The same of each text of an array of strings; blanks stay blank.
 

@@ -6,7 +6,7 @@ by its scan where records are clear and one by one elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -74,6 +74,27 @@ def locate(
     """
     is_scanned = size is None or size > FEW_BYTES or is_packed(path.name)
     return _Locating(contract, sought, is_scanned).read(path, opener)
+
+
+def locate_raw(
+    path: Path,
+    contract: Contract,
+    is_sought: Callable[[bytes, Record | Piece], bool],
+    opener: Opener = open_local,
+) -> Iterator[tuple[int, int]]:
+    """Where records and pieces lie whose bytes are sought; read one by one. Raises `OSError`."""
+    reader = RecordReader(contract)
+    with Window(path, None, 0, opener) as window:
+        window.slide()
+        while not (window.has_ended and window.at == window.end):
+            span = reader.read(window.data, window.at, window.end, window.is_last)
+            if span is None:
+                window.slide()
+                continue
+            raw = bytes(window.data[span.begin : span.end])
+            if span.content is not None and is_sought(raw, span.content):
+                yield window.offset + span.begin, window.offset + span.end
+            window.advance(span.end, 0)
 
 
 class _Locating:

@@ -40,7 +40,8 @@ _AT_ONCE = 16
 class Taking:
     """Records of a raw file that are to be taken out: their places, and how many by reason.
 
-    The file is called `renamed` then, where it may not keep its name.
+    The file is called `renamed` then, where it may not keep its name. `fingerprint` is that of the
+    file as it is, where that was just looked at.
     """
 
     source: str
@@ -48,25 +49,38 @@ class Taking:
     spans: Sequence[Span]
     counts: Mapping[str, int]
     renamed: Path | None = None
+    fingerprint: str | None = None
 
 
-def take_out(
-    files: Files, takings: Sequence[Taking], fingerprinter: Fingerprinter
-) -> dict[Path, Stat | None]:
+@dataclass(frozen=True)
+class Taken:
+    """A raw file that records were taken out of: its fingerprints then and now.
+
+    `path` and `stat` are those of the file as it is; where nothing was left of it, `after` and
+    `stat` are None.
+    """
+
+    taking: Taking
+    path: Path
+    before: str
+    after: str | None
+    stat: Stat | None
+
+
+def take_out(files: Files, takings: Sequence[Taking], fingerprinter: Fingerprinter) -> list[Taken]:
     """Write raw files without some of their records, and note what was taken out of them.
 
-    Each file is replaced as a whole; one without records is removed. Returns what is known of the
-    files that are left. Raises `OSError`.
+    Each file is replaced as a whole; one without records is removed. Raises `OSError`.
     """
-    left: dict[Path, Stat | None] = {}
+    taken: list[Taken] = []
     for first in range(0, len(takings), _AT_ONCE):
         some, known = takings[first : first + _AT_ONCE], read_erased(files)
         with scratch(files.root, "cut") as folder:
             folder.mkdir(parents=True, exist_ok=True)
             targets = [folder / f"{n}-{taking.path.name}" for n, taking in enumerate(some)]
-            dropped = []
+            dropped, prints = [], list[tuple[str, str | None]]()
             for taking, target in zip(some, targets, strict=True):
-                before = fingerprinter.of_file(taking.path, files.open)
+                before = taking.fingerprint or fingerprinter.of_file(taking.path, files.open)
                 has_rest = cut(taking.path, taking.spans, target, files.open)
                 after = fingerprinter.of_file(target) if has_rest else None
                 if not has_rest:
@@ -74,16 +88,17 @@ def take_out(
                 elif (stat := files.stat(taking.path)) is not None:  # it arrived when it did
                     os.utime(target, ns=(stat.modified, stat.modified))
                 dropped.append(known.taken_out(taking.source, before, after, taking.counts))
+                prints.append((before, after))
             add_erased(files, Erased(dropped=tuple(dropped)))
-            for taking, target in zip(some, targets, strict=True):
-                is_left = target.exists()
-                if is_left:
-                    path = taking.renamed or taking.path
+            for taking, target, (before, after) in zip(some, targets, prints, strict=True):
+                path = taking.renamed or taking.path
+                if after:
                     files.replace(target, path)
-                    left[path] = files.stat(path)
-                if taking.renamed or not is_left:
+                if taking.renamed or not after:
                     files.remove([taking.path], emptied=taking.renamed is not None)
-    return left
+                stat = files.stat(path) if after else None
+                taken.append(Taken(taking, path, before, after, stat))
+    return taken
 
 
 class Screen:

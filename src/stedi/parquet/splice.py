@@ -54,9 +54,7 @@ def split(path: Path, rows: Int64s, having: Path, lacking: Path) -> Split:
     """
     metadata = pq.read_metadata(path)
     groups = [_group(metadata, number) for number in range(metadata.num_row_groups)]
-    ends = np.cumsum([group.rows for group in groups])
-    has: Bools = np.zeros(len(groups), np.bool_)
-    has[np.searchsorted(ends, rows, "right")] = True
+    has = _having(groups, rows)
     if 8 * has.sum() > 7 * len(groups):
         return Split(path, None)
     with path.open("rb") as source:
@@ -66,11 +64,36 @@ def split(path: Path, rows: Int64s, having: Path, lacking: Path) -> Split:
     return Split(having, lacking)
 
 
+def copy_lacking(path: Path, rows: Int64s, target: Path) -> Bools:
+    """Copy the row groups of a file that have none of these rows, counted from 0, to another.
+
+    Returns which have some; all are said to where nearly all have, and nothing is copied then.
+    Raises `ValueError` or PyArrow's errors for what is no Parquet file.
+    """
+    metadata = pq.read_metadata(path)
+    groups = [_group(metadata, number) for number in range(metadata.num_row_groups)]
+    has = _having(groups, rows)
+    if 8 * has.sum() > 7 * len(groups):
+        return np.ones(len(groups), np.bool_)
+    with path.open("rb") as source:
+        lacking = [group for group in groups if not has[group.number]]
+        _write(source, _footer(source), lacking, target)
+    return has
+
+
 def prepare() -> None:
     """Load what is compiled, which takes half a second, before it is needed."""
     from stedi.parquet import footer
 
     footer.prepare()
+
+
+def _having(groups: Sequence[_Group], rows: Int64s) -> Bools:
+    """Which row groups have one of these rows."""
+    ends = np.cumsum([group.rows for group in groups])
+    has: Bools = np.zeros(len(groups), np.bool_)
+    has[np.searchsorted(ends, rows, "right")] = True
+    return has
 
 
 def _group(metadata: pq.FileMetaData, number: int) -> _Group:

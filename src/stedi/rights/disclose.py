@@ -23,7 +23,7 @@ from typing import Any
 from stedi.columns import Column
 from stedi.declared import Declarations
 from stedi.declared.contract import DEFAULT_SNAPSHOT_DAYS, Contract
-from stedi.errors import StorageError, UsageError
+from stedi.errors import StediError, StorageError, UsageError
 from stedi.landing.records import Piece
 from stedi.rights.behind import tables_of_people
 from stedi.rights.disclosed import (
@@ -39,14 +39,20 @@ from stedi.rights.disclosed import (
 from stedi.rights.disclosed_page import page
 from stedi.rights.find import Found, Progress, find, state_of
 from stedi.rights.given_out import given_out
-from stedi.rights.others import Others
+from stedi.rights.others import SHOWN_TEXTS, Others
 from stedi.rights.own import Own, TableRows, own
 from stedi.rights.private import private_folder
 from stedi.rights.subjects import Identity, Kind, asked_for, kinds
+from stedi.storage.suspensions import SUSPENDED
 from stedi.storage.warehouse import Warehouse
 from stedi.text import counted
 
 _OTHERS = "it may say something of other people, too"
+_PURPOSES = {
+    "quarantine": "Records that could not be read.",
+    "suspended": "People whose consent does not count for now, and why.",
+    "loads": "Raw files that were read.",
+}
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _TIME = "epoch milliseconds"
@@ -165,7 +171,7 @@ class _Telling:
             tables=tables,
             delivered=delivered,
             given_out=[*self._given_out()],
-            anonymous=[
+            published=[
                 f"{c.name}: {c.description}"
                 for c in self.declarations.contracts.values()
                 if c.is_published
@@ -197,8 +203,8 @@ class _Telling:
         return Table(
             name=name,
             zone=contract.zone if contract else "machinery",
-            purpose=contract.description if contract else "Records that could not be read.",
-            kept=_how_long(contract),
+            purpose=contract.description if contract else _PURPOSES[name],
+            kept=_how_long(contract, name),
             fields=[
                 Field(
                     name=column.name,
@@ -228,7 +234,13 @@ class _Telling:
                 shown["raw"] = raw.decode(errors="backslashreplace")
         if isinstance(file := row.get("file"), str):
             shown["file"] = self._file_name(file)
+        for name in {*SHOWN_TEXTS[SUSPENDED]} & row.keys():
+            lines = str(row[name] or "").split("\n")
+            shown[name] = "\n".join(map(self._text, lines))
         return shown
+
+    def _text(self, text: str) -> str:
+        return f"not shown: {_OTHERS}" if self.others.are_in(text.encode()) else text
 
     def _file_name(self, name: str) -> str:
         return f"not shown: {_OTHERS}" if self.others.are_in(name.encode()) else name
@@ -303,13 +315,24 @@ class _Telling:
                 f"{counted(hidden, 'record')} as delivered, which may say something of other "
                 "people, too"
             )
+        if self._keeps_versions():
+            yield "what the storage keeps of files as they were before: nobody looked into that"
         for contract in self.declarations.contracts.values():
             if contract.identifiers and not any(column.subject for column in contract.columns):
                 yield f"{contract.name}: its contract doesn't say by which column people are found"
 
+    def _keeps_versions(self) -> bool:
+        """Whether a bucket keeps earlier versions of objects, or may; nobody looks into those."""
+        try:
+            return any(one.upload is None for one in self.warehouse.files.remainders())
+        except StediError:
+            return True
 
-def _how_long(contract: Contract | None) -> str:
+
+def _how_long(contract: Contract | None, table: str) -> str:
     """How long rows of a table are kept, for people."""
+    if contract is None and table == SUSPENDED:
+        return "As long as the consent does not count, or the records are there that say so."
     if contract is None:
         return (
             "As long as the raw file that it came from; then up to "

@@ -84,7 +84,7 @@ class Receiver(BaseModel):
 
 
 class Person(BaseModel):
-    """All of it. `anonymous` are tables made from it in which nobody can be picked out."""
+    """All of it. `published` are tables made from it whose rows name nobody."""
 
     made_at: str
     identifiers: list[Identifier]
@@ -92,7 +92,7 @@ class Person(BaseModel):
     tables: list[Table]
     delivered: list[Record]
     given_out: list[Receiver]
-    anonymous: list[str]
+    published: list[str]
     not_shown: list[str]
 
 

@@ -37,7 +37,7 @@ def page(person: Person) -> str:
         *_section("Your records as they were delivered", _delivered(person)),
         "<h2>Your rows in tables</h2>",
         *(part for table in person.tables for part in _table(table)),
-        *_section("Tables in which nobody can be picked out", _anonymous(person)),
+        *_section("Published tables that were made from it", _published(person)),
         *_section("What is not shown", _list(person.not_shown) or "<p>Nothing.</p>"),
         "</body></html>",
         "",
@@ -89,7 +89,7 @@ def _given_out(person: Person) -> str:
         for one in person.given_out
     )
     return (
-        "<p>These are anonymous, and say of no row whose it is. They were made from your readings "
+        "<p>These name nobody, and say of no row whose it is. They were made from your readings "
         "and from those of others:</p>" + _grid(("when", "to", "what", ""), rows)
     )
 
@@ -111,8 +111,8 @@ def _delivered(person: Person) -> str:
     return grid + _more(len(person.delivered), "person.json")
 
 
-def _anonymous(person: Person) -> str:
-    return _list(person.anonymous) or "<p>None.</p>"
+def _published(person: Person) -> str:
+    return _list(person.published) or "<p>None.</p>"
 
 
 def _table(table: Table) -> Iterable[str]:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,13 +21,16 @@ from stedi.engines import MakeEngine
 from stedi.errors import LandingError, StediError
 from stedi.landing.erased import ERASED, Entry, Keyer, read_erased
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.fold import fold
+from stedi.landing.fold import as_spelled, fold
+from stedi.landing.records import Record
 from stedi.rights.find import Found, find, state_of
 from stedi.rights.forms import ENDINGS
+from stedi.rights.mentions import Mention, without_mentions
 from stedi.rights.rows import read_rows
 from stedi.rights.subjects import Identity
 from stedi.rights.traces import Trace, Traced, trace
 from stedi.rights.wanted import has_name, identifiers
+from stedi.rights.whole import any_whole, has_whole
 from stedi.roots import Files, Lock, Remainder
 from stedi.run import RunReport, forget, holding, run_locked
 from stedi.run.options import Options
@@ -54,16 +58,18 @@ class Asked:
 class Proof:
     """What was read after an erasure, and what is still held; `at` is in epoch ms.
 
-    `left` counts records and rows that are still found, by place.
+    `left` counts records and rows that are still found, by place. `mentions` are records of others
+    that have an identifier: they are about others, and stay.
     """
 
     at: int
     traced: Traced
     left: Mapping[str, int] = field(default_factory=dict)
+    mentions: tuple[Mention, ...] = ()
 
     @property
     def holds(self) -> bool:
-        """Whether nothing is left, and all could be read."""
+        """Whether nothing of theirs is left, and all could be read."""
         return not (self.traced.exact or self.left or self.traced.unreadable)
 
 
@@ -164,7 +170,14 @@ def planned(
         spans = tuple((place.begin, place.end) for place in raw.places)
         counts = {ERASED: len(raw.places)} if raw.places else {}
         renamed = _renamed(raw.name, found.identities) if raw.is_named else None
-        cuts.append(forget.Cut(raw.source, raw.name, fingerprint, spans, counts, renamed))
+        unknown_keys = sum(
+            isinstance(p.content, Record) and p.content.has_unknown_keys for p in raw.places
+        )
+        cuts.append(
+            forget.Cut(
+                raw.source, raw.name, fingerprint, spans, counts, renamed, raw.records, unknown_keys
+            )
+        )
     held: dict[str, list[str]] = {}
     for rows in found.tables:
         held.setdefault(rows.table, []).append(rows.file.uri)
@@ -176,7 +189,18 @@ def planned(
         held,
         tuple(_to_discard(files, found.identities)),
         tuple(_names(warehouse, found, keyer)),
+        _typed(declarations, found),
     )
+
+
+def _typed(declarations: Declarations, found: Found) -> dict[str, dict[str, list[int]]]:
+    """Rows of theirs in landing tables as they are now, by data file."""
+    landing = {contract.name for contract in declarations.landing}
+    typed: dict[str, dict[str, list[int]]] = {}
+    for rows in found.tables:
+        if rows.table in landing and rows.is_current:
+            typed.setdefault(rows.table, {})[rows.file.uri] = rows.rows.tolist()
+    return typed
 
 
 def _renamed(name: str, identities: Sequence[Identity]) -> str:
@@ -264,33 +288,57 @@ def prove(
     """
     progress("the proof: reading every byte")
     traced = trace(warehouse.files, identifiers(identities), reading)
-    traced = replace(
-        traced, traces=tuple(_judged(warehouse, declarations, t) for t in traced.traces)
-    )
+    judged = [_judged(warehouse, declarations, t) for t in traced.traces]
+    traces, mentions = without_mentions(warehouse, declarations, judged)
+    traced = replace(traced, traces=tuple(traces))
     warehouse.look_again()
     left = Counter[str]()
     shared = [identity for identity in identities if identity.spared]
     if shared:
         left.update(_still_found(warehouse, declarations, shared))
-    return Proof(epoch_ms(), traced, dict(left))
+    return Proof(epoch_ms(), traced, dict(left), tuple(mentions))
 
 
 def _judged(warehouse: Warehouse, declarations: Declarations, found: Trace) -> Trace:
-    """A trace in a landing table, which is another spelling's where only a folded column has it."""
+    """A trace in a table, which is another spelling's where only what was folded has it."""
     path = warehouse.root / found.file
+    if not found.is_exact or path.suffix != ".parquet":
+        return found
     for contract in declarations.landing:
         folded = [c.name for c in contract.columns if c.folded_from]
-        if not (folded and found.is_exact and path.suffix == ".parquet"):
-            continue
-        if path.is_relative_to(warehouse.data_folder(contract.location)):
-            warehouse.files.fetch([path])
-            rows = parquet.read(path)
-            names = {column.name for column in rows.schema} - {*folded}
-            texts = [rows[n] for n in names if pa.types.is_string(rows.schema.field(n).type)]
-            value = found.identity.value
-            if not any(pc.any(pc.equal(text, value)).as_py() for text in texts):
-                return replace(found, is_exact=False)
+        if folded and path.is_relative_to(warehouse.data_folder(contract.location)):
+            is_exact = _has_beside(warehouse, path, found.identity.value, folded)
+            return replace(found, is_exact=is_exact)
+    if path.is_relative_to(warehouse.data_folder(declarations.locations["quarantine"])):
+        is_exact = _has_pieces_of(warehouse, path, found.identity)
+        return replace(found, is_exact=is_exact)
     return found
+
+
+def _has_beside(warehouse: Warehouse, path: Path, value: str, folded: Sequence[str]) -> bool:
+    """Whether a column that isn't folded has a value."""
+    warehouse.files.fetch([path])
+    rows = parquet.read(path)
+    names = {column.name for column in rows.schema} - {*folded}
+    texts = [rows[n] for n in names if pa.types.is_string(rows.schema.field(n).type)]
+    having = (t.filter(pc.match_substring(t, value).fill_null(False)).unique() for t in texts)
+    return any(
+        text == value or (fold(text) != fold(value) and has_whole(text, value))
+        for values in having
+        for text in values.to_pylist()
+    )
+
+
+def _has_pieces_of(warehouse: Warehouse, path: Path, identity: Identity) -> bool:
+    """Whether a piece that was set aside has an identifier as it is spelled."""
+    warehouse.files.fetch([path])
+    rows = parquet.read(path, ["file", "subject", "raw"]).to_pylist()
+    return any(
+        identity.value in as_spelled(row["subject"])
+        or any_whole(row["raw"] or b"", [identity.value])
+        or has_name(row["file"], [identity])
+        for row in rows
+    )
 
 
 def _still_found(

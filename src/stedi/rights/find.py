@@ -7,9 +7,11 @@ files, and all that no run has read, are then read as the landing parser reads t
 from __future__ import annotations
 
 import os
+import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,6 +26,7 @@ from stedi.errors import LandingError
 from stedi.landing.locate import Place, by_name, locate
 from stedi.landing.records import Piece, Record
 from stedi.rights.index import Index
+from stedi.rights.lines import Lines
 from stedi.rights.links import Shared, linked
 from stedi.rights.rows import read_rows, wanted_rows
 from stedi.rights.subjects import Identity, deciding, kinds
@@ -34,6 +37,7 @@ from stedi.storage.suspensions import SUSPENDED
 from stedi.storage.warehouse import DataFile, Warehouse
 
 Progress = Callable[[str], None]
+_Raw = tuple[Contract, Path, Stat]
 
 
 @dataclass(frozen=True)
@@ -130,7 +134,7 @@ def state_of(warehouse: Warehouse, declarations: Declarations) -> tuple[object, 
 
 def _listed(files: Files, contract: Contract) -> dict[Path, Stat]:
     """Every file in a source's landing folder, also those that runs pass over."""
-    return dict(files.delivered(landing_folder(files.root, str(contract.source))))
+    return dict(files.delivered(landing_folder(files.root, str(contract.source)), hidden=True))
 
 
 class _Finding:
@@ -197,8 +201,9 @@ class _Finding:
     def _in_table(self, contract: Contract, identities: Sequence[Identity]) -> Iterator[InTable]:
         def rows_of(file: DataFile, is_current: bool) -> Int64s:
             wanted = Wanted(contract, identities, self._known)
-            rows = wanted_rows(self._files, file, wanted)
-            if is_current and contract.zone == "landing":
+            counts = is_current and contract.zone == "landing"
+            rows = wanted_rows(self._files, file, wanted, respelled=counts)
+            if counts:
                 self._spelled.update(wanted.spelled)
                 self._kept.update(wanted.spared)
             return rows
@@ -214,11 +219,16 @@ class _Finding:
 
         def rows_of(file: DataFile, is_current: bool) -> Int64s:
             rows = read_rows(self._files, file, ["source", "file", "subject", "raw"]).to_pylist()
-            return _where(
+            hits = _where(
                 wanted.get(row["source"], anywhere).raw(row["raw"] or b"", row["subject"])
                 or has_name(row["file"], identities)
                 for row in rows
             )
+            for of_source in {id(one): one for one in (*wanted.values(), anywhere)}.values():
+                if is_current:
+                    self._spelled.update(of_source.spelled)
+                of_source.spelled.clear()
+            return hits
 
         yield from self._through("quarantine", rows_of)
 
@@ -271,37 +281,76 @@ class _Finding:
         ]
         read = len(work)
         self._progress(f"landing zone: reading {read:,} file{'' if read == 1 else 's'}")
+        lines = {
+            contract.name: Lines(contract, Wanted(contract, identities, self._known))
+            for contract in self._declarations.landing
+        }
 
-        def located(item: tuple[Contract, Path, Stat]) -> tuple[InLanding, Wanted]:
+        def by_lines(item: _Raw) -> InLanding | None:
+            contract, path, stat = item
+            if not self._index.is_plain(contract, path, stat):
+                return None
+            with self._reading(path):
+                places = lines[contract.name].find(path)
+            return None if places is None else replace(hit(item), places=tuple(places))
+
+        def whole(item: _Raw) -> InLanding:
             contract, path, stat = item
             wanted = Wanted(contract, identities, self._known)
-            try:
+            with self._reading(path):
                 found = locate(path, contract, wanted, self._files.open, size=stat.size)
-            except OSError as error:
-                raise LandingError(
-                    f"{self._files.name(path)} can't be read: {error.strerror or error}"
-                ) from None
-            hit = in_landing(contract, path, stat)
-            return replace(hit, places=found.places, is_damaged=found.is_damaged), wanted
+            if not self._index.has_read(contract, path, stat):
+                with counting:
+                    self._spelled.update(wanted.spelled)
+                    self._kept.update(wanted.spared)
+            return replace(hit(item), places=found.places, is_damaged=found.is_damaged)
 
-        def in_landing(contract: Contract, path: Path, stat: Stat) -> InLanding:
+        def hit(item: _Raw) -> InLanding:
+            contract, path, stat = item
             source = str(contract.source)
             name = path.relative_to(landing_folder(self._files.root, source)).as_posix()
             return InLanding(source, name, path, stat, (), False, has_name(name, identities))
 
+        counting = threading.Lock()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            results = [*pool.map(located, work)]
-        for (contract, path, stat), (_, wanted) in zip(work, results, strict=True):
-            if not self._index.has_read(contract, path, stat):
-                self._spelled.update(wanted.spelled)
-                self._kept.update(wanted.spared)
-        hits = {hit.path: hit for hit, _ in results if hit.places or hit.is_named}
+            found = [*pool.map(by_lines, work)]
+            unclear = [n for n, one in enumerate(found) if one is None]
+            for n, one in zip(unclear, pool.map(whole, [work[n] for n in unclear]), strict=True):
+                found[n] = one
+            uneven = self._uneven(work, found, tables)
+            again = [n for n in range(read) if n not in {*unclear} and work[n][0].name in uneven]
+            for n, one in zip(again, pool.map(whole, [work[n] for n in again]), strict=True):
+                found[n] = one
+        hits = {one.path: one for one in found if one and (one.places or one.is_named)}
         for contract in self._declarations.landing:
             for path, stat in self._listed[contract.name].items():
-                hit = in_landing(contract, path, stat)
-                if hit.is_named:
-                    hits.setdefault(path, hit)
+                named = hit((contract, path, stat))
+                if named.is_named:
+                    hits.setdefault(path, named)
         return [hits[path] for path in sorted(hits)]
+
+    def _uneven(
+        self, work: Sequence[_Raw], found: Sequence[InLanding | None], tables: Sequence[InTable]
+    ) -> set[str]:
+        """Landing tables that have more rows of theirs than records were found, or fewer."""
+        counts = Counter[str]()
+        for table in tables:
+            if table.is_current:
+                counts[table.table] -= len(table.rows)
+        for (contract, path, stat), one in zip(work, found, strict=True):
+            is_read = self._index.has_read(contract, path, stat)
+            if one and is_read and not self._index.is_copy(contract, path):
+                counts[contract.name] += one.records
+        return {contract.name for contract in self._declarations.landing if counts[contract.name]}
+
+    @contextmanager
+    def _reading(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LandingError(
+                f"{self._files.name(path)} can't be read: {error.strerror or error}"
+            ) from None
 
     def _size(self, path: Path) -> int | None:
         stat = self._files.stat(path)

@@ -6,7 +6,7 @@ are in few typed files, few raw files have to be read.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from stedi.declared import Declarations
@@ -29,6 +29,7 @@ class Index:
     def __init__(self, warehouse: Warehouse, declarations: Declarations) -> None:
         self._warehouse, self._files = warehouse, warehouse.files
         self._loads: dict[tuple[str, Path], Load] = {}
+        self._twins: dict[tuple[str, str], list[Load]] = {}
         self._versions: dict[str, Version] = {}
         self._suspect: set[tuple[str, str]] = set()
         self._fingerprinter = Fingerprinter.of_user()
@@ -48,6 +49,7 @@ class Index:
             folder = landing_folder(self._files.root, load.source)
             if load.state != "gone" and load.source in self._versions:
                 self._loads[load.source, folder / load.file] = load
+                self._twins.setdefault((load.source, load.fingerprint), []).append(load)
         for file in quarantine.files:
             rows = read_rows(self._files, file, ["source", "file"])
             self._suspect |= {*zip(*(rows.column(n).to_pylist() for n in (0, 1)), strict=True)}
@@ -70,16 +72,26 @@ class Index:
         if not self.has_read(contract, path, stat):
             return True
         source = str(contract.source)
-        load = self._loads[source, path]
-        twins = [
-            other
-            for (of, _), other in self._loads.items()
-            if of == source and other.fingerprint == load.fingerprint
-        ]
-        if any((source, twin.file) in self._suspect for twin in twins):
+        twins = self._twins[source, self._loads[source, path].fingerprint]
+        if self._has_pieces(twins):
             return True
         parts = {part for twin in twins for part in twin.parts.split()}
         return not parts.isdisjoint(self._parts(contract, hits))
+
+    def is_plain(self, contract: Contract, path: Path, stat: Stat) -> bool:
+        """Whether all records of a file fit and the typed table has them."""
+        if not self.has_read(contract, path, stat):
+            return False
+        load = self._loads[str(contract.source), path]
+        twins = self._twins[load.source, load.fingerprint]
+        return all(twin.verdict == "good" for twin in twins) and not self._has_pieces(twins)
+
+    def is_copy(self, contract: Contract, path: Path) -> bool:
+        """Whether the records of a file that was read are counted by another."""
+        return self._loads[str(contract.source), path].state == "copy"
+
+    def _has_pieces(self, loads: Iterable[Load]) -> bool:
+        return any((load.source, load.file) in self._suspect for load in loads)
 
     def _parts(self, contract: Contract, hits: Collection[DataFile]) -> set[str]:
         """What `loads` calls the typed files that have rows of theirs."""

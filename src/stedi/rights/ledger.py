@@ -204,6 +204,16 @@ class Ledger:
             ) from None
 
 
+def refuse_no_name(recipient: str | None) -> None:
+    """Raise `UsageError` for a recipient that is no name."""
+    if recipient is not None and not (
+        recipient.strip() and recipient.isprintable() and len(recipient) <= _LONGEST
+    ):
+        raise UsageError(
+            f"--recipient {recipient!a}: a name of up to {_LONGEST} printable characters"
+        )
+
+
 @dataclass(frozen=True)
 class Handing:
     """A snapshot of a published table that is about to be given out, as data or as a model.
@@ -221,11 +231,7 @@ class Handing:
 
     def __post_init__(self) -> None:
         """Refuse a name that a list could not show."""
-        name = self.recipient
-        if name is not None and not (name.strip() and name.isprintable() and len(name) <= _LONGEST):
-            raise UsageError(
-                f"--recipient {name!a}: a name of up to {_LONGEST} printable characters"
-            )
+        refuse_no_name(self.recipient)
 
     @property
     def ledger(self) -> Ledger:

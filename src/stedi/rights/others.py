@@ -25,6 +25,9 @@ _WORD = re.compile(r"[^\s\"'<>(){}\[\],;:=\\]+")
 _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _OBJECT = re.compile(rb"\{")
 
+SHOWN_TEXTS = {"suspended": ("question", "evidence"), "loads": ("file",)}
+"""Columns of tables that no contract declares whose texts may name others."""
+
 
 class Others:
     """Tells whether a text names others than one person, by all identifiers that are known."""
@@ -41,6 +44,13 @@ class Others:
             if quarantined
             else []
         )
+        for table in SHOWN_TEXTS:
+            rows = own.tables.get(table)
+            texts += [
+                str(row.get(name) or "").encode()
+                for row in (rows.now + rows.earlier if rows else ())
+                for name in SHOWN_TEXTS[table]
+            ]
         words = {word for text in texts for word in _words(text)} - self._own
         self._others = _identifiers(warehouse, declarations, words) | set(
             filter(_MAIL.fullmatch, words)

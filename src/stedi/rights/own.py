@@ -27,6 +27,7 @@ from stedi.rights.find import Found, InLanding, InTable
 from stedi.rights.links import intervals_of
 from stedi.rights.subjects import Identity, Interval, deciding, kinds, linking
 from stedi.roots import Files, Opener
+from stedi.storage.suspensions import SUSPENDED
 from stedi.storage.warehouse import Warehouse
 
 Row = dict[str, Any]
@@ -106,8 +107,20 @@ class _Owning:
                 if contract is None or self._is_own_piece(contract, row["raw"] or b""):
                     yield row
             return
-        contract = self._declarations.contracts[hit.table]
-        yield from (row for row in rows if self._is_own(contract, row))
+        contract = self._declarations.contracts.get(hit.table)
+        if contract is None:
+            yield from self._of_machinery(hit.table, rows)
+        else:
+            yield from (row for row in rows if self._is_own(contract, row))
+
+    def _of_machinery(self, table: str, rows: Iterable[Row]) -> Iterator[Row]:
+        """Rows of tables that no contract declares: whose consent is suspended, names of files."""
+        people = (i for i in self._found.identities if self._known[i.kind].is_people)
+        mine = {i.value: (i.kind, i.value) for i in people}
+        for row in rows:
+            if table == SUSPENDED and row["subject"] in mine:
+                self._used.add(mine[row["subject"]])
+            yield row
 
     def _deliveries(self, hit: InLanding) -> Iterator[Delivery]:
         [contract] = (c for c in self._declarations.landing if c.source == hit.source)

@@ -177,6 +177,7 @@ def _content(forgotten: Forgotten, location: str, beyond: Sequence[str]) -> dict
             ],
             "spelled_otherwise": sorted({hide(t.file) for t in traced.traces if not t.is_exact}),
             "could_not_be_read": [hide(name) for name in traced.unreadable],
+            "mentioned_by_others": {hide(one.file): one.records for one in proof.mentions},
             "records_left": {hide(place): count for place, count in proof.left.items()},
         },
         "out_of_reach": list(beyond),
@@ -218,7 +219,7 @@ def _text(content: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"{_time(verified['at'])}: {counted(verified['files'], 'file')}, "
         f"{counted(verified['bytes'], 'byte')} read, raw and decoded. "
-        + ("Nothing is left." if verified["proven"] else "**Not proven:**")
+        + (_proven(verified) if verified["proven"] else "**Not proven:**")
     )
     for one in verified["still_there"]:
         yield f"- {one['file']}, {one['where']}: {one['kind']}, {one['form']}"
@@ -226,9 +227,20 @@ def _text(content: Mapping[str, Any]) -> Iterator[str]:
         yield f"- {name}: could not be read"
     for place, count in verified["records_left"].items():
         yield f"- {place}: {counted(count, 'record')} left"
+    if mentioned := verified.get("mentioned_by_others"):
+        yield "\n## What stays, and why\n"
+        yield "Records about somebody else that mention them; they are the others', and stay:\n"
+        for file, count in mentioned.items():
+            yield f"- {file}: {counted(count, 'record')}"
     yield "\n## What lies out of reach\n"
     for what in content["out_of_reach"]:
         yield f"- {what}"
+
+
+def _proven(verified: Mapping[str, Any]) -> str:
+    if verified.get("mentioned_by_others"):
+        return "Nothing of theirs is left; records about others mention them, as said below."
+    return "Nothing is left."
 
 
 def _time(at: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +11,18 @@ import pyarrow.parquet as pq
 
 from stedi.arrays import Bools, Int64s
 from stedi.errors import StorageError
+from stedi.rights.bloom import BloomFilter, Sought, filters_of
 from stedi.rights.wanted import Wanted
 from stedi.roots import Files
 from stedi.storage.warehouse import DataFile
 
 
-def wanted_rows(files: Files, file: DataFile, wanted: Wanted) -> Int64s:
-    """Which rows of a data file are of who is wanted, counted from 0; raises `StorageError`."""
+def wanted_rows(files: Files, file: DataFile, wanted: Wanted, *, respelled: bool) -> Int64s:
+    """Which rows of a data file are of who is wanted, counted from 0; raises `StorageError`.
+
+    Where `respelled`, `wanted` counts other spellings, too; else row groups are passed over whose
+    Bloom filters say that they have nobody who is wanted.
+    """
     times = {one.entered_at.name for one in wanted.deciding if one.entered_at}
     is_timed = any(identity.spared for identity in wanted.identities)
     columns = wanted.columns
@@ -28,12 +33,16 @@ def wanted_rows(files: Files, file: DataFile, wanted: Wanted) -> Int64s:
         if not set(columns) & {*present}:
             return np.empty(0, np.int64)
         first = 0
+        sought = [name for name in columns if name in present]
+        lacking = set() if respelled else _lacking(file, opened.metadata, sought, wanted)
         for number in range(opened.metadata.num_row_groups):
+            if number in lacking:
+                first += opened.metadata.row_group(number).num_rows
+                continue
             rows = opened.read_row_group(number, present)
             hits: Bools = np.zeros(rows.num_rows, np.bool_)
-            for name in columns:
-                if name in present:
-                    hits |= _candidates(rows.column(name), name, wanted)
+            for name in sought:
+                hits |= _candidates(rows.column(name), name, wanted, respelled)
             for row in np.flatnonzero(hits):
                 values: dict[str, Any] = dict.fromkeys(names)
                 values.update((name, rows.column(name)[int(row)].as_py()) for name in present)
@@ -48,11 +57,29 @@ class _Default(dict[str, Any]):
         return None
 
 
-def _candidates(column: pa.ChunkedArray, name: str, wanted: Wanted) -> Bools:
+def _lacking(file: DataFile, metadata: Any, columns: Sequence[str], wanted: Wanted) -> set[int]:
+    """Row groups that have nobody who is wanted, as the Bloom filters of all columns say."""
+    lacking = [set[int]() for _ in columns]
+    asked = Sought(text.encode(errors="replace") for text in sorted(wanted.texts))
+    with file.path.open("rb") as opened:
+        for column, without in zip(columns, lacking, strict=True):
+            for number, offset, length in filters_of(metadata, column):
+                opened.seek(offset)
+                try:
+                    bloom = BloomFilter(opened.read(length))
+                except (ValueError, IndexError):
+                    continue
+                if not bloom.may_have(asked).any():
+                    without.add(number)
+    return set.intersection(*lacking) if lacking else set()
+
+
+def _candidates(column: pa.ChunkedArray, name: str, wanted: Wanted, respelled: bool) -> Bools:
     hits = []
     for chunk in column.chunks:
         coded = chunk if isinstance(chunk, pa.DictionaryArray) else chunk.dictionary_encode()
-        sought = np.array([*wanted.among(name, coded.dictionary.to_pylist()), False], np.bool_)
+        among = wanted.among_all(name, coded.dictionary, respelled=respelled)
+        sought = np.append(among, False)
         hits.append(sought[np.asarray(coded.indices.fill_null(len(sought) - 1))])
     return np.concatenate(hits) if hits else np.zeros(0, np.bool_)
 

@@ -68,6 +68,25 @@ class Traced:
         return tuple(trace for trace in self.traces if trace.is_exact)
 
 
+class Looking:
+    """Looks for identities in bytes and in files, as `trace` does, whichever they are of."""
+
+    def __init__(self, identities: Sequence[Identity]) -> None:
+        self._tracing = _Tracing(None, identities, lambda done, total: None)
+
+    def is_in(self, data: bytes) -> bool:
+        """Whether bytes have an identifier itself, in any form."""
+        self._tracing.found.clear()
+        self._tracing.text(data, "", "")
+        return any(one.is_exact for one in self._tracing.found)
+
+    def in_file(self, path: Path, name: str) -> list[Trace]:
+        """What is found in a file of this machine, which is called `name`; raises `OSError`."""
+        self._tracing.found.clear()
+        self._tracing.local(path, name)
+        return sorted(self._tracing.found)
+
+
 def trace(
     files: Files,
     identities: Sequence[Identity],
@@ -83,20 +102,25 @@ def trace(
 class _Tracing:
     def __init__(
         self,
-        files: Files,
+        files: Files | None,
         identities: Sequence[Identity],
         progress: Callable[[int, int], None],
     ) -> None:
-        self._files, self._progress = files, progress
+        self._below, self._progress = files, progress
         self._identities = list({(i.kind, i.value): i for i in identities}.values())
         self._forms = [form for identity in self._identities for form in forms_of(identity)]
         self._searcher = Searcher([form.data for form in self._forms])
         self._by_value = {i.value.encode(errors="replace"): i for i in self._identities}
         self._short = {value for value in self._by_value if len(value) < _SHORTEST_IN_BINARY}
         self._sought = Sought(self._by_value)
-        self._found: set[Trace] = set()
+        self.found: set[Trace] = set()
         self._lock = threading.Lock()
         self._done = self._total = 0
+
+    @property
+    def _files(self) -> Files:
+        assert self._below is not None
+        return self._below
 
     def trace(self) -> Traced:
         listed = sorted(self._files.below(self._files.root))
@@ -113,7 +137,7 @@ class _Tracing:
         ]
         unreadable += self._links_out()
         count = len(listed) + len(versions)
-        return Traced(count, self._done, tuple(sorted(self._found)), tuple(unreadable))
+        return Traced(count, self._done, tuple(sorted(self.found)), tuple(unreadable))
 
     def _links_out(self) -> list[str]:
         """Links that lead out of a local root: what they lead to is not read."""
@@ -135,22 +159,22 @@ class _Tracing:
             target = folder / remainder.path.name
             with suppress(FileNotFoundError):
                 self._files.fetch_remainder(remainder, target)
-                self._local(target, name)
+                self.local(target, name)
 
     def _file(self, path: Path) -> None:
         name = self._name(path)
-        self._text(ENDINGS.sub("", name).encode(errors="replace"), name, "its name")
+        self.text(ENDINGS.sub("", name).encode(errors="replace"), name, "its name")
         with suppress(FileNotFoundError):  # gone meanwhile
             was_here = path.exists()
             if not was_here:
                 self._files.fetch([path])
             try:
-                self._local(path, name)
+                self.local(path, name)
             finally:
                 if not was_here:
                     path.unlink(missing_ok=True)  # a copy, and there may be no room for all
 
-    def _local(self, path: Path, name: str) -> None:
+    def local(self, path: Path, name: str) -> None:
         with path.open("rb") as file:
             head = file.read(16)
             file.seek(0)
@@ -158,10 +182,10 @@ class _Tracing:
             file.seek(0)
             if head.startswith(decoded.AVRO):
                 for block in decoded.avro_blocks(file):
-                    self._text(block, name, "its records")
+                    self.text(block, name, "its records")
             elif head.startswith(decoded.SQLITE):
                 for values in decoded.sqlite_values(path):
-                    self._text(values, name, "its rows")
+                    self.text(values, name, "its rows")
             elif head.startswith(decoded.PARQUET):
                 self._parquet(path, name)
             elif head.startswith(b"PK"):
@@ -187,7 +211,7 @@ class _Tracing:
                     file.seek(0)
                     self._archive(file, block, name, depth + 1)
                     return
-            self._text(before + block, name, where)
+            self.text(before + block, name, where)
             before = block[-overlap:]
             if counts:
                 self._count(len(block))
@@ -197,7 +221,7 @@ class _Tracing:
             self._done += size
             self._progress(self._done, self._total)
 
-    def _text(self, data: bytes, name: str, where: str) -> None:
+    def text(self, data: bytes, name: str, where: str) -> None:
         """Look through bytes, and through what they say with escapes undone."""
         self._bytes(data, name, where)
         for how, layer in decoded.layers(data):
@@ -223,7 +247,7 @@ class _Tracing:
 
     def _add(self, found: Trace) -> None:
         with self._lock:
-            self._found.add(found)
+            self.found.add(found)
 
     def _parquet(self, path: Path, name: str) -> None:
         with suppress(pa.ArrowException, OSError), pq.ParquetFile(path) as plain:
@@ -251,7 +275,7 @@ class _Tracing:
                 if found is not None and found.has_min_max and found.physical_type == "BYTE_ARRAY":
                     where = f"statistics of {chunk.path_in_schema}, row group {number}"
                     for value in (found.min, found.max):
-                        self._text(decoded.text_of(value), name, where)
+                        self.text(decoded.text_of(value), name, where)
 
     def _values(self, array: pa.Array, name: str, where: str) -> None:
         offsets, data = _laid_out(array)

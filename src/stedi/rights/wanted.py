@@ -7,12 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from stedi.arrays import Bools
 from stedi.declared.contract import Contract
-from stedi.landing.fold import fold
+from stedi.landing.fold import as_spelled, fold
 from stedi.landing.records import Piece, parsed_object
 from stedi.rights.forms import ENDINGS, SHORTEST
 from stedi.rights.subjects import Deciding, Identity, Kind, deciding
 from stedi.rights.whole import FEW, any_whole, has_whole
+
+_NOT_VISIBLE_ASCII = "[^!-~]"
 
 
 @dataclass
@@ -46,6 +53,7 @@ class Wanted:
             for i in self.identities
             if not i.spared and (len(i.value) >= FEW or i.kind in kinds)
         ]
+        self._kind_of_folded = {fold(i.value): i.kind for i in self.identities if not i.spared}
         self._shared = [i for i in self.identities if i.spared]
 
     @property
@@ -53,12 +61,34 @@ class Wanted:
         """The columns that say whose a record is."""
         return [*self._by_column]
 
+    @property
+    def texts(self) -> set[str]:
+        """The identifiers by which records are told."""
+        return {text for by_text in self._by_column.values() for text in by_text}
+
     def among(self, column: str, values: Sequence[str]) -> Sequence[bool]:
         """Which texts of a column are an identifier, or spelled like one."""
         exact, spelled = self._by_column[column], self._folded[column]
         if not exact:
             return [False] * len(values)
         return [value in exact or fold(value) in spelled for value in values]
+
+    def among_all(self, column: str, values: pa.Array, *, respelled: bool) -> Bools:
+        """The same of an array of texts; those that are just spelled so only where asked for."""
+        exact, spelled = self._by_column[column], self._folded[column]
+        if not exact:
+            return np.zeros(len(values), np.bool_)
+        sought = pc.is_in(values, value_set=pa.array(sorted(exact), pa.string()))
+        hits = np.array(sought.to_numpy(zero_copy_only=False), np.bool_)
+        if respelled:
+            # Visible ASCII folds to its small letters; all else is folded one by one.
+            known = pa.array(sorted(spelled), pa.string())
+            small = pc.is_in(pc.ascii_lower(values), value_set=known)
+            hits |= np.asarray(small.to_numpy(zero_copy_only=False), np.bool_)
+            others = pc.match_substring_regex(values, _NOT_VISIBLE_ASCII).fill_null(False)
+            for number in np.flatnonzero(others.to_numpy(zero_copy_only=False)):
+                hits[number] |= fold(values[int(number)].as_py()) in spelled
+        return hits
 
     def identity(self, one: Deciding, value: Any, time: Any) -> Identity | None:
         """Whose it is, if of one who is asked for; counts what it is instead."""
@@ -87,9 +117,12 @@ class Wanted:
 
     def raw(self, raw: bytes, subject: str | None) -> bool:
         """Whether a piece with these bytes, or about these subjects, is of who is asked for."""
-        named = (subject or "").split("\n")
+        named = as_spelled(subject)
         if any(value in named for value in self._whole) or any_whole(raw, self._whole):
             return True
+        for text in named:
+            if (kind := self._kind_of_folded.get(fold(text))) is not None:
+                self.spelled[kind, text] += 1
         shared = [identity for identity in self._shared if any_whole(raw, [identity.value])]
         return bool(shared) and self._is_of(shared, raw)
 

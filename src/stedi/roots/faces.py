@@ -94,11 +94,12 @@ class Files(Protocol):
     def below(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
         """All files below a folder, in no set order."""
 
-    def delivered(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
+    def delivered(self, folder: Path, *, hidden: bool = False) -> Iterator[tuple[Path, Stat]]:
         """All files that people put below a folder, in no set order; none where it isn't there.
 
-        Hidden ones are among them, but not always those in hidden folders. Raises `LandingError`
-        where the folder is a file, and for links that lead out of it, or of the root.
+        Hidden ones are among them; those in hidden folders not always unless `hidden`. Raises
+        `LandingError` where the folder is a file, and for links that lead out of it, or of the
+        root.
         """
 
     def open(self, path: Path) -> RawIOBase:

@@ -9,20 +9,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from stedi import events
 from stedi.declared import Declarations
-from stedi.errors import NotAnonymous, StorageError, UsageError
+from stedi.errors import NotAnonymous, StediError, StorageError, UsageError
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.taking_out import Screen, erased_remark
+from stedi.landing.taking_out import Screen, Taken, erased_remark
 from stedi.roots import Files, Lock, Stat
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import scratch
 from stedi.run import forget, retain
+from stedi.run.changes import Touched
 from stedi.run.decide import Plan, Planned, make_plan
 from stedi.run.options import Built, Options, Progress
 from stedi.storage.expire import remove_expired
@@ -152,37 +153,39 @@ def _run_locked(
     swept = sweep(warehouse, declarations.locations) if has_strays else 0
     if swept:
         events.event("swept", logging.WARNING, files=swept, reason="the last run did not end well")
-    known: Mapping[Path, Stat | None] = {}
+    taken: Sequence[Taken] = ()
     if erasure:
         progress("landing zone: taking out who is to be forgotten")
-        known = forget.begin(warehouse.files, erasure, fingerprinter)
-    with events.stage("plan", logging.DEBUG):
-        plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
-    _tell_staleness(plan)
-    built: list[Built] = []
-    while (
-        plan
-        or warehouse.checked != declarations.fingerprint_of_all
-        or before != declarations.profile
-    ):
-        from stedi.run.execute import execute
-        from stedi.run.work import Changed
+        taken = forget.begin(warehouse.files, erasure, fingerprinter)
+    known = {one.path: one.stat for one in taken}
+    with _Engines(warehouse, declarations, make_engine, options, progress) as engines:
+        if erasure and taken and not options.full:
+            engines.take_rows(erasure, taken)
+        with events.stage("plan", logging.DEBUG):
+            plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
+        _tell_staleness(plan)
+        while (
+            plan
+            or warehouse.checked != declarations.fingerprint_of_all
+            or before != declarations.profile
+        ):
+            from stedi.run.work import Changed
 
-        changed = len(warehouse.changed)
-        with scratch(warehouse.root, "run") as folder:
-            engine = make_engine(folder, warehouse.files)
+            changed = len(warehouse.changed)
             try:
-                execute(warehouse, declarations, engine, options, progress, plan, built)
+                engines.execute(plan)
                 break
             except Changed:
                 if len(warehouse.changed) == changed:
                     raise
-        # What is damaged is known now, and made anew.
-        events.event("files.changed", logging.ERROR, files=len(warehouse.changed) - changed)
-        plan, more = _screened_plan(warehouse, declarations, options, fingerprinter, {})
-        told += more
-    else:
-        remove_expired(warehouse, declarations)
+            engines.close()
+            # What is damaged is known now, and made anew.
+            events.event("files.changed", logging.ERROR, files=len(warehouse.changed) - changed)
+            plan, more = _screened_plan(warehouse, declarations, options, fingerprinter, {})
+            told += more
+        else:
+            remove_expired(warehouse, declarations)
+    built = engines.built
     if erasure and options.only is None:
         progress("snapshots: removing those with rows of who was forgotten")
         forget.end(warehouse, declarations, erasure)
@@ -212,6 +215,76 @@ def _tell_staleness(plan: Plan) -> None:
     waiting = [file.modified for reading in plan.landing.readings for file in reading.files]
     age = time.time_ns() - min(waiting) if waiting else 0
     events.measure("stedi.staleness.seconds", max(age, 0) / 1e9)
+
+
+class _Engines:
+    """The one engine of a run, made when it is needed, and what it has done."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        declarations: Declarations,
+        make_engine: Callable[[Path, Files], Engine],
+        options: Options,
+        progress: Progress,
+    ) -> None:
+        self._warehouse, self._declarations = warehouse, declarations
+        self._make, self._options, self._progress = make_engine, options, progress
+        self._stack = ExitStack()
+        self._made: tuple[Engine, Path] | None = None
+        self._touched: Mapping[str, Touched] = {}
+        self.built: list[Built] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the engine; a new one is made when it is needed again."""
+        self._stack.close()
+        self._made, self._touched = None, {}
+
+    def take_rows(self, erasure: forget.Erasure, taken: Sequence[Taken]) -> None:
+        """Take rows out of typed tables whose records were taken out of raw files."""
+        from stedi.run.execute import sweep_begun
+        from stedi.run.take_rows import take_rows
+        from stedi.run.work import Work
+
+        engine, folder = self._engine()
+        work = Work(self._warehouse, self._declarations, engine, self._options, self._progress)
+        try:
+            self._touched = take_rows(work, erasure, taken, folder)
+        except BaseException:
+            with suppress(OSError, StediError):
+                sweep_begun(self._warehouse, self._declarations)
+            raise
+        self.built += work.built
+
+    def execute(self, plan: Plan) -> None:
+        """Read and build what is planned."""
+        from stedi.run.execute import execute
+
+        engine, _ = self._engine()
+        execute(
+            self._warehouse,
+            self._declarations,
+            engine,
+            self._options,
+            self._progress,
+            plan,
+            self.built,
+            self._touched,
+        )
+
+    def _engine(self) -> tuple[Engine, Path]:
+        if self._made is None:
+            folder = self._stack.enter_context(scratch(self._warehouse.root, "run"))
+            engine = self._make(folder, self._warehouse.files)
+            self._stack.callback(engine.close)
+            self._made = engine, folder
+        return self._made
 
 
 def _screened_plan(

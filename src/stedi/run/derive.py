@@ -14,7 +14,7 @@ from stedi.errors import PairingTooLarge, RuleBroken
 from stedi.events import stage
 from stedi.parquet import Target
 from stedi.roots import footer_source
-from stedi.run.changes import rows_of
+from stedi.run.changes import Touched, rows_of
 from stedi.run.decide import Decider, Maintenance, Step
 from stedi.run.maintain import Maintaining, keys_only_in, left_of
 from stedi.run.options import Built, How
@@ -57,12 +57,16 @@ class _Made:
 
 
 class Derivation:
-    """Works out the derived tables, holds them to their contracts, and commits them."""
+    """Works out the derived tables, holds them to their contracts, and commits them.
 
-    def __init__(self, work: Work) -> None:
+    `touched` says what is known of changes to tables that were made before.
+    """
+
+    def __init__(self, work: Work, touched: Mapping[str, Touched]) -> None:
         self.work, self.warehouse, self.declarations = work, work.warehouse, work.declarations
         self.engine = work.engine
         self._decider = Decider(work.warehouse, work.declarations, work.options)
+        self._decider.touched.update(touched)
 
     def build(self, planned: Sequence[Step]) -> None:
         """Build each table of a plan, unless what it is made from turned out to be as before."""

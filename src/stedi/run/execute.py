@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
@@ -13,6 +14,7 @@ from stedi.errors import StediError
 from stedi.events import stage
 from stedi.privacy.proof import Proof
 from stedi.privacy.proof.openlineage import prepare_to_record, record_run
+from stedi.run.changes import Touched
 from stedi.run.compact import compact
 from stedi.run.decide import Plan
 from stedi.run.derive import Derivation
@@ -39,8 +41,11 @@ def execute(
     progress: Progress,
     plan: Plan,
     built: list[Built],
+    touched: Mapping[str, Touched],
 ) -> None:
     """Read and build what is planned, and nothing else; tables that were looked at go to `built`.
+
+    `touched` says what the engine knows of changes to tables that were made before.
 
     Small files are merged and what is outdated removed behind it. Where it fails, what it has begun
     is removed. Closes the engine.
@@ -63,7 +68,7 @@ def execute(
             with stage("suspensions", logging.DEBUG):
                 suspend(work)
             pool.submit(prepare_to_record, warehouse.files, declarations)
-            Derivation(work).build(plan.derived)
+            Derivation(work, touched).build(plan.derived)
             with stage("compaction", logging.DEBUG):
                 compact(work)
             with stage("expiry", logging.DEBUG):
@@ -73,10 +78,7 @@ def execute(
             engine.close()
             pool.shutdown(cancel_futures=True)
             with suppress(OSError, StediError):
-                if warehouse.lock is not None:
-                    warehouse.lock.check()  # what lies there is another run's where it was lost
-                warehouse.look_again()  # a commit that was interrupted may have been done
-                sweep(warehouse, declarations.locations)
+                sweep_begun(warehouse, declarations)
                 if isinstance(error, StediError) and withhold(work):
                     error.args = (f"{error}\n{_WITHHELD}",)
                 remove_expired(warehouse, declarations)  # of who withdrew, with what was done
@@ -85,6 +87,14 @@ def execute(
     finally:
         engine.close()
         pool.shutdown(cancel_futures=True)
+
+
+def sweep_begun(warehouse: Warehouse, declarations: Declarations) -> None:
+    """Remove what was begun and isn't going to be committed."""
+    if warehouse.lock is not None:
+        warehouse.lock.check()  # what lies there is another run's where it was lost
+    warehouse.look_again()  # a commit that was interrupted may have been done
+    sweep(warehouse, declarations.locations)
 
 
 def _record(work: Work, proof: Proof) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stedi.declared import Declarations
@@ -20,9 +20,9 @@ from stedi.errors import StorageError, UsageError
 from stedi.landing.erased import Entry, Erased, Keyer, add_erased, read_erased
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import read_loads
-from stedi.landing.taking_out import Taking, take_out
+from stedi.landing.taking_out import Taken, Taking, take_out
 from stedi.parquet import RowWriter
-from stedi.roots import Files, Remainder, Stat
+from stedi.roots import Files, Remainder
 from stedi.roots.names import erasure_file, landing_folder
 from stedi.roots.scratch import scratch
 from stedi.storage.sweep import remove_outdated
@@ -34,7 +34,8 @@ class Cut:
     """Records of a raw file: their places in its content, and how many by reason.
 
     `fingerprint` is that of the file with these records. It is `renamed` where its name has an
-    identifier.
+    identifier. `records` are those places that the typed table has, `unknown_keys` how many of them
+    have keys that the contract lacks.
     """
 
     source: str
@@ -43,6 +44,8 @@ class Cut:
     spans: tuple[tuple[int, int], ...]
     counts: Mapping[str, int]
     renamed: str | None = None
+    records: int = 0
+    unknown_keys: int = 0
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,8 @@ class Erasure:
 
     `holding` are the data files by table, as URIs, that have rows of theirs: no snapshot may be
     left that refers to one. `remainders` are what the storage keeps beside its files, `names`
-    fingerprints of names of raw files that `loads` may not keep.
+    fingerprints of names of raw files that `loads` may not keep. `typed` are rows of theirs in the
+    newest snapshots of landing tables, by URI and counted from 0, where that is all that they hold.
     """
 
     key_id: str
@@ -63,6 +67,7 @@ class Erasure:
     holding: Mapping[str, Sequence[str]]
     remainders: tuple[tuple[str, str | None, str | None], ...] = ()
     names: tuple[str, ...] = ()
+    typed: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
 
 
 def write_erasure(files: Files, erasure: Erasure) -> None:
@@ -70,7 +75,13 @@ def write_erasure(files: Files, erasure: Erasure) -> None:
     with scratch(files.root, "erasure") as folder:
         folder.mkdir(parents=True, exist_ok=True)
         planned = folder / "planned.json"
-        planned.write_text(json.dumps(asdict(erasure)), encoding="utf-8")
+        # `asdict` would copy each of what may be many numbers.
+        values = {
+            **vars(erasure),
+            "entries": [vars(entry) for entry in erasure.entries],
+            "cuts": [vars(cut) for cut in erasure.cuts],
+        }
+        planned.write_text(json.dumps(values), encoding="utf-8")
         files.replace(planned, _path(files))
 
 
@@ -90,6 +101,7 @@ def read_erasure(files: Files) -> Erasure | None:
             values["holding"],
             tuple((path, version, upload) for path, version, upload in values["remainders"]),
             tuple(values["names"]),
+            values.get("typed", {}),
         )
     except (OSError, ValueError, LookupError, TypeError):
         raise StorageError(
@@ -110,12 +122,12 @@ def _cut(values: dict[str, object]) -> Cut:
     return Cut(**values, spans=tuple((b, e) for b, e in spans))  # type: ignore[arg-type]
 
 
-def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> dict[Path, Stat | None]:
+def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> list[Taken]:
     """Add to the list of who was erased, and take their records out of raw files.
 
-    Returns what is known of the files that were written. What was done before is left. A file that
-    is another by now is left too: whoever screens new deliveries by the list looks at it. Raises
-    `UsageError` where the plan was made with another secret, and `OSError`.
+    Returns the files that were written. What was done before is left. A file that is another by now
+    is left too: whoever screens new deliveries by the list looks at it. Raises `UsageError` where
+    the plan was made with another secret, and `OSError`.
     """
     if fingerprinter.key_id != erasure.key_id:
         raise UsageError(
@@ -130,7 +142,9 @@ def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> dict[
         folder = landing_folder(files.root, cut.source)
         path, renamed = folder / cut.name, folder / cut.renamed if cut.renamed else None
         if files.stat(path) and fingerprinter.of_file(path, files.open) == cut.fingerprint:
-            takings.append(Taking(cut.source, path, cut.spans, cut.counts, renamed))
+            takings.append(
+                Taking(cut.source, path, cut.spans, cut.counts, renamed, cut.fingerprint)
+            )
     return take_out(files, takings, fingerprinter)
 
 

@@ -254,10 +254,12 @@ class Maintaining:
             return None
         [name] = look_up.reads
         change = self.changes[name]
-        differing = sum(file.rows for file in change.files)
-        if change.touched is not None or 2 * differing > rows_of(change.now):
+        known = change.touched
+        differing = known.count if known else sum(file.rows for file in change.files)
+        if (known and known.key) or 2 * differing > rows_of(change.now):
             return None
-        sought, sides = f"{_DIFFERING}_{look_up.name}", (_added(name), _removed(name))
+        sides = (known.came, known.gone) if known else (_added(name), _removed(name))
+        sought = f"{_DIFFERING}_{look_up.name}"
         self._materialise(sought, [_keys(side, look_up.of_rows) for side in sides])
         return sought
 

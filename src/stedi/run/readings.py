@@ -187,21 +187,20 @@ def _read_some(
     changed = {file.name for file in difference.changed} | {load.file for load in difference.gone}
     lost = {name for name in {*changed, *again} if name in read}
     merged = version.landing.merged if version.landing else {}
-    held_by = {
-        part: file
-        for file in version.files
-        for part in merged.get(short_name(file.path), [file.path.stem])
-    }
+    held_by: dict[str, set[DataFile]] = {}
+    for file in version.files:
+        for part in merged.get(short_name(file.path), [file.path.stem]):
+            held_by.setdefault(part, set()).add(file)
     holding: set[DataFile] = set()
     while True:
         parts = {part for name in lost for part in read[name].parts.split()}
         if not parts <= held_by.keys():
             return None
-        hit = {held_by[part] for part in parts}
+        hit = {file for part in parts for file in held_by[part]}
         if hit == holding:
             break
         holding = hit
-        touched = {part for part, file in held_by.items() if file in holding}
+        touched = {part for part, holders in held_by.items() if not holding.isdisjoint(holders)}
         lost |= {name for name, load in read.items() if touched & {*load.parts.split()}}
     prints = {read[name].fingerprint for name in lost}
     copies = {load.file for load in own if load.state == "copy" and load.fingerprint in prints}

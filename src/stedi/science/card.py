@@ -22,13 +22,15 @@ from stedi.text import LEAST_TOLD, about, rounded
 CARD = "README.md"
 
 
-def write_model(trained: Trained, published: PublishedTable, folder: Path) -> None:
+def write_model(
+    trained: Trained, published: PublishedTable, folder: Path, recipient: str | None = None
+) -> None:
     """Write the model with its figures and card to a fresh folder, whole or not at all.
 
-    It is noted in the ledger; figures without a model are not.
+    It is noted in the ledger, with its recipient; figures without a model are not.
     """
     training = for_outsiders(trained.training)
-    handing = Handing(published, "model", trained.training.rows, folder)
+    handing = Handing(published, "model", trained.training.rows, folder, recipient)
     is_kept = trained.model is not None
     with new_folder(folder, handing.noting if is_kept else lambda _: nullcontext()) as fresh:
         if trained.model is not None:

@@ -23,7 +23,9 @@ from stedi.parquet import Field
 from stedi.roots import Files, Lock, Root
 from stedi.roots.names import boxes_folder, notes_file
 from stedi.storage.notes import (
+    CONTENT,
     PREFIX,
+    LandingNotes,
     Noted,
     Notes,
     PublishedNotes,
@@ -51,6 +53,7 @@ if TYPE_CHECKING:
     from pyiceberg.table.update.snapshot import _SnapshotProducer
 
 _METADATA_KEPT = 3
+_MOST_MERGED = 100
 _CHANGED = "a file of it was changed"
 
 
@@ -224,7 +227,9 @@ class Warehouse:
             raise StorageError(f"table {table}: a file to keep is not in its newest snapshot")
         is_published = isinstance(notes, PublishedNotes)
         with self._writing(f"table {table}"):
-            summary = self._keep_beside(table, notes) if is_published else notes.summary(content)
+            summary = notes.summary(content)
+            if is_published or _is_large(notes):
+                summary = self._keep_beside(table, notes) | _content_in(summary, is_published)
             self.files.publish(add)
         if self.lock is not None:
             self.lock.check()
@@ -597,6 +602,17 @@ def damage(files: Files, version: Version) -> str | None:
 def short_name(path: Path) -> str:
     """A data file's name below its table's data folder."""
     return f"{path.parent.name}/{path.name}"
+
+
+def _is_large(notes: Notes) -> bool:
+    """Whether notes name so many files that a table's metadata, which has them all, would grow."""
+    merged = notes.merged.values() if isinstance(notes, LandingNotes) else ()
+    return sum(map(len, merged)) > _MOST_MERGED
+
+
+def _content_in(summary: Mapping[str, str], is_published: bool) -> dict[str, str]:
+    """What a summary says of the content, which is nobody's secret but of what is published."""
+    return {} if is_published else {k: v for k, v in summary.items() if k == CONTENT}
 
 
 def _summary(snapshot: Snapshot) -> Mapping[str, str]:

@@ -73,8 +73,8 @@ class LocalFiles:
             if path.is_file() and (stat := self.stat(path)):
                 yield path, stat
 
-    def delivered(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
-        """All files that people put below a folder; those in hidden folders are left out."""
+    def delivered(self, folder: Path, *, hidden: bool = False) -> Iterator[tuple[Path, Stat]]:
+        """All files that people put below a folder; those in hidden folders only if asked for."""
         if not folder.exists():
             return
         if not folder.is_dir():
@@ -84,7 +84,7 @@ class LocalFiles:
                 f"{folder} leads out of {self.root}; copy the files there: stedi ingest"
             )
         odd: list[Path] = []
-        yield from _walk(folder, folder, odd)
+        yield from _walk(folder, folder, odd, hidden)
         if odd:
             names = f"{min(odd)}{', …' if len(odd) > 1 else ''}"
             remark = (
@@ -170,8 +170,11 @@ class LocalFiles:
         """It can."""
 
 
-def _walk(folder: Path, top: Path, odd: list[Path]) -> Iterator[tuple[Path, Stat]]:
-    """The files below a folder; to `odd` is added what is neither file nor folder."""
+def _walk(folder: Path, top: Path, odd: list[Path], hidden: bool) -> Iterator[tuple[Path, Stat]]:
+    """The files below a folder; to `odd` is added what is neither file nor folder.
+
+    Links that have hidden names and lead out of it are passed over.
+    """
     with os.scandir(folder) as entries:
         for entry in entries:
             path, is_seen = Path(entry.path), not is_hidden(entry.name)
@@ -181,8 +184,11 @@ def _walk(folder: Path, top: Path, odd: list[Path]) -> Iterator[tuple[Path, Stat
                     raise LandingError(
                         f"{path} is a symbolic link out of the landing folder; put the file there"
                     )
-            if is_seen and entry.is_dir(follow_symlinks=False):
-                yield from _walk(path, top, odd)
+            elif entry.is_symlink() and not _leads_below(path, top):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if is_seen or hidden:
+                    yield from _walk(path, top, odd, hidden)
             elif entry.is_file():
                 yield path, _stat(entry.stat())
             elif is_seen:

@@ -138,7 +138,7 @@ class S3Files:
                     path = self.path(f"s3://{self.bucket}/{item['Key']}")
                     yield path, _stat(item["Size"], item["LastModified"], item["ETag"])
 
-    def delivered(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
+    def delivered(self, folder: Path, *, hidden: bool = False) -> Iterator[tuple[Path, Stat]]:
         """All objects below a folder: they lead nowhere else."""
         return self.below(folder)
 

@@ -1,0 +1,149 @@
+"""Records of others that mention somebody: they are about others, so they stay, and are named.
+
+Whether all traces in a file come from such records is told by looking through a copy without them.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from stedi.arrays import Bools
+from stedi.declared import Declarations
+from stedi.declared.contract import Contract
+from stedi.landing.cut import cut
+from stedi.landing.locate import by_name, locate_raw
+from stedi.landing.records import Piece, Record
+from stedi.rights.subjects import Identity, deciding, kinds
+from stedi.rights.traces import Looking, Trace
+from stedi.rights.wanted import Wanted
+from stedi.roots.names import landing_folder
+from stedi.roots.scratch import scratch
+from stedi.storage.warehouse import Warehouse
+
+_ELSEWHERE = ("its name", "Bloom filter")
+
+
+@dataclass(frozen=True, order=True)
+class Mention:
+    """How many records of others, in a raw file or a table's file, mention who was asked for."""
+
+    file: str
+    records: int
+
+
+def without_mentions(
+    warehouse: Warehouse, declarations: Declarations, traces: Sequence[Trace]
+) -> tuple[list[Trace], list[Mention]]:
+    """Traces that don't come from records of others, and where these are; raises `OSError`."""
+    by_file: dict[str, list[Trace]] = defaultdict(list)
+    for one in traces:
+        by_file[one.file].append(one)
+    left, mentions = list[Trace](), list[Mention]()
+    for name, found in by_file.items():
+        sought = {(one.identity.kind, one.identity.value): one.identity for one in found}
+        looked = _Looking(warehouse, declarations, [*sought.values()]).look(name)
+        if looked is None or not any(one.is_exact for one in found):
+            left += found
+            continue
+        rest, records = looked
+        left += [t for t in found if not t.is_exact or t.where.startswith(_ELSEWHERE)]
+        left += [t for t in rest if t.is_exact and not t.where.startswith(_ELSEWHERE)]
+        mentions += [Mention(name, records)] if records else []
+    return sorted({*left}), sorted(mentions)
+
+
+class _TheirsError(Exception):
+    """A record is theirs."""
+
+
+class _Looking:
+    """Looks through one file for some identities, with and without records of others."""
+
+    def __init__(
+        self, warehouse: Warehouse, declarations: Declarations, sought: Sequence[Identity]
+    ) -> None:
+        self._warehouse, self._declarations, self._sought = warehouse, declarations, sought
+        self._files, self._known = warehouse.files, kinds(declarations)
+        self._looking = Looking(sought)
+
+    def look(self, name: str) -> tuple[list[Trace], int] | None:
+        """What is found without these records, and how many they are; None for other files."""
+        path = self._files.root / name
+        if self._files.stat(path) is None:
+            return None  # a version of before
+        with scratch(self._files.root, "mentions") as folder:
+            folder.mkdir(parents=True, exist_ok=True)
+            target = folder / path.name
+            for contract in self._declarations.contracts.values():
+                source = contract.source
+                if source and path.is_relative_to(landing_folder(self._files.root, source)):
+                    records = self._raw(path, contract, target)
+                elif path.suffix == ".parquet" and path.is_relative_to(
+                    self._warehouse.data_folder(contract.location)
+                ):
+                    records = self._table(path, contract, target)
+                else:
+                    continue
+                if records is None:
+                    return None
+                return self._looking.in_file(target, name) if target.exists() else [], records
+        return None
+
+    def _raw(self, path: Path, contract: Contract, target: Path) -> int | None:
+        """Write a raw file without these records; how many, None where some are theirs."""
+        wanted = Wanted(contract, self._sought, self._known)
+
+        def mentions(raw: bytes, content: Record | Piece) -> bool:
+            if not (isinstance(content, Record) and self._looking.is_in(raw)):
+                return False
+            if wanted.record(by_name(contract, content)):
+                raise _TheirsError
+            return True
+
+        try:
+            spans = [*locate_raw(path, contract, mentions, self._files.open)]
+        except _TheirsError:
+            return None
+        cut(path, spans, target, self._files.open)
+        return len(spans)
+
+    def _table(self, path: Path, contract: Contract, target: Path) -> int | None:
+        """Write a data file without these rows; how many, None where some are theirs."""
+        self._files.fetch([path])
+        told_by = {one.column.name for one in deciding(contract, self._known)}
+        folded = {column.name for column in contract.columns if column.folded_from}
+        count = 0
+        with pq.ParquetFile(path) as opened, pq.ParquetWriter(target, opened.schema_arrow) as file:
+            for number in range(opened.metadata.num_row_groups):
+                rows = opened.read_row_group(number)
+                having = {name: self._having(column) for name, column in self._texts(rows)}
+                if any(having[name].any() for name in told_by & having.keys()):
+                    return None
+                nothing: Bools = np.zeros(rows.num_rows, np.bool_)
+                hits = [found for name, found in having.items() if name not in folded]
+                count += int(np.logical_or.reduce([nothing, *hits]).sum())
+                # What was folded is another spelling's.
+                leaves = np.logical_or.reduce([nothing, *having.values()])
+                file.write_table(rows.filter(pa.array(~leaves)))
+        return count
+
+    def _having(self, column: pa.ChunkedArray) -> Bools:
+        """Which texts have an identifier itself."""
+        values = column.unique().to_pylist()
+        held = [v for v in values if v and self._looking.is_in(v.encode(errors="replace"))]
+        having = pc.is_in(column, value_set=pa.array(held, pa.string()))
+        return np.asarray(having.to_numpy(), np.bool_)
+
+    @staticmethod
+    def _texts(rows: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
+        for field in rows.schema:
+            if pa.types.is_string(field.type):
+                yield field.name, rows.column(field.name)
