@@ -52,7 +52,7 @@ generate: $(VENV)/.dev  ## write what is made from the declarations: sql/, docs/
 	$(BIN)/python docs/generate.py
 
 lock: $(VENV)/.dev  ## renew the lock files
-	$(BIN)/uv pip compile $(LOCK) --extra aws --extra private --extra science --extra spark --extra telemetry --group build --group dev -o requirements-dev.lock
+	$(BIN)/uv pip compile $(LOCK) --extra aws --extra page --extra private --extra science --extra spark --extra telemetry --group build --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile $(LOCK) --group build -c requirements-dev.lock -o requirements.lock
 	$(BIN)/uv pip compile $(GLUE) --extra aws -c requirements-dev.lock -o glue/modules.txt
 

@@ -35,7 +35,7 @@ def texts() -> Iterator[tuple[Path, str]]:
             case ".ipynb":
                 cells = json.loads(path.read_text())["cells"]
                 yield path, "\n\n".join("".join(cell["source"]) for cell in cells)
-            case ".pyc" | ".nbi" | ".nbc":
+            case ".pyc" | ".nbi" | ".nbc" | ".png":
                 continue
             case _:
                 yield path, path.read_text()

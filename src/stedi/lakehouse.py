@@ -432,6 +432,57 @@ class Lakehouse:
             write(Report(audited, published.contract, __version__), Path(report))
         return audited
 
+    def page(
+        self,
+        path: str | Path,
+        *,
+        audit: bool = False,
+        model: str | Path | None = None,
+        title: str | None = None,
+    ) -> Path:
+        """Write the lakehouse as one HTML page that needs nothing else; returns its path.
+
+        It has no record of any person, and counts of few people only as that. Needs the extra
+        `page`.
+
+        Args:
+            path: A file of this machine, ending in `.html`; an earlier page is replaced.
+            audit: Whether to audit what is published and to show how far attacks get, which reads
+                all the data behind it.
+            model: A folder that `train` wrote, whose figures are shown.
+            title: How the page is headed; by default the root's own name.
+
+        Raises `UsageError` where the page can't be written there, `Unavailable` without the extra.
+
+        """
+        from stedi import __version__
+        from stedi.page import write
+        from stedi.page.facts import gather
+        from stedi.page.render import render
+        from stedi.status import status
+
+        path = Path(path)
+        self.require_page(path)
+        declarations, warehouse = self._opened()
+        facts = gather(
+            warehouse,
+            declarations,
+            status(warehouse, declarations),
+            title=title or self.root.name or "lakehouse",
+            stedi=__version__,
+            with_audit=audit,
+            model=None if model is None else Path(model),
+        )
+        write(render(facts), path)
+        return path
+
+    def require_page(self, path: str | Path) -> None:
+        """Raise what `page` raises before it looks at the lakehouse, for whoever works first."""
+        from stedi.page import require_extra, require_writable
+
+        require_writable(Path(path), self.root)
+        require_extra()
+
     def release(
         self,
         folder: str | Path,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, cast
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pydantic import BaseModel
@@ -112,6 +113,19 @@ def quarantine(
         for row in islice(_dicts(rows, [*_PLACE_COLUMNS, "raw"]), limit)
     ]
     return Quarantine(count=sum(counts.values()), groups=groups, pieces=pieces)
+
+
+def examples(warehouse: Warehouse, declarations: Declarations) -> Iterator[QuarantinedPiece]:
+    """The first piece of each source and reason, masked."""
+    rows = _rows(warehouse)
+    if rows is None:
+        return
+    reasons = rows.to_table(columns=["source", "reason"])
+    numbered = reasons.append_column("row", pa.array(range(reasons.num_rows)))
+    first = numbered.group_by(["source", "reason"]).aggregate([("row", "min")])["row_min"]
+    masks = {str(c.source): _Mask(c) for c in declarations.landing}
+    for row in rows.take(first, columns=[*_PLACE_COLUMNS, "raw"]).to_pylist():
+        yield _piece(row, masks.get(row["source"], _Mask(None)))
 
 
 def quarantined(

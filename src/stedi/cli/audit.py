@@ -38,23 +38,24 @@ def _show(result: Audit, report: Path | None) -> None:
     if result.rows:
         _show_attacked(result)
     else:
-        show.line(f"{result.table}: {'; '.join(result.problems)}")
+        show.sentences(f"{result.table}: {'; '.join(result.problems)}")
         _show_weakness(result)
     if report is not None:
-        show.line(f"The privacy report is in {report}; fill in what only you know.")
+        show.sentences(f"The privacy report is in {report}; fill in what only you know.")
+    show.hint()
 
 
 def _show_attacked(result: Audit) -> None:
-    show.line(
+    show.sentences(
         f"{result.table}: {result.rows:,} rows in {result.classes:,} classes. Each holds rows of "
         f"{result.smallest_class} people or more (k is {result.k}), and none has more than "
         f"{result.largest_share:.1%} of a class on one side, {_both_sides(result)}.\n"
     )
     _show_weakness(result)
     if result.suppressed:
-        show.line(f"{result.suppressed:,} rows were left out, as the contract lets it.\n")
+        show.sentences(f"{result.suppressed:,} rows were left out, as the contract lets it.\n")
     for warning in result.warnings:
-        show.line(f"Warning: {warning}.\n")
+        show.sentences(f"Warning: {warning}.\n")
     if result.checks:
         checks = ((name, "; ".join(p) or "nothing wrong") for name, p in result.checks.items())
         show.table(("check", "finds"), checks)
@@ -62,10 +63,10 @@ def _show_attacked(result: Audit) -> None:
         show.table(_ATTACKS, (_row(name, attack) for name, attack in result.attacks.items()))
     for name, attack in result.attacks.items():
         for sentence in filter(None, (attack.summary, attack.note)):
-            show.line(f"{name}: {sentence}")
-    show.line("\nIt holds." if result.ok else f"\n{len(result.problems)} problems:")
+            show.sentences(f"{name}: {sentence}")
+    show.sentences("\nIt holds." if result.ok else f"\n{len(result.problems)} problems:")
     for problem in result.problems:
-        show.line(f"  {problem}")
+        show.sentences(f"  {problem}")
 
 
 def _both_sides(result: Audit) -> str:
@@ -75,7 +76,7 @@ def _both_sides(result: Audit) -> str:
 
 def _show_weakness(result: Audit) -> None:
     if result.weaker_than_recommended:
-        show.line(f"Weaker than recommended: {result.weaker_than_recommended}.\n")
+        show.sentences(f"Weaker than recommended: {result.weaker_than_recommended}.\n")
 
 
 def _row(name: str, attack: AttackResult) -> tuple[str, ...]:

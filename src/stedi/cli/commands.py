@@ -15,6 +15,7 @@ from stedi.cli.erase import SETTINGS, erase
 from stedi.cli.explain import explain
 from stedi.cli.ingest import ingest, simulate
 from stedi.cli.logs import LogFormat
+from stedi.cli.page import page
 from stedi.cli.query import query
 from stedi.cli.rights import disclose, releases
 from stedi.cli.run import demo, run
@@ -34,7 +35,7 @@ app = Typer(
 )
 for command in (
     *(demo, simulate, ingest, run, status, explain, query, shell),
-    *(check, audit, release, releases, disclose, train, predict, ddl),
+    *(page, check, audit, release, releases, disclose, train, predict, ddl),
 ):
     app.command()(command)
 app.command(context_settings=SETTINGS)(erase)

@@ -33,6 +33,7 @@ def _show(explanation: Explanation) -> None:
         _show_stage(stage)
     if explanation.stale:
         show.line(f"\n{explanation.table} is not up to date: {explanation.stale}.")
+    show.hint()
 
 
 def _show_stage(stage: Stage) -> None:

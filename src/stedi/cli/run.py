@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from typer import Option
@@ -49,9 +50,15 @@ def run(
     dry_run: Annotated[
         bool, Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
+    page: Annotated[
+        Path | None,
+        Option(metavar="FILE.html", help="Write the page of the lakehouse afterwards."),
+    ] = None,
 ) -> None:
     """Bring every table up to date."""
     lakehouse = call.lakehouse
+    if page is not None:
+        lakehouse.require_page(page)
     if dry_run:
         planned = lakehouse.plan(
             profile=profile, only=only, full=full, accept_bad_files=accept_bad_files
@@ -64,6 +71,8 @@ def run(
     )  # fmt: skip
     with showing_withheld(call, work) as report:
         call.show(_as_json(report), lambda: _show(report, lakehouse.status()))
+        if page is not None:
+            lakehouse.page(page)
 
 
 @contextmanager

@@ -7,14 +7,19 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stedi.cli.logs import is_on_stderr
 from stedi.text import visible, visible_lines
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
+_NARROWEST, _UNBROKEN = 20, 10_000
+"""Columns of the narrowest terminal that text is broken for, and of one that breaks nothing."""
 _NUMERIC = {
     *("rows", "rows now", "files", "unread files", "records", "pieces", "bytes", "line", "seconds"),
     *("loaded", "set aside", "set aside before", "set aside now", "in", "kept", "dropped"),
@@ -26,6 +31,31 @@ _NUMERIC = {
 def line(text: str) -> None:
     """Print a line, or several; what came from outside in it can't command a terminal."""
     _write(visible_lines(text))
+
+
+def sentences(text: str) -> None:
+    """Print text for reading, which a terminal would break within words: broken between them."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for one in visible_lines(text).split("\n"):
+        indent = one[: len(one) - len(one.lstrip())]
+        _write(
+            one
+            if width is None or len(one) <= width
+            else textwrap.fill(
+                one.strip(),
+                max(width, _NARROWEST),
+                initial_indent=indent,
+                subsequent_indent=f"{indent}  ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+        )
+
+
+def hint() -> None:
+    """Name the page to whoever reads on a terminal."""
+    if sys.stdout.isatty():
+        sentences("\n`stedi page FILE.html` shows it as a page.")
 
 
 def _write(text: str) -> None:
@@ -42,7 +72,7 @@ def as_json(value: object) -> None:
 def remarks(texts: Iterable[str]) -> None:
     """Print what could not be done, or was passed over."""
     for text in texts:
-        line(f"{text[0].upper()}{text[1:]}.")
+        sentences(f"{text[0].upper()}{text[1:]}.")
 
 
 def problems(texts: Iterable[str]) -> None:
@@ -81,11 +111,12 @@ def table(
     rows: Iterable[Iterable[str | int | None]],
     width: int | None = None,
     *,
-    piped: int = 10_000,
+    piped: int = _UNBROKEN,
 ) -> None:
     """Print rows of text and numbers, on a terminal as wide as that if no `width` is given.
 
-    In a pipe lines have up to `piped` characters.
+    In a pipe lines have up to `piped` characters. Where words would have to be broken, each row is
+    a list of its cells instead.
     """
     from rich import box
     from rich.console import Console
@@ -95,16 +126,52 @@ def table(
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
+    names = [visible(column) for column in columns]
+    cells = [[_cell(value) for value in row] for row in rows]
     drawn = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        justify: Any = "right" if column in _NUMERIC else "left"
-        drawn.add_column(visible(column), justify=justify, overflow="fold")
-    for row in rows:
-        drawn.add_row(*map(_cell, row))
+    for name in names:
+        justify: Any = "right" if name in _NUMERIC else "left"
+        drawn.add_column(name, justify=justify, overflow="fold")
+    for row in cells:
+        drawn.add_row(*row)
     if not sys.stdout.isatty():
         width = piped
     with until_closed():
-        Plain(markup=False, highlight=False, width=width).print(drawn)
+        if needed.minimum <= console.width:
+            console.print(drawn)
+            return
+        console.print()
+        for row in cells:
+            console.print(_record(names, row))
+            console.print()
+
+
+def _share_out(drawn: Table, columns: Sequence[Sequence[str]], spare: int) -> None:
+    """Make each column as wide as its longest word, and share out what is to spare.
+
+    By itself Rich takes width from the widest columns, whatever words they have.
+    """
+    from rich.cells import cell_len
+
+    least = [max(cell_len(w) for cell in c for w in (cell.split() or [""])) for c in columns]
+    most = [max(cell_len(line) for cell in c for line in (cell.split("\n"))) for c in columns]
+    wanted = [m - n for m, n in zip(most, least, strict=True)]
+    for column, n, more in zip(drawn.columns, least, wanted, strict=True):
+        column.width = n + spare * more // max(sum(wanted), 1)
+
+
+def _record(names: Sequence[str], cells: Sequence[str]) -> Table:
+    """A row where the terminal is too narrow for the table: a line for each cell that has text."""
+    from rich.table import Table
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(overflow="fold")
+    grid.add_row(names[0], cells[0], style="bold")
+    for name, cell in zip(names[1:], cells[1:], strict=True):
+        if cell:
+            grid.add_row(f"  {name}", cell)
+    return grid
 
 
 def _cell(value: str | int | None) -> str:

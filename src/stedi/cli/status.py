@@ -54,10 +54,11 @@ def _show(status: Status) -> None:
     if status.ok:
         late = out_of_date(status)
         show.line(f"\n{f'All there is adds up; {late}' if late else 'Everything adds up'}.")
-        return
-    show.line(f"\n{counted(len(status.problems), 'problem')}:")
-    for problem in status.problems:
-        show.line(f"  {problem}")
+    else:
+        show.line(f"\n{counted(len(status.problems), 'problem')}:")
+        for problem in status.problems:
+            show.sentences(f"  {problem}")
+    show.hint()
 
 
 def show_tables(status: Status) -> None:
@@ -74,7 +75,7 @@ def show_notes(status: Status) -> None:
     if status.notes:
         show.line("\nTo note:")
     for note in status.notes:
-        show.line(f"  {note.text}")
+        show.sentences(f"  {note.text}")
 
 
 def out_of_date(status: Status) -> str:

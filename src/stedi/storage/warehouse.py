@@ -90,11 +90,15 @@ class Version(Noted):
 
 @dataclass(frozen=True)
 class Past(Noted):
-    """A snapshot by what is known of it without reading its manifests; `committed` in epoch ms."""
+    """A snapshot by what is known of it without reading its manifests; `committed` in epoch ms.
+
+    `rows` are those that its summary tells; None where it tells none.
+    """
 
     snapshot_id: int
     committed: int
     content: int
+    rows: int | None = None
 
 
 class Warehouse:
@@ -161,7 +165,7 @@ class Warehouse:
         loaded = self._load(table)
         snapshots = sorted(loaded.snapshots(), key=_order) if loaded else []
         return tuple(
-            Past(self._notes(table, s), s.snapshot_id, s.timestamp_ms, _content(s))
+            Past(self._notes(table, s), s.snapshot_id, s.timestamp_ms, _content(s), _rows(s))
             for s in snapshots
         )
 
@@ -621,3 +625,8 @@ def _content(snapshot: Snapshot) -> int:
 
 def _order(snapshot: Snapshot) -> int:
     return snapshot.sequence_number or 0
+
+
+def _rows(snapshot: Snapshot) -> int | None:
+    rows = _summary(snapshot).get("total-records")
+    return None if rows is None else int(rows)

@@ -1,0 +1,65 @@
+"""The page of a lakehouse: one HTML file that needs nothing else, for people who would rather look.
+
+No script and no picture is fetched, and none of what came from outside is anything but text. The
+file's own small script opens and searches; without it all is there to read.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from stedi.errors import Unavailable, UsageError
+
+_MARK = '<meta name="generator" content="STEDI Lakehouse'
+_LOOKED_AT = 4096
+_EXTRA = {"jinja2": "Jinja2", "vl_convert": "vl-convert-python"}
+
+
+def require_extra() -> None:
+    """Raise `Unavailable` without the packages of the extra `page`."""
+    if missing := [name for module, name in _EXTRA.items() if find_spec(module) is None]:
+        raise Unavailable(f"a page needs {' and '.join(missing)}: pip install 'stedi[page]'")
+
+
+def require_writable(path: Path, root: Path) -> None:
+    """Raise `UsageError` where a page can't be written, or would replace something else.
+
+    A page may be replaced by a newer one. `root` is the lakehouse, below which nothing but its own
+    files may lie.
+    """
+    what, folder = f"page {path}", path.parent
+    if path.suffix.lower() not in (".html", ".htm") or ":/" in str(path):
+        raise UsageError(f"{what}: name a file of this machine that ends in .html")
+    if not folder.is_dir():
+        raise UsageError(f"{what}: there is no folder {folder}; make it, or name another")
+    if root.resolve() in path.resolve().parents:
+        raise UsageError(f"{what}: lies in the lakehouse; name a file outside")
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise UsageError(f"{what}: is no plain file; name another")
+    if path.exists() and not _is_page(path):
+        raise UsageError(f"{what}: is there already, and is no page of ours; name another file")
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{what}: nothing may be written to {folder}; name another folder")
+
+
+def _is_page(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return _MARK.encode() in file.read(_LOOKED_AT)
+    except OSError:
+        return False
+
+
+def write(html: str, path: Path) -> None:
+    """Write a page, whole or not at all; raises `UsageError`."""
+    fresh = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        fresh.write_text(html, encoding="utf-8", errors="replace")
+        fresh.replace(path)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"page {path}: can't be written: {reason}") from None
+    finally:
+        fresh.unlink(missing_ok=True)
