@@ -135,7 +135,11 @@ def table(
     for row in cells:
         drawn.add_row(*row)
     if not sys.stdout.isatty():
-        width = piped
+        width = width or piped
+    console = Plain(markup=False, highlight=False, width=width)
+    needed = console.measure(drawn, options=console.options.update(width=_UNBROKEN))
+    if needed.minimum <= console.width < needed.maximum:
+        _share_out(drawn, [*zip(names, *cells, strict=True)], console.width - needed.minimum)
     with until_closed():
         if needed.minimum <= console.width:
             console.print(drawn)
