@@ -88,6 +88,10 @@ def test_every_rule_that_stops_a_run_is_checked() -> None:
     assert stops <= {check.sql for check in EVERY}
 
 
+LENIENT = ("customerName", "phone", "birthDay")
+"""Records may lack them, and none that is simulated does."""
+
+
 @pytest.mark.parametrize("check", HERE, ids=lambda check: check.comment[:60])
 def test_every_check_runs_and_gives_what_its_comment_says(demo: Lakehouse, check: Check) -> None:
     found = demo.query(check.text).to_arrow()
@@ -98,7 +102,8 @@ def test_every_check_runs_and_gives_what_its_comment_says(demo: Lakehouse, check
         assert found.column_names == ["distancefromobject", "x", "y", "z"]
     else:
         [[number]] = found.columns
-        assert number.as_py() > 0
+        always_there = any(f"blank {key}, as" in check.comment for key in LENIENT)
+        assert (number.as_py() > 0) is not always_there
 
 
 def test_counts_are_those_of_status(demo: Lakehouse) -> None:

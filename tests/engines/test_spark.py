@@ -272,7 +272,9 @@ def planned(small_lakehouse: Lakehouse, land: Land, engine_at_work: SparkEngine)
     def plan(table: str) -> str:
         for name, columns in declarations.schemas.items():
             version = warehouse.version(name)
-            assert version
+            if version is None:
+                assert name == "machine_learning_synthetic"  # which private releases alone fill
+                continue
             engine_at_work.declare(name, columns, [str(file.path) for file in version.files])
         return engine_at_work.plan(declarations.select(table))
 
