@@ -107,7 +107,8 @@ def parse(content: bytes, columns: tuple[Column, ...]) -> Parsed:
         reason, end = _extent(text, at)
         try:
             if reason is not None:
-                raise _Bad(reason)
+                opens = reason == "cut off" and _opens_wrapper(content[at:end])
+                raise _Bad("records in a wrapper" if opens else reason)
             record, unknown = _judged(content[at:end], columns)
             records.append(record)
             with_unknown_keys += unknown
@@ -117,6 +118,17 @@ def parse(content: bytes, columns: tuple[Column, ...]) -> Parsed:
             pieces.append((str(bad), at, _without_blank_end(content[at:end]), line))
         at = _between(text, end)
     return Parsed(records, pieces, with_unknown_keys)
+
+
+def _opens_wrapper(raw: bytes) -> bool:
+    """Whether it is an object's brace, a plain key and the bracket of its list, and nothing else."""
+    head, _, behind = raw.decode("latin-1").rpartition(":")
+    head, behind = head.strip(BLANK), behind.strip(BLANK)
+    if behind != "[" or not head.startswith("{") or not head.endswith('"'):
+        return False
+    quoted = head[1:].lstrip(BLANK)
+    key = quoted[1:-1]
+    return quoted[:1] == '"' and 1 <= len(key) <= 40 and not set(key) & {'"', "\\"}
 
 
 # How far a piece goes ------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from stedi.text import counted
 Mood = Literal["good", "look", "bad"]
 _OF_FILES = {"bad_files", "copies", "running", "erasure_begun", "weaker_than_recommended"}
 """Notes that count no people."""
+_NAMING = {"redelivered", "unknown_keys"}
+"""Notes that end with names of files or keys, which come from outside, behind a colon."""
 _TOLD_ELSEWHERE = {"quarantined", "consent_suspended", "bad_files", "running", "erasure_begun"}
 
 
@@ -167,7 +169,8 @@ def tasks(facts: Facts) -> Iterator[Task]:
         yield Task("A run is at work: tables may be of before and after it.", None, False)
     for note in facts.notes:
         if note.code not in _TOLD_ELSEWHERE:
-            text = note.text if note.code in _OF_FILES else d.words(note.text, note.count)
+            said = note.text.partition(": ")[0] if note.code in _NAMING else note.text
+            text = said if note.code in _OF_FILES else d.words(said, note.count)
             yield Task(_sentence(f"{text}."), None, False)
 
 
