@@ -108,7 +108,7 @@ def test_who_signs_up_again_is_a_customer_and_the_past_stays_out(
     small_lakehouse: Lakehouse, land: Land, delivery: Path
 ) -> None:
     small_lakehouse.erase([("email", ANN)])
-    later = time.time_ns() // 1_000_000 + 1000
+    later = time.time_ns() // 1_000_000 + 1
     signed_up = {**small.customer("ann", S1, later, consent=later), "registrationDate": later}
     land("customer", [signed_up, small.customer("ann", S1, later, consent=later)], name="new.json")
     land("accelerometer", [small.acceleration("ann", later + 5, 0.5)], name="new.json")
@@ -143,7 +143,7 @@ def test_the_next_owner_of_their_device_keeps_readings(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
     small_lakehouse.erase([("email", ANN)])
-    later = time.time_ns() // 1_000_000 + 1000
+    later = time.time_ns() // 1_000_000 + 1
     land("customer", [small.customer("zoe", S1, 100, consent=100)], name="zoe.json")
     land("step_trainer", [small.reading(S1, 1000, 1), small.reading(S1, later, 2)], name="zoe.json")
     small_lakehouse.run()

@@ -77,33 +77,51 @@ def test_nothing_is_read_again_where_all_records_fit(small_lakehouse: Lakehouse)
     assert_as_if_made_anew(small_lakehouse)
 
 
+def other(record: dict[str, Any], phone: str) -> dict[str, Any]:
+    """The same but for a phone: a record that came before would be read again."""
+    return {**record, "phone": phone}
+
+
 def archive(records: list[dict[str, Any]]) -> bytes:
     return gzip.compress(b"".join(json.dumps(record).encode() + b"\n" for record in records))
 
 
 def plainly(root: Path, land: Land) -> None:
-    """Archives, records on one line, other people's records with keys that nobody knows."""
-    land("customer", archive([ANNS, BEN]), name="packed.json.gz")
+    """Archives, and records on one line."""
+    land("customer", archive([other(ANNS, "556"), other(BEN, "557")]), name="packed.json.gz")
     land("accelerometer", json.dumps([small.acceleration("ann", 9, 0.5)] * 2).encode(), "list.json")
     land("accelerometer", [small.acceleration("ben", 9, 0.5)], name="ben.json")
     land(
         "step_trainer",
-        [{**small.reading("S1", 9, 210), "x": 1}, small.reading("S2", 9, 1)],
+        [small.reading("S1", 9, 210), small.reading("S2", 9, 1)],
         "x.json",
     )
 
 
+def unknown_keys(root: Path, land: Land) -> None:
+    """Other people's records with keys that nobody knows, which are noted of the file."""
+    readings = [small.reading("S1", 9, 210), {**small.reading("S2", 9, 1), "x": 1}]
+    land("step_trainer", readings, "x.json")
+
+
+def before(root: Path, land: Land) -> None:
+    """Records that came before, and are not loaded again."""
+    land("customer", [ANNS, BEN], name="again.json")
+
+
 def oddly(root: Path, land: Land) -> None:
     """Escapes, a mark at the beginning, CRLF, blanks and keys in other case; and who names her."""
-    escaped = json.dumps(ANNS).replace("ann@", "\\u0061nn@").encode()
-    blanks = json.dumps({**ANNS, "phone": "556"}, separators=(" ,\t", " :  ")).encode()
+    escaped = json.dumps(other(ANNS, "557")).replace("ann@", "\\u0061nn@").encode()
+    blanks = json.dumps(other(ANNS, "556"), separators=(" ,\t", " :  ")).encode()
     upper = blanks.replace(b'"email"', b'"EMAIL"')
     ben = json.dumps({**BEN, "customerName": ANN}).encode()
-    land("customer", escaped + b"\n" + ben + b"\n", name="escaped.json")
+    bens = json.dumps({**BEN, "customerName": ANN, "phone": "558"}).encode()
+    land("customer", escaped + b"\n" + bens + b"\n", name="escaped.json")
     land("customer", b"\r\n".join([b"\xef\xbb\xbf" + ben, blanks, upper, ben]), name="blanks.json")
     both = [json.dumps(small.acceleration(name, 9, 0.5)).encode() for name in ("ann", "ben")]
     land("accelerometer", b" ".join([*both, *both]), name="on-one-line.json")
-    land("accelerometer", b"[\n" + b",\n".join([*both, *both]) + b"\n]\n", name="list.json")
+    more = [json.dumps(small.acceleration(name, 10, 0.5)).encode() for name in ("ann", "ben")]
+    land("accelerometer", b"[\n" + b",\n".join([*more, *more]) + b"\n]\n", name="list.json")
 
 
 def copies(root: Path, land: Land) -> None:
@@ -112,8 +130,8 @@ def copies(root: Path, land: Land) -> None:
 
 
 def copies_afterwards(root: Path, land: Land) -> None:
-    land("customer", [ANNS, BEN], name="with.json")
-    land("customer", [BEN], name="without.json")
+    land("customer", [other(ANNS, "556"), other(BEN, "557")], name="with.json")
+    land("customer", [other(BEN, "557")], name="without.json")
 
 
 def pieces(root: Path, land: Land) -> None:
@@ -122,11 +140,11 @@ def pieces(root: Path, land: Land) -> None:
 
 
 def nothing_left(root: Path, land: Land) -> None:
-    land("customer", [ANNS, ANNS], name="alone.json")
+    land("customer", [other(ANNS, "556")] * 2, name="alone.json")
 
 
 def named_for_her(root: Path, land: Land) -> None:
-    land("customer", [ANNS, BEN], name=f"{ANN}.json")
+    land("customer", [other(ANNS, "556"), other(BEN, "557")], name=f"{ANN}.json")
 
 
 def nested(root: Path, land: Land) -> None:
@@ -138,6 +156,8 @@ def nested(root: Path, land: Land) -> None:
 OTHER = {*TYPED} - {"customer_landing"}
 LAYOUTS: dict[Callable[[Path, Land], None], set[str]] = {
     plainly: OTHER | {"customer_landing"},
+    unknown_keys: {*TYPED} - {"step_trainer_landing"},
+    before: OTHER,
     oddly: {*TYPED},
     copies: {*TYPED},
     copies_afterwards: OTHER,
@@ -164,10 +184,6 @@ def test_however_raw_files_lie_all_else_is_as_if_made_anew(
         found |= Counter(
             {r: n for r, n in before[table].items() if {ANN, "ben@example.com"} <= {*r}}
         )
-    if layout is copies_afterwards:  # of which one counts
-        [ben] = (expected["customer_landing"] - kept["customer_landing"]).elements()
-        assert "ben@example.com" in ben
-        expected["customer_landing"] -= Counter([ben])
     assert kept == expected
     assert_as_if_made_anew(small_lakehouse)
 

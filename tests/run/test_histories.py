@@ -24,7 +24,7 @@ from stedi.roots import open_root
 from stedi.status import Status
 from stedi.storage.warehouse import Warehouse
 from tests.conftest import on
-from tests.support import small
+from tests.support import redelivered, small
 from tests.support.rebuild import LATE, Row, rebuild
 
 NAMES = ("ann", "ben", "cat", "dan")
@@ -250,13 +250,7 @@ def declarations(not_anonymous: Path, tmp_path_factory: pytest.TempPathFactory) 
     """
     plain = tmp_path_factory.mktemp("each-time") / "declarations"
     shutil.copytree(not_anonymous, plain)
-    for landing in plain.glob("contracts/*_landing.yaml"):
-        text = landing.read_text()
-        each_time = "      - property: redelivered\n        value: each time\n"
-        landing.write_text(
-            text.replace("      - property: source\n", f"{each_time}      - property: source\n", 1)
-        )
-        assert "each time" in landing.read_text()
+    redelivered.each_time(plain)
     other = tmp_path_factory.mktemp("with-notes") / "declarations"
     shutil.copytree(plain, other)
     contract = other / "contracts" / "accelerometer_landing.yaml"
