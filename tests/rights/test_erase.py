@@ -258,8 +258,8 @@ def test_files_that_runs_pass_over_and_strays_are_cut_too(
 @already_run
 @pytest.mark.parametrize(
     "other",
-    ["ANN@example.com", " ann@example.com", "\uff41nn@example.com", "ann@example.com\u200b",
-     "Ann@Example.Com\t"],
+    ["\uff41nn@example.com", *(pytest.param(other, marks=pytest.mark.slow) for other in (
+        "ANN@example.com", " ann@example.com", "ann@example.com\u200b", "Ann@Example.Com\t"))],
 )  # fmt: skip
 def test_other_spellings_are_shown_and_not_taken(
     small_lakehouse: Lakehouse, land: Land, other: str
@@ -284,7 +284,7 @@ def test_other_spellings_are_shown_and_not_taken(
 def test_broken_records_in_another_spelling_are_shown_and_not_taken(
     small_lakehouse: Lakehouse, land: Land, other: str
 ) -> None:
-    broken = json.dumps({**BEN, "email": other, "birthDay": 5}).encode() + b"\n"
+    broken = json.dumps({**BEN, "email": other, "lastUpdateDate": "5"}).encode() + b"\n"
     land("customer", broken, name="broken.json")
     small_lakehouse.run()
     assert small_lakehouse.held([("email", ANN)]).spelled == {("customer", other): 1}

@@ -54,7 +54,16 @@ def test_the_same_delivery_again_changes_nothing(
 
 @already_run
 @pytest.mark.parametrize("by_hand", [False, True])
-@pytest.mark.parametrize("how", ["compressed", "regrouped", "a list", "over the old file"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "compressed",
+        *(
+            pytest.param(how, marks=pytest.mark.slow)
+            for how in ("regrouped", "a list", "over the old file")
+        ),
+    ],
+)
 def test_a_delivery_in_another_form_does_not_bring_them_back(
     small_lakehouse: Lakehouse, delivery: Path, how: str, by_hand: bool
 ) -> None:

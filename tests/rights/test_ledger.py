@@ -291,6 +291,7 @@ def test_nothing_is_given_out_of_what_was_published_anew_meanwhile(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 @already_run
 def test_a_kill_at_any_step_never_leaves_a_folder_that_is_not_noted(
     small_lakehouse: Lakehouse, tmp_path: Path

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 
 from stedi import Lakehouse
-from stedi.errors import DeclarationError
+from stedi.errors import DeclarationError, LandingError
 from tests.conftest import both_engines_at_length, on, rows
 from tests.support import small
 from tests.support.dying import run_and_die
@@ -268,7 +268,8 @@ def test_a_bad_file_that_was_accepted_stays_so_without_what_is_over(
     assert (source.loaded, source.dropped) == (10 + 1, {"kept long enough": 9 + 1})
     assert sum(source.quarantined.values()) == 30
     path.write_bytes(b"\n".join([*good[1:], *bad, bad[0]]))  # another delivery
-    lakehouse.run()
+    with pytest.raises(LandingError, match="32 of 42 records were set aside"):
+        lakehouse.run()
     assert lakehouse.status().sources["accelerometer"].loaded == 10
 
 

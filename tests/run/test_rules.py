@@ -155,12 +155,12 @@ def test_a_unique_column_of_a_landing_table_is_held_to_over_all_files(
     contract = folder / "contracts" / "step_trainer_landing.yaml"
     column = "        physicalType: long\n"
     contract.write_text(contract.read_text().replace(column, f"{column}        unique: true\n", 1))
-    land("step_trainer", [small.reading("S1", 1, 210)], name="one.json")
+    land("step_trainer", [small.reading("S1", 1000, 210)], name="one.json")
     lakehouse = on("duckdb", small_lakehouse.root, folder)
     lakehouse.run()
     land("step_trainer", [small.reading("S2", 2, 220)], name="two.json")
     lakehouse.run()
-    land("step_trainer", [small.reading("S3", 1, 230)], name="three.json")
+    land("step_trainer", [small.reading("S3", 1000, 230)], name="three.json")
     with pytest.raises(RuleBroken, match="sensorreadingtime is unique and repeats"):
         lakehouse.run()
 

@@ -289,7 +289,13 @@ def test_the_rows_are_the_published_file_as_it_is(walking: Lakehouse, released: 
     )
 
 
-@pytest.mark.parametrize("changed", [NOW, 1_900_000_000_000], ids=["withdrawn", "suspended"])
+@pytest.mark.parametrize(
+    "changed",
+    [
+        pytest.param(NOW, id="withdrawn"),
+        pytest.param(1_900_000_000_000, id="suspended", marks=pytest.mark.slow),
+    ],
+)
 def test_two_data_sheets_do_not_tell_that_one_person_left(
     walking: Lakehouse, tmp_path: Path, changed: int
 ) -> None:

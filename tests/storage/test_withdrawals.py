@@ -322,7 +322,7 @@ def test_a_publication_goes_where_the_run_cannot_make_another(
     lakehouse.run()
     published = counts(lakehouse)["machine_learning_curated"]
     assert published
-    land("step_trainer", [small.reading("S1", 1000, 210)] * 3, name="crowd.json")
+    land("step_trainer", [small.reading("S1", 1000, 211)] * 3, name="crowd.json")
     with pytest.raises(PairingTooLarge) as caught:
         lakehouse.run(max_pairs=1)
     assert "removed" not in str(caught.value)  # nobody left: it stays

@@ -28,9 +28,14 @@ def too_much_aside(
 ) -> str | None:
     """What to tell of a source of which more was set aside than its contract allows; None if not.
 
-    `loads` are of any source, `quarantine` are the files of that table.
+    `loads` are of any source, `quarantine` are the files of that table. Files that somebody
+    accepted all the same don't count.
     """
-    read = [load for load in loads if load.source == contract.source and load.state == "read"]
+    read = [
+        load
+        for load in loads
+        if load.source == contract.source and load.state == "read" and load.verdict != "accepted"
+    ]
     records, aside = sum(load.records for load in read), sum(load.set_aside for load in read)
     is_left = aside < records
     if not records or not aside:

@@ -42,6 +42,11 @@ class _Cache(FunctionCache):
                 self.flush()  # type: ignore[no-untyped-call]
         return None
 
+    def save_overload(self, sig: Any, data: Any) -> None:
+        """Keep what was compiled for a signature, if this user may write there."""
+        with suppress(OSError):
+            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
+
 
 def inlined(function: _Function) -> _Function:
     """Make a function part of the compiled one that calls it; worth a quarter of its time."""

@@ -108,7 +108,9 @@ def test_a_missing_right_stops_it_before_anything_is_changed(
     }
 
 
-@pytest.mark.parametrize("at", [40, 90, 140, 200])
+@pytest.mark.parametrize(
+    "at", [40, *(pytest.param(n, marks=pytest.mark.slow) for n in (90, 140, 200))]
+)
 def test_a_lost_network_leaves_whole_files_and_the_next_finishes(
     landed: Opened, aws: Faults, s3: Any, bucket: str, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
