@@ -239,3 +239,14 @@ def test_blanks_are_equal_to_blanks(lakehouse: Lakehouse, land: Land) -> None:
     )
     lakehouse.run(only=["customer_trusted"])
     assert rows(lakehouse, "SELECT COUNT(*) FROM customer_landing") == [(len(people) + 1,)]
+
+
+def test_files_of_which_all_first_rows_are_looked_at_leave_no_room(
+    lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stedi.landing.redelivered._LEAST_LOOKED_AT", 1)
+    for number, first in enumerate((1_000, 1_010, 1_020)):
+        land("accelerometer", readings(first, first + 30), name=f"{number}.json")
+    lakehouse.run(only=ONLY)
+    assert landed(lakehouse) == of(readings(1_000, 1_050))
+    assert dropped(lakehouse) == {"re-delivered": 40}

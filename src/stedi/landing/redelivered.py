@@ -279,7 +279,7 @@ class _Notice:
         rest = [group for group in found if not group.has_first_row]
         room = max(_LEAST_LOOKED_AT, self._new_rows // _SHARE_LOOKED_AT)
         room -= sum(group.rows for group in first)
-        if sum(group.rows for group in rest) > room:
+        if rest and sum(group.rows for group in rest) > room:
             step = -(-sum(group.rows for group in rest) // max(room, 1))
             rest = rest[step // 2 :: step]
         return sorted([*first, *rest], key=lambda group: (str(group.path), group.number))
