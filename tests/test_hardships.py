@@ -158,7 +158,10 @@ def test_an_unreadable_file_is_named_to_somebody_who_is_not_root(
     assert counts(lakehouse)["accelerometer_landing"] == small.SEED["accelerometer_landing"] + 1
 
 
-@pytest.mark.parametrize("back", [90, 3 * 86_400, 400 * 86_400])
+@pytest.mark.parametrize(
+    "back",
+    [3 * 86_400, *(pytest.param(n, marks=pytest.mark.slow) for n in (90, 400 * 86_400))],
+)
 def test_a_clock_that_is_set_back_costs_nothing(
     small_lakehouse: Lakehouse, land: Land, monkeypatch: pytest.MonkeyPatch, back: int
 ) -> None:

@@ -77,7 +77,7 @@ def test_a_recipient_is_a_name(small_lakehouse: Lakehouse, tmp_path: Path, name:
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("profile", ["seed", "strict"])
+@pytest.mark.parametrize("profile", ["seed", pytest.param("strict", marks=pytest.mark.slow)])
 def test_a_release_has_rows_of_who_left_if_and_only_if_they_are_a_side_of_a_pair(
     small_lakehouse: Lakehouse, land: Land, tmp_path: Path, profile: str
 ) -> None:

@@ -34,12 +34,15 @@ class _Cache(FunctionCache):
         """What was compiled for a signature; None where nothing is kept.
 
         What an earlier version of this package kept may name classes that are gone: it is dropped.
+        Another user may have kept what this one can't read.
         """
         with self._guard_against_spurious_io_errors():
             try:
                 return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
             except (AttributeError, ImportError):
                 self.flush()  # type: ignore[no-untyped-call]
+            except OSError:
+                return None
         return None
 
     def save_overload(self, sig: Any, data: Any) -> None:

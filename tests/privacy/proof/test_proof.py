@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stedi.declared import packaged, read_declarations
@@ -145,6 +145,7 @@ def leak(random: Random) -> str:
     return sql
 
 
+@settings(max_examples=settings().max_examples // 2)
 @given(seed=st.integers(0, 2**32))
 def test_a_generated_leak_is_always_caught(folder: Path, seed: int) -> None:
     sql = leak(Random(seed))

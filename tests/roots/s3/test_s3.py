@@ -177,9 +177,11 @@ def every(count: int, kind: Kind, aws: Faults) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        "slow down",
         "cut response",
-        *(pytest.param(one, marks=pytest.mark.slow) for one in ("error", "cut request", "slow")),
+        *(
+            pytest.param(one, marks=pytest.mark.slow)
+            for one in ("slow down", "error", "cut request", "slow")
+        ),
     ],
 )
 def test_a_run_through_bad_connections(landed: Opened, aws: Faults, kind: Kind) -> None:
