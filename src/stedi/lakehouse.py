@@ -455,14 +455,15 @@ class Lakehouse:
         Raises `UsageError` where the page can't be written there, `Unavailable` without the extra.
 
         """
+        path = Path(path)
+        self.require_page(path)  # the imports below need the extra
+
         from stedi import __version__
         from stedi.page import write
         from stedi.page.facts import gather
         from stedi.page.render import render
         from stedi.status import status
 
-        path = Path(path)
-        self.require_page(path)
         declarations, warehouse = self._opened()
         facts = gather(
             warehouse,

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -202,3 +204,24 @@ def test_without_its_packages_it_says_which_to_install(
     with pytest.raises(Unavailable, match=r"Jinja2 and vl-convert-python.*stedi\[page\]"):
         planted.page(tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
+
+
+def test_without_the_extra_it_says_what_to_install(planted: Lakehouse, tmp_path: Path) -> None:
+    without = f"""
+import importlib.util, sys
+from stedi import Lakehouse
+from stedi.errors import Unavailable
+import stedi.page
+find = importlib.util.find_spec
+stedi.page.find_spec = lambda name: None if name in ("jinja2", "vl_convert") else find(name)
+sys.modules["jinja2"] = sys.modules["vl_convert"] = None
+try:
+    Lakehouse({str(planted.root)!r}).page({str(tmp_path / "x.html")!r})
+except Unavailable as told:
+    print(told)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", without], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == ("a page needs Jinja2 and vl-convert-python: pip install 'stedi[page]'\n")
+    assert not (tmp_path / "x.html").exists()
