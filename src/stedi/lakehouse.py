@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from stedi.errors import StorageError, UsageError
+from stedi.progress import doing, reached
 from stedi.roots import DEFAULT_DATABASE, open_root
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class Lakehouse:
             accept_bad_files=declarations.sources if accept_bad_files else (),
             wait=wait,
         )
-        return run.run(warehouse, declarations, make_engine, options, progress or (lambda _: None))
+        return run.run(warehouse, declarations, make_engine, options, progress or doing)
 
     def plan(
         self,
@@ -286,7 +287,7 @@ class Lakehouse:
             choose(engine, master),
             source=source,
             accept_bad_files=accept_bad_files,
-            progress=progress or (lambda _: None),
+            progress=progress or doing,
         )
 
     def review(self, *, raw: bool = False) -> Review:
@@ -474,6 +475,7 @@ class Lakehouse:
             with_audit=audit,
             model=None if model is None else Path(model),
         )
+        doing("drawing the page")
         write(render(facts), path)
         return path
 
@@ -575,7 +577,7 @@ class Lakehouse:
 
         declarations, warehouse = self._opened()
         folder = Path(folder).absolute()
-        return disclose(warehouse, declarations, person, folder, progress or (lambda _: None))
+        return disclose(warehouse, declarations, person, folder, progress or doing)
 
     def train(
         self,
@@ -605,7 +607,7 @@ class Lakehouse:
         require_empty(folder)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
-        trained = train(published, threshold, progress or (lambda _: None))
+        trained = train(published, threshold, progress or doing)
         write_model(trained, published, folder, recipient)
         return trained.training
 
@@ -645,7 +647,7 @@ class Lakehouse:
             declarations,
             asked,
             keep_shared=not with_shared,
-            progress=progress or (lambda _: None),
+            progress=progress or doing,
         )
 
     def erase(
@@ -689,8 +691,8 @@ class Lakehouse:
             make_engine,
             asked,
             confirm or (lambda _: True),
-            progress or (lambda _: None),
-            reading or (lambda done, total: None),
+            progress or doing,
+            reading or reached,
         )
 
     def prove_erased(
@@ -709,8 +711,8 @@ class Lakehouse:
             warehouse,
             declarations,
             asked_for(subjects, kinds(declarations)),
-            progress or (lambda _: None),
-            reading or (lambda done, total: None),
+            progress or doing,
+            reading or reached,
         )
 
     def receipt(self, forgotten: Forgotten) -> tuple[Path, str]:

@@ -261,8 +261,8 @@ def test_who_interrupts_is_told_and_half_a_population_is_removed(tmp_path: Path)
         time.sleep(0.1)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert (process.returncode, errors.count("\n")) == (130, 1)
-    assert errors.startswith("stedi: stopped; ")
+    assert (process.returncode, errors.count("\n")) == (130, 2)
+    assert errors.startswith("stedi: stopping\nstedi: stopped; ")
     assert not any(tmp_path.rglob("*.json"))
 
 

@@ -18,7 +18,7 @@ _ATTACKS = ("attack", "knows", "withheld", "baseline", "mean", "worst", "limit",
 _VERDICTS = {True: "holds", False: "FAILS", None: "measured only"}
 
 
-@verb()
+@verb(takes_long=True)
 def audit(
     call: Call,
     table: Annotated[

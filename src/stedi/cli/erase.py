@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +25,11 @@ SETTINGS = {"ignore_unknown_options": True}
 """Options that name subjects are those that contracts declare: no list of them is here."""
 
 
-@verb()
+@verb(
+    takes_long=True,
+    stopped="an erasure that was begun is finished by the next `stedi run`; "
+    "`stedi erase --verify` tells whether anything is left",
+)
 def erase(
     call: Call,
     who: Annotated[
@@ -73,14 +76,12 @@ def erase(
         options = ", ".join(f"--{option}" for option in lakehouse.subject_options)
         raise BadParameter(f"say whom to forget: {options}, or --subjects FILE")
     if verify:
-        with _showing(call) as (progress, reading):
-            proof = lakehouse.prove_erased(asked, progress=progress, reading=reading)
+        proof = lakehouse.prove_erased(asked)
         call.show(_proof_as_json(proof), lambda: _show_proof(proof))
         _end(proof)
         return
     if dry_run:
-        with _showing(call) as (progress, _):
-            found = lakehouse.held(asked, with_shared=with_shared, progress=progress)
+        found = lakehouse.held(asked, with_shared=with_shared)
         call.show(_found_as_json(found), lambda: _show_found(found))
         return
     _erase(call, asked, yes, with_shared, output, subjects, engine=engine, master=master, wait=wait)
@@ -103,14 +104,10 @@ def _erase(
 
     def confirmed(found: Found) -> bool:
         if not (call.quiet or call.as_json):
-            _show_found(found)
+            _show_found(found)  # which hides progress, so that a question can be asked
         return yes or confirm("Forget them?", default=False)
 
-    with _showing(call, is_asked=not yes) as (progress, reading):
-        forgotten = lakehouse.erase(
-            asked, with_shared=with_shared, confirm=confirmed,
-            progress=progress, reading=reading, **options,
-        )  # fmt: skip
+    forgotten = lakehouse.erase(asked, with_shared=with_shared, confirm=confirmed, **options)
     if forgotten is None:
         show.line("Nothing was done.")
         return
@@ -156,19 +153,6 @@ def _read(lakehouse: Lakehouse, subjects: str) -> list[tuple[str, str]]:
             return lakehouse.subjects_in(file)
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"--subjects {subjects}: no such file, or no text in UTF-8") from None
-
-
-@contextmanager
-def _showing(
-    call: Call, *, is_asked: bool = False
-) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
-    """Progress by lines, and by how many bytes were read; not while somebody may be asked."""
-    with show.progress(call.quiet or call.as_json or is_asked) as progress:
-
-        def reading(done: int, total: int) -> None:
-            progress(f"the proof: {done >> 20:,} of {total >> 20:,} MB read")
-
-        yield progress, reading
 
 
 def _check(call: Call, path: Path) -> None:

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from stedi.look import Look
 
 
-@verb()
+@verb(
+    takes_long=True,
+    stopped="each file is copied whole or not at all; the same command copies the rest",
+)
 def ingest(
     call: Call,
     path: Annotated[
@@ -94,7 +97,11 @@ def _show_look(looked: Look) -> None:
             show.line(f"  to do: {advice}")
 
 
-@verb(without=["root", "declarations", "database"])
+@verb(
+    without=["root", "declarations", "database"],
+    takes_long=True,
+    stopped="what was written was removed again",
+)
 def simulate(
     call: Call,
     folder: Annotated[Path, Argument(metavar="DIR", help="Where the landing zone is written.")],

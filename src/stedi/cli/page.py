@@ -11,7 +11,7 @@ from stedi.cli import show
 from stedi.cli.verb import Call, verb
 
 
-@verb()
+@verb(takes_long=True, stopped="the page was not written; an earlier one is as it was")
 def page(
     call: Call,
     file: Annotated[

@@ -9,6 +9,7 @@ from typer import Argument, Option, Typer
 
 from stedi.cli import show
 from stedi.cli.run import showing_withheld
+from stedi.cli.stopping import NOTHING_HALF_DONE
 from stedi.cli.verb import AcceptBadFiles, Call, Engine, Master, verb
 from stedi.text import visible
 
@@ -94,7 +95,7 @@ def _show_piece(piece: QuarantinedPiece) -> None:
 
 
 @app.command("replay")
-@verb()
+@verb(takes_long=True, stopped=NOTHING_HALF_DONE)
 def replay(
     call: Call,
     source: Source = None,
@@ -107,7 +108,7 @@ def replay(
         call.lakehouse.replay, source=source, accept_bad_files=accept_bad_files, engine=engine,
         master=master,
     )  # fmt: skip
-    with showing_withheld(call, work) as result:
+    with showing_withheld(work) as result:
         call.show(result, lambda: _show_replay(result))
 
 

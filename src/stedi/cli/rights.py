@@ -68,7 +68,7 @@ def _people(number: int) -> str:
     return f"{number:,} {'person who has' if number == 1 else 'people who have'} left"
 
 
-@verb()
+@verb(takes_long=True, stopped="no folder was written")
 def disclose(
     call: Call,
     person: Annotated[
@@ -84,8 +84,7 @@ def disclose(
     lakehouse = call.lakehouse
     if person == "-":
         person = sys.stdin.readline().rstrip("\r\n")
-    with show.progress(call.quiet or call.as_json) as progress:
-        disclosed = lakehouse.disclose(person, folder, progress=progress)
+    disclosed = lakehouse.disclose(person, folder)
     call.show(disclosed, lambda: _show_disclosed(disclosed))
 
 

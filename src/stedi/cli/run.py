@@ -16,6 +16,7 @@ from typer import Option
 
 from stedi.cli import show
 from stedi.cli.status import out_of_date, show_notes, show_tables
+from stedi.cli.stopping import NOTHING_HALF_DONE
 from stedi.cli.verb import AcceptBadFiles, Call, Engine, Master, Profile, Root, verb
 from stedi.errors import StediError
 from stedi.text import counted
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _Report = TypeVar("_Report")
 
 
-@verb()
+@verb(takes_long=True, stopped=NOTHING_HALF_DONE)
 def run(
     call: Call,
     engine: Engine = "duckdb",
@@ -69,23 +70,22 @@ def run(
         lakehouse.run, engine=engine, master=master, profile=profile, only=only, full=full,
         max_pairs=max_pairs, accept_bad_files=accept_bad_files, wait=wait,
     )  # fmt: skip
-    with showing_withheld(call, work) as report:
+    with showing_withheld(work) as report:
         call.show(_as_json(report), lambda: _show(report, lakehouse.status()))
         if page is not None:
             lakehouse.page(page)
 
 
 @contextmanager
-def showing_withheld(call: Call, work: Callable[..., _Report]) -> Iterator[_Report]:
-    """The report of work, which is given `progress`; what is wrong all the same is raised last."""
+def showing_withheld(work: Callable[..., _Report]) -> Iterator[_Report]:
+    """The report of work; what is wrong all the same is raised last."""
     withheld = None
-    with show.progress(call.quiet or call.as_json) as progress:
-        try:
-            report = work(progress=progress)
-        except StediError as error:
-            if error.report is None:
-                raise
-            report, withheld = error.report, error
+    try:
+        report = work()
+    except StediError as error:
+        if error.report is None:
+            raise
+        report, withheld = error.report, error
     yield report
     if withheld:
         raise withheld
@@ -138,7 +138,7 @@ def _show_plan(planned: Sequence[Planned]) -> None:
     show.table(("table", "how", "files", "rows now", "why"), rows)
 
 
-@verb()
+@verb(takes_long=True, stopped=NOTHING_HALF_DONE)
 def demo(
     call: Call,
     root: Root = None,  # stands first in its help; the call has it
@@ -146,8 +146,7 @@ def demo(
 ) -> None:
     """Simulate 956 customers, run everything, print the counts."""
     lakehouse = call.lakehouse
-    with show.progress(call.quiet or call.as_json) as progress:
-        simulated, report = lakehouse.demo(seed=seed, progress=progress)
+    simulated, report = lakehouse.demo(seed=seed)
     result = {"simulated": simulated, "run": _as_json(report)}
     call.show(result, lambda: _show_demo(call, simulated, report))
 

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from stedi.science.training import Training
 
 
-@verb()
+@verb(
+    takes_long=True,
+    stopped="the folder is there as a whole or not at all, as `stedi releases` lists it; what a "
+    "private release has charged pays for the same release when it is asked for again",
+)
 def release(
     call: Call,
     folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for the data set.")],
@@ -89,7 +93,7 @@ def _show_private(made: PrivateRelease) -> None:
     show.line(f"Read {made.folder / 'README.md'} before you pass it on.")
 
 
-@verb()
+@verb(takes_long=True, stopped="no model was kept")
 def train(
     call: Call,
     folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for the model.")],
@@ -103,10 +107,7 @@ def train(
 ) -> None:
     """Train models on what is published. They are tested on raw rows of people held out."""
     lakehouse = call.lakehouse
-    with show.progress(call.quiet) as progress:
-        trained = lakehouse.train(
-            folder, table=table, threshold=threshold, recipient=recipient, progress=progress
-        )
+    trained = lakehouse.train(folder, table=table, threshold=threshold, recipient=recipient)
     call.show(trained, lambda: _show_training(trained, folder))
 
 

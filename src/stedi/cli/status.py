@@ -9,7 +9,9 @@ from typer import Exit, Option
 
 from stedi.cli import show
 from stedi.cli.verb import Call, verb
+from stedi.cli.watch import watching
 from stedi.errors import UsageError
+from stedi.progress import doing
 from stedi.text import counted
 
 if TYPE_CHECKING:
@@ -27,7 +29,9 @@ def status(
 ) -> None:
     """Show every table, and whether each record is accounted for."""
     seconds = None if max_age is None else _seconds(max_age)
-    result = call.lakehouse.status(verify=verify, max_age=seconds)
+    with watching(quiet=call.quiet or not verify, as_json=call.as_json):
+        doing("reading every file again")
+        result = call.lakehouse.status(verify=verify, max_age=seconds)
     if call.quiet and not call.as_json:
         show.problems(result.late)
     call.judge(result, lambda: _show(result))

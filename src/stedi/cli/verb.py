@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from typer import Context, Exit, Option
+from typer import Abort, Context, Exit, Option
 
-from stedi.cli import logs, show
+from stedi.cli import logs, show, stopping
+from stedi.cli.watch import watching
 from stedi.lakehouse import DEFAULT_DATABASE, DEFAULT_ROOT, EngineName, Lakehouse
 
 if TYPE_CHECKING:
@@ -107,12 +109,31 @@ class Call:
             raise Exit(1)
 
 
-def verb(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+@contextmanager
+def _stopping(what_is_true: str) -> Iterator[None]:
+    """Raise `Stopped` after Ctrl-C, whatever a library has made of it."""
+    try:
+        yield
+    except (KeyboardInterrupt, Abort):
+        raise stopping.Stopped(what_is_true) from None
+    except Exception:
+        if stopping.was_asked_for():
+            raise stopping.Stopped(what_is_true) from None
+        raise
+
+
+def verb(
+    *,
+    without: Collection[str] = (),
+    stopped: str = stopping.NOTHING_CHANGED,
+    takes_long: bool = False,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a command of a function that takes a `Call`, then options and arguments of its own.
 
     The command takes the fields of `Call` as options after its own, but those that it does
     `without`. A function that has a parameter of the same name gets that option, too, and decides
-    where it stands in the help. Options given after the verb win over those before it.
+    where it stands in the help. Options given after the verb win over those before it. `stopped` is
+    what is true after Ctrl-C. How work goes that `takes_long` is shown.
     """
     parameters = signature(Call, eval_str=True).parameters
     shared = {name: option for name, option in parameters.items() if name not in without}
@@ -129,7 +150,12 @@ def verb(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Ca
                 del options["database"]
             call = replace(context.obj, **options)
             logs.begin(call.log_format, call.log_file, verbose=bool(call.verbose))
-            with logs.following(context.info_name or function.__name__):
+            is_quiet = call.quiet or not takes_long
+            with (
+                _stopping(stopped),
+                logs.following(context.info_name or function.__name__),
+                watching(quiet=is_quiet, as_json=call.as_json),
+            ):
                 function(call, **{name: arguments[name] for name in own})
 
         every = [context, *(own | shared).values()]

@@ -29,6 +29,7 @@ from stedi.errors import StorageError, UsageError
 from stedi.landing.loads import Load, read_loads
 from stedi.page.discreet import Discreet, Sum, without_numbers
 from stedi.privacy.proof import Proof
+from stedi.progress import doing
 from stedi.quarantine import examples
 from stedi.review import review
 from stedi.status import Status, StepStatus, TableStatus
@@ -186,6 +187,7 @@ def gather(
     `stedi` is the version that made it, `model` the folder of a trained one. Raises `StorageError`,
     and `UsageError` where there is no model.
     """
+    doing("gathering figures of every table")
     loads = _loads(warehouse)
     proof = Proof(declarations)
     reaches = _reaches(declarations, proof)
