@@ -36,37 +36,41 @@ def erase(
         list[str] | None,
         Argument(
             metavar="--KIND VALUE...",
-            help="Whom to forget, as contracts declare subjects: --email ann@example.com.",
+            help="The person to erase: --email ann@example.com. Contracts declare the kinds.",
         ),
     ] = None,
     subjects: Annotated[
         str | None,
-        Option(metavar="FILE", help="A line for each, as in email=ann@example.com; - reads stdin."),
+        Option(
+            metavar="FILE", help="One person a line: email=ann@example.com; - reads standard input."
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Show what is held, and do nothing.")
+        bool, Option("--dry-run", help="Show the records of these people, and change nothing.")
     ] = False,
-    yes: Annotated[bool, Option("--yes", "-y", help="Don't ask before it is done.")] = False,
+    yes: Annotated[bool, Option("--yes", "-y", help="Don't ask for confirmation.")] = False,
     verify: Annotated[
-        bool, Option("--verify", help="Only read every byte for them, and name what has them.")
+        bool, Option("--verify", help="Only search every byte for their identifiers.")
     ] = False,
     receipt: Annotated[
         Path | None, Option(metavar="FILE", help="Only check the seal of this receipt.")
     ] = None,
     with_shared: Annotated[
         bool,
-        Option("--with-shared", help="Take also others' readings of a device that they shared."),
+        Option("--with-shared", help="Also erase other people's readings of a shared device."),
     ] = False,
     output: Annotated[
-        Path | None, Option("--output", "-o", metavar="FILE", help="Write the receipt here, too.")
+        Path | None,
+        Option("--output", "-o", metavar="FILE", help="Also write the receipt to this file."),
     ] = None,
     engine: Engine = "duckdb",
     master: Master = None,
     wait: Annotated[
-        float, Option(metavar="SECONDS", min=0, help="Wait so long for a run to end.")
+        float,
+        Option(metavar="SECONDS", min=0, help="Wait for another run to end, at most this long."),
     ] = 0.0,
 ) -> None:
-    """Forget people everywhere under the root, and prove it. A receipt is written."""
+    """Erase people from every file of the lakehouse, prove it, and write a receipt."""
     lakehouse = call.lakehouse
     if receipt is not None:
         _check(call, receipt)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @verb(without=["quiet"])
 def releases(call: Call) -> None:
-    """List what was given out to whom, and what of it has rows of people who left since."""
+    """List released data sets and models, and those with rows of people who withdrew since."""
     result = call.lakehouse.releases()
     call.judge(result, lambda: _show_releases(result))
 
@@ -78,9 +78,9 @@ def disclose(
             help="An identifier, or KIND=IDENTIFIER; - reads it from standard input.",
         ),
     ],
-    folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for what is held.")],
+    folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for the records.")],
 ) -> None:
-    """Write all that is held of one person to a folder, for them, with nothing of others."""
+    """Write all records of one person to a folder, to hand out to that person."""
     lakehouse = call.lakehouse
     if person == "-":
         person = sys.stdin.readline().rstrip("\r\n")

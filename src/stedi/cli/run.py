@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from typer import Option
 
-from stedi.cli import show
+from stedi.cli import complete, show
 from stedi.cli.status import out_of_date, show_notes, show_tables
 from stedi.cli.stopping import NOTHING_HALF_DONE
 from stedi.cli.verb import AcceptBadFiles, Call, Engine, Master, Profile, Root, verb
@@ -37,26 +37,31 @@ def run(
     profile: Profile = None,
     only: Annotated[
         list[str] | None,
-        Option(metavar="TABLE", help="This derived table, and the landing it reads."),
+        Option(
+            metavar="TABLE",
+            help="Only this derived table, and the landing tables that it reads.",
+            autocompletion=complete.derived,
+        ),
     ] = None,
-    full: Annotated[bool, Option("--full", help="Read and build everything anew.")] = False,
+    full: Annotated[bool, Option("--full", help="Read and rebuild everything.")] = False,
     max_pairs: Annotated[
         int | None,
-        Option(metavar="ROWS", help="How many rows the join by time may give, if not the default."),
+        Option(metavar="ROWS", help="Maximum rows that the time join may return."),
     ] = None,
     accept_bad_files: AcceptBadFiles = False,
     wait: Annotated[
-        float, Option(metavar="SECONDS", min=0, help="Wait so long for another run to end.")
+        float,
+        Option(metavar="SECONDS", min=0, help="Wait for another run to end, at most this long."),
     ] = 0.0,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Say what would be done, and do nothing.")
+        bool, Option("--dry-run", help="Print the plan, and change nothing.")
     ] = False,
     page: Annotated[
         Path | None,
-        Option(metavar="FILE.html", help="Write the page of the lakehouse afterwards."),
+        Option(metavar="FILE.html", help="Write the HTML page after the run."),
     ] = None,
 ) -> None:
-    """Bring every table up to date."""
+    """Update every table."""
     lakehouse = call.lakehouse
     if page is not None:
         lakehouse.require_page(page)
@@ -142,9 +147,9 @@ def _show_plan(planned: Sequence[Planned]) -> None:
 def demo(
     call: Call,
     root: Root = None,  # stands first in its help; the call has it
-    seed: Annotated[int, Option(help="Another seed, other people.")] = 0,
+    seed: Annotated[int, Option(help="Random seed of the simulated customers.")] = 0,
 ) -> None:
-    """Simulate 956 customers, run everything, print the counts."""
+    """Simulate 956 customers, build all tables, and print the counts."""
     lakehouse = call.lakehouse
     simulated, report = lakehouse.demo(seed=seed)
     result = {"simulated": simulated, "run": _as_json(report)}
@@ -160,8 +165,11 @@ def _show_demo(call: Call, simulated: Simulated | None, report: RunReport) -> No
         )
     else:
         show.line("There is landing data already; nothing was simulated.")
-    built = counted(len(report.built), "table")
-    show.line(f"Brought {built} up to date in {report.seconds:.1f} seconds.\n")
+    if report.built:
+        built = counted(len(report.built), "table")
+        show.line(f"Updated {built} in {report.seconds:.1f} seconds.\n")
+    else:
+        show.line("Everything is up to date.\n")
     status = call.lakehouse.status()
     show_tables(status)
     _show_remarks(report, status)

@@ -39,7 +39,7 @@ _DOTS = (".tables", ".schema", ".mode", ".help", ".quit")
 
 @verb(without=["quiet", "as_json"])
 def shell(call: Call) -> None:
-    """Ask in Athena's SQL at a prompt; .help says what else it knows."""
+    """Query tables with Athena SQL at a prompt. `.help` lists its commands."""
     at_work = Shell(call.lakehouse)
     if sys.stdin.isatty():
         lines = _typed(at_work)

@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 @verb()
 def status(
     call: Call,
-    verify: Annotated[bool, Option("--verify", help="Read every file again.")] = False,
+    verify: Annotated[bool, Option("--verify", help="Also read every file again.")] = False,
     max_age: Annotated[
         str | None,
-        Option(metavar="TIME", help="End with 1 where it may be older: 90s, 30m, 26h or 2d."),
+        Option(metavar="TIME", help="Exit with 1 if the data may be older: 90s, 30m, 26h or 2d."),
     ] = None,
 ) -> None:
-    """Show every table, and whether each record is accounted for."""
+    """Show every table, and whether the record counts reconcile."""
     seconds = None if max_age is None else _seconds(max_age)
     with watching(quiet=call.quiet or not verify, as_json=call.as_json):
         doing("reading every file again")
