@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from stedi.check import Checked
     from stedi.declared import Declarations
     from stedi.explain import Explanation
+    from stedi.export import Exported
     from stedi.landing.ingest import Delivery, Ingested
     from stedi.look import Look
     from stedi.privacy.audit import Audit
@@ -372,6 +373,19 @@ class Lakehouse:
             database=self._database,
             parameters=parameters,
         )
+
+    def export_duckdb(self, file: str | Path) -> Exported:
+        """Write a DuckDB file with a view for each table, for tools that open DuckDB.
+
+        The views read the Parquet files of the present snapshots: export again after a run. An
+        earlier export is replaced. Raises `UsageError` where the file can't be written there, or
+        the lakehouse is on S3.
+        """
+        from stedi import __version__
+        from stedi.export import export_duckdb
+
+        declarations, warehouse = self._opened()
+        return export_duckdb(warehouse, declarations.schemas, Path(file), __version__)
 
     def query_athena(
         self, sql: str, *, workgroup: str | None = None, output_location: str | None = None

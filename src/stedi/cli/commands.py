@@ -14,6 +14,7 @@ from stedi.cli.check import check, ddl
 from stedi.cli.erase import SETTINGS, erase
 from stedi.cli.examples import epilog
 from stedi.cli.explain import explain
+from stedi.cli.export import export
 from stedi.cli.ingest import ingest, simulate
 from stedi.cli.logs import LogFormat
 from stedi.cli.page import page
@@ -36,7 +37,7 @@ app = Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(demo, simulate, ingest, run, status, explain, query, shell),
+    *(demo, simulate, ingest, run, status, explain, query, shell, export),
     *(page, check, audit, release, releases, disclose, train, predict, ddl),
 ):
     app.command(epilog=epilog(command.__name__))(command)

@@ -30,6 +30,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
         "stedi query 'DESCRIBE loads' --format markdown",
     ],
     "shell": ["stedi shell", "stedi --root my-lakehouse shell < statements.sql"],
+    "export": ["stedi export --duckdb lakehouse.duckdb"],
     "page": ["stedi page lakehouse.html", "stedi page lakehouse.html --audit --model model"],
     "check": [
         "stedi check",
