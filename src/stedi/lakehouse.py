@@ -79,13 +79,16 @@ class Lakehouse:
     def demo(
         self, *, seed: int = 0, progress: Callable[[str], None] | None = None
     ) -> tuple[Simulated | None, RunReport]:
-        """Simulate a landing zone of 956 customers, unless one is there, and run everything."""
+        """Simulate a landing zone of 956 customers, unless one is there, and run everything.
+
+        They are people who walk, change consent and share devices: there is something to find.
+        """
         from stedi.landing.files import list_files
 
         simulated = None
         if not list_files(self._root.files, "customer"):
             with tempfile.TemporaryDirectory(prefix="stedi-demo-") as folder:
-                simulated = self.simulate(folder, customers=DEMO_CUSTOMERS, seed=seed)
+                simulated = self.simulate(folder, customers=DEMO_CUSTOMERS, seed=seed, people=True)
                 self.ingest(folder)
         return simulated, self.run(progress=progress)
 

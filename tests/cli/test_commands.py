@@ -34,6 +34,13 @@ def test_the_demo_simulates_runs_and_says_where_to_look_next(tmp_path: Path) -> 
     told = json.loads(stedi("demo", "--json", "--root", tmp_path / "the demo"))
     assert (told["simulated"], told["run"]["built"]) == (None, [])
     assert json.loads(stedi("status", "--json", "--root", tmp_path / "the demo"))["ok"]
+    # They walk: a foot is near in the half of a stride in which the body leans to its side.
+    sql = (
+        "SELECT avg(x) FILTER (WHERE distancefromobject < 250) - "
+        "avg(x) FILTER (WHERE distancefromobject >= 250) AS leans FROM machine_learning_curated"
+    )
+    [row] = json.loads(stedi("query", sql, "--json", "--root", tmp_path / "the demo"))
+    assert row["leans"] > 0.05  # of the 0.15 g that a pelvis goes sideways
 
 
 def test_ingest_run_status_query(root: Path, tmp_path: Path) -> None:
