@@ -105,7 +105,7 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What a source delivered; `arrived` has the records by day (UTC)."""
+    """What a source delivered; by day of arrival (UTC), records and how many were quarantined."""
 
     name: str
     table: str
@@ -118,6 +118,7 @@ class SourceFacts:
     dropped: Mapping[str, int]
     quarantined: tuple[Quarantined, ...]
     arrived: Mapping[str, int]
+    set_aside: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,14 @@ class PublishedFacts:
 
 
 @dataclass(frozen=True)
+class RunTimes:
+    """Of runs, epoch ms when they had built a table, and how many seconds they took until then."""
+
+    table: str
+    times: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
 class Facts:
     """All of it; `suspended` are people whose consent waits for a decision, by why."""
 
@@ -168,6 +177,7 @@ class Facts:
     notes: tuple[Note, ...]
     discreet: Discreet = field(default_factory=lambda: Discreet(RECOMMENDED_K))
     model: Training | None = None
+    run_times: RunTimes | None = None
 
 
 def gather(
@@ -224,6 +234,7 @@ def gather(
         notes=tuple(status.notes),
         discreet=discreet,
         model=None if model is None else _model(model),
+        run_times=_run_times(warehouse, declarations),
     )
 
 
@@ -339,6 +350,26 @@ def _runs(warehouse: Warehouse, table: str) -> tuple[RunFacts, ...]:
     return thinned(runs)
 
 
+def _run_times(warehouse: Warehouse, declarations: Declarations) -> RunTimes | None:
+    """How long runs took; files lie in folders that are named by when their run began."""
+    built = {
+        version.committed: name
+        for name in declarations.transforms
+        if not declarations.contracts[name].is_published and (version := warehouse.version(name))
+    }
+    if not built:
+        return None
+    table, times, before = built[max(built)], [], 0
+    files = warehouse.snapshots(table, last=RUNS_SHOWN)
+    for past in warehouse.history(table):
+        names = (file.path.parent.name.split("-")[0] for file in files.get(past.snapshot_id, ()))
+        began = max((int(name, 16) for name in names), default=0) / 1e6
+        if began > before:  # otherwise it has no file of its run's own
+            times.append((past.committed, (past.committed - began) / 1e3))
+        before = past.committed
+    return RunTimes(table, tuple(times))
+
+
 def thinned(runs: Sequence[RunFacts]) -> tuple[RunFacts, ...]:
     """So many runs that a chart can show them: the last of each stretch, with who left in it."""
     if len(runs) <= RUNS_SHOWN:
@@ -347,7 +378,7 @@ def thinned(runs: Sequence[RunFacts]) -> tuple[RunFacts, ...]:
     for stretch in np.array_split(np.arange(len(runs)), RUNS_SHOWN):
         last = runs[stretch[-1]]
         left = [one.left for n in stretch if (one := runs[n]).left is not None]
-        kept.append(RunFacts(last.committed, last.rows, last.rows_in, sum(left) if left else None))
+        kept.append(replace(last, left=sum(left) if left else None))
     return tuple(kept)
 
 
@@ -369,8 +400,11 @@ def _sources(
         own = [load for load in loads if load.source == name]
         read = [load for load in own if load.state == "read"]
         arrived: Counter[str] = Counter()
+        set_aside: Counter[str] = Counter()
         for load in read:
-            arrived[f"{datetime.fromtimestamp(load.arrived / 1e9, UTC):%Y-%m-%d}"] += load.records
+            day = f"{datetime.fromtimestamp(load.arrived / 1e9, UTC):%Y-%m-%d}"
+            arrived[day] += load.records
+            set_aside[day] += load.set_aside
         quarantined = []
         for reason, count in sorted(state.quarantined.items(), key=lambda one: (-one[1], one[0])):
             piece = found.get((name, reason))
@@ -394,6 +428,7 @@ def _sources(
                 dropped=state.dropped,
                 quarantined=tuple(quarantined),
                 arrived=dict(sorted(arrived.items())),
+                set_aside=set_aside,
             )
         )
     return sources
