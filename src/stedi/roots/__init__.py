@@ -32,6 +32,7 @@ __all__ = [
     "fetch_folder",
     "footer_source",
     "is_elsewhere",
+    "local_files",
     "open_local",
     "open_root",
 ]
@@ -61,6 +62,13 @@ def open_root(uri: str | Path, database: str = DEFAULT_DATABASE) -> Root:
     from stedi.roots import local
 
     return local.open_root(place)
+
+
+def local_files(folder: Path) -> Files:
+    """The files of a folder of this machine that is no root, such as a delivery or scratch."""
+    from stedi.roots.local.files import LocalFiles
+
+    return LocalFiles(folder)
 
 
 def is_elsewhere(uri: str | Path) -> bool:
