@@ -28,6 +28,7 @@ from stedi.declared.contract import RECOMMENDED_K, Contract, Rule
 from stedi.errors import StorageError, UsageError
 from stedi.landing.loads import Load, read_loads
 from stedi.page.discreet import Discreet, Sum, without_numbers
+from stedi.page.lineage import Origins
 from stedi.privacy.proof import Proof
 from stedi.quarantine import examples
 from stedi.review import review
@@ -46,7 +47,7 @@ RUNS_SHOWN = 120
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """A column; `values` and `influences` are delivered columns, `reaches` derived ones.
+    """A column; `values` and `influences` are delivered columns, `reaches` the next derived ones.
 
     Those that have influence on every column of the table are not among `influences`.
     """
@@ -198,9 +199,9 @@ def gather(
     """
     loads = _loads(warehouse)
     proof = Proof(declarations)
-    reaches = _reaches(declarations, proof)
+    origins = Origins(declarations, proof)
     tables = {
-        name: _table(warehouse, declarations, proof, status, reaches, contract)
+        name: _table(warehouse, declarations, origins, status, contract)
         for name, contract in declarations.contracts.items()
     }
     numbers = _numbers(loads)
@@ -264,27 +265,12 @@ def _sums(declarations: Declarations, status: Status) -> list[Sum]:
 
 # Tables -------------------------------------------------------------------------------------------
 
-_Reaches = Mapping[tuple[str, str], Sequence[tuple[str, str]]]
-
-
-def _reaches(declarations: Declarations, proof: Proof) -> _Reaches:
-    """The derived columns that a column's value reaches."""
-    reaches: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for name in declarations.transforms:
-        for column in declarations.contracts[name].columns:
-            for reach in proof.origins(name, column.name):
-                known = reaches[reach.table, reach.column]
-                if reach.is_direct and (name, column.name) not in known:
-                    known.append((name, column.name))
-    return reaches
-
 
 def _table(
     warehouse: Warehouse,
     declarations: Declarations,
-    proof: Proof,
+    origins: Origins,
     status: Status,
-    reaches: _Reaches,
     contract: Contract,
 ) -> TableFacts:
     name = contract.name
@@ -292,7 +278,7 @@ def _table(
     version = warehouse.version(name)
     noted = (version.landing or version.derived) if version else None
     broken = {note.code: note.count for note in noted.notes} if noted else {}
-    columns = [_column(proof, declarations, name, c, reaches) for c in contract.columns]
+    columns = [_column(origins, name, c) for c in contract.columns]
     decided_by = set.intersection(*({*c.influences} for c in columns))
     return TableFacts(
         contract=contract,
@@ -319,19 +305,12 @@ def _result(rule: Rule, broken: Mapping[str, int], is_built: bool) -> str:
     return "holds" if not broken.get(rule.name) else "warns"
 
 
-def _column(
-    proof: Proof, declarations: Declarations, table: str, column: Column, reaches: _Reaches
-) -> ColumnFacts:
-    values: set[tuple[str, str]] = set()
-    influences: set[tuple[str, str]] = set()
-    for reach in proof.origins(table, column.name):
-        if reach.table not in declarations.transforms:
-            (values if reach.is_direct else influences).add((reach.table, reach.column))
+def _column(origins: Origins, table: str, column: Column) -> ColumnFacts:
     return ColumnFacts(
         column,
-        tuple(sorted(values)),
-        tuple(sorted(influences)),
-        tuple(reaches.get((table, column.name), ())),
+        tuple(origins.values(table, column.name)),
+        tuple(origins.influences(table, column.name)),
+        tuple(origins.next.get((table, column.name), ())),
     )
 
 

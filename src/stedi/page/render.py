@@ -66,14 +66,13 @@ def _charts(facts: Facts) -> Mapping[str, Any]:
 
 
 def _lineage(facts: Facts) -> Mapping[str, Any]:
-    """For the script: what a table is made from, and the tables that a column's values pass."""
+    """For the script: what a table is made from, and the columns that a column's values go to."""
     return {
         "inputs": {name: [*table.inputs] for name, table in facts.tables.items()},
-        "columns": {
-            f"{name}.{one.column.name}": sorted(
-                {table for table, _ in (*one.values, *one.reaches)} | {name}
-            )
+        "next": {
+            f"{name}.{one.column.name}": [".".join(reached) for reached in one.reaches]
             for name, table in facts.tables.items()
             for one in table.columns
+            if one.reaches
         },
     }
