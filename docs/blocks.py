@@ -110,10 +110,13 @@ def run(page: Path, work: Path) -> list[Printed]:
     bin_, folder = work / "bin", work / "work"
     bin_.mkdir()
     folder.mkdir()
-    command = bin_ / "stedi"
-    command.write_text(f"#!{sys.executable}\nfrom stedi.cli import main\nmain()\n")
-    command.chmod(0o755)
-    (bin_ / "python").symlink_to(sys.executable)
+    for name, text in (
+        ("stedi", f"#!{sys.executable}\nfrom stedi.cli import main\nmain()\n"),
+        ("python", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n'),
+    ):
+        command = bin_ / name
+        command.write_text(text)
+        command.chmod(0o755)
     environment = {
         **os.environ,
         "PATH": f"{bin_}:{os.environ['PATH']}",

@@ -244,7 +244,8 @@ def functions() -> str:
     return "\n".join(
         [
             f"**On every engine** ({len(same)}): the same values on DuckDB, Spark and Athena. "
-            "`stedi check` accepts these in declared queries.",
+            "`stedi check` accepts these in declared queries, and the operators, `CASE`, `EXISTS`, "
+            "`ARRAY[…]` and `ELEMENT_AT` with a number from 1 on.",
             "",
             _listed(same),
             "",
