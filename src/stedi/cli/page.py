@@ -15,7 +15,11 @@ from stedi.cli.verb import Call, verb
 def page(
     call: Call,
     file: Annotated[
-        Path, Argument(metavar="FILE.html", help="File to write; an earlier page is replaced.")
+        str,
+        Argument(
+            metavar="FILE.html",
+            help="File, or s3:// object, to write; an earlier page is replaced.",
+        ),
     ],
     audit: Annotated[
         bool,
@@ -32,5 +36,5 @@ def page(
 ) -> None:
     """Write a report on the lakehouse as one HTML page."""
     written = call.lakehouse.page(file, audit=audit, model=model, title=title)
-    result = {"page": str(written), "bytes": written.stat().st_size}
-    call.show(result, lambda: show.line(f"The page is in {written}; it needs no other file."))
+    result = {"page": file, "bytes": written.stat().st_size}
+    call.show(result, lambda: show.line(f"The page is in {file}; it needs no other file."))

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from typer import Option
@@ -57,8 +56,8 @@ def run(
         bool, Option("--dry-run", help="Print the plan, and change nothing.")
     ] = False,
     page: Annotated[
-        Path | None,
-        Option(metavar="FILE.html", help="Write the HTML page after the run."),
+        str | None,
+        Option(metavar="FILE.html", help="Write the HTML page (a file, or s3://…) after the run."),
     ] = None,
 ) -> None:
     """Update every table."""
