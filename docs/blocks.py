@@ -122,9 +122,7 @@ def run(page: Path, work: Path) -> list[Printed]:
         "PATH": f"{bin_}:{os.environ['PATH']}",
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(work / "cache"),
-        "STEDI_SECRET": os.environ.get(
-            "STEDI_SECRET", "a secret of the documents, of 32 bytes or more"
-        ),
+        "STEDI_SECRET": os.environ.get("STEDI_SECRET", "a secret of the documents, of 32 bytes or more"),
     }
     printed, out = [], ""
     for block in blocks(page.read_text()):

@@ -27,14 +27,8 @@ FIRST_USE = (
 )
 """Commands as people come to need them; others follow."""
 SETTINGS = {
-    "STEDI_ROOT": (
-        "`--root`",
-        "The lakehouse folder, or `s3://bucket/prefix`. Default: `./lakehouse`.",
-    ),
-    "STEDI_DECLARATIONS": (
-        "`--declarations`",
-        "A folder with contracts and transforms of your own.",
-    ),
+    "STEDI_ROOT": ("`--root`", "The lakehouse folder, or `s3://bucket/prefix`. Default: `./lakehouse`."),
+    "STEDI_DECLARATIONS": ("`--declarations`", "A folder with contracts and transforms of your own."),
     "STEDI_DATABASE": (
         "`--database`",
         "The database in Glue's Data Catalog, for a lakehouse on S3. Default: `stedi`.",
@@ -52,10 +46,7 @@ SETTINGS = {
         "The permissions that new files and folders don't get. Default: `077`, owner only. `027` "
         "lets the group read.",
     ),
-    "STEDI_KMS_KEY": (
-        "",
-        "The KMS key that encrypts what is written to S3. Default: the bucket's.",
-    ),
+    "STEDI_KMS_KEY": ("", "The KMS key that encrypts what is written to S3. Default: the bucket's."),
     "STEDI_TRACEBACK": ("", "`1` prints a traceback after an unexpected error, and Spark's log."),
 }
 """Environment variables: the option that says the same, and what each is for."""

@@ -428,7 +428,7 @@ class Lakehouse:
             report: A file of this machine, ending in `.md`, for a privacy report with what was
                 found: ready to go into an impact assessment (DPIA), also where the audit fails.
 
-        Raises `UsageError` where the table is not up to date, or the report can't be written there,
+        Raises `UsageError` where the table is out of date, or the report can't be written there,
         and `StorageError`, once the report is written, where what is published can't be read.
 
         """

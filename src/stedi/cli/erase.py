@@ -217,7 +217,7 @@ def _show_forgotten(forgotten: Forgotten, receipt: str) -> None:
         show.line(f"{counted(count, 'record')} taken out of the raw files of {source}.")
     if forgotten.run:
         built = ", ".join(built.table for built in forgotten.run.built)
-        show.line(f"Brought up to date: {built or 'nothing had to be'}.")
+        show.line(f"Updated: {built or 'nothing had to be'}.")
     show.remarks(forgotten.remarks)
     _show_proof(forgotten.proof)
     show.line(f"Receipt: {receipt}")

@@ -55,7 +55,7 @@ def list_pieces(
 def _show_list(result: Quarantine, is_narrowed: bool) -> None:
     """Counts by source, reason and file, then pieces."""
     if not result.count:
-        show.line("Nothing of that is set aside." if is_narrowed else "Nothing is set aside.")
+        show.line("No such record is quarantined." if is_narrowed else "No record is quarantined.")
         return
     shown = result.groups[:_GROUPS_SHOWN]
     groups = ((group.source, group.reason, visible(group.file), group.count) for group in shown)
@@ -73,7 +73,9 @@ def _show_list(result: Quarantine, is_narrowed: bool) -> None:
         columns = ("place", "line", "bytes", "reason", "text")
         show.table(columns, pieces, piped=show.PIPE_WIDTH)
     if more := result.count - len(result.pieces):
-        show.line(f"… and {more:,} more pieces; --limit lists more, --raw shows the text")
+        show.line(
+            f"… and {more:,} more quarantined records; --limit lists more, --raw shows the text"
+        )
 
 
 def _begin(text: str) -> str:
@@ -131,4 +133,4 @@ def _show_replay(replay: Replay) -> None:
     if replay.before or replay.after:
         show.table(("source", "reason", "set aside before", "set aside now"), rows)
     else:
-        show.line("Nothing is set aside.")
+        show.line("No record is quarantined.")
