@@ -181,7 +181,7 @@ def _show_found(found: Found) -> None:
     for raw in found.landing:
         place = f"{raw.source}/landing/{visible(raw.name)}"
         rows += [("landing", place, raw.records)] if raw.records else []
-        rows += [("landing, set aside", place, raw.pieces)] if raw.pieces else []
+        rows += [("landing, quarantined", place, raw.pieces)] if raw.pieces else []
     for table in found.tables:
         count = counted(len(table.snapshots), "snapshot")
         now = "now and before" if len(table.snapshots) > 1 else "now"

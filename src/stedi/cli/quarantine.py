@@ -59,7 +59,7 @@ def _show_list(result: Quarantine, is_narrowed: bool) -> None:
         return
     shown = result.groups[:_GROUPS_SHOWN]
     groups = ((group.source, group.reason, visible(group.file), group.count) for group in shown)
-    show.table(("source", "reason", "file", "pieces"), groups, piped=show.PIPE_WIDTH)
+    show.table(("source", "reason", "file", "records"), groups, piped=show.PIPE_WIDTH)
     if (more := len(result.groups) - _GROUPS_SHOWN) > 0:
         show.line(f"… and {more:,} more groups; --json lists all")
     for reason, group in {group.reason: group for group in result.groups}.items():
@@ -131,6 +131,6 @@ def _show_replay(replay: Replay) -> None:
         for reason in sorted({*before, *after}):
             rows.append((source, reason, before.get(reason, 0), after.get(reason, 0)))
     if replay.before or replay.after:
-        show.table(("source", "reason", "set aside before", "set aside now"), rows)
+        show.table(("source", "reason", "quarantined before", "quarantined now"), rows)
     else:
         show.line("No record is quarantined.")

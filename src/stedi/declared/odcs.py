@@ -279,7 +279,8 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     properties = _custom(_TableProperties, table.customProperties, where)
     if properties.location is not None and not is_location(properties.location):
         raise _Problem(
-            f"{where}.customProperties.location: a path below the lakehouse folder, of names that have {NAMED}"
+            f"{where}.customProperties.location: a path below the lakehouse folder, of names that "
+            f"have {NAMED}"
         )
     if properties.source is not None and not is_name(properties.source):
         raise _Problem(f"{where}.customProperties.source: {NAMED}; it names a folder")
