@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -623,29 +624,36 @@ class Lakehouse:
         table: str | None = None,
         threshold: float = 0.5,
         recipient: str | None = None,
+        sample: int | None = None,
+        licence: str | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Training:
         """Train models on what is published, test them on people held out, and keep one.
 
         The model, its figures and its card go to a new folder; no model where there are too few
         people. From `threshold` on a probability counts as yes. The ledger notes a model that is
-        kept, and its `recipient`. Needs the extra `science`.
+        kept, and its `recipient`. With a `sample` models learn from about so many rows, which is
+        faster. The card states the `licence`. Needs the extra `science`.
         """
         from stedi.rights.ledger import refuse_no_name
-        from stedi.science.card import write_model
+        from stedi.science.card import Details, write_model
         from stedi.science.documents import require_empty
         from stedi.science.training import train
 
         if not 0 <= threshold <= 1:
             raise UsageError(f"--threshold {threshold:g}: a probability, from 0 to 1")
+        if sample is not None and sample < 1:
+            raise UsageError(f"--sample {sample}: a number of rows, 1 or more")
         refuse_no_name(recipient)
         self._require_lakehouse()
+        begun = time.monotonic()
         folder = Path(folder).absolute()
         require_empty(folder)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
-        trained = train(published, threshold, progress or doing)
-        write_model(trained, published, folder, recipient)
+        trained = train(published, threshold, progress or doing, sample)
+        details = Details(time.monotonic() - begun, licence, sample)
+        write_model(trained, published, folder, recipient, details)
         return trained.training
 
     def predict(self, model: str | Path, files: Sequence[str | Path]) -> Predicted:
