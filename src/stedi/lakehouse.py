@@ -837,5 +837,5 @@ class Lakehouse:
             profile = self._warehouse().profile or SEED
         elif profile not in profiles(folder / "transforms"):
             known = ", ".join(profiles(folder / "transforms"))
-            raise UsageError(f"--profile {profile}: there are {known}")
+            raise UsageError(f"--profile {profile}: unknown profile; choose {known}")
         return read_declarations(folder, profile)

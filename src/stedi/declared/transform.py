@@ -239,7 +239,7 @@ def read_transforms(
     """
     if profile not in profiles(folder):
         known = ", ".join(profiles(folder))
-        raise DeclarationError(f"profile {profile}: no such profile; there are {known}")
+        raise DeclarationError(f"profile {profile}: unknown profile; choose {known}")
     folders = {"transforms": folder}
     if profile != SEED:
         folders[f"transforms/{profile}"] = folder / profile
