@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from stedi.errors import StorageError, UsageError
-from stedi.roots import DEFAULT_DATABASE, open_root
+from stedi.roots import DEFAULT_DATABASE, is_elsewhere, open_root
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from stedi.rights.erase import Forgotten, Proof
     from stedi.rights.find import Found
     from stedi.rights.given_out import GivenOut
+    from stedi.roots import Files
     from stedi.run import Planned, RunReport
     from stedi.science.predicting import Predicted
     from stedi.science.private_release import PrivateRelease
@@ -443,10 +444,10 @@ class Lakehouse:
         """Write the lakehouse as one HTML page that needs nothing else; returns its path.
 
         It has no record of any person, and counts of few people only as that. Needs the extra
-        `page`.
+        `page`. The path returned for a URI is that of a copy of this process.
 
         Args:
-            path: A file of this machine, ending in `.html`; an earlier page is replaced.
+            path: A file or an `s3://` URI that ends in `.html`; an earlier page is replaced.
             audit: Whether to audit what is published and to show how far attacks get, which reads
                 all the data behind it.
             model: A folder that `train` wrote, whose figures are shown.
@@ -455,8 +456,7 @@ class Lakehouse:
         Raises `UsageError` where the page can't be written there, `Unavailable` without the extra.
 
         """
-        path = Path(path)
-        self.require_page(path)  # the imports below need the extra
+        there = self.require_page(path)  # the imports below need the extra
 
         from stedi import __version__
         from stedi.page import write
@@ -474,15 +474,35 @@ class Lakehouse:
             with_audit=audit,
             model=None if model is None else Path(model),
         )
-        write(render(facts), path)
-        return path
+        html = render(facts)
+        if there is None:
+            write(html, Path(path))
+            return Path(path)
+        files, copy = there
+        write(html, copy)
+        files.publish([copy])
+        return copy
 
-    def require_page(self, path: str | Path) -> None:
-        """Raise what `page` raises before it looks at the lakehouse, for whoever works first."""
-        from stedi.page import require_extra, require_writable
+    def require_page(self, path: str | Path) -> tuple[Files, Path] | None:
+        """Raise what `page` raises before it looks at the lakehouse, for whoever works first.
 
-        require_writable(Path(path), self.root)
+        Returns where the page belongs if that is no file of this machine.
+        """
+        from stedi.page import require_extra, require_publishable, require_writable
+
         require_extra()
+        if not is_elsewhere(path):
+            require_writable(Path(path), self.root)
+            return None
+        folder, _, name = str(path).rpartition("/")
+        try:
+            files = open_root(folder).files
+        except UsageError:
+            example = "s3://bucket/folder/page.html"
+            raise UsageError(f"page {path}: name an object, as in {example}") from None
+        require_publishable(str(path), files, files.root / name, self._root.files.name(self.root))
+        files.root.mkdir(parents=True, exist_ok=True)
+        return files, files.root / name
 
     def release(
         self,

@@ -15,7 +15,8 @@ from stedi.cli.verb import Call, verb
 def page(
     call: Call,
     file: Annotated[
-        Path, Argument(metavar="FILE.html", help="Where; an earlier page is replaced.")
+        str,
+        Argument(metavar="FILE.html", help="A file, or s3://…; an earlier page is replaced."),
     ],
     audit: Annotated[
         bool,
@@ -31,5 +32,5 @@ def page(
 ) -> None:
     """Write the lakehouse as one page: is it right, how fresh, what needs me, how private."""
     written = call.lakehouse.page(file, audit=audit, model=model, title=title)
-    result = {"page": str(written), "bytes": written.stat().st_size}
-    call.show(result, lambda: show.line(f"The page is in {written}; it needs no other file."))
+    result = {"page": file, "bytes": written.stat().st_size}
+    call.show(result, lambda: show.line(f"The page is in {file}; it needs no other file."))

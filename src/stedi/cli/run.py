@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from typer import Option
@@ -51,8 +50,8 @@ def run(
         bool, Option("--dry-run", help="Say what would be done, and do nothing.")
     ] = False,
     page: Annotated[
-        Path | None,
-        Option(metavar="FILE.html", help="Write the page of the lakehouse afterwards."),
+        str | None,
+        Option(metavar="FILE.html", help="Write the page (a file, or s3://…) afterwards."),
     ] = None,
 ) -> None:
     """Bring every table up to date."""

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from stedi.errors import Unavailable, UsageError
 from stedi.landing.files import is_passed_over, list_files, looks_like_data, skipped_remarks
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.roots import Files
-from stedi.roots.local.files import LocalFiles, refuse_unreadable
+from stedi.roots import Files, local_files
+from stedi.roots.local.files import refuse_unreadable
 from stedi.roots.names import is_hidden, landing_folder
 from stedi.roots.scratch import scratch
 
@@ -82,7 +82,7 @@ def delivered_folder(folder: Path, sources: Sequence[str]) -> Delivery:
             f"{folder}: none of {', '.join(f'{s}/landing/' for s in sources)} is in it; for files "
             "of one source say which: --source NAME"
         )
-    delivery = LocalFiles(folder)
+    delivery = local_files(folder)
     deliveries = {
         s: [(p / file.name, file.name) for file in list_files(delivery, s)]
         for s, p in folders.items()
@@ -136,7 +136,7 @@ def starter(repository: str = STARTER_REPOSITORY, commit: str = STARTER_COMMIT) 
         for source, expected in STARTER_RECORDS.items():
             records = sum(
                 _lines(landing_folder(folder, source) / file.name)
-                for file in list_files(LocalFiles(folder), source)
+                for file in list_files(local_files(folder), source)
             )
             if records != expected:
                 raise Unavailable(

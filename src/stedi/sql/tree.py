@@ -59,7 +59,7 @@ def resolve(
         resolved = qualify(
             tree.copy(),
             dialect=DIALECT,
-            schema=_sql_schema(schemas, others),
+            schema=_sql_schema(tree, schemas, others),
             quote_identifiers=False,
             validate_qualify_columns=True,
         )
@@ -82,13 +82,16 @@ def typed(tree: exp.Query, schemas: Schemas, place: str, others: Types | None = 
     `others` are tables beside the declared ones.
     """
     resolved = resolve(tree, schemas, place, others)
-    return annotate_types(resolved, schema=_sql_schema(schemas, others), dialect=DIALECT)
+    return annotate_types(resolved, schema=_sql_schema(tree, schemas, others), dialect=DIALECT)
 
 
-def _sql_schema(schemas: Schemas, others: Types | None = None) -> dict[str, object]:
+def _sql_schema(tree: exp.Query, schemas: Schemas, others: Types | None) -> dict[str, object]:
+    """The columns of the tables that a tree names: sqlglot goes through all that it is given."""
+    named = {table.name.lower() for table in tree.find_all(exp.Table)}
     declared = {
         table: {column.name: TYPES[column.type].trino for column in columns}
         for table, columns in schemas.items()
+        if table in named
     }
     return {**declared, **{table: dict(types) for table, types in (others or {}).items()}}
 

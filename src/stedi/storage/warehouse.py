@@ -169,15 +169,18 @@ class Warehouse:
             for s in snapshots
         )
 
-    def snapshots(self, table: str) -> dict[int, tuple[DataFile, ...]]:
-        """The data files of every snapshot of a table that is kept, by its id, the newest last."""
+    def snapshots(self, table: str, last: int = 0) -> dict[int, tuple[DataFile, ...]]:
+        """The data files of every snapshot of a table that is kept, by its id, the newest last.
+
+        With `last`, those of so many.
+        """
         loaded = self._load(table)
         if loaded is None:
             return {}
         with self._reading(f"table {table}"):
             return {
                 s.snapshot_id: self._data_files(loaded, s)
-                for s in sorted(loaded.snapshots(), key=_order)
+                for s in sorted(loaded.snapshots(), key=_order)[-last:]
             }
 
     def fields(self, table: str, columns: Sequence[Column], location: str) -> tuple[Field, ...]:
