@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 MARKS = ("not run", "file", "output", "exit", "tested by")
 RUN = ("bash", "python")
 _FENCE = re.compile(
-    r"^(?:<!-- (?P<mark>[a-z ]+)(?:: (?P<of>.*?))? -->\n)?"
+    r"^(?:<!-- (?P<mark>[a-z ]+)(?:: (?P<of>[^\n]*?))? -->\n)?"
     r"(?P<fence>```+)(?P<kind>\w*)[^\n]*\n(?P<code>.*?)^(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
@@ -142,7 +142,9 @@ def run(page: Path, work: Path) -> list[Printed]:
         "PATH": f"{bin_}:{os.environ['PATH']}",
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(work / "cache"),
-        "STEDI_SECRET": os.environ.get("STEDI_SECRET", "a secret of the documents, of 32 bytes or more"),
+        "STEDI_SECRET": os.environ.get(
+            "STEDI_SECRET", "a secret of the documents, of 32 bytes or more"
+        ),
     }
     printed, out = [], ""
     for block in blocks(page.read_text()):

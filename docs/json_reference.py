@@ -63,9 +63,11 @@ def page() -> str:
         "",
         "<!-- made by `python docs/json_reference.py`: don't edit -->",
         "",
-        f"The layout of what each command prints with `--json`, as of version {__version__}. It belongs "
+        f"The layout of what each command prints with `--json`, as of version {__version__}. "
+        "It belongs "
         "to the version of stedi, which `stedi --version` and `stedi status --json` report. `NAME` "
-        "stands for the name of a table, a source, a file, a reason or the like, `[]` for each element "
+        "stands for the name of a table, a source, a file, a reason or the like, `[]` for "
+        "each element "
         "of a list.",
         "",
     ]

@@ -27,8 +27,14 @@ FIRST_USE = (
 )
 """Commands as people come to need them; others follow."""
 SETTINGS = {
-    "STEDI_ROOT": ("`--root`", "The lakehouse folder, or `s3://bucket/prefix`. Default: `./lakehouse`."),
-    "STEDI_DECLARATIONS": ("`--declarations`", "A folder with contracts and transforms of your own."),
+    "STEDI_ROOT": (
+        "`--root`",
+        "The lakehouse folder, or `s3://bucket/prefix`. Default: `./lakehouse`.",
+    ),
+    "STEDI_DECLARATIONS": (
+        "`--declarations`",
+        "A folder with contracts and transforms of your own.",
+    ),
     "STEDI_DATABASE": (
         "`--database`",
         "The database in Glue's Data Catalog, for a lakehouse on S3. Default: `stedi`.",
@@ -46,7 +52,10 @@ SETTINGS = {
         "The permissions that new files and folders don't get. Default: `077`, owner only. `027` "
         "lets the group read.",
     ),
-    "STEDI_KMS_KEY": ("", "The KMS key that encrypts what is written to S3. Default: the bucket's."),
+    "STEDI_KMS_KEY": (
+        "",
+        "The KMS key that encrypts what is written to S3. Default: the bucket's.",
+    ),
     "STEDI_TRACEBACK": ("", "`1` prints a traceback after an unexpected error, and Spark's log."),
 }
 """Environment variables: the option that says the same, and what each is for."""
@@ -91,7 +100,8 @@ def commands() -> str:
         "",
         MADE,
         "",
-        "`stedi COMMAND --help` prints the same. Options that all commands share may stand before or "
+        "`stedi COMMAND --help` prints the same. Options that all commands share may stand "
+        "before or "
         "after the command. The exit status is 0 when done, 1 when a check or a data quality check "
         "failed, 2 for wrong use, and 130 after Ctrl-C; [Schedule and alert]"
         "(../how-to/schedule-and-alert.md#exit-statuses) explains each.",
@@ -216,7 +226,7 @@ def _docstring(value: object) -> Iterator[str]:
     for n, line in enumerate(lines):
         if line.strip() == "Args:":
             rest = lines[n + 1 :]
-            block = [one for one in rest[: _until(rest)]]
+            block = rest[: _until(rest)]
             arguments = _entries(textwrap.dedent("\n".join(block)))
             text += ["", *[f"- `{name}`: {about}" for name, about in arguments], ""]
             text += rest[_until(rest) :]
@@ -249,7 +259,8 @@ def functions() -> str:
             "",
             _listed(same),
             "",
-            f"**In `stedi query`** ({len(NAMES)}): with Trino's values, or with an error, or with a "
+            f"**In `stedi query`** ({len(NAMES)}): with Trino's values, or with an error, or "
+            "with a "
             "note on stderr.",
             "",
             _listed(list(NAMES)),
@@ -336,7 +347,7 @@ def settings() -> str:
         "",
         MADE,
         "",
-        "There is no configuration file. Options of the command line win over environment variables.",
+        "There is no configuration file. Options win over environment variables.",
         "",
         "## Environment variables",
         "",

@@ -27,8 +27,11 @@ NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 RUN = [name for name, page in zip(NAMES, PAGES, strict=True) if blocks.is_run(page.read_text())]
 ALL = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 COMMANDS = get_command(app)
-HAS_OLD_WORDS: set[str] = set()
-"""Pages that are rewritten later."""
+HAS_OLD_WORDS = {
+    "docs/aws.md", "docs/privacy.md", "docs/scale.md", "docs/sensitivity.md",
+    "docs/reference/commands.md",
+}  # fmt: skip
+"""Pages that are still to be rewritten. The list may only get shorter."""
 
 
 def test_pages_with_commands_are_found() -> None:
@@ -82,7 +85,9 @@ def test_a_block_that_fails_is_told(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(AssertionError):
         blocks.run(page, tmp_path / "a")
-    page.write_text("<!-- exit: 3 -->\n```bash\necho no; exit 3\n```\n<!-- output -->\n```text\nyes\n```\n")
+    page.write_text(
+        "<!-- exit: 3 -->\n```bash\necho no; exit 3\n```\n<!-- output -->\n```text\nyes\n```\n"
+    )
     (tmp_path / "b").mkdir()
     [printed] = blocks.run(page, tmp_path / "b")
     assert (printed.text, printed.is_same) == ("no\n", False)
@@ -95,7 +100,9 @@ def slug(heading: str) -> str:
 
 def anchors(page: Path) -> set[str]:
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
-    return {slug(re.sub(r"\]\([^)]*\)", "", h)) for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
+    return {
+        slug(re.sub(r"\]\([^)]*\)", "", h)) for h in re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    }
 
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:
