@@ -136,6 +136,35 @@ def test_pages_have_no_old_words(name: str) -> None:
         assert old_words(prose(text)) == []
 
 
+def sentences(text: str) -> Iterator[list[str]]:
+    """The words of each sentence of a page's running text, but for tables."""
+    for paragraph in re.split(r"\n\s*\n|\n(?=[-#*|]|\d\.)", prose(text)):
+        if not paragraph.lstrip().startswith("|"):
+            for sentence in re.split(r"(?<=[.:;?!])\s+", " ".join(paragraph.split())):
+                yield re.findall(r"[\w'-]+", sentence)
+
+
+def test_sentences_are_short() -> None:
+    checked = {name for name in NAMES if not name.startswith("docs/reference/")} - HAS_OLD_WORDS
+    long = [
+        (name, " ".join(words))
+        for name in sorted(checked)
+        for words in sentences((ROOT / name).read_text())
+        if len(words) > 29
+    ]
+    assert long == []
+    assert sum(1 for name in checked for _ in sentences((ROOT / name).read_text())) > 800
+
+
+def test_no_sentence_is_on_two_pages() -> None:
+    pages: dict[str, set[str]] = {}
+    for name in NAMES:
+        for words in sentences((ROOT / name).read_text()):
+            if len(words) > 7:
+                pages.setdefault(" ".join(words).lower(), set()).add(name)
+    assert {sentence: on for sentence, on in pages.items() if len(on) > 1} == {}
+
+
 def test_the_glossary_lists_the_old_words() -> None:
     listed = (DOCS / "glossary.md").read_text().partition("## Words that we no longer use")[2]
     rows = re.findall(r"^\| (.*) \| (.*) \|$", listed, re.MULTILINE)[2:]
