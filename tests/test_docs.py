@@ -211,6 +211,15 @@ def test_the_reference_of_settings_names_every_variable() -> None:
     assert set(re.findall(r"\bSTEDI_[A-Z_]+[A-Z]", code)) == set(references.SETTINGS)
 
 
+def test_pages_that_code_and_tests_name_are_there() -> None:
+    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    named = {
+        path for file in files for path in re.findall(r"\bdocs/[\w/-]+\.md\b", file.read_text())
+    }
+    assert len(named) > 5
+    assert sorted(path for path in named if not (ROOT / path).exists()) == []
+
+
 def test_the_site_has_every_page_once() -> None:
     text = re.sub(r"!!python\S+", "", (ROOT / "mkdocs.yml").read_text())
     listed = re.findall(r"[\w/-]+\.md", str(yaml.safe_load(text)["nav"]))
