@@ -61,7 +61,7 @@ def test_an_interrupt_stops_it_at_once(done: Lakehouse, kind: str) -> None:
     ended = process.ended()
     assert time.monotonic() - begin < 5
     assert ended.returncode == 130
-    assert ended.stderr.startswith("stedi: stopped")
+    assert ended.stderr.startswith("stedi: stopping\nstedi: stopped; nothing was changed")
     assert "should not happen" not in ended.stderr
     assert not (done.root / "_stedi" / "scratch").exists()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from stedi.errors import StorageError, UsageError
+from stedi.progress import doing, reached
 from stedi.roots import DEFAULT_DATABASE, is_elsewhere, open_root
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from stedi.check import Checked
     from stedi.declared import Declarations
     from stedi.explain import Explanation
+    from stedi.export import Exported
     from stedi.landing.ingest import Delivery, Ingested
     from stedi.look import Look
     from stedi.privacy.audit import Audit
@@ -78,13 +80,16 @@ class Lakehouse:
     def demo(
         self, *, seed: int = 0, progress: Callable[[str], None] | None = None
     ) -> tuple[Simulated | None, RunReport]:
-        """Simulate a landing zone of 956 customers, unless there is one, and run everything."""
+        """Simulate a landing zone of 956 customers, unless there is one, and run everything.
+
+        They are people who walk, change consent and share devices: there is something to find.
+        """
         from stedi.landing.files import list_files
 
         simulated = None
         if not list_files(self._root.files, "customer"):
             with tempfile.TemporaryDirectory(prefix="stedi-demo-") as folder:
-                simulated = self.simulate(folder, customers=DEMO_CUSTOMERS, seed=seed)
+                simulated = self.simulate(folder, customers=DEMO_CUSTOMERS, seed=seed, people=True)
                 self.ingest(folder)
         return simulated, self.run(progress=progress)
 
@@ -219,7 +224,7 @@ class Lakehouse:
             accept_bad_files=declarations.sources if accept_bad_files else (),
             wait=wait,
         )
-        return run.run(warehouse, declarations, make_engine, options, progress or (lambda _: None))
+        return run.run(warehouse, declarations, make_engine, options, progress or doing)
 
     def plan(
         self,
@@ -285,7 +290,7 @@ class Lakehouse:
             choose(engine, master),
             source=source,
             accept_bad_files=accept_bad_files,
-            progress=progress or (lambda _: None),
+            progress=progress or doing,
         )
 
     def review(self, *, raw: bool = False) -> Review:
@@ -370,6 +375,19 @@ class Lakehouse:
             database=self._database,
             parameters=parameters,
         )
+
+    def export_duckdb(self, file: str | Path) -> Exported:
+        """Write a DuckDB file with a view for each table, for tools that open DuckDB.
+
+        The views read the Parquet files of the present snapshots: export again after a run. An
+        earlier export is replaced. Raises `UsageError` where the file can't be written there, or
+        the lakehouse is on S3.
+        """
+        from stedi import __version__
+        from stedi.export import export_duckdb
+
+        declarations, warehouse = self._opened()
+        return export_duckdb(warehouse, declarations.schemas, Path(file), __version__)
 
     def query_athena(
         self, sql: str, *, workgroup: str | None = None, output_location: str | None = None
@@ -472,6 +490,7 @@ class Lakehouse:
             with_audit=audit,
             model=None if model is None else Path(model),
         )
+        doing("drawing the page")
         html = render(facts)
         if there is None:
             write(html, Path(path))
@@ -592,7 +611,7 @@ class Lakehouse:
 
         declarations, warehouse = self._opened()
         folder = Path(folder).absolute()
-        return disclose(warehouse, declarations, person, folder, progress or (lambda _: None))
+        return disclose(warehouse, declarations, person, folder, progress or doing)
 
     def train(
         self,
@@ -622,7 +641,7 @@ class Lakehouse:
         require_empty(folder)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
-        trained = train(published, threshold, progress or (lambda _: None))
+        trained = train(published, threshold, progress or doing)
         write_model(trained, published, folder, recipient)
         return trained.training
 
@@ -662,7 +681,7 @@ class Lakehouse:
             declarations,
             asked,
             keep_shared=not with_shared,
-            progress=progress or (lambda _: None),
+            progress=progress or doing,
         )
 
     def erase(
@@ -706,8 +725,8 @@ class Lakehouse:
             make_engine,
             asked,
             confirm or (lambda _: True),
-            progress or (lambda _: None),
-            reading or (lambda done, total: None),
+            progress or doing,
+            reading or reached,
         )
 
     def prove_erased(
@@ -726,8 +745,8 @@ class Lakehouse:
             warehouse,
             declarations,
             asked_for(subjects, kinds(declarations)),
-            progress or (lambda _: None),
-            reading or (lambda done, total: None),
+            progress or doing,
+            reading or reached,
         )
 
     def receipt(self, forgotten: Forgotten) -> tuple[Path, str]:

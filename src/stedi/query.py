@@ -199,6 +199,7 @@ def _query(
 ) -> Result:
     if len(sql) > _LONGEST:
         raise QueryError(f"the statement has {len(sql):,} characters; {_LONGEST:,} are read")
+    explains, sql = _explained(sql)
     sql = as_select(sql, schemas, names) or sql
     tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
     if function := refused(tree):
@@ -249,8 +250,34 @@ def _query(
             connection.execute(f"SET allowed_paths = {literals(allowed)}")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-            reader = attended.call(_reader, connection, for_query(understood))
+            ask = _plan if explains else _reader
+            reader = attended.call(ask, connection, for_query(understood))
+            notices += [_OWN_PLAN] if explains else []
             return Result(connection, attended, reader, stack.pop_all(), limits, notices)
+
+
+def _explained(sql: str) -> tuple[bool, str]:
+    """Whether a statement asks for a plan, and of which; raises `QueryError`."""
+    match = _EXPLAIN.match(sql)
+    if match is None:
+        return False, sql
+    if match["options"]:
+        raise QueryError(
+            f"EXPLAIN {match['options'].split()[0].upper()}: only EXPLAIN SELECT can be run here; "
+            "`--athena` runs others on Athena"
+        )
+    return True, sql[match.end() :]
+
+
+_EXPLAIN = re.compile(r"\s*EXPLAIN\b\s*(?P<options>ANALYZE\b|VERBOSE\b|\()?", re.IGNORECASE)
+_OWN_PLAN = "EXPLAIN: this is the plan of DuckDB, which runs the statement here; Athena has its own"
+
+
+def _plan(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
+    """What an engine would do, a line a row, in a column that is called as Athena calls it."""
+    lines = [line for row in connection.execute(f"EXPLAIN {sql}").fetchall() for line in row[1:]]
+    plan = pa.table({"Query Plan": pa.array("\n".join(lines).rstrip().split("\n"), pa.string())})
+    return plan.to_reader()
 
 
 def _reader(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
@@ -325,6 +352,10 @@ def _first_select(tree: exp.Expr) -> exp.Select:
 
 _UNNAMED = re.compile(r"_col_\d+")
 """What sqlglot calls a column without a name."""
+_NO_COLUMN = re.compile(
+    r'(?:Referenced column "([^"]+)" not found in FROM clause!'
+    r'|(?:Values list|Table) "([^"]+)" does not have a column named "([^"]+)")'
+)
 _OF_FILES = ("IO Error", ".parquet")
 
 
@@ -374,4 +405,9 @@ def _message(error: Exception) -> str:
             "can't be converted, or is divided by zero. TRY_CAST gives NULL instead"
         )
     first = str(error).split("\n\nLINE")[0].strip()
+    if unknown := _NO_COLUMN.search(first):
+        near = re.findall(r'"([^"]+)"', first[unknown.end() :])
+        similar = f"; similar are {', '.join(near)}" if near else ""
+        column = unknown[1] or f"{unknown[2]}.{unknown[3]}"
+        return f"there is no column {column} in the tables of this statement{similar}"
     return first.removeprefix("Binder Error: ").removeprefix("Catalog Error: ")

@@ -47,6 +47,7 @@ from stedi.declared.machinery import MACHINERY
 from stedi.declared.names import NAMED, is_location, is_name, overlaps
 from stedi.declared.patterns import why_refused
 from stedi.declared.private import LEAST_EPSILON, MOST_EPSILON, Private, Resolution, Warp
+from stedi.declared.wrong_values import in_words
 from stedi.errors import DeclarationError
 
 _LOGICAL_TYPES = {type_: names.odcs for type_, names in TYPES.items() if names.odcs}
@@ -214,8 +215,10 @@ class _Problem(Exception):
 def _read(place: str, text: bytes) -> Contract:
     try:
         document = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DeclarationError(f"{place}: not YAML: {error}") from None
+    except UnicodeDecodeError:
+        raise DeclarationError(f"{place}: not YAML: it is not UTF-8") from None
+    except yaml.YAMLError as error:
+        raise DeclarationError(f"{place}{_not_yaml(error)}") from None
     try:
         standard = _validate(OpenDataContractStandard, document, "")
         return _contract(place, standard)
@@ -250,9 +253,15 @@ def _validate(model: type[_Model], value: object, where: str) -> _Model:
         problems = []
         for problem in error.errors():
             place = ".".join([*filter(None, [where]), *map(str, problem["loc"])])
-            message = problem["msg"].replace("Extra inputs are not permitted", "no such key")
-            problems.append(f"{place}: {message}")
+            problems.append(f"{place}: {in_words(problem)}")
         raise _Problem("\n".join(problems)) from None
+
+
+def _not_yaml(error: yaml.YAMLError) -> str:
+    """Where YAML can't be read, and why, on one line."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    at = "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
+    return f"{at}: not YAML: {problem or 'it has a character that no text has'}"
 
 
 def _contract(place: str, standard: OpenDataContractStandard) -> Contract:

@@ -30,6 +30,7 @@ from stedi.landing.loads import Load, read_loads
 from stedi.page.discreet import Discreet, Sum, without_numbers
 from stedi.page.lineage import Origins
 from stedi.privacy.proof import Proof
+from stedi.progress import doing
 from stedi.quarantine import examples
 from stedi.review import review
 from stedi.status import Status, StepStatus, TableStatus
@@ -197,6 +198,7 @@ def gather(
     `stedi` is the version that made it, `model` the folder of a trained one. Raises `StorageError`,
     and `UsageError` where there is no model.
     """
+    doing("gathering figures of every table")
     loads = _loads(warehouse)
     proof = Proof(declarations)
     origins = Origins(declarations, proof)

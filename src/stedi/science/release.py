@@ -13,6 +13,7 @@ from pathlib import Path
 
 from stedi.errors import NotAnonymous, RuleBroken
 from stedi.privacy.published import PublishedTable
+from stedi.progress import doing
 from stedi.rights.holding_back import hold_back
 from stedi.rights.ledger import Handing
 from stedi.science.croissant import CROISSANT, DataSet, RecordSet, croissant, record_set
@@ -71,6 +72,7 @@ def release(
             f"{published.contract.name} fails its audit, so nothing was released: "
             f"{'; '.join(audit.problems)}. `stedi audit` says more"
         )
+    doing("writing the data set and its data sheet")
     facts = Facts(published, audit, status, licence)
     table = published.contract.name
     values = {f"{table}.parquet": published.path, BOXES: published.boxes_path}
