@@ -14,6 +14,7 @@ from typer.main import get_command
 import stedi
 from stedi import errors
 from stedi.cli.commands import app
+from stedi.cli.examples import EXAMPLES
 from stedi.query import Result
 from stedi.sql import told
 from stedi.sql.functions import NAMES
@@ -21,9 +22,9 @@ from stedi.sql.portable import HELD
 
 MADE = "<!-- made by `make generate`: don't edit -->"
 FIRST_USE = (
-    *("demo", "ingest", "run", "status", "query", "shell", "page"),
+    *("demo", "ingest", "run", "status", "query", "shell", "export", "page"),
     *("quarantine", "review", "explain", "check", "audit"),
-    *("release", "releases", "train", "predict", "disclose", "erase", "simulate", "ddl"),
+    *("release", "releases", "train", "predict", "disclose", "erase", "simulate", "ddl", "help"),
 )
 """Commands as people come to need them; others follow."""
 SETTINGS = {
@@ -137,6 +138,8 @@ def _command(name: str, command: Any, level: int) -> Iterator[str]:
         yield from (f"| `{_metavar(p)}` | {_cell(p.help or '')} |" for p in arguments)
         yield ""
     yield from _options(command, SHARED)
+    yield from ("<!-- not run: tests/cli/test_help.py parses each -->", "```bash")
+    yield from (*EXAMPLES[name.removeprefix("stedi ")], "```", "")
 
 
 def _options(command: Any, shared: tuple[str, ...]) -> Iterator[str]:
