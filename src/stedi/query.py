@@ -383,7 +383,7 @@ def _translated(error: Exception) -> StediError:
     if isinstance(error, duckdb.IOException) or any(w in str(error) for w in _OF_FILES):
         return StorageError(
             "a file of a table is gone or damaged: if a run has just replaced it, ask again; "
-            "otherwise `stedi status --verify` tells which, and `stedi run` makes it anew"
+            "otherwise `stedi status --verify` tells which, and `stedi run` rebuilds it"
         )
     return QueryError(_message(error))
 

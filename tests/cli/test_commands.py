@@ -285,7 +285,7 @@ def test_quarantine_list_show_and_replay(root: Path) -> None:
     stedi("quarantine", "show", "step_trainer/cut.json@1", "--root", root, check=2)
     (root / "step_trainer" / "landing" / "cut.json").unlink()
     assert "1" in stedi("quarantine", "replay", "--root", root)
-    assert "Nothing is set aside" in stedi("quarantine", "list", "--root", root)
+    assert "No record is quarantined" in stedi("quarantine", "list", "--root", root)
     listing = json.loads(stedi("quarantine", "list", "--json", "--root", root))
     assert listing == {"count": 0, "groups": [], "pieces": []}
     report = json.loads(stedi("quarantine", "replay", "--json", "--root", root))

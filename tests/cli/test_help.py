@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from stedi.cli.commands import app
 from stedi.cli.examples import EXAMPLES
 from tests.conftest import already_run
 from tests.support.processes import STEDI, started, stedi
+from tests.support.words import old_words
 
 STEDI_COMMAND: Any = get_command(app)
 
@@ -93,3 +95,15 @@ def test_what_was_written_is_told(small_lakehouse: Lakehouse, tmp_path: Path) ->
     picture = tmp_path / "lineage.svg"
     assert f"is in {picture}." in stedi("check", "--graph", picture)
     assert stedi("check", "--graph", picture, "--quiet") == ""
+
+
+@pytest.mark.parametrize("command", ["", *commands()])
+def test_help_has_none_of_the_words_that_the_glossary_replaced(command: str) -> None:
+    context, group = None, STEDI_COMMAND
+    for name in ["stedi", *command.split()]:
+        group = group if context is None else group.commands[name]
+        context = type(STEDI_COMMAND.make_context("stedi", ["status"]))(
+            group, info_name=name, parent=context
+        )
+    text = re.sub(r"--[\w-]+", "", context.get_help())  # names of options stay
+    assert old_words(text) == []

@@ -289,7 +289,7 @@ def test_a_share_of_bad_records_is_for_landing_tables(folder: Path) -> None:
     ("find", "replace", "problem"),
     [
         ("            - {column: z, minimum: -131.072, maximum: 131.071, grid: 0.001}\n", "",
-         "column z is published, but isn't coarsened"),
+         "column z is published, but isn't generalised"),
         ("edges: [250]", "edges: [250.5]", "edges: 250.5 is not on the grid"),
         ("edges: [250]", "edges: [99999]", "is not between minimum and maximum"),
         ("edges: [250]", "edge: [250]", "edge: no such key"),

@@ -181,7 +181,7 @@ def _show_found(found: Found) -> None:
     for raw in found.landing:
         place = f"{raw.source}/landing/{visible(raw.name)}"
         rows += [("landing", place, raw.records)] if raw.records else []
-        rows += [("landing, set aside", place, raw.pieces)] if raw.pieces else []
+        rows += [("landing, quarantined", place, raw.pieces)] if raw.pieces else []
     for table in found.tables:
         count = counted(len(table.snapshots), "snapshot")
         now = "now and before" if len(table.snapshots) > 1 else "now"
@@ -217,7 +217,7 @@ def _show_forgotten(forgotten: Forgotten, receipt: str) -> None:
         show.line(f"{counted(count, 'record')} taken out of the raw files of {source}.")
     if forgotten.run:
         built = ", ".join(built.table for built in forgotten.run.built)
-        show.line(f"Brought up to date: {built or 'nothing had to be'}.")
+        show.line(f"Updated: {built or 'nothing had to be'}.")
     show.remarks(forgotten.remarks)
     _show_proof(forgotten.proof)
     show.line(f"Receipt: {receipt}")

@@ -41,7 +41,7 @@ def _show(explanation: Explanation) -> None:
     for stage in explanation.stages:
         _show_stage(stage)
     if explanation.stale:
-        show.line(f"\n{explanation.table} is not up to date: {explanation.stale}.")
+        show.line(f"\n{explanation.table} is out of date: {explanation.stale}.")
     show.hint()
 
 

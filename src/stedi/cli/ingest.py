@@ -88,10 +88,10 @@ def _show_look(looked: Look) -> None:
     for one in looked.sources:
         show.line(
             f"{one.source}: {counted(one.files, 'file')}, {counted(one.records, 'record')}: "
-            f"{one.loaded:,} to load, {sum(one.set_aside.values()):,} to set aside"
+            f"{one.loaded:,} to load, {sum(one.set_aside.values()):,} to quarantine"
         )
         for fault, count in one.set_aside.items():
-            show.line(f"  set aside: {fault}: {count:,}")
+            show.line(f"  quarantined: {fault}: {count:,}")
         for time in one.times:
             show.line(f"  time: {time.key} from {time.first} to {time.last}, in {time.unit}")
         if one.known is not None:

@@ -55,11 +55,11 @@ def list_pieces(
 def _show_list(result: Quarantine, is_narrowed: bool) -> None:
     """Counts by source, reason and file, then pieces."""
     if not result.count:
-        show.line("Nothing of that is set aside." if is_narrowed else "Nothing is set aside.")
+        show.line("No such record is quarantined." if is_narrowed else "No record is quarantined.")
         return
     shown = result.groups[:_GROUPS_SHOWN]
     groups = ((group.source, group.reason, visible(group.file), group.count) for group in shown)
-    show.table(("source", "reason", "file", "pieces"), groups, piped=show.PIPE_WIDTH)
+    show.table(("source", "reason", "file", "records"), groups, piped=show.PIPE_WIDTH)
     if (more := len(result.groups) - _GROUPS_SHOWN) > 0:
         show.line(f"… and {more:,} more groups; --json lists all")
     for reason, group in {group.reason: group for group in result.groups}.items():
@@ -73,7 +73,9 @@ def _show_list(result: Quarantine, is_narrowed: bool) -> None:
         columns = ("place", "line", "bytes", "reason", "text")
         show.table(columns, pieces, piped=show.PIPE_WIDTH)
     if more := result.count - len(result.pieces):
-        show.line(f"… and {more:,} more pieces; --limit lists more, --raw shows the text")
+        show.line(
+            f"… and {more:,} more quarantined records; --limit lists more, --raw shows the text"
+        )
 
 
 def _begin(text: str) -> str:
@@ -129,6 +131,6 @@ def _show_replay(replay: Replay) -> None:
         for reason in sorted({*before, *after}):
             rows.append((source, reason, before.get(reason, 0), after.get(reason, 0)))
     if replay.before or replay.after:
-        show.table(("source", "reason", "set aside before", "set aside now"), rows)
+        show.table(("source", "reason", "quarantined before", "quarantined now"), rows)
     else:
-        show.line("Nothing is set aside.")
+        show.line("No record is quarantined.")

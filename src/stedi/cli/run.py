@@ -104,7 +104,7 @@ def _show(report: RunReport, status: Status) -> None:
     if report.profile_changed:
         show.line(f"Profile changed from {report.profile_before} to {report.profile}.")
     if report.swept:
-        show.line(f"Removed {counted(report.swept, 'file')} of before that no table refers to.")
+        show.line(f"Removed {counted(report.swept, 'file')} that no table refers to.")
     if not report.built:
         show.line(f"{out_of_date(status) or 'Everything is up to date'}.")
     else:
@@ -128,9 +128,9 @@ def _show_withdrawn(withdrawn: Withdrawn) -> None:
     show.line(f"{people} Rows of theirs that left: {rows}.")
     if difference := withdrawn.difference:
         show.line(
-            f"Who has the publication of before can compare it with this one in "
+            f"Anyone with the earlier publication can compare it with this one in "
             f"{counted(difference['regions'], 'region')}; in {difference['few']:,} of them fewer "
-            "rows than k came or left. `stedi audit` says more."
+            "rows than k were added or removed. `stedi audit` says more."
         )
 
 

@@ -124,9 +124,9 @@ def _show_training(trained: Training, folder: Path) -> None:
     if rows:
         show.table(("model", "trained on", "ROC AUC", "average precision", "kept"), rows)
     show.line(
-        f"{trained.rows:,} pairs of {trained.people:,} people in {trained.folds} folds, each "
-        f"tested by models that learnt from the others; {trained.rows_across:,} pairs of people in "
-        "two folds were not tested on."
+        f"{trained.rows:,} matched readings of {trained.people:,} people in {trained.folds} folds, "
+        f"each tested by models that learnt from the others; {trained.rows_across:,} matched "
+        "readings of people in two folds were not tested on."
     )
     show.line(trained.verdict)
     show.line(f"Written to {folder}; README.md there is the model card.")

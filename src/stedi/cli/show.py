@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _NARROWEST, _UNBROKEN = 20, 10_000
 """Columns of the narrowest terminal that text is broken for, and of one that breaks nothing."""
 _NUMERIC = {
-    *("rows", "rows now", "files", "unread files", "records", "pieces", "bytes", "line", "seconds"),
-    *("loaded", "set aside", "set aside before", "set aside now", "in", "kept", "dropped"),
+    *("rows", "rows now", "files", "unread files", "records", "bytes", "line", "seconds"),
+    *("loaded", "quarantined", "quarantined before", "quarantined now", "in", "kept", "dropped"),
     *("baseline", "mean", "worst", "limit"),
 }
 """Names of columns that are aligned to the right."""

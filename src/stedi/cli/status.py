@@ -93,7 +93,7 @@ def _show_sources(status: Status) -> None:
         (name, s.files, s.records, s.loaded, sum(s.quarantined.values()), s.unread)
         for name, s in status.sources.items()
     )
-    show.table(("source", "files", "records", "loaded", "set aside", "unread files"), rows)
+    show.table(("source", "files", "records", "loaded", "quarantined", "unread files"), rows)
     for name, source in status.sources.items():
         for reason, count in source.dropped.items():
             show.line(f"  {counted(count, 'record')} of {name} dropped: {reason}")

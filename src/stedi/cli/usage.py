@@ -57,8 +57,8 @@ def _what(error: Any) -> str:
         return f"{_name(parameter)} is missing"
     for pattern, words in _PLAIN:
         if pattern.match(message):
-            near = re.search(r"Did you mean (.*)\?", message)
-            guess = f"; did you mean {near[1].replace(chr(39), '')}?" if near else ""
+            meant = re.search(r"Did you mean (.*)\?", message)
+            guess = f"; did you mean {meant[1].replace(chr(39), '')}?" if meant else ""
             return visible(pattern.sub(words, message)) + guess
     if parameter is None:
         return visible(message.rstrip("."))

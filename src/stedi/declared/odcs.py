@@ -279,7 +279,8 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     properties = _custom(_TableProperties, table.customProperties, where)
     if properties.location is not None and not is_location(properties.location):
         raise _Problem(
-            f"{where}.customProperties.location: a path below the root, of names that have {NAMED}"
+            f"{where}.customProperties.location: a path below the lakehouse folder, of names that "
+            f"have {NAMED}"
         )
     if properties.source is not None and not is_name(properties.source):
         raise _Problem(f"{where}.customProperties.source: {NAMED}; it names a folder")
@@ -546,11 +547,11 @@ def _publication(
     _refuse_twice(where, "column", coarsened)
     for column in columns:
         if column.name not in coarsened:
-            raise _Problem(f"{where}: column {column.name} is published, but isn't coarsened")
+            raise _Problem(f"{where}: column {column.name} is published, but isn't generalised")
         if column.type != "double":
-            raise _Problem(f"{where}: column {column.name} is coarsened, so it must be a double")
+            raise _Problem(f"{where}: column {column.name} is generalised, so it must be a double")
     for name in set(coarsened) - {column.name for column in columns}:
-        raise _Problem(f"{where}: coarsens {name}, which the table has not")
+        raise _Problem(f"{where}: generalises {name}, which the table has not")
     return replace(publication, private=_private(declared, f"{where}.private"))
 
 
@@ -565,7 +566,9 @@ def _private(declared: _Publication, where: str) -> Private | None:
     if not is_name(private.table) or private.table in MACHINERY:
         raise _Problem(f"{where}.table: {NAMED}; and none that every lakehouse has")
     if not is_location(private.location):
-        raise _Problem(f"{where}.location: a path below the root, of names that have {NAMED}")
+        raise _Problem(
+            f"{where}.location: a path below the lakehouse folder, of names that have {NAMED}"
+        )
     if declared.identities is None:
         raise _Problem(f"{where}: needs identities, which say who one person is")
     if len(declared.axes) > _MOST_AXES:

@@ -522,7 +522,7 @@ def _read(warehouse: Warehouse, version: Version) -> dict[str, Float64s]:
     except (OSError, pa.ArrowException):
         name = warehouse.files.name(path)
         raise StorageError(
-            f"{name}: what is published can't be read; `stedi run --full` makes it anew"
+            f"{name}: what is published can't be read; `stedi run --full` rebuilds it"
         ) from None
     return {name: stored.column(name).to_numpy() for name in stored.column_names}
 

@@ -104,7 +104,7 @@ class PublishedTable:
         doing(f"coding {counted(raw.rows, 'raw row')} by the table of boxes")
         names = [coarsened.column for coarsened in self.publication.coarsened]
         files = self.warehouse.files
-        unreadable = "can't be read; `stedi run --full` makes it anew"
+        unreadable = "can't be read; `stedi run --full` rebuilds it"
         try:
             files.fetch([self.boxes_path])
             boxes = read_boxes(self.boxes_path, names)

@@ -398,7 +398,7 @@ def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: 
             raise
         if options.only is not None:
             raise UsageError(
-                "--only: this root has to be made anew as a whole; `stedi run --full` does it"
+                "--only: this lakehouse has to be rebuilt as a whole; `stedi run --full` does it"
             ) from None
         start_anew(warehouse, declarations.locations, declarations.profile)
 

@@ -103,7 +103,7 @@ def release_private(published: PublishedTable, status: Status, asked: Asked) -> 
     problems = [p for p in status.problems if not p.startswith(f"table {private.table},")]
     if problems:
         raise RuleBroken(
-            f"the lakehouse doesn't add up, so nothing was released: {problems[0]}; "
+            f"the lakehouse doesn't reconcile, so nothing was released: {problems[0]}; "
             "`stedi status` says more"
         )
     status.refuse_stale(contract.name)

@@ -62,7 +62,7 @@ def release(
     handing = Handing(published, "release", published.version.rows, folder, recipient)
     if not status.ok:
         raise RuleBroken(
-            f"the lakehouse doesn't add up, so nothing was released: {status.problems[0]}; "
+            f"the lakehouse doesn't reconcile, so nothing was released: {status.problems[0]}; "
             "`stedi status` says more"
         )
     status.refuse_stale(published.contract.name)
