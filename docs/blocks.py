@@ -11,6 +11,8 @@ block, or above one that can't be run, is a comment with one of these marks:
     <!-- output -->              what the block before prints
     <!-- exit: 1 -->             the block is run and ends with that status
     <!-- tested by: tests/… -->  that test reads the block out of the page
+
+A page whose blocks are all read by a test says so anywhere: `<!-- blocks tested by: tests/… -->`.
 """
 
 from __future__ import annotations
@@ -28,10 +30,12 @@ ROOT = Path(__file__).parents[1]
 MARKS = ("not run", "file", "output", "exit", "tested by")
 RUN = ("bash", "python")
 _FENCE = re.compile(
-    r"^(?:<!-- (?P<mark>[a-z ]+)(?:: (?P<of>.*?))? -->\n)?"
+    r"^(?:<!-- (?P<mark>[a-z ]+)(?:: (?P<of>[^\n]*?))? -->\n)?"
     r"(?P<fence>```+)(?P<kind>\w*)[^\n]*\n(?P<code>.*?)^(?P=fence)$",
     re.DOTALL | re.MULTILINE,
 )
+_WHOLE = re.compile(r"^<!-- blocks tested by: (\S+) -->$", re.MULTILINE)
+_INDENTED = re.compile(r"(?:\A|\n)[ \t]*\n((?: {4,}|\t)[^\n]*)")
 _VARIES = (
     (re.compile(r"\d+(?:\.\d+)? seconds?"), "N seconds"),
     (re.compile(r"\b\d+(?:\.\d+)? s\b"), "N s"),
@@ -90,6 +94,22 @@ def blocks(text: str) -> Iterator[Block]:
         )
 
 
+def tested_by(text: str) -> str | None:
+    """The test that reads all blocks of a page, where it names one."""
+    found = _WHOLE.search(text)
+    return found[1] if found else None
+
+
+def is_run(text: str) -> bool:
+    """Whether a page has blocks that are run."""
+    return tested_by(text) is None and any(block.is_run for block in blocks(text))
+
+
+def indented(text: str) -> list[str]:
+    """First lines of blocks of code that are only indented, so that nobody can mark them."""
+    return _INDENTED.findall(_FENCE.sub("", text))
+
+
 def pages() -> list[Path]:
     """README and all pages of docs."""
     return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -122,7 +142,9 @@ def run(page: Path, work: Path) -> list[Printed]:
         "PATH": f"{bin_}:{os.environ['PATH']}",
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(work / "cache"),
-        "STEDI_SECRET": os.environ.get("STEDI_SECRET", "a secret of the documents, of 32 bytes or more"),
+        "STEDI_SECRET": os.environ.get(
+            "STEDI_SECRET", "a secret of the documents, of 32 bytes or more"
+        ),
     }
     printed, out = [], ""
     for block in blocks(page.read_text()):

@@ -68,7 +68,14 @@ def with_part(path: Path, part: str, text: str) -> str:
 def house() -> str:
     """The folders and modules below `src/stedi`, each with the first line of its docstring."""
     declarations = f"{'declarations/':<{NAMES}}What STEDI is: contracts/*.yaml, transforms/*.sql."
-    lines = ["```", declarations, *_room(ROOT / "src" / "stedi", ""), "```", ""]
+    lines = [
+        "<!-- not run: a map -->",
+        "```text",
+        declarations,
+        *_room(ROOT / "src" / "stedi", ""),
+        "```",
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -91,7 +98,7 @@ def layers() -> str:
     with (ROOT / "pyproject.toml").open("rb") as file:
         contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
     [levels] = (contract["layers"] for contract in contracts if contract["type"] == "layers")
-    return "\n".join(["```", *(level.replace("stedi.", "") for level in levels), "```", ""])
+    return "\n".join(["```text", *(level.replace("stedi.", "") for level in levels), "```", ""])
 
 
 def workflow(declarations: Declarations) -> str:
@@ -138,9 +145,10 @@ def contracts(declarations: Declarations) -> str:
     parts = [
         "# Contracts",
         "",
-        "The contract of every table, made from `src/stedi/declarations/contracts` by `make generate`.",
-        "The classification of a column says how far its values identify a person: *direct* is a",
-        "direct identifier, *quasi* a quasi-identifier, *none* neither. Records that aren't valid are",
+        "The contract of every table, from `src/stedi/declarations/contracts` (`make generate`).",
+        "Each column has a classification by how far its values identify a person: *direct* for a",
+        "direct identifier, *quasi* for a quasi-identifier, *none* for neither. Invalid "
+        "records are",
         "quarantined for [one of these reasons](#why-records-are-quarantined). Every lakehouse has",
         "three more tables: [`loads`](#loads), [`quarantine`](#quarantine) and",
         "[`suspended`](#suspended).",
@@ -156,7 +164,7 @@ def contracts(declarations: Declarations) -> str:
         "| reason | meaning | usual cause |",
         "| --- | --- | --- |",
     ]
-    parts += [f"| {reason} | {e.meaning} | {e.cause} |" for reason, e in EXPLANATIONS.items()]
+    parts += [f"| `{reason}` | {e.meaning} | {e.cause} |" for reason, e in EXPLANATIONS.items()]
     return "\n".join([*parts, ""])
 
 
@@ -166,7 +174,8 @@ def _contract(contract: Contract) -> Iterator[str]:
     if contract.source:
         share = f"{contract.max_bad_share:.0%}"
         place += (
-            f" Read from `{contract.source}/landing/`. If a file has {FEW_RECORDS} records or more, "
+            f" Read from `{contract.source}/landing/`. If a file has {FEW_RECORDS} records or "
+            "more, "
             f"and more than {share} of them are invalid, the whole file is quarantined."
         )
     if contract.key:
@@ -174,7 +183,8 @@ def _contract(contract: Contract) -> Iterator[str]:
     if contract.retention.withdrawal_days is not None:
         days = f"{contract.retention.withdrawal_days:g}"
         place += (
-            f" A customer who leaves this table has withdrawn: {days} days later no earlier snapshot is "
+            f" A customer who leaves this table has withdrawn: {days} days later no earlier "
+            "snapshot is "
             "kept in the trusted and curated zones."
         )
     yield from (place, "")

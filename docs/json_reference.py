@@ -21,7 +21,7 @@ from stedi import __version__
 
 PAGE = Path(__file__).parent / "reference" / "json.md"
 BEFORE = (
-    "simulate a --customers 400 --people --defects 2 --seed 4 --quiet",
+    "simulate a --customers 200 --people --defects 2 --seed 4 --quiet",
     "simulate b --customers 30 --people --seed 5 --quiet",
     "ingest a --quiet",
 )
@@ -63,9 +63,11 @@ def page() -> str:
         "",
         "<!-- made by `python docs/json_reference.py`: don't edit -->",
         "",
-        f"The layout of what each command prints with `--json`, as of version {__version__}. It belongs "
+        f"The layout of what each command prints with `--json`, as of version {__version__}. "
+        "It belongs "
         "to the version of stedi, which `stedi --version` and `stedi status --json` report. `NAME` "
-        "stands for the name of a table, a source, a file, a reason or the like, `[]` for each element "
+        "stands for the name of a table, a source, a file, a reason or the like, `[]` for "
+        "each element "
         "of a list.",
         "",
     ]

@@ -14,6 +14,7 @@ from typer.main import get_command
 import stedi
 from stedi import errors
 from stedi.cli.commands import app
+from stedi.cli.examples import EXAMPLES
 from stedi.query import Result
 from stedi.sql import told
 from stedi.sql.functions import NAMES
@@ -21,14 +22,20 @@ from stedi.sql.portable import HELD
 
 MADE = "<!-- made by `make generate`: don't edit -->"
 FIRST_USE = (
-    *("demo", "ingest", "run", "status", "query", "shell", "page"),
+    *("demo", "ingest", "run", "status", "query", "shell", "export", "page"),
     *("quarantine", "review", "explain", "check", "audit"),
-    *("release", "releases", "train", "predict", "disclose", "erase", "simulate", "ddl"),
+    *("release", "releases", "train", "predict", "disclose", "erase", "simulate", "ddl", "help"),
 )
 """Commands as people come to need them; others follow."""
 SETTINGS = {
-    "STEDI_ROOT": ("`--root`", "The lakehouse folder, or `s3://bucket/prefix`. Default: `./lakehouse`."),
-    "STEDI_DECLARATIONS": ("`--declarations`", "A folder with contracts and transforms of your own."),
+    "STEDI_ROOT": (
+        "`--root`",
+        "The lakehouse folder, or `s3://bucket/prefix`. Default: `./lakehouse`.",
+    ),
+    "STEDI_DECLARATIONS": (
+        "`--declarations`",
+        "A folder with contracts and transforms of your own.",
+    ),
     "STEDI_DATABASE": (
         "`--database`",
         "The database in Glue's Data Catalog, for a lakehouse on S3. Default: `stedi`.",
@@ -46,7 +53,10 @@ SETTINGS = {
         "The permissions that new files and folders don't get. Default: `077`, owner only. `027` "
         "lets the group read.",
     ),
-    "STEDI_KMS_KEY": ("", "The KMS key that encrypts what is written to S3. Default: the bucket's."),
+    "STEDI_KMS_KEY": (
+        "",
+        "The KMS key that encrypts what is written to S3. Default: the bucket's.",
+    ),
     "STEDI_TRACEBACK": ("", "`1` prints a traceback after an unexpected error, and Spark's log."),
 }
 """Environment variables: the option that says the same, and what each is for."""
@@ -91,7 +101,8 @@ def commands() -> str:
         "",
         MADE,
         "",
-        "`stedi COMMAND --help` prints the same. Options that all commands share may stand before or "
+        "`stedi COMMAND --help` prints the same. Options that all commands share may stand "
+        "before or "
         "after the command. The exit status is 0 when done, 1 when a check or a data quality check "
         "failed, 2 for wrong use, and 130 after Ctrl-C; [Schedule and alert]"
         "(../how-to/schedule-and-alert.md#exit-statuses) explains each.",
@@ -127,6 +138,8 @@ def _command(name: str, command: Any, level: int) -> Iterator[str]:
         yield from (f"| `{_metavar(p)}` | {_cell(p.help or '')} |" for p in arguments)
         yield ""
     yield from _options(command, SHARED)
+    yield from ("<!-- not run: tests/cli/test_help.py parses each -->", "```bash")
+    yield from (*EXAMPLES[name.removeprefix("stedi ")], "```", "")
 
 
 def _options(command: Any, shared: tuple[str, ...]) -> Iterator[str]:
@@ -216,7 +229,7 @@ def _docstring(value: object) -> Iterator[str]:
     for n, line in enumerate(lines):
         if line.strip() == "Args:":
             rest = lines[n + 1 :]
-            block = [one for one in rest[: _until(rest)]]
+            block = rest[: _until(rest)]
             arguments = _entries(textwrap.dedent("\n".join(block)))
             text += ["", *[f"- `{name}`: {about}" for name, about in arguments], ""]
             text += rest[_until(rest) :]
@@ -249,7 +262,8 @@ def functions() -> str:
             "",
             _listed(same),
             "",
-            f"**In `stedi query`** ({len(NAMES)}): with Trino's values, or with an error, or with a "
+            f"**In `stedi query`** ({len(NAMES)}): with Trino's values, or with an error, or "
+            "with a "
             "note on stderr.",
             "",
             _listed(list(NAMES)),
@@ -336,7 +350,7 @@ def settings() -> str:
         "",
         MADE,
         "",
-        "There is no configuration file. Options of the command line win over environment variables.",
+        "There is no configuration file. Options win over environment variables.",
         "",
         "## Environment variables",
         "",
@@ -357,7 +371,7 @@ def settings() -> str:
         "",
         "An extra is installed from a checkout with `pip install '.[NAME]'`, and several with "
         "`pip install '.[aws,page]'`. Sizes are those of the installed packages on Linux (x86-64, "
-        "Python 3.11), beyond what stedi needs anyway.",
+        "Python 3.11), beyond what stedi needs anyway, measured by `python docs/sizes.py`.",
         "",
         "| extra | size | needed for |",
         "| --- | --- | --- |",

@@ -78,9 +78,9 @@ class Limits:
 
 
 class Result:
-    """The rows of a query: by batches as they come, row after row, or all at once.
+    """The rows of a query: by batches as they arrive, row by row, or all at once.
 
-    Batches are taken once. All rows at once, in whatever form, may be asked for again.
+    Batches can be read once. All rows at once, in any form, can be read again.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Result:
         return self._reader.schema
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Some thousands of rows at a time, as they are worked out."""
+        """Return some thousands of rows at a time, as they are computed."""
         if self._table is not None:
             yield from self._table.to_batches()
             return
@@ -120,18 +120,18 @@ class Result:
             self._close()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Rows, each with its values by column."""
+        """Return rows one by one, each a dict of its values by column."""
         for batch in self.batches():
             yield from batch.to_pylist()
 
     def to_arrow(self) -> pa.Table:
-        """All rows as a table of PyArrow's, in memory."""
+        """Return all rows as a PyArrow table."""
         if self._table is None:
             self._table = pa.Table.from_batches(list(self.batches()), schema=self.schema)
         return self._table
 
     def to_pandas(self) -> Any:
-        """All rows as a DataFrame of pandas. Raises `Unavailable` where that isn't installed."""
+        """Return all rows as a pandas DataFrame. Raises `Unavailable` if pandas isn't installed."""
         try:
             import pandas as pd  # noqa: F401 - PyArrow looks for it itself
         except ImportError:
@@ -139,7 +139,7 @@ class Result:
         return self.to_arrow().to_pandas()
 
     def to_polars(self) -> Any:
-        """All rows as a DataFrame of Polars. Raises `Unavailable` where that isn't installed."""
+        """Return all rows as a Polars DataFrame. Raises `Unavailable` if Polars isn't installed."""
         try:
             import polars as pl
         except ImportError:
@@ -205,7 +205,7 @@ def _query(
     if function := refused(tree):
         raise QueryError(
             f"the function {function} can't be called here: queries call functions of Athena's "
-            "that read values and do nothing else; docs/engines.md lists them"
+            "that read values and do nothing else; docs/reference/sql.md lists them"
         )
     if tree.find(exp.Version):
         raise QueryError("FOR … AS OF is Athena's; here all tables are read --as-of TIME")

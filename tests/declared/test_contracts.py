@@ -378,7 +378,9 @@ def test_a_reason_for_a_small_k_changes_no_fingerprint(folder: Path) -> None:
     assert read_declarations(packaged()).weaknesses == {}
 
 
-DOCS = Path(__file__).parents[2] / "docs" / "declarations.md"
+DOCS = Path(__file__).parents[2] / "docs"
+REFERENCE = DOCS / "reference" / "declarations.md"
+TUTORIAL = DOCS / "tutorials" / "ninth-table.md"
 
 
 def test_the_table_in_the_docs_is_one_to_copy(
@@ -386,7 +388,7 @@ def test_the_table_in_the_docs_is_one_to_copy(
 ) -> None:
     folder = tmp_path / "declarations"
     shutil.copytree(not_anonymous, folder)
-    text = DOCS.read_text()
+    text = TUTORIAL.read_text()
     for kind, file in (("yaml", "contracts"), ("sql", "transforms")):
         [content, *_] = re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
         (folder / file / f"readings_per_customer.{kind}").write_text(content)
@@ -396,8 +398,18 @@ def test_the_table_in_the_docs_is_one_to_copy(
     assert counts(lakehouse) == {**small.SEED, "readings_per_customer": 7}
 
 
+def test_the_select_in_the_docs_is_one_that_check_accepts(
+    not_anonymous: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "declarations"
+    shutil.copytree(not_anonymous, folder)
+    [select] = re.findall(r"```sql\n(.*?)```", REFERENCE.read_text(), re.DOTALL)  # declarations.md
+    (folder / "transforms" / "accelerometer_trusted.sql").write_text(select)
+    assert "accelerometer_trusted" in Lakehouse(declarations=folder).check().tables
+
+
 def test_the_docs_name_whatever_a_contract_may_say() -> None:
-    text = DOCS.read_text()
+    text = REFERENCE.read_text()
     models = [model for model in vars(odcs).values() if is_model(model)]
     keys = {field.alias for model in models for field in model.model_fields.values()}
     assert len(keys) > 20
