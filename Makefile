@@ -119,7 +119,7 @@ $(VENV)/.stedi: requirements.lock pyproject.toml | $(BIN)/uv
 	@$(call STEP,installing the packages of requirements.lock,$(call INSTALL,requirements.lock))
 	@$(call STEP,installing stedi,$(OURSELF))
 	@$(call STEP,compiling Python to bytecode,$(COMPILE))
-	@$(call STEP,compiling the parser and the anonymiser to machine code,$(PREPARE))
+	@$(call STEP,compiling the parser and the generalisation to machine code,$(PREPARE))
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.stedi
