@@ -172,7 +172,7 @@ def test_what_coarsening_cost_is_what_numpy_finds(walking: Lakehouse, released: 
         for line in (released / "README.md").read_text().splitlines()
         if line.startswith("| `distancefromobject`") and line.count("|") == 4
     ]
-    half, most = (float(cell) for cell in line.split("|")[2:4])
+    half, most = (float(cell.strip().removesuffix(" mm")) for cell in line.split("|")[2:4])
     assert 0 < half < most <= widths[np.isfinite(widths)].max()
 
 

@@ -36,7 +36,7 @@ def _bring_up_to_date(table: str, arguments: Sequence[str]) -> None:
     parser.add_argument("--profile", help="seed or strict; by default the last one used")
     parser.add_argument("--declarations", help="contracts and transforms other than STEDI's")
     parser.add_argument(
-        "--database", default=DEFAULT_DATABASE, help="of Glue's Data Catalog, for a root on S3"
+        "--database", default=DEFAULT_DATABASE, help="of Glue's Data Catalog, for a lakehouse on S3"
     )
     parser.add_argument("--page", help="where the page is written afterwards, s3://…/NAME.html")
     options, unknown = parser.parse_known_args(arguments)

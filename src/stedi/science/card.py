@@ -146,7 +146,7 @@ def _head(training: Training) -> str:
 
 **{training.verdict}**
 
-It tells {training.task} of the same instant. Kept is {training.kept_model}, chosen
+It tells {training.task} of the same time. Kept is {training.kept_model}, chosen
 before anything was measured and trained on the published table itself, so it holds
 nothing that the table wouldn't tell.
 
@@ -262,9 +262,9 @@ def _limits(training: Training) -> str:
     text = """
 ## Limits
 
-It sees single instants, not movements over time. It was tested on customers who agreed
+It sees single readings, not movements over time. It was tested on customers who agreed
 to share their data, and says nothing about others than such.
 """
     if training.profile == "seed":
-        text += "Under the seed profile some pairs join readings of two people, which is noise."
+        text += "Under the seed profile some matched readings are of two people, which is noise."
     return text

@@ -24,7 +24,7 @@ from stedi.status import Status, StepStatus
 from stedi.storage.notes import Note
 from stedi.text import LEAST_TOLD, about
 
-NOT_STATED = "Not stated. Whoever owns the data has to say before it is passed on."
+NOT_STATED = "Not stated. The owner of the data has to state it before it is passed on."
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,7 @@ def _composition(facts: Facts, boxes: str) -> str:
     return f"""
 ## Composition
 
-A row is one pair of readings. Rows are sorted by their values, so their order tells
+A row is one matched reading. Rows are sorted by their values, so their order tells
 nothing; {_left_out(facts)}. There are no time stamps, names or numbers of people, and
 no recommended split, since a split by people can't be made from what is here.
 
@@ -202,7 +202,7 @@ Raw records were delivered by devices and an app, and read under contract. What 
 published is counted to two digits, to tens at least, and what there are fewer than ten
 of isn't told, so that two data sheets compared don't tell of one person:
 
-{table(("source", "records", "loaded", "set aside"), sources)}
+{table(("source", "records", "loaded", "quarantined"), sources)}
 
 Only what people agreed to is used. The profile was **{status.profile}**; what each
 step kept, and why it dropped the rest:
@@ -249,7 +249,7 @@ Each class of equal rows has rows of at least {audit.k} people (here at least
 most {audit.largest_share:.3f}), on each side of the pair by itself.
 {_both_sides(audit)}{_weakness(facts)}
 
-The audit attacked it with all raw data at hand, or with parts of it:
+The audit attacked it with all raw data, or with parts of it:
 
 {table(columns, attacks)}
 
@@ -289,7 +289,7 @@ def _maintenance(facts: Facts) -> str:
 
 Version {facts.contract.version}, snapshot {facts.snapshot}, published
 {facts.published:%Y-%m-%d %H:%M} UTC. When people withdraw their consent, the table is
-published anew without them: replace this copy then, and don't keep both.
+published again without them: replace this copy then, and don't keep both.
 """
 
 
