@@ -178,7 +178,7 @@ def _balance(facts: Facts) -> str:
         parts += [f"below {_number(upper)}{unit}"] if np.isfinite(upper) else []
         count = int(((values >= lower) & (values < upper)).sum())
         rows.append((" and ".join(parts), f"{count:,}", f"{count / max(len(values), 1):.1%}"))
-    return f"Class balance:\n\n{table((f'`{target.column}`', 'rows', 'share'), rows)}"
+    return f"Class balance:\n\n{table((f'value of `{target.column}`', 'rows', 'share'), rows)}"
 
 
 def _collection(facts: Facts) -> str:

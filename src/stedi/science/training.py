@@ -212,13 +212,17 @@ def train(
     }
     has_signal, verdict = _verdict(figures[BEST])
     progress("training the model that is kept")
-    columns = read_published(published.path)
-    count = len(next(iter(columns.values())))
-    if sample is not None and sample < count:
-        chosen = np.random.default_rng(0).choice(count, sample, replace=False)
-        columns = {name: values[chosen] for name, values in columns.items()}
-    model = task.trained(kept, columns)
+    model = task.trained(kept, _sampled(read_published(published.path), sample))
     return Trained(_training(published, task, people, figures, has_signal, verdict), model)
+
+
+def _sampled(columns: dict[str, Float64s], rows: int | None) -> dict[str, Float64s]:
+    """So many rows, the same each time; all of them where there are no more, or it is None."""
+    count = len(next(iter(columns.values())))
+    if rows is None or rows >= count:
+        return columns
+    chosen = np.random.default_rng(0).choice(count, rows, replace=False)
+    return {name: values[chosen] for name, values in columns.items()}
 
 
 def _scored(
