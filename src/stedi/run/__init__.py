@@ -201,11 +201,13 @@ def _run_locked(
     retain.end(warehouse, declarations)
     if options.only is None:
         note_run(warehouse.files, run_id)
+    ungranted = warehouse.share(_columns_to_share(warehouse, declarations))
     seconds = time.monotonic() - begun
     withdrawn = _withdrawn(warehouse, declarations, built)
     remarks = (
         *_weaker_than_recommended(declarations),
         *warehouse.files.remarks,
+        *ungranted,
         *_changed(warehouse),
         *told,
         *_undeclared(warehouse, declarations),
@@ -225,6 +227,15 @@ def _run_locked(
         remarks=remarks,
         refused=_refused(warehouse, declarations),
     )
+
+
+def _columns_to_share(warehouse: Warehouse, declarations: Declarations) -> dict[str, Sequence[str]]:
+    """What people may read who may see no identifier: curated tables, without `direct` columns."""
+    return {
+        name: [column.name for column in contract.columns if column.classification != "direct"]
+        for name, contract in declarations.contracts.items()
+        if contract.zone == "curated" and warehouse.version(name) is not None
+    }
 
 
 def _tell_staleness(plan: Plan) -> None:
