@@ -65,14 +65,15 @@ lock: $(VENV)/.dev  ## renew the lock files
 	$(BIN)/uv pip compile $(LOCK) --extra aws --extra page --extra private --extra science --extra spark --extra telemetry --group build --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile $(LOCK) --group build -c requirements-dev.lock -o requirements.lock
 	$(BIN)/uv pip compile $(LOCK) infra/requirements.in -c requirements-dev.lock -o infra/requirements.lock
-	$(BIN)/uv pip compile $(GLUE) --extra aws -c requirements-dev.lock -o glue/modules.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate infra/pack.in -o infra/pack.lock
+	$(BIN)/uv pip compile $(GLUE) --extra aws -c requirements-dev.lock -o glue/requirements.lock
 
 LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
         --no-header --no-annotate pyproject.toml
 
-# What `--additional-python-modules` of a Glue job takes: no hashes, and nothing for other systems.
+# What `infra/environment.sh` packs for the Glue jobs: nothing for other systems.
 GLUE := --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_34 \
-        --no-header --no-annotate pyproject.toml
+        --generate-hashes --no-header --no-annotate pyproject.toml
 
 audit: $(VENV)/.dev  ## known vulnerabilities of what the lock files pin; says where no database is in reach
 	$(BIN)/python supply/audit.py requirements.lock

@@ -122,9 +122,9 @@ class Lakehouse:
         The same bytes twice change nothing; no file is overwritten. Records of people who were
         erased, of before that, are left out.
         """
+        from stedi.declared.transform import SEED
         from stedi.landing.ingest import ingest
         from stedi.landing.taking_out import Screen
-        from stedi.declared.transform import SEED
         from stedi.look import glance
         from stedi.roots import NotAllowed
         from stedi.roots.names import landing_folder

@@ -167,6 +167,7 @@ def _run_locked(
         progress("landing zone: taking out who is to be forgotten")
         taken = forget.begin(warehouse.files, erasure, fingerprinter)
     known = {one.path: one.stat for one in taken}
+    rewritten = _rewritten(warehouse, declarations)
     with _Engines(warehouse, declarations, make_engine, options, progress) as engines:
         if erasure and taken and not options.full:
             engines.take_rows(erasure, taken)
@@ -209,6 +210,7 @@ def _run_locked(
         *warehouse.files.remarks,
         *ungranted,
         *_changed(warehouse),
+        *(_rewritten_remark(one.table) for one in built if one.table in rewritten),
         *told,
         *_undeclared(warehouse, declarations),
         *_without_records(warehouse, declarations),
@@ -422,6 +424,24 @@ def _changed(warehouse: Warehouse) -> list[str]:
     """What to tell of files that had another content than a run wrote."""
     names = sorted(warehouse.files.name(path) for path in warehouse.changed)
     return [f"{name} was changed since a run wrote it, and made anew" for name in names]
+
+
+def _rewritten(warehouse: Warehouse, declarations: Declarations) -> set[str]:
+    """Tables whose newest snapshot is not a run's, but of an optimizer or `OPTIMIZE`."""
+    versions = {name: warehouse.version(name) for name in declarations.contracts}
+    return {
+        name
+        for name, version in versions.items()
+        if version and version.landing is None and version.derived is None
+    }
+
+
+def _rewritten_remark(table: str) -> str:
+    return (
+        f"{table} was rewritten by another program since the last run, and rebuilt. Leave table "
+        "optimizers and OPTIMIZE off: what they write has the least and greatest values of columns "
+        "that identify people, until its snapshots expire"
+    )
 
 
 def _weaker_than_recommended(declarations: Declarations) -> list[str]:
