@@ -89,7 +89,8 @@ def test_a_job_whose_input_is_not_there_yet_says_so(
     job("accelerometer_trusted", root)
     assert "accelerometer_trusted: 12 rows" in capsys.readouterr().out
     job("accelerometer_trusted", root)
-    assert capsys.readouterr().out == "accelerometer_trusted: up to date\n"
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if line[0] != "{"] == ["accelerometer_trusted: up to date"]
     tables = small_lakehouse.status().tables
     built = {name for name, table in tables.items() if table.rows is not None}
     assert built == {
