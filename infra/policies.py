@@ -109,8 +109,15 @@ class Rights:
             ),
             _allow("ReadSecret", ["secretsmanager:GetSecretValue"], [n.secret]),
             _allow("UseLakeKey", ["kms:Decrypt", "kms:GenerateDataKey"], [n.lake_key]),
-            _allow("ReadLanding", ["s3:GetObject"], n.in_lake(*f.landing.values())),
+            self._landing(),
         )
+
+    def _landing(self) -> Statement:
+        """What jobs may do with raw files: read them, and cut records out where that is set."""
+        places = self.names.in_lake(*self.folders.landing.values())
+        if not self.names.settings.jobs_rewrite_raw:
+            return _allow("ReadLanding", ["s3:GetObject"], places)
+        return _allow("RewriteLanding", [*OBJECT, *_VERSIONS], places)
 
     def erasure(self) -> Policy:
         """The role of whoever calls `stedi erase`: everything below the root, versions included."""
@@ -243,6 +250,7 @@ class Rights:
         landing = n.in_lake(*self.folders.landing.values())
         objects = n.bucket(n.lake, "*")
         encryption = "s3:x-amz-server-side-encryption"
+        rewriters = [ERASURE, *([JOB] if n.settings.jobs_rewrite_raw else [])]
         return _policy(
             _tls_only(n.bucket(n.lake) + objects),
             *(
@@ -257,7 +265,7 @@ class Rights:
                 {
                     "Null": {"s3:if-none-match": "true"},
                     "Bool": {"s3:ObjectCreationOperation": "true"},
-                    "ArnNotEquals": {"aws:PrincipalArn": [n.role(ERASURE)]},
+                    "ArnNotEquals": {"aws:PrincipalArn": [n.role(who) for who in rewriters]},
                 },
             ),
             _deny(

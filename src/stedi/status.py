@@ -133,7 +133,7 @@ class Status(BaseModel):
     def refuse_stale(self, table: str) -> None:
         """Raise `UsageError` where a table is not up to date."""
         if why := self.tables[table].why:
-            raise UsageError(f"{table} is not up to date, {why}; run `stedi run` first")
+            raise UsageError(f"{table} is out of date, {why}; run `stedi run` first")
 
 
 def status(
@@ -244,19 +244,19 @@ class _Inspection:
     def _remedy(self, table: str) -> str:
         private = {private.table for _, private in self.declarations.private}
         verb = "release DIR --private" if table in private else "run"
-        return f"`stedi {verb}` makes it anew"
+        return f"`stedi {verb}` rebuilds it"
 
     def _boxes_problems(self, table: str, name: str) -> Iterator[str]:
         path = boxes_folder(self.files.root) / name
         what = f"table {table}, its table of boxes {self.files.name(path)}"
         if self.files.stat(path) is None:
-            yield f"{what}: missing; `stedi run` makes it anew"
+            yield f"{what}: missing; `stedi run` rebuilds it"
         elif self.verify:
             try:
                 self.files.fetch([path])
                 parquet.read(path)
             except _DAMAGE:
-                yield f"{what}: damaged; `stedi run --full` makes it anew"
+                yield f"{what}: damaged; `stedi run --full` rebuilds it"
 
     def _content_problems(self, name: str, noted: str | None, path: Path) -> Iterator[str]:
         assert self.fingerprinter is not None
@@ -268,7 +268,7 @@ class _Inspection:
                 "`stedi run --full` reads everything anew with this one"
             )
         elif noted != self.fingerprinter.of_file(path, self.files.open):
-            yield f"{name}: its content was changed; `stedi run --full` makes it anew"
+            yield f"{name}: its content was changed; `stedi run --full` rebuilds it"
 
     def _source(self, contract: Contract) -> SourceStatus:
         source = contract.source or ""
@@ -372,7 +372,7 @@ class _Inspection:
             except _DAMAGE:
                 self.problems.append(
                     f"table quarantine, file {path.name} in {self.files.name(path.parent)}: "
-                    "damaged; `stedi run --full` makes it anew"
+                    "damaged; `stedi run --full` rebuilds it"
                 )
                 continue
             groups = rows.group_by(["source", "reason"]).aggregate([([], "count_all")])
@@ -544,4 +544,4 @@ def _time(nanoseconds: int | None) -> datetime | None:
 
 
 def _not_as_left(table: str) -> str:
-    return f"table {table}: is not as the last run left it; `stedi run` makes it anew"
+    return f"table {table}: is not as the last run left it; `stedi run` rebuilds it"

@@ -10,12 +10,16 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from infra.places import Folders, in_docs
+from infra.policies import Rights
+from infra.settings import PROD
 from stedi.declared import packaged, read_declarations
-from tests.infra.iam import ACCOUNT, is_allowed
+from tests.infra.iam import ACCOUNT, Request, is_allowed
 from tests.infra.rights import ADMINISTRATOR, REGION, Account, Asked
 
 LANDING = ["customer/landing", "accelerometer/landing", "step_trainer/landing"]
@@ -302,3 +306,20 @@ def test_iam_simulate_decides_the_same(account: Account, tmp_path: Path) -> None
     ]
     assert differ == []
     assert {str(one) for one in told} <= {"Allowed", "ExplicitlyDenied", "ImplicitlyDenied"}
+
+
+@pytest.mark.parametrize("rewrites", [False, True])
+def test_jobs_cut_records_out_of_raw_files_where_that_is_set(rewrites: bool) -> None:
+    settings = replace(PROD, jobs_rewrite_raw=rewrites)
+    rights = Rights(in_docs(settings), Folders.of(read_declarations(packaged())))
+    text = json.dumps([rights.job(), rights.lake_bucket()]).replace("YOUR-ACCOUNT", ACCOUNT)
+    own, bucket = json.loads(text)
+    for place in LANDING:
+        for action in ("s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"):
+            request = Request(
+                f"arn:aws:iam::{ACCOUNT}:role/stedi-job",
+                action,
+                f"arn:aws:s3:::YOUR-LAKE/stedi/{place}/a.json",
+                {"s3:ObjectCreationOperation": "true"},
+            )
+            assert is_allowed(request, [own], bucket) == rewrites

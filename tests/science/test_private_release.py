@@ -126,7 +126,7 @@ def test_what_was_damaged_is_written_again(
     file.unlink()
     status = own.status()
     assert not status.ok
-    assert "`stedi release DIR --private` makes it anew" in status.problems[0]
+    assert "`stedi release DIR --private` rebuilds it" in status.problems[0]
     # The lakehouse doesn't add up, and this is what mends it.
     again = own.release_private(tmp_path / "again")
     assert (again.is_new, again.rows) == (False, made.rows)

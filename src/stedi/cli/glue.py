@@ -22,7 +22,7 @@ from stedi.run import RunReport
 
 _OPTIONS = (
     *("--root", "--profile", "--declarations", "--database", "--wait", "--max-age"),
-    *("--secret", "--kms-key", "--readers"),
+    *("--secret", "--kms-key", "--readers", "--page"),
 )
 _VARIABLES = {"secret": "STEDI_SECRET", "kms_key": "STEDI_KMS_KEY", "readers": "STEDI_READERS"}
 """Options that are for this process what these environment variables are elsewhere."""
@@ -36,8 +36,9 @@ def job(table: str, arguments: Sequence[str] | None = None) -> None:
     does; `--max-age` tells of landing files that have waited longer. `--secret` is the ARN of the
     secret in AWS Secrets Manager (STEDI_SECRET may come as CUSTOMER_STEDI_SECRET, too), `--kms-key`
     the key of what is written, `--readers` the roles that are granted columns in AWS Lake
-    Formation. Glue passes options of its own along, which are left alone. Ends the process with a
-    message where the table can't be built, or is published empty.
+    Formation, `--page` where the page is written afterwards (needs the extra `page`). Glue passes
+    options of its own along, which are left alone. Ends the process with a message where the table
+    can't be built, or is published empty.
     """
     if secret := os.environ.get("CUSTOMER_STEDI_SECRET"):  # Glue sets variables so named only
         os.environ.setdefault("STEDI_SECRET", secret)
@@ -58,14 +59,24 @@ def _bring_up_to_date(table: str, arguments: Sequence[str]) -> None:
     lakehouse = Lakehouse(
         options.root, declarations=options.declarations, database=options.database
     )
-    report = lakehouse.run(
-        engine="spark",
-        profile=options.profile,
-        only=[table],
-        wait=options.wait,
-        progress=_say,
-    )
+    if options.page:
+        lakehouse.require_page(options.page)
+    try:
+        report = lakehouse.run(
+            engine="spark",
+            profile=options.profile,
+            only=[table],
+            wait=options.wait,
+            progress=_say,
+        )
+    except StediError as error:
+        if options.page and error.report is not None:  # it ran, and the page says what is wrong
+            lakehouse.page(options.page)
+        raise
     _tell(table, report)
+    if options.page:
+        lakehouse.page(options.page)
+        _say(f"The page is in {options.page}")
     if options.max_age is not None:
         _tell_late(lakehouse, options.max_age)
 
@@ -83,6 +94,7 @@ def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--secret", help="ARN of the secret in AWS Secrets Manager")
     parser.add_argument("--kms-key", help="ARN of the key of what is written")
     parser.add_argument("--readers", help="ARNs of roles that are granted columns, with commas")
+    parser.add_argument("--page", help="where the page is written afterwards, s3://…/NAME.html")
     options, unknown = parser.parse_known_args(arguments)
     for argument in unknown:
         name = argument.split("=")[0]

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stedi.errors import Unavailable, UsageError
+from stedi.roots import Files
 
 _MARK = '<meta name="generator" content="STEDI Lakehouse'
 _LOOKED_AT = 4096
@@ -42,6 +43,24 @@ def require_writable(path: Path, root: Path) -> None:
         raise UsageError(f"{what}: is there already, and is no page of ours; name another file")
     if not os.access(folder, os.W_OK):
         raise UsageError(f"{what}: nothing may be written to {folder}; name another folder")
+
+
+def require_publishable(uri: str, files: Files, path: Path, lakehouse: str) -> None:
+    """Raise `UsageError` where a page can't be put at a URI, or would replace something else.
+
+    `path` is that of the URI among `files`, `lakehouse` the URI below which nothing but the
+    lakehouse's own files may lie.
+    """
+    what = f"page {uri}"
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{what}: name an object that ends in .html")
+    if uri.startswith(f"{lakehouse}/"):
+        raise UsageError(f"{what}: lies in the lakehouse; name an object outside")
+    if files.stat(path) is None:
+        return
+    with files.open(path) as stream:
+        if _MARK.encode() not in stream.read(_LOOKED_AT):
+            raise UsageError(f"{what}: is there already, and is no page of ours; name another")
 
 
 def _is_page(path: Path) -> bool:
