@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -414,22 +415,24 @@ class Lakehouse:
 
         """
         from stedi import __version__
-        from stedi.privacy.audit.report import Report, require_writable, write
+        from stedi.privacy.audit.report import Report, report_at
 
-        if report is not None:
-            require_writable(Path(report), self.root)
+        document = None if report is None else report_at(Path(report))
+        if document is not None:
+            document.require_writable(self.root)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
         try:
             audited = published.audit()
         except StorageError as error:
-            if report is not None:
+            if document is not None:
                 problem = str(error).replace(f"{self.location}/", "")
-                failed = published.not_audited(problem)
-                write(Report(failed, published.contract, __version__), Path(report))
+                failed = Report(published.not_audited(problem), published.contract, __version__)
+                document.write(failed.text(datetime.now(UTC)))
             raise
-        if report is not None:
-            write(Report(audited, published.contract, __version__), Path(report))
+        if document is not None:
+            of = Report(audited, published.contract, __version__)
+            document.write(of.text(datetime.now(UTC)))
         return audited
 
     def page(
@@ -459,7 +462,7 @@ class Lakehouse:
         self.require_page(path)  # the imports below need the extra
 
         from stedi import __version__
-        from stedi.page import write
+        from stedi.page import page_at
         from stedi.page.facts import gather
         from stedi.page.render import render
         from stedi.status import status
@@ -474,14 +477,14 @@ class Lakehouse:
             with_audit=audit,
             model=None if model is None else Path(model),
         )
-        write(render(facts), path)
+        page_at(path).write(render(facts))
         return path
 
     def require_page(self, path: str | Path) -> None:
         """Raise what `page` raises before it looks at the lakehouse, for whoever works first."""
-        from stedi.page import require_extra, require_writable
+        from stedi.page import page_at, require_extra
 
-        require_writable(Path(path), self.root)
+        page_at(Path(path)).require_writable(self.root)
         require_extra()
 
     def release(

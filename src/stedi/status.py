@@ -237,14 +237,20 @@ class _Inspection:
                 )
             elif self.fingerprinter:
                 fingerprint = noted.get("/".join(file.path.parts[-2:]))
-                yield from self._content_problems(name, fingerprint, file.path)
+                remedy = self._remedy(version.table, " --full")
+                any_secret = not self._is_private(version.table)  # the budget needs its own
+                yield from self._content_problems(name, fingerprint, file.path, remedy, any_secret)
         if version.published and version.published.boxes:
             yield from self._boxes_problems(version.table, version.published.boxes)
 
-    def _remedy(self, table: str) -> str:
-        private = {private.table for _, private in self.declarations.private}
-        verb = "release DIR --private" if table in private else "run"
+    def _remedy(self, table: str, full: str = "") -> str:
+        """What makes a table's file anew; `full` is how a run does, if it has to be told."""
+        verb = "release DIR --private" if self._is_private(table) else f"run{full}"
         return f"`stedi {verb}` makes it anew"
+
+    def _is_private(self, table: str) -> bool:
+        """Whether it is the table of a private release, which no run makes."""
+        return any(private.table == table for _, private in self.declarations.private)
 
     def _boxes_problems(self, table: str, name: str) -> Iterator[str]:
         path = boxes_folder(self.files.root) / name
@@ -258,17 +264,19 @@ class _Inspection:
             except _DAMAGE:
                 yield f"{what}: damaged; `stedi run --full` makes it anew"
 
-    def _content_problems(self, name: str, noted: str | None, path: Path) -> Iterator[str]:
+    def _content_problems(
+        self, name: str, noted: str | None, path: Path, remedy: str, any_secret: bool = True
+    ) -> Iterator[str]:
         assert self.fingerprinter is not None
         if noted is None:
-            yield f"{name}: was not written by a run; `stedi run --full` makes the table anew"
+            yield f"{name}: was not written by stedi; {remedy}"
         elif not self.fingerprinter.can_compare(noted):
             yield (
-                f"{name}: can't be verified without the secret it was written with (STEDI_SECRET); "
-                "`stedi run --full` reads everything anew with this one"
+                f"{name}: can't be verified without the secret it was written with; set "
+                f"STEDI_SECRET to that one{f', or with this one {remedy}' if any_secret else ''}"
             )
         elif noted != self.fingerprinter.of_file(path, self.files.open):
-            yield f"{name}: its content was changed; `stedi run --full` makes it anew"
+            yield f"{name}: its content was changed; {remedy}"
 
     def _source(self, contract: Contract) -> SourceStatus:
         source = contract.source or ""
@@ -339,7 +347,8 @@ class _Inspection:
                 )
             elif self.fingerprinter:
                 path = folder / load.file
-                self.problems += self._content_problems(name, load.fingerprint, path)
+                remedy = "`stedi run --full` reads it again"
+                self.problems += self._content_problems(name, load.fingerprint, path, remedy)
 
     def _has_same_bytes(self, load: Load, file: LandingFile, path: Path) -> bool:
         """Whether only a file's time is another; without `verify` nobody looks."""
