@@ -193,7 +193,8 @@ class Lakehouse:
             engine: What works out the tables: DuckDB in this process, or Spark.
             master: Where Spark runs, as in `spark://host:7077`; by default a Spark that runs in
                 this process already, or else all cores of this machine.
-            profile: `seed`, `strict` or one of the declarations' own; by default the last one used.
+            profile: `seed`, `strict`, `shielded` or one of the declarations' own; by default the
+                last one used.
             only: Derived tables to bring up to date, with the landing tables that they read,
                 instead of everything.
             full: Read and build everything anew.
@@ -786,7 +787,7 @@ class Lakehouse:
 
     def _declared(self, profile: str | None = None) -> Declarations:
         from stedi.declared import packaged, read_declarations
-        from stedi.declared.transform import SEED, profiles
+        from stedi.declared.profiles import SEED, profiles
 
         folder: Traversable = self._declarations or packaged()
         if profile is None:

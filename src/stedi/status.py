@@ -76,15 +76,17 @@ class SourceStatus(BaseModel):
 
 
 class StepStatus(BaseModel):
-    """A derived table's sum: rows in are rows kept and rows dropped.
+    """A derived table's sum: rows in, and those that noise added, are rows kept and rows dropped.
 
-    `adds_up` is None for a SELECT that groups, where no such sum can be.
+    `noise` is None where counts are true, and below none where it took rows away. `adds_up` is None
+    for a SELECT that groups, where no such sum can be.
     """
 
     in_: int = Field(serialization_alias="in")
     kept: int
     dropped: dict[str, int]
     adds_up: bool | None
+    noise: int | None = None
 
 
 class Times(BaseModel):
@@ -409,11 +411,13 @@ class _Inspection:
             return None
         dropped = dict(notes.dropped)
         kept_and_dropped = version.rows + sum(dropped.values())
-        adds_up = notes.rows_in == kept_and_dropped if notes.sums_hold else None
+        noise = version.published.noise if version.published else None
+        adds_up = notes.rows_in + (noise or 0) == kept_and_dropped if notes.sums_hold else None
         if adds_up is False:
             self.problems.append(
                 f"table {table}: {notes.rows_in:,} rows in, but {version.rows:,} kept and "
                 f"{sum(dropped.values()):,} dropped"
+                f"{f', where noise made it {noise:+,} rows' if noise is not None else ''}"
             )
         if self.verify:
             rows = self._rows_in_files(version)
@@ -421,7 +425,9 @@ class _Inspection:
                 self.problems.append(
                     f"table {table}: its files hold {rows:,} rows, its manifests {version.rows:,}"
                 )
-        return StepStatus(in_=notes.rows_in, kept=version.rows, dropped=dropped, adds_up=adds_up)
+        return StepStatus(
+            in_=notes.rows_in, kept=version.rows, dropped=dropped, adds_up=adds_up, noise=noise
+        )
 
     def _rows_in_files(self, version: Version) -> int | None:
         """The rows of a table by its files; None where one can't be read, which is told already."""

@@ -62,7 +62,7 @@ Master = Annotated[
 ]
 Profile = Annotated[
     str | None,
-    Option(metavar="NAME", help="seed or strict. [default: the last one used, at first seed]"),
+    Option(metavar="NAME", help="seed, strict or shielded. [default: the last one, or seed]"),
 ]
 PublishedTable = Annotated[
     str | None, Option(metavar="NAME", help="A published table. [default: the only one]")

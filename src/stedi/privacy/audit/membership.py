@@ -5,6 +5,10 @@ scores tell them apart is an AUC. `baseline` is that of the numbers of their row
 
 All of them know what is promised: nobody has more than 1/k of a class. Whoever has more readings
 that would be in a class than that is not in the table, for sure.
+
+Where counts are noisy, nothing is sure. Then scores are logarithms of likelihoods: of the published
+counts with the person's rows among them, over those without. Noise is taken for normal with its
+variance, which costs an attacker next to nothing (the tests compare with the exact likelihood).
 """
 
 from __future__ import annotations
@@ -44,11 +48,16 @@ class Membership:
         if people is None:
             return _not_measured(knows)
         expected = _by_box(evidence)
+        if evidence.noise_scale:
+            return _told(
+                knows, people, [_scores(group, evidence, expected) for group in people], evidence
+            )
         ruled_out = [_too_many(group, evidence) > 0 for group in people]
         result = _told(
             knows,
             people,
             [_scores(group, evidence, expected) for group in people],
+            evidence,
             ruled_out_in_table=float(ruled_out[0].mean()),
             ruled_out_outside=float(ruled_out[1].mean()),
         )
@@ -79,7 +88,7 @@ class MembershipByReference:
         expected = _expected(evidence, reference)
         groups = people[0], outside
         scores = [_scores(group, evidence, expected) for group in groups]
-        return _told(knows, groups, scores, reference_people=reference.people)
+        return _told(knows, groups, scores, evidence, reference_people=reference.people)
 
 
 class MembershipByZone:
@@ -105,14 +114,20 @@ class MembershipByZone:
             known = people[0].of_people(inside).and_those_of(people[1].of_people(outside))
             score = self._decoded(known, evidence, rng)
             scores[0][inside], scores[1][outside] = np.split(score, [len(inside)])
-        return _told(knows, people, scores)
+        return _told(knows, people, scores, evidence)
 
     def _decoded(self, known: Readings, evidence: Evidence, rng: np.random.Generator) -> Float64s:
         """The weight of each person.
 
         Where there are people whom the attacker doesn't know, rather how far the counts exceed what
-        the weights of all others explain.
+        the weights of all others explain. Where counts are noisy, that in any case.
         """
+        if evidence.noise_scale:
+            counts = _counts(evidence)
+            expected, variance = _expected(evidence, known), _variance(counts, evidence)
+            weights, explained = decoded(counts, known, expected, rng, variance)
+            others = explained[known.classes] - known.rows * weights[known.person]
+            return _likelihood(known, counts, others, variance)
         too_many = _too_many(known, evidence)
         possible = np.flatnonzero(too_many == 0)
         some, counts = known.of_people(possible), _counts(evidence)
@@ -148,14 +163,20 @@ def _parts(people: int, parts: int) -> list[Int64s]:
 
 def _counts(evidence: Evidence) -> Float64s:
     """The published rows of each class, and none of what is in no class."""
-    return np.append(evidence.rows_by_class, 0).astype(np.float64)
+    return np.append(evidence.counts, 0).astype(np.float64)
+
+
+def _variance(counts: Float64s, evidence: Evidence) -> Float64s:
+    """How far counts are from what is expected of them: as counts are anyway, and by noise."""
+    variance: Float64s = np.maximum(counts, 1) + 2 * evidence.noise_scale**2
+    return variance
 
 
 def _by_box(evidence: Evidence) -> Float64s:
     """The mean count of the classes of the same box, for each class; for none, that of all."""
     box = evidence.groups[1]
-    means = np.bincount(box, weights=evidence.rows_by_class) / np.bincount(box)
-    return np.append(np.maximum(means[box], _LEAST), evidence.rows_by_class.mean())
+    means = np.bincount(box, weights=evidence.counts) / np.bincount(box)
+    return np.append(np.maximum(means[box], _LEAST), evidence.counts.mean())
 
 
 def _expected(evidence: Evidence, known: Readings) -> Float64s:
@@ -180,6 +201,12 @@ def _too_many(readings: Readings, evidence: Evidence) -> Float64s:
 
 
 def _scores(readings: Readings, evidence: Evidence, expected: Float64s) -> Float64s:
+    if evidence.noise_scale:
+        # A class of fewer rows than k times a person's is as likely as noise that far off.
+        counts, missing = _counts(evidence), _too_many(readings, evidence)
+        variance = _variance(counts, evidence)
+        likelihood = _likelihood(readings, counts, expected[readings.classes], variance)
+        return likelihood - missing / evidence.noise_scale
     excess = _excess(readings, _counts(evidence), expected[readings.classes])
     return excess - _SURE * _too_many(readings, evidence)
 
@@ -195,8 +222,23 @@ def _excess(readings: Readings, counts: Float64s, expected: Float64s) -> Float64
     return means
 
 
+def _likelihood(
+    readings: Readings, counts: Float64s, others: Float64s, variance: Float64s
+) -> Float64s:
+    """By person, the logarithm of how much likelier counts are with their rows than without.
+
+    `others` are the rows that others are expected to have, beside the readings.
+    """
+    classes, rows = readings.classes, readings.rows
+    return readings.sums(rows * (counts[classes] - others - rows / 2) / variance[classes])
+
+
 def _told(
-    knows: str, people: tuple[Readings, Readings], scores: Sequence[Float64s], **more: float
+    knows: str,
+    people: tuple[Readings, Readings],
+    scores: Sequence[Float64s],
+    evidence: Evidence,
+    **more: float,
 ) -> AttackResult:
     told = Auc.of(*scores)
     alone = Auc.of(*(group.sums(group.rows) for group in people)).either_way
@@ -215,9 +257,13 @@ def _told(
             "people_outside": people[1].people,
             **more,
         },
-        note=f"AUC {told}, by the numbers of rows alone {alone}; measured only, since whether "
-        "somebody is in the table is not protected",
+        note=f"AUC {told}, by the numbers of rows alone {alone}{_of_noisy(evidence)}; measured "
+        "only, since whether somebody is in the table is not protected",
     )
+
+
+def _of_noisy(evidence: Evidence) -> str:
+    return f", of {evidence.form}" if evidence.noise_scale else ""
 
 
 def _not_measured(knows: str) -> AttackResult:

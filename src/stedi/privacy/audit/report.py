@@ -98,10 +98,14 @@ class Report:
         both = audit.largest_share_both_sides
         yield "rows", f"{audit.rows:,}", ""
         yield "equivalence classes", f"{audit.classes:,}", ""
+        declared = publication.noise if (publication := self.contract.publication) else None
+        scale = f"discrete Laplace of scale {declared.scale:g}" if declared else "none"
+        attacked = f"of scale {audit.noise:g}, and so attacked" if audit.noise else "none"
+        yield "noise on how often a class is repeated", attacked, scale
+        yield "fewest people in a class", f"{audit.smallest_class:,}", f"at least {audit.k}"
         share = "largest share of a class that one person has"
         yield f"{share}, on one side", f"{audit.largest_share:.3f}", f"at most 1/{audit.k}"
         yield f"{share}, on both sides together", _figure(both) or _NOT_MEASURED, "not promised"
-        publication = self.contract.publication
         may_go = f"{publication.suppress:.0%} of the rows" if publication else ""
         told = "none" if not audit.suppressed else "some: see stedi status"
         yield "rows left out, of people with too many or in ranges with too few", told, may_go
