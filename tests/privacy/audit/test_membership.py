@@ -76,8 +76,21 @@ def test_the_number_of_rows_alone_is_the_baseline() -> None:
     fewer = rows_around(places, rng, 30, 30)
     for result in results(evidence_of(raw, fewer)).values():
         assert result.baseline == 1.0
+    # Of people outside, readings can be left out until there are as many; none can be added.
     for result in results(evidence_of(fewer, raw)).values():
-        assert result.baseline == 1.0
+        assert result.baseline == 0.5
+        assert "with as many readings of each person outside" in str(result.note)
+
+
+def test_readings_are_left_out_at_random_down_to_as_many_as_are_wanted() -> None:
+    readings = Readings.of_rows(np.array([0, 0, 0, 0, 1, 2, 2]), np.array([3, 3, 3, 5, 1, 2, 4]))
+    rng = np.random.default_rng(8)
+    drawn = [readings.thinned(np.array([2, 7, 1]), rng) for _ in range(400)]
+    assert {tuple(one.sums(one.rows)) for one in drawn} == {(2.0, 1.0, 1.0)}
+    of_last = [int(one.classes[one.begins[2]]) for one in drawn]
+    assert 150 < of_last.count(2) < 250
+    with_5 = sum(5 in one.classes for one in drawn)
+    assert 150 < with_5 < 250  # one of four rows, of which two are drawn
 
 
 def test_readings_where_the_table_has_no_class_say_that_the_person_is_not_in_it() -> None:

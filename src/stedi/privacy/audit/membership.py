@@ -1,7 +1,9 @@
 """Membership: whether people in the table can be told from others, by attackers who know ever more.
 
 Each scores people who are in the table and people of the control group, who are not; how well the
-scores tell them apart is an AUC. `baseline` is that of the numbers of their rows alone.
+scores tell them apart is an AUC. `baseline` is that of the numbers of their rows alone. Where these
+numbers alone tell them apart (a table may have a part of each person's rows only), people of the
+control group are tried with as many of their readings as people in the table have rows.
 
 All of them know what is promised: nobody has more than 1/k of a class. Whoever has more readings
 that would be in a class than that is not in the table, for sure.
@@ -153,7 +155,21 @@ def _people(evidence: Evidence) -> tuple[Readings, Readings] | None:
     inside, outside = evidence.readings, evidence.readings_outside
     if inside is None or outside is None or min(inside.people, outside.people) < FEWEST_PEOPLE:
         return None
-    return inside, outside
+    return inside, (_as_many(outside, inside) if _differ(inside, outside) else outside)
+
+
+def _differ(inside: Readings, outside: Readings) -> bool:
+    """Whether the numbers of people's rows alone tell the two groups apart."""
+    alone = Auc.of(*(group.sums(group.rows) for group in (inside, outside)))
+    return not alone.lower <= 0.5 <= alone.upper
+
+
+def _as_many(outside: Readings, inside: Readings) -> Readings:
+    """Some readings of each, at random: as many as whoever has the same rank in the table."""
+    totals, wanted = (np.sort(group.sums(group.rows)) for group in (outside, inside))
+    ranks = np.argsort(np.argsort(outside.sums(outside.rows), kind="stable"))
+    at = (ranks * len(wanted)) // len(totals)
+    return outside.thinned(wanted[at].astype(np.int64), np.random.default_rng(SEED))
 
 
 def _parts(people: int, parts: int) -> list[Int64s]:
@@ -257,13 +273,21 @@ def _told(
             "people_outside": people[1].people,
             **more,
         },
-        note=f"AUC {told}, by the numbers of rows alone {alone}{_of_noisy(evidence)}; measured "
-        "only, since whether somebody is in the table is not protected",
+        note=f"AUC {told}, by the numbers of rows alone {alone}{_of_noisy(evidence)}"
+        f"{_of_a_part(evidence)}; measured only, since whether somebody is in the table is not "
+        "protected",
     )
 
 
 def _of_noisy(evidence: Evidence) -> str:
     return f", of {evidence.form}" if evidence.noise_scale else ""
+
+
+def _of_a_part(evidence: Evidence) -> str:
+    inside, outside = evidence.readings, evidence.readings_outside
+    if inside is None or outside is None or not _differ(inside, outside):
+        return ""
+    return ", with as many readings of each person outside as people in the table have rows"
 
 
 def _not_measured(knows: str) -> AttackResult:
