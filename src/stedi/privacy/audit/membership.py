@@ -9,8 +9,9 @@ All of them know what is promised: nobody has more than 1/k of a class. Whoever 
 that would be in a class than that is not in the table, for sure.
 
 Where counts are noisy, nothing is sure. Then scores are logarithms of likelihoods: of the published
-counts with the person's rows among them, over those without. Noise is taken for normal with its
-variance, which costs an attacker next to nothing (the tests compare with the exact likelihood).
+counts with the person's rows among them, over those without. Small differences count as normal ones
+do, large ones as Laplace's, which gets as far as the exact likelihood of an attacker who knows all
+counts but that person's (the tests compare with it).
 """
 
 from __future__ import annotations
@@ -126,8 +127,10 @@ class MembershipByZone:
         """
         if evidence.noise_scale:
             counts = _counts(evidence)
-            expected, variance = _expected(evidence, known), _variance(counts, evidence)
-            weights, explained = decoded(counts, known, expected, rng, variance)
+            variance = _variance(counts, evidence)
+            # With the whole zone there is nobody unknown, and noise isn't to be taken for them.
+            unknown = np.zeros(len(counts)) if self._parts == 1 else _expected(evidence, known)
+            weights, explained = decoded(counts, known, unknown, rng, variance)
             others = explained[known.classes] - known.rows * weights[known.person]
             return _likelihood(known, counts, others, variance)
         too_many = _too_many(known, evidence)
@@ -245,8 +248,15 @@ def _likelihood(
 
     `others` are the rows that others are expected to have, beside the readings.
     """
-    classes, rows = readings.classes, readings.rows
-    return readings.sums(rows * (counts[classes] - others - rows / 2) / variance[classes])
+    classes, scale = readings.classes, np.sqrt(variance[readings.classes] / 2)
+    off = counts[classes] - others
+    return readings.sums(_rare(off / scale) - _rare((off - readings.rows) / scale))
+
+
+def _rare(off: Float64s) -> Float64s:
+    """How rare a difference is, as the logarithm of a likelihood (Huber's function)."""
+    size = np.abs(off)
+    return np.where(size < 1, size * size / 2, size - 0.5)
 
 
 def _told(
