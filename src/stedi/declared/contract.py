@@ -118,12 +118,11 @@ class Publication:
     @property
     def fingerprint(self) -> str:
         """Changes whenever values could be coarsened otherwise."""
+        noise = () if self.noise is None else (self.noise.scale, self.noise.rows_per_person)
         parts = (
             *(self.k, self.people_per_box, self.people, self.target, self.axes),
-            *(self.suppress, self.rows_per_person, _METHOD),
+            *(self.suppress, self.rows_per_person, _METHOD, *noise),
         )
-        if self.noise is not None:
-            parts += (self.noise.scale, self.noise.rows_per_person)
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
     @property
