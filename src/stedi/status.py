@@ -135,7 +135,7 @@ class Status(BaseModel):
     def refuse_stale(self, table: str) -> None:
         """Raise `UsageError` where a table is not up to date."""
         if why := self.tables[table].why:
-            raise UsageError(f"{table} is not up to date, {why}; run `stedi run` first")
+            raise UsageError(f"{table} is out of date, {why}; run `stedi run` first")
 
 
 def status(
@@ -246,9 +246,9 @@ class _Inspection:
             yield from self._boxes_problems(version.table, version.published.boxes)
 
     def _remedy(self, table: str, full: str = "") -> str:
-        """What makes a table's file anew; `full` is how a run does, if it has to be told."""
+        """What rebuilds a table's file; `full` is how a run does, if it has to be told."""
         verb = "release DIR --private" if self._is_private(table) else f"run{full}"
-        return f"`stedi {verb}` makes it anew"
+        return f"`stedi {verb}` rebuilds it"
 
     def _is_private(self, table: str) -> bool:
         """Whether it is the table of a private release, which no run makes."""
@@ -258,13 +258,13 @@ class _Inspection:
         path = boxes_folder(self.files.root) / name
         what = f"table {table}, its table of boxes {self.files.name(path)}"
         if self.files.stat(path) is None:
-            yield f"{what}: missing; `stedi run` makes it anew"
+            yield f"{what}: missing; `stedi run` rebuilds it"
         elif self.verify:
             try:
                 self.files.fetch([path])
                 parquet.read(path)
             except _DAMAGE:
-                yield f"{what}: damaged; `stedi run --full` makes it anew"
+                yield f"{what}: damaged; `stedi run --full` rebuilds it"
 
     def _content_problems(
         self, name: str, noted: str | None, path: Path, remedy: str, any_secret: bool = True
@@ -383,7 +383,7 @@ class _Inspection:
             except _DAMAGE:
                 self.problems.append(
                     f"table quarantine, file {path.name} in {self.files.name(path.parent)}: "
-                    "damaged; `stedi run --full` makes it anew"
+                    "damaged; `stedi run --full` rebuilds it"
                 )
                 continue
             groups = rows.group_by(["source", "reason"]).aggregate([([], "count_all")])
@@ -559,4 +559,4 @@ def _time(nanoseconds: int | None) -> datetime | None:
 
 
 def _not_as_left(table: str) -> str:
-    return f"table {table}: is not as the last run left it; `stedi run` makes it anew"
+    return f"table {table}: is not as the last run left it; `stedi run` rebuilds it"

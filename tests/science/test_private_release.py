@@ -126,7 +126,7 @@ def test_what_was_damaged_is_written_again(
     file.unlink()
     status = own.status()
     assert not status.ok
-    assert "`stedi release DIR --private` makes it anew" in status.problems[0]
+    assert "`stedi release DIR --private` rebuilds it" in status.problems[0]
     # The lakehouse doesn't add up, and this is what mends it.
     again = own.release_private(tmp_path / "again")
     assert (again.is_new, again.rows) == (False, made.rows)
@@ -138,7 +138,7 @@ def test_what_was_damaged_is_written_again(
     file.write_bytes(content)
     assert own.status().ok
     [problem] = own.status(verify=True).problems
-    assert problem.endswith("its content was changed; `stedi release DIR --private` makes it anew")
+    assert problem.endswith("its content was changed; `stedi release DIR --private` rebuilds it")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("STEDI_SECRET", "another one, which somebody else has made")
         told = [p for p in own.status(verify=True).problems if "synthetic" in p]

@@ -32,6 +32,8 @@ PEOPLE = ("step_person", "accelerometer_person")
 DIRECT = ['a."user"', "s.serialnumber", "c.email", "c.serialnumber", "c.phone", "p.person"]
 OUR_KINDS = ['a."user"', "s.serialnumber", "c.email", "c.serialnumber"]
 OURS = ["a.x", "a.y", "s.distancefromobject", "c.registrationdate", 'a."timestamp"']
+EVERYTHING = [*OURS, "a.y", "a.z"]
+"""All that is published, or made into it."""
 TEXTS = ["''", "'m'", "'S5'", "'ann@example.com'", "'%a%'"]
 
 
@@ -169,6 +171,8 @@ class Mutant:
             "ROW_NUMBER()", "RANK()", "DENSE_RANK()", "COUNT(*)", "SUM(a.x)", "MAX(LENGTH(c.email))",
             "FIRST_VALUE(a.x)", "LAG(s.distancefromobject)", "MAX_BY(a.x, c.email)", "AVG(a.x)",
         ])  # fmt: skip
+        if function.startswith(("ROW_NUMBER", "LAG", "FIRST_VALUE")):
+            orders += EVERYTHING  # which of equal rows comes first is the engine's choice
         over = f"{'' if partition.endswith('BY ') else partition} ORDER BY {', '.join(orders)}"
         return f"{function} OVER ({over})"
 

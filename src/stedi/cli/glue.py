@@ -11,15 +11,16 @@ from difflib import get_close_matches
 from stedi.errors import StediError
 from stedi.lakehouse import DEFAULT_DATABASE, Lakehouse
 
-_OPTIONS = ("--root", "--profile", "--declarations", "--database")
+_OPTIONS = ("--root", "--profile", "--declarations", "--database", "--page")
 
 
 def job(table: str, arguments: Sequence[str] | None = None) -> None:
     """Bring one derived table up to date on Spark, and the landing tables that it reads.
 
-    Understands `--root`, `--profile`, `--declarations` and `--database`; Glue passes options of its
-    own along, which are left alone. STEDI_SECRET may come as CUSTOMER_STEDI_SECRET. Ends the
-    process with a message where the table can't be built.
+    Understands `--root`, `--profile`, `--declarations`, `--database` and `--page` (where the page
+    is written afterwards; needs the extra `page`). Glue passes options of its own along, which are
+    left alone. STEDI_SECRET may come as CUSTOMER_STEDI_SECRET. Ends the process with a message
+    where the table can't be built.
     """
     if secret := os.environ.get("CUSTOMER_STEDI_SECRET"):  # Glue sets variables so named only
         os.environ.setdefault("STEDI_SECRET", secret)
@@ -37,6 +38,7 @@ def _bring_up_to_date(table: str, arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--database", default=DEFAULT_DATABASE, help="of Glue's Data Catalog, for a root on S3"
     )
+    parser.add_argument("--page", help="where the page is written afterwards, s3://…/NAME.html")
     options, unknown = parser.parse_known_args(arguments)
     for argument in unknown:
         name = argument.split("=")[0]
@@ -45,11 +47,21 @@ def _bring_up_to_date(table: str, arguments: Sequence[str]) -> None:
     lakehouse = Lakehouse(
         options.root, declarations=options.declarations, database=options.database
     )
-    report = lakehouse.run(engine="spark", profile=options.profile, only=[table], progress=_say)
+    if options.page:
+        lakehouse.require_page(options.page)
+    try:
+        report = lakehouse.run(engine="spark", profile=options.profile, only=[table], progress=_say)
+    except StediError as error:
+        if options.page and error.report is not None:  # it ran, and the page says what is wrong
+            lakehouse.page(options.page)
+        raise
     if not report.built:
         _say(f"{table}: up to date")
     for built in report.built:
         _say(f"{built.table}: {built.rows:,} rows in {built.seconds:.1f} s ({built.reason})")
+    if options.page:
+        lakehouse.page(options.page)
+        _say(f"The page is in {options.page}")
 
 
 def _say(text: str) -> None:

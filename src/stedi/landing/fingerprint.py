@@ -107,7 +107,7 @@ def _read(path: Path) -> bytes:
     if problem := _weakness(secret):
         raise UsageError(
             f"{path} {problem}. Put it back from a backup; or remove it, and `stedi run --full` "
-            "reads everything anew with a new one"
+            "reads everything again with a new secret"
         )
     return secret
 

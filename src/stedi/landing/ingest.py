@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from stedi.errors import Unavailable, UsageError
 from stedi.landing.files import is_passed_over, list_files, looks_like_data, skipped_remarks
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.roots import Files
-from stedi.roots.local.files import LocalFiles, refuse_unreadable
+from stedi.progress import advance, doing, expect
+from stedi.roots import Files, local_files
+from stedi.roots.local.files import refuse_unreadable
 from stedi.roots.names import is_hidden, landing_folder
 from stedi.roots.scratch import scratch
+from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.landing.taking_out import Screen
@@ -82,7 +84,7 @@ def delivered_folder(folder: Path, sources: Sequence[str]) -> Delivery:
             f"{folder}: none of {', '.join(f'{s}/landing/' for s in sources)} is in it; for files "
             "of one source say which: --source NAME"
         )
-    delivery = LocalFiles(folder)
+    delivery = local_files(folder)
     deliveries = {
         s: [(p / file.name, file.name) for file in list_files(delivery, s)]
         for s, p in folders.items()
@@ -136,7 +138,7 @@ def starter(repository: str = STARTER_REPOSITORY, commit: str = STARTER_COMMIT) 
         for source, expected in STARTER_RECORDS.items():
             records = sum(
                 _lines(landing_folder(folder, source) / file.name)
-                for file in list_files(LocalFiles(folder), source)
+                for file in list_files(local_files(folder), source)
             )
             if records != expected:
                 raise Unavailable(
@@ -200,6 +202,9 @@ def _ingest_screened(
     copied, present, renamed = [], [], []
     erased = 0
     fingerprinter = Fingerprinter.of_user() if screen and screen.is_needed else None
+    originals = [original for delivered in deliveries.values() for original, _ in delivered]
+    doing(f"copying {counted(len(originals), 'file')}")
+    expect(sum(_size(original) for original in originals), "bytes")
     for source, delivered in deliveries.items():
         folder = files.inside(landing_folder(files.root, source))
         folder.mkdir(parents=True, exist_ok=True)
@@ -211,14 +216,17 @@ def _ingest_screened(
         for original, name in delivered:
             for part in (original, *original.parents)[: len(Path(name).parts)]:
                 refuse_unreadable(part)
+            size = _size(original)
             path, dropped = original, None
             if screen and fingerprinter:
                 screened = screen.screened(original, source, scratch_folder, fingerprinter)
                 dropped = screened[1]
                 erased += sum(dropped.counts.values()) if dropped else 0
                 if screened[0] is None:
+                    advance(size)
                     continue  # all of it is of people who were erased
                 path = screened[0]
+            advance(size)
             same_size = by_size.setdefault(path.stat().st_size, [])
             twin = next((part for part in same_size if _is_same(path, part, files)), None)
             if twin is not None:
@@ -234,6 +242,13 @@ def _ingest_screened(
                 renamed.append(copied[-1])
     told = [*remarks, *(screen.remarks if screen else ())]
     return Ingested(tuple(copied), tuple(present), tuple(renamed), tuple(told), erased)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # what can't be read is told of when it is read
 
 
 def _is_of(files: Files, source: str, path: Path) -> bool:

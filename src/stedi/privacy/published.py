@@ -28,10 +28,12 @@ from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.noise import Kept, discrete_laplace, state_of
 from stedi.privacy.publication.search import points
 from stedi.privacy.publication.suppression import Suppressed, suppress, within_cap
+from stedi.progress import doing
 from stedi.roots.names import boxes_folder
 from stedi.roots.scratch import scratch
 from stedi.sql.tree import tables_read
 from stedi.storage.warehouse import Version, Warehouse
+from stedi.text import counted
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,12 @@ class PublishedTable:
     @cached_property
     def evidence(self) -> Evidence:
         """What an audit looks at; raises `StorageError` where that can't be read."""
+        doing(f"reading the raw rows behind {self.contract.name}")
         raw, notes = self.rows, self.version.published
+        doing(f"coding {counted(raw.rows, 'raw row')} by the table of boxes")
         names = [coarsened.column for coarsened in self.publication.coarsened]
         files = self.warehouse.files
-        unreadable = "can't be read; `stedi run --full` makes it anew"
+        unreadable = "can't be read; `stedi run --full` rebuilds it"
         try:
             files.fetch([self.boxes_path])
             boxes = read_boxes(self.boxes_path, names)

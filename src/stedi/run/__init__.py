@@ -164,12 +164,13 @@ def _run_locked(
         events.event("swept", logging.WARNING, files=swept, reason="the last run did not end well")
     taken: Sequence[Taken] = ()
     if erasure:
-        progress("landing zone: taking out who is to be forgotten")
+        progress("taking records of forgotten people out of the landing zone")
         taken = forget.begin(warehouse.files, erasure, fingerprinter)
     known = {one.path: one.stat for one in taken}
     with _Engines(warehouse, declarations, make_engine, options, progress) as engines:
         if erasure and taken and not options.full:
             engines.take_rows(erasure, taken)
+        progress("looking for what is new")
         with events.stage("plan", logging.DEBUG):
             plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
         _tell_staleness(plan)
@@ -196,7 +197,7 @@ def _run_locked(
             remove_expired(warehouse, declarations)
     built = engines.built
     if erasure and options.only is None:
-        progress("snapshots: removing those with rows of who was forgotten")
+        progress("removing snapshots with rows of forgotten people")
         forget.end(warehouse, declarations, erasure)
     retain.end(warehouse, declarations)
     if options.only is None:
@@ -397,7 +398,7 @@ def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: 
             raise
         if options.only is not None:
             raise UsageError(
-                "--only: this root has to be made anew as a whole; `stedi run --full` does it"
+                "--only: this lakehouse has to be rebuilt as a whole; `stedi run --full` does it"
             ) from None
         start_anew(warehouse, declarations.locations, declarations.profile)
 

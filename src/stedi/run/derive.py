@@ -84,7 +84,7 @@ class Derivation:
     def _build(self, step: Step) -> Built:
         table, transform = step.table, self.declarations.transforms[step.table]
         contract = self.declarations.contracts[table]
-        self.work.progress(f"{table}: {step.reason}")
+        self.work.progress(f"building {table}")
         begin = time.monotonic()
         target = self.work.target(table, contract.columns)
         inputs = self._inputs(step)

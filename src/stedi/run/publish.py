@@ -15,6 +15,7 @@ from stedi.run.work import Work
 from stedi.storage.notes import Note, PublishedNotes
 from stedi.storage.warehouse import Version
 from stedi.storage.withdrawals import last_left, left_by_now, left_since, outdated_publications
+from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.privacy.publication import Published
@@ -28,6 +29,7 @@ def publish(work: Work, contract: Contract, rows: pa.Table, target: Target) -> P
     from stedi.privacy.publication.noise import Kept
 
     assert contract.publication is not None
+    work.progress(f"building {contract.name}: generalising {counted(rows.num_rows, 'row')}")
     files = work.warehouse.files
     boxes = files.inside(boxes_folder(files.root) / f"{contract.name}-{work.attempt}.parquet")
     published = publication.publish(

@@ -23,6 +23,7 @@ from stedi.privacy.audit.membership import (
 )
 from stedi.privacy.audit.withdrawal import Withdrawal
 from stedi.privacy.publication.spread import Spread, changed, deviation
+from stedi.progress import doing
 
 ATTACKS: Sequence[Attack] = (
     Attribution(),
@@ -86,11 +87,13 @@ def audit(
 
     `paths` are its files, `in_folder` those in its folder, `alive` those that may be there.
     """
+    doing(f"checking {table}")
     checked = checks.problems(evidence, paths, in_folder, alive)
-    attacks = {
-        attack.name: attack.run(evidence).model_copy(update={"risk": attack.risk})
-        for attack in ATTACKS
-    }
+    attacks = {}
+    for number, attack in enumerate(ATTACKS, start=1):
+        doing(f"attack {number} of {len(ATTACKS)} on {table}: {attack.name}")
+        result = attack.run(evidence)
+        attacks[attack.name] = result.model_copy(update={"risk": attack.risk})
     problems = [f"{name}: {problem}" for name, own in checked.items() for problem in own]
     problems += [
         f"{name}: {_failure(result)}" for name, result in attacks.items() if result.ok is False

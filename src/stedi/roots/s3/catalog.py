@@ -57,7 +57,7 @@ class S3Catalog:
         if owner not in (None, self._files.name(self._files.root)):
             raise StorageError(
                 f"the database {self.namespace} of Glue's Data Catalog belongs to {owner}; give "
-                "this root one of its own: --database NAME"
+                "this lakehouse one of its own: --database NAME"
             )
         return owner is not None
 

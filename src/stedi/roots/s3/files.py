@@ -332,7 +332,9 @@ class S3Files:
 
     def _upload(self, target: Path, path: Path | None = None) -> None:
         master = os.environ.get(KMS_KEY)
-        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": master} if master else None
+        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": master} if master else {}
+        if target.suffix == ".html":
+            extra["ContentType"] = "text/html; charset=utf-8"  # browsers would download it
         here, key = str(path or target), self.key(target)
         self.trying(lambda: self.client.upload_file(here, self.bucket, key, ExtraArgs=extra), key)
 
