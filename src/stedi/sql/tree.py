@@ -35,6 +35,11 @@ def parse(sql: str, place: str) -> exp.Query:
         raise DeclarationError(f"{place}: {where}: {description}") from None
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise DeclarationError(f"{place}: expected one SELECT")
+    for table in trees[0].find_all(exp.Table):
+        if table.args.get("db"):  # an engine would read the table where a WITH has the same name
+            raise DeclarationError(
+                f"{place}: {table.sql(DIALECT)[:60]}: name tables without a database"
+            )
     return trees[0]
 
 
