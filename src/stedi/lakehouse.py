@@ -649,6 +649,7 @@ class Lakehouse:
         and its `recipient`. With a `sample` models learn from about so many rows, which is faster.
         The card states the `licence`. Needs the extra `science`.
         """
+        from stedi import __version__
         from stedi.rights.ledger import refuse_no_name
         from stedi.science.card import Details, write_model
         from stedi.science.documents import require_empty
@@ -666,7 +667,7 @@ class Lakehouse:
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
         trained = train(published, threshold, progress or doing, sample)
-        details = Details(time.monotonic() - begun, licence, sample)
+        details = Details(__version__, time.monotonic() - begun, licence, sample)
         write_model(trained, published, folder, recipient, details)
         return trained.training
 

@@ -13,7 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
 
-from stedi import __version__
 from stedi.markdown import markdown, table
 from stedi.privacy.published import PublishedTable
 from stedi.rights.ledger import Handing
@@ -31,6 +30,7 @@ CARD = "README.md"
 class Details:
     """What a card says of how its model came to be; `licence` is None where none is stated."""
 
+    stedi: str
     seconds: float
     licence: str | None = None
     sample: int | None = None
@@ -40,7 +40,7 @@ class Details:
         """What the model was trained with."""
         names = ("scikit-learn", "skops", "numpy")
         told = (f"{name} {version(name)}" for name in names)
-        return ", ".join([f"stedi {__version__}", *told, f"Python {python_version()}"])
+        return ", ".join([f"stedi {self.stedi}", *told, f"Python {python_version()}"])
 
 
 def write_model(
