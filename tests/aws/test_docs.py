@@ -83,7 +83,7 @@ def test_every_command_of_the_page_runs(tmp_path: Path) -> None:
     (tmp_path / "empty.lock").write_text("")
     page = RUN.replace("/tmp/", f"{tmp_path}/")
     # moto takes a Deny without its conditions; tests/infra/test_who_may.py decides with them.
-    deployed = "aws s3api delete-bucket-policy --bucket $LAKE\n"
+    deployed = "".join(f"aws s3api delete-bucket-policy --bucket ${b}\n" for b in ("LAKE", "CODE"))
     lines = page.splitlines(keepends=True)
     at = next(n for n, line in enumerate(lines) if "cloudformation deploy" in line) + 1
     with running() as cloud:
