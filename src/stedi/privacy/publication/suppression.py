@@ -29,13 +29,11 @@ class Suppressed:
 
 
 def suppress(on_grid: Points, publication: Publication) -> Suppressed:
-    """Leave out what the contract lets be left out; nothing where the rows are good without that.
+    """Leave out what is over the cap, and what else must go for the others to be published.
 
-    Where leaving out all that it may would not be enough, only what is over the cap is left out.
+    Where leaving out all that may go would not be enough, only what is over the cap is left out.
     """
     kept = np.ones(len(on_grid.rows), np.bool_)
-    if not any(shortcomings(on_grid, publication)):
-        return Suppressed(on_grid, kept, {})
     cap = publication.rows_per_person
     if cap is not None and on_grid.most > cap:
         for side in range(SIDES, AXES):
