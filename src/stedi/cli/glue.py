@@ -84,7 +84,7 @@ def _bring_up_to_date(table: str, arguments: Sequence[str]) -> None:
 def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--root", required=True, help="the lakehouse, a folder every worker sees")
-    parser.add_argument("--profile", help="seed or strict; by default the last one used")
+    parser.add_argument("--profile", help="seed, strict or shielded; by default the last one used")
     parser.add_argument("--declarations", help="contracts and transforms other than STEDI's")
     parser.add_argument(
         "--database", default=DEFAULT_DATABASE, help="of Glue's Data Catalog, for a root on S3"
