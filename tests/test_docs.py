@@ -51,7 +51,7 @@ def test_every_block_of_a_page_runs_and_prints_what_the_page_shows(
         )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "CONTRIBUTING.md"])
 def test_no_block_is_unmarked(name: str) -> None:
     text = (ROOT / name).read_text()
     assert blocks.indented(text) == []
