@@ -19,6 +19,7 @@ from stedi.declared import Declarations, packaged, read_declarations
 from stedi.declared.athena import ddl
 from stedi.declared.contract import Contract, Publication
 from stedi.declared.machinery import MACHINERY
+from stedi.declared.odcs import read_contracts
 from stedi.declared.private import Private
 from stedi.lakehouse import DEFAULT_DATABASE
 from stedi.landing.parse import FEW_RECORDS
@@ -208,6 +209,7 @@ def _contract(contract: Contract) -> Iterator[str]:
     yield ""
     if contract.publication:
         yield from _publication(contract.publication)
+        yield from _noise(contract.name)
     if contract.rules or any(column.unique for column in contract.columns):
         yield from ("Data quality checks of every run:", "")
         yield from (f"- `{c.name}` is unique (stops the run)" for c in contract.columns if c.unique)
@@ -259,6 +261,24 @@ def _publication(publication: Publication) -> Iterator[str]:
     yield ""
     if publication.private:
         yield from _private(publication.private)
+
+
+def _noise(table: str) -> Iterator[str]:
+    """What is declared of noise, in whichever profile."""
+    publication = read_contracts(packaged() / "contracts")[table].publication
+    if publication is None or (noise := publication.noise) is None:
+        return
+    where = (
+        f"In profile {' and '.join(f'`{name}`' for name in noise.profiles)}"
+        if (noise.profiles)
+        else "In every profile"
+    )
+    yield (
+        f"{where}, [noise](../privacy.md#noise-on-the-counts) of scale {noise.scale:g} is added to "
+        f"how often each class is repeated, and of one person {noise.rows_per_person:,} rows at "
+        "most are published."
+    )
+    yield ""
 
 
 def _private(private: Private) -> Iterator[str]:

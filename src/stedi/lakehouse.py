@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -127,20 +129,32 @@ class Lakehouse:
         The same bytes twice change nothing, and no file is overwritten. Earlier records of erased
         people are left out.
         """
+        from stedi.declared.transform import SEED
         from stedi.landing.ingest import ingest
         from stedi.landing.taking_out import Screen
         from stedi.look import glance
+        from stedi.roots import NotAllowed
         from stedi.roots.names import landing_folder
 
-        declarations, files = self._declared(), self._root.files
+        files = self._root.files
+        try:
+            declarations = self._declared()
+        except NotAllowed:  # the catalog has the profile, and every profile these sources
+            declarations = self._declared(SEED)
         delivery = self._delivered(declarations, path, source)
-        ingested = ingest(files, delivery, Screen(files, declarations))
+        try:
+            screen = Screen(files, declarations)
+        except NotAllowed:  # who delivers need not read: the next run looks, before it reads
+            screen = None
+        ingested = ingest(files, delivery, screen)
         paths = [self.root / name for name in ingested.copied]
         copied = {
             name: [(p, p.name) for p in paths if p.is_relative_to(landing_folder(self.root, name))]
             for name in declarations.sources
         }
-        return replace(ingested, glance=tuple(glance(declarations, copied, files.open)))
+        with suppress(NotAllowed):
+            return replace(ingested, glance=tuple(glance(declarations, copied, files.open)))
+        return ingested
 
     def look(self, path: str | Path, *, source: str | None = None) -> Look:
         """Report what is in a delivery, and what `run` would do with it. Nothing is copied.
@@ -198,7 +212,8 @@ class Lakehouse:
             engine: The engine that runs the transforms: DuckDB in this process, or Spark.
             master: Where Spark runs, as in `spark://host:7077`. Default: a Spark session of this
                 process, or else all cores of this machine.
-            profile: `seed`, `strict` or a profile of the declarations. Default: the last one used.
+            profile: `seed`, `strict`, `shielded` or a profile of the declarations. Default: the
+                last one used.
             only: Update only these derived tables, and the landing tables that they read.
             full: Read and rebuild everything.
             max_pairs: The maximum rows that a time join may return, instead of the default limit.
@@ -431,22 +446,24 @@ class Lakehouse:
 
         """
         from stedi import __version__
-        from stedi.privacy.audit.report import Report, require_writable, write
+        from stedi.privacy.audit.report import Report, report_at
 
-        if report is not None:
-            require_writable(Path(report), self.root)
+        document = None if report is None else report_at(Path(report))
+        if document is not None:
+            document.require_writable(self.root)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
         try:
             audited = published.audit()
         except StorageError as error:
-            if report is not None:
+            if document is not None:
                 problem = str(error).replace(f"{self.location}/", "")
-                failed = published.not_audited(problem)
-                write(Report(failed, published.contract, __version__), Path(report))
+                failed = Report(published.not_audited(problem), published.contract, __version__)
+                document.write(failed.text(datetime.now(UTC)))
             raise
-        if report is not None:
-            write(Report(audited, published.contract, __version__), Path(report))
+        if document is not None:
+            of = Report(audited, published.contract, __version__)
+            document.write(of.text(datetime.now(UTC)))
         return audited
 
     def page(
@@ -475,7 +492,7 @@ class Lakehouse:
         there = self.require_page(path)  # the imports below need the extra
 
         from stedi import __version__
-        from stedi.page import write
+        from stedi.page import page_at
         from stedi.page.facts import gather
         from stedi.page.render import render
         from stedi.status import status
@@ -493,10 +510,10 @@ class Lakehouse:
         doing("drawing the page")
         html = render(facts)
         if there is None:
-            write(html, Path(path))
+            page_at(Path(path)).write(html)
             return Path(path)
         files, copy = there
-        write(html, copy)
+        page_at(copy).write(html)
         files.publish([copy])
         return copy
 
@@ -505,11 +522,11 @@ class Lakehouse:
 
         Returns where the page belongs if that is no file of this machine.
         """
-        from stedi.page import require_extra, require_publishable, require_writable
+        from stedi.page import page_at, require_extra, require_publishable
 
         require_extra()
         if not is_elsewhere(path):
-            require_writable(Path(path), self.root)
+            page_at(Path(path)).require_writable(self.root)
             return None
         folder, _, name = str(path).rpartition("/")
         try:
@@ -819,7 +836,7 @@ class Lakehouse:
 
     def _declared(self, profile: str | None = None) -> Declarations:
         from stedi.declared import packaged, read_declarations
-        from stedi.declared.transform import SEED, profiles
+        from stedi.declared.profiles import SEED, profiles
 
         folder: Traversable = self._declarations or packaged()
         if profile is None:

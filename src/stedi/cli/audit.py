@@ -56,6 +56,11 @@ def _show_attacked(result: Audit) -> None:
         f"{result.smallest_class} people or more (k is {result.k}), and none has more than "
         f"{result.largest_share:.1%} of a class on one side, {_both_sides(result)}.\n"
     )
+    if result.noise:
+        show.sentences(
+            f"How often each class is repeated is its count with noise of scale {result.noise:g}. "
+            "The attacks have these counts, and no true one.\n"
+        )
     _show_weakness(result)
     if result.suppressed:
         show.sentences(f"{result.suppressed:,} rows were left out, as the contract lets it.\n")

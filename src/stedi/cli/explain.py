@@ -50,6 +50,8 @@ def _show_stage(stage: Stage) -> None:
     show.line(f"  {stage.in_:>12,}  in, of {stage.source}")
     for dropped in stage.dropped:
         _show_dropped(dropped)
+    if stage.noise is not None:
+        show.line(f"  {stage.noise:>+12,}  by noise on how often classes are repeated")
     show.line(f"  {stage.kept:>12,}  kept")
     if stage.pairing:
         _show_pairing(stage.pairing)

@@ -106,5 +106,7 @@ def _show_steps(status: Status) -> None:
         if step.adds_up is not None:
             dropped = sum(step.dropped.values())
             why = ", ".join(f"{reason} {count:,}" for reason, count in step.dropped.items())
+            if step.noise is not None:
+                why = "; ".join(filter(None, (why, f"noise made it {step.noise:+,} rows")))
         rows.append((name, step.in_, step.kept, dropped, why))
     show.table(("step", "in", "kept", "dropped", "why dropped"), rows)

@@ -71,7 +71,7 @@ Profile = Annotated[
     str | None,
     Option(
         metavar="NAME",
-        help="Profile: seed, strict or your own. [default: the last one used, at first seed]",
+        help="seed, strict, shielded or your own. [default: the last one used, at first seed]",
         autocompletion=complete.profiles,
     ),
 ]

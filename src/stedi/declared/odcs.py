@@ -36,6 +36,7 @@ from stedi.declared.contract import (
     Coarsened,
     Contract,
     Margins,
+    Noise,
     Publication,
     Redelivered,
     Retention,
@@ -132,6 +133,12 @@ class _Private(_Closed):
     days: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+class _Noise(_Closed):
+    scale: Annotated[float, Field(ge=1, le=1e4)]
+    rows_per_person: Annotated[int, Field(ge=1)]
+    profiles: Annotated[list[str], Field(min_length=1)] | None = None
+
+
 class _Publication(_Closed):
     k: Annotated[int, Field(ge=1)]
     people_per_box: Annotated[int, Field(ge=1)]
@@ -147,6 +154,7 @@ class _Publication(_Closed):
     spread_margin: Annotated[float, Field(gt=0)] = 0.25
     people_between_releases: Annotated[int, Field(ge=0)] | None = None
     private: _Private | None = None
+    noise: _Noise | None = None
 
 
 class _Margins(_Closed):
@@ -552,7 +560,22 @@ def _publication(
             raise _Problem(f"{where}: column {column.name} is generalised, so it must be a double")
     for name in set(coarsened) - {column.name for column in columns}:
         raise _Problem(f"{where}: generalises {name}, which the table has not")
-    return replace(publication, private=_private(declared, f"{where}.private"))
+    return replace(
+        publication,
+        private=_private(declared, f"{where}.private"),
+        noise=_noise(declared, f"{where}.noise"),
+    )
+
+
+def _noise(declared: _Publication, where: str) -> Noise | None:
+    noise = declared.noise
+    if noise is None:
+        return None
+    _refuse_twice(f"{where}.profiles", "profile", noise.profiles or ())
+    if declared.rows_per_person is not None and noise.rows_per_person > declared.rows_per_person:
+        most = f"{declared.rows_per_person:,}"
+        raise _Problem(f"{where}.rowsPerPerson: at most publication.rowsPerPerson, which is {most}")
+    return Noise(noise.scale, noise.rows_per_person, tuple(noise.profiles or ()))
 
 
 _MOST_AXES, _MOST_COEFFICIENTS = 3, 2_000

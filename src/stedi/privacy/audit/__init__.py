@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel
 
 from stedi.declared.contract import Publication
@@ -53,7 +54,8 @@ class Audit(BaseModel):
     counts the rows that a person has on one side or the other. `weaker_than_recommended` is the
     contract's reason for a k that is. `checks` has the problems that each found, `provenance` which
     publication this is of. `suppressed` counts rows that were left out, and `warnings` has what
-    isn't wrong, but should be looked at.
+    isn't wrong, but should be looked at. `noise` is the scale of the noise in the counts that were
+    attacked; None where they are true.
     """
 
     ok: bool
@@ -71,6 +73,7 @@ class Audit(BaseModel):
     provenance: Provenance | None = None
     suppressed: int = 0
     warnings: list[str] = []
+    noise: float | None = None
 
 
 def audit(
@@ -101,7 +104,7 @@ def audit(
         table=table,
         k=evidence.publication.k,
         rows=len(next(iter(evidence.published.values()))),
-        classes=evidence.class_count,
+        classes=int(np.count_nonzero(evidence.counts)),
         smallest_class=evidence.fewest_people,
         largest_share=evidence.largest_share,
         largest_share_both_sides=evidence.largest_share_both_sides,
@@ -110,6 +113,7 @@ def audit(
         attacks=attacks,
         problems=problems,
         suppressed=evidence.suppressed,
+        noise=evidence.noise_scale or None,
         warnings=[text for _, text in changed(_spreads(evidence), evidence.publication)],
     )
 
