@@ -57,6 +57,10 @@ SETTINGS = {
         "",
         "The KMS key that encrypts what is written to S3. Default: the bucket's.",
     ),
+    "STEDI_READERS": (
+        "",
+        "ARNs of roles, separated by commas, that a run on S3 lets read tables by Lake Formation.",
+    ),
     "STEDI_TRACEBACK": ("", "`1` prints a traceback after an unexpected error, and Spark's log."),
 }
 """Environment variables: the option that says the same, and what each is for."""

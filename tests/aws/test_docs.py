@@ -216,7 +216,7 @@ def test_the_example_of_how_athena_reads_is_right_about_stedi(
     for line, said in told:
         stamps = [int(stamp) for stamp in re.findall(r"\d{2,}", said)]
         assert set(stamps) <= set(loaded)
-        assert ("set aside" in said) == (int(line) in aside)
+        assert ("quarantined" in said) == (int(line) in aside)
         assert aside.get(int(line), "") in said
     assert len(loaded) == sum(len(re.findall(r"\d{2,}", said)) for _, said in told)
 
