@@ -28,7 +28,7 @@ RUN = [name for name, page in zip(NAMES, PAGES, strict=True) if blocks.is_run(pa
 ALL = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]
 COMMANDS = get_command(app)
 HAS_OLD_WORDS = {
-    "docs/aws.md", "docs/privacy.md", "docs/scale.md", "docs/sensitivity.md",
+    "docs/aws.md", "docs/scale.md",
 }  # fmt: skip
 """Pages that are still to be rewritten. The list may only get shorter."""
 
