@@ -184,5 +184,7 @@ def written(page: Path) -> str:
 if __name__ == "__main__":
     for name in sys.argv[1:] or [str(page) for page in pages()]:
         path = Path(name)
-        path.write_text(written(path))
-        print(path)
+        before = path.read_text()
+        if (now := written(path)) != before:
+            path.write_text(now)
+            print(path)

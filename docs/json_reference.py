@@ -50,10 +50,12 @@ COMMANDS = (
 """Each command as the page names it, and as it is run: in this order, in one lakehouse."""
 OF_DATA = re.compile(r"[^a-z_0-9]|_landing$|_trusted$|_curated$|_synthetic$")
 NAMES = {
-    *("customer", "accelerometer", "step_trainer", "erased", "email", "serial_number"),
+    *("customer", "accelerometer", "step_trainer", "email", "serial_number"),
     *("quarantine", "loads", "suspended", "device"),
 }
-"""Keys that are names of tables, sources, reasons or subjects, and are shown as NAME."""
+"""Keys that are names of tables, sources or subjects, and are shown as NAME."""
+MAPS = ("attacks", "checks", "dropped", "quarantined", "set_aside")
+"""Keys of objects whose own keys are names."""
 
 
 def page() -> str:
@@ -128,7 +130,9 @@ def in_order(types: set[str]) -> list[str]:
 def walked(value: Any, path: str) -> Iterator[tuple[str, str]]:
     """Each part of a value, with its path and type."""
     if isinstance(value, Mapping):
-        is_map = any(OF_DATA.search(key) or key in NAMES for key in value)
+        is_map = path.rpartition(".")[2] in MAPS or any(
+            OF_DATA.search(key) or key in NAMES for key in value
+        )
         yield path, "object"
         for key, one in value.items():
             yield from walked(one, f"{path}.{'NAME' if is_map else key}".lstrip("."))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -133,6 +134,13 @@ def test_pages_have_no_old_words(name: str) -> None:
         text = text.partition("## Words that we no longer use")[0]
     if name not in HAS_OLD_WORDS:
         assert old_words(prose(text)) == []
+
+
+def test_the_notebook_has_no_old_words() -> None:
+    cells = json.loads((DOCS / "step-detection.ipynb").read_text())["cells"]
+    texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    assert len(texts) > 5
+    assert old_words(prose("\n\n".join(texts))) == []
 
 
 def sentences(text: str) -> Iterator[list[str]]:

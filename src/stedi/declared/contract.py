@@ -15,7 +15,7 @@ Severity = Literal["error", "warning"]
 Redelivered = Literal["once", "each time"]
 
 DEFAULT_SNAPSHOT_DAYS = 7.0
-_METHOD = 2
+_METHOD = 3
 """Counted up when the same rows would be published otherwise."""
 DEFAULT_UNPACKED_RATIO = 200.0
 """Readings pack to a tenth or a twentieth of their size."""

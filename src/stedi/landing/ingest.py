@@ -16,7 +16,7 @@ from stedi.errors import Unavailable, UsageError
 from stedi.landing.files import is_passed_over, list_files, looks_like_data, skipped_remarks
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.progress import advance, doing, expect
-from stedi.roots import Files, local_files
+from stedi.roots import Files, NotAllowed, local_files
 from stedi.roots.local.files import refuse_unreadable
 from stedi.roots.names import is_hidden, landing_folder
 from stedi.roots.scratch import scratch
@@ -213,6 +213,7 @@ def _ingest_screened(
         by_size: dict[int, list[Path]] = {}
         for file in list_files(files, source):
             by_size.setdefault(file.size, []).append(folder / file.name)
+        taken = {path for paths in by_size.values() for path in paths}
         for original, name in delivered:
             for part in (original, *original.parents)[: len(Path(name).parts)]:
                 refuse_unreadable(part)
@@ -232,10 +233,9 @@ def _ingest_screened(
             if twin is not None:
                 present.append(twin.relative_to(files.root).as_posix())
                 continue
-            target = _free_name(folder / name, files)
             if screen and dropped:
                 screen.note([dropped])
-            files.add(path, target)
+            target = _placed(path, folder / name, files, taken)
             same_size.append(target)
             copied.append(target.relative_to(files.root).as_posix())
             if target != folder / name:
@@ -259,18 +259,33 @@ def _is_of(files: Files, source: str, path: Path) -> bool:
 
 
 def _is_same(path: Path, landed: Path, files: Files) -> bool:
-    """Whether a file has the bytes of a landing file of its size."""
-    with path.open("rb") as first, BufferedReader(files.open(landed)) as second:
-        while block := first.read(_BLOCK):
-            if block != second.read(len(block)):
-                return False
+    """Whether a file has the bytes of a landing file of its size; not known where none is read.
+
+    Who delivers need not read: what comes twice then lies there twice, and a run counts it once.
+    """
+    try:
+        with path.open("rb") as first, BufferedReader(files.open(landed)) as second:
+            while block := first.read(_BLOCK):
+                if block != second.read(len(block)):
+                    return False
+    except NotAllowed:
+        return False
     return True
 
 
-def _free_name(path: Path, files: Files) -> Path:
-    """`path`, or with a number where another content has that name: nothing is overwritten."""
-    number, free = 1, path
-    while files.stat(free) or free.exists():
+def _placed(path: Path, target: Path, files: Files, taken: set[Path]) -> Path:
+    """Where a file was put: `target`, or with a number where something has that name already.
+
+    Nothing is overwritten, by somebody who delivers at the same time neither.
+    """
+    number, free = 1, target
+    while True:
+        if free not in taken:
+            taken.add(free)
+            try:
+                files.add_new(path, free)
+                return free
+            except FileExistsError:
+                pass
         number += 1
-        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return free
+        free = target.with_name(f"{target.stem}-{number}{target.suffix}")

@@ -305,6 +305,10 @@ class Warehouse:
         self._tables = {name: table for name, table in self._tables.items() if table}
         self._note(root=self.name, profile=profile)
 
+    def share(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
+        """Let declared readers read columns of tables; returns what could not be done."""
+        return self._root_catalog.share(columns)
+
     def damage(self, version: Version) -> str | None:
         """Why a table can't be used as it lies there, as far as sizes and this object know.
 

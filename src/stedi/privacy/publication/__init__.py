@@ -168,6 +168,14 @@ def _refuse_blanks(table: pa.Table, publication: Publication) -> None:
         if table[name].null_count:
             what = "a person" if name in publication.people else "a value"
             raise RuleBroken(f"{name}: {table[name].null_count:,} rows are without {what}")
+    for coarsened in publication.coarsened:
+        column = table[coarsened.column]
+        no_number = sum(int(np.isnan(np.from_dlpack(chunk)).sum()) for chunk in column.chunks)
+        if no_number:
+            raise RuleBroken(
+                f"{coarsened.column}: {no_number:,} rows have NaN, which is no value: 0 divided by "
+                "0, or the root of a number below 0"
+            )
 
 
 def _raw(rows: pa.Table | pa.RecordBatch, publication: Publication) -> Raw:

@@ -29,14 +29,12 @@ class Suppressed:
 
 
 def suppress(on_grid: Points, publication: Publication) -> Suppressed:
-    """Leave out what the contract lets be left out; nothing where the rows are good without that.
+    """Leave out what is over the cap, and what else must go for the others to be published.
 
-    Where leaving out all that it may would not be enough, only what is over the cap is left out.
-    With noise, what is over the noise's own cap is left out in any case.
+    Where leaving out all that may go would not be enough, only what is over the cap is left out.
+    With noise, the cap is the noise's own.
     """
     kept, noise = np.ones(len(on_grid.rows), np.bool_), publication.noise
-    if noise is None and not any(shortcomings(on_grid, publication)):
-        return Suppressed(on_grid, kept, {})
     cap = publication.rows_per_person if noise is None else noise.rows_per_person
     if cap is not None:
         kept = within_cap(on_grid, cap)
