@@ -108,16 +108,15 @@ def _ended(d: Deployment, topic: CfnTopic) -> None:
 
 def _logged(d: Deployment, topic: CfnTopic, name: str, event: str, what: str) -> None:
     namespace = d.settings.name
-    metric = CfnMetricFilter(
+    CfnMetricFilter(
         d.stack,
         f"{name}Count",
-        log_group_name=f"{d.names.log_group}/output",
+        log_group_name=sub("${OutputLog}"),
         filter_pattern=f'"\\"event\\": \\"{event}\\""',
         metric_transformations=[
             {"metricName": name, "metricNamespace": namespace, "metricValue": "1"}
         ],
     )
-    metric.add_resource_dependency(d.stack.node.find_child("OutputLog"))
     _alarm(d, topic, name, what, namespace=namespace, metric_name=name)
 
 

@@ -15,7 +15,7 @@ ENVIRONMENT = "environment.tar.gz"
 
 
 def add(d: Deployment) -> None:
-    """Add jobs and log groups."""
+    """Add jobs and log groups. By Glue's defaults, a job runs once at a time and isn't retried."""
     for what in ("output", "error"):
         CfnLogGroup(
             d.stack,
@@ -38,9 +38,7 @@ def add(d: Deployment) -> None:
             },
             default_arguments=filled(arguments(d)),
             execution_class="FLEX" if d.settings.flex else "STANDARD",
-            execution_property={"maxConcurrentRuns": 1},
             glue_version=d.settings.glue_version,
-            max_retries=0,
             number_of_workers=d.settings.workers,
             timeout=d.settings.timeout_minutes,
             worker_type=d.settings.worker,
