@@ -783,7 +783,7 @@ class Lakehouse:
 
     def _declared(self, profile: str | None = None) -> Declarations:
         from stedi.declared import packaged, read_declarations
-        from stedi.declared.transform import SEED, profiles
+        from stedi.declared.texts import SEED, profiles
 
         folder: Traversable = self._declarations or packaged()
         if profile is None:

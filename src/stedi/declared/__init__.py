@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 
@@ -16,21 +16,19 @@ from stedi.declared.contract import Contract, Rule
 from stedi.declared.machinery import MACHINERY
 from stedi.declared.odcs import read_contracts
 from stedi.declared.private import Private
-from stedi.declared.transform import SEED, Transform, read_transforms
-from stedi.errors import DeclarationError
+from stedi.declared.texts import SEED, Texts, read_texts
+from stedi.declared.transform import Transform, read_transforms
 from stedi.sql.tree import parse, tables_read, typed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equal to itself alone, so that what is proved of it can be kept
 class Declarations:
     """Contracts by table name, and transforms in the order they run in."""
 
     profile: str
     contracts: Mapping[str, Contract]
     transforms: Mapping[str, Transform]
-    _known: dict[tuple[str, str], exp.Query] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    _known: dict[tuple[str, str], exp.Query] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def landing(self) -> tuple[Contract, ...]:
@@ -171,14 +169,13 @@ def packaged() -> Traversable:
 def read_declarations(folder: Traversable, profile: str = SEED) -> Declarations:
     """Read `contracts/` and `transforms/` below a folder.
 
+    The same texts give the same object, so that a process works out once what follows from them.
     Raises `DeclarationError`, which lists what is wrong and where.
     """
-    for part in ("contracts", "transforms"):
-        if not (folder / part).is_dir():
-            raise DeclarationError(
-                f"{folder}: no folder {part} in it; declarations are contracts/ and transforms/"
-            )
-    contracts = read_contracts(folder / "contracts")
-    return Declarations(
-        profile, contracts, read_transforms(folder / "transforms", profile, contracts)
-    )
+    return _read(read_texts(folder, profile))
+
+
+@lru_cache(maxsize=8)
+def _read(texts: Texts) -> Declarations:
+    contracts = read_contracts(texts)
+    return Declarations(texts.profile, contracts, read_transforms(texts, contracts))

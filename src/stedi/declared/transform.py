@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from importlib.resources.abc import Traversable
 from typing import Any, NamedTuple
 
 import sqlglot
@@ -18,10 +17,9 @@ from sqlglot import exp
 
 from stedi.declared.contract import Contract
 from stedi.declared.machinery import MACHINERY
+from stedi.declared.texts import Texts
 from stedi.errors import DeclarationError
 from stedi.sql.tree import DIALECT, parse, tables_read
-
-SEED = "seed"
 
 
 @dataclass(frozen=True)
@@ -229,43 +227,29 @@ def _counted_by(table: exp.Expression, keys: Sequence[exp.Column], alias: str) -
     return groups.group_by(*(key.copy() for key in keys)).subquery(alias)
 
 
-def read_transforms(
-    folder: Traversable, profile: str, contracts: Mapping[str, Contract]
-) -> dict[str, Transform]:
+def read_transforms(texts: Texts, contracts: Mapping[str, Contract]) -> dict[str, Transform]:
     """Read the SELECTs of a profile; by table name, each after the tables that it reads.
 
     Raises `DeclarationError` for SQL that can't be read, tables without a contract or without a
-    SELECT, unknown inputs, cycles, and profiles that don't exist.
+    SELECT, unknown inputs and cycles.
     """
-    if profile not in profiles(folder):
-        known = ", ".join(profiles(folder))
-        raise DeclarationError(f"profile {profile}: no such profile; there are {known}")
-    folders = {"transforms": folder}
-    if profile != SEED:
-        folders[f"transforms/{profile}"] = folder / profile
     files = {
-        file.name: (file, f"{place}/{file.name}")
-        for place, where in folders.items()
-        for file in where.iterdir()
-        if file.name.endswith(".sql")
+        name: (text, f"{place}/{name}")
+        for place, named in texts.transforms.items()
+        for name, text in named.items()
     }
     problems: list[str] = []
     transforms: dict[str, Transform] = {}
-    for name, (file, place) in sorted(files.items()):
+    for name, (text, place) in sorted(files.items()):
         try:
             table = name.removesuffix(".sql")
-            transforms[table] = _transform(table, file.read_bytes(), place)
+            transforms[table] = _transform(table, text, place)
         except DeclarationError as error:
             problems.append(str(error))
     problems += _gaps(transforms, contracts, set(files))
     if problems:
         raise DeclarationError("\n".join(problems))
     return {table: transforms[table] for table in _order(transforms)}
-
-
-def profiles(folder: Traversable) -> list[str]:
-    """The profiles that a folder of transforms offers, `seed` first."""
-    return [SEED, *sorted(f.name for f in folder.iterdir() if f.is_dir() and f.name[0] not in "._")]
 
 
 def _transform(table: str, text: bytes, place: str) -> Transform:
