@@ -20,8 +20,7 @@ from stedi.declared.contract import Contract, Publication
 from stedi.declared.machinery import MACHINERY
 from stedi.declared.private import Private
 from stedi.lakehouse import DEFAULT_DATABASE
-from stedi.landing.parse import FEW_RECORDS
-from stedi.landing.reasons import EXPLANATIONS
+from stedi.landing.reasons import EXPLANATIONS, FEW_RECORDS
 
 ROOT = Path(__file__).parents[1]
 

@@ -162,9 +162,9 @@ def _transform_problems(
                 f"{transform.place}: column {name} is {selected[name]}, {contract.place} says "
                 f"{declared[name]}; CAST it"
             )
-    if transform.pairing is not None:
-        _types(engine, transform.pairing, transform.place)
-    _types(engine, exp.select("COUNT(*)").from_(transform.source.copy()), transform.place)
+    if transform.select.pairing is not None:
+        _types(engine, transform.select.pairing, transform.place)
+    _types(engine, exp.select("COUNT(*)").from_(transform.select.source.copy()), transform.place)
 
 
 def _portability_problems(query: exp.Query, place: str) -> Iterator[str]:

@@ -12,7 +12,6 @@ from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.privacy.proof import Proof
 from stedi.privacy.proof.places import Places
-from stedi.sql.tree import parse
 from tests.support.mutants import DECLARED, declared
 from tests.support.rewrites import LAST, PAIRS, in_place_of_x, last
 
@@ -292,9 +291,8 @@ def test_two_identifiers_of_one_kind_in_a_record_are_two_people() -> None:
     contracts = {**DECLARED.contracts, "walks": walks}
 
     def said(sql: str) -> list[str]:
-        tree = parse(sql, "mutant")
         transforms = {**DECLARED.transforms}
-        transforms[LAST] = replace(transforms[LAST], tree=tree, place="mutant")
+        transforms[LAST] = replace(transforms[LAST], sql=sql, place="mutant")
         declarations = replace(DECLARED, contracts=contracts, transforms=transforms)
         return said_of(declarations)
 
