@@ -3,7 +3,7 @@
     python bench/first_second.py [ROUNDS]
 
 Whole processes in turn, by the CPU time of each, so that others at work on the machine matter less.
-The peer imports PyIceberg's SQL catalog and DuckDB, loads every table's metadata, and runs one query.
+The peer imports PyIceberg's SQL catalog and DuckDB, loads each table's metadata, and runs a query.
 """
 
 from __future__ import annotations

@@ -13,9 +13,10 @@ from sqlglot import exp
 
 from stedi import parquet
 from stedi.columns import TYPES, Column, ColumnType
+from stedi.engines.crew import Crew, Threads
 from stedi.engines.delete_rows import Deleted, Deletion, by_query
 from stedi.engines.spark.executors import Executors, translated_errors
-from stedi.engines.spark.session import driver_bytes, join_or_start
+from stedi.engines.spark.session import driver_bytes, join_or_start, runs_here
 from stedi.errors import DeclarationError
 from stedi.parquet import Field
 from stedi.roots import Files, footer_source
@@ -25,6 +26,7 @@ from stedi.sql.dialects import for_spark
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+_Declared = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
 _MOST_BROADCAST_BYTES = 256 << 20
 _TEXT_BYTES = 40
 """About what a text takes in memory."""
@@ -46,15 +48,26 @@ class SparkEngine:
         self._files: Files = files or LocalFiles(scratch)
         self._files.let_spark_read(self.session)
         self._scratch = scratch
-        self.crew: Executors = Executors(self.session.sparkContext, f"stedi-{uuid4()}")
+        context = self.session.sparkContext
+        self._spark = Executors(context, f"stedi-{uuid4()}")
+        # Python's workers would each load what the threads of this process have at hand.
+        is_here = runs_here(str(context.master)) and isinstance(self._files, LocalFiles)
+        self._threads = Threads(self._spark.size) if is_here else None
+        self.crew: Crew = self._threads or self._spark
         self._is_closed = False
         self._counted: dict[str, int] = {}
         self._small: set[str] = set()
+        self._known: dict[str, _Declared] = {}
+        """What each name was declared as; to make a view again takes a fifth of a second."""
         self._broadcast_bytes = min(driver_bytes(self.session) // 16, _MOST_BROADCAST_BYTES)
-        self.crew.refuse_other_versions()
+        self._spark.refuse_other_versions()
 
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
         """Let queries read `table` from these Parquet files; a second call replaces the first."""
+        declared = (tuple((c.name, c.type) for c in columns), tuple(files))
+        if self._known.get(table) == declared:
+            return
+        self._known.pop(table, None)
         with translated_errors():
             if files:
                 schema = ", ".join(f"{_quoted(c.name)} {TYPES[c.type].spark}" for c in columns)
@@ -66,6 +79,7 @@ class SparkEngine:
                 )
                 rows = self.session.sql(f"SELECT {nulls} WHERE false")
             rows.createOrReplaceTempView(table)
+        self._known[table] = declared
         self._small.discard(table)
         if self._is_small(files, columns):
             self._small.add(table)
@@ -87,8 +101,9 @@ class SparkEngine:
     def _materialise(self, table: str, query: exp.Query) -> Path:
         rows = self._rows(query)
         self._small.discard(table)
+        self._known.pop(table, None)
         folder = self._scratch / f"{table}-{uuid4()}"
-        self.crew.wait(lambda: rows.write.parquet(self._files.uri(folder)), f"work out {table}")
+        self._spark.wait(lambda: rows.write.parquet(self._files.uri(folder)), f"work out {table}")
         with translated_errors():
             reader = self.session.read.schema(rows.schema).option("__globPaths__", "false")
             reader.parquet(self._files.uri(folder)).createOrReplaceTempView(table)
@@ -107,7 +122,7 @@ class SparkEngine:
                 for f in fields
             ]
             selected = rows.select(*columns)
-        self.crew.wait(
+        self._spark.wait(
             lambda: selected.write.mode("append").parquet(self._files.uri(folder)),
             f"write {self._files.name(folder)}",
         )
@@ -119,7 +134,7 @@ class SparkEngine:
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """The rows of a query, in memory: for counts and other small results."""
-        return self.crew.wait(lambda: _to_arrow(self._rows(query)), "fetch")
+        return self._spark.wait(lambda: _to_arrow(self._rows(query)), "fetch")
 
     def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
         """The columns of a query, with their types; types we have no name for as is.
@@ -147,7 +162,9 @@ class SparkEngine:
         if self._is_closed:
             return
         self._is_closed = True
-        self.crew.close()
+        if self._threads:
+            self._threads.close()
+        self._spark.close()
         self._files.remove_below(self._scratch)
         if self._is_ours:
             self.session.stop()
