@@ -53,9 +53,9 @@ def main(rounds: int) -> None:
         root = str(Path(folder).resolve() / "root")
         Lakehouse(root).demo()
         processes = {"peer": [sys.executable, "-c", PEER, root]}
-        for name, words in COMMANDS.items():
+        for name, verb in COMMANDS.items():
             where = () if name == "--help" else ("--root", root)
-            processes[name] = [sys.executable, "-m", "stedi", *words, *where]
+            processes[name] = [sys.executable, "-m", "stedi", *verb, *where]
         taken = defaultdict(list)
         for _ in range(rounds + 1):  # the first writes what is kept, and isn't counted
             for name, words in processes.items():

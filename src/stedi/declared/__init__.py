@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -15,8 +15,10 @@ from stedi.declared import compiled
 from stedi.declared.contract import Contract, Rule
 from stedi.declared.machinery import MACHINERY
 from stedi.declared.private import Private
-from stedi.declared.texts import SEED, Texts, read_texts
+from stedi.declared.profiles import SEED
+from stedi.declared.texts import Texts, read_texts
 from stedi.declared.transform import Transform, read_transforms
+from stedi.errors import DeclarationError
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -199,7 +201,12 @@ def _read(texts: Texts) -> Declarations:
     from stedi.declared.odcs import read_contracts
 
     contracts = read_contracts(texts)
-    declarations = Declarations(texts.profile, contracts, read_transforms(texts, contracts))
+    transforms = read_transforms(texts, contracts)
+    of_profile = {
+        name: _under(contract, texts.profile, texts.profiles)
+        for name, contract in contracts.items()
+    }
+    declarations = Declarations(texts.profile, of_profile, transforms)
     compiled.keep(texts, declarations)
     return declarations
 
@@ -208,3 +215,18 @@ def _tables_read(queries: Iterable[exp.Query]) -> tuple[str, ...]:
     from stedi.sql.tree import tables_read
 
     return tuple(sorted({table.name for query in queries for table in tables_read(query)}))
+
+
+def _under(contract: Contract, profile: str, known: Sequence[str]) -> Contract:
+    """A contract as it is under a profile: noise on what is published may be for some only."""
+    noise = contract.publication and contract.publication.noise
+    if not contract.publication or not noise:
+        return contract
+    if unknown := [name for name in noise.profiles if name not in known]:
+        raise DeclarationError(
+            f"{contract.place}: publication.noise.profiles: {unknown[0]} is no profile; there are "
+            f"{', '.join(known)}"
+        )
+    if not noise.profiles or profile in noise.profiles:
+        return contract
+    return replace(contract, publication=replace(contract.publication, noise=None))

@@ -134,7 +134,9 @@ def _trusted(path: Path) -> bytes:
 
 def _path(texts: Texts) -> Path:
     cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    key = hashlib.sha256(f"{texts.profile} {texts.digest} {_code()}".encode()).hexdigest()
+    key = hashlib.sha256(
+        f"{texts.profile} {texts.profiles} {texts.digest} {_code()}".encode()
+    ).hexdigest()
     return cache_folder / "stedi" / "declarations" / f"{key}.json"
 
 

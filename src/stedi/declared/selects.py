@@ -87,7 +87,7 @@ class Select:
         if len(joins) > 1 or not keys:
             raise DeclarationError(
                 f"{self.place}: a SELECT that multiplies rows may have one INNER JOIN, of two "
-                "tables, on equal columns; use LEFT JOIN for look-ups"
+                "tables, on equal columns; use LEFT JOIN for lookup tables"
             )
         of_left, of_right = zip(*keys, strict=True)
         return _Paired(left, right, of_left, of_right)

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources.abc import Traversable
 
+from stedi.declared.profiles import folders_of, profiles
 from stedi.errors import DeclarationError
-
-SEED = "seed"
 
 
 @dataclass(frozen=True)
@@ -17,15 +16,12 @@ class Texts:
     """Files by their paths below a folder; equal to others with the same paths and bytes."""
 
     profile: str
+    profiles: tuple[str, ...]
+    """All that there are."""
     digest: str
     contracts: Mapping[str, bytes] = field(repr=False, compare=False)
     transforms: Mapping[str, Mapping[str, bytes]] = field(repr=False, compare=False)
-    """By the folder that they are in: `transforms`, and that of the profile below it."""
-
-
-def profiles(folder: Traversable) -> list[str]:
-    """The profiles that a folder of transforms offers, `seed` first."""
-    return [SEED, *sorted(f.name for f in folder.iterdir() if f.is_dir() and f.name[0] not in "._")]
+    """By the folder that they are in, those that replace others last."""
 
 
 def read_texts(folder: Traversable, profile: str) -> Texts:
@@ -40,16 +36,14 @@ def read_texts(folder: Traversable, profile: str) -> Texts:
         raise DeclarationError(
             f"{folder / 'contracts'}: no contracts (*.yaml) here; is this a declarations folder?"
         )
-    if profile not in (known := profiles(folder / "transforms")):
-        raise DeclarationError(f"profile {profile}: no such profile; there are {', '.join(known)}")
-    transforms = {"transforms": _texts(folder / "transforms", ".sql")}
-    if profile != SEED:
-        transforms[f"transforms/{profile}"] = _texts(folder / "transforms" / profile, ".sql")
+    folders = folders_of(folder / "transforms", profile)
+    transforms = {place: _texts(where, ".sql") for place, where in folders.items()}
     digest = hashlib.sha256()
     for place, texts in {"contracts": contracts, **transforms}.items():
         for name, text in texts.items():
             digest.update(f"{place}/{name}\0{len(text)}\0".encode() + text)
-    return Texts(profile, digest.hexdigest(), contracts, transforms)
+    known = tuple(profiles(folder / "transforms"))
+    return Texts(profile, known, digest.hexdigest(), contracts, transforms)
 
 
 def _texts(folder: Traversable, ending: str) -> dict[str, bytes]:

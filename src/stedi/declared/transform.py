@@ -1,7 +1,4 @@
-"""Transforms: one SELECT a derived table, in Athena's SQL, and the order they run in.
-
-A profile is a folder of files that replace those of the same name; `seed` is the set itself.
-"""
+"""Transforms: one SELECT a derived table, in Athena's SQL, and the order they run in."""
 
 from __future__ import annotations
 

@@ -36,7 +36,9 @@ def hold_to_contract(
         for name in parquet.with_nulls(file, required):
             raise RuleBroken(f"{contract.name}: column {name} is required and has blanks")
     unique = [c.name for c in contract.columns if c.unique and (files or not recount)]
-    queries = [_repeated((came or {}).get(name, contract.name), name) for name in unique]
+    queries: list[exp.Query] = [
+        _repeated((came or {}).get(name, contract.name), name) for name in unique
+    ]
     if recount is None:
         queries += [declarations.rule(contract.name, rule) for rule in contract.rules]
     counted = iter(counts(engine, queries))

@@ -19,8 +19,7 @@ from stedi.engines.spark.executors import Executors, translated_errors
 from stedi.engines.spark.session import driver_bytes, join_or_start, runs_here
 from stedi.errors import DeclarationError
 from stedi.parquet import Field
-from stedi.roots import Files, footer_source
-from stedi.roots.local.files import LocalFiles
+from stedi.roots import Files, footer_source, local_files
 from stedi.sql.dialects import for_spark
 
 if TYPE_CHECKING:
@@ -45,13 +44,13 @@ class SparkEngine:
         self, scratch: Path, master: str | None = None, files: Files | None = None
     ) -> None:
         self.session, self._is_ours = join_or_start(master)
-        self._files: Files = files or LocalFiles(scratch)
+        self._files: Files = files or local_files(scratch)
         self._files.let_spark_read(self.session)
         self._scratch = scratch
         context = self.session.sparkContext
         self._spark = Executors(context, f"stedi-{uuid4()}")
         # Python's workers would each load what the threads of this process have at hand.
-        is_here = runs_here(str(context.master)) and isinstance(self._files, LocalFiles)
+        is_here = runs_here(str(context.master)) and self._files.holds(scratch)
         self._threads = Threads(self._spark.size) if is_here else None
         self.crew: Crew = self._threads or self._spark
         self._is_closed = False

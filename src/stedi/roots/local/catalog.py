@@ -68,6 +68,10 @@ class LocalCatalog:
         import stedi.roots.local.file_io
         import stedi.roots.local.sqlite  # noqa: F401
 
+    def share(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
+        """Whoever may read the folder may read all of it."""
+        return []
+
     def open(self) -> MetastoreCatalog:
         """The catalog, made if need be, with the namespace."""
         catalog = self._open(self._path)
