@@ -198,10 +198,9 @@ def refuse(item: int) -> int:
 
 
 def test_an_error_of_ours_arrives_from_an_executor_as_it_was(engine_at_work: SparkEngine) -> None:
-    for crew in (engine_at_work._spark, engine_at_work.crew):
-        assert crew.map(refuse, [0, 1]) == [0, 1]
-        with pytest.raises(LandingError, match="this one can't be read"):
-            crew.map(refuse, [0, 1, 2])
+    assert engine_at_work.crew.map(refuse, [0, 1]) == [0, 1]
+    with pytest.raises(LandingError, match="this one can't be read"):
+        engine_at_work.crew.map(refuse, [0, 1, 2])
 
 
 _NODE = re.compile(

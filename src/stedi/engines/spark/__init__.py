@@ -13,10 +13,9 @@ from sqlglot import exp
 
 from stedi import parquet
 from stedi.columns import TYPES, Column, ColumnType
-from stedi.engines.crew import Crew, Threads
 from stedi.engines.delete_rows import Deleted, Deletion, by_query
 from stedi.engines.spark.executors import Executors, translated_errors
-from stedi.engines.spark.session import driver_bytes, join_or_start, runs_here
+from stedi.engines.spark.session import driver_bytes, join_or_start
 from stedi.errors import DeclarationError
 from stedi.parquet import Field
 from stedi.roots import Files, footer_source, local_files
@@ -47,19 +46,14 @@ class SparkEngine:
         self._files: Files = files or local_files(scratch)
         self._files.let_spark_read(self.session)
         self._scratch = scratch
-        context = self.session.sparkContext
-        self._spark = Executors(context, f"stedi-{uuid4()}")
-        # Python's workers would each load what the threads of this process have at hand.
-        is_here = runs_here(str(context.master)) and self._files.holds(scratch)
-        self._threads = Threads(self._spark.size) if is_here else None
-        self.crew: Crew = self._threads or self._spark
+        self.crew: Executors = Executors(self.session.sparkContext, f"stedi-{uuid4()}")
         self._is_closed = False
         self._counted: dict[str, int] = {}
         self._small: set[str] = set()
         self._known: dict[str, _Declared] = {}
         """What each name was declared as; to make a view again takes a fifth of a second."""
         self._broadcast_bytes = min(driver_bytes(self.session) // 16, _MOST_BROADCAST_BYTES)
-        self._spark.refuse_other_versions()
+        self.crew.refuse_other_versions()
 
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
         """Let queries read `table` from these Parquet files; a second call replaces the first."""
@@ -102,7 +96,7 @@ class SparkEngine:
         self._small.discard(table)
         self._known.pop(table, None)
         folder = self._scratch / f"{table}-{uuid4()}"
-        self._spark.wait(lambda: rows.write.parquet(self._files.uri(folder)), f"work out {table}")
+        self.crew.wait(lambda: rows.write.parquet(self._files.uri(folder)), f"work out {table}")
         with translated_errors():
             reader = self.session.read.schema(rows.schema).option("__globPaths__", "false")
             reader.parquet(self._files.uri(folder)).createOrReplaceTempView(table)
@@ -121,7 +115,7 @@ class SparkEngine:
                 for f in fields
             ]
             selected = rows.select(*columns)
-        self._spark.wait(
+        self.crew.wait(
             lambda: selected.write.mode("append").parquet(self._files.uri(folder)),
             f"write {self._files.name(folder)}",
         )
@@ -133,7 +127,7 @@ class SparkEngine:
 
     def fetch(self, query: exp.Query) -> pa.Table:
         """The rows of a query, in memory: for counts and other small results."""
-        return self._spark.wait(lambda: _to_arrow(self._rows(query)), "fetch")
+        return self.crew.wait(lambda: _to_arrow(self._rows(query)), "fetch")
 
     def types(self, query: exp.Query) -> Mapping[str, ColumnType | str]:
         """The columns of a query, with their types; types we have no name for as is.
@@ -161,9 +155,7 @@ class SparkEngine:
         if self._is_closed:
             return
         self._is_closed = True
-        if self._threads:
-            self._threads.close()
-        self._spark.close()
+        self.crew.close()
         self._files.remove_below(self._scratch)
         if self._is_ours:
             self.session.stop()
