@@ -24,7 +24,6 @@ from stedi.sql.dialects import for_spark
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-_Declared = tuple[tuple[tuple[str, str], ...], tuple[str, ...]]
 _MOST_BROADCAST_BYTES = 256 << 20
 _TEXT_BYTES = 40
 """About what a text takes in memory."""
@@ -50,17 +49,11 @@ class SparkEngine:
         self._is_closed = False
         self._counted: dict[str, int] = {}
         self._small: set[str] = set()
-        self._known: dict[str, _Declared] = {}
-        """What each name was declared as; to make a view again takes a fifth of a second."""
         self._broadcast_bytes = min(driver_bytes(self.session) // 16, _MOST_BROADCAST_BYTES)
         self.crew.refuse_other_versions()
 
     def declare(self, table: str, columns: Sequence[Column], files: Sequence[str]) -> None:
         """Let queries read `table` from these Parquet files; a second call replaces the first."""
-        declared = (tuple((c.name, c.type) for c in columns), tuple(files))
-        if self._known.get(table) == declared:
-            return
-        self._known.pop(table, None)
         with translated_errors():
             if files:
                 schema = ", ".join(f"{_quoted(c.name)} {TYPES[c.type].spark}" for c in columns)
@@ -72,7 +65,6 @@ class SparkEngine:
                 )
                 rows = self.session.sql(f"SELECT {nulls} WHERE false")
             rows.createOrReplaceTempView(table)
-        self._known[table] = declared
         self._small.discard(table)
         if self._is_small(files, columns):
             self._small.add(table)
@@ -94,7 +86,6 @@ class SparkEngine:
     def _materialise(self, table: str, query: exp.Query) -> Path:
         rows = self._rows(query)
         self._small.discard(table)
-        self._known.pop(table, None)
         folder = self._scratch / f"{table}-{uuid4()}"
         self.crew.wait(lambda: rows.write.parquet(self._files.uri(folder)), f"work out {table}")
         with translated_errors():
