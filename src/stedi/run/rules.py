@@ -35,19 +35,17 @@ def hold_to_contract(
     for file in files:
         for name in parquet.with_nulls(file, required):
             raise RuleBroken(f"{contract.name}: column {name} is required and has blanks")
-    unique = [c.name for c in contract.columns if c.unique and (files or not recount)]
-    queries: list[exp.Query] = [
-        _repeated((came or {}).get(name, contract.name), name) for name in unique
-    ]
-    if recount is None:
-        queries += [declarations.rule(contract.name, rule) for rule in contract.rules]
-    counted = iter(counts(engine, queries))
-    for name in unique:
-        if next(counted):
-            raise RuleBroken(f"{contract.name}: column {name} is unique and repeats")
+    for column in contract.columns:
+        if (
+            column.unique
+            and (files or not recount)
+            and count(engine, _repeated((came or {}).get(column.name, contract.name), column.name))
+        ):
+            raise RuleBroken(f"{contract.name}: column {column.name} is unique and repeats")
     notes = []
     for rule in contract.rules:
-        broken = recount(rule) if recount else next(counted)
+        query = declarations.rule(contract.name, rule)
+        broken = recount(rule) if recount else count(engine, query)
         if broken and rule.severity == "error":
             raise RuleBroken(
                 f"{contract.name}: {broken:,} {rule.description} (rule {rule.name}). "
@@ -62,15 +60,6 @@ def count(engine: Engine, query: exp.Query) -> int:
     """The one whole number that a query returns."""
     [value] = engine.fetch(query).column(0).to_pylist()
     return int(value or 0)
-
-
-def counts(engine: Engine, queries: Sequence[exp.Query]) -> list[int]:
-    """The one whole number that each of some queries returns; the engine is asked once."""
-    if not queries:
-        return []
-    numbered = (query.copy().subquery(f"count_{n}", copy=False) for n, query in enumerate(queries))
-    [row] = engine.fetch(exp.select(*numbered)).to_pylist()
-    return [int(value or 0) for value in row.values()]
 
 
 def count_dropped(engine: Engine, reasons: exp.Query) -> dict[str, int]:
