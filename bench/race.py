@@ -29,7 +29,7 @@ from stedi import Lakehouse
 BENCH = Path(__file__).parent
 RESULTS = BENCH / "results.json"
 OURS = "stedi"
-RUNNERS = (OURS, "duckdb", "polars", "spark", "floor")
+RUNNERS = (OURS, "duckdb", "polars", "spark", "dbt", "floor")
 FIGURES = ("wall", "apart", "cpu", "peak", "written")
 # Of Spark's memory and CPU time most is a JVM's, which nobody waits for; the floor writes nothing.
 UNKNOWN = {"spark": ("cpu", "peak"), "floor": ("written",)}
@@ -81,6 +81,9 @@ def main() -> None:
     size = sum(path.stat().st_size for path in (data / "landing").rglob("*") if path.is_file())
     print(f"{size / 1e9:.2f} GB of JSON, {os.cpu_count()} cores, {given.rounds} rounds")
     runners = [one for one in RUNNERS if one == OURS or one in given.runners.split(",")]
+    if "dbt" in runners and "STEDI_DBT" not in os.environ:
+        print("without dbt: it needs an environment of its own (bench/peer_dbt.py)")
+        runners.remove("dbt")
     rounds = race(data, given.rounds, runners)
     table = compare(rounds)
     show(table)

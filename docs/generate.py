@@ -21,9 +21,10 @@ from stedi.declared.contract import Contract, Publication
 from stedi.declared.machinery import MACHINERY
 from stedi.declared.odcs import read_contracts
 from stedi.declared.private import Private
+from stedi.declared.profiles import SEED
+from stedi.declared.texts import read_texts
 from stedi.lakehouse import DEFAULT_DATABASE
-from stedi.landing.parse import FEW_RECORDS
-from stedi.landing.reasons import EXPLANATIONS
+from stedi.landing.reasons import EXPLANATIONS, FEW_RECORDS
 
 ROOT = Path(__file__).parents[1]
 
@@ -265,7 +266,7 @@ def _publication(publication: Publication) -> Iterator[str]:
 
 def _noise(table: str) -> Iterator[str]:
     """What is declared of noise, in whichever profile."""
-    publication = read_contracts(packaged() / "contracts")[table].publication
+    publication = read_contracts(read_texts(packaged(), SEED))[table].publication
     if publication is None or (noise := publication.noise) is None:
         return
     where = (

@@ -179,7 +179,7 @@ class _Rows:
 
     def pairing(self, transform: Transform) -> Pairing | None:
         """How many values of a join one side has alone."""
-        query = transform.one_sided
+        query = transform.select.one_sided
         if query is None or not self._declare(transform):
             return None
         [both, *alone] = self._fetch(query)[0]
@@ -196,7 +196,7 @@ class _Rows:
 
     def _example(self, transform: Transform, reason: str) -> Example | None:
         tree = self._declarations.select(transform.table)
-        if transform.reasons is None or not any(cte.alias == "judged" for cte in tree.ctes):
+        if transform.select.reasons is None or not any(cte.alias == "judged" for cte in tree.ctes):
             return None
         columns = self._columns_of(transform)
         query = exp.select(*(exp.column(c.name, quoted=True) for c in columns)).from_("judged")

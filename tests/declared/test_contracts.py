@@ -14,7 +14,6 @@ from pydantic import BaseModel
 
 from stedi import DeclarationError, Lakehouse
 from stedi.declared import odcs, packaged, read_declarations
-from stedi.declared.odcs import read_contracts
 from stedi.declared.patterns import matching
 from tests.conftest import counts
 from tests.support import small
@@ -144,7 +143,7 @@ def test_the_standard_itself_accepts_the_contracts() -> None:
 
 
 def test_landing_columns_know_their_keys() -> None:
-    contract = read_contracts(packaged() / "contracts")["customer_landing"]
+    contract = read_declarations(packaged()).contracts["customer_landing"]
     assert [column.json_key for column in contract.delivered][-1] == "shareWithFriendsAsOfDate"
     assert contract.subject == "email"
 

@@ -27,11 +27,11 @@ def test_they_are_read_where_they_are_needed(
     small_lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse = Warehouse(open_root(small_lakehouse.root))
-    opened: list[Path] = []
+    opened, notes = list[Path](), notes_files(small_lakehouse)
     opener = type(warehouse.files).open
 
     def noting(files: Files, path: Path) -> RawIOBase:
-        opened.append(path)
+        opened.extend({path} & {*notes})
         return opener(files, path)
 
     monkeypatch.setattr(type(warehouse.files), "open", noting)
@@ -41,7 +41,7 @@ def test_they_are_read_where_they_are_needed(
     assert version.published is not None
     assert version.published == past.published
     assert version.published.rows_in == small.SEED[TABLE]
-    assert opened == notes_files(small_lakehouse)
+    assert opened == notes
 
 
 @already_run

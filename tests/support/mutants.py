@@ -26,7 +26,6 @@ from stedi.engines.duckdb import DuckDBEngine
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.fold import fold
 from stedi.run.suspend import suspensions
-from stedi.sql.tree import parse
 
 LAST = "machine_learning_curated"
 PEOPLE = ("step_person", "accelerometer_person")
@@ -44,9 +43,11 @@ DECLARED = read_declarations(packaged())
 
 def declared(sql: str, table: str = LAST) -> Declarations:
     """The declarations of STEDI with another SELECT of a table."""
-    transform = Transform(table, parse(sql, "mutant"), "mutant", "mutant")
+    transform = Transform(table, sql, "mutant", "mutant")
     known = {key: tree for key, tree in DECLARED._known.items() if table not in key[1]}
-    return replace(DECLARED, transforms={**DECLARED.transforms, table: transform}, _known=known)
+    mutant = replace(DECLARED, transforms={**DECLARED.transforms, table: transform})
+    mutant._known.update(known)
+    return mutant
 
 
 class Mutant:

@@ -13,9 +13,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from stedi.columns import Column
-from stedi.declared import packaged
+from stedi.declared import packaged, read_declarations
 from stedi.declared.machinery import MACHINERY
-from stedi.declared.odcs import read_contracts
 from stedi.engines.crew import Item, Result
 from stedi.landing import reader, window
 from stedi.landing.files import list_files
@@ -26,7 +25,7 @@ from stedi.parquet import Field, Target
 from stedi.roots.local.files import LocalFiles
 from tests.support.reference import Parsed, Piece
 
-_CONTRACTS = read_contracts(packaged() / "contracts")
+_CONTRACTS = read_declarations(packaged()).contracts
 CONTRACTS = {
     source: replace(_CONTRACTS[f"{source}_landing"], max_bad_share=1.0)
     for source in ("customer", "accelerometer", "step_trainer")

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-
-from sqlglot import exp
+from typing import TYPE_CHECKING
 
 from stedi.columns import Schemas
+from stedi.declared import compiled
 from stedi.declared.contract import Contract, Rule
 from stedi.declared.machinery import MACHINERY
-from stedi.declared.odcs import read_contracts
 from stedi.declared.private import Private
-from stedi.declared.profiles import SEED, profiles
+from stedi.declared.profiles import SEED
+from stedi.declared.texts import Texts, read_texts
 from stedi.declared.transform import Transform, read_transforms
 from stedi.errors import DeclarationError
-from stedi.sql.tree import parse, tables_read, typed
+
+if TYPE_CHECKING:
+    from sqlglot import exp
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # equal to itself alone, so that what is proved of it can be kept
 class Declarations:
     """Contracts by table name, and transforms in the order they run in."""
 
     profile: str
     contracts: Mapping[str, Contract]
     transforms: Mapping[str, Transform]
-    _known: dict[tuple[str, str], exp.Query] = field(
-        default_factory=dict, repr=False, compare=False
-    )
+    _known: dict[tuple[str, str], exp.Query] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def landing(self) -> tuple[Contract, ...]:
@@ -74,17 +74,29 @@ class Declarations:
 
     def read_by(self, table: str) -> frozenset[str]:
         """The tables that a derived table's SELECT or rules read, itself left out."""
-        contract = self.contracts[table]
-        rules = (self.rule(table, rule) for rule in contract.rules)
-        named = {read.name for rule in rules for read in tables_read(rule)}
-        return frozenset({*self.transforms[table].inputs, *named} - {table})
+        return frozenset({*self.transforms[table].inputs, *self.read_by_rules[table]} - {table})
+
+    @cached_property
+    def read_by_rules(self) -> Mapping[str, tuple[str, ...]]:
+        """The tables that each derived table's rules read, in alphabetical order."""
+        return {
+            table: _tables_read(self.rule(table, rule) for rule in self.contracts[table].rules)
+            for table in self.transforms
+        }
+
+    @cached_property
+    def read_by_suspensions(self) -> tuple[str, ...]:
+        """The tables that the query for whose consent is suspended reads, in alphabetical order."""
+        query = self.suspensions
+        return () if query is None else _tables_read([query])
 
     def reasons(self, table: str) -> exp.Query | None:
         """The query that counts a derived table's dropped rows by reason, resolved and typed."""
         transform = self.transforms[table]
-        if transform.reasons is None:
+        reasons = transform.select.reasons
+        if reasons is None:
             return None
-        return self._typed("reasons", transform.place, transform.reasons, self.schemas)
+        return self._typed("reasons", transform.place, reasons, self.schemas)
 
     def rule(self, table: str, rule: Rule) -> exp.Query:
         """The query of a rule, resolved and typed; it sees the working columns of its table too."""
@@ -139,6 +151,8 @@ class Declarations:
     def _typed(self, what: str, place: str, query: exp.Query | str, schemas: Schemas) -> exp.Query:
         key = (what, place)
         if key not in self._known:
+            from stedi.sql.tree import parse, typed
+
             tree = parse(query, place) if isinstance(query, str) else query
             self._known[key] = typed(tree, schemas, place)
         return self._known[key]
@@ -172,18 +186,35 @@ def packaged() -> Traversable:
 def read_declarations(folder: Traversable, profile: str = SEED) -> Declarations:
     """Read `contracts/` and `transforms/` below a folder.
 
+    The same texts give the same object, so that a process works out once what follows from them.
     Raises `DeclarationError`, which lists what is wrong and where.
     """
-    for part in ("contracts", "transforms"):
-        if not (folder / part).is_dir():
-            raise DeclarationError(
-                f"{folder}: no folder {part} in it; declarations are contracts/ and transforms/"
-            )
-    contracts = read_contracts(folder / "contracts")
-    transforms = read_transforms(folder / "transforms", profile, contracts)
-    known = profiles(folder / "transforms")
-    of_profile = {name: _under(contract, profile, known) for name, contract in contracts.items()}
-    return Declarations(profile, of_profile, transforms)
+    return _read(read_texts(folder, profile))
+
+
+@lru_cache(maxsize=8)
+def _read(texts: Texts) -> Declarations:
+    if kept := compiled.read(texts):
+        declarations = Declarations(texts.profile, kept.contracts, kept.transforms)
+        vars(declarations).update(kept.facts)
+        return declarations
+    from stedi.declared.odcs import read_contracts
+
+    contracts = read_contracts(texts)
+    transforms = read_transforms(texts, contracts)
+    of_profile = {
+        name: _under(contract, texts.profile, texts.profiles)
+        for name, contract in contracts.items()
+    }
+    declarations = Declarations(texts.profile, of_profile, transforms)
+    compiled.keep(texts, declarations)
+    return declarations
+
+
+def _tables_read(queries: Iterable[exp.Query]) -> tuple[str, ...]:
+    from stedi.sql.tree import tables_read
+
+    return tuple(sorted({table.name for query in queries for table in tables_read(query)}))
 
 
 def _under(contract: Contract, profile: str, known: Sequence[str]) -> Contract:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from importlib.resources.abc import Traversable
 from typing import Annotated, Any, TypeVar, cast, get_args
 
 import yaml
@@ -48,6 +47,7 @@ from stedi.declared.machinery import MACHINERY
 from stedi.declared.names import NAMED, is_location, is_name, overlaps
 from stedi.declared.patterns import why_refused
 from stedi.declared.private import LEAST_EPSILON, MOST_EPSILON, Private, Resolution, Warp
+from stedi.declared.texts import Texts
 from stedi.declared.wrong_values import in_words
 from stedi.errors import DeclarationError
 
@@ -56,21 +56,16 @@ _DEFAULT_BAD_SHARE = 0.9
 _DEFAULT_ASIDE_SHARE = 0.75
 
 
-def read_contracts(folder: Traversable) -> dict[str, Contract]:
-    """Read every `*.yaml` of a folder; by table name, in the order of zones and names.
+def read_contracts(texts: Texts) -> dict[str, Contract]:
+    """Read every contract; by table name, in the order of zones and names.
 
     Raises `DeclarationError`, which lists everything that is wrong in all files.
     """
-    files = sorted((f for f in folder.iterdir() if f.name.endswith(".yaml")), key=lambda f: f.name)
-    if not files:
-        raise DeclarationError(
-            f"{folder}: no contracts (*.yaml) here; is this a declarations folder?"
-        )
     contracts: list[Contract] = []
     problems: list[str] = []
-    for file in files:
+    for name, text in texts.contracts.items():
         try:
-            contracts.append(_read(f"contracts/{file.name}", file.read_bytes()))
+            contracts.append(_read(f"contracts/{name}", text))
         except DeclarationError as error:
             problems.append(str(error))
     problems += _clashes(contracts)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from importlib.resources.abc import Traversable
 
-import yaml
-
 from stedi.errors import DeclarationError
 
 SEED = "seed"
@@ -43,6 +41,8 @@ def _extended(folder: Traversable, profile: str) -> str:
     file, place = folder / profile / _FILE, f"transforms/{profile}/{_FILE}"
     if not file.is_file():
         return SEED
+    import yaml
+
     try:
         declared = yaml.safe_load(file.read_bytes())
     except (yaml.YAMLError, UnicodeDecodeError) as error:

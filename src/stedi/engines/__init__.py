@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import pyarrow as pa
-from sqlglot import exp
-
-from stedi.columns import Column, ColumnType
-from stedi.engines.crew import Crew
-from stedi.engines.delete_rows import Deleted, Deletion
 from stedi.errors import UsageError
-from stedi.parquet import Field
 from stedi.roots import Files
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from sqlglot import exp
+
+    from stedi.columns import Column, ColumnType
+    from stedi.engines.crew import Crew
+    from stedi.engines.delete_rows import Deleted, Deletion
+    from stedi.parquet import Field
 
 
 class Engine(Protocol):

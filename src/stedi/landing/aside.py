@@ -7,14 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-
 from stedi.declared.contract import Contract
 from stedi.landing.loads import Load
-from stedi.landing.oddities import shown_key
-from stedi.landing.parse import FEW_RECORDS
-from stedi.landing.records import RecordReader
+from stedi.landing.reasons import FEW_RECORDS
 from stedi.roots import Files
 
 _FITS: str = "file set aside whole"
@@ -55,6 +50,9 @@ def _cause(files: Files, contract: Contract, quarantine: Sequence[Path]) -> str:
     reasons = Counter(reason for (reason,) in _pieces(files, contract, quarantine, ["reason"]))
     own = Counter({r: n for r, n in reasons.items() if r != _FITS}) or reasons
     [(reason, count)] = own.most_common(1)
+    from stedi.landing.oddities import shown_key
+    from stedi.landing.records import RecordReader  # too much was set aside: it takes a while
+
     reader, keys = RecordReader(contract), Counter[str]()
     tried = 0
     for other, raw in _pieces(files, contract, quarantine, ["reason", "raw"]):
@@ -71,6 +69,9 @@ def _pieces(
     files: Files, contract: Contract, quarantine: Sequence[Path], columns: list[str]
 ) -> Iterator[tuple[Any, ...]]:
     """Columns of the rows of a source in the quarantine."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
     files.fetch(quarantine)
     for path in quarantine:
         with pq.ParquetFile(path) as file:

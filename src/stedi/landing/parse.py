@@ -28,14 +28,13 @@ from stedi.landing.files import LandingFile
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.oddities import Oddities
 from stedi.landing.reader import Counts, FileReader, are_few, is_large, range_begins
+from stedi.landing.reasons import FEW_RECORDS
 from stedi.landing.window import ArchiveTooLarge, is_packed, packing_of
 from stedi.parquet import ParquetFile, RowWriter, Target
 from stedi.progress import advance
 from stedi.roots import Files, Stat
 from stedi.roots.names import landing_folder
 
-FEW_RECORDS = 20
-"""No share is taken of fewer records than these."""
 _LEAST_SHARE_BYTES = 1 << 23
 _PACKED_WEIGHT = 8
 _SMALL_ARCHIVE = 1 << 26

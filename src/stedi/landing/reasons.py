@@ -28,6 +28,8 @@ Reason = Literal[
 
 
 WRAPPER: Reason = "records in a wrapper"
+FEW_RECORDS = 20
+"""No share is taken of fewer records than these."""
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from stedi.arrays import Float64s
 from stedi.columns import TYPES, ColumnType
+
+if TYPE_CHECKING:
+    import duckdb
 
 _NUMBERS: dict[pa.DataType, type[np.generic]] = {pa.int64(): np.int64, pa.float64(): np.float64}
 
@@ -65,6 +67,8 @@ def arrow_schema(fields: Sequence[Field]) -> pa.Schema:
 
 def connect(scratch: Path) -> duckdb.DuckDBPyConnection:
     """An embedded DuckDB that spills into `scratch` and keeps no order it wasn't asked for."""
+    import duckdb  # which most of those who read Parquet files need not
+
     connection = duckdb.connect()
     connection.execute("SET preserve_insertion_order = false")
     connection.execute(f"SET temp_directory = {literal(str(scratch))}")

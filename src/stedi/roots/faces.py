@@ -181,6 +181,15 @@ class Catalog(Protocol):
     def name(self, table: str) -> str:
         """What a table is called in it, namespace included."""
 
+    def notes(self) -> Mapping[str, str]:
+        """What is noted of the root as a whole."""
+
+    def tables(self) -> list[str]:
+        """The names of all its tables, as it calls them."""
+
+    def metadata_location(self, table: str) -> str | None:
+        """The URI of the metadata of a table as it is now; None where there is no such table."""
+
     def prepare(self, landing: Sequence[Contract]) -> None:
         """Load what commits need, and let others who use it read the raw landing files."""
 

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from stedi.declared import Declarations
 from stedi.errors import UsageError
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.run.changes import Change, Touched
-from stedi.run.keyed import Keyed, keyed
 from stedi.run.options import How, Options
 from stedi.run.readings import LandingPlan, Reading, plan_landing
-from stedi.sql.tree import tables_read
 from stedi.storage.suspensions import SUSPENDED, why_outdated
 from stedi.storage.warehouse import Version, Warehouse
 from stedi.text import counted
+
+if TYPE_CHECKING:
+    from stedi.run.keyed import Keyed
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ class Decider:
         reason = why_anew or (self._why_stale(version, changing) if version else None)
         if reason is None:
             return None
-        # From here on SQL is looked at, which takes a while.
+        from stedi.run.keyed import Keyed, keyed  # from here on SQL is looked at
+
         read = sorted(self._declarations.read_by(table))
         inputs = {name: now.content for name in read if (now := self._warehouse.version(name))}
         has_key = self._declarations.contracts[table].key is not None
@@ -183,7 +186,7 @@ def make_plan(
     changing |= {"loads"} if landing else set()
     changing |= {"quarantine"} if landing.readings else set()
     suspended = _suspended(warehouse, declarations, options)
-    if suspended or (changing and changing & _read_by_suspensions(declarations)):
+    if suspended or changing & {*declarations.read_by_suspensions}:
         changing.add(SUSPENDED)
     decider = Decider(warehouse, declarations, options)
     steps = []
@@ -211,11 +214,6 @@ def _suspended(
     version = warehouse.version(SUSPENDED)
     files, rows = (len(version.files), version.rows) if version else (0, None)
     return None if why is None else Planned(SUSPENDED, "rebuild", why, files, rows)
-
-
-def _read_by_suspensions(declarations: Declarations) -> set[str]:
-    query = declarations.suspensions
-    return {table.name for table in tables_read(query)} if query is not None else set()
 
 
 def refuse_missing(warehouse: Warehouse, declarations: Declarations, only: Iterable[str]) -> None:

@@ -215,9 +215,9 @@ class Derivation:
         )
 
     def _rows_in(self, transform: Transform) -> int:
-        if transform.pairing is None:
-            return self._rows(transform.source.name)
-        [row] = self.engine.fetch(transform.pairing).to_pylist()
+        if transform.select.pairing is None:
+            return self._rows(transform.sources[0])
+        [row] = self.engine.fetch(transform.select.pairing).to_pylist()
         pairs, crowd = int(row["pairs"] or 0), int(row["crowd"] or 0)
         limit = self.work.options.max_pairs
         crowded = limit is None and crowd > CROWD and pairs > LEAST_PAIR_LIMIT
@@ -227,7 +227,7 @@ class Derivation:
         if pairs > limit or crowded:
             raise PairingTooLarge(
                 f"{transform.table}: joining would give {pairs:,} rows; {crowd:,} rows of "
-                f"{transform.source.name} share one value. The limit is {limit:,} rows"
+                f"{transform.sources[0]} share one value. The limit is {limit:,} rows"
                 f"{f', or {CROWD:,} at one value' if crowded else ''}. The tables before it are up "
                 "to date, this one stays as it was. Look for records whose clocks were wrong, or "
                 f"raise the limit: --max-pairs {pairs}"

@@ -24,7 +24,7 @@ _REWRITTEN = (exp.Filter, exp.Div, exp.Cast, exp.Sum, exp.Avg, exp.Round, exp.Fl
 
 def for_duckdb(query: exp.Query) -> str:
     """The query, resolved and typed, in DuckDB's SQL."""
-    return _rewritten(query, _for_duckdb).sql("duckdb")
+    return _rewritten(query, _for_duckdb).sql("duckdb", copy=False)
 
 
 def duckdb_words(query: exp.Query, before: Callable[[exp.Expr], exp.Expr | None]) -> str:
@@ -33,7 +33,7 @@ def duckdb_words(query: exp.Query, before: Callable[[exp.Expr], exp.Expr | None]
     def rewrite(node: exp.Expr) -> exp.Expr | None:
         return before(node) or _for_duckdb(node)
 
-    return _rewritten(query, rewrite, every=True).sql("duckdb")
+    return _rewritten(query, rewrite, every=True).sql("duckdb", copy=False)
 
 
 def for_spark(query: exp.Query, small: Container[str] = ()) -> str:
@@ -42,7 +42,7 @@ def for_spark(query: exp.Query, small: Container[str] = ()) -> str:
     What is made from nothing but `small` tables is broadcast where it is joined.
     """
     tree = _rewritten(query, _for_spark)
-    return _broadcasting(tree.copy(), small).sql("spark")
+    return _broadcasting(tree, small).sql("spark", copy=False)
 
 
 def _broadcasting(tree: exp.Query, small: Container[str]) -> exp.Query:
@@ -74,9 +74,10 @@ def _tables_below(source: exp.Expr | Scope) -> Iterator[str]:
 def _rewritten(
     query: exp.Query, rewrite: Callable[[exp.Expr], exp.Expr | None], *, every: bool = False
 ) -> exp.Query:
-    if not every and not any(isinstance(node, _REWRITTEN) for node in query.walk()):
-        return query
+    """A copy with what `rewrite` makes of its nodes; as it is where none is of those above."""
     tree = query.copy()
+    if not every and not any(isinstance(node, _REWRITTEN) for node in tree.walk()):
+        return tree
     for node in reversed(list(tree.walk())):  # what is inside first
         if isinstance(node.parent, exp.Filter) and node.arg_key == "this":
             continue  # it is rewritten with its FILTER

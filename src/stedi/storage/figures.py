@@ -73,10 +73,10 @@ def _of_table(
     if people is None or transform is None:
         return
     if name == people.name:
-        shares = [_share(run.rows, name, run.rows, transform.source.name) for run in runs]
-        what = f"{name}: the share of {transform.source.name} that consents"
+        shares = [_share(run.rows, name, run.rows, transform.sources[0]) for run in runs]
+        what = f"{name}: the share of {transform.sources[0]} that consents"
         yield from _beyond(what, "{:.1%}", shares, margins.consenting)
-    elif declarations.contracts[transform.source.name].source:
+    elif declarations.contracts[transform.sources[0]].source:
         readings = [_share(run.rows, name, run.rows, people.name) for run in runs]
         tolerated = margins.per_person * max(readings[:-1])
         what = f"{name}: rows per row of {people.name}"

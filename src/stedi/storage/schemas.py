@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,8 @@ from stedi.roots import Files, footer_source
 if TYPE_CHECKING:
     from pyiceberg.catalog import Catalog
     from pyiceberg.manifest import DataFile, ManifestFile
-    from pyiceberg.schema import Schema
     from pyiceberg.table import Table, Transaction
     from pyiceberg.table.metadata import TableMetadata
-    from pyiceberg.table.snapshots import Snapshot
     from pyiceberg.table.update.snapshot import _FastAppendFiles, _OverwriteFiles
     from pyiceberg.types import PrimitiveType
 
@@ -49,12 +47,6 @@ def forget_versions(transaction: Transaction) -> None:
     """Let a table's metadata name no more versions than must be: each says when it was made."""
     if transaction.table_metadata.properties.get(_VERSIONS) != "1":
         transaction.set_properties({_VERSIONS: "1"})
-
-
-def has_columns(schema: Schema, columns: Sequence[Column]) -> bool:
-    """Whether a table has these columns, in this order."""
-    present = [(field.name, str(field.field_type)) for field in schema.fields]
-    return present == [(column.name, column.type) for column in columns]
 
 
 def evolve(transaction: Transaction, columns: Sequence[Column]) -> None:
@@ -94,28 +86,16 @@ def _type(column: Column) -> PrimitiveType:
     return next(type_ for type_ in types if str(type_) == column.type)
 
 
-class Manifests:
-    """What snapshots refer to: each manifest, which nobody changes once it is there, read once."""
-
-    def __init__(self) -> None:
-        self._of: dict[str, list[str]] = {}
-        self._files: dict[str, list[DataFile]] = {}
-
-    def of(self, table: Table, snapshot: Snapshot) -> list[str]:
-        """Where the manifests of a snapshot are; what they list is read too."""
-        if snapshot.manifest_list not in self._of:
-            manifests = snapshot.manifests(table.io)
-            for manifest in manifests:
-                if manifest.manifest_path not in self._files:
-                    entries = manifest.fetch_manifest_entry(table.io, discard_deleted=True)
-                    self._files[manifest.manifest_path] = [entry.data_file for entry in entries]
-            self._of[snapshot.manifest_list] = [manifest.manifest_path for manifest in manifests]
-        return self._of[snapshot.manifest_list]
-
-    def data_files(self, table: Table, snapshot: Snapshot | None) -> list[DataFile]:
-        """The data files of a snapshot."""
-        manifests = self.of(table, snapshot) if snapshot else []
-        return [file for manifest in manifests for file in self._files[manifest]]
+def data_files(table: Table, uris: Collection[str]) -> list[DataFile]:
+    """Files of a table's newest snapshot as its manifests have them, by their URIs."""
+    snapshot = table.current_snapshot()
+    manifests = snapshot.manifests(table.io) if snapshot and uris else []
+    entries = (
+        entry
+        for manifest in manifests
+        for entry in manifest.fetch_manifest_entry(table.io, discard_deleted=True)
+    )
+    return [entry.data_file for entry in entries if entry.data_file.file_path in uris]
 
 
 def transaction(table: Table) -> Transaction:

@@ -35,26 +35,26 @@ from stedi.storage.notes import (
     referred_to,
 )
 from stedi.storage.schemas import (
-    Manifests,
+    data_files,
     describe,
     evolve,
     forget_versions,
-    has_columns,
     make_table,
     transaction,
     without_empty_manifests,
     without_past,
 )
+from stedi.storage.state import Manifests, Snapshot, State, read_state
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import MetastoreCatalog
     from pyiceberg.table import Table
-    from pyiceberg.table.snapshots import Snapshot
     from pyiceberg.table.update.snapshot import _SnapshotProducer
 
 _METADATA_KEPT = 3
 _MOST_MERGED = 100
 _CHANGED = "a file of it was changed"
+_MEANWHILE = "table {}: someone else committed to it meanwhile; run again"
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,12 @@ class Warehouse:
         self.make_lock = root.lock
         self._root_catalog = root.catalog
         self._is_there = False
-        self._tables: dict[str, Table | None] = {}
+        self._states: dict[str, State | None] = {}
         self._to_make: dict[str, tuple[Sequence[Column], str]] = {}
         self._to_evolve: dict[str, Sequence[Column]] = {}
         self._versions: dict[tuple[str, int], Version] = {}
         self._notes_beside: dict[str, Notes] = {}
-        self._manifests = Manifests()
+        self._manifests = Manifests(self.files)
         self.lock: Lock | None = None
         """What says, before each commit, that this root is still ours to work on."""
         self.committed: set[str] = set()
@@ -137,36 +137,35 @@ class Warehouse:
         With `content` the newest that has these rows, with `at` (epoch ms) the newest at that
         time; None also where that was expired.
         """
-        loaded = self._load(table)
-        if loaded is None:
+        state = self._state(table)
+        if state is None:
             return None
         with self._reading(f"table {table}"):
-            return self._version(table, loaded, content, at)
+            return self._version(table, state, content, at)
 
     def _version(
-        self, table: str, loaded: Table, content: int | None, at: int | None
+        self, table: str, state: State, content: int | None, at: int | None
     ) -> Version | None:
-        snapshot = loaded.current_snapshot()
+        snapshot = state.current
         if content is not None:
-            having = (s for s in loaded.snapshots() if _content(s) == content)
-            snapshot = max(having, key=_order, default=None)
+            having = [s for s in state.snapshots if _content(s) == content]
+            snapshot = having[-1] if having else None
         elif at is not None:
-            before = (s for s in loaded.snapshots() if s.timestamp_ms <= at)
-            snapshot = max(before, key=_order, default=None)
+            before = [s for s in state.snapshots if s.committed <= at]
+            snapshot = before[-1] if before else None
         if snapshot is None:
             return None
-        key = (table, snapshot.snapshot_id)
+        key = (table, snapshot.id)
         if key not in self._versions:
-            self._versions[key] = self._describe(table, loaded, snapshot)
+            self._versions[key] = self._describe(table, state, snapshot)
         return self._versions[key]
 
     def history(self, table: str) -> tuple[Past, ...]:
         """Every snapshot of a table that is kept, the newest last."""
-        loaded = self._load(table)
-        snapshots = sorted(loaded.snapshots(), key=_order) if loaded else []
+        state = self._state(table)
         return tuple(
-            Past(self._notes(table, s), s.snapshot_id, s.timestamp_ms, _content(s), _rows(s))
-            for s in snapshots
+            Past(self._notes(table, s), s.id, s.committed, _content(s), _rows(s))
+            for s in (state.snapshots if state else ())
         )
 
     def snapshots(self, table: str, last: int = 0) -> dict[int, tuple[DataFile, ...]]:
@@ -174,14 +173,11 @@ class Warehouse:
 
         With `last`, those of so many.
         """
-        loaded = self._load(table)
-        if loaded is None:
+        state = self._state(table)
+        if state is None:
             return {}
         with self._reading(f"table {table}"):
-            return {
-                s.snapshot_id: self._data_files(loaded, s)
-                for s in sorted(loaded.snapshots(), key=_order)[-last:]
-            }
+            return {s.id: self._data_files(s) for s in state.snapshots[-last:]}
 
     def fields(self, table: str, columns: Sequence[Column], location: str) -> tuple[Field, ...]:
         """The fields of a table for writing its files.
@@ -189,13 +185,13 @@ class Warehouse:
         Where the table isn't there or has other columns, the commit that follows makes it, or gives
         it these; all its files must then be new.
         """
-        loaded = self._load(table)
-        if loaded is None:
+        state = self._state(table)
+        if state is None:
             self._to_make[table] = (columns, location)
             return tuple(Field(c.name, c.type, n) for n, c in enumerate(columns, start=1))
-        new = itertools.count(loaded.metadata.last_column_id + 1)
-        ids = {(f.name, str(f.field_type)): f.field_id for f in loaded.schema().fields}
-        if not has_columns(loaded.schema(), columns):
+        new = itertools.count(state.last_column_id + 1)
+        ids = {(f.name, f.type): f.id for f in state.fields}
+        if not state.has_columns(columns):
             self._to_evolve[table] = columns
         return tuple(Field(c.name, c.type, ids.get((c.name, c.type)) or next(new)) for c in columns)
 
@@ -219,13 +215,15 @@ class Warehouse:
             columns, location = self._to_make.pop(table)
             uri = self.files.uri(self.root / location)
             with self._writing(f"table {table}"):
-                name = self._root_catalog.name(table)
-                self._tables[table] = make_table(self._catalog, name, uri, columns)
-        loaded = self._load(table)
-        if loaded is None:
+                made = make_table(self._catalog, self._root_catalog.name(table), uri, columns)
+                self._states[table] = read_state(self.files, made.metadata_location)
+        state, loaded = self._state(table), self._load(table)
+        if state is None or loaded is None:
             raise StorageError(f"table {table}: not there to commit to")
-        present = self._manifests.data_files(loaded, loaded.current_snapshot())
-        removed = [file for file in present if file.file_path not in keep]
+        if loaded.metadata_location != state.place:
+            raise StorageError(_MEANWHILE.format(table))
+        present = [file.uri for file in self._manifests.files(state.current)]
+        removed = {uri for uri in present if uri not in keep}
         if len(present) - len(removed) != len(keep):
             raise StorageError(f"table {table}: a file to keep is not in its newest snapshot")
         is_published = isinstance(notes, PublishedNotes)
@@ -248,7 +246,7 @@ class Warehouse:
                     producer = without_past(update.fast_append())
                 elif removed or not present:
                     producer = without_empty_manifests(update.overwrite())
-                    for file in removed:
+                    for file in data_files(loaded, removed):
                         producer.delete_data_file(file)
                 else:
                     producer = update.fast_append()
@@ -256,9 +254,8 @@ class Warehouse:
                     producer.append_data_file(file)
                 producer.commit()
         except CommitFailedException:
-            raise StorageError(
-                f"table {table}: someone else committed to it meanwhile; run again"
-            ) from None
+            raise StorageError(_MEANWHILE.format(table)) from None
+        self._states[table] = read_state(self.files, loaded.metadata_location)
         self.committed.add(table)
         version = self.version(table)
         assert version is not None
@@ -269,32 +266,32 @@ class Warehouse:
 
         A reader who holds an older file finishes; one who looks for it finds it gone.
         """
-        loaded = self._load(table)
-        if loaded is None:
+        state = self._state(table)
+        if state is None:
             return
-        newest = loaded.metadata.current_snapshot_id
-        ids = (snapshot.snapshot_id for snapshot in loaded.snapshots())
-        older = [id_ for id_ in ids if id_ in snapshots and id_ != newest]
-        outdated = self.referenced(table) if older else self._logged(loaded)
-        if older:
+        ids = (snapshot.id for snapshot in state.snapshots)
+        older = [id_ for id_ in ids if id_ in snapshots and id_ != state.current_id]
+        outdated = self.referenced(table) if older else self._logged(state)
+        if older and (loaded := self._load(table)):
             with self._writing(f"table {table}"):
                 loaded.maintenance.expire_snapshots().by_ids(older).commit()
-            outdated |= self._logged(loaded)
+            state = self._states[table] = read_state(self.files, loaded.metadata_location)
+            outdated |= self._logged(state)
         if outdated:
-            self.files.remove(outdated - self._alive(table, loaded), emptied=True)
+            self.files.remove(outdated - self._alive(table, state), emptied=True)
 
     def tidy(self, table: str) -> None:
         """Remove metadata files of before, but for the last few, which a reader may be opening."""
-        loaded = self._load(table)
-        if loaded is None:
+        state = self._state(table)
+        if state is None:
             return
-        logged = [self.files.path(log.metadata_file) for log in loaded.metadata.metadata_log]
+        logged = [self.files.path(uri) for uri in state.logged]
         self.files.remove(logged[:-_METADATA_KEPT])
 
     def has_history(self, table: str) -> bool:
         """Whether anything is left of what a table was before."""
-        loaded = self._load(table)
-        return loaded is not None and (len(loaded.snapshots()) > 1 or bool(self._logged(loaded)))
+        state = self._state(table)
+        return state is not None and (len(state.snapshots) > 1 or bool(self._logged(state)))
 
     def prepare(self, landing: Sequence[Contract], profile: str) -> None:
         """Make the catalog if need be, and load what commits need, before there is any to make.
@@ -302,7 +299,7 @@ class Warehouse:
         From now on the root is one of that profile.
         """
         self._root_catalog.prepare(landing)
-        self._tables = {name: table for name, table in self._tables.items() if table}
+        self._states = {name: state for name, state in self._states.items() if state}
         self._note(root=self.name, profile=profile)
 
     def share(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
@@ -320,7 +317,7 @@ class Warehouse:
 
     def look_again(self) -> None:
         """Forget how tables were, so that they are looked up as they are now."""
-        self._tables.clear()
+        self._states.clear()
         self._versions.clear()
 
     @property
@@ -335,14 +332,11 @@ class Warehouse:
         """Tables of this root alone that are not among these, and whose folders are there."""
         if not (self._root_catalog.is_in_root and self.exists):
             return []
-        in_catalog = {
-            table[-1] for table in self._catalog.list_tables(self._root_catalog.namespace)
-        }
         tables = []
-        for table in sorted(in_catalog - set(declared)):
-            with suppress(*_unreadable()):
-                self._catalog.load_table(self._root_catalog.name(table))
-                tables.append(table)
+        for table in sorted({*self._root_catalog.tables()} - set(declared)):
+            with suppress(StorageError):
+                if self._look_up(table):
+                    tables.append(table)
         return tables
 
     def data_folder(self, location: str) -> Path:
@@ -417,7 +411,7 @@ class Warehouse:
         if not self.exists:
             return {}
         with self._reading("the catalog"):
-            properties = self._catalog.load_namespace_properties(self._root_catalog.namespace)
+            properties = self._root_catalog.notes()
         return {
             key.removeprefix(PREFIX): str(value)
             for key, value in properties.items()
@@ -435,27 +429,33 @@ class Warehouse:
 
     def referenced(self, table: str) -> set[Path]:
         """Every file that any snapshot of a table still refers to, metadata included."""
-        loaded = self._load(table)
-        return self._alive(table, loaded) | self._logged(loaded) if loaded else set()
+        state = self._state(table)
+        return self._alive(table, state) | self._logged(state) if state else set()
 
     def alive(self, table: str) -> set[Path]:
         """Every file that a table's present metadata needs, itself included."""
-        loaded = self._load(table)
-        return self._alive(table, loaded) if loaded else set()
+        state = self._state(table)
+        return self._alive(table, state) if state else set()
 
-    def _load(self, table: str) -> Table | None:
+    def _state(self, table: str) -> State | None:
         """A table as it is, or was when this object first looked; None while it isn't there."""
-        if table not in self._tables:
-            self._tables[table] = self._look_up(table)
-        return self._tables[table]
+        if table not in self._states:
+            self._states[table] = self._look_up(table)
+        return self._states[table]
 
-    def _look_up(self, table: str) -> Table | None:
-        from pyiceberg.exceptions import NoSuchTableError
-
+    def _look_up(self, table: str) -> State | None:
         if not self.exists:
             return None
         if self.moved_from:
             raise StorageError(self.moved_message)
+        with self._reading(f"table {table}"):
+            place = self._root_catalog.metadata_location(table)
+            return None if place is None else read_state(self.files, place)
+
+    def _load(self, table: str) -> Table | None:
+        """A table as it is, for PyIceberg to commit to; None while it isn't there."""
+        from pyiceberg.exceptions import NoSuchTableError
+
         try:
             with self._reading(f"table {table}", but=NoSuchTableError):
                 return self._catalog.load_table(self._root_catalog.name(table))
@@ -504,33 +504,23 @@ class Warehouse:
         with self._reading("the catalog"):
             return self._root_catalog.open()
 
-    def _describe(self, table: str, loaded: Table, snapshot: Snapshot) -> Version:
-        files = self._data_files(loaded, snapshot)
-        schema = next(
-            (s for s in loaded.metadata.schemas if s.schema_id == snapshot.schema_id),
-            loaded.schema(),
-        )
-        columns = tuple((f.name, cast(ColumnType, str(f.field_type))) for f in schema.fields)
+    def _describe(self, table: str, state: State, snapshot: Snapshot) -> Version:
+        files, fields = self._data_files(snapshot), state.fields_of(snapshot)
         return Version(
             self._notes(table, snapshot),
             table,
-            loaded.location(),
-            snapshot.snapshot_id,
+            state.location,
+            snapshot.id,
             _content(snapshot),
-            snapshot.timestamp_ms,
+            snapshot.committed,
             files,
-            columns,
+            tuple((f.name, cast(ColumnType, f.type)) for f in fields),
         )
 
-    def _data_files(self, loaded: Table, snapshot: Snapshot) -> tuple[DataFile, ...]:
+    def _data_files(self, snapshot: Snapshot) -> tuple[DataFile, ...]:
         return tuple(
-            DataFile(
-                file.file_path,
-                self.files.path(file.file_path),
-                file.file_size_in_bytes,
-                file.record_count,
-            )
-            for file in self._manifests.data_files(loaded, snapshot)
+            DataFile(file.uri, self.files.path(file.uri), file.size, file.rows)
+            for file in self._manifests.files(snapshot)
         )
 
     def _keep_beside(self, table: str, notes: Notes) -> dict[str, str]:
@@ -543,8 +533,8 @@ class Warehouse:
         return refer_to(name)
 
     def _notes(self, table: str, snapshot: Snapshot) -> Notes | Callable[[], Notes]:
-        name = referred_to(_summary(snapshot))
-        return partial(self._beside, table, name) if name else read_notes(_summary(snapshot))
+        name = referred_to(snapshot.summary)
+        return partial(self._beside, table, name) if name else read_notes(snapshot.summary)
 
     def _beside(self, table: str, name: str) -> Notes:
         """Notes that lie beside a table; none where that file is damaged or gone."""
@@ -559,20 +549,20 @@ class Warehouse:
             self._notes_beside[name] = notes
         return self._notes_beside[name]
 
-    def _logged(self, loaded: Table) -> set[Path]:
+    def _logged(self, state: State) -> set[Path]:
         """Metadata files of before that are still there."""
-        logged = [self.files.path(log.metadata_file) for log in loaded.metadata.metadata_log]
+        logged = [self.files.path(uri) for uri in state.logged]
         sizes = self.files.sizes(logged)
         return {path for path, size in zip(logged, sizes, strict=True) if size is not None}
 
-    def _alive(self, table: str, loaded: Table) -> set[Path]:
+    def _alive(self, table: str, state: State) -> set[Path]:
         """Every file that a table's present metadata needs, itself included."""
-        uris, notes = {loaded.metadata_location}, set()
-        for snapshot in loaded.snapshots():
-            uris.add(snapshot.manifest_list)
-            uris.update(self._manifests.of(loaded, snapshot))
-            uris.update(file.file_path for file in self._manifests.data_files(loaded, snapshot))
-            if name := referred_to(_summary(snapshot)):
+        uris, notes = {state.place}, set()
+        for snapshot in state.snapshots:
+            uris.add(snapshot.manifests)
+            uris.update(self._manifests.of(snapshot))
+            uris.update(file.uri for file in self._manifests.files(snapshot))
+            if name := referred_to(snapshot.summary):
                 notes.add(notes_file(self.root, table, name))
         return notes | {self.files.path(uri) for uri in uris}
 
@@ -622,18 +612,10 @@ def _content_in(summary: Mapping[str, str], is_published: bool) -> dict[str, str
     return {} if is_published else {k: v for k, v in summary.items() if k == CONTENT}
 
 
-def _summary(snapshot: Snapshot) -> Mapping[str, str]:
-    return snapshot.summary.additional_properties if snapshot.summary else {}
-
-
 def _content(snapshot: Snapshot) -> int:
-    return read_content(_summary(snapshot), snapshot.snapshot_id)
-
-
-def _order(snapshot: Snapshot) -> int:
-    return snapshot.sequence_number or 0
+    return read_content(snapshot.summary, snapshot.id)
 
 
 def _rows(snapshot: Snapshot) -> int | None:
-    rows = _summary(snapshot).get("total-records")
+    rows = snapshot.summary.get("total-records")
     return None if rows is None else int(rows)

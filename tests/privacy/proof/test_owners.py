@@ -12,7 +12,6 @@ from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.privacy.proof import Proof
 from stedi.privacy.proof.places import Places
-from stedi.sql.tree import parse
 from tests.support.mutants import DECLARED, declared
 from tests.support.rewrites import LAST, PAIRS, in_place_of_x, last
 
@@ -229,7 +228,7 @@ def test_an_order_by_another_name_for_an_identifier_is_refused() -> None:
 
 def with_contract(name: str, change: Callable[[Contract], Contract]) -> Declarations:
     contracts = {**DECLARED.contracts, name: change(DECLARED.contracts[name])}
-    return replace(DECLARED, contracts=contracts, _known={})
+    return replace(DECLARED, contracts=contracts)
 
 
 def with_column(name: str, change: Callable[[Column], Column], *tables: str) -> Declarations:
@@ -238,7 +237,7 @@ def with_column(name: str, change: Callable[[Column], Column], *tables: str) -> 
         contract = declarations.contracts[table]
         columns = tuple(change(c) if c.name == name else c for c in contract.columns)
         contracts = {**declarations.contracts, table: replace(contract, columns=columns)}
-        declarations = replace(declarations, contracts=contracts, _known={})
+        declarations = replace(declarations, contracts=contracts)
     return declarations
 
 
@@ -296,10 +295,9 @@ def test_two_identifiers_of_one_kind_in_a_record_are_two_people() -> None:
     contracts = {**DECLARED.contracts, "walks": walks}
 
     def said(sql: str) -> list[str]:
-        tree = parse(sql, "mutant")
         transforms = {**DECLARED.transforms}
-        transforms[LAST] = replace(transforms[LAST], tree=tree, place="mutant")
-        declarations = replace(DECLARED, contracts=contracts, transforms=transforms, _known={})
+        transforms[LAST] = replace(transforms[LAST], sql=sql, place="mutant")
+        declarations = replace(DECLARED, contracts=contracts, transforms=transforms)
         return said_of(declarations)
 
     pairs = PAIRS.replace("accelerometer_trusted a", "walks a")

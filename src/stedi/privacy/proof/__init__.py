@@ -28,6 +28,8 @@ class Proof:
         self._places = Places(declarations)
         self.problems: list[str] = []
         """What couldn't be followed."""
+        self.run_by: set[str] = set()
+        """The engines that were found to take all that a run asks."""
 
     @cached_property
     def of_tables(self) -> Mapping[str, Lineage]:

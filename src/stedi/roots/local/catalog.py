@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stedi.roots.faces import Files
+from stedi.roots.local.catalog_file import CatalogFile
 from stedi.roots.names import OWN_FOLDER
 from stedi.roots.scratch import scratch
 
@@ -45,9 +47,26 @@ class LocalCatalog:
         """What a table is called in it, namespace included."""
         return f"{NAMESPACE}.{table}"
 
+    def notes(self) -> Mapping[str, str]:
+        """What is noted of the root as a whole."""
+        return self._file.properties(NAMESPACE)
+
+    def tables(self) -> list[str]:
+        """The names of all its tables."""
+        return self._file.tables(NAMESPACE)
+
+    def metadata_location(self, table: str) -> str | None:
+        """The URI of the metadata of a table as it is now; None where there is no such table."""
+        return self._file.metadata_location(NAMESPACE, table)
+
+    @cached_property
+    def _file(self) -> CatalogFile:
+        return CatalogFile(NAMESPACE, self._path)
+
     def prepare(self, landing: Sequence[Contract]) -> None:
         """Load what the catalog would at the first commit; nobody else uses it."""
-        import stedi.roots.local.file_io  # noqa: F401
+        import stedi.roots.local.file_io
+        import stedi.roots.local.sqlite  # noqa: F401
 
     def share(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
         """Whoever may read the folder may read all of it."""

@@ -8,10 +8,8 @@ starts; metadata is worked out and written by PyIceberg here as well.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyiceberg.catalog import MetastoreCatalog, PropertiesUpdateSummary
 from pyiceberg.catalog.noop import NoopCatalog
@@ -28,36 +26,13 @@ from pyiceberg.table import CommitTableResponse, Table
 from pyiceberg.table.sorting import UNSORTED_SORT_ORDER, SortOrder
 from pyiceberg.typedef import EMPTY_DICT
 
-from stedi.errors import Locked
+from stedi.roots.local.catalog_file import CatalogFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyiceberg.schema import Schema
     from pyiceberg.table.update import TableRequirement, TableUpdate
     from pyiceberg.typedef import Identifier, Properties
-
-_IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-_NAMES = {"iceberg_tables", "iceberg_namespace_properties"}
-_TABLES = """
-BEGIN IMMEDIATE;
-CREATE TABLE IF NOT EXISTS iceberg_tables (
-    catalog_name VARCHAR(255) NOT NULL,
-    table_namespace VARCHAR(255) NOT NULL,
-    table_name VARCHAR(255) NOT NULL,
-    metadata_location VARCHAR(1000),
-    previous_metadata_location VARCHAR(1000),
-    iceberg_type VARCHAR(5),
-    PRIMARY KEY (catalog_name, table_namespace, table_name)
-);
-CREATE TABLE IF NOT EXISTS iceberg_namespace_properties (
-    catalog_name VARCHAR(255) NOT NULL,
-    namespace VARCHAR(255) NOT NULL,
-    property_key VARCHAR(255) NOT NULL,
-    property_value VARCHAR(1000) NOT NULL,
-    PRIMARY KEY (catalog_name, namespace, property_key)
-);
-COMMIT;
-"""
 
 
 class SqliteTables(MetastoreCatalog, NoopCatalog):
@@ -69,11 +44,7 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
 
     def __init__(self, name: str, path: Path, **properties: str) -> None:
         super().__init__(name, **properties)
-        self._path = path
-        with self._transaction() as connection:
-            tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            if {name for (name,) in tables} < _NAMES:
-                connection.executescript(_TABLES)
+        self._file = CatalogFile(name, path)
 
     def create_namespace(
         self, namespace: str | Identifier, properties: Properties = EMPTY_DICT
@@ -85,14 +56,10 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
 
     def load_namespace_properties(self, namespace: str | Identifier) -> Properties:
         """What is noted of a namespace; raises `NoSuchNamespaceError`."""
-        rows = self._read(
-            "SELECT property_key, property_value FROM iceberg_namespace_properties "
-            "WHERE catalog_name = ? AND namespace = ?",
-            _only(namespace),
-        )
-        if not rows:
+        properties = self._file.properties(_only(namespace))
+        if not properties:
             raise NoSuchNamespaceError(f"Namespace does not exist: {namespace}")
-        return dict(rows)
+        return properties
 
     def update_namespace_properties(
         self,
@@ -109,11 +76,7 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
 
     def list_tables(self, namespace: str | Identifier) -> list[Identifier]:
         """The namespace and name of each table."""
-        rows = self._read(
-            "SELECT table_name FROM iceberg_tables WHERE catalog_name = ? AND table_namespace = ?",
-            _only(namespace),
-        )
-        return [(_only(namespace), name) for (name,) in rows]
+        return [(_only(namespace), name) for name in self._file.tables(_only(namespace))]
 
     def create_table(
         self,
@@ -131,7 +94,7 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
         self._write_metadata(staged.metadata, staged.io, staged.metadata_location)
         row = (self.name, *staged.name(), staged.metadata_location, None, "TABLE")
         try:
-            with self._transaction() as connection:
+            with self._file.transaction() as connection:
                 connection.execute("INSERT INTO iceberg_tables VALUES (?, ?, ?, ?, ?, ?)", row)
         except sqlite3.IntegrityError:
             raise TableAlreadyExistsError(f"Table already exists: {staged.name()}") from None
@@ -140,15 +103,9 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
     def load_table(self, identifier: str | Identifier) -> Table:
         """A table as it is; raises `NoSuchTableError`."""
         namespace, name = self.identifier_to_database_and_table(identifier, NoSuchTableError)
-        rows = self._read(
-            "SELECT metadata_location FROM iceberg_tables "
-            "WHERE catalog_name = ? AND table_namespace = ? AND table_name = ?",
-            namespace,
-            name,
-        )
-        if not rows:
+        location = self._file.metadata_location(namespace, name)
+        if location is None:
             raise NoSuchTableError(f"Table does not exist: {identifier}")
-        [(location,)] = rows
         io = self._load_file_io(location=location)
         metadata = FromInputFile.table_metadata(io.new_input(location))
         return Table((namespace, name), metadata, location, io, self)
@@ -165,7 +122,7 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
         if staged.metadata != current.metadata:
             self._write_metadata(staged.metadata, staged.io, staged.metadata_location)
             before = current.metadata_location
-            with self._transaction() as connection:
+            with self._file.transaction() as connection:
                 changed = connection.execute(
                     "UPDATE iceberg_tables "
                     "SET metadata_location = ?, previous_metadata_location = ? "
@@ -181,27 +138,11 @@ class SqliteTables(MetastoreCatalog, NoopCatalog):
 
     def _note(self, namespace: str | Identifier, properties: Properties) -> None:
         of = (self.name, _only(namespace))
-        with self._transaction() as connection:
+        with self._file.transaction() as connection:
             connection.executemany(
                 "INSERT OR REPLACE INTO iceberg_namespace_properties VALUES (?, ?, ?, ?)",
                 [(*of, key, value) for key, value in properties.items()],
             )
-
-    def _read(self, query: str, *of: str) -> list[Any]:
-        with self._transaction() as connection:
-            return connection.execute(query, (self.name, *of)).fetchall()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(sqlite3.connect(self._path)) as connection, connection:
-                yield connection
-        except sqlite3.OperationalError as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _IN_USE:
-                raise Locked(
-                    f"{self._path} is in use by another program; try again when it has done"
-                ) from None
-            raise
 
 
 def _only(namespace: str | Identifier) -> str:

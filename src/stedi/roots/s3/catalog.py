@@ -66,6 +66,25 @@ class S3Catalog:
         """What a table is called in it, database included."""
         return f"{self.namespace}.{typed_name(table)}"
 
+    def notes(self) -> Mapping[str, str]:
+        """What is noted of the root as a whole."""
+        properties: Mapping[str, str] = self._catalog().load_namespace_properties(self.namespace)
+        return properties
+
+    def tables(self) -> list[str]:
+        """The names of all its tables, those of others among them."""
+        return [identifier[-1] for identifier in self._catalog().list_tables(self.namespace)]
+
+    def metadata_location(self, table: str) -> str | None:
+        """The URI of the metadata of a table as it is now; None where there is no such table."""
+        from pyiceberg.exceptions import NoSuchTableError
+
+        try:
+            location: str = self._catalog().load_table(self.name(table)).metadata_location
+        except NoSuchTableError:
+            return None
+        return location
+
     def open(self) -> MetastoreCatalog:
         """The catalog, with the database made if need be."""
         from pyiceberg.exceptions import NamespaceAlreadyExistsError

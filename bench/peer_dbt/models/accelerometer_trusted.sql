@@ -1,0 +1,2 @@
+SELECT a.* FROM {{ ref("accelerometer_landing") }} a
+JOIN {{ ref("customer_trusted") }} c ON c.email = a."user"
