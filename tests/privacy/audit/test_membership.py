@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from scipy.optimize import lsq_linear  # type: ignore[import-untyped]
+from scipy.optimize import lsq_linear
 from sklearn.metrics import roc_auc_score
 
 from stedi.arrays import Float64s, Int64s
