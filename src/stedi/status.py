@@ -267,7 +267,7 @@ class _Inspection:
                 f"{name}: can't be verified without the secret it was written with (STEDI_SECRET); "
                 "`stedi run --full` reads everything anew with this one"
             )
-        elif noted != self.fingerprinter.of_file(path, self.files.open):
+        elif self.fingerprinter.renewed(noted) != self.fingerprinter.of_file(path, self.files.open):
             yield f"{name}: its content was changed; `stedi run --full` makes it anew"
 
     def _source(self, contract: Contract) -> SourceStatus:

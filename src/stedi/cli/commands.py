@@ -8,7 +8,7 @@ from typing import Annotated
 from typer import Context, Exit, Option, Typer
 
 from stedi import __version__
-from stedi.cli import quarantine, review, show
+from stedi.cli import quarantine, review, secret, show
 from stedi.cli.audit import audit
 from stedi.cli.check import check, ddl
 from stedi.cli.erase import SETTINGS, erase
@@ -41,6 +41,7 @@ for command in (
 app.command(context_settings=SETTINGS)(erase)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(review.app, name="review")
+app.add_typer(secret.app, name="secret")
 
 
 def _print_version(is_asked: bool) -> None:
