@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,28 @@ def test_what_a_rule_needs_must_be_there_or_the_run_fails_and_names_the_key_and_
     problems = lakehouse.status().problems
     assert len(problems) == 1 and message.startswith(problems[0])
     assert verdicts(lakehouse) == {"one.json": "bad"}
+
+
+@pytest.mark.parametrize(
+    ("times", "unit"),
+    [
+        (lambda n: 1_700_000_000_000_000 + n, "microseconds"),
+        (lambda n: 1_700_000_000_000_000_000 + n, "nanoseconds"),
+        (lambda n: 1_700_000_000 + n + 0.25, "seconds"),
+        (lambda n: f"2023-11-14T22:13:{n:02}Z", "ISO times"),
+        (lambda n: -5 - n, None),
+    ],
+)
+def test_times_in_another_unit_are_told_of(
+    lakehouse: Lakehouse, land: Land, times: Callable[[int], object], unit: str | None
+) -> None:
+    readings = [{**small.reading("S1", 1, 250), "sensorReadingTime": times(n)} for n in range(30)]
+    land("step_trainer", readings)
+    with pytest.raises(LandingError, match="at the key sensorReadingTime") as failed:
+        lakehouse.run()
+    told = f"at the key sensorReadingTime (given in {unit}, not in milliseconds)."
+    assert (told in str(failed.value)) == (unit is not None)
+    assert ("given in" in str(failed.value)) == (unit is not None)
 
 
 @pytest.mark.parametrize(("bad", "fails"), [(90, False), (91, True)])

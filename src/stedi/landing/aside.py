@@ -15,6 +15,7 @@ from stedi.landing.loads import Load
 from stedi.landing.oddities import shown_key
 from stedi.landing.parse import FEW_RECORDS
 from stedi.landing.records import RecordReader
+from stedi.landing.times import MILLISECONDS, unit_at
 from stedi.roots import Files
 
 _FITS: str = "file set aside whole"
@@ -55,16 +56,22 @@ def _cause(files: Files, contract: Contract, quarantine: Sequence[Path]) -> str:
     reasons = Counter(reason for (reason,) in _pieces(files, contract, quarantine, ["reason"]))
     own = Counter({r: n for r, n in reasons.items() if r != _FITS}) or reasons
     [(reason, count)] = own.most_common(1)
-    reader, keys = RecordReader(contract), Counter[str]()
+    reader, keys, units = RecordReader(contract), Counter[str](), Counter[tuple[str, str | None]]()
     tried = 0
     for other, raw in _pieces(files, contract, quarantine, ["reason", "raw"]):
         if other == reason:
             tried += 1
-            keys[reader.fault(raw) or ""] += 1
+            key = reader.fault(raw) or ""
+            keys[key] += 1
+            units[key, unit_at(contract, raw, key)] += 1
         if tried == _TRIED:
             break
     [(key, _)] = keys.most_common(1)
-    return f"{count:,} for the reason {reason!r}" + (f" at the key {shown_key(key)}" if key else "")
+    told = f"{count:,} for the reason {reason!r}" + (f" at the key {shown_key(key)}" if key else "")
+    own = Counter({unit: n for (of, unit), n in units.items() if of == key})
+    [(unit, most)] = own.most_common(1)
+    is_other = unit not in (None, MILLISECONDS) and 2 * most > keys[key]
+    return f"{told} (given in {unit}, not in {MILLISECONDS})" if is_other else told
 
 
 def _pieces(
