@@ -190,14 +190,15 @@ class _Stretch:
             found = data[place]
             if found in (_OBJECT, _LIST):
                 between = bytes(data[at:place])
-                before = between.rstrip(_BLANK)[-1:] or bytes(data[at - 1 : at])
+                written = between.rstrip(_BLANK)
+                before = written[-1:] or bytes(data[at - 1 : at])
                 in_list = open_[-1] == _LIST
                 if not (before == b":" or (in_list and before in (b"[", b","))):
                     # Nothing can begin here but another record: the one before lost its end.
                     most = place if self._may_begin(place) else None
                     return self._before_good(begin, place, most), "cut off"
-                is_below = before == b":" and found == _OBJECT and b"\n" in between
-                if is_below and self._is_cut_off_before(place):
+                is_below = before == b":" and b"\n" in between[len(written) :]
+                if is_below and found == _OBJECT and self._is_cut_off_before(place):
                     return self._before_good(begin, place, most=place), "cut off"
                 if in_list and place - begin > _LONGEST_GARBAGE and self._begins_line(place):
                     # A list that long, of records that begin lines, is none: its end was cut off.
