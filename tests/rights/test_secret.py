@@ -54,6 +54,7 @@ def test_what_was_noted_with_the_secret_before_still_holds(
     root = small_lakehouse.root
     small_lakehouse.release(tmp_path / "out")
     forgotten = small_lakehouse.erase([("email", ANN)])
+    assert forgotten is not None
     receipt, _ = small_lakehouse.receipt(forgotten)
     before, old, known = written(small_lakehouse), Keyer.of_user(), digests(root)
     assert {old.of("customer", ANN)[:32], old.of("customer", EVE)[:32]} <= known
@@ -187,11 +188,12 @@ def test_a_secret_behind_a_link_is_replaced_there(config: Path, tmp_path: Path) 
 @pytest.mark.slow
 @already_run
 def test_killed_at_any_point_it_is_finished_or_not_begun(
-    small_lakehouse: Lakehouse, config: Path, tmp_path: Path, declarations: Path
+    small_lakehouse: Lakehouse, config: Path, tmp_path: Path
 ) -> None:
     root, secret = small_lakehouse.root, config.read_text()
     small_lakehouse.release(tmp_path / "out")
     forgotten = small_lakehouse.erase([("email", ANN)])
+    assert forgotten is not None
     receipt, _ = small_lakehouse.receipt(forgotten)
     shutil.copytree(root / "_stedi", tmp_path / "own")
     for step in range(100):

@@ -154,7 +154,7 @@ def test_times_in_another_unit_are_told_of(
 def test_the_key_that_may_be_meant_is_named(
     lakehouse: Lakehouse, land: Land, change: Callable[[dict[str, Any]], object], told: str
 ) -> None:
-    land("step_trainer", [change(small.reading("S1", n, 250)) for n in range(30)])  # type: ignore[misc]
+    land("step_trainer", [change(small.reading("S1", n, 250)) for n in range(30)])
     with pytest.raises(LandingError) as failed:
         lakehouse.run()
     assert told in str(failed.value)
