@@ -20,42 +20,53 @@ if TYPE_CHECKING:
     from stedi.science.training import Training
 
 
-@verb()
+@verb(
+    takes_long=True,
+    stopped="the folder is there as a whole or not at all, as `stedi releases` lists it; what a "
+    "private release has charged pays for the same release when it is asked for again",
+)
 def release(
     call: Call,
     folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for the data set.")],
     table: PublishedTable = None,
     licence: Annotated[
         str | None,
-        Option("--license", metavar="TEXT", help="The licence you give it under, best as a URL."),
+        Option("--license", metavar="TEXT", help="Licence of the data set, best a URL."),
     ] = None,
     recipient: Annotated[
-        str | None, Option(metavar="NAME", help="Who gets it, for `stedi releases`.")
+        str | None, Option(metavar="NAME", help="Recipient, for `stedi releases`.")
     ] = None,
     now: Annotated[
-        bool, Option("--now", help="Release even if few people came or went since an earlier one.")
+        bool,
+        Option("--now", help="Release even if few people joined or left since an earlier release."),
     ] = False,
     private: Annotated[
         bool,
-        Option("--private", help="Synthetic rows instead, under differential privacy."),
+        Option("--private", help="Release synthetic rows under differential privacy."),
     ] = False,
     epsilon: Annotated[
         float | None,
-        Option(metavar="E", help="With --private: how much may be told. [default: as declared]"),
+        Option(metavar="E", help="With --private: the privacy loss. [default: as declared]"),
     ] = None,
     wait: Annotated[
         float,
-        Option(metavar="SECONDS", min=0, help="With --private: wait so long for a run to end."),
+        Option(
+            metavar="SECONDS",
+            min=0,
+            help="With --private: wait for another run to end, at most this long.",
+        ),
     ] = 0.0,
 ) -> None:
-    """Write what is published as a data set, if it passes its audit."""
+    """Write the published table as a data set, if it passes its audit."""
     if private:
         if now:
             raise UsageError("--now: a private release waits until it is due; leave it out")
         made = call.lakehouse.release_private(
             folder, table=table, licence=licence, recipient=recipient, epsilon=epsilon, wait=wait
         )
-        call.show({**asdict(made), "folder": str(made.folder)}, lambda: _show_private(made))
+        call.show(
+            {**asdict(made), "folder": str(made.folder)}, lambda: _show_private(made, licence)
+        )
         return
     if epsilon is not None:
         raise UsageError("--epsilon: of a private release; add --private")
@@ -63,17 +74,26 @@ def release(
         folder, table=table, licence=licence, recipient=recipient, now=now
     )
     as_text = {"folder": str(released.folder), "snapshot": str(released.snapshot)}
-    call.show({**asdict(released), **as_text}, lambda: _show_release(released))
+    call.show({**asdict(released), **as_text}, lambda: _show_release(released, licence))
 
 
-def _show_release(released: Release) -> None:
+def _show_release(released: Release, licence: str | None) -> None:
     show.table(("file", "bytes"), released.files.items())
     show.line(f"{released.rows:,} rows of {released.table} in {released.classes:,} classes.")
     show.remarks(released.tells)
+    _ask_for_licence(licence)
     show.line(f"Read {released.folder / 'README.md'} before you pass it on.")
 
 
-def _show_private(made: PrivateRelease) -> None:
+def _ask_for_licence(licence: str | None) -> None:
+    if not licence:
+        show.sentences(
+            "Licence not stated: nobody knows what recipients may do with the data set. "
+            "`stedi release DIR --license URL` states it."
+        )
+
+
+def _show_private(made: PrivateRelease, licence: str | None) -> None:
     show.table(("file", "bytes"), made.files.items())
     show.line(
         f"{made.rows:,} synthetic rows of {made.published}, epsilon {made.epsilon:g} at delta "
@@ -86,27 +106,34 @@ def _show_private(made: PrivateRelease) -> None:
     )
     shares = ", ".join(f"{n} of epsilon {e:.2g}" for n, e in made.left_for.items())
     show.line(f"What is left is enough for one of these: {shares}.")
+    _ask_for_licence(licence)
     show.line(f"Read {made.folder / 'README.md'} before you pass it on.")
 
 
-@verb()
+@verb(takes_long=True, stopped="no model was kept")
 def train(
     call: Call,
     folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for the model.")],
     table: PublishedTable = None,
-    threshold: Annotated[
-        float, Option(metavar="P", help="From which probability on it counts as yes.")
-    ] = 0.5,
+    threshold: Annotated[float, Option(metavar="P", help="Decision threshold.")] = 0.5,
     recipient: Annotated[
-        str | None, Option(metavar="NAME", help="Who gets the model, for `stedi releases`.")
+        str | None, Option(metavar="NAME", help="Recipient of the model, for `stedi releases`.")
+    ] = None,
+    sample: Annotated[
+        int | None,
+        Option(metavar="ROWS", min=1, help="Learn from about this many rows, which is faster."),
+    ] = None,
+    licence: Annotated[
+        str | None,
+        Option("--license", metavar="TEXT", help="Licence of the model, best a URL."),
     ] = None,
 ) -> None:
-    """Train models on what is published. They are tested on raw rows of people held out."""
+    """Train models on the published table, and test them on raw rows of other people."""
     lakehouse = call.lakehouse
-    with show.progress(call.quiet) as progress:
-        trained = lakehouse.train(
-            folder, table=table, threshold=threshold, recipient=recipient, progress=progress
-        )
+    trained = lakehouse.train(
+        folder, table=table, threshold=threshold, recipient=recipient, sample=sample,
+        licence=licence,
+    )  # fmt: skip
     call.show(trained, lambda: _show_training(trained, folder))
 
 
@@ -120,9 +147,9 @@ def _show_training(trained: Training, folder: Path) -> None:
     if rows:
         show.table(("model", "trained on", "ROC AUC", "average precision", "kept"), rows)
     show.line(
-        f"{trained.rows:,} pairs of {trained.people:,} people in {trained.folds} folds, each "
-        f"tested by models that learnt from the others; {trained.rows_across:,} pairs of people in "
-        "two folds were not tested on."
+        f"{trained.rows:,} matched readings of {trained.people:,} people in {trained.folds} folds, "
+        f"each tested by models that learnt from the others; {trained.rows_across:,} matched "
+        "readings of people in two folds were not tested on."
     )
     show.line(trained.verdict)
     show.line(f"Written to {folder}; README.md there is the model card.")
@@ -131,13 +158,13 @@ def _show_training(trained: Training, folder: Path) -> None:
 @verb(without=["quiet"])
 def predict(
     call: Call,
-    model: Annotated[Path, Argument(metavar="DIR", help="The folder of a trained model.")],
-    files: Annotated[list[Path], Argument(metavar="FILE...", help="New raw records.")],
+    model: Annotated[Path, Argument(metavar="DIR", help="Folder of a trained model.")],
+    files: Annotated[list[Path], Argument(metavar="FILE...", help="Files with new raw records.")],
     format_: FormatOption = Format.table,
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Tell from accelerometer records whether a foot is there. A trained model does."""
+    """Predict from accelerometer records whether a foot is near, with a trained model."""
     format_ = chosen_format(format_, output, as_json)
     predicted = call.lakehouse.predict(model, files)
     for reason, count in predicted.set_aside.items():

@@ -10,13 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Context, Option, Typer
 
 from stedi.cli import show
+from stedi.cli.examples import epilog
 from stedi.cli.verb import Call, verb
 from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.rights.rekey import Rekeyed, Secret
 
-app = Typer(rich_markup_mode=None, help="Show which secret is in use; replace it by a new one.")
+app = Typer(
+    rich_markup_mode=None,
+    help="Show which secret is in use; replace it by a new one.",
+    epilog=epilog("secret"),
+)
 
 
 @verb(without=["quiet"])
@@ -38,7 +43,7 @@ def shown(context: Context, **options: Any) -> None:
 shown.__doc__ = "Say where the secret is, and whether lists here are keyed by an older one."
 
 
-@app.command("rotate")
+@app.command("rotate", epilog=epilog("secret rotate"))
 @verb()
 def rotate(
     call: Call,
@@ -55,7 +60,7 @@ def rotate(
     )
 
 
-@app.command("rekey")
+@app.command("rekey", epilog=epilog("secret rekey"))
 @verb()
 def rekey(call: Call) -> None:
     """Key the lakehouse's lists of people by the newest secret."""

@@ -167,7 +167,7 @@ def read_loads(files: Files, paths: Sequence[Path]) -> list[Load]:
         loads = [Load(**{"arrived": row["modified"], **_NOT_NOTED, **_noted(row)}) for row in rows]
     except (OSError, TypeError, ValueError, pa.ArrowException):
         raise StorageError(
-            "table loads: a file of it is missing or damaged; `stedi run --full` makes it anew"
+            "table loads: a file of it is missing or damaged; `stedi run --full` rebuilds it"
         ) from None
     every = known_secrets()
     if len(every) < 2:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-from stedi.errors import StorageError, UsageError
+from stedi.errors import StorageError, Unavailable, UsageError
 
 LEAST_BYTES = 32
 _LEAST_DIFFERENT = 8
@@ -67,10 +67,18 @@ class Keys:
 def secrets_of_user() -> tuple[bytes, ...]:
     """The secrets of whoever runs this process, the newest last; one is made where there is none.
 
-    Raises `UsageError` for one that is short enough to be guessed.
+    They are in STEDI_SECRET, which may be the ARN of a secret in AWS Secrets Manager, or in the
+    file `stedi/secret` of the user's configuration folder. Raises `UsageError` for one that is
+    short enough to be guessed, `Unavailable` for one that can't be had.
     """
     told = os.environ.get("STEDI_SECRET")
-    return _Store().secrets() if not told else _read(told.encode(), "STEDI_SECRET")
+    if not told:
+        return _Store().secrets()
+    if told.startswith("arn:"):
+        from stedi.roots.s3.secret import stored
+
+        told = stored(told)
+    return _read(told.encode(), "STEDI_SECRET")
 
 
 def known_secrets() -> tuple[bytes, ...]:
@@ -79,7 +87,7 @@ def known_secrets() -> tuple[bytes, ...]:
         return ()
     try:
         return secrets_of_user()
-    except (UsageError, OSError):
+    except (UsageError, Unavailable, OSError):
         return ()
 
 
@@ -168,7 +176,7 @@ class _Store:
             self.path.read_bytes().strip(),
             str(self.path),
             ". Put it back from a backup; or remove it, and `stedi run --full` reads everything "
-            "anew with a new one",
+            "again with a new secret",
         )
 
     @contextmanager

@@ -20,7 +20,7 @@ import numpy as np
 from stedi.arrays import Float64s, Int32s, Int64s
 from stedi.declared.contract import Coarsened, Publication
 from stedi.parquet.compiled import compiled, inlined
-from stedi.privacy.publication.boxes import Range, sorted_classes
+from stedi.privacy.publication.boxes import Range
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.mondrian import ROUNDING
 
@@ -42,16 +42,26 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Edition:
-    """A publication, as its readers have it: the table of boxes, and rows by class."""
+    """A publication, as its readers have it: the table of boxes, and rows by class.
+
+    With noise, these are not how many rows there were, and can be none.
+    """
 
     boxes: Mapping[str, Range]
     counts: Int64s
 
     @classmethod
-    def of(cls, boxes: Mapping[str, Range], published: Mapping[str, Float64s]) -> Edition:
+    def of(
+        cls,
+        boxes: Mapping[str, Range],
+        published: Mapping[str, Float64s],
+        *,
+        is_noisy: bool = False,
+    ) -> Edition:
         """Count the rows of each class, of rows in the order of their columns.
 
-        Raises `ValueError` where rows and boxes are not of one publication.
+        Where counts are noisy, classes may have none. Raises `ValueError` where rows and boxes are
+        not of one publication.
         """
         columns = list(published.values())
         is_new = np.zeros(len(columns[0]), np.bool_)
@@ -60,14 +70,15 @@ class Edition:
             is_new[1:] |= column[1:] != column[:-1]
         begins = np.flatnonzero(is_new)
         counts = np.diff(begins, append=len(is_new))
-        order = sorted_classes(boxes, list(published))
-        if len(counts) != len(order) or any(
-            (published[name][begins] != boxes[name].values[order]).any() for name in published
-        ):
+        classes = np.column_stack([boxes[name].values for name in published])
+        distinct = np.column_stack([column[begins] for column in columns])
+        known, place = np.unique(np.concatenate([classes, distinct]), axis=0, return_inverse=True)
+        missing = len(classes) - len(distinct)
+        if len(known) != len(classes) or missing < 0 or (missing and not is_noisy):
             raise ValueError("the table of boxes is of another publication")
-        by_class = np.empty(len(order), np.int64)
-        by_class[order] = counts
-        return cls(boxes, by_class)
+        by_value = np.zeros(len(known), np.int64)
+        by_value[place[len(classes) :]] = counts
+        return cls(boxes, by_value[place[: len(classes)]])
 
 
 def compared(publication: Publication, before: Edition, now: Edition) -> Comparison:

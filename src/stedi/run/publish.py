@@ -15,6 +15,7 @@ from stedi.run.work import Work
 from stedi.storage.notes import Note, PublishedNotes
 from stedi.storage.warehouse import Version
 from stedi.storage.withdrawals import last_left, left_by_now, left_since, outdated_publications
+from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.privacy.publication import Published
@@ -25,11 +26,20 @@ NOT_PUBLISHED = "not published: too few people, or one who dominates"
 def publish(work: Work, contract: Contract, rows: pa.Table, target: Target) -> Published:
     """Write what is published of the rows that a SELECT returned, and the table of boxes."""
     from stedi.privacy import publication  # which loads what is compiled
+    from stedi.privacy.publication.noise import Kept
 
     assert contract.publication is not None
+    work.progress(f"building {contract.name}: generalising {counted(rows.num_rows, 'row')}")
     files = work.warehouse.files
     boxes = files.inside(boxes_folder(files.root) / f"{contract.name}-{work.attempt}.parquet")
-    published = publication.publish(rows, contract.publication, target.fields, target.folder, boxes)
+    published = publication.publish(
+        rows,
+        contract.publication,
+        target.fields,
+        target.folder,
+        boxes,
+        Kept(files, contract.name).drawn_for,
+    )
     if published.boxes:
         files.publish([published.boxes])
     return published
@@ -60,6 +70,7 @@ def published_notes(
         left_by_then=left,
         left_since=left_since(left, before),
         difference=_difference(work, contract, published, before),
+        noise=published.noise,
     )
 
 
@@ -101,7 +112,7 @@ def withhold(work: Work) -> bool:
         notes = PublishedNotes(  # without inputs, so that it is out of date
             declaration=declarations.fingerprint(contract.name),
             left_by_then=noted.left_by_then if noted else None,
-            withheld="people withdrew, and the last run could not publish anew",
+            withheld="people withdrew, and the last run could not publish it again",
         )
         warehouse.commit(contract.name, [], notes)
     return bool(outdated)
@@ -129,8 +140,9 @@ def _difference(
     names = [column.column for column in contract.publication.coarsened]
     try:
         files.fetch([boxes, *(file.path for file in before.files)])
+        is_noisy = contract.publication.noise is not None
         editions = [
-            Edition.of(read_boxes(table, names), read_published(path))
+            Edition.of(read_boxes(table, names), read_published(path), is_noisy=is_noisy)
             for table, path in ((boxes, before.files[0].path), (now.boxes, now.paths[0]))
         ]
     except (OSError, KeyError, ValueError, pa.ArrowException):

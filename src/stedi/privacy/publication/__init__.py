@@ -26,6 +26,7 @@ from stedi.privacy.publication.boxes import (
     table_of_boxes,
     write_boxes,
 )
+from stedi.privacy.publication.noise import Randomness, discrete_laplace, fresh, noisy, state_of
 from stedi.privacy.publication.search import (
     BLOCK_ROWS,
     Points,
@@ -65,7 +66,8 @@ class Published:
 
     `why` says in that case what is missing. `beyond` counts by column the values that lay beyond
     the declared grid, `suppressed` by reason the rows that were left out. `spreads` has by column
-    how far values were spread before and after.
+    how far values were spread before and after. `noise` is by how many rows noise on the counts of
+    classes made it more, or fewer where it is below none; None where counts are true.
     """
 
     paths: list[Path]
@@ -75,34 +77,50 @@ class Published:
     beyond: dict[str, int]
     suppressed: Mapping[str, int] = field(default_factory=dict)
     spreads: Mapping[str, Spread] = field(default_factory=dict)
+    noise: int | None = None
 
 
 def publish(
-    rows: pa.Table, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+    rows: pa.Table,
+    publication: Publication,
+    fields: Sequence[Field],
+    folder: Path,
+    boxes: Path,
+    random: Randomness = fresh,
 ) -> Published:
     """Write rows, generalised, to new files in a fresh folder.
 
-    `boxes` is where the table of boxes goes. Raises `RuleBroken` for a row without a value or
-    without a person.
+    `boxes` is where the table of boxes goes, `random` what noise is made of, where it is declared.
+    Raises `RuleBroken` for a row without a value or without a person.
     """
     columns = rows.select(raw_columns(publication))
     _refuse_blanks(columns, publication)
     # Copied into one array each, columns would take longer to come by than all that follows.
     batches = (_raw(batch, publication) for batch in columns.to_batches(BLOCK_ROWS))
     blocks = [(raw.columns, raw.people) for raw in batches]
-    return _write(points_of(publication, blocks), publication, fields, folder, boxes)
+    return _write(points_of(publication, blocks), publication, fields, folder, boxes, random)
 
 
 def write_published(
-    raw: Raw, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+    raw: Raw,
+    publication: Publication,
+    fields: Sequence[Field],
+    folder: Path,
+    boxes: Path,
+    random: Randomness = fresh,
 ) -> Published:
     """Write rows that are at hand like `publish`."""
     on_grid = points(publication, raw.columns, raw.people)
-    return _write(on_grid, publication, fields, folder, boxes)
+    return _write(on_grid, publication, fields, folder, boxes, random)
 
 
 def _write(
-    on_grid: Points, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+    on_grid: Points,
+    publication: Publication,
+    fields: Sequence[Field],
+    folder: Path,
+    boxes: Path,
+    random: Randomness,
 ) -> Published:
     rows = len(on_grid.rows)
     if rows == 0:
@@ -114,17 +132,24 @@ def _write(
     before = {grid.column: grid.deviation(fewer.points.rows[:, at]) for at, grid in on_grid.grids}
     partition = search(fewer.points, publication)
     ranges = table_of_boxes(publication, partition)
-    after = {name: deviation(one.values, partition.counts) for name, one in ranges.items()}
+    counts, added = partition.counts, None
+    if publication.noise is not None:
+        drawn = random(state_of(publication, ranges, partition.counts))
+        counts = noisy(counts, discrete_laplace(drawn, publication.noise.scale, len(counts)))
+        added = int((counts - partition.counts).sum())
+        if not counts.any():
+            return Published([], None, rows, "noise left no row of any class", {})
+    after = {name: deviation(one.values, counts) for name, one in ranges.items()}
     names = [field.name for field in fields]
     order = sorted_classes(ranges, names)
     values = [ranges[name].values[order] for name in names]
     path = folder / "part-0.parquet"
     with ThreadPoolExecutor(1) as executor:
         written = executor.submit(write_boxes, ranges, boxes)
-        parquet.write_batches(_rows(values, partition.counts[order], fields), fields, path)
+        parquet.write_batches(_rows(values, counts[order], fields), fields, path)
         written.result()
     spreads = {name: Spread(before[name], after[name]) for name in names}
-    return Published([path], boxes, 0, None, on_grid.beyond, fewer.reasons, spreads)
+    return Published([path], boxes, 0, None, on_grid.beyond, fewer.reasons, spreads, added)
 
 
 def raw_columns(publication: Publication) -> list[str]:
@@ -143,6 +168,14 @@ def _refuse_blanks(table: pa.Table, publication: Publication) -> None:
         if table[name].null_count:
             what = "a person" if name in publication.people else "a value"
             raise RuleBroken(f"{name}: {table[name].null_count:,} rows are without {what}")
+    for coarsened in publication.coarsened:
+        column = table[coarsened.column]
+        no_number = sum(int(np.isnan(np.from_dlpack(chunk)).sum()) for chunk in column.chunks)
+        if no_number:
+            raise RuleBroken(
+                f"{coarsened.column}: {no_number:,} rows have NaN, which is no value: 0 divided by "
+                "0, or the root of a number below 0"
+            )
 
 
 def _raw(rows: pa.Table | pa.RecordBatch, publication: Publication) -> Raw:

@@ -16,14 +16,15 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from stedi.errors import StediError, Unavailable, UsageError
+from stedi.extras import to_install
 from stedi.roots.copies import folder_for_copies
 from stedi.roots.faces import Remainder, Stat
 from stedi.roots.names import outside, scratch_folder
+from stedi.roots.s3 import encryption
 from stedi.roots.s3.errors import ARN, NotAllowed, as_ours, is_passing, not_allowed
+from stedi.roots.s3.new import upload_new
 
 _Answer = TypeVar("_Answer")
-KMS_KEY = "STEDI_KMS_KEY"
-"""The environment variable with a KMS key for what is written; by default the bucket decides."""
 _ROOT = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[\w.=-]+)*)/?", re.ASCII)
 _AT_ONCE = 16
 _FEW = 8
@@ -57,7 +58,7 @@ class S3Files:
         try:
             import boto3  # noqa: F401
         except ImportError:
-            raise Unavailable("boto3 isn't installed; run: pip install 'stedi[aws]'") from None
+            raise Unavailable(f"boto3 isn't installed; run: {to_install('aws')}") from None
         return cls(match[1], match[2].strip("/"), folder_for_copies())
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -169,6 +170,13 @@ class S3Files:
     def add(self, path: Path, target: Path) -> None:
         """Upload a local file to `target`."""
         self._upload(target, path)
+
+    def add_new(self, path: Path, target: Path) -> None:
+        """Upload a local file to `target`; raises `FileExistsError` where something is there.
+
+        S3 decides: two who deliver at the same time under one name don't replace one another.
+        """
+        upload_new(self, path, self.key(target))
 
     def replace(self, path: Path, target: Path) -> None:
         """Upload a local file to `target`, and remove every version of before."""
@@ -331,8 +339,9 @@ class S3Files:
         part.replace(path)
 
     def _upload(self, target: Path, path: Path | None = None) -> None:
-        master = os.environ.get(KMS_KEY)
-        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": master} if master else None
+        extra = encryption.headers()
+        if target.suffix == ".html":
+            extra["ContentType"] = "text/html; charset=utf-8"  # browsers would download it
         here, key = str(path or target), self.key(target)
         self.trying(lambda: self.client.upload_file(here, self.bucket, key, ExtraArgs=extra), key)
 
