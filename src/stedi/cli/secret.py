@@ -52,7 +52,7 @@ def rotate(
         Option(metavar="FILE", help="Where the secret is in STEDI_SECRET: gets its new value."),
     ] = None,
 ) -> None:
-    """Make a new secret, keep those before it, and key the lakehouse's lists of people anew."""
+    """Create a new secret, keep the older ones, and key the lakehouse's lists of people by it."""
     place, rekeyed = call.lakehouse.rotate_secret(output)
     call.show(
         {"place": str(place), "rekeyed": rekeyed},
@@ -86,6 +86,6 @@ def _show_rotated(place: Path, rekeyed: Rekeyed | None, *, is_told: bool) -> Non
 
 def _show_rekeyed(rekeyed: Rekeyed) -> None:
     show.line(
-        f"Keyed anew: {counted(rekeyed.erased, 'identifier')} in the list of who was erased, "
+        f"Keyed by the new secret: {counted(rekeyed.erased, 'identifier')} in the list of who was erased, "
         f"{counted(rekeyed.ledger, 'release')} in the ledger."
     )
