@@ -20,13 +20,9 @@ GOOD = [small.reading("S1", time, 250) for time in range(30)]
 BAD = b"".join(b"no record %d of ann@example.com\n" % n for n in range(400))
 
 
-def refused(
-    do: Callable[..., object], source: str = "step_trainer", **options: object
-) -> RunReport:
+def refused(do: Callable[..., object], of: str = "step_trainer", **options: object) -> RunReport:
     """What a run says that does all it can, and fails since too much of a source is set aside."""
-    with pytest.raises(
-        LandingError, match=f"source {source}: .* records were quarantined"
-    ) as caught:
+    with pytest.raises(LandingError, match=f"source {of}: .* records were quarantined") as caught:
         do(**options)
     report = caught.value.report
     done = report.run if isinstance(report, Replay) else report
