@@ -108,7 +108,7 @@ sbom: $(VENV)/.dev  ## what stedi is made of, with licences, from the lock file 
 newest: $(BIN)/uv  ## run the tests with the newest of everything that pyproject.toml allows
 	$(PYTHON) -m venv --clear $(VENV)-newest
 	$(BIN)/uv pip install --quiet --python $(VENV)-newest/bin/python --upgrade \
-	  --editable '.[aws,science,spark,telemetry]' --group build --group dev
+	  --editable '.[aws,page,private,science,spark,telemetry]' --group build --group dev
 	$(VENV)-newest/bin/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 $(VENV)/.docs: requirements-docs.lock | $(BIN)/uv

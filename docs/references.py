@@ -23,7 +23,7 @@ from stedi.sql.portable import HELD
 MADE = "<!-- made by `make generate`: don't edit -->"
 FIRST_USE = (
     *("demo", "ingest", "run", "status", "query", "shell", "export", "page"),
-    *("quarantine", "review", "explain", "check", "audit"),
+    *("quarantine", "review", "secret", "explain", "check", "audit"),
     *("release", "releases", "train", "predict", "disclose", "erase", "simulate", "ddl", "help"),
 )
 """Commands as people come to need them; others follow."""

@@ -23,6 +23,7 @@ DAMAGES: dict[str, Damage] = {
     "empty": lambda path: path.write_bytes(b""),
     "cut": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
     "flipped": lambda path: path.write_bytes(_flipped(path.read_bytes())),
+    "without its head": lambda path: path.write_bytes(path.read_bytes()[9:]),
     "other": lambda path: path.write_bytes(b"\0" * path.stat().st_size),
 }
 FILES = {

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from stedi import Lakehouse, UsageError
+from stedi import Lakehouse, LandingError, UsageError
 from stedi.declared import packaged
+from stedi.quarantine import Replay
+from stedi.run import RunReport
 from tests.conftest import Land, rows
 from tests.support import small
 
@@ -17,11 +20,14 @@ GOOD = [small.reading("S1", time, 250) for time in range(30)]
 BAD = b"".join(b"no record %d of ann@example.com\n" % n for n in range(400))
 
 
-@pytest.fixture(autouse=True)
-def any_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sources may be set aside to any share here; tests/run/test_deliveries.py has what fails."""
-    for place in ("stedi.landing.aside", "stedi.status"):
-        monkeypatch.setattr(f"{place}.too_much_aside", lambda *_: None)
+def refused(do: Callable[..., object], of: str = "step_trainer", **options: object) -> RunReport:
+    """What a run says that does all it can, and fails since too much of a source is set aside."""
+    with pytest.raises(LandingError, match=f"source {of}: .* records were quarantined") as caught:
+        do(**options)
+    report = caught.value.report
+    done = report.run if isinstance(report, Replay) else report
+    assert isinstance(done, RunReport)
+    return done
 
 
 def lines(records: list[dict[str, object]]) -> bytes:
@@ -116,7 +122,7 @@ def test_a_file_that_is_mostly_bad_is_set_aside_whole_and_alone(
 ) -> None:
     land("step_trainer", lines(GOOD), name="good.json")
     land("step_trainer", lines(GOOD[:3]) + BAD, name="bad.json")
-    lakehouse.run()
+    refused(lakehouse.run)
     status = lakehouse.status(verify=True)
     source = status.sources["step_trainer"]
     assert (source.files, source.records, source.loaded) == (2, 433, 30)
@@ -124,14 +130,16 @@ def test_a_file_that_is_mostly_bad_is_set_aside_whole_and_alone(
     assert {note.code: note.count for note in status.notes}["bad_files"] == 1
     whole = lakehouse.quarantine(reason="file set aside whole", raw=True).pieces
     assert [json.loads(piece.text) for piece in whole] == GOOD[:3]
-    assert lakehouse.run().built == ()
+    assert refused(lakehouse.run).built == ()
 
 
 def test_bad_files_of_one_source_are_accepted(lakehouse: Lakehouse, land: Land) -> None:
     land("step_trainer", lines(GOOD[:3]) + BAD, name="bad.json")
     land("accelerometer", BAD, name="bad.json")
-    lakehouse.run()
-    lakehouse.replay(source="accelerometer", accept_bad_files=True)
+    refused(lakehouse.run)
+    refused(lakehouse.replay, source="accelerometer", accept_bad_files=True)
+    [problem] = lakehouse.status().problems
+    assert problem.startswith("source step_trainer: 403 of 403 records were quarantined")
     asked = lakehouse.query("SELECT source, verdict FROM loads ORDER BY source").to_arrow()
     assert [tuple(row.values()) for row in asked.to_pylist()] == [
         ("accelerometer", "accepted"),
@@ -147,7 +155,7 @@ def test_an_accepted_file_stays_accepted(
 ) -> None:
     land("step_trainer", lines(GOOD[:3]) + BAD, name="bad.json")
     land("step_trainer", lines(GOOD[3:]), name="good.json")
-    lakehouse.run()
+    refused(lakehouse.run)
     if way == "run":
         lakehouse.run(accept_bad_files=True)
     else:
@@ -174,7 +182,7 @@ def test_customers_in_a_file_set_aside_whole_have_their_consent_suspended(
 ) -> None:
     withdrawn = small.customer("ann", "S1", 5000)
     land("customer", json.dumps(withdrawn).encode() + b"\n" + b"\xff\n" * 100, name="bad.json")
-    small_lakehouse.run()
+    refused(small_lakehouse.run, "customer")
     assert rows(
         small_lakehouse, "SELECT COUNT(*) FROM customer_trusted WHERE email = 'ann@example.com'"
     ) == [(0,)]
@@ -197,7 +205,7 @@ def test_a_value_outside_a_warning_range_is_read_and_noted(
 def test_a_bad_file_that_is_gone_is_forgotten(lakehouse: Lakehouse, land: Land) -> None:
     path = land("step_trainer", BAD, name="bad.json")
     land("step_trainer", lines(GOOD))
-    lakehouse.run()
+    refused(lakehouse.run)
     path.unlink()
     lakehouse.run()
     assert "bad_files" not in {note.code for note in lakehouse.status().notes}
@@ -206,6 +214,6 @@ def test_a_bad_file_that_is_gone_is_forgotten(lakehouse: Lakehouse, land: Land) 
 
 def test_no_letter_of_any_script_is_shown(lakehouse: Lakehouse, land: Land) -> None:
     land("customer", '{"customerName":"अमित","phone":"७८","email":"é'.encode())
-    lakehouse.run()
+    refused(lakehouse.run, "customer")
     [piece] = lakehouse.quarantine().pieces
     assert set(piece.text) <= set('{"customerNameemailphone:,x')

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import audit
@@ -14,6 +15,17 @@ import sbom
 ROOT = Path(__file__).parents[1]
 LOCK = ROOT / "requirements.lock"
 NOT_FOR_US = re.compile(r"\b(A|L)?GPL|Affero|SSPL|BUSL|Commons.Clause|not stated", re.IGNORECASE)
+
+
+def test_the_newest_and_the_locked_have_every_extra() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    makefile = (ROOT / "Makefile").read_text()
+    [newest] = re.findall(r"--editable '\.\[(.+)\]'", makefile)
+    [locked] = re.findall(r"compile \$\(LOCK\) (.+) -o requirements-dev.lock", makefile)
+    assert {*newest.split(",")} == {*extras}
+    assert {*re.findall(r"--extra (\S+)", locked)} == {*extras}
 
 
 def test_the_bill_of_materials_has_each_pin_of_the_lock_with_its_hashes_and_licence() -> None:

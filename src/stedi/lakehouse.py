@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from stedi.rights.erase import Forgotten, Proof
     from stedi.rights.find import Found
     from stedi.rights.given_out import GivenOut
+    from stedi.rights.rekey import Rekeyed, Secret
     from stedi.roots import Files
     from stedi.run import Planned, RunReport
     from stedi.science.predicting import Predicted
@@ -794,6 +795,39 @@ class Lakehouse:
         from stedi.rights.receipt import check
 
         return check(Path(path), Keyer.of_user()).content
+
+    def secret(self) -> Secret:
+        """Where the secret is, and whether this lakehouse has lists keyed by one before it."""
+        from stedi.rights.rekey import secret
+
+        return secret(self._root.files if self._root.files.exists else None)
+
+    def rotate_secret(self, output: Path | None = None) -> tuple[Path, Rekeyed | None]:
+        """Make a new secret for this user, keep those before it, and key this lakehouse anew.
+
+        What was made with those before is still compared and checked. `output` is for a secret in
+        STEDI_SECRET, which nothing here can change: it gets what has to be its value, and nothing
+        is keyed anew. Returns where the secrets are, and what was keyed, None where nothing could
+        be. Raises `UsageError`, `StorageError`.
+        """
+        from stedi.landing.secret import rotate
+
+        place = rotate(output)
+        is_here = output is None and self._root.files.exists
+        return place, self.rekey() if is_here else None
+
+    def rekey(self) -> Rekeyed:
+        """Key this lakehouse's lists of people by the newest secret; see `rotate_secret`.
+
+        Raises `UsageError` where the secret of a list isn't known, `StorageError` for a damaged
+        one, `Locked`.
+        """
+        from stedi.rights.rekey import rekey
+        from stedi.run import holding
+
+        _, warehouse = self._opened()
+        with holding(warehouse, 0):
+            return rekey(self._root.files)
 
     def subjects_in(self, lines: Iterable[str]) -> list[tuple[str, str]]:
         """Return the people in lines such as `email=ann@example.com`, as `erase` takes them."""

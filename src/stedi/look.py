@@ -19,7 +19,6 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel
 
 from stedi import parquet
-from stedi.columns import Column
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.declared.machinery import MACHINERY
@@ -27,6 +26,7 @@ from stedi.landing.files import LandingFile
 from stedi.landing.oddities import Oddities, nearest_key, shown_key, told, unknown_keys, wrappers
 from stedi.landing.reader import FileReader
 from stedi.landing.records import RecordReader, parsed_object
+from stedi.landing.times import is_time, unit_at, unit_of
 from stedi.landing.window import ArchiveTooLarge, packing_of
 from stedi.parquet import Field, RowWriter, identifier
 from stedi.progress import advance, doing, expect
@@ -37,9 +37,6 @@ from stedi.text import counted
 
 Delivered = Mapping[str, Sequence[tuple[Path, str]]]
 """Files by source: where each is, and its name below the source's landing folder."""
-_LAST_INSTANT = 10**11
-"""A column whose declared maximum is greater holds times."""
-_UNITS = ((10**8, None), (10**11, "seconds"), (10**14, "milliseconds"), (10**17, "microseconds"))
 _JUDGED = 10_000
 """Pieces of a source that are judged again, for the key that did it."""
 _GLANCE_BYTES, _GLANCE_FILES = 1 << 18, 8
@@ -185,37 +182,14 @@ def _judge(read: _Read, quarantine: Path) -> None:
                 key = reader.fault(raw) or ""
                 read.faults[reason, key] += 1
                 values = parsed_object(raw) if key in columns else {}
-                if key in columns and _is_time(read.contract, columns[key]):
-                    value = next((v for k, v in values.items() if k.lower() == key.lower()), None)
-                    if unit := _unit(value):
-                        read.units[key, unit] += 1
+                if unit := unit_at(read.contract, raw, key):
+                    read.units[key, unit] += 1
                 if reason == "key missing":
                     read.renamed.update(
                         (key, other)
                         for other in values
                         if other.lower() not in known and nearest_key(read.contract, other) == key
                     )
-
-
-def _is_time(contract: Contract, column: Column) -> bool:
-    named = (contract.entered_at, contract.changed_at, contract.retention.record_column)
-    is_late = column.maximum is not None and column.maximum > _LAST_INSTANT
-    return column.type == "long" and (column.name in named or is_late)
-
-
-def _unit(value: object) -> str | None:
-    """In what a time seems to be given; None where nobody can tell."""
-    if isinstance(value, str):
-        if value.strip().lstrip("-").isdigit():
-            return "numbers in quotes"
-        try:
-            datetime.fromisoformat(value)
-        except ValueError:
-            return None
-        return "ISO times"
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return next((unit for least, unit in _UNITS if abs(value) < least), "nanoseconds")
 
 
 def _told(warehouse: Warehouse, declarations: Declarations, read: _Read) -> SourceLook:
@@ -247,7 +221,7 @@ def _fault(reason: str, key: str) -> str:
 
 def _times(read: _Read) -> Iterator[Times]:
     for column in read.contract.delivered:
-        if not _is_time(read.contract, column):
+        if not is_time(read.contract, column):
             continue
         units: Counter[str] = Counter()
         least, most = None, None
@@ -259,7 +233,7 @@ def _times(read: _Read) -> Iterator[Times]:
             least = ends["min"] if least is None else min(least, ends["min"])
             most = ends["max"] if most is None else max(most, ends["max"])
             middle = pc.quantile(values, 0.5, interpolation="lower")[0].as_py()
-            units[_unit(int(middle)) or "small numbers"] += len(values)
+            units[unit_of(int(middle)) or "small numbers"] += len(values)
         if least is not None and most is not None:
             [(unit, _)] = units.most_common(1)
             key = column.json_key or column.name

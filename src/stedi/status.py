@@ -277,7 +277,7 @@ class _Inspection:
                 f"{name}: can't be verified without the secret it was written with; set "
                 f"STEDI_SECRET to that one{f', or with this one {remedy}' if any_secret else ''}"
             )
-        elif noted != self.fingerprinter.of_file(path, self.files.open):
+        elif self.fingerprinter.renewed(noted) != self.fingerprinter.of_file(path, self.files.open):
             yield f"{name}: its content was changed; {remedy}"
 
     def _source(self, contract: Contract) -> SourceStatus:

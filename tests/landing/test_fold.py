@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import unicodedata
 
 import pyarrow as pa
@@ -28,10 +29,22 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
         ("\U0001d41a@x", "a@x"),  # mathematical bold
         ("", ""),
         ("\u200b \u3000", ""),
+        ("\U0001e030\U0001e06d", "\u0430\u04b1"),  # of Unicode 15, which Python 3.11 lacks
+        ("a\U0001343f\U0001e4ec\u0301", "\u00e1"),
     ],
 )
 def test_what_a_text_folds_to(text: str, expected: str) -> None:
     assert fold(text) == expected
+
+
+@pytest.mark.slow
+def test_every_python_folds_alike() -> None:
+    """This is what 3.11, 3.12 and 3.13 gave, which know Unicode 14.0, 15.0 and 15.1."""
+    digest = hashlib.sha256()
+    for code in range(0x110000):
+        if not 0xD800 <= code < 0xE000:
+            digest.update(fold(f"A{chr(code)}\u0301\u0323").encode() + b"\0")
+    assert digest.hexdigest() == "8575cd9ce66f96be496ed9607eb0e59471ad4166072b9e6170604bafd52cb18f"
 
 
 @given(TEXTS)

@@ -14,7 +14,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from stedi.landing import scan
@@ -63,6 +63,9 @@ def scrapped(draw: st.DrawFn) -> tuple[str, bytes]:
     )
 
 
+@example(
+    made=("step_trainer", b'{"":\n"":{}"":}'), view=VIEWS[0]
+)  # a line ends, but not behind the colon
 @given(scrapped(), views)
 def test_scraps_of_json_are_read_as_by_the_reference(made: tuple[str, bytes], view: View) -> None:
     compare(*made, view)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,70 @@ def test_what_a_rule_needs_must_be_there_or_the_run_fails_and_names_the_key_and_
     problems = lakehouse.status().problems
     assert len(problems) == 1 and message.startswith(problems[0])
     assert verdicts(lakehouse) == {"one.json": "bad"}
+
+
+@pytest.mark.parametrize(
+    ("times", "unit"),
+    [
+        (lambda n: 1_700_000_000_000_000 + n, "microseconds"),
+        (lambda n: 1_700_000_000_000_000_000 + n, "nanoseconds"),
+        (lambda n: 1_700_000_000 + n + 0.25, "seconds"),
+        (lambda n: f"2023-11-14T22:13:{n:02}Z", "ISO times"),
+        (lambda n: -5 - n, None),
+    ],
+)
+def test_times_in_another_unit_are_told_of(
+    lakehouse: Lakehouse, land: Land, times: Callable[[int], object], unit: str | None
+) -> None:
+    readings = [{**small.reading("S1", 1, 250), "sensorReadingTime": times(n)} for n in range(30)]
+    land("step_trainer", readings)
+    with pytest.raises(LandingError, match="at the key sensorReadingTime") as failed:
+        lakehouse.run()
+    told = f"at the key sensorReadingTime (given in {unit}, not in milliseconds)."
+    assert (told in str(failed.value)) == (unit is not None)
+    assert ("given in" in str(failed.value)) == (unit is not None)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda r: {"serial_number": r.pop("serialNumber"), **r}, "perhaps the key serial_number"),
+        (lambda r: {"payload": r}, "in an object under the key payload"),
+        (lambda r: {"a": r["distanceFromObject"], "b": {"c": 1}}, "missing' at the key s"),
+    ],
+)
+def test_the_key_that_may_be_meant_is_named(
+    lakehouse: Lakehouse, land: Land, change: Callable[[dict[str, Any]], object], told: str
+) -> None:
+    land("step_trainer", [change(small.reading("S1", n, 250)) for n in range(30)])
+    with pytest.raises(LandingError) as failed:
+        lakehouse.run()
+    assert told in str(failed.value)
+    assert ("perhaps" in str(failed.value)) == ("perhaps" in told)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"sensorReadingTime,serialNumber,distanceFromObject\n1,S1,250\n", "CSV"),
+        ('{"sensorReadingTime":1}\n'.encode("utf-16"), "UTF-16"),
+        pytest.param(b"PK\x03\x04" + bytes(range(256)), "a zip archive", marks=pytest.mark.slow),
+        pytest.param(b"PAR1" + bytes(range(256)), "Parquet", marks=pytest.mark.slow),
+        pytest.param(b"BZh91AY&SY" + bytes(range(256)), "bzip2", marks=pytest.mark.slow),
+        pytest.param(
+            b"<html><body>Access denied</body></html>", "XML or HTML", marks=pytest.mark.slow
+        ),
+        (b"{'sensorReadingTime': 1}\n", None),
+    ],
+)
+def test_a_file_of_another_format_is_called_by_its_name(
+    lakehouse: Lakehouse, land: Land, content: bytes, told: str | None
+) -> None:
+    land("step_trainer", content)
+    with pytest.raises(LandingError) as failed:
+        lakehouse.run()
+    assert (f"step_trainer/landing/one.json looks like {told}" in str(failed.value)) == bool(told)
+    assert ("looks like" in str(failed.value)) == bool(told)
 
 
 @pytest.mark.parametrize(("bad", "fails"), [(90, False), (91, True)])

@@ -66,6 +66,24 @@ def rebuilt(lakehouse: Lakehouse) -> None:
     assert (landed(lakehouse), trusted()) == before
 
 
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [(16_000, 17_500), pytest.param(9_000, 10_000, marks=pytest.mark.slow)],
+    ids=["at the end", "in the middle"],
+)
+def test_old_records_are_noticed_wherever_they_stand_in_a_file(
+    lakehouse: Lakehouse, land: Land, begin: int, end: int
+) -> None:
+    """A list of the newest first has new records before old ones, more than 4,096 perhaps."""
+    land("accelerometer", readings(0, 30_000), "old.json")
+    lakehouse.run(only=ONLY)
+    more = readings(50_000, 67_500)
+    more[begin:end] = readings(20_000, 20_000 + end - begin)
+    land("accelerometer", more, "more.json")
+    lakehouse.run(only=ONLY)
+    assert dropped(lakehouse) == {"re-delivered": end - begin}
+
+
 @both_engines_at_length
 @pytest.mark.parametrize("runs", ["each", "one"])
 def test_a_file_that_grew_is_loaded_once(lakehouse: Lakehouse, land: Land, runs: str) -> None:

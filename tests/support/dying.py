@@ -157,3 +157,24 @@ def command_as_nobody(warm: str, declarations: str, commands: list[list[str]]) -
             print(command[0], "done", problems or "", flush=True)
         except StediError as error:
             print(command[0], error.exit_status, error, flush=True)
+
+
+def rotate_and_die(root: str, at: int) -> None:
+    """Make a new secret; the process is killed before or after it puts or removes a file."""
+    steps = iter(range(100))
+
+    def dying(done: Callable[..., Any]) -> Callable[..., Any]:
+        def do(*arguments: Any, **options: Any) -> Any:
+            if next(steps) == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            result = done(*arguments, **options)
+            if next(steps) == at:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        return do
+
+    Path.replace = dying(Path.replace)  # type: ignore[method-assign]
+    Path.unlink = dying(Path.unlink)  # type: ignore[method-assign]
+    LocalFiles.add = dying(LocalFiles.add)  # type: ignore[method-assign]
+    Lakehouse(root).rotate_secret()

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from typer import Argument, Context, Exit, Option, Typer
 
 from stedi import __version__
-from stedi.cli import quarantine, review, show
+from stedi.cli import quarantine, review, secret, show
 from stedi.cli.audit import audit
 from stedi.cli.check import check, ddl
 from stedi.cli.erase import SETTINGS, erase
@@ -44,6 +44,7 @@ for command in (
 app.command(context_settings=SETTINGS, epilog=epilog("erase"))(erase)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(review.app, name="review")
+app.add_typer(secret.app, name="secret")
 
 
 def _print_version(is_asked: bool) -> None:

@@ -57,6 +57,9 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "quarantine replay": ["stedi quarantine replay --source customer"],
     "review": ["stedi review", "stedi review --raw"],
     "review accept": ["stedi review accept 3f9a20"],
+    "secret": ["stedi secret"],
+    "secret rotate": ["stedi secret rotate", "stedi secret rotate --output new-secret"],
+    "secret rekey": ["stedi secret rekey --root other-lakehouse"],
     "help": ["stedi help", "stedi help run", "stedi help quarantine list"],
 }
 

@@ -1,21 +1,14 @@
-"""Whether too much of a source was set aside for a run to have gone well, and what did it."""
+"""Whether too much of a source was set aside for a run to have gone well."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from stedi.declared.contract import Contract
 from stedi.landing.loads import Load
 from stedi.landing.reasons import FEW_RECORDS
 from stedi.roots import Files
-
-_FITS: str = "file set aside whole"
-_BATCH_ROWS = 1 << 12
-_TRIED = 1_000
-"""Pieces that are looked at for the key that did it."""
 
 
 def too_much_aside(
@@ -37,44 +30,11 @@ def too_much_aside(
         return None
     if is_left and (records < FEW_RECORDS or aside <= contract.max_aside_share * records):
         return None
+    from stedi.landing.causes import cause  # which loads what reads records
+
     left = "" if is_left else ", and none is left"
     return (
         f"source {contract.source}: {aside:,} of {records:,} records were quarantined{left}: "
-        f"{_cause(files, contract, quarantine)}. `stedi quarantine list --source "
+        f"{cause(files, contract, quarantine)}. `stedi quarantine list --source "
         f"{contract.source}` shows them; mend the files or the contract, and run again"
     )
-
-
-def _cause(files: Files, contract: Contract, quarantine: Sequence[Path]) -> str:
-    """The reason that most pieces were set aside for, and the key by whose value."""
-    reasons = Counter(reason for (reason,) in _pieces(files, contract, quarantine, ["reason"]))
-    own = Counter({r: n for r, n in reasons.items() if r != _FITS}) or reasons
-    [(reason, count)] = own.most_common(1)
-    from stedi.landing.oddities import shown_key
-    from stedi.landing.records import RecordReader  # too much was set aside: it takes a while
-
-    reader, keys = RecordReader(contract), Counter[str]()
-    tried = 0
-    for other, raw in _pieces(files, contract, quarantine, ["reason", "raw"]):
-        if other == reason:
-            tried += 1
-            keys[reader.fault(raw) or ""] += 1
-        if tried == _TRIED:
-            break
-    [(key, _)] = keys.most_common(1)
-    return f"{count:,} for the reason {reason!r}" + (f" at the key {shown_key(key)}" if key else "")
-
-
-def _pieces(
-    files: Files, contract: Contract, quarantine: Sequence[Path], columns: list[str]
-) -> Iterator[tuple[Any, ...]]:
-    """Columns of the rows of a source in the quarantine."""
-    import pyarrow.compute as pc
-    import pyarrow.parquet as pq
-
-    files.fetch(quarantine)
-    for path in quarantine:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(_BATCH_ROWS, columns=["source", *columns]):
-                own = batch.filter(pc.equal(batch.column("source"), contract.source))
-                yield from zip(*(own.column(c).to_pylist() for c in columns), strict=True)

@@ -12,7 +12,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from blake3 import blake3
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import StorageError, UsageError
-from stedi.landing.fingerprint import secret_of_user
+from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.fold import as_spelled, fold
 from stedi.landing.records import Piece, texts_in
+from stedi.landing.secret import Keys, known_secrets, secrets_of_user
 from stedi.roots import Files
 from stedi.roots.names import OWN_FOLDER
 from stedi.roots.scratch import scratch
@@ -40,25 +41,40 @@ _TOKEN = re.compile(r"[\w.@+%-]+")
 
 
 class Keyer:
-    """Makes fingerprints of identifiers with the secret of this user."""
+    """Makes fingerprints of identifiers with the secrets of this user, oldest first."""
 
-    def __init__(self, secret: bytes) -> None:
-        self._key = blake3(secret, derive_key_context=_CONTEXT).digest()
-        self.key_id = blake3(b"key id", key=self._key).hexdigest()[:8]
+    def __init__(self, *every: bytes) -> None:
+        self._every = every
+        self._keys = Keys(_CONTEXT, every)
+        self.key_id = self._keys.ids[-1]
         self.of = lru_cache(1 << 16)(self._of)
 
     @classmethod
     def of_user(cls) -> Keyer:
         """The one of whoever runs this process."""
-        return cls(secret_of_user())
+        return cls(*secrets_of_user())
+
+    def as_of(self, key_id: str) -> Keyer | None:
+        """The one of the time when a key was the newest; None where it is unknown."""
+        if key_id == self.key_id:
+            return self
+        ids = self._keys.ids
+        return Keyer(*self._every[: ids.index(key_id) + 1]) if key_id in ids else None
 
     def _of(self, kind: str, value: str) -> str:
         """The fingerprint of an identifier of some kind."""
-        return blake3(f"{kind}\0{value}".encode(errors="replace"), key=self._key).hexdigest()
+        return self._keyed(f"{kind}\0{value}".encode(errors="replace"))
+
+    def renewed(self, digits: str, key_id: str | None) -> str | None:
+        """A fingerprint that some key made as the newest has it; None where that is unknown."""
+        return None if key_id is None else self._keys.lift(digits, key_id)
 
     def seal(self, content: bytes) -> str:
         """A seal that only who has the secret can make, and check."""
-        return f"{self.key_id}:{blake3(b'seal' + content, key=self._key).hexdigest()}"
+        return f"{self.key_id}:{self._keyed(b'seal' + content)}"
+
+    def _keyed(self, content: bytes) -> str:
+        return str(self._keys.lift(blake3(content, key=self._keys.first).hexdigest()))
 
 
 @dataclass(frozen=True)
@@ -144,29 +160,107 @@ class Erased:
 def read_erased(files: Files) -> Erased:
     """The list under a root, empty where there is none; raises `StorageError` if it is damaged.
 
-    Of one identifier, and of one file, what was noted last counts.
+    Of one identifier, and of one file, what was noted last counts. What secrets of before made is
+    read as the newest would have made it.
     """
-    entries, dropped, key_id = dict[tuple[str, str], Entry](), list[Dropped](), None
-    for path in sorted(path for path, _ in files.below(_folder(files))):
-        try:
-            with files.open(path) as file:
-                values = json.loads(file.readall() or b"")
-            for entry in values["entries"]:
-                spared = tuple((begin, end) for begin, end in entry["spared"])
-                entries[entry["kind"], entry["exact"]] = Entry(**{**entry, "spared": spared})
-            dropped += [Dropped(**d) for d in values["dropped"]]
-            key_id = values["key_id"] or key_id
-        except (OSError, ValueError, LookupError, TypeError):
-            raise StorageError(
-                f"{files.name(path)}: a part of the list of who was erased is damaged. Restore it "
-                "from a backup; without it deliveries could bring these people back"
-            ) from None
-    return Erased(key_id, tuple(entries.values()), tuple(dropped))
+    return _joined([_renewed(_read(files, path)) for path in _parts(files)])
 
 
-def add_erased(files: Files, part: Erased) -> None:
+def _parts(files: Files) -> list[Path]:
+    return sorted(path for path, _ in files.below(_folder(files)))
+
+
+def _joined(parts: Iterable[Erased]) -> Erased:
+    entries, dropped, key_ids = dict[tuple[str, str], Entry](), list[Dropped](), list[str]()
+    newest = Keyer(*known).key_id if (known := known_secrets()) else None
+    for part in parts:
+        entries |= {(entry.kind, entry.exact): entry for entry in part.entries}
+        dropped += part.dropped
+        key_ids += [part.key_id] if part.key_id else []
+    unknown = [key_id for key_id in key_ids if key_id != newest]
+    return Erased(next(iter([*unknown, *key_ids]), None), tuple(entries.values()), tuple(dropped))
+
+
+def _read(files: Files, path: Path) -> Erased:
+    try:
+        with files.open(path) as file:
+            values = json.loads(file.readall() or b"")
+        entries = tuple(
+            Entry(**{**entry, "spared": tuple((begin, end) for begin, end in entry["spared"])})
+            for entry in values["entries"]
+        )
+        dropped = tuple(Dropped(**d) for d in values["dropped"])
+        return Erased(values["key_id"] or None, entries, dropped)
+    except (OSError, ValueError, LookupError, TypeError):
+        raise StorageError(
+            f"{files.name(path)}: a part of the list of who was erased is damaged. Restore it "
+            "from a backup; without it deliveries could bring these people back"
+        ) from None
+
+
+def _renewed(part: Erased) -> Erased:
+    """A part of the list as the newest secret would have made it; as it is if that is unknown."""
+    every = known_secrets()
+    if len(every) < 2:
+        return part
+    keyer, fingerprinter = Keyer(*every), Fingerprinter(*every)
+    dropped = tuple(
+        replace(d, fingerprint=fingerprinter.renewed(d.fingerprint)) for d in part.dropped
+    )
+    entries = renewed_entries(part.entries, part.key_id, keyer)
+    if entries is None:
+        return replace(part, dropped=dropped)
+    return Erased(keyer.key_id if part.key_id else None, entries, dropped)
+
+
+def renewed_entries(
+    entries: Iterable[Entry], key_id: str | None, keyer: Keyer
+) -> tuple[Entry, ...] | None:
+    """Entries that a key made as the newest has them; None where that key is unknown."""
+    renewed = []
+    for entry in entries:
+        exact = keyer.renewed(entry.exact, key_id)
+        folded = keyer.renewed(entry.folded, key_id)
+        if exact is None or folded is None:
+            return None
+        renewed.append(replace(entry, exact=exact, folded=folded))
+    return tuple(renewed)
+
+
+def is_of_retired(files: Files, keyer: Keyer, fingerprinter: Fingerprinter) -> bool:
+    """Whether a part of the list was made with a secret that is known, and not the newest."""
+    newest = {keyer.key_id, fingerprinter.key_id}
+    for part in (_read(files, path) for path in _parts(files)):
+        prints = (dropped.fingerprint for dropped in part.dropped)
+        named = [print_.partition(":")[0] for print_ in prints if fingerprinter.can_compare(print_)]
+        if part.key_id and keyer.as_of(part.key_id):
+            named.append(part.key_id)
+        if not newest.issuperset(named):
+            return True
+    return False
+
+
+def rekey_erased(files: Files, keyer: Keyer, fingerprinter: Fingerprinter) -> int:
+    """Write the list anew by the newest secret, if that has to be; how many entries it has.
+
+    Killed at any point it says the same, twice at most. Raises `UsageError` where a secret is
+    unknown, `StorageError` for a list that is damaged. Whoever calls it holds the root's lock.
+    """
+    if not is_of_retired(files, keyer, fingerprinter):
+        return 0
+    paths = _parts(files)
+    erased = _joined([_renewed(_read(files, path)) for path in paths])
+    erased.refuse_other(keyer)
+    # Behind what was read, and before what an `ingest` may add meanwhile.
+    after = int(paths[-1].name.partition("-")[0]) + 1
+    add_erased(files, erased, after)
+    files.remove(paths)
+    return len(erased.entries)
+
+
+def add_erased(files: Files, part: Erased, at: int | None = None) -> None:
     """Add to the list under a root: whole, or not at all. What lies there stays as it is."""
-    name = f"{time.time_ns():020d}-{secrets.token_hex(4)}.json"
+    name = f"{at or time.time_ns():020d}-{secrets.token_hex(4)}.json"
     with scratch(files.root, "erased") as folder:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(json.dumps(asdict(part), indent=1), encoding="utf-8")

@@ -19,12 +19,25 @@ _BLANKS = re.compile(
     "\ufff0-\ufff8\U000e0000-\U000e0fff]"
 )
 """What Unicode calls ignorable by default and has in other categories, and the blank of Braille."""
+_LATER: dict[int, str | None] = {
+    **dict(enumerate("абвгдежзиклмопрстуфхцчшыэюꚉәіјөүӏабвгдежзиклопсуфхцчшъыґіѕџҫꙑұ", 0x1E030)),
+    **dict.fromkeys([*range(0x13439, 0x13440), *range(0x10EFD, 0x10F00), 0x11F41, 0x11F42]),
+    **dict.fromkeys([0x1E08F, *range(0x1E4EC, 0x1E4F0)]),
+}
+"""What Unicode got after 14.0, which Python 3.11 has: small letters, signs and marks nobody sees.
+
+Pythons know different versions, and fold the same all the same.
+"""
 _FOLDED_ASCII = bytes(range(0x21, 0x41)) + bytes(range(0x5B, 0x7F))
+_FOLDED = re.compile(r"[!-@\[-~]*+").fullmatch
+"""What of ASCII is folded already: the same as `_FOLDED_ASCII` has."""
 _MOST_ROUNDS = 8
 
 
 def fold(text: str) -> str:
     """The text that all its spellings fold to; what is folded stays as it is."""
+    if _FOLDED(text):
+        return text
     for _ in range(_MOST_ROUNDS):
         folded = _folded_once(text)
         if folded == text:
@@ -36,6 +49,7 @@ def fold(text: str) -> str:
 def _folded_once(text: str) -> str:
     if text.isascii():
         return "".join(text.lower().translate(_ASCII_NOT_SEEN).split())
+    text = text.translate(_LATER)
     text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     text = _BLANKS.sub("", text)
     return "".join(c for c in text if unicodedata.category(c) not in _NOT_SEEN)

@@ -29,20 +29,26 @@ _BLANK = b" \t\r\n"
 _BETWEEN = re.compile(rb"(?>[ \t\r\n,\[\]]++|\xef\xbb\xbf)*+")
 _STRING = rb'"[^"\\\r\n]*+(?>(?:\\[^\r\n])++[^"\\\r\n]*+)*+'
 _TEXT = re.compile(_STRING + rb'"[ \t\r\n]*+')
-_BETWEEN_BRACKETS = re.compile(rb'(?>[^"{}\[\]]++|' + _STRING + rb'"(?=[ \t\r\n]*+[:,}\]]))*+')
+_NO_BRACKET = rb'[^"{}\[\]]*+'
+_BETWEEN_BRACKETS = re.compile(
+    _NO_BRACKET + rb"(?>" + _STRING + rb'"(?=[ \t\r\n]*+[:,}\]])' + _NO_BRACKET + rb")*+"
+)
 """Whatever opens and closes nothing, texts included that keep their quotes."""
 _BRACKET = re.compile(_STRING + rb'"|[{}\[\]]')
-_FLAT = rb'\{(?>[^{}"\\\r\n]++|' + _STRING + rb'"(?=[ \t]*+[:,}\]]))*+'
+_PLAIN = rb'[^{}"\\\r\n]*+'
+_INNER = _PLAIN + rb"(?>" + _STRING + rb'"(?=[ \t]*+[:,}\]])' + _PLAIN + rb")*+"
 _BEGUN = rb"(?>" + _STRING + rb'(?>"[ \t]*+|\\)?+)?+'
-_FLAT_OBJECT = re.compile(_FLAT + rb"(?:(\})|(" + _BEGUN + rb"\Z))")
+_FLAT_OBJECT = re.compile(rb"\{" + _INNER + rb"(?:(\})|(" + _BEGUN + rb"\Z))")
 """One on a line that has no other in it: whole, or as far as bytes are seen."""
 _GOES_ON = re.compile(rb'[ \t]*+(?:(\}|,[ \t]*+")|,[ \t]*+)?')
 _GOES_ON_BELOW = re.compile(rb'[ \t\r\n]*+(?:(\}|,[ \t\r\n]*+")|,[ \t\r\n]*+)?')
 _BEGINS = re.compile(rb'[ \t\r\n,\[]*+(?:\{[ \t\r\n]*+(["}])?)?')
 _LINE_END = re.compile(rb"[\r\n]")
 _LINE_OR_OBJECT = re.compile(rb"[\n{]")
-_KEYED = rb"(?=\{[ \t]*+(?:\}|\Z|" + _STRING + rb'(?:"[ \t]*+(?::|\Z)|\\?+\Z)))'
-_LINE_OR_FLAT_OBJECT = re.compile(rb"\n|" + _KEYED + _FLAT + rb"(?:\}|" + _BEGUN + rb"\Z)")
+_BEHIND_KEY = _INNER + rb"(?:\}|" + _BEGUN + rb"\Z)"
+_KEYED = _STRING + rb'(?:"[ \t]*+(?::' + _BEHIND_KEY + rb"|\Z)|\\?+\Z)"
+# As each way begins with a byte that is named, `re` passes over all others quickly.
+_LINE_OR_FLAT_OBJECT = re.compile(rb"\n|\{[ \t]*+(?:\}|\Z|" + _KEYED + rb")")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXT_BEHIND = re.compile(rb'\s*:\s*("(?>[^"\\]++|\\.)*+")(?=\s*(?:[,}\]]|$))')
 """A text behind which nothing that could follow stands has lost its quote."""
@@ -163,6 +169,7 @@ class _Stretch:
 
     def __init__(self, data: bytearray, end: int, is_last: bool) -> None:
         self._data, self._end, self._is_last = data, end, is_last
+        self._text: re.Match[bytes] | None = None
 
     def skip_between(self, at: int) -> int:
         match = _BETWEEN.match(self._data, at, self._end)
@@ -183,14 +190,15 @@ class _Stretch:
             found = data[place]
             if found in (_OBJECT, _LIST):
                 between = bytes(data[at:place])
-                before = between.rstrip(_BLANK)[-1:] or bytes(data[at - 1 : at])
+                written = between.rstrip(_BLANK)
+                before = written[-1:] or bytes(data[at - 1 : at])
                 in_list = open_[-1] == _LIST
                 if not (before == b":" or (in_list and before in (b"[", b","))):
                     # Nothing can begin here but another record: the one before lost its end.
                     most = place if self._may_begin(place) else None
                     return self._before_good(begin, place, most), "cut off"
-                is_below = before == b":" and found == _OBJECT and b"\n" in between
-                if is_below and self._is_cut_off_before(place):
+                is_below = before == b":" and b"\n" in between[len(written) :]
+                if is_below and found == _OBJECT and self._is_cut_off_before(place):
                     return self._before_good(begin, place, most=place), "cut off"
                 if in_list and place - begin > _LONGEST_GARBAGE and self._begins_line(place):
                     # A list that long, of records that begin lines, is none: its end was cut off.
@@ -215,14 +223,14 @@ class _Stretch:
         assert match
         place = match.end()
         if place < self._end and self._data[place] == _QUOTE:
-            text = _TEXT.match(self._data, place, self._end)
+            self._text = text = _TEXT.match(self._data, place, self._end)
             if text and text.end() == self._end:
                 return self._end  # what follows it has to be seen
         return place
 
     def _unquoted(self, begin: int, place: int) -> tuple[int, Reason]:
         """Where a piece ends that has a text without its end, or with something odd behind it."""
-        if not _TEXT.match(self._data, place, self._end):
+        if self._text is None:
             if not _LINE_END.search(self._data, place, self._end):
                 self._need_last()
             return self._before_good(begin, place), "cut off"
@@ -452,7 +460,7 @@ class _Validator:
         key, quoted = self._subject
         pairs = value if isinstance(value, _Pairs) else ()
         texts = [text for name, text in pairs if name.lower() == key and isinstance(text, str)]
-        values = texts or map(_parse, _texts_behind(quoted, raw))
+        values = texts or map(_parse, dict.fromkeys(_texts_behind(quoted, raw)))
         subjects = [text for text in values if isinstance(text, str) and _is_text(text)]
         lines = (line for text in subjects for line in _subject_lines(text))
         return "\n".join(dict.fromkeys(filter(None, lines))) or None

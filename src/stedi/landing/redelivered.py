@@ -31,12 +31,10 @@ from stedi.landing.parse import Parsed, ReadFile
 from stedi.parquet import ParquetFile, Target, identifier
 from stedi.roots import Files, footer_source
 
-_MOST_SAMPLED = 128
+_MOST_SAMPLED = 512
 _LEAST_SAMPLED = 32
 _SHARE_SAMPLED = 16
 """Of the rows of a row group that are one file's, every so many-th is looked up, within limits."""
-_STRETCH = 1 << 12
-"""Samples come from so many rows, of which the first are decoded and no others."""
 _SHARE_LOOKED_AT = 10
 _LEAST_LOOKED_AT = 1 << 16
 """Samples are looked up among a tenth as many rows as are new, or so many, if there are more."""
@@ -223,7 +221,10 @@ class _Notice:
         return Noticed(frozenset(self._flagged), frozenset(self._in_known))
 
     def _samples(self, spans: Sequence[Span]) -> Iterator[tuple[pa.Table, int]]:
-        """Some rows of each file: of the first row group that has some of them, and one more."""
+        """Some rows of each file, evenly spread over the first, a middle and the last row group.
+
+        The first and the last row are among them: a file that grew begins, or ends, with old ones.
+        """
         for path, own in _by_path(spans).items():
             with pq.ParquetFile(footer_source(self._files, path)) as file:
                 begins = _begins(file)
@@ -231,15 +232,12 @@ class _Notice:
                 for span in own:
                     first = int(np.searchsorted(begins, span.begin, "right")) - 1
                     last = int(np.searchsorted(begins, span.end - 1, "right")) - 1
-                    for group in {first, (first + last + 1) // 2}:
+                    for group in {first, (first + last) // 2, last}:
                         wanted[group].append(span)
                 for group, of_group in wanted.items():
                     at = int(begins[group])
-                    stretches = [
-                        (max(s.begin - at, 0), min(s.end - at, max(s.begin - at, 0) + _STRETCH))
-                        for s in of_group
-                    ]
-                    size = max(end for _, end in stretches)
+                    stretches = [(max(s.begin - at, 0), s.end - at) for s in of_group]
+                    size = min(max(end for _, end in stretches), int(begins[group + 1]) - at)
                     batches = file.iter_batches(
                         size, row_groups=[group], columns=self._names, use_threads=False
                     )
@@ -278,9 +276,8 @@ class _Notice:
         first = [group for group in found if group.has_first_row]
         rest = [group for group in found if not group.has_first_row]
         room = max(_LEAST_LOOKED_AT, self._new_rows // _SHARE_LOOKED_AT)
-        room -= sum(group.rows for group in first)
         if rest and sum(group.rows for group in rest) > room:
-            step = -(-sum(group.rows for group in rest) // max(room, 1))
+            step = -(-sum(group.rows for group in rest) // room)
             rest = rest[step // 2 :: step]
         return sorted([*first, *rest], key=lambda group: (str(group.path), group.number))
 

@@ -254,7 +254,8 @@ class Budget:
         return NoisyVector(values, charge.deviation)
 
     def _seal(self, charge: Charge, digits: str) -> str:
-        return self.keyer.seal(f"{charge.sealed(self.keyer).seal} {digits}".encode())
+        sealer = self.keyer.as_of(charge.seal.partition(":")[0]) or self.keyer
+        return sealer.seal(f"{charge.sealed(sealer).seal} {digits}".encode())
 
     def _write(self, number: int, part: str, content: str) -> None:
         path = _path(self.files, number, part)
@@ -287,12 +288,13 @@ def _read(files: Files, path: Path, keyer: Keyer) -> Charge:
     except (OSError, ValidationError):
         raise _lost(files, f"{path.name} can't be read") from None
     key, _, _ = charge.seal.partition(":")
-    if key != keyer.key_id:
+    sealer = keyer.as_of(key)
+    if sealer is None:
         raise StorageError(
             f"{files.name(path)}: was noted with another secret; set STEDI_SECRET to that one"
         )
     if path.stem != f"{charge.number:06d}" or not hmac.compare_digest(
-        charge.sealed(keyer).seal, charge.seal
+        charge.sealed(sealer).seal, charge.seal
     ):
         raise _lost(files, f"{path.name} was changed since it was noted")
     return charge

@@ -6,6 +6,9 @@ An entry is two files that are written once and never changed, and one that says
     NAME.json     what was given out, noted before anybody can see it
     NAME.done     empty, written when it could be seen
 
+A new secret (`stedi secret rotate`) keys who is in it anew: NAME.KEY.people is written, then
+NAME.json is replaced by one with the name of that key and another seal, then NAME.people goes.
+
 So a kill leaves all of an entry, or one that is only begun: the folder may be there or not then, so
 it counts as given out. `stedi run --full` makes tables anew and leaves the ledger as it is.
 """
@@ -118,7 +121,9 @@ class Noted:
         """
         if self.entry.people is None:
             return None
-        path = _path(self.files, self.entry.name, "people")
+        path = _path(self.files, self.entry.name, f"{self.entry.key}.people")
+        if self.files.stat(path) is None:
+            path = _path(self.files, self.entry.name, "people")
         try:
             with self.files.open(path) as file:
                 people = np.frombuffer(file.readall(), dtype=f"S{_BYTES}")
@@ -133,18 +138,24 @@ class Noted:
 
     def who(self, keyer: Keyer) -> Fingerprints | None:
         """Those in it, where the seal holds; raises `StorageError` where nobody can tell."""
-        if self.entry.key != keyer.key_id:
+        sealer = keyer.as_of(self.entry.key)
+        if sealer is None:
             raise StorageError(
                 f"{self.entry.name}: who is in it can't be told without the secret that it was "
                 "noted with; set STEDI_SECRET to that one"
             )
         people = self.people
-        if not hmac.compare_digest(self.entry.sealed(keyer, people).seal, self.entry.seal):
+        if not hmac.compare_digest(self.entry.sealed(sealer, people).seal, self.entry.seal):
             raise StorageError(
                 f"{self.entry.name}: was changed since it was noted, so don't rely on it; restore "
                 f"{self.files.name(ledger_folder(self.files.root))} from a backup"
             )
-        return people
+        return people if people is None or sealer is keyer else self._renewed(people, keyer)
+
+    def _renewed(self, people: Fingerprints, keyer: Keyer) -> Fingerprints:
+        """Fingerprints of people as the newest secret makes them."""
+        digits = (bytes(one).ljust(_BYTES, b"\0").hex() for one in people)
+        return coded(new for one in digits if (new := keyer.renewed(one, self.entry.key)))
 
     @property
     def when(self) -> datetime:
@@ -180,28 +191,45 @@ class Ledger:
         """Note what is about to be given out."""
         if people is not None:
             self._write(entry.name, "people", people.tobytes())
-        self._write(entry.name, "json", (entry.model_dump_json(indent=2) + "\n").encode())
+        self._write(entry.name, "json", _as_json(entry))
 
     def finish(self, entry: Entry) -> None:
         """Note that it was given out."""
         self._write(entry.name, "done", b"")
 
+    def rekey(self, noted: Noted, keyer: Keyer) -> None:
+        """Key an entry anew by the newest secret; killed at any point it can be read.
+
+        Raises `StorageError` where nobody can tell who is in it.
+        """
+        people, before = noted.who(keyer), noted.entry.key
+        entry = noted.entry.model_copy(update={"key": keyer.key_id}).sealed(keyer, people)
+        if people is not None:
+            self._write(entry.name, f"{entry.key}.people", people.tobytes())
+        self._write(entry.name, "json", _as_json(entry), over=True)
+        old = (_path(self.files, entry.name, part) for part in (f"{before}.people", "people"))
+        self.files.remove(path for path in old if self.files.stat(path))
+
     def withdraw(self, entry: Entry) -> None:
         """Take back what was begun, where nobody has seen it."""
         self.files.remove(_path(self.files, entry.name, part) for part in ("json", "people"))
 
-    def _write(self, name: str, part: str, content: bytes) -> None:
+    def _write(self, name: str, part: str, content: bytes, *, over: bool = False) -> None:
         path = _path(self.files, name, part)
         try:
             with tempfile.TemporaryDirectory(prefix="stedi-ledger-") as folder:
                 fresh = Path(folder) / part
                 fresh.write_bytes(content)
-                self.files.add(fresh, path)
+                self.files.replace(fresh, path) if over else self.files.add(fresh, path)
         except OSError as error:
             raise StorageError(
                 f"{self.files.name(path)} can't be written: {error.strerror or error}, so nothing "
                 "was given out; is the disk full, or the folder read-only?"
             ) from None
+
+
+def _as_json(entry: Entry) -> bytes:
+    return (entry.model_dump_json(indent=2) + "\n").encode()
 
 
 def refuse_no_name(recipient: str | None) -> None:

@@ -80,12 +80,13 @@ def check(path: Path, keyer: Keyer) -> Checked:
     if seal is None or found is None:
         raise UsageError(f"--receipt {path}: not a receipt of an erasure, or cut off")
     key_id = seal[1].partition(":")[0]
-    if key_id != keyer.key_id:
+    sealer = keyer.as_of(key_id)
+    if sealer is None:
         raise UsageError(
             f"--receipt {path}: was sealed with another secret; set STEDI_SECRET to that one"
         )
     body = text[: seal.start()]
-    if not hmac.compare_digest(keyer.seal(body.encode()), seal[1]):
+    if not hmac.compare_digest(sealer.seal(body.encode()), seal[1]):
         raise UsageError(f"--receipt {path}: was changed since it was sealed; don't rely on it")
     return Checked(json.loads(found[1]))
 

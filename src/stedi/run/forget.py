@@ -17,9 +17,17 @@ from pathlib import Path
 from stedi.declared import Declarations
 from stedi.declared.machinery import MACHINERY
 from stedi.errors import StorageError, UsageError
-from stedi.landing.erased import Entry, Erased, Keyer, add_erased, read_erased
+from stedi.landing.erased import (
+    Entry,
+    Erased,
+    Keyer,
+    add_erased,
+    read_erased,
+    renewed_entries,
+)
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import read_loads
+from stedi.landing.secret import known_secrets
 from stedi.landing.taking_out import Taken, Taking, take_out
 from stedi.parquet import RowWriter
 from stedi.roots import Files, Remainder
@@ -93,7 +101,7 @@ def read_erasure(files: Files) -> Erasure | None:
     try:
         with files.open(path) as file:
             values = json.loads(file.readall() or b"")
-        return Erasure(
+        erasure = Erasure(
             values["key_id"],
             values["list_key"],
             tuple(_entry(entry) for entry in values["entries"]),
@@ -108,6 +116,30 @@ def read_erasure(files: Files) -> Erasure | None:
             f"{files.name(path)}: the plan of an erasure that was begun is damaged; remove it, and "
             "run `stedi erase` again with the same people"
         ) from None
+    return _renewed(erasure)
+
+
+def _renewed(erasure: Erasure) -> Erasure:
+    """A plan as the newest secret would have made it; as it is where its secret isn't known."""
+    every = known_secrets()
+    if len(every) < 2:
+        return erasure
+    keyer, fingerprinter = Keyer(*every), Fingerprinter(*every)
+    entries = renewed_entries(erasure.entries, erasure.list_key, keyer)
+    names = [keyer.renewed(name, erasure.list_key) for name in erasure.names]
+    if entries is None or not fingerprinter.can_compare(erasure.key_id):
+        return erasure
+    cuts = tuple(
+        replace(cut, fingerprint=fingerprinter.renewed(cut.fingerprint)) for cut in erasure.cuts
+    )
+    return replace(
+        erasure,
+        key_id=fingerprinter.key_id,
+        list_key=keyer.key_id,
+        entries=entries,
+        cuts=cuts,
+        names=tuple(name for name in names if name is not None),
+    )
 
 
 def _entry(values: dict[str, object]) -> Entry:

@@ -104,7 +104,7 @@ def _is_as_written(files: Files, version: Version, fingerprinter: Fingerprinter)
     return all(
         fingerprint is None
         or not fingerprinter.can_compare(fingerprint)
-        or fingerprint == fingerprinter.of_file(path)
+        or fingerprinter.renewed(fingerprint) == fingerprinter.of_file(path)
         for path, fingerprint in noted.items()
     )
 

@@ -84,11 +84,11 @@ def suspensions(
             causes[str(row["suspect"])][str(row["subject"])].add(cause)
     for suspect, of_subjects in sorted(causes.items()):
         every = {cause for own in of_subjects.values() for cause in own}
-        number = _number(suspect, (c for c in every if c.until is None), fingerprinter)
+        numbers = _numbers(suspect, (c for c in every if c.until is None), fingerprinter)
         for subject, own in sorted(of_subjects.items()):
-            lasting = {c for c in own if c.until is not None or number not in accepted}
+            lasting = {c for c in own if c.until is not None or accepted.isdisjoint(numbers)}
             if lasting:
-                yield _row(subject, lasting, number)
+                yield _row(subject, lasting, numbers[0])
 
 
 def _row(subject: str, causes: set[Cause], number: str) -> SuspendedRow:
@@ -100,12 +100,15 @@ def _row(subject: str, causes: set[Cause], number: str) -> SuspendedRow:
     return SuspendedRow(subject, first.why, first.question, "\n".join(evidence), until, review)
 
 
-def _number(suspect: str, causes: Iterable[Cause], fingerprinter: Fingerprinter) -> str:
-    """The number of what there is to decide: another one when anything of it is another."""
+def _numbers(suspect: str, causes: Iterable[Cause], fingerprinter: Fingerprinter) -> list[str]:
+    """The number of what there is to decide: another one when anything of it is another.
+
+    Behind it are those that it had by secrets of before: decisions may be noted by them.
+    """
     seen = sorted({(cause.why, cause.evidence) for cause in causes})
     digest = fingerprinter.begin()
     digest.update(json.dumps(["suspended", suspect, seen]).encode())
-    return fingerprinter.end(digest).rpartition(":")[2][:_NUMBER_DIGITS]
+    return [digits[:_NUMBER_DIGITS] for digits in fingerprinter.ends(digest)]
 
 
 def _next(found: Iterable[Mapping[str, object]], now: int) -> int | None:

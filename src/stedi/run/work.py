@@ -67,7 +67,7 @@ class Work:
         """
         noted = version.notes.files
         compared = {
-            file.path: fingerprint
+            file.path: self.fingerprinter.renewed(fingerprint)
             for file in files
             if file.path not in self._compared
             and file.path.parent.name.split("-")[0] != self.attempt

@@ -27,7 +27,7 @@ from pydantic import BaseModel
 
 from stedi.arrays import Bools, Float64s, Int64s
 from stedi.errors import RuleBroken
-from stedi.landing.fingerprint import secret_of_user
+from stedi.landing.secret import secret_of_user
 
 FOLDS = 5
 RESAMPLES = 400

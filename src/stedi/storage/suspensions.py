@@ -30,7 +30,7 @@ def decided(files: Files) -> tuple[str, ...]:
 
 def note_decision(files: Files, number: str) -> None:
     """Note that what has this number was looked at, and that the consents count."""
-    path: Path = review_folder(files.root) / number
+    path: Path = files.inside(review_folder(files.root) / number)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"{now_ms()}\n", encoding="utf-8")
     files.publish([path])

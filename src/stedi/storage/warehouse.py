@@ -572,7 +572,8 @@ def _unreadable() -> tuple[type[Exception], ...]:
     from pyiceberg.exceptions import ValidationError
 
     damage = (EOFError, ValueError, TypeError, LookupError, ArithmeticError, ValidationError)
-    return (*_unwritable(), *damage)
+    lengths = (MemoryError, SystemError)  # a length that is none, in compiled readers
+    return (*_unwritable(), *damage, *lengths)
 
 
 def _unwritable() -> tuple[type[Exception], ...]:

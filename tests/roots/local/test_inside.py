@@ -14,6 +14,7 @@ from stedi.roots.local.file_io import LocalFileIO
 from stedi.roots.local.files import LocalFiles
 from stedi.roots.local.lock import LocalLock
 from stedi.roots.scratch import remove_abandoned, scratch
+from stedi.storage.suspensions import note_decision
 from tests.conftest import already_run
 
 
@@ -33,6 +34,12 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "root"
 
 
+def new(files: LocalFiles) -> Path:
+    path = files.root / "new"
+    path.write_bytes(b"ours")
+    return path
+
+
 WAYS_OUT = ("../outside", "in", "customer/../../outside", "in/typed/..")
 
 
@@ -46,6 +53,8 @@ WAYS_OUT = ("../outside", "in", "customer/../../outside", "in/typed/..")
         lambda files, place: files.remove_below(place),
         lambda files, place: files.add(Path(__file__), place / "typed/data/stays.parquet"),
         lambda files, place: files.add(Path(__file__), place / "new/file"),
+        lambda files, place: files.replace(new(files), place / "typed/data/stays.parquet"),
+        lambda files, place: files.replace(new(files), place / "new/file"),
         lambda files, place: files.inside(place / "typed/data/stays.parquet"),
         lambda files, place: LocalFileIO({"warehouse": f"file://{files.root}"}).delete(
             f"file://{place}/typed/data/stays.parquet"
@@ -88,6 +97,18 @@ def test_a_lock_that_lies_elsewhere_is_not_taken(root: Path, outside: Path, what
     with pytest.raises(StorageError, match="outside of"), LocalLock(root):
         pass
     assert not (outside / "lock").exists()
+
+
+@pytest.mark.parametrize("name", ["_stedi", "_stedi/review", "_stedi/review/0123456789abcdef"])
+def test_no_decision_is_noted_elsewhere(root: Path, outside: Path, name: str) -> None:
+    (root / name).parent.mkdir(parents=True, exist_ok=True)
+    (root / name).symlink_to(
+        outside / "typed/data/stays.parquet" if "/review/" in name else outside
+    )
+    with pytest.raises(StorageError, match="outside of"):
+        note_decision(LocalFiles(root), "0123456789abcdef")
+    assert sorted(path.name for path in outside.rglob("*")) == ["data", "stays.parquet", "typed"]
+    assert (outside / "typed/data/stays.parquet").read_bytes() == b"somebody else's"
 
 
 @already_run

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 
 from stedi import Lakehouse, Unavailable, UsageError
-from stedi.landing.fingerprint import secret_of_user
+from stedi.landing.secret import secret_of_user
 from stedi.roots import open_root
 from stedi.roots.s3 import new
 from tests.roots.s3.conftest import Opened

@@ -127,7 +127,7 @@ class LocalFiles:
 
     def replace(self, path: Path, target: Path) -> None:
         """Put a file where `target` is, or what that leads to: whole, or not at all."""
-        target = target.resolve()
+        target = self.inside(target).resolve()
         target.parent.mkdir(parents=True, exist_ok=True)
         if target.exists():
             shutil.copymode(target, path)
