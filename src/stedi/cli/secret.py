@@ -86,6 +86,6 @@ def _show_rotated(place: Path, rekeyed: Rekeyed | None, *, is_told: bool) -> Non
 
 def _show_rekeyed(rekeyed: Rekeyed) -> None:
     show.line(
-        f"Keyed by the new secret: {counted(rekeyed.erased, 'identifier')} in the list of erased people, "
-        f"{counted(rekeyed.ledger, 'release')} in the ledger."
+        f"Keyed by the new secret: {counted(rekeyed.erased, 'identifier')} in the list of "
+        f"erased people, {counted(rekeyed.ledger, 'release')} in the ledger."
     )
