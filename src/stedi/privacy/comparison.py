@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from stedi.arrays import Float64s, Int32s, Int64s
+from stedi.arrays import Int32s, Int64s
 from stedi.declared.contract import Coarsened, Publication
 from stedi.parquet.compiled import compiled, inlined
+from stedi.privacy.publication import published_classes
 from stedi.privacy.publication.boxes import Range, sorted_classes
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.mondrian import ROUNDING
@@ -48,25 +50,19 @@ class Edition:
     counts: Int64s
 
     @classmethod
-    def of(cls, boxes: Mapping[str, Range], published: Mapping[str, Float64s]) -> Edition:
-        """Count the rows of each class, of rows in the order of their columns.
+    def of(cls, boxes: Mapping[str, Range], paths: Sequence[Path]) -> Edition:
+        """Count the rows of each class, in files of which the first has the first rows.
 
         Raises `ValueError` where rows and boxes are not of one publication.
         """
-        columns = list(published.values())
-        is_new = np.zeros(len(columns[0]), np.bool_)
-        is_new[:1] = True
-        for column in columns:
-            is_new[1:] |= column[1:] != column[:-1]
-        begins = np.flatnonzero(is_new)
-        counts = np.diff(begins, append=len(is_new))
-        order = sorted_classes(boxes, list(published))
-        if len(counts) != len(order) or any(
-            (published[name][begins] != boxes[name].values[order]).any() for name in published
+        classes = published_classes(paths)
+        order = sorted_classes(boxes, list(classes.values))
+        if len(classes.counts) != len(order) or any(
+            (values != boxes[name].values[order]).any() for name, values in classes.values.items()
         ):
             raise ValueError("the table of boxes is of another publication")
         by_class = np.empty(len(order), np.int64)
-        by_class[order] = counts
+        by_class[order] = classes.counts
         return cls(boxes, by_class)
 
 

@@ -18,18 +18,40 @@ from stedi.storage.withdrawals import last_left, left_by_now, left_since, outdat
 
 if TYPE_CHECKING:
     from stedi.privacy.publication import Published
+    from stedi.privacy.publication.spilled import Spilled
 
 NOT_PUBLISHED = "not published: too few people, or one who dominates"
 
 
-def publish(work: Work, contract: Contract, rows: pa.Table, target: Target) -> Published:
-    """Write what is published of the rows that a SELECT returned, and the table of boxes."""
-    from stedi.privacy import publication  # which loads what is compiled
+def gather(work: Work, contract: Contract, most: int) -> pa.Table | Spilled:
+    """The rows that a SELECT returns, `most` at most: in memory, or where these are many in files.
 
+    The engine knows them by the name of their table.
+    """
+    from stedi.privacy import publication  # which loads what is compiled
+    from stedi.privacy.publication.spilled import Spilled
+
+    select = work.declarations.select(contract.name)
+    if most <= publication.ROWS_AT_ONCE:
+        return work.engine.gather(contract.name, select)
     assert contract.publication is not None
+    return Spilled.of(work.engine, contract.name, select, contract.publication)
+
+
+def publish(work: Work, contract: Contract, rows: pa.Table | Spilled, target: Target) -> Published:
+    """Write what is published of rows (see `gather`), and the table of boxes."""
+    from stedi.privacy import publication
+
+    declared = contract.publication
+    assert declared is not None
     files = work.warehouse.files
     boxes = files.inside(boxes_folder(files.root) / f"{contract.name}-{work.attempt}.parquet")
-    published = publication.publish(rows, contract.publication, target.fields, target.folder, boxes)
+    if isinstance(rows, pa.Table):
+        published = publication.publish(rows, declared, target.fields, target.folder, boxes)
+    else:
+        published = publication.publish_in_parts(
+            rows, files, declared, target.fields, target.folder, boxes, publication.ROWS_AT_ONCE
+        )
     if published.boxes:
         files.publish([published.boxes])
     return published
@@ -112,7 +134,6 @@ def _difference(
 ) -> dict[str, int] | None:
     """What a comparison with the publication before this one tells, while that is there."""
     from stedi.privacy.comparison import Edition, compared
-    from stedi.privacy.publication import read_published
     from stedi.privacy.publication.boxes import read_boxes
 
     noted, files = before.published if before else None, work.warehouse.files
@@ -129,9 +150,10 @@ def _difference(
     names = [column.column for column in contract.publication.coarsened]
     try:
         files.fetch([boxes, *(file.path for file in before.files)])
+        earlier = sorted(file.path for file in before.files)
         editions = [
-            Edition.of(read_boxes(table, names), read_published(path))
-            for table, path in ((boxes, before.files[0].path), (now.boxes, now.paths[0]))
+            Edition.of(read_boxes(table, names), paths)
+            for table, paths in ((boxes, earlier), (now.boxes, now.paths))
         ]
     except (OSError, KeyError, ValueError, pa.ArrowException):
         return None  # somebody has changed the one before: nothing to compare with

@@ -188,7 +188,8 @@ def train(published: PublishedTable, threshold: float, progress: Callable[[str],
     }
     has_signal, verdict = _verdict(figures[BEST])
     progress("training the model that is kept")
-    model = task.trained(kept, read_published(published.path))
+    published.warehouse.files.fetch(published.paths)
+    model = task.trained(kept, read_published(published.paths))
     return Trained(_training(published, task, people, figures, has_signal, verdict), model)
 
 
@@ -224,7 +225,7 @@ def _generalised(published: PublishedTable, rows: Raw) -> dict[str, Float64s] | 
         made = write_published(
             rows, published.publication, fields, folder / "rows", folder / "boxes.parquet"
         )
-        return read_published(made.paths[0]) if made.paths else None
+        return read_published(made.paths) if made.paths else None
 
 
 def _too_few(people: _People, task: _Task) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from stedi.privacy.audit.evidence import Evidence
-from stedi.privacy.publication import BATCH_ROWS
+from stedi.privacy.publication import BATCH_ROWS, FILE_ROWS
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.search import points
@@ -140,8 +140,9 @@ def _files(
     paths: Sequence[Path], in_folder: Collection[Path], alive: Collection[Path]
 ) -> Iterator[str]:
     """What files tell beside their values: their number, their parts, what they note, leftovers."""
-    if len(paths) > 1:
-        yield f"there are {len(paths)} files, where one tells nothing"
+    sizes = [pq.read_metadata(path).num_rows for path in paths]
+    if any(rows != FILE_ROWS for rows in sizes[:-1]) or (sizes and sizes[-1] > FILE_ROWS):
+        yield f"there are {len(paths)} files, and one but the last is not of {FILE_ROWS:,} rows"
     for path in paths:
         metadata = pq.read_metadata(path)
         groups = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]

@@ -205,8 +205,8 @@ def _median(
     else:
         median, below, above = _middle_by_selection(rows, begin, end, column, room)
     if above >= 0:
-        return _roundest(median, above - 1)
-    return _roundest(below, median - 1)
+        return roundest(median, above - 1)
+    return roundest(below, median - 1)
 
 
 @compiled
@@ -274,7 +274,7 @@ def _middle_by_selection(
 
 
 @compiled
-def _roundest(least: int, most: int) -> int:
+def roundest(least: int, most: int) -> int:
     """The cut in a range behind which the roundest number follows, in binary."""
     step = 1
     best = most + 1
@@ -366,7 +366,7 @@ def _nearest_good(
     _clear(rows, begin, end, n_bands, needs, room)
     if best < 0:
         return -1
-    return _roundest(keys[best - 1] >> 32, (keys[best] >> 32) - 1)
+    return roundest(keys[best - 1] >> 32, (keys[best] >> 32) - 1)
 
 
 @compiled
