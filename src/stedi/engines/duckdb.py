@@ -91,7 +91,8 @@ class DuckDBEngine:
         folder = self._scratch / f"{_SPILLED}-{uuid4()}"
         self._execute(
             f"COPY ({for_duckdb(query)}) TO {parquet.literal(str(folder))} "
-            f"(FORMAT parquet, COMPRESSION lz4_raw, PARTITION_BY ({identifier(by)}))"
+            "(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1, "  # read once, and soon
+            f"PARTITION_BY ({identifier(by)}))"
         )
         return files_by_number(folder.rglob("*.parquet"))
 

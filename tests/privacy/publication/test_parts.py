@@ -20,6 +20,7 @@ from stedi.columns import Column
 from stedi.declared.contract import Coarsened, Publication
 from stedi.engines import Engine
 from stedi.engines.duckdb import DuckDBEngine
+from stedi.engines.spark import SparkEngine
 from stedi.errors import RuleBroken
 from stedi.parquet import Field
 from stedi.privacy.publication import Published, publish, publish_in_parts, published_classes
@@ -29,7 +30,6 @@ from stedi.roots.local.files import LocalFiles
 from stedi.sql.tree import parse
 
 SELECT = "SELECT t, x, y, step, phone FROM pairs"
-FIELDS = [Field(name, "double", n) for n, name in enumerate(("t", "x", "y"), start=1)]
 
 
 def declared(k: int = 3, people_per_box: int = 6, **others: object) -> Publication:
@@ -52,6 +52,14 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="module")
+def spark_engine(spark: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with closing(
+        SparkEngine(tmp_path_factory.mktemp("scratch"), None, LocalFiles(Path("/")))
+    ) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("folder")
 
@@ -63,8 +71,10 @@ def publish_one_way(
     """What is published of rows: in `memory`, or in `parts` of at most so many rows."""
     place = folder / f"{uuid4()}"
     place.mkdir()
+    names = [column.column for column in publication.coarsened]
+    fields = [Field(name, "double", n) for n, name in enumerate(names, start=1)]
     if way == "memory":
-        return publish(rows, publication, FIELDS, place, place / "boxes")
+        return publish(rows, publication, fields, place, place / "boxes")
     pq.write_table(rows, place / "given.parquet")
     columns = [
         Column(f.name, "long" if f.type == pa.int64() else "double", "none") for f in rows.schema
@@ -72,7 +82,7 @@ def publish_one_way(
     engine.declare("pairs", columns, [str(place / "given.parquet")])
     spilled = Spilled.of(engine, f"table{uuid4().hex}", parse(SELECT, "test"), publication)
     files = LocalFiles(folder)
-    return publish_in_parts(spilled, files, publication, FIELDS, place, place / "boxes", most_rows)
+    return publish_in_parts(spilled, files, publication, fields, place, place / "boxes", most_rows)
 
 
 def both(
@@ -106,13 +116,14 @@ def drawn(
     step = rng.integers(0, people, count)
     step[rng.random(count) < heavy] = 0
     phone = np.where(rng.random(count) < mixed, rng.integers(0, people, count), step)
+    first = -3 if seed % 2 else 5  # of numbers that are no small ones, too
     return pa.table(
         {
             "t": np.minimum(rng.exponential(20, count).round(), 70),
             "x": rng.integers(0, values, count) / 2 - 8.25 + rng.integers(0, 2, count) / 4,
             "y": np.round(rng.normal(10, values / 4, count), 1),
-            "step": step * 7 - 3,
-            "phone": phone * 7 - 3,
+            "step": step * 7 + first,
+            "phone": phone * 7 + first,
         }
     )
 
@@ -136,6 +147,15 @@ def test_parts_have_the_bytes_of_memory(engine: Engine, folder: Path, **case: An
 @CASES
 def test_many_parts_have_the_bytes_of_memory(engine: Engine, folder: Path, **case: Any) -> None:
     hold_same(engine, folder, **case)
+
+
+@pytest.mark.slow
+@settings(max_examples=25)
+@CASES
+def test_parts_of_spark_have_the_bytes_of_memory(
+    spark_engine: Engine, folder: Path, **case: Any
+) -> None:
+    hold_same(spark_engine, folder, **case)
 
 
 def hold_same(
@@ -168,6 +188,30 @@ def test_many_rows_are_published_in_files_of_equal_size(
     assert dict(zip(classes, counted.counts.tolist(), strict=True)) == found
 
 
+def test_boxes_that_need_too_many_levels_are_finished_as_they_are(
+    engine: Engine, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stedi.privacy.publication.levels._MOST_LEVELS", 1)
+    in_memory, in_parts = both(engine, folder, drawn(1, 600, 40, 32, 0.1), declared(), 20)
+    assert contents(in_parts) == contents(in_memory)
+
+
+@pytest.mark.parametrize("axes", [(), ("x",), ("x", "y")])
+def test_parts_have_the_bytes_of_memory_without_a_target_or_axes_or_a_second_side(
+    engine: Engine, folder: Path, axes: tuple[str, ...]
+) -> None:
+    every = declared()
+    some = {
+        "people": ("phone",),
+        "axes": tuple(axis for axis in every.axes if axis.column in axes),
+        "target": None if axes else every.target,
+    }
+    rows = drawn(2, 500, 40, 32, 0.1)
+    in_memory, in_parts = both(engine, folder, rows, declared(**some), 100)
+    assert in_memory.paths
+    assert contents(in_parts) == contents(in_memory)
+
+
 @pytest.mark.parametrize("column", ["x", "phone"])
 def test_a_row_without_a_value_or_a_person_is_refused(
     engine: Engine, folder: Path, column: str
@@ -180,11 +224,21 @@ def test_a_row_without_a_value_or_a_person_is_refused(
             publish_one_way(engine, folder, blank, declared(), 10, way)
 
 
+@pytest.mark.slow
+def test_spark_numbers_values_as_memory_does(spark_engine: Engine, folder: Path) -> None:
+    for step, origin in ((1.0, 0.0), (0.001, 0.25), (0.3, -13.7)):
+        hold_numbers_same(spark_engine, folder, step, origin)
+
+
 @pytest.mark.parametrize("step", [1.0, 0.5, 0.001, 0.1, 0.3, 7.0])
 @pytest.mark.parametrize("origin", [0.0, 0.25, -13.7])
 def test_an_engine_numbers_values_as_memory_does(
     engine: Engine, folder: Path, step: float, origin: float
 ) -> None:
+    hold_numbers_same(engine, folder, step, origin)
+
+
+def hold_numbers_same(engine: Engine, folder: Path, step: float, origin: float) -> None:
     column = Coarsened("x", origin - 100 * step, origin + 100 * step, step, origin=origin)
     grid = Grid(column)
     exact = origin + step * (np.arange(-220, 220) / 2)  # numbers, and the edges between them

@@ -8,6 +8,7 @@ rows at once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +33,11 @@ from stedi.privacy.publication.spilled import (
     axis_name,
     side_name,
 )
-from stedi.roots import Files, footer_source
+from stedi.roots import Files
 from stedi.sql.tree import parse
 
 _PART = "part"
+_READ_AT_ONCE = 1 << 20
 
 
 def search_in_parts(spilled: Spilled, files: Files, most_rows: int) -> Partition:
@@ -51,10 +53,12 @@ def search_in_parts(spilled: Spilled, files: Files, most_rows: int) -> Partition
     for number, box in enumerate(boxes):
         box.number = number
     names = [TARGET_NAME, BAND_NAME, *(axis_name(n) for n in range(len(cutting.sizes)))]
+    sides = [side_name(side) for side in range(AXES - SIDES)]
+    names += sides if spilled.people_are_small else []
     numbers = ", ".join(f"CAST({name} AS INTEGER) AS {name}" for name in names)
-    people = ", ".join(side_name(side) for side in range(AXES - SIDES))
+    numbers += "" if spilled.people_are_small else f", {', '.join(sides)}"
     apart = parse(
-        f"SELECT {numbers}, {people}, {number_expression(whole)} AS {_PART} FROM ({points}) AS r",
+        f"SELECT {numbers}, {number_expression(whole)} AS {_PART} FROM ({points}) AS r",
         "publication",
     )
     parts = [
@@ -86,7 +90,7 @@ class _Finishing:
 
     def _read(self, part: _Part) -> tuple[Int32s, int]:
         """The rows of a part with its people numbered from 0, and how many people these are."""
-        opened = [pq.ParquetFile(footer_source(self.files, path)) for path in part.paths]
+        opened = [pq.ParquetFile(self._source(path)) for path in part.paths]
         count = sum(file.metadata.num_rows for file in opened)
         rows: Int32s = np.empty((count, AXES + len(self.cutting.sizes)), np.int32)
         places = {TARGET_NAME: TARGET, BAND_NAME: BAND}
@@ -109,3 +113,7 @@ class _Finishing:
                 rows[begin:end, SIDES + side] = numbering.numbers(numbers)
             begin = end
         return rows, numbering.count
+
+    def _source(self, path: Path) -> Path | BufferedReader:
+        """What to read a file from, which may lie elsewhere."""
+        return path if path.exists() else BufferedReader(self.files.open(path), _READ_AT_ONCE)

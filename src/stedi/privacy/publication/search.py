@@ -388,8 +388,8 @@ def partition_of(leaves: Sequence[Leaves], ends: Ends, grids: Grids) -> Partitio
     classes[:, 0] = place[classes[:, 0]]
     boxes, classes = boxes[by_edges], classes[np.lexsort((classes[:, 1], classes[:, 0]))]
     partition = Partition(
-        regions=boxes[:, : 2 * axes].reshape(-1, axes, 2),
-        parts=boxes[:, 2 * axes :].reshape(-1, axes, 2),
+        regions=boxes[:, : 2 * axes].reshape(len(boxes), axes, 2),
+        parts=boxes[:, 2 * axes :].reshape(len(boxes), axes, 2),
         boxes=classes[:, 0].copy(),
         targets=classes[:, 1:3].astype(np.int32),
         target_parts=classes[:, 3:5].astype(np.int32),

@@ -87,35 +87,45 @@ class Spilled:
         axes = (
             f"{self._value(AXES + n, ends)} AS {axis_name(n)}" for n in range(len(self.grids.axes))
         )
-        sides = (f"{self._person(side)} AS {side_name(side)}" for side in range(AXES - SIDES))
+        sides = (
+            f"{self._person(side)} - {self._first_person} AS {side_name(side)}"
+            for side in range(AXES - SIDES)
+        )
         columns = [target, f"{_BAND} AS {BAND_NAME}", *sides, *axes]
         return f"SELECT {', '.join(columns)} FROM {identifier(self.table)}"
 
-    @cached_property
+    @property
     def blanks(self) -> dict[str, int]:
         """How many rows lack a value, or a person, by column; only columns with such rows."""
         names = [*(c.column for c in self.publication.coarsened), *self.publication.people]
-        return self._counted({name: f"{identifier(name)} IS NULL" for name in names})
+        counts = {name: self._figures[f"blank{n}"] for n, name in enumerate(names)}
+        return {name: count for name, count in counts.items() if count}
 
-    @cached_property
+    @property
     def beyond(self) -> dict[str, int]:
         """How many values lie beyond their grids, by column; only columns with such values."""
-        return self._counted(
-            {
-                grid.column: f"{_NUMBER.format(at)} < 0 OR {_NUMBER.format(at)} >= {grid.size}"
-                for at, grid in self.grids.placed
-            }
-        )
+        counts = {grid.column: self._figures[f"beyond{at}"] for at, grid in self.grids.placed}
+        return {column: count for column, count in counts.items() if count}
 
-    @cached_property
+    @property
     def deviations(self) -> dict[str, float]:
         """The standard deviation of each column."""
-        columns = ", ".join(
-            f"STDDEV_POP(CAST({self._value(at)} AS DOUBLE)) * {_double(grid.step)} AS c{at}"
-            for at, grid in self.grids.placed
-        )
-        [found] = fetch(self.engine, f"SELECT {columns} FROM {identifier(self.table)}")
-        return {grid.column: float(found[f"c{at}"]) for at, grid in self.grids.placed}
+        return {grid.column: self._figures[f"deviation{at}"] for at, grid in self.grids.placed}
+
+    @cached_property
+    def _figures(self) -> dict[str, int]:
+        names = [*(c.column for c in self.publication.coarsened), *self.publication.people]
+        wanted = [
+            f"COUNT(*) - COUNT({identifier(name)}) AS blank{n}" for n, name in enumerate(names)
+        ]
+        for at, grid in self.grids.placed:
+            number = _NUMBER.format(at)
+            is_beyond = f"{number} < 0 OR {number} >= {grid.size}"
+            deviation = f"STDDEV_POP(CAST({self._value(at)} AS DOUBLE)) * {_double(grid.step)}"
+            wanted.append(f"COUNT(CASE WHEN {is_beyond} THEN 1 END) AS beyond{at}")
+            wanted.append(f"{deviation} AS deviation{at}")
+        [found] = fetch(self.engine, f"SELECT {', '.join(wanted)} FROM {identifier(self.table)}")
+        return found
 
     @cached_property
     def crowds(self) -> Crowds:
@@ -138,6 +148,25 @@ class Spilled:
         each = " UNION ".join(f"SELECT person FROM {people}" for people in self._people)
         [found] = fetch(self.engine, f"SELECT COUNT(*) AS n FROM ({each}) AS p")
         return Crowds(figures, found["n"], most)
+
+    @cached_property
+    def people_are_small(self) -> bool:
+        """Whether the numbers of people in `points` are small ones, of 32 bits."""
+        least, most = self._numbers_of_people
+        return least >= 0 and most - least < 1 << 31
+
+    @property
+    def _first_person(self) -> int:
+        """The least number of a person; negative ones as they are, which could be far apart."""
+        return max(0, self._numbers_of_people[0])
+
+    @cached_property
+    def _numbers_of_people(self) -> tuple[int, int]:
+        """The least and the greatest number of a person."""
+        each = " UNION ALL ".join(f"SELECT person FROM {people}" for people in self._people)
+        query = f"SELECT MIN(person) AS least, MAX(person) AS most FROM ({each}) AS p"
+        [found] = fetch(self.engine, query)
+        return found["least"], found["most"]
 
     def shortcomings(self) -> Iterator[str]:
         """Why no partition at all is good, a sentence each."""
@@ -288,14 +317,6 @@ class Spilled:
         if ends:
             least, most = ends.target if at == TARGET else map(int, ends.axes[at - AXES])
         return f"LEAST(GREATEST({_NUMBER.format(at)}, {least}), {most})"
-
-    def _counted(self, conditions: dict[str, str]) -> dict[str, int]:
-        columns = ", ".join(
-            f"CAST(SUM(CASE WHEN {condition} THEN 1 ELSE 0 END) AS BIGINT) AS c{n}"
-            for n, condition in enumerate(conditions.values())
-        )
-        [found] = fetch(self.engine, f"SELECT {columns} FROM {identifier(self.table)}")
-        return {name: n for name, n in zip(conditions, found.values(), strict=True) if n}
 
 
 def _numbered(query: exp.Query, grids: Grids) -> exp.Query:
