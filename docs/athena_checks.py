@@ -83,7 +83,7 @@ def _counts(contract: Contract) -> Iterator[Check]:
     yield Check(
         _count(typed_name(contract.name)),
         f"{typed_name(contract.name)}. Rows that stedi run made of these records, which are all "
-        "of them but those that were set aside.",
+        "of them but quarantined ones.",
         only_in_athena=True,
     )
 

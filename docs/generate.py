@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from html import escape
 from pathlib import Path
 
+import references
 from athena_checks import checks, script
 
 from stedi.columns import Column
@@ -18,6 +19,7 @@ from stedi.declared import Declarations, packaged, read_declarations
 from stedi.declared.athena import ddl
 from stedi.declared.contract import Contract, Publication
 from stedi.declared.machinery import MACHINERY
+from stedi.declared.odcs import read_contracts
 from stedi.declared.private import Private
 from stedi.lakehouse import DEFAULT_DATABASE
 from stedi.landing.parse import FEW_RECORDS
@@ -30,9 +32,9 @@ MARGIN, HEAD = 24, 20
 NAMES = 26
 ZONES = {"landing": "#f1e3d3", "trusted": "#d9e6f2", "curated": "#d8ecdc"}
 ABOUT = {
-    "loads": "Every landing file that was ever read.",
-    "quarantine": "Every piece of a landing file that was set aside.",
-    "suspended": "Who has a consent that does not count for now, and why.",
+    "loads": "Every landing file that a run has read.",
+    "quarantine": "Every quarantined record.",
+    "suspended": "Every customer whose consent is suspended, with the reason.",
 }
 
 
@@ -43,8 +45,16 @@ def generated() -> dict[Path, str]:
     for zone, found in checks(declarations, DEFAULT_DATABASE).items():
         files[Path("sql") / f"{zone}_checks.sql"] = script(zone, found)
     files[Path("docs") / "workflow.svg"] = workflow(declarations)
-    files[Path("docs") / "contracts.md"] = contracts(declarations)
-    files[Path("docs") / "internals.md"] = with_part(Path("docs") / "internals.md", "map", house())
+    reference = Path("docs") / "reference"
+    files[reference / "contracts.md"] = contracts(declarations)
+    files[reference / "commands.md"] = references.commands()
+    files[reference / "python.md"] = references.python()
+    files[reference / "errors.md"] = references.errors_page()
+    files[reference / "settings.md"] = references.settings()
+    sql = reference / "sql.md"
+    files[sql] = with_part(sql, "functions", references.functions())
+    internals = Path("docs") / "explanation" / "internals.md"
+    files[internals] = with_part(internals, "map", house())
     files[Path("CONTRIBUTING.md")] = with_part(Path("CONTRIBUTING.md"), "layers", layers())
     return files
 
@@ -59,7 +69,14 @@ def with_part(path: Path, part: str, text: str) -> str:
 def house() -> str:
     """The folders and modules below `src/stedi`, each with the first line of its docstring."""
     declarations = f"{'declarations/':<{NAMES}}What STEDI is: contracts/*.yaml, transforms/*.sql."
-    lines = ["```", declarations, *_room(ROOT / "src" / "stedi", ""), "```", ""]
+    lines = [
+        "<!-- not run: a map -->",
+        "```text",
+        declarations,
+        *_room(ROOT / "src" / "stedi", ""),
+        "```",
+        "",
+    ]
     return "\n".join(lines)
 
 
@@ -82,7 +99,7 @@ def layers() -> str:
     with (ROOT / "pyproject.toml").open("rb") as file:
         contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
     [levels] = (contract["layers"] for contract in contracts if contract["type"] == "layers")
-    return "\n".join(["```", *(level.replace("stedi.", "") for level in levels), "```", ""])
+    return "\n".join(["```text", *(level.replace("stedi.", "") for level in levels), "```", ""])
 
 
 def workflow(declarations: Declarations) -> str:
@@ -129,10 +146,12 @@ def contracts(declarations: Declarations) -> str:
     parts = [
         "# Contracts",
         "",
-        "Made from `src/stedi/declarations/contracts` by `make generate`. A column's class says",
-        "how far it names a person: *direct* names one, *quasi* helps to, *none* doesn't. Raw",
-        "records that don't fit are set aside; [why](#why-records-are-set-aside) is told below.",
-        "Every lakehouse has three tables more: [`loads`](#loads), [`quarantine`](#quarantine) and",
+        "The contract of every table, from `src/stedi/declarations/contracts` (`make generate`).",
+        "Each column has a classification by how far its values identify a person: *direct* for a",
+        "direct identifier, *quasi* for a quasi-identifier, *none* for neither. Invalid "
+        "records are",
+        "quarantined for [one of these reasons](#why-records-are-quarantined). Every lakehouse has",
+        "three more tables: [`loads`](#loads), [`quarantine`](#quarantine) and",
         "[`suspended`](#suspended).",
         "",
     ]
@@ -141,35 +160,37 @@ def contracts(declarations: Declarations) -> str:
     for name, about in ABOUT.items():
         parts += _machinery(name, about)
     parts += [
-        "## Why records are set aside",
+        "## Why records are quarantined",
         "",
-        "| reason | means | usually |",
+        "| reason | meaning | usual cause |",
         "| --- | --- | --- |",
     ]
-    parts += [f"| {reason} | {e.meaning} | {e.cause} |" for reason, e in EXPLANATIONS.items()]
+    parts += [f"| `{reason}` | {e.meaning} | {e.cause} |" for reason, e in EXPLANATIONS.items()]
     return "\n".join([*parts, ""])
 
 
 def _contract(contract: Contract) -> Iterator[str]:
     yield from (f"## {contract.name}", "", contract.description, "")
-    place = f"Zone: {contract.zone}. Below the root at `{contract.location}`."
+    place = f"Zone: {contract.zone}. In the lakehouse folder at `{contract.location}`."
     if contract.source:
         share = f"{contract.max_bad_share:.0%}"
         place += (
-            f" Read from `{contract.source}/landing/`; a file of which more than {share} is bad is "
-            f"set aside whole, if it has {FEW_RECORDS} records or more."
+            f" Read from `{contract.source}/landing/`. If a file has {FEW_RECORDS} records or "
+            "more, "
+            f"and more than {share} of them are invalid, the whole file is quarantined."
         )
     if contract.key:
-        place += f" Maintained by its key `{contract.key}`."
+        place += f" Maintained incrementally by its key `{contract.key}`."
     if contract.retention.withdrawal_days is not None:
         days = f"{contract.retention.withdrawal_days:g}"
         place += (
-            f" Who leaves it has withdrawn: {days} days later no snapshot of before is kept in the "
-            "trusted and curated zones."
+            f" A customer who leaves this table has withdrawn: {days} days later no earlier "
+            "snapshot is "
+            "kept in the trusted and curated zones."
         )
     yield from (place, "")
     keys = " JSON key |" if contract.source else ""
-    yield f"| column |{keys} type | class | |"
+    yield f"| column |{keys} type | classification | |"
     yield f"| --- |{' --- |' if keys else ''} --- | --- | --- |"
     for column in contract.columns:
         made = "" if column.is_computed else f"`{column.json_key or column.name}`"
@@ -180,18 +201,19 @@ def _contract(contract: Contract) -> Iterator[str]:
     yield ""
     if contract.publication:
         yield from _publication(contract.publication)
+        yield from _noise(contract.name)
     if contract.rules or any(column.unique for column in contract.columns):
-        yield from ("Held to with every run:", "")
+        yield from ("Data quality checks of every run:", "")
         yield from (f"- `{c.name}` is unique (stops the run)" for c in contract.columns if c.unique)
         for rule in contract.rules:
-            does = "stops the run" if rule.severity == "error" else "is noted"
+            does = "stops the run" if rule.severity == "error" else "is a warning"
             yield f"- `{rule.name}` ({does}): {rule.description}"
         yield ""
 
 
 def _machinery(name: str, about: str) -> Iterator[str]:
-    yield from (f"## {name}", "", f"{about} Below the root at `_stedi/{name}`.", "")
-    yield from ("| column | type | class | |", "| --- | --- | --- | --- |")
+    yield from (f"## {name}", "", f"{about} In the lakehouse folder at `_stedi/{name}`.", "")
+    yield from ("| column | type | classification | |", "| --- | --- | --- | --- |")
     for column in MACHINERY[name]:
         about = f"{column.type} | {column.classification} | {column.description}"
         yield f"| {column.name} | {about} |"
@@ -201,9 +223,10 @@ def _machinery(name: str, about: str) -> Iterator[str]:
 def _publication(publication: Publication) -> Iterator[str]:
     k, people = publication.k, " and by ".join(f"`{name}`" for name in publication.people)
     yield (
-        f"Published in classes of equal rows. Each has rows of at least {k} different people, and "
-        f"no person more than 1/{k} of them, counted by {people}. Values are generalised to ranges "
-        "of these grids and published as the middle of their range:"
+        f"Published in equivalence classes (rows with equal values). Each has rows of at least {k} "
+        f"people, and no person has more than 1/{k} of its rows (the dominance limit), counted by "
+        f"{people}. Values are generalised to ranges on these grids; the midpoint of the range is "
+        "published:"
     )
     yield ""
     yield "| column | from | to | step | always an edge | |"
@@ -218,11 +241,11 @@ def _publication(publication: Publication) -> Iterator[str]:
     yield ""
     yield (
         f"A box has rows of at least {publication.people_per_box} people. On either side of each "
-        f"edge it has rows of a hundredth of all people ({publication.k} at least, "
-        f"{publication.people_per_box} at most), or none. Of one person, "
-        f"{publication.rows_per_person or 'all'} rows are published. {publication.suppress:.0%} of "
-        "all rows may be left out where that lets the others be published. What is worked out "
-        "beside the published columns and left out:"
+        f"edge, it has rows of a hundredth of all people (at least {publication.k}, at most "
+        f"{publication.people_per_box}), or none. At most {publication.rows_per_person or 'all'} "
+        f"rows of one person are published. Up to {publication.suppress:.0%} of all rows may be "
+        "suppressed so that the others can be published. The SELECT also returns these columns, "
+        "which aren't published:"
     )
     yield ""
     for column in publication.working_columns:
@@ -232,13 +255,31 @@ def _publication(publication: Publication) -> Iterator[str]:
         yield from _private(publication.private)
 
 
+def _noise(table: str) -> Iterator[str]:
+    """What is declared of noise, in whichever profile."""
+    publication = read_contracts(packaged() / "contracts")[table].publication
+    if publication is None or (noise := publication.noise) is None:
+        return
+    where = (
+        f"In profile {' and '.join(f'`{name}`' for name in noise.profiles)}"
+        if (noise.profiles)
+        else "In every profile"
+    )
+    yield (
+        f"{where}, [noise](../privacy.md#noise-on-the-counts) of scale {noise.scale:g} is added to "
+        f"how often each class is repeated, and of one person {noise.rows_per_person:,} rows at "
+        "most are published."
+    )
+    yield ""
+
+
 def _private(private: Private) -> Iterator[str]:
     yield (
-        f"Private releases go to the table `{private.table}`, too, at `{private.location}`. One "
-        f"has epsilon {private.epsilon:g} at delta {private.delta:g} if nothing else is said; all "
-        f"together have at most {private.lifetime_epsilon:g}, for ever. Changes take effect "
-        f"{private.days:g} days after a release or later. A person with more rows counts as if "
-        f"they had {private.rows_per_person:,}. Values are mapped by the normal distributions with "
+        f"Private releases also go to the table `{private.table}` at `{private.location}`. By "
+        f"default, one release spends epsilon {private.epsilon:g} at delta {private.delta:g}; all "
+        f"releases together may spend {private.lifetime_epsilon:g}, ever. Changes take effect "
+        f"{private.days:g} days after a release, or later. A person with more rows counts as if "
+        f"they had {private.rows_per_person:,}. Values are mapped by normal distributions with "
         "these centres and spreads:"
     )
     yield ""
@@ -302,6 +343,6 @@ def _arrow(begin: tuple[int, int], end: tuple[int, int], channel: int) -> str:
 
 if __name__ == "__main__":
     for path, text in generated().items():
-        (ROOT / path).parent.mkdir(exist_ok=True)
+        (ROOT / path).parent.mkdir(parents=True, exist_ok=True)
         (ROOT / path).write_text(text)
         print(path)

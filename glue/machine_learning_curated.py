@@ -1,4 +1,4 @@
-"""Glue job: Distance and acceleration of the same instant, to train on."""
+"""Glue job: Distance and acceleration with the same timestamp, to train on."""
 
 from stedi.cli.glue import job
 

@@ -4,21 +4,21 @@
 SELECT COUNT(*) FROM accelerometer_landing;
 
 -- In Athena only. accelerometer_typed. Rows that stedi run made of these records, which are all of
--- them but those that were set aside.
+-- them but quarantined ones.
 SELECT COUNT(*) FROM accelerometer_typed;
 
 -- customer_landing. Its records. On AWS, the lines of its files, as Athena reads them.
 SELECT COUNT(*) FROM customer_landing;
 
 -- In Athena only. customer_typed. Rows that stedi run made of these records, which are all of them
--- but those that were set aside.
+-- but quarantined ones.
 SELECT COUNT(*) FROM customer_typed;
 
 -- step_trainer_landing. Its records. On AWS, the lines of its files, as Athena reads them.
 SELECT COUNT(*) FROM step_trainer_landing;
 
 -- In Athena only. step_trainer_typed. Rows that stedi run made of these records, which are all of
--- them but those that were set aside.
+-- them but quarantined ones.
 SELECT COUNT(*) FROM step_trainer_typed;
 
 -- accelerometer_landing. Must be 0: rows that lack a value in a column that needs one. On AWS,

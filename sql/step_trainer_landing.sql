@@ -1,5 +1,5 @@
 -- Athena reads the files of this table line by line, and not as stedi run does. A line that is no
--- JSON gives a row of NULLs, where stedi run sets it aside with a reason. Of several objects on a
+-- JSON gives a row of NULLs, where stedi run quarantines it with a reason. Of several objects on a
 -- line only the first is read, where stedi run reads all. docs/aws.md has an example.
 CREATE EXTERNAL TABLE IF NOT EXISTS `step_trainer_landing` (
   `sensorreadingtime` bigint COMMENT 'When the sensor measured, epoch milliseconds.',

@@ -1,6 +1,6 @@
 """Every kind of damage to every kind of file has an answer: a problem that names it, and a command.
 
-The table in docs/internals.md says what each command does; this is what holds it.
+The table in docs/explanation/internals.md says what each command does; this is what holds it.
 """
 
 from __future__ import annotations

@@ -121,6 +121,6 @@ def test_ingest_says_in_a_line_what_does_not_fit(tmp_path: Path) -> None:
         "number belongs at the key timestamp; `stedi ingest PATH --look` says more." in told
     )
     told = stedi("ingest", folder, "--look", "--root", tmp_path / "root")
-    assert "accelerometer: 1 file, 3 records: 0 to load, 3 to set aside" in told
+    assert "accelerometer: 1 file, 3 records: 0 to load, 3 to quarantine" in told
     assert "to do: timestamp is given in ISO times" in told
     assert json.loads(stedi("ingest", folder, "--look", "--json", "--root", tmp_path / "root"))

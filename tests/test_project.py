@@ -6,7 +6,6 @@ import ast
 import os
 import re
 import runpy
-import shlex
 import subprocess
 import sys
 import zipfile
@@ -22,44 +21,16 @@ ROOT = Path(__file__).parents[1]
 
 def test_what_is_generated_is_up_to_date() -> None:
     files = runpy.run_path(str(ROOT / "docs" / "generate.py"))["generated"]()
-    assert len(files) == 10
+    assert len(files) == 15
     for path, text in files.items():
         assert (ROOT / path).read_text() == text, f"{path}: run make generate"
 
 
 def test_files_that_the_documents_name_are_there() -> None:
-    pages = [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md"), *(ROOT / "src").rglob("*.py")]
+    pages = [*(ROOT / "docs").rglob("*.md"), *ROOT.glob("*.md"), *(ROOT / "src").rglob("*.py")]
     for page in pages:
         for path in re.findall(r"`([a-z0-9_]+/[a-z0-9_/]+\.py)`", page.read_text()):
             assert (ROOT / "src" / "stedi" / path).exists() or (ROOT / path).exists(), (page, path)
-
-
-def test_the_readmes_commands_run(tmp_path: Path) -> None:
-    lines = re.findall(r"^    (stedi .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    assert len(lines) >= 8
-    bin_ = Path(sys.executable).parent
-    for line in lines:
-        words = shlex.split(line)
-        done = subprocess.run(
-            [bin_ / words[0], *words[1:]], cwd=tmp_path, capture_output=True, text=True
-        )
-        assert done.returncode == 0, (line, done.stderr)
-
-
-def test_the_readmes_python_runs(tmp_path: Path) -> None:
-    [code] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    stedi.Lakehouse.simulate(tmp_path / "lake", customers=20)
-    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
-
-
-def test_the_readme_names_every_command_and_file() -> None:
-    from stedi.cli.commands import app
-
-    text = (ROOT / "README.md").read_text()
-    for command in app.registered_commands:
-        assert f"`stedi {command.callback.__name__}" in text  # type: ignore[union-attr]
-    for link in re.findall(r"\]\(([^)h][^)]*)\)", text):
-        assert (ROOT / link).exists(), link
 
 
 def test_the_public_names_are_the_facade_and_the_errors() -> None:
@@ -106,11 +77,13 @@ def test_an_installed_wheel_works_from_any_folder(tmp_path: Path, work: str, sai
     assert said in told
 
 
-@pytest.mark.parametrize("file", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize(
+    "file", ["requirements.lock", "requirements-dev.lock", "requirements-docs.lock"]
+)
 def test_the_lock_files_hash_everything_and_name_no_index(file: str) -> None:
     text = (ROOT / file).read_text()
     pins = re.findall(r"^\S+==", text, re.MULTILINE)
-    assert len(pins) > 30
+    assert len(pins) > 10
     assert text.count("--hash=sha256:") >= len(pins)
     assert "://" not in text
 

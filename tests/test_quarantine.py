@@ -72,7 +72,9 @@ def test_the_list_can_be_narrowed(spoilt: Lakehouse) -> None:
         spoilt.quarantine(reason="no such reason")
     with pytest.raises(UsageError, match="--limit -1"):
         spoilt.quarantine(limit=-1)
-    with pytest.raises(UsageError, match=r"step_trainer/one\.json@1: nothing was set aside there"):
+    with pytest.raises(
+        UsageError, match=r"step_trainer/one\.json@1: no record was quarantined there"
+    ):
         spoilt.quarantined("step_trainer/one.json@1")
 
 

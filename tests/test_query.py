@@ -87,7 +87,10 @@ def test_athenas_sql_runs(done: Lakehouse, sql: str, expected: list[tuple[object
         "SET memory_limit = '1GB'",
         "PRAGMA database_list",
         "CALL pragma_version()",
-        "EXPLAIN SELECT 1",
+        "EXPLAIN ANALYZE SELECT 1",
+        "EXPLAIN DELETE FROM customer_landing",
+        "EXPLAIN EXPLAIN SELECT 1",
+        "EXPLAIN SELECT * FROM read_csv('{folder}/secret.csv')",
         "SELECT 1; SELECT 2",
         "INSTALL httpfs",
         "",
@@ -117,6 +120,18 @@ def test_the_engine_behind_a_query_is_locked_in_by_itself(done: Lakehouse, tmp_p
             result._connection.cursor().execute(sql)
 
 
+def test_explain_shows_the_plan_of_the_engine_and_says_whose_it_is(done: Lakehouse) -> None:
+    result = done.query(
+        "EXPLAIN SELECT email FROM customer_landing WHERE email = ?", parameters=["a"]
+    )
+    assert result.schema.names == ["Query Plan"]
+    lines = [row["Query Plan"] for row in result]
+    assert len(lines) > 2 and not any("\n" in line for line in lines)
+    assert any("READ_PARQUET" in line or "Empty" in line for line in lines)
+    [notice] = result.notices
+    assert notice.startswith("EXPLAIN: this is the plan of DuckDB")
+
+
 def test_a_syntax_error_shows_the_place(done: Lakehouse) -> None:
     with pytest.raises(QueryError) as caught:
         done.query("SELECT *\nFROM customer_landing\nWHERE email = = 'x'")
@@ -131,7 +146,9 @@ def test_a_syntax_error_shows_the_place(done: Lakehouse) -> None:
     [
         ("SELECT x FROM", "line 1"),
         ("SHOW FUNCTIONS", "only SELECT can be run here, not SHOW"),
-        ("EXPLAIN SELECT 1", "only SELECT can be run here, not EXPLAIN"),
+        ("EXPLAIN ANALYZE SELECT 1", "EXPLAIN ANALYZE: only EXPLAIN SELECT can be run here"),
+        ("SELECT nix FROM loads", "there is no column nix in the tables of this statement"),
+        ("SELECT l.nix FROM loads l", "there is no column l.nix in the tables of this statement"),
         ("SELECT * FROM glob('/etc/*')", "line 1"),
     ],
 )

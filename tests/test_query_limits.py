@@ -61,7 +61,7 @@ def test_an_interrupt_stops_it_at_once(done: Lakehouse, kind: str) -> None:
     ended = process.ended()
     assert time.monotonic() - begin < 5
     assert ended.returncode == 130
-    assert ended.stderr.startswith("stedi: stopped")
+    assert ended.stderr.startswith("stedi: stopping\nstedi: stopped; nothing was changed")
     assert "should not happen" not in ended.stderr
     assert not (done.root / "_stedi" / "scratch").exists()
 
@@ -127,8 +127,8 @@ def test_functions_that_read_are(done: Lakehouse, call: str, expected: object) -
 
 
 def test_the_functions_are_listed_for_people() -> None:
-    text = (Path(__file__).parents[1] / "docs" / "engines.md").read_text()
-    section = text.partition("## Functions that `stedi query` may call")[2].partition("\n## ")[0]
+    text = (Path(__file__).parents[1] / "docs" / "reference" / "sql.md").read_text()
+    section = text.partition("**In `stedi query`**")[2].partition("\n**")[0]
     listed = set(re.findall(r"`([a-z_0-9]+)`", section))
     assert sorted(_NAMED - listed) == []
     assert sorted(set(NAMES) - listed) == []

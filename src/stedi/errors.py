@@ -2,18 +2,18 @@
 
     StediError
     ├── UsageError            wrong arguments, a folder that isn't there             exit status 2
-    │   └── QueryError        SQL that can't be read, or that asks for too much
-    ├── DeclarationError      a contract or transform that doesn't hold together     exit status 1
-    ├── LandingError          a landing file that can't be read, a source of which too little fits
-    ├── RuleBroken            a table that breaks its contract's assertion
-    ├── PairingTooLarge       a join by time that would explode
+    │   └── QueryError        SQL that can't be read, or that is not allowed
+    ├── DeclarationError      contracts or transforms that contradict each other      exit status 1
+    ├── LandingError          a landing file that can't be read, a source with too few valid records
+    ├── RuleBroken            a table that fails a data quality check
+    ├── PairingTooLarge       a time join that would return too many rows
     ├── NotAnonymous          a table that can't be published with enough people in each class
-    ├── Unavailable           an engine, Java, a cluster, a bucket or a repository that can't be had
+    ├── Unavailable           an engine, Java, a cluster, a bucket or a repository that isn't there
     ├── EngineFailed          an engine that ran out of memory or disk, or broke
-    ├── StorageError          a catalog or table that is damaged or not ours
-    └── Locked                another run holds the lakehouse
+    ├── StorageError          a catalog or table that is damaged or foreign
+    └── Locked                another run has the lock of the lakehouse
 
-A message says what happened, where, and what to do next. None holds a person's data.
+A message says what happened, where, and which command to run. It never contains a person's data.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import Any
 
 
 class StediError(Exception):
-    """Anything this package raises on purpose; `exit_status` is what the command line ends with."""
+    """Any error that this package raises on purpose. `exit_status` is that of the command line."""
 
     exit_status = 1
     report: Any = None
-    """What a run that ended so has done all the same: a `stedi.run.RunReport`, or what came of
-    `Lakehouse.replay`, a `stedi.quarantine.Replay`; None elsewhere."""
+    """What a failed run did all the same: a `stedi.run.RunReport`, for `Lakehouse.replay` a
+    `stedi.quarantine.Replay`; None elsewhere."""
 
     def __init__(self, message: str = "", report: Any = None) -> None:
         super().__init__(message)
@@ -41,43 +41,43 @@ class UsageError(StediError):
 
 
 class QueryError(UsageError):
-    """A query that can't be read, names what isn't declared, or would do more than read."""
+    """A query that has a syntax error, names an undeclared table, or would do more than read."""
 
 
 class DeclarationError(StediError):
-    """Contracts and transforms that don't hold together, by themselves or with one another."""
+    """Contracts or transforms that contradict themselves or each other."""
 
 
 class LandingError(StediError):
     """A landing file that can't be read, or that changed while it was read.
 
-    Or more of a source was set aside than its contract allows; then all tables are up to date.
+    Also: more of a source was quarantined than its contract allows. Then all tables were updated.
     """
 
 
 class RuleBroken(StediError):
-    """A new version of a table breaks an assertion of its contract; nothing was committed."""
+    """A new version of a table fails a data quality check of its contract. It was not committed."""
 
 
 class PairingTooLarge(StediError):
-    """A join would give so many rows that it was not begun."""
+    """A join would return so many rows that the run refused to start it."""
 
 
 class NotAnonymous(StediError):
-    """Too few people, or one who dominates: an empty table was published, others are up to date."""
+    """Too few people, or one who dominates: an empty table was published, others were updated."""
 
 
 class Unavailable(StediError):
-    """Something outside this package that isn't installed, or can't be reached or started."""
+    """Something outside of this package isn't installed, or can't be reached or started."""
 
 
 class EngineFailed(StediError):
-    """An engine could not finish a query: out of memory or disk, or a file it couldn't read."""
+    """An engine could not finish a query: no memory or disk left, or an unreadable file."""
 
 
 class StorageError(StediError):
-    """The catalog or a table under the root is damaged, or was not written by this package."""
+    """The catalog or a table is damaged, or was not written by this package."""
 
 
 class Locked(StediError):
-    """Another run is at work on this root, or another program on its catalog."""
+    """Another run is working on this lakehouse, or another program on its catalog."""

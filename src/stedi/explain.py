@@ -62,7 +62,10 @@ class Pairing(BaseModel):
 
 
 class Stage(BaseModel):
-    """One step: rows of `source` come in, some are dropped, the others are in `table`."""
+    """One step: rows of `source` come in, some are dropped, the others are in `table`.
+
+    Where its counts are noisy, `noise` is by how many rows that made it more, or fewer.
+    """
 
     table: str
     source: str
@@ -70,6 +73,7 @@ class Stage(BaseModel):
     dropped: list[Dropped]
     kept: int
     pairing: Pairing | None = None
+    noise: int | None = None
 
 
 class Explanation(BaseModel):
@@ -115,6 +119,7 @@ def explain(
                         dropped=[*rows.dropped(transform, step.dropped)],
                         kept=step.kept,
                         pairing=rows.pairing(transform),
+                        noise=step.noise,
                     )
                 )
     stale = state.tables[table].why

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from stedi.errors import StorageError, UsageError
-from stedi.roots import DEFAULT_DATABASE, open_root
+from stedi.progress import doing, reached
+from stedi.roots import DEFAULT_DATABASE, is_elsewhere, open_root
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from stedi.check import Checked
     from stedi.declared import Declarations
     from stedi.explain import Explanation
+    from stedi.export import Exported
     from stedi.landing.ingest import Delivery, Ingested
     from stedi.look import Look
     from stedi.privacy.audit import Audit
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from stedi.rights.erase import Forgotten, Proof
     from stedi.rights.find import Found
     from stedi.rights.given_out import GivenOut
+    from stedi.roots import Files
     from stedi.run import Planned, RunReport
     from stedi.science.predicting import Predicted
     from stedi.science.private_release import PrivateRelease
@@ -50,12 +55,12 @@ DEMO_CUSTOMERS = 956
 
 
 class Lakehouse:
-    """A lakehouse at one root.
+    """A lakehouse in one folder or bucket.
 
     Args:
-        root: The folder that holds, or will hold, landing zone and tables, or `s3://bucket/prefix`.
-        declarations: A folder with `contracts/` and `transforms/`; those of STEDI by default.
-        database: For a root on S3, the database of Glue's Data Catalog that knows its tables.
+        root: The lakehouse folder, or `s3://bucket/prefix`. It may be new.
+        declarations: A folder with `contracts/` and `transforms/`. Default: those of STEDI.
+        database: For a lakehouse on S3, its database in Glue's Data Catalog.
 
     """
 
@@ -77,13 +82,16 @@ class Lakehouse:
     def demo(
         self, *, seed: int = 0, progress: Callable[[str], None] | None = None
     ) -> tuple[Simulated | None, RunReport]:
-        """Simulate a landing zone of 956 customers, unless one is there, and run everything."""
+        """Simulate a landing zone of 956 customers, unless there is one, and run everything.
+
+        They are people who walk, change consent and share devices: there is something to find.
+        """
         from stedi.landing.files import list_files
 
         simulated = None
         if not list_files(self._root.files, "customer"):
             with tempfile.TemporaryDirectory(prefix="stedi-demo-") as folder:
-                simulated = self.simulate(folder, customers=DEMO_CUSTOMERS, seed=seed)
+                simulated = self.simulate(folder, customers=DEMO_CUSTOMERS, seed=seed, people=True)
                 self.ingest(folder)
         return simulated, self.run(progress=progress)
 
@@ -96,17 +104,17 @@ class Lakehouse:
         people: bool = False,
         defects: int | Mapping[str, int] = 0,
     ) -> Simulated:
-        """Write a landing zone below `destination`, and in `truth.json` what is to be found in it.
+        """Write a landing zone to `destination`, and to `truth.json` what a run must find in it.
 
         Args:
             destination: A folder; it may exist.
-            customers: How many people.
-            seed: The same seed gives the same bytes.
-            people: Whether customers move like people, change their minds and share Step Trainers.
-            defects: How many of each kind of defect each source has, or how many by kind.
+            customers: The number of customers.
+            seed: The same random seed writes the same bytes.
+            people: Whether to simulate people who walk, change consent and share devices.
+            defects: How many of each kind of defect to plant in each source, or how many by kind.
 
-        Raises `UsageError` where files already lie there, and for more defects than there is room
-        for.
+        Raises `UsageError` if the folder already has landing files, or if there is no room for so
+        many defects.
 
         """
         from stedi.simulate import simulate
@@ -118,28 +126,40 @@ class Lakehouse:
     def ingest(self, path: str | Path, *, source: str | None = None) -> Ingested:
         """Copy a folder with `<source>/landing/` into the landing zone, or files of one `source`.
 
-        The same bytes twice change nothing; no file is overwritten. Records of people who were
-        erased, of before that, are left out.
+        The same bytes twice change nothing, and no file is overwritten. Earlier records of erased
+        people are left out.
         """
+        from stedi.declared.transform import SEED
         from stedi.landing.ingest import ingest
         from stedi.landing.taking_out import Screen
         from stedi.look import glance
+        from stedi.roots import NotAllowed
         from stedi.roots.names import landing_folder
 
-        declarations, files = self._declared(), self._root.files
+        files = self._root.files
+        try:
+            declarations = self._declared()
+        except NotAllowed:  # the catalog has the profile, and every profile these sources
+            declarations = self._declared(SEED)
         delivery = self._delivered(declarations, path, source)
-        ingested = ingest(files, delivery, Screen(files, declarations))
+        try:
+            screen = Screen(files, declarations)
+        except NotAllowed:  # who delivers need not read: the next run looks, before it reads
+            screen = None
+        ingested = ingest(files, delivery, screen)
         paths = [self.root / name for name in ingested.copied]
         copied = {
             name: [(p, p.name) for p in paths if p.is_relative_to(landing_folder(self.root, name))]
             for name in declarations.sources
         }
-        return replace(ingested, glance=tuple(glance(declarations, copied, files.open)))
+        with suppress(NotAllowed):
+            return replace(ingested, glance=tuple(glance(declarations, copied, files.open)))
+        return ingested
 
     def look(self, path: str | Path, *, source: str | None = None) -> Look:
-        """Say what is in a delivery, and what `run` would make of it; nothing is copied.
+        """Report what is in a delivery, and what `run` would do with it. Nothing is copied.
 
-        Takes what `ingest` takes. Reads all of it, at some 60,000 records a second.
+        It takes the arguments of `ingest`, and reads about 60,000 records a second.
         """
         from stedi import look
 
@@ -160,7 +180,7 @@ class Lakehouse:
 
     @property
     def location(self) -> str:
-        """The root as people call it."""
+        """The lakehouse folder as people write it."""
         return self._root.files.name(self.root)
 
     def ingest_starter(self) -> Ingested:
@@ -186,25 +206,25 @@ class Lakehouse:
         wait: float = 0.0,
         progress: Callable[[str], None] | None = None,
     ) -> RunReport:
-        """Bring every table up to date.
+        """Update every table that is out of date.
 
         Args:
-            engine: What works out the tables: DuckDB in this process, or Spark.
-            master: Where Spark runs, as in `spark://host:7077`; by default a Spark that runs in
-                this process already, or else all cores of this machine.
-            profile: `seed`, `strict` or one of the declarations' own; by default the last one used.
-            only: Derived tables to bring up to date, with the landing tables that they read,
-                instead of everything.
-            full: Read and build everything anew.
-            max_pairs: How many rows a join by time may give, instead of the default limit.
-            accept_bad_files: Load what fits of files that were, or would be, set aside whole.
-            wait: How many seconds to wait for another run on this root to end.
+            engine: The engine that runs the transforms: DuckDB in this process, or Spark.
+            master: Where Spark runs, as in `spark://host:7077`. Default: a Spark session of this
+                process, or else all cores of this machine.
+            profile: `seed`, `strict`, `shielded` or a profile of the declarations. Default: the
+                last one used.
+            only: Update only these derived tables, and the landing tables that they read.
+            full: Read and rebuild everything.
+            max_pairs: The maximum rows that a time join may return, instead of the default limit.
+            accept_bad_files: Load the valid records of quarantined files.
+            wait: How many seconds to wait until another run ends.
             progress: Called with a line at each step.
 
         Raises `DeclarationError`, `LandingError`, `UsageError`, `RuleBroken`, `PairingTooLarge`,
-        `StorageError`, `Unavailable`, `EngineFailed` or `Locked`; each table is then whole,
-        as it was or as it is now. Raises `NotAnonymous` after all is done where a table had to be
-        published empty.
+        `StorageError`, `Unavailable`, `EngineFailed` or `Locked`. Each table is then whole, either
+        as before the run or updated. Raises `NotAnonymous` at the end if a table was published
+        empty.
 
         """
         from stedi import run
@@ -219,7 +239,7 @@ class Lakehouse:
             accept_bad_files=declarations.sources if accept_bad_files else (),
             wait=wait,
         )
-        return run.run(warehouse, declarations, make_engine, options, progress or (lambda _: None))
+        return run.run(warehouse, declarations, make_engine, options, progress or doing)
 
     def plan(
         self,
@@ -229,7 +249,7 @@ class Lakehouse:
         full: bool = False,
         accept_bad_files: bool = False,
     ) -> list[Planned]:
-        """What `run` with these arguments would do, table by table; nothing is written."""
+        """Return what `run` with these arguments would do, table by table. Nothing is written."""
         from stedi import run
 
         declarations, warehouse = self._opened(profile)
@@ -246,7 +266,7 @@ class Lakehouse:
         limit: int | None = None,
         raw: bool = False,
     ) -> Quarantine:
-        """What was set aside: all of it counted, and up to `limit` pieces, masked unless `raw`."""
+        """Return counts of quarantined records, and up to `limit` of them, masked unless `raw`."""
         from stedi.quarantine import quarantine
 
         declarations, warehouse = self._opened()
@@ -255,7 +275,7 @@ class Lakehouse:
         )
 
     def quarantined(self, place: str, *, raw: bool = False) -> QuarantinedPiece:
-        """One piece that was set aside, whole; its place is as `quarantine` lists it."""
+        """Return one quarantined record, by its place as `quarantine` lists it."""
         from stedi.quarantine import quarantined
 
         declarations, warehouse = self._opened()
@@ -270,11 +290,10 @@ class Lakehouse:
         master: str | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Replay:
-        """Read again what was set aside, and bring every table up to date.
+        """Read quarantined records again, and update every table.
 
-        For after a contract or files were mended. What fits now is loaded, once; with
-        `accept_bad_files` also what fits of files that were set aside whole. `source` has all this
-        done to what is of that source.
+        Use it after you mended a contract or files. Records that are valid now are loaded once,
+        with `accept_bad_files` also those of quarantined files. `source` limits this to a source.
         """
         from stedi.engines import choose
         from stedi.quarantine import replay
@@ -286,13 +305,13 @@ class Lakehouse:
             choose(engine, master),
             source=source,
             accept_bad_files=accept_bad_files,
-            progress=progress or (lambda _: None),
+            progress=progress or doing,
         )
 
     def review(self, *, raw: bool = False) -> Review:
-        """Whose consent is suspended and why, as of the last run; e-mails are masked unless `raw`.
+        """Return suspended consents with their reasons, as of the last run; masked unless `raw`.
 
-        Until a person decides it does not count: `accept` says that it does.
+        A suspended consent doesn't count until a person decides: `accept` records that it counts.
         """
         from stedi.review import review
 
@@ -300,10 +319,11 @@ class Lakehouse:
         return review(warehouse, declarations, raw=raw)
 
     def accept(self, numbers: Sequence[str]) -> list[str]:
-        """Note that consents count after all, by the numbers that `review` lists.
+        """Record that consents count after all, by the numbers that `review` lists.
 
-        The next run follows it. It holds for what there was to see: whatever else comes suspends
-        again. Returns the whole numbers. Raises `UsageError` for one that is not in the list.
+        The next run follows the decision. It holds for the evidence there was: new evidence
+        suspends the consent again. Returns the full numbers. Raises `UsageError` for a number that
+        isn't in the list.
         """
         from stedi.review import accept
 
@@ -313,9 +333,9 @@ class Lakehouse:
         return accept(warehouse, numbers)
 
     def explain(self, table: str, *, raw: bool = False) -> Explanation:
-        """The way of the rows from files to a table: each reason with its count and an example.
+        """Follow the rows from files to a table: each reason with its count and an example.
 
-        Examples are masked unless `raw`. Raises `UsageError` for a table that isn't built.
+        Examples are masked unless `raw`. Raises `UsageError` for a table that hasn't been built.
         """
         from stedi.explain import explain
 
@@ -323,10 +343,10 @@ class Lakehouse:
         return explain(warehouse, declarations, table, raw=raw)
 
     def status(self, *, verify: bool = False, max_age: float | None = None) -> Status:
-        """Tables, sources, steps, and whether they add up; `verify` reads every file again.
+        """Return tables, sources, steps, and whether they reconcile; `verify` reads files again.
 
-        With `max_age`, in seconds, `late` says why what there is may be older: no run has ended
-        well since, or a landing file has waited longer.
+        With `max_age`, in seconds, `late` says why the data may be older: no run has succeeded
+        since, or a landing file has waited longer.
         """
         from stedi import __version__
         from stedi.status import status
@@ -346,16 +366,15 @@ class Lakehouse:
         """Run a SELECT in Athena's SQL over the tables.
 
         Args:
-            sql: One statement that reads declared tables; or SHOW TABLES, SHOW COLUMNS, DESCRIBE.
-            parameters: A value for each question mark in it.
-            as_of: A time or its ISO 8601 text: over the tables as they were then, as far as their
-                snapshots are kept.
-            timeout: How many seconds the engine may take, by default 600.
-            memory: How many bytes it may take, by default half of the machine's; it spills the
-                rest below the root, up to half of what is free there.
+            sql: One statement that reads declared tables, or SHOW TABLES, SHOW COLUMNS, DESCRIBE.
+            parameters: A value for each question mark in the statement.
+            as_of: A time, or its ISO 8601 text: read the snapshots of that time, if they are kept.
+            timeout: How many seconds the statement may take. Default: 600.
+            memory: How many bytes it may use. Default: half of the machine's. It spills the rest
+                to the lakehouse folder, up to half of the free space.
 
-        Raises `QueryError`, `EngineFailed` where a limit is reached, `StorageError` where a file of
-        a table is damaged.
+        Raises `QueryError`, `EngineFailed` if a limit is reached, `StorageError` if a file of a
+        table is damaged.
 
         """
         from stedi.query import DEFAULT_TIMEOUT, Limits, query
@@ -372,12 +391,25 @@ class Lakehouse:
             parameters=parameters,
         )
 
+    def export_duckdb(self, file: str | Path) -> Exported:
+        """Write a DuckDB file with a view for each table, for tools that open DuckDB.
+
+        The views read the Parquet files of the present snapshots: export again after a run. An
+        earlier export is replaced. Raises `UsageError` where the file can't be written there, or
+        the lakehouse is on S3.
+        """
+        from stedi import __version__
+        from stedi.export import export_duckdb
+
+        declarations, warehouse = self._opened()
+        return export_duckdb(warehouse, declarations.schemas, Path(file), __version__)
+
     def query_athena(
         self, sql: str, *, workgroup: str | None = None, output_location: str | None = None
     ) -> AthenaResult:
         """Run a SELECT on Athena itself, over the tables of this lakehouse's database in Glue.
 
-        The landing tables' names mean Athena's external tables over the raw files there. Raises
+        There, landing tables are Athena's external tables over the raw files. Raises
         `QueryError` or `Unavailable`. Needs the extra `aws`.
         """
         from stedi import athena
@@ -393,43 +425,45 @@ class Lakehouse:
     def check(self, *, profile: str | None = None) -> Checked:
         """Check contracts and transforms without touching data.
 
-        What was proved is emitted as OpenLineage events: to where OpenLineage is configured, or to
-        a file below the root, where there is a lakehouse. Raises `DeclarationError`, which lists
-        all that is wrong.
+        Emits the proved lineage as OpenLineage events: to where OpenLineage is configured, or to a
+        file in the lakehouse folder, if there is one. Raises `DeclarationError`, which lists all
+        faults.
         """
         from stedi.check import check_and_record
 
         return check_and_record(self._declared(profile), self._root.files)
 
     def audit(self, table: str | None = None, *, report: str | Path | None = None) -> Audit:
-        """Check a published table, and attack it with all that the landing zone holds.
+        """Check a published table, and attack it with all raw data.
 
         Args:
-            table: A published table; can be left out where only one is published.
-            report: A file of this machine, ending in `.md`, for a privacy report with what was
-                found: ready to go into an impact assessment (DPIA), also where the audit fails.
+            table: A published table. Default: the only one.
+            report: A file on this machine, ending in `.md`, for a privacy report with the findings,
+                ready for an impact assessment (DPIA). It is also written if the audit fails.
 
-        Raises `UsageError` where the table is not up to date, or the report can't be written there,
-        and `StorageError`, once the report is written, where what is published can't be read.
+        Raises `UsageError` if the table is out of date, or the report can't be written, and
+        `StorageError` (after writing the report) if the published table can't be read.
 
         """
         from stedi import __version__
-        from stedi.privacy.audit.report import Report, require_writable, write
+        from stedi.privacy.audit.report import Report, report_at
 
-        if report is not None:
-            require_writable(Path(report), self.root)
+        document = None if report is None else report_at(Path(report))
+        if document is not None:
+            document.require_writable(self.root)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
         try:
             audited = published.audit()
         except StorageError as error:
-            if report is not None:
+            if document is not None:
                 problem = str(error).replace(f"{self.location}/", "")
-                failed = published.not_audited(problem)
-                write(Report(failed, published.contract, __version__), Path(report))
+                failed = Report(published.not_audited(problem), published.contract, __version__)
+                document.write(failed.text(datetime.now(UTC)))
             raise
-        if report is not None:
-            write(Report(audited, published.contract, __version__), Path(report))
+        if document is not None:
+            of = Report(audited, published.contract, __version__)
+            document.write(of.text(datetime.now(UTC)))
         return audited
 
     def page(
@@ -440,26 +474,25 @@ class Lakehouse:
         model: str | Path | None = None,
         title: str | None = None,
     ) -> Path:
-        """Write the lakehouse as one HTML page that needs nothing else; returns its path.
+        """Write the lakehouse as one HTML page that needs no other file; return its path.
 
-        It has no record of any person, and counts of few people only as that. Needs the extra
-        `page`.
+        The page contains no record of a person, and no exact count of few people. Needs the extra
+        `page`. The path returned for a URI is that of a copy of this process.
 
         Args:
-            path: A file of this machine, ending in `.html`; an earlier page is replaced.
+            path: A file or an `s3://` URI that ends in `.html`; an earlier page is replaced.
             audit: Whether to audit what is published and to show how far attacks get, which reads
                 all the data behind it.
             model: A folder that `train` wrote, whose figures are shown.
-            title: How the page is headed; by default the root's own name.
+            title: The title of the page. Default: the name of the lakehouse folder.
 
         Raises `UsageError` where the page can't be written there, `Unavailable` without the extra.
 
         """
-        path = Path(path)
-        self.require_page(path)  # the imports below need the extra
+        there = self.require_page(path)  # the imports below need the extra
 
         from stedi import __version__
-        from stedi.page import write
+        from stedi.page import page_at
         from stedi.page.facts import gather
         from stedi.page.render import render
         from stedi.status import status
@@ -474,15 +507,36 @@ class Lakehouse:
             with_audit=audit,
             model=None if model is None else Path(model),
         )
-        write(render(facts), path)
-        return path
+        doing("drawing the page")
+        html = render(facts)
+        if there is None:
+            page_at(Path(path)).write(html)
+            return Path(path)
+        files, copy = there
+        page_at(copy).write(html)
+        files.publish([copy])
+        return copy
 
-    def require_page(self, path: str | Path) -> None:
-        """Raise what `page` raises before it looks at the lakehouse, for whoever works first."""
-        from stedi.page import require_extra, require_writable
+    def require_page(self, path: str | Path) -> tuple[Files, Path] | None:
+        """Raise what `page` raises before it looks at the lakehouse, for callers that work first.
 
-        require_writable(Path(path), self.root)
+        Returns where the page belongs if that is no file of this machine.
+        """
+        from stedi.page import page_at, require_extra, require_publishable
+
         require_extra()
+        if not is_elsewhere(path):
+            page_at(Path(path)).require_writable(self.root)
+            return None
+        folder, _, name = str(path).rpartition("/")
+        try:
+            files = open_root(folder).files
+        except UsageError:
+            example = "s3://bucket/folder/page.html"
+            raise UsageError(f"page {path}: name an object, as in {example}") from None
+        require_publishable(str(path), files, files.root / name, self._root.files.name(self.root))
+        files.root.mkdir(parents=True, exist_ok=True)
+        return files, files.root / name
 
     def release(
         self,
@@ -493,21 +547,20 @@ class Lakehouse:
         recipient: str | None = None,
         now: bool = False,
     ) -> Release:
-        """Write a published table as a data set to a new folder, with all that one should know.
+        """Write a published table as a data set with its data sheet to a new folder.
 
-        The ledger notes it. Since two releases can be compared, it is held back until enough people
-        came or went since earlier ones, unless `now`.
+        The ledger records it. Since two releases can be compared, it is held back until enough
+        people joined or left since earlier releases, unless `now`.
 
         Args:
             folder: A new or an empty folder.
-            table: Can be left out where only one table is published.
-            licence: What the owner of the data states, best a URL.
-            recipient: Who gets it.
-            now: Release all the same; the result says what that tells.
+            table: A published table. Default: the only one.
+            licence: What the owner of the data states, preferably a URL.
+            recipient: Who receives it.
+            now: Release anyway; the result says what that reveals.
 
-        Raises `UsageError` where the table is not up to date or the folder not empty,
-        `NotAnonymous` where the audit fails or the release is held back, and `RuleBroken` where
-        sums don't hold.
+        Raises `UsageError` if the table is out of date or the folder not empty, `NotAnonymous` if
+        the audit fails or the release is held back, and `RuleBroken` if counts don't reconcile.
 
         """
         from stedi.science.release import release
@@ -528,21 +581,21 @@ class Lakehouse:
     ) -> PrivateRelease:
         """Write synthetic rows under person-level differential privacy; `release --private` does.
 
-        They go to a new folder, and to a table of their own. What they cost is taken from a budget
-        for a lifetime, for ever, before anything is written. The same state of the lakehouse gives
-        the same rows, at no further cost. Needs the extra `private`.
+        They go to a new folder, and to a table of their own. The cost is charged to a lifetime
+        budget before anything is written. The same state of the lakehouse returns the same rows,
+        at no further cost. Needs the extra `private`.
 
         Args:
             folder: A new or an empty folder.
-            table: Can be left out where only one table is published.
-            licence: What the owner of the data states, best a URL.
-            recipient: Who gets it.
-            epsilon: By default what the contract declares.
-            wait: How many seconds to wait for a run on this root to end.
+            table: A published table. Default: the only one.
+            licence: What the owner of the data states, preferably a URL.
+            recipient: Who receives it.
+            epsilon: Default: what the contract declares.
+            wait: How many seconds to wait until a run ends.
 
-        Raises `UsageError` where the table is not up to date or the folder not empty,
-        `NotAnonymous` where the budget doesn't allow it, `RuleBroken` where sums don't hold,
-        `StorageError` where nobody can tell what was spent, `Unavailable` or `Locked`.
+        Raises `UsageError` if the table is out of date or the folder not empty, `NotAnonymous` if
+        the budget doesn't allow it, `RuleBroken` if counts don't reconcile, `StorageError` if
+        nobody can tell what was spent, `Unavailable` or `Locked`.
 
         """
         from stedi.science.private_release import Asked, release_private
@@ -552,7 +605,7 @@ class Lakehouse:
         return release_private(published, status, asked)
 
     def releases(self) -> GivenOut:
-        """What was given out to whom, models included, and what of it has rows of who left."""
+        """Return releases and models, with recipients, and which have rows of people who left."""
         from stedi.rights.given_out import given_out
 
         declarations, warehouse = self._opened()
@@ -565,17 +618,17 @@ class Lakehouse:
         *,
         progress: Callable[[str], None] | None = None,
     ) -> Disclosure:
-        """Write all that is held of one person to a new folder that its owner alone can read.
+        """Write one person's data to a new folder that only its owner can read.
 
         `person` is an identifier of any kind that contracts declare as a `subject`, or
-        `kind=identifier`. Nothing of anybody else is in the folder. Raises `UsageError` where
-        nothing is held, or where it isn't clear who is meant.
+        `kind=identifier`. The folder contains nothing about anybody else. Raises `UsageError` if
+        there is no data, or if it isn't clear who is meant.
         """
         from stedi.rights.disclose import disclose
 
         declarations, warehouse = self._opened()
         folder = Path(folder).absolute()
-        return disclose(warehouse, declarations, person, folder, progress or (lambda _: None))
+        return disclose(warehouse, declarations, person, folder, progress or doing)
 
     def train(
         self,
@@ -586,11 +639,11 @@ class Lakehouse:
         recipient: str | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Training:
-        """Train models on what is published, test them on people held out, and keep one.
+        """Train models on the published table, test them on unseen people, and keep one.
 
-        The model, its figures and its card go to a new folder; no model where there are too few
-        people. From `threshold` on a probability counts as yes. The ledger notes a model that is
-        kept, and its `recipient`. Needs the extra `science`.
+        The model, its figures and its card go to a new folder; there is no model if there are too
+        few people. `threshold` is the decision threshold. The ledger records a model that is kept,
+        and its `recipient`. Needs the extra `science`.
         """
         from stedi.rights.ledger import refuse_no_name
         from stedi.science.card import write_model
@@ -605,12 +658,12 @@ class Lakehouse:
         require_empty(folder)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
-        trained = train(published, threshold, progress or (lambda _: None))
+        trained = train(published, threshold, progress or doing)
         write_model(trained, published, folder, recipient)
         return trained.training
 
     def predict(self, model: str | Path, files: Sequence[str | Path]) -> Predicted:
-        """What a kept model says of new records, read as the landing parser reads them."""
+        """Return a model's predictions for new records, which are read like landing files."""
         from stedi.science.predicting import predict
 
         if isinstance(files, str | Path):
@@ -624,15 +677,15 @@ class Lakehouse:
         with_shared: bool = False,
         progress: Callable[[str], None] | None = None,
     ) -> Found:
-        """Where records of these subjects lie: raw files, tables, snapshots, what was set aside.
+        """Find the records of people: raw files, tables, snapshots, quarantined records.
 
         Args:
             subjects: Kinds of subjects, as contracts declare them, or their options, each with an
                 identifier: `("email", "ann@example.com")`.
-            with_shared: Also what others may have left by a thing that they had, too.
+            with_shared: Also records of a device from the time of others who have or had it.
             progress: Called with a line at each step.
 
-        Raises `UsageError` where it isn't clear who is meant.
+        Raises `UsageError` if it isn't clear who is meant.
 
         """
         from stedi.rights.find import find
@@ -645,7 +698,7 @@ class Lakehouse:
             declarations,
             asked,
             keep_shared=not with_shared,
-            progress=progress or (lambda _: None),
+            progress=progress or doing,
         )
 
     def erase(
@@ -660,20 +713,20 @@ class Lakehouse:
         progress: Callable[[str], None] | None = None,
         reading: Callable[[int, int], None] | None = None,
     ) -> Forgotten | None:
-        """Forget people, and prove it; None where `confirm` says no.
+        """Erase people, and prove it. Returns None if `confirm` returns False.
 
         Args:
             subjects: As `held` takes them.
-            with_shared: Take also what others may have left by a thing that they had, too.
-            confirm: Is shown what was found, before anything is done; by default all is done.
-            engine: What works out the tables.
+            with_shared: Also erase records of a device from the time of others who have or had it.
+            confirm: Receives the findings before anything is changed. Default: erase them.
+            engine: The engine that runs the transforms.
             master: Where Spark runs.
-            wait: How many seconds to wait for a run on this root to end.
+            wait: How many seconds to wait until a run ends.
             progress: Called with a line at each step.
-            reading: Called with how many bytes the proof has read, and of how many.
+            reading: Called with the bytes that the proof has read, and with their total.
 
-        Raises `UsageError`, and what `run` raises; that a table had to be published empty is in
-        the report.
+        Raises `UsageError`, and the errors of `run`. If a table was published empty, the report
+        says so.
 
         """
         from stedi.engines import choose
@@ -689,8 +742,8 @@ class Lakehouse:
             make_engine,
             asked,
             confirm or (lambda _: True),
-            progress or (lambda _: None),
-            reading or (lambda done, total: None),
+            progress or doing,
+            reading or reached,
         )
 
     def prove_erased(
@@ -700,7 +753,7 @@ class Lakehouse:
         progress: Callable[[str], None] | None = None,
         reading: Callable[[int, int], None] | None = None,
     ) -> Proof:
-        """Read every byte under the root for these subjects, raw and decoded, in any form."""
+        """Search every byte in the lakehouse folder for people, raw and decoded, in any form."""
         from stedi.rights.erase import prove
         from stedi.rights.subjects import asked_for, kinds
 
@@ -709,12 +762,12 @@ class Lakehouse:
             warehouse,
             declarations,
             asked_for(subjects, kinds(declarations)),
-            progress or (lambda _: None),
-            reading or (lambda done, total: None),
+            progress or doing,
+            reading or reached,
         )
 
     def receipt(self, forgotten: Forgotten) -> tuple[Path, str]:
-        """Write the receipt of an erasure below the root; returns where, and its text."""
+        """Write the receipt of an erasure to the lakehouse folder; return its path and text."""
         from stedi.landing.erased import Keyer
         from stedi.rights.given_out import out_of_reach
         from stedi.rights.receipt import keep, receipt
@@ -727,29 +780,29 @@ class Lakehouse:
 
     @staticmethod
     def check_receipt(path: str | Path) -> Mapping[str, Any]:
-        """What a receipt says, if its seal holds; raises `UsageError`."""
+        """Return the content of a receipt, if its seal is intact. Raises `UsageError`."""
         from stedi.landing.erased import Keyer
         from stedi.rights.receipt import check
 
         return check(Path(path), Keyer.of_user()).content
 
     def subjects_in(self, lines: Iterable[str]) -> list[tuple[str, str]]:
-        """Who is named in lines such as `email=ann@example.com`, as `erase` takes them."""
+        """Return the people in lines such as `email=ann@example.com`, as `erase` takes them."""
         from stedi.rights.subjects import kinds, read_subjects
 
         return read_subjects(lines, kinds(self._declared()))
 
     @property
     def subject_options(self) -> Mapping[str, str]:
-        """What subjects are named by, such as `email`, with the kinds of them."""
+        """Return the options that name people, such as `email`, with their kinds."""
         from stedi.rights.subjects import kinds
 
         return {kind.option: kind.name for kind in kinds(self._declared()).values()}
 
     def ddl(self, table: str | None = None, *, location: str | None = None) -> dict[str, str]:
-        """Athena's DDL by table; of the landing tables where `table` is None.
+        """Return Athena's DDL by table; by default of the landing tables.
 
-        `location` is the root on S3 that the statements name.
+        `location` is the lakehouse on S3 that the statements name.
         """
         from stedi.declared.athena import statements
 
@@ -783,7 +836,7 @@ class Lakehouse:
 
     def _declared(self, profile: str | None = None) -> Declarations:
         from stedi.declared import packaged, read_declarations
-        from stedi.declared.transform import SEED, profiles
+        from stedi.declared.profiles import SEED, profiles
 
         folder: Traversable = self._declarations or packaged()
         if profile is None:

@@ -29,6 +29,7 @@ from stedi.landing.reader import FileReader
 from stedi.landing.records import RecordReader, parsed_object
 from stedi.landing.window import ArchiveTooLarge, packing_of
 from stedi.parquet import Field, RowWriter, identifier
+from stedi.progress import advance, doing, expect
 from stedi.roots import Opener, open_local
 from stedi.roots.copies import temporary_folder
 from stedi.storage.warehouse import Warehouse
@@ -100,6 +101,9 @@ class _Read:
 def look(warehouse: Warehouse, declarations: Declarations, delivered: Delivered) -> Look:
     """Read what was delivered, and compare it with contracts and tables; nothing is changed."""
     contracts = {str(contract.source): contract for contract in declarations.landing}
+    paths = [path for files in delivered.values() for path, _ in files]
+    doing(f"reading {counted(len(paths), 'file')}")
+    expect(len(paths), "files")
     with temporary_folder() as folder:
         return Look(
             sources=[
@@ -152,6 +156,8 @@ def _read(
             )
         except ArchiveTooLarge:
             counts = reader.set_aside_unread(name)
+        if most is None:
+            advance()
         read.files += 1
         read.records += counts.records
         read.pieces += counts.pieces

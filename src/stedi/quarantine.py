@@ -93,7 +93,7 @@ def quarantine(
     Raises `UsageError` for a source or a reason that there isn't, or a limit below 0.
     """
     if limit is not None and limit < 0:
-        raise UsageError(f"--limit {limit}: a number of pieces, 0 or more")
+        raise UsageError(f"--limit {limit}: a number of records, 0 or more")
     _refuse_unknown("source", source, declarations.sources)
     _refuse_unknown("reason", reason, list(EXPLANATIONS))
     if file is not None:
@@ -140,7 +140,7 @@ def quarantined(
         for row in _dicts(rows, [*_PLACE_COLUMNS, "raw"]):
             return _piece(row, None if raw else _Mask(contracts.get(source)), whole=True)
     raise UsageError(
-        f"{place}: nothing was set aside there; `stedi quarantine list` gives the places, "
+        f"{place}: no record was quarantined there; `stedi quarantine list` gives the places, "
         "each as SOURCE/FILE@OFFSET"
     )
 

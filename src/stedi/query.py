@@ -78,9 +78,9 @@ class Limits:
 
 
 class Result:
-    """The rows of a query: by batches as they come, row after row, or all at once.
+    """The rows of a query: by batches as they arrive, row by row, or all at once.
 
-    Batches are taken once. All rows at once, in whatever form, may be asked for again.
+    Batches can be read once. All rows at once, in any form, can be read again.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Result:
         return self._reader.schema
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Some thousands of rows at a time, as they are worked out."""
+        """Return some thousands of rows at a time, as they are computed."""
         if self._table is not None:
             yield from self._table.to_batches()
             return
@@ -120,18 +120,18 @@ class Result:
             self._close()
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        """Rows, each with its values by column."""
+        """Return rows one by one, each a dict of its values by column."""
         for batch in self.batches():
             yield from batch.to_pylist()
 
     def to_arrow(self) -> pa.Table:
-        """All rows as a table of PyArrow's, in memory."""
+        """Return all rows as a PyArrow table."""
         if self._table is None:
             self._table = pa.Table.from_batches(list(self.batches()), schema=self.schema)
         return self._table
 
     def to_pandas(self) -> Any:
-        """All rows as a DataFrame of pandas. Raises `Unavailable` where that isn't installed."""
+        """Return all rows as a pandas DataFrame. Raises `Unavailable` if pandas isn't installed."""
         try:
             import pandas as pd  # noqa: F401 - PyArrow looks for it itself
         except ImportError:
@@ -139,7 +139,7 @@ class Result:
         return self.to_arrow().to_pandas()
 
     def to_polars(self) -> Any:
-        """All rows as a DataFrame of Polars. Raises `Unavailable` where that isn't installed."""
+        """Return all rows as a Polars DataFrame. Raises `Unavailable` if Polars isn't installed."""
         try:
             import polars as pl
         except ImportError:
@@ -199,12 +199,13 @@ def _query(
 ) -> Result:
     if len(sql) > _LONGEST:
         raise QueryError(f"the statement has {len(sql):,} characters; {_LONGEST:,} are read")
+    explains, sql = _explained(sql)
     sql = as_select(sql, schemas, names) or sql
     tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
     if function := refused(tree):
         raise QueryError(
             f"the function {function} can't be called here: queries call functions of Athena's "
-            "that read values and do nothing else; docs/engines.md lists them"
+            "that read values and do nothing else; docs/reference/sql.md lists them"
         )
     if tree.find(exp.Version):
         raise QueryError("FOR … AS OF is Athena's; here all tables are read --as-of TIME")
@@ -249,8 +250,34 @@ def _query(
             connection.execute(f"SET allowed_paths = {literals(allowed)}")
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-            reader = attended.call(_reader, connection, for_query(understood))
+            ask = _plan if explains else _reader
+            reader = attended.call(ask, connection, for_query(understood))
+            notices += [_OWN_PLAN] if explains else []
             return Result(connection, attended, reader, stack.pop_all(), limits, notices)
+
+
+def _explained(sql: str) -> tuple[bool, str]:
+    """Whether a statement asks for a plan, and of which; raises `QueryError`."""
+    match = _EXPLAIN.match(sql)
+    if match is None:
+        return False, sql
+    if match["options"]:
+        raise QueryError(
+            f"EXPLAIN {match['options'].split()[0].upper()}: only EXPLAIN SELECT can be run here; "
+            "`--athena` runs others on Athena"
+        )
+    return True, sql[match.end() :]
+
+
+_EXPLAIN = re.compile(r"\s*EXPLAIN\b\s*(?P<options>ANALYZE\b|VERBOSE\b|\()?", re.IGNORECASE)
+_OWN_PLAN = "EXPLAIN: this is the plan of DuckDB, which runs the statement here; Athena has its own"
+
+
+def _plan(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
+    """What an engine would do, a line a row, in a column that is called as Athena calls it."""
+    lines = [line for row in connection.execute(f"EXPLAIN {sql}").fetchall() for line in row[1:]]
+    plan = pa.table({"Query Plan": pa.array("\n".join(lines).rstrip().split("\n"), pa.string())})
+    return plan.to_reader()
 
 
 def _reader(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.RecordBatchReader:
@@ -325,6 +352,10 @@ def _first_select(tree: exp.Expr) -> exp.Select:
 
 _UNNAMED = re.compile(r"_col_\d+")
 """What sqlglot calls a column without a name."""
+_NO_COLUMN = re.compile(
+    r'(?:Referenced column "([^"]+)" not found in FROM clause!'
+    r'|(?:Values list|Table) "([^"]+)" does not have a column named "([^"]+)")'
+)
 _OF_FILES = ("IO Error", ".parquet")
 
 
@@ -352,7 +383,7 @@ def _translated(error: Exception) -> StediError:
     if isinstance(error, duckdb.IOException) or any(w in str(error) for w in _OF_FILES):
         return StorageError(
             "a file of a table is gone or damaged: if a run has just replaced it, ask again; "
-            "otherwise `stedi status --verify` tells which, and `stedi run` makes it anew"
+            "otherwise `stedi status --verify` tells which, and `stedi run` rebuilds it"
         )
     return QueryError(_message(error))
 
@@ -374,4 +405,9 @@ def _message(error: Exception) -> str:
             "can't be converted, or is divided by zero. TRY_CAST gives NULL instead"
         )
     first = str(error).split("\n\nLINE")[0].strip()
+    if unknown := _NO_COLUMN.search(first):
+        near = re.findall(r'"([^"]+)"', first[unknown.end() :])
+        similar = f"; similar are {', '.join(near)}" if near else ""
+        column = unknown[1] or f"{unknown[2]}.{unknown[3]}"
+        return f"there is no column {column} in the tables of this statement{similar}"
     return first.removeprefix("Binder Error: ").removeprefix("Catalog Error: ")

@@ -97,7 +97,7 @@ def _rows(warehouse: Warehouse) -> list[dict[str, Any]]:
         return [row for file in version.files for row in parquet.read(file.path).to_pylist()]
     except (OSError, pa.ArrowException):
         raise StorageError(
-            f"table {SUSPENDED}: a file of it is missing or damaged; `stedi run` makes it anew"
+            f"table {SUSPENDED}: a file of it is missing or damaged; `stedi run` rebuilds it"
         ) from None
 
 

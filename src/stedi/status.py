@@ -76,15 +76,17 @@ class SourceStatus(BaseModel):
 
 
 class StepStatus(BaseModel):
-    """A derived table's sum: rows in are rows kept and rows dropped.
+    """A derived table's sum: rows in, and those that noise added, are rows kept and rows dropped.
 
-    `adds_up` is None for a SELECT that groups, where no such sum can be.
+    `noise` is None where counts are true, and below none where it took rows away. `adds_up` is None
+    for a SELECT that groups, where no such sum can be.
     """
 
     in_: int = Field(serialization_alias="in")
     kept: int
     dropped: dict[str, int]
     adds_up: bool | None
+    noise: int | None = None
 
 
 class Times(BaseModel):
@@ -133,7 +135,7 @@ class Status(BaseModel):
     def refuse_stale(self, table: str) -> None:
         """Raise `UsageError` where a table is not up to date."""
         if why := self.tables[table].why:
-            raise UsageError(f"{table} is not up to date, {why}; run `stedi run` first")
+            raise UsageError(f"{table} is out of date, {why}; run `stedi run` first")
 
 
 def status(
@@ -237,38 +239,46 @@ class _Inspection:
                 )
             elif self.fingerprinter:
                 fingerprint = noted.get("/".join(file.path.parts[-2:]))
-                yield from self._content_problems(name, fingerprint, file.path)
+                remedy = self._remedy(version.table, " --full")
+                any_secret = not self._is_private(version.table)  # the budget needs its own
+                yield from self._content_problems(name, fingerprint, file.path, remedy, any_secret)
         if version.published and version.published.boxes:
             yield from self._boxes_problems(version.table, version.published.boxes)
 
-    def _remedy(self, table: str) -> str:
-        private = {private.table for _, private in self.declarations.private}
-        verb = "release DIR --private" if table in private else "run"
-        return f"`stedi {verb}` makes it anew"
+    def _remedy(self, table: str, full: str = "") -> str:
+        """What rebuilds a table's file; `full` is how a run does, if it has to be told."""
+        verb = "release DIR --private" if self._is_private(table) else f"run{full}"
+        return f"`stedi {verb}` rebuilds it"
+
+    def _is_private(self, table: str) -> bool:
+        """Whether it is the table of a private release, which no run makes."""
+        return any(private.table == table for _, private in self.declarations.private)
 
     def _boxes_problems(self, table: str, name: str) -> Iterator[str]:
         path = boxes_folder(self.files.root) / name
         what = f"table {table}, its table of boxes {self.files.name(path)}"
         if self.files.stat(path) is None:
-            yield f"{what}: missing; `stedi run` makes it anew"
+            yield f"{what}: missing; `stedi run` rebuilds it"
         elif self.verify:
             try:
                 self.files.fetch([path])
                 parquet.read(path)
             except _DAMAGE:
-                yield f"{what}: damaged; `stedi run --full` makes it anew"
+                yield f"{what}: damaged; `stedi run --full` rebuilds it"
 
-    def _content_problems(self, name: str, noted: str | None, path: Path) -> Iterator[str]:
+    def _content_problems(
+        self, name: str, noted: str | None, path: Path, remedy: str, any_secret: bool = True
+    ) -> Iterator[str]:
         assert self.fingerprinter is not None
         if noted is None:
-            yield f"{name}: was not written by a run; `stedi run --full` makes the table anew"
+            yield f"{name}: was not written by stedi; {remedy}"
         elif not self.fingerprinter.can_compare(noted):
             yield (
-                f"{name}: can't be verified without the secret it was written with (STEDI_SECRET); "
-                "`stedi run --full` reads everything anew with this one"
+                f"{name}: can't be verified without the secret it was written with; set "
+                f"STEDI_SECRET to that one{f', or with this one {remedy}' if any_secret else ''}"
             )
         elif noted != self.fingerprinter.of_file(path, self.files.open):
-            yield f"{name}: its content was changed; `stedi run --full` makes it anew"
+            yield f"{name}: its content was changed; {remedy}"
 
     def _source(self, contract: Contract) -> SourceStatus:
         source = contract.source or ""
@@ -339,7 +349,8 @@ class _Inspection:
                 )
             elif self.fingerprinter:
                 path = folder / load.file
-                self.problems += self._content_problems(name, load.fingerprint, path)
+                remedy = "`stedi run --full` reads it again"
+                self.problems += self._content_problems(name, load.fingerprint, path, remedy)
 
     def _has_same_bytes(self, load: Load, file: LandingFile, path: Path) -> bool:
         """Whether only a file's time is another; without `verify` nobody looks."""
@@ -372,7 +383,7 @@ class _Inspection:
             except _DAMAGE:
                 self.problems.append(
                     f"table quarantine, file {path.name} in {self.files.name(path.parent)}: "
-                    "damaged; `stedi run --full` makes it anew"
+                    "damaged; `stedi run --full` rebuilds it"
                 )
                 continue
             groups = rows.group_by(["source", "reason"]).aggregate([([], "count_all")])
@@ -400,11 +411,13 @@ class _Inspection:
             return None
         dropped = dict(notes.dropped)
         kept_and_dropped = version.rows + sum(dropped.values())
-        adds_up = notes.rows_in == kept_and_dropped if notes.sums_hold else None
+        noise = version.published.noise if version.published else None
+        adds_up = notes.rows_in + (noise or 0) == kept_and_dropped if notes.sums_hold else None
         if adds_up is False:
             self.problems.append(
                 f"table {table}: {notes.rows_in:,} rows in, but {version.rows:,} kept and "
                 f"{sum(dropped.values()):,} dropped"
+                f"{f', where noise made it {noise:+,} rows' if noise is not None else ''}"
             )
         if self.verify:
             rows = self._rows_in_files(version)
@@ -412,7 +425,9 @@ class _Inspection:
                 self.problems.append(
                     f"table {table}: its files hold {rows:,} rows, its manifests {version.rows:,}"
                 )
-        return StepStatus(in_=notes.rows_in, kept=version.rows, dropped=dropped, adds_up=adds_up)
+        return StepStatus(
+            in_=notes.rows_in, kept=version.rows, dropped=dropped, adds_up=adds_up, noise=noise
+        )
 
     def _rows_in_files(self, version: Version) -> int | None:
         """The rows of a table by its files; None where one can't be read, which is told already."""
@@ -544,4 +559,4 @@ def _time(nanoseconds: int | None) -> datetime | None:
 
 
 def _not_as_left(table: str) -> str:
-    return f"table {table}: is not as the last run left it; `stedi run` makes it anew"
+    return f"table {table}: is not as the last run left it; `stedi run` rebuilds it"

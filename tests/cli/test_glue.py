@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -88,7 +89,8 @@ def test_a_job_whose_input_is_not_there_yet_says_so(
     job("accelerometer_trusted", root)
     assert "accelerometer_trusted: 12 rows" in capsys.readouterr().out
     job("accelerometer_trusted", root)
-    assert capsys.readouterr().out == "accelerometer_trusted: up to date\n"
+    printed = capsys.readouterr().out.splitlines()
+    assert [line for line in printed if line[0] != "{"] == ["accelerometer_trusted: up to date"]
     tables = small_lakehouse.status().tables
     built = {name for name, table in tables.items() if table.rows is not None}
     assert built == {
@@ -128,3 +130,52 @@ def test_there_is_a_job_for_every_derived_table() -> None:
     assert tables == set(Lakehouse().check().tables) - {f"{s}_landing" for s in
                                                  ("customer", "accelerometer", "step_trainer")}  # fmt: skip
     assert {path.stem for path in JOBS.glob("*.py")} == set(IN_ORDER)
+
+
+def events(printed: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+
+
+def test_a_job_logs_events_that_alarms_count(
+    small_lakehouse: Lakehouse, spark: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each line as the filters of `infra/stedi.template.json` look for it."""
+    folder = small_lakehouse.root / "customer" / "landing"
+    old = folder / "withdrawn.json.tmp"  # passed over, and told as a remark
+    old.write_text("{}\n")
+    job("customer_trusted", ["--root", str(small_lakehouse.root), *OF_GLUE])
+    printed = capsys.readouterr().out
+    told = {event["event"] for event in events(printed)}
+    assert {"run.started", "run", "remark"} <= told
+    assert '"event": "remark"' in printed
+    assert "remark: " in printed
+
+
+def test_a_job_that_publishes_nothing_ends_with_1_and_says_so(
+    small_lakehouse: Lakehouse, spark: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seven people: too few for the packaged contract."""
+    for table in ("customer_trusted", "accelerometer_trusted", "customer_curated"):
+        job(table, ["--root", str(small_lakehouse.root)])
+    job("step_trainer_trusted", ["--root", str(small_lakehouse.root)])
+    capsys.readouterr()
+    with pytest.raises(SystemExit, match="An empty table is published instead") as ended:
+        job("machine_learning_curated", ["--root", str(small_lakehouse.root), "--max-age", "1h"])
+    assert str(ended.value).startswith("stedi: ")  # what ends a process so, ends it with 1
+    printed = capsys.readouterr().out
+    assert '"event": "publication.withheld"' in printed
+    [withheld] = [e for e in events(printed) if e["event"] == "publication.withheld"]
+    assert withheld["table"] == "machine_learning_curated"
+
+
+def test_a_job_tells_of_files_that_have_waited(
+    small_lakehouse: Lakehouse, spark: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting = next((small_lakehouse.root / "accelerometer" / "landing").glob("*.json"))
+    os.utime(waiting, (1_000_000_000, 1_000_000_000))
+    options = ["--root", str(small_lakehouse.root), "--max-age"]
+    job("customer_trusted", [*options, "26h"])
+    [late] = [e for e in events(capsys.readouterr().out) if e["event"] == "data.late"]
+    assert str(late["since"]).startswith("2001-09-09")
+    job("accelerometer_trusted", [*options, "26h"])
+    assert '"event": "data.late"' in capsys.readouterr().out  # the step trainer's is not read yet

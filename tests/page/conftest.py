@@ -9,11 +9,22 @@ from pathlib import Path
 import pytest
 
 from stedi import Lakehouse
+from stedi.page.facts import Facts, gather
+from stedi.status import status
 from tests.support import small
 
 NAMES = ("Zebulon", "Quetzalia", "Oxnard")
 """Nobody else in any text is called like this."""
 HOSTILE = "<script>alert('mine')</script><img src=x onerror=alert(2)>\"'`{{ 7 * 7 }}"
+
+
+def facts_of(lakehouse: Lakehouse) -> Facts:
+    """What the page of a lakehouse is made of."""
+    declarations, warehouse = lakehouse._opened()
+    state = status(warehouse, declarations)
+    return gather(
+        warehouse, declarations, state, title="large", stedi="0", with_audit=False, model=None
+    )
 
 
 def plant(root: Path) -> None:

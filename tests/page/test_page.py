@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import pytest
 
 from stedi import Lakehouse
 from stedi.errors import Unavailable, UsageError
-from tests.page.conftest import HOSTILE, NAMES
+from stedi.page import charts
+from tests.page.conftest import HOSTILE, NAMES, facts_of
 from tests.support import small
 from tests.support.processes import stedi
 
@@ -142,6 +144,28 @@ def test_known_counts_of_a_clean_lakehouse_are_exact(demo: Lakehouse, tmp_path: 
     assert "How fresh is it? Up to date" in text
     assert "How private is it? At least 5 people behind every published row" in text
     assert "No attack was tried for this page" in text
+
+
+def test_how_long_runs_took_is_on_it(demo: Lakehouse, tmp_path: Path) -> None:
+    text = Parsed(demo.page(tmp_path / "page.html").read_text()).text
+    assert "Seconds until a run had built step_trainer_trusted" in text
+    facts = facts_of(demo)
+    built = [run.committed for run in facts.tables["step_trainer_trusted"].runs]
+    assert facts.run_times
+    assert [committed for committed, _ in facts.run_times.times] == built
+    began = [committed - seconds * 1000 for committed, seconds in facts.run_times.times]
+    read = [run.committed for run in facts.tables["customer_landing"].runs]
+    assert began[0] < read[0] < built[0] < began[1] < read[1] < built[1]
+
+
+def test_the_share_quarantined_is_charted_by_day(demo: Lakehouse) -> None:
+    facts = facts_of(demo)
+    arrived, aside = {"2024-01-01": 1000, "2024-01-02": 2000}, {"2024-01-02": 100}
+    source = replace(facts.sources[0], name="a", arrived=arrived, set_aside=aside)
+    clean = replace(source, name="b", set_aside={})
+    (chart,) = charts.quarantined(replace(facts, sources=(source, clean)))
+    assert chart.rows == (("2024-01-01", "0.0%"), ("2024-01-02", "5.0%"))
+    assert chart.words == "Most on 2024-01-02: 5.0%."
 
 
 def test_before_the_first_run_it_says_so(tmp_path: Path) -> None:

@@ -6,20 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from stedi import Lakehouse
-from stedi.page.facts import Facts, RunFacts, gather, thinned
+from stedi.page.facts import Facts, RunFacts, thinned
 from stedi.page.render import render
-from stedi.status import StepStatus, status
+from stedi.status import StepStatus
+from tests.page.conftest import facts_of
 from tests.support import small
 
 TABLES, RUNS, HOUR = 100, 1_000, 3_600_000
-
-
-def facts_of(lakehouse: Lakehouse) -> Facts:
-    declarations, warehouse = lakehouse._opened()
-    state = status(warehouse, declarations)
-    return gather(
-        warehouse, declarations, state, title="large", stedi="0", with_audit=False, model=None
-    )
 
 
 def many(facts: Facts) -> Facts:

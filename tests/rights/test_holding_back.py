@@ -110,7 +110,7 @@ def test_it_is_held_back_while_too_few_came_or_went(
     assert len(lakehouse.releases().given) == 1
     released = lakehouse.release(tmp_path / "2", now=True)
     [tells] = released.tells
-    assert f"{coming} {people} came and {going} went: whoever has both can compare them" in tells
+    assert f"{coming} {people} came and {going} went: anyone with both can compare them" in tells
     assert [given.is_early for given in lakehouse.releases().given] == [False, True]
 
 
@@ -223,7 +223,7 @@ def test_the_command_says_what_now_tells(lakehouse: Lakehouse, tmp_path: Path) -
     told = stedi("release", tmp_path / "2", *at, check=1)
     assert told.startswith("stedi: machine_learning_curated was held back")
     assert not (tmp_path / "2").exists()
-    assert "0 people came and 1 went: whoever has both" in stedi(
+    assert "0 people came and 1 went: anyone with both" in stedi(
         "release", tmp_path / "2", "--now", *at
     )
     shutil.rmtree(tmp_path / "2")

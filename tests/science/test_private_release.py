@@ -126,11 +126,25 @@ def test_what_was_damaged_is_written_again(
     file.unlink()
     status = own.status()
     assert not status.ok
-    assert "`stedi release DIR --private` makes it anew" in status.problems[0]
+    assert "`stedi release DIR --private` rebuilds it" in status.problems[0]
     # The lakehouse doesn't add up, and this is what mends it.
     again = own.release_private(tmp_path / "again")
     assert (again.is_new, again.rows) == (False, made.rows)
     assert own.status().ok
+    # Of the same size, so that only who reads it notices; no run mends it, `--full` least of all.
+    [file] = (own.root / "step_trainer" / "synthetic" / "data").rglob("*.parquet")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    assert own.status().ok
+    [problem] = own.status(verify=True).problems
+    assert problem.endswith("its content was changed; `stedi release DIR --private` rebuilds it")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STEDI_SECRET", "another one, which somebody else has made")
+        told = [p for p in own.status(verify=True).problems if "synthetic" in p]
+        assert told and all(p.endswith("set STEDI_SECRET to that one") for p in told), told
+    own.release_private(tmp_path / "and again")
+    assert own.status(verify=True).ok
 
 
 def test_rows_are_like_the_data(own: Lakehouse, made: PrivateRelease) -> None:

@@ -1,4 +1,4 @@
-"""What data scientists read runs: the examples of docs/data-scientists.md, and the notebook."""
+"""What data scientists read runs: the examples of docs/tutorials/release-to-model.md, and the notebook."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from nbclient import NotebookClient
 from stedi import Lakehouse
 
 DOCS = Path(__file__).parents[2] / "docs"
-EXAMPLES = re.findall(r"```python\n(.*?)```", (DOCS / "data-scientists.md").read_text(), re.DOTALL)
+PAGE = DOCS / "tutorials" / "release-to-model.md"
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
 
 
 @pytest.fixture(scope="module")

@@ -271,7 +271,7 @@ def test_nothing_is_released_where_people_are_too_few(tmp_path: Path) -> None:
 def test_nothing_is_released_where_sums_do_not_hold(walking: Lakehouse, tmp_path: Path) -> None:
     copy = copied(walking, tmp_path)
     next((copy.root / "customer" / "landing").iterdir()).unlink()
-    with pytest.raises(RuleBroken, match="doesn't add up"):
+    with pytest.raises(RuleBroken, match="doesn't reconcile"):
         copy.release(tmp_path / "out")
 
 

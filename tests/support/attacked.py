@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from stedi.arrays import Float64s
-from stedi.declared.contract import Coarsened, Publication
+from stedi.arrays import Float64s, Int64s
+from stedi.declared.contract import Coarsened, Noise, Publication
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import table_of_boxes
@@ -23,6 +25,8 @@ PUBLICATION = Publication(
 )
 
 
+SCALE = 8.0
+"""Of noise on counts, where there is some."""
 TWO_SIDES = Publication(
     k=3,
     people_per_box=6,
@@ -43,8 +47,11 @@ def rows_around(places: Float64s, rng: np.random.Generator, spread: float, readi
     return Raw(dict(zip("txy", columns.copy(), strict=True)), (person,))
 
 
-def evidence_of(raw: Raw, control_group: Raw) -> Evidence:
-    """A publication of the rows as an attacker has it."""
+def evidence_of(raw: Raw, control_group: Raw, noise: Int64s | None = None) -> Evidence:
+    """A publication of the rows as an attacker has it; with noise on its counts, if some is given.
+
+    Of the noise, as much is taken as there are classes.
+    """
     boxes = table_of_boxes(
         PUBLICATION, search(points(PUBLICATION, raw.columns, raw.people), PUBLICATION)
     )
@@ -53,4 +60,11 @@ def evidence_of(raw: Raw, control_group: Raw) -> Evidence:
     values = {name: boxes[name].values for name in "txy"}
     order = np.lexsort([values[name][classes] for name in "yxt"])
     published = {name: values[name][classes][order] for name in "txy"}
-    return Evidence(PUBLICATION, published, values, classes, raw, control_group, boxes)
+    if noise is None:
+        return Evidence(PUBLICATION, published, values, classes, raw, control_group, boxes)
+    drawn = noise[: len(values["t"])]
+    counts = np.maximum(np.bincount(classes, minlength=len(drawn)) + drawn, 0)
+    order = np.lexsort([values[name] for name in "yxt"])
+    repeated = {name: np.repeat(values[name][order], counts[order]) for name in "txy"}
+    publication = replace(PUBLICATION, noise=Noise(SCALE, 90))
+    return Evidence(publication, repeated, values, classes, raw, control_group, boxes, noise=drawn)

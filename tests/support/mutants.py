@@ -24,6 +24,7 @@ from stedi.declared import Declarations, packaged, read_declarations
 from stedi.declared.transform import Transform
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.fold import fold
 from stedi.run.suspend import suspensions
 from stedi.sql.tree import parse
 
@@ -32,6 +33,9 @@ PEOPLE = ("step_person", "accelerometer_person")
 DIRECT = ['a."user"', "s.serialnumber", "c.email", "c.serialnumber", "c.phone", "p.person"]
 OUR_KINDS = ['a."user"', "s.serialnumber", "c.email", "c.serialnumber"]
 OURS = ["a.x", "a.y", "s.distancefromobject", "c.registrationdate", 'a."timestamp"']
+EVERYTHING = [*OURS, "a.y", "a.z"]
+"""All that is published, or made into it."""
+FOLDED = "d.emailfolded"
 TEXTS = ["''", "'m'", "'S5'", "'ann@example.com'", "'%a%'"]
 
 
@@ -132,14 +136,14 @@ class Mutant:
         return self.made(*simple)
 
     def found_in(self) -> str:
-        column, of = self.one(['a."user"', "c.email"]), "d.email"
+        column, of = self.one(['a."user"', "c.email"]), self.one(["d.email", "d.email", FOLDED])
         if self.rare():
             column, of = self.one(["s.serialnumber", "c.serialnumber"]), "d.serialnumber"
         return f"{column} {self.one(['', 'NOT'])} IN (SELECT {of} {self.others()})"
 
     def exists(self) -> str:
         equal = self.one(['d.email = a."user"', "d.serialnumber = s.serialnumber", "1 = 1",
-                          'd.email <> a."user"'])  # fmt: skip
+                          'd.email <> a."user"', f'{FOLDED} = a."user"'])  # fmt: skip
         more = self.one(["", f"AND {self.other_condition()}", f"OR {self.other_condition()}"])
         return f"EXISTS (SELECT 1 FROM customer_landing d WHERE {equal} {more})"
 
@@ -153,7 +157,7 @@ class Mutant:
         return self.one([
             "d.email < 'm'", "d.email = 'ann@example.com'", "LENGTH(d.serialnumber) > 2",
             "d.phone LIKE '5%'", "d.registrationdate < 60", "d.lastupdatedate > 100",
-            "d.email IS NOT NULL", "d.serialnumber <> ''", "d.serialnumber > d.email",
+            "d.email IS NOT NULL", f"{FOLDED} = d.email", "d.serialnumber <> ''", "d.serialnumber > d.email",
             "d.lastupdatedate = (SELECT MAX(e.lastupdatedate) FROM customer_landing e)",
         ])  # fmt: skip
 
@@ -169,6 +173,8 @@ class Mutant:
             "ROW_NUMBER()", "RANK()", "DENSE_RANK()", "COUNT(*)", "SUM(a.x)", "MAX(LENGTH(c.email))",
             "FIRST_VALUE(a.x)", "LAG(s.distancefromobject)", "MAX_BY(a.x, c.email)", "AVG(a.x)",
         ])  # fmt: skip
+        if function.startswith(("ROW_NUMBER", "LAG", "FIRST_VALUE")):
+            orders += EVERYTHING  # which of equal rows comes first is the engine's choice
         over = f"{'' if partition.endswith('BY ') else partition} ORDER BY {', '.join(orders)}"
         return f"{function} OVER ({over})"
 
@@ -208,6 +214,7 @@ class Mutant:
         name = f"f{len(self.joins)}"
         inside = self.one([
             f"SELECT DISTINCT d.email AS k {self.others()}",
+            f"SELECT DISTINCT {FOLDED} AS k FROM customer_landing d",
             "SELECT d.email AS k FROM customer_landing d GROUP BY d.email "
             f"HAVING {self.one(['COUNT(*) > 1', 'MAX(d.phone) > chr(53)', 'MIN(d.email) < chr(109)'])}",
             "SELECT v.k FROM (VALUES 'ann@example.com', 'bob@example.com') AS v (k)",
@@ -332,7 +339,7 @@ def _records(spelling: Spelling, changed: str | None) -> dict[str, list[dict[str
             had = "DAN" if name == "eve" and record == 0 else device
             customers.append({
                 "customername": name, "email": spelling(f"{name}@example.com"),
-                "emailfolded": spelling(f"{name}@example.com"), "arrived": 10**12,
+                "emailfolded": fold(spelling(f"{name}@example.com")), "arrived": 10**12,
                 "phone": f"{555 - n}", "birthday": "1980-01-01", "serialnumber": spelling(had),
                 "registrationdate": 50 + n % 4 + more, "lastupdatedate": 100 + record + n % 2,
                 "sharewithresearchasofdate": 0 if name == "cat" else 100 + n % 3,
@@ -341,14 +348,14 @@ def _records(spelling: Spelling, changed: str | None) -> dict[str, list[dict[str
             x, y = (round(random.gauss(0, 1), 2) + more for _ in "xy")
             moment = {"timestamp": 100 + at, "x": x, "y": y, "z": 0.5}
             user = spelling(f"{name}@example.com")
-            accelerations.append({"user": user, "userfolded": user, **moment})
+            accelerations.append({"user": user, "userfolded": fold(user), **moment})
             distance = 200 + 9 * at + random.randint(0, 8) + more
             reading = {"sensorreadingtime": 100 + at, "distancefromobject": distance}
             if name != "tom":  # or two readings of one device and instant are equally first
                 readings.append({"serialnumber": spelling(device), **reading})
     aside = {
         "source": "customer", "file": "one", "byte_offset": 0, "byte_length": 1, "line": 1,
-        "reason": "bad", "subject": spelling("eve@example.com"), "raw": b"", "load": 1,
+        "reason": "bad", "subject": fold(spelling("eve@example.com")), "raw": b"", "load": 1,
     }  # fmt: skip
     return {
         "customer_landing": customers, "accelerometer_landing": accelerations,
@@ -364,6 +371,7 @@ def worlds(folder: Path, declarations: Declarations) -> Iterator[list[World]]:
         otherwise,
         one_otherwise("ann", "zz-"),
         one_otherwise("zoe", "A"),
+        lambda name: name.upper() if name in ("bob@example.com", "mia@example.com") else name,
     ]
     kinds = [(spelling, None) for spelling in spellings]
     made = []

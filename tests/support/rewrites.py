@@ -142,6 +142,19 @@ LEAKING: dict[str, tuple[str, str]] = {
         f"{last(chr(32) + 'WHERE c.email >= chr(109)')}"),
     "less those of the quarantine": (LAST,
         f"{last('')} EXCEPT {last('WHERE c.email IN (SELECT subject FROM quarantine)')}"),
+    "those who are spelled in small letters": ("accelerometer_trusted", accelerations(
+        'CASE WHEN a."user" = a.userfolded THEN a.x ELSE 0e0 END')),
+    "looked up by what is folded": ("accelerometer_trusted", accelerations(
+        'CASE WHEN a."user" IN (SELECT emailfolded FROM customer_landing) THEN a.x ELSE 0e0 END')),
+    "those in the quarantine by what is delivered": ("accelerometer_trusted", accelerations(
+        'CASE WHEN EXISTS (SELECT 1 FROM quarantine q CROSS JOIN UNNEST(SPLIT(q.subject, CHR(10))) '
+        'AS t (k) WHERE t.k = a."user") THEN a.x ELSE 0e0 END')),
+    "a table that a WITH hides, by its database": (LAST,
+        "WITH customer_curated AS (SELECT email, birthday AS phone FROM customer_trusted) "
+        + last("WHERE k.phone < '5'", PAIRS
+        + ' LEFT JOIN main.customer_curated k ON k.email = a."user"')),
+    "a table by other names of its columns": (LAST, in_place_of_x("MAX(k.d) OVER ()", PAIRS
+        + ' LEFT JOIN customer_trusted AS k (a1, a2, a3, d) ON k.a2 = a."user"')),
     "limited": (LAST, last("ORDER BY c.email LIMIT 100")),
     # What can't be followed.
     "a file's name": (LAST, in_place_of_x('LENGTH(a."$path")')),
@@ -158,7 +171,10 @@ HARMLESS: dict[str, tuple[str, str]] = {
     "semi-joined": (LAST, last('WHERE a."user" IN (SELECT email FROM customer_trusted)')),
     "with EXISTS": (LAST,
         last('WHERE EXISTS (SELECT 1 FROM customer_trusted d WHERE d.email = a."user")')),
-    "with NOT EXISTS": (LAST, last("WHERE NOT EXISTS (SELECT 1 FROM quarantine q "
+    "those in the quarantine, folded": ("accelerometer_trusted", accelerations(
+        'CASE WHEN EXISTS (SELECT 1 FROM quarantine q CROSS JOIN UNNEST(SPLIT(q.subject, CHR(10))) '
+        'AS t (k) WHERE t.k = a.userfolded) THEN a.x ELSE 0e0 END')),
+    "with NOT EXISTS": (LAST, last("WHERE NOT EXISTS (SELECT 1 FROM suspended q "
         "WHERE q.subject = a.\"user\")")),
     "joined on serial numbers": (LAST, last("", PAIRS + " AND c.serialnumber = s.serialnumber")),
     "joined the other way round": (LAST, last("", 'FROM accelerometer_trusted a '

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
 from typing import NoReturn
 
+from stedi.cli import stopping
 from stedi.errors import StediError
 
-_INTERRUPTED = 130
 UMASK = "STEDI_UMASK"
 """The environment variable with the rights that files and folders don't get: 077 unless it says
 otherwise, so that only their owner can read people's data; 027 lets a group read it."""
@@ -20,6 +21,7 @@ def main() -> NoReturn:
     # Modules make objects by the hundred thousand and no garbage: by default a third of the time
     # they take to load is spent looking for it.
     gc.set_threshold(100_000, 50, 50)
+    stopping.listen()
     try:
         _keep_private()
         _run()
@@ -38,7 +40,7 @@ def _keep_private() -> None:
     """Have this process make files and folders that only its user can read, or as told."""
     rights = os.environ.get(UMASK) or "077"
     if not (rights.isdecimal() and rights.isascii() and set(rights) <= set("01234567")):
-        _fail(f"{UMASK}={rights!a}: three octal digits, as in 077 or 027", 2)
+        _fail("UsageError", f"{UMASK}={rights!a}: three octal digits, as in 077 or 027", 2)
     os.umask(int(rights, 8) & 0o777)
     from stedi.roots.copies import remove_leftovers
 
@@ -47,34 +49,75 @@ def _keep_private() -> None:
 
 def _run() -> None:
     try:
-        from stedi.cli.commands import app
-
-        try:
-            app()
-        except SystemExit as end:
-            if end.code == _INTERRUPTED:  # Typer says nothing
-                raise KeyboardInterrupt from None
-            raise
-        finally:
-            sys.stdout.flush()
+        _command()
     except StediError as error:
-        _fail(str(error), error.exit_status)
+        _fail_unless_stopped(type(error).__name__, str(error), error.exit_status)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # a reader that had enough
         sys.exit(0)
+    except stopping.Stopped as error:
+        _stopped(str(error))
     except KeyboardInterrupt:
-        _fail("stopped; nothing is half done, the next run does what is missing", _INTERRUPTED)
+        _stopped(stopping.NOTHING_CHANGED)
     except OSError as error:
-        _fail(f"{error.strerror or type(error).__name__}: {error.filename or 'unnamed file'}", 1)
+        where, what = error.filename or "a file", error.strerror or type(error).__name__
+        _fail_unless_stopped("OSError", f"{where}: {what}", 1)
     except Exception as error:
         if os.environ.get("STEDI_TRACEBACK"):
             raise
         # The message itself could hold a value of somebody's record.
-        _fail(f"{type(error).__name__}, which should not happen; STEDI_TRACEBACK=1 shows where", 1)
+        kind = type(error).__name__
+        text = f"{kind}, which should not happen; STEDI_TRACEBACK=1 shows where"
+        _fail_unless_stopped(kind, text, 1)
 
 
-def _fail(message: str, exit_status: int) -> None:
+def _command() -> None:
+    """Run the verb that the arguments name; Typer's own errors are told as all others are."""
+    from typer import Abort
+    from typer.exceptions import TyperException
+
+    from stedi.cli.commands import app
+    from stedi.cli.show import to_stdout
+
+    try:
+        status = app(standalone_mode=False)
+    except Abort:  # Ctrl-C or Ctrl-D at a question
+        raise stopping.Stopped(stopping.NOTHING_CHANGED) from None
+    except TyperException as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            sys.stderr.write(f"{error}\n")
+            sys.exit(2)
+        from stedi.cli.usage import explained
+
+        names = {command.name or command.callback.__name__ for command in app.registered_commands
+                 if command.callback}  # fmt: skip
+        _fail("UsageError", explained(error, names), 2)
+    finally:
+        with to_stdout():
+            sys.stdout.flush()
+    if status == stopping.EXIT_STATUS:  # before there was a verb
+        raise KeyboardInterrupt
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail_unless_stopped(kind: str, message: str, exit_status: int) -> NoReturn:
+    """Tell of an error, unless it is what a library makes of Ctrl-C."""
+    if stopping.was_asked_for():
+        _stopped(stopping.NOTHING_CHANGED)
+    _fail(kind, message, exit_status)
+
+
+def _stopped(what_is_true: str) -> NoReturn:
+    stopping.say()
+    _fail("Stopped", f"stopped; {what_is_true}", stopping.EXIT_STATUS)
+
+
+def _fail(kind: str, message: str, exit_status: int) -> NoReturn:
     from stedi.text import visible_lines  # names of files and columns may be in it
 
-    print(f"stedi: {visible_lines(message)}", file=sys.stderr)  # noqa: T201 - the one place that prints errors
+    if "--json" in sys.argv[1:]:
+        error = {"type": kind, "message": message, "exit_status": exit_status}
+        print(json.dumps({"ok": False, "error": error}), file=sys.stderr)  # noqa: T201
+    else:
+        print(f"stedi: {visible_lines(message)}", file=sys.stderr)  # noqa: T201 - the one place that prints errors
     sys.exit(exit_status)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from stedi.cli import show
+from stedi.cli import complete, show
 from stedi.cli.verb import Call, verb
 
 if TYPE_CHECKING:
@@ -18,18 +18,23 @@ _ATTACKS = ("attack", "knows", "withheld", "baseline", "mean", "worst", "limit",
 _VERDICTS = {True: "holds", False: "FAILS", None: "measured only"}
 
 
-@verb()
+@verb(takes_long=True)
 def audit(
     call: Call,
     table: Annotated[
-        str | None, Argument(metavar="TABLE", help="A published table. [default: the only one]")
+        str | None,
+        Argument(
+            metavar="TABLE",
+            help="A published table. [default: the only one]",
+            autocompletion=complete.tables,
+        ),
     ] = None,
     report: Annotated[
         Path | None,
-        Option(metavar="FILE.md", help="Write a privacy report, for an impact assessment (DPIA)."),
+        Option(metavar="FILE.md", help="Write a privacy report for an impact assessment (DPIA)."),
     ] = None,
 ) -> None:
-    """Check what is published, and attack it with all raw data, or with a part of it."""
+    """Check the published table, and simulate attackers who have raw data."""
     result = call.lakehouse.audit(table, report=report)
     call.judge(result, lambda: _show(result, report))
 
@@ -51,6 +56,11 @@ def _show_attacked(result: Audit) -> None:
         f"{result.smallest_class} people or more (k is {result.k}), and none has more than "
         f"{result.largest_share:.1%} of a class on one side, {_both_sides(result)}.\n"
     )
+    if result.noise:
+        show.sentences(
+            f"How often each class is repeated is its count with noise of scale {result.noise:g}. "
+            "The attacks have these counts, and no true one.\n"
+        )
     _show_weakness(result)
     if result.suppressed:
         show.sentences(f"{result.suppressed:,} rows were left out, as the contract lets it.\n")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, BadParameter, Option
 
-from stedi.cli import show
+from stedi.cli import complete, show
 from stedi.cli.verb import Call, Profile, verb
 from stedi.errors import DeclarationError
 
@@ -22,13 +22,13 @@ def check(
     profile: Profile = None,
     explain: Annotated[
         str | None,
-        Option(metavar="COLUMN", help="Tell where a column comes from, as in TABLE.COLUMN."),
+        Option(metavar="COLUMN", help="Show where a column comes from: TABLE.COLUMN."),
     ] = None,
     graph: Annotated[
-        Path | None, Option(metavar="FILE.svg", help="Draw where the published columns come from.")
+        Path | None, Option(metavar="FILE.svg", help="Draw the lineage of the published columns.")
     ] = None,
 ) -> None:
-    """Check contracts and transforms, and prove what is published. No data is touched."""
+    """Check contracts and transforms, and prove that no identifier is published. Reads no data."""
     if graph and graph.suffix.lower() != ".svg":
         raise BadParameter(f"--graph {graph}: what is drawn is SVG; name it FILE.svg")
     if graph and not graph.parent.is_dir():
@@ -43,10 +43,14 @@ def check(
     if graph:
         graph.write_text(checked.graph())
     result = {"ok": True, "tables": checked.tables}
+    if graph:
+        result["graph"] = str(graph)
     if explanation:
         call.show({**result, "explanation": explanation}, lambda: _show_explanation(explanation))
     else:
         call.show(result, lambda: _show(checked))
+    if graph and not (call.quiet or call.as_json):
+        show.line(f"The lineage of the published columns is in {graph}.")
 
 
 def _show(checked: Checked) -> None:
@@ -75,12 +79,18 @@ def _show_explanation(explanation: ColumnOrigins) -> None:
 def ddl(
     call: Call,
     table: Annotated[
-        str | None, Argument(metavar="TABLE", help="One table. [default: the landing tables]")
+        str | None,
+        Argument(
+            metavar="TABLE",
+            help="One table. [default: the landing tables]",
+            autocompletion=complete.tables,
+        ),
     ] = None,
     location: Annotated[
-        str | None, Option(metavar="S3-URI", help="The root on S3, as in s3://bucket/prefix.")
+        str | None,
+        Option(metavar="S3-URI", help="Location of the lakehouse on S3: s3://bucket/prefix."),
     ] = None,
 ) -> None:
-    """Print Athena's DDL."""
+    """Print Athena's CREATE TABLE statements."""
     statements = call.lakehouse.ddl(table, location=location)
     call.show(statements, lambda: show.line("\n".join(statements.values()).rstrip()))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from typer import Context, Exit, Option, Typer
+from typer import Argument, Context, Exit, Option, Typer
 
 from stedi import __version__
 from stedi.cli import quarantine, review, show
 from stedi.cli.audit import audit
 from stedi.cli.check import check, ddl
 from stedi.cli.erase import SETTINGS, erase
+from stedi.cli.examples import epilog
 from stedi.cli.explain import explain
+from stedi.cli.export import export
 from stedi.cli.ingest import ingest, simulate
 from stedi.cli.logs import LogFormat
 from stedi.cli.page import page
@@ -23,22 +25,23 @@ from stedi.cli.science import predict, release, train
 from stedi.cli.shell import shell
 from stedi.cli.status import status
 from stedi.cli.verb import DECLARATIONS, LOG_FILE, LOG_FORMAT, ROOT, VERBOSE, Call
+from stedi.errors import UsageError
 from stedi.lakehouse import DEFAULT_DATABASE
 
 app = Typer(
     name="stedi",
-    help="A data lakehouse for what people agreed to share: raw JSON in, accountable tables out.",
+    help="A data lakehouse that keeps only the data that customers consented to share.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # Rich's panels would double the time that --help takes
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for command in (
-    *(demo, simulate, ingest, run, status, explain, query, shell),
+    *(demo, simulate, ingest, run, status, explain, query, shell, export),
     *(page, check, audit, release, releases, disclose, train, predict, ddl),
 ):
-    app.command()(command)
-app.command(context_settings=SETTINGS)(erase)
+    app.command(epilog=epilog(command.__name__))(command)
+app.command(context_settings=SETTINGS, epilog=epilog("erase"))(erase)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(review.app, name="review")
 
@@ -47,6 +50,25 @@ def _print_version(is_asked: bool) -> None:
     if is_asked:
         show.line(f"stedi {__version__}")
         raise Exit
+
+
+@app.command("help", epilog=epilog("help"))
+def print_help(
+    context: Context,
+    command: Annotated[
+        list[str] | None, Argument(metavar="COMMAND", help="A command, such as quarantine list.")
+    ] = None,
+) -> None:
+    """Print the help of stedi, or of a command."""
+    asked = context.parent
+    assert asked is not None
+    for name in command or ():
+        group: Any = asked.command
+        found = group.get_command(asked, name) if hasattr(group, "get_command") else None
+        if found is None:
+            raise UsageError(f"help {name}: there is no such command; `stedi help` lists them")
+        asked = type(asked)(found, info_name=name, parent=asked)
+    show.line(asked.get_help())
 
 
 @app.callback()
@@ -59,7 +81,7 @@ def _before_the_verb(
         Option(
             metavar="NAME",
             envvar="STEDI_DATABASE",
-            help="For a root on S3, the database of Glue's Data Catalog that knows its tables.",
+            help="Database in AWS Glue's Data Catalog, for a lakehouse on S3.",
         ),
     ] = DEFAULT_DATABASE,
     log_format: Annotated[LogFormat | None, LOG_FORMAT(envvar="STEDI_LOG_FORMAT")] = None,

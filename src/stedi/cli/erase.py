@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,44 +25,52 @@ SETTINGS = {"ignore_unknown_options": True}
 """Options that name subjects are those that contracts declare: no list of them is here."""
 
 
-@verb()
+@verb(
+    takes_long=True,
+    stopped="an erasure that was begun is finished by the next `stedi run`; "
+    "`stedi erase --verify` tells whether anything is left",
+)
 def erase(
     call: Call,
     who: Annotated[
         list[str] | None,
         Argument(
             metavar="--KIND VALUE...",
-            help="Whom to forget, as contracts declare subjects: --email ann@example.com.",
+            help="The person to erase: --email ann@example.com. Contracts declare the kinds.",
         ),
     ] = None,
     subjects: Annotated[
         str | None,
-        Option(metavar="FILE", help="A line for each, as in email=ann@example.com; - reads stdin."),
+        Option(
+            metavar="FILE", help="One person a line: email=ann@example.com; - reads standard input."
+        ),
     ] = None,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Show what is held, and do nothing.")
+        bool, Option("--dry-run", help="Show the records of these people, and change nothing.")
     ] = False,
-    yes: Annotated[bool, Option("--yes", "-y", help="Don't ask before it is done.")] = False,
+    yes: Annotated[bool, Option("--yes", "-y", help="Don't ask for confirmation.")] = False,
     verify: Annotated[
-        bool, Option("--verify", help="Only read every byte for them, and name what has them.")
+        bool, Option("--verify", help="Only search every byte for their identifiers.")
     ] = False,
     receipt: Annotated[
         Path | None, Option(metavar="FILE", help="Only check the seal of this receipt.")
     ] = None,
     with_shared: Annotated[
         bool,
-        Option("--with-shared", help="Take also others' readings of a device that they shared."),
+        Option("--with-shared", help="Also erase other people's readings of a shared device."),
     ] = False,
     output: Annotated[
-        Path | None, Option("--output", "-o", metavar="FILE", help="Write the receipt here, too.")
+        Path | None,
+        Option("--output", "-o", metavar="FILE", help="Also write the receipt to this file."),
     ] = None,
     engine: Engine = "duckdb",
     master: Master = None,
     wait: Annotated[
-        float, Option(metavar="SECONDS", min=0, help="Wait so long for a run to end.")
+        float,
+        Option(metavar="SECONDS", min=0, help="Wait for another run to end, at most this long."),
     ] = 0.0,
 ) -> None:
-    """Forget people everywhere under the root, and prove it. A receipt is written."""
+    """Erase people from every file of the lakehouse, prove it, and write a receipt."""
     lakehouse = call.lakehouse
     if receipt is not None:
         _check(call, receipt)
@@ -73,14 +80,12 @@ def erase(
         options = ", ".join(f"--{option}" for option in lakehouse.subject_options)
         raise BadParameter(f"say whom to forget: {options}, or --subjects FILE")
     if verify:
-        with _showing(call) as (progress, reading):
-            proof = lakehouse.prove_erased(asked, progress=progress, reading=reading)
+        proof = lakehouse.prove_erased(asked)
         call.show(_proof_as_json(proof), lambda: _show_proof(proof))
         _end(proof)
         return
     if dry_run:
-        with _showing(call) as (progress, _):
-            found = lakehouse.held(asked, with_shared=with_shared, progress=progress)
+        found = lakehouse.held(asked, with_shared=with_shared)
         call.show(_found_as_json(found), lambda: _show_found(found))
         return
     _erase(call, asked, yes, with_shared, output, subjects, engine=engine, master=master, wait=wait)
@@ -103,14 +108,10 @@ def _erase(
 
     def confirmed(found: Found) -> bool:
         if not (call.quiet or call.as_json):
-            _show_found(found)
+            _show_found(found)  # which hides progress, so that a question can be asked
         return yes or confirm("Forget them?", default=False)
 
-    with _showing(call, is_asked=not yes) as (progress, reading):
-        forgotten = lakehouse.erase(
-            asked, with_shared=with_shared, confirm=confirmed,
-            progress=progress, reading=reading, **options,
-        )  # fmt: skip
+    forgotten = lakehouse.erase(asked, with_shared=with_shared, confirm=confirmed, **options)
     if forgotten is None:
         show.line("Nothing was done.")
         return
@@ -158,19 +159,6 @@ def _read(lakehouse: Lakehouse, subjects: str) -> list[tuple[str, str]]:
         raise UsageError(f"--subjects {subjects}: no such file, or no text in UTF-8") from None
 
 
-@contextmanager
-def _showing(
-    call: Call, *, is_asked: bool = False
-) -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
-    """Progress by lines, and by how many bytes were read; not while somebody may be asked."""
-    with show.progress(call.quiet or call.as_json or is_asked) as progress:
-
-        def reading(done: int, total: int) -> None:
-            progress(f"the proof: {done >> 20:,} of {total >> 20:,} MB read")
-
-        yield progress, reading
-
-
 def _check(call: Call, path: Path) -> None:
     content = call.lakehouse.check_receipt(path)
     proven = content["verified"]["proven"]
@@ -193,7 +181,7 @@ def _show_found(found: Found) -> None:
     for raw in found.landing:
         place = f"{raw.source}/landing/{visible(raw.name)}"
         rows += [("landing", place, raw.records)] if raw.records else []
-        rows += [("landing, set aside", place, raw.pieces)] if raw.pieces else []
+        rows += [("landing, quarantined", place, raw.pieces)] if raw.pieces else []
     for table in found.tables:
         count = counted(len(table.snapshots), "snapshot")
         now = "now and before" if len(table.snapshots) > 1 else "now"
@@ -229,7 +217,7 @@ def _show_forgotten(forgotten: Forgotten, receipt: str) -> None:
         show.line(f"{counted(count, 'record')} taken out of the raw files of {source}.")
     if forgotten.run:
         built = ", ".join(built.table for built in forgotten.run.built)
-        show.line(f"Brought up to date: {built or 'nothing had to be'}.")
+        show.line(f"Updated: {built or 'nothing had to be'}.")
     show.remarks(forgotten.remarks)
     _show_proof(forgotten.proof)
     show.line(f"Receipt: {receipt}")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option
 
-from stedi.cli import show
+from stedi.cli import complete, show
 from stedi.cli.verb import Call, verb
 from stedi.text import counted, visible
 
@@ -19,10 +19,19 @@ _LONGEST = 100
 @verb(without=["quiet"])
 def explain(
     call: Call,
-    table: Annotated[str, Argument(metavar="TABLE", help="A table, as `stedi status` lists them.")],
-    raw: Annotated[bool, Option("--raw", help="Show examples as they are: people's data.")] = False,
+    table: Annotated[
+        str,
+        Argument(
+            metavar="TABLE",
+            help="A table that `stedi status` lists.",
+            autocompletion=complete.tables,
+        ),
+    ],
+    raw: Annotated[
+        bool, Option("--raw", help="Show examples unmasked: they are people's data.")
+    ] = False,
 ) -> None:
-    """Tell the way of the rows to a table: in, dropped by reason with an example, kept."""
+    """Show where the rows of a table come from, and why other rows were dropped."""
     result = call.lakehouse.explain(table, raw=raw)
     call.show(result, lambda: _show(result))
 
@@ -32,7 +41,7 @@ def _show(explanation: Explanation) -> None:
     for stage in explanation.stages:
         _show_stage(stage)
     if explanation.stale:
-        show.line(f"\n{explanation.table} is not up to date: {explanation.stale}.")
+        show.line(f"\n{explanation.table} is out of date: {explanation.stale}.")
     show.hint()
 
 
@@ -41,6 +50,8 @@ def _show_stage(stage: Stage) -> None:
     show.line(f"  {stage.in_:>12,}  in, of {stage.source}")
     for dropped in stage.dropped:
         _show_dropped(dropped)
+    if stage.noise is not None:
+        show.line(f"  {stage.noise:>+12,}  by noise on how often classes are repeated")
     show.line(f"  {stage.kept:>12,}  kept")
     if stage.pairing:
         _show_pairing(stage.pairing)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, BadParameter, Option
 
-from stedi.cli import show
+from stedi.cli import complete, show
 from stedi.cli.verb import Call, verb
 from stedi.lakehouse import DEMO_CUSTOMERS, Lakehouse
 from stedi.text import counted
@@ -17,27 +17,37 @@ if TYPE_CHECKING:
     from stedi.look import Look
 
 
-@verb()
+@verb(
+    takes_long=True,
+    stopped="each file is copied whole or not at all; the same command copies the rest",
+)
 def ingest(
     call: Call,
     path: Annotated[
         str | None,
         Argument(
             metavar="PATH",
-            help="A folder or s3://bucket/prefix with <source>/landing/; with --source, files.",
+            help="A folder or s3://bucket/prefix that contains <source>/landing/; with --source, "
+            "a file or a folder of files.",
         ),
     ] = None,
     source: Annotated[
-        str | None, Option(metavar="NAME", help="The files are of this source.")
+        str | None,
+        Option(
+            metavar="NAME",
+            help="The source that the files belong to.",
+            autocompletion=complete.sources,
+        ),
     ] = None,
     starter: Annotated[
         bool, Option("--starter", help="Fetch the public starter data with git.")
     ] = False,
     look: Annotated[
-        bool, Option("--look", help="Only say what is in it and what run would make of it.")
+        bool,
+        Option("--look", help="Only report the content and what `stedi run` would do with it."),
     ] = False,
 ) -> None:
-    """Copy raw files into the landing zone. The same bytes twice change nothing."""
+    """Copy raw files into the landing zone. Copying a file again changes nothing."""
     lakehouse = call.lakehouse
     if starter == (path is not None) or (starter and source):
         raise BadParameter("give a folder, files with --source, or --starter alone")
@@ -78,10 +88,10 @@ def _show_look(looked: Look) -> None:
     for one in looked.sources:
         show.line(
             f"{one.source}: {counted(one.files, 'file')}, {counted(one.records, 'record')}: "
-            f"{one.loaded:,} to load, {sum(one.set_aside.values()):,} to set aside"
+            f"{one.loaded:,} to load, {sum(one.set_aside.values()):,} to quarantine"
         )
         for fault, count in one.set_aside.items():
-            show.line(f"  set aside: {fault}: {count:,}")
+            show.line(f"  quarantined: {fault}: {count:,}")
         for time in one.times:
             show.line(f"  time: {time.key} from {time.first} to {time.last}, in {time.unit}")
         if one.known is not None:
@@ -94,24 +104,28 @@ def _show_look(looked: Look) -> None:
             show.line(f"  to do: {advice}")
 
 
-@verb(without=["root", "declarations", "database"])
+@verb(
+    without=["root", "declarations", "database"],
+    takes_long=True,
+    stopped="what was written was removed again",
+)
 def simulate(
     call: Call,
-    folder: Annotated[Path, Argument(metavar="DIR", help="Where the landing zone is written.")],
-    customers: Annotated[int, Option(help="How many people.")] = DEMO_CUSTOMERS,
-    seed: Annotated[int, Option(help="The same seed gives the same bytes.")] = 0,
+    folder: Annotated[Path, Argument(metavar="DIR", help="Folder for the landing zone.")],
+    customers: Annotated[int, Option(help="Number of customers.")] = DEMO_CUSTOMERS,
+    seed: Annotated[int, Option(help="Random seed: the same seed writes the same bytes.")] = 0,
     people: Annotated[
-        bool, Option("--people", help="People walk, change their minds, share Step Trainers.")
+        bool, Option("--people", help="Simulate people who walk, change consent and share devices.")
     ] = False,
     defects: Annotated[
         list[str] | None,
         Option(
             metavar="N",
-            help="Plant N of each kind of defect in each source; KIND=N plants N of one kind.",
+            help="Plant N defects of each kind in each source; KIND=N plants N of one kind.",
         ),
     ] = None,
 ) -> None:
-    """Write landing data of any size. truth.json tells what is to be found in it."""
+    """Write simulated landing data of any size. truth.json lists the expected results."""
     simulated = Lakehouse.simulate(
         folder, customers=customers, seed=seed, people=people, defects=_defects(defects or [])
     )

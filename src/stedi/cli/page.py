@@ -11,25 +11,30 @@ from stedi.cli import show
 from stedi.cli.verb import Call, verb
 
 
-@verb()
+@verb(takes_long=True, stopped="the page was not written; an earlier one is as it was")
 def page(
     call: Call,
     file: Annotated[
-        Path, Argument(metavar="FILE.html", help="Where; an earlier page is replaced.")
+        str,
+        Argument(
+            metavar="FILE.html",
+            help="File, or s3:// object, to write; an earlier page is replaced.",
+        ),
     ],
     audit: Annotated[
         bool,
-        Option("--audit", help="Audit what is published, too, and show how far attacks get."),
+        Option("--audit", help="Also audit the published table, and show the results."),
     ] = False,
     model: Annotated[
-        Path | None, Option(metavar="DIR", help="Show what a model is worth that `train` wrote.")
+        Path | None,
+        Option(metavar="DIR", help="Show the figures of a model that `stedi train` wrote."),
     ] = None,
     title: Annotated[
         str | None,
-        Option(metavar="TEXT", help="How the page is headed. [default: the root's name]"),
+        Option(metavar="TEXT", help="Title of the page. [default: the folder's name]"),
     ] = None,
 ) -> None:
-    """Write the lakehouse as one page: is it right, how fresh, what needs me, how private."""
+    """Write a report on the lakehouse as one HTML page."""
     written = call.lakehouse.page(file, audit=audit, model=model, title=title)
-    result = {"page": str(written), "bytes": written.stat().st_size}
-    call.show(result, lambda: show.line(f"The page is in {written}; it needs no other file."))
+    result = {"page": file, "bytes": written.stat().st_size}
+    call.show(result, lambda: show.line(f"The page is in {file}; it needs no other file."))

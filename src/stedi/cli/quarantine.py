@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 from typer import Argument, Option, Typer
 
-from stedi.cli import show
+from stedi.cli import complete, show
+from stedi.cli.examples import epilog
 from stedi.cli.run import showing_withheld
+from stedi.cli.stopping import NOTHING_HALF_DONE
 from stedi.cli.verb import AcceptBadFiles, Call, Engine, Master, verb
 from stedi.text import visible
 
@@ -18,23 +20,32 @@ if TYPE_CHECKING:
 _GROUPS_SHOWN = 50
 
 app = Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="See what was set aside and why; try again."
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="List quarantined records and their reasons; read them again.",
 )
-Source = Annotated[str | None, Option(metavar="NAME", help="Of one source.")]
-Raw = Annotated[bool, Option("--raw", help="Show text as it is: people's data.")]
+Source = Annotated[
+    str | None,
+    Option(
+        metavar="NAME",
+        help="Only this source.",
+        autocompletion=complete.sources,
+    ),
+]
+Raw = Annotated[bool, Option("--raw", help="Show text unmasked: it is people's data.")]
 
 
-@app.command("list")
+@app.command("list", epilog=epilog("quarantine list"))
 @verb(without=["quiet"])
 def list_pieces(
     call: Call,
     source: Source = None,
-    reason: Annotated[str | None, Option(metavar="TEXT", help="For one reason.")] = None,
-    file: Annotated[str | None, Option(metavar="NAME", help="Of one landing file.")] = None,
-    limit: Annotated[int, Option(min=0, max=1_000_000, help="How many pieces are listed.")] = 20,
+    reason: Annotated[str | None, Option(metavar="TEXT", help="Only this reason.")] = None,
+    file: Annotated[str | None, Option(metavar="NAME", help="Only this landing file.")] = None,
+    limit: Annotated[int, Option(min=0, max=1_000_000, help="Maximum records to list.")] = 20,
     raw: Raw = False,
 ) -> None:
-    """Count and list what was set aside. Letters and digits are masked."""
+    """Count and list quarantined records. Letters and digits are masked."""
     result = call.lakehouse.quarantine(
         source=source, reason=reason, file=file, limit=limit, raw=raw
     )
@@ -44,11 +55,11 @@ def list_pieces(
 def _show_list(result: Quarantine, is_narrowed: bool) -> None:
     """Counts by source, reason and file, then pieces."""
     if not result.count:
-        show.line("Nothing of that is set aside." if is_narrowed else "Nothing is set aside.")
+        show.line("No such record is quarantined." if is_narrowed else "No record is quarantined.")
         return
     shown = result.groups[:_GROUPS_SHOWN]
     groups = ((group.source, group.reason, visible(group.file), group.count) for group in shown)
-    show.table(("source", "reason", "file", "pieces"), groups, piped=show.PIPE_WIDTH)
+    show.table(("source", "reason", "file", "records"), groups, piped=show.PIPE_WIDTH)
     if (more := len(result.groups) - _GROUPS_SHOWN) > 0:
         show.line(f"… and {more:,} more groups; --json lists all")
     for reason, group in {group.reason: group for group in result.groups}.items():
@@ -62,7 +73,9 @@ def _show_list(result: Quarantine, is_narrowed: bool) -> None:
         columns = ("place", "line", "bytes", "reason", "text")
         show.table(columns, pieces, piped=show.PIPE_WIDTH)
     if more := result.count - len(result.pieces):
-        show.line(f"… and {more:,} more pieces; --limit lists more, --raw shows the text")
+        show.line(
+            f"… and {more:,} more quarantined records; --limit lists more, --raw shows the text"
+        )
 
 
 def _begin(text: str) -> str:
@@ -72,16 +85,16 @@ def _begin(text: str) -> str:
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"
 
 
-@app.command("show")
+@app.command("show", epilog=epilog("quarantine show"))
 @verb(without=["quiet"])
 def show_piece(
     call: Call,
     place: Annotated[
-        str, Argument(metavar="PLACE", help="SOURCE/FILE@OFFSET, as the list has it.")
+        str, Argument(metavar="PLACE", help="SOURCE/FILE@OFFSET, from `stedi quarantine list`.")
     ],
     raw: Raw = False,
 ) -> None:
-    """Show one piece, why it was set aside, and what usually does it."""
+    """Show one quarantined record, the reason, and the usual cause."""
     piece = call.lakehouse.quarantined(place, raw=raw)
     call.show(piece, lambda: _show_piece(piece))
 
@@ -93,8 +106,8 @@ def _show_piece(piece: QuarantinedPiece) -> None:
     show.line("\n".join(map(visible, piece.text.split("\n"))))
 
 
-@app.command("replay")
-@verb()
+@app.command("replay", epilog=epilog("quarantine replay"))
+@verb(takes_long=True, stopped=NOTHING_HALF_DONE)
 def replay(
     call: Call,
     source: Source = None,
@@ -102,12 +115,12 @@ def replay(
     engine: Engine = "duckdb",
     master: Master = None,
 ) -> None:
-    """Read it again, after a contract or a file was mended."""
+    """Read quarantined records again, after you corrected a contract or a file."""
     work = partial(
         call.lakehouse.replay, source=source, accept_bad_files=accept_bad_files, engine=engine,
         master=master,
     )  # fmt: skip
-    with showing_withheld(call, work) as result:
+    with showing_withheld(work) as result:
         call.show(result, lambda: _show_replay(result))
 
 
@@ -118,6 +131,6 @@ def _show_replay(replay: Replay) -> None:
         for reason in sorted({*before, *after}):
             rows.append((source, reason, before.get(reason, 0), after.get(reason, 0)))
     if replay.before or replay.after:
-        show.table(("source", "reason", "set aside before", "set aside now"), rows)
+        show.table(("source", "reason", "quarantined before", "quarantined now"), rows)
     else:
-        show.line("Nothing is set aside.")
+        show.line("No record is quarantined.")

@@ -39,10 +39,10 @@ class Format(StrEnum):
 
 
 FormatOption = Annotated[
-    Format, Option("--format", help="How rows are printed; in a FILE, by its ending.")
+    Format, Option("--format", help="Output format; for a FILE, its ending decides.")
 ]
 Output = Annotated[
-    Path | None, Option("--output", "-o", metavar="FILE", help="Write there instead of printing.")
+    Path | None, Option("--output", "-o", metavar="FILE", help="Write the rows to a file.")
 ]
 
 
@@ -74,19 +74,19 @@ def query(
         str | None,
         Argument(
             metavar="SQL",
-            help="One SELECT in Athena's SQL, SHOW TABLES, SHOW COLUMNS or DESCRIBE; - reads it "
-            "from standard input.",
+            help="One statement in Athena's SQL: SELECT, EXPLAIN, SHOW TABLES, SHOW COLUMNS or "
+            "DESCRIBE; - reads it from standard input.",
         ),
     ] = None,
     file: Annotated[
-        Path | None, Option("--file", "-f", metavar="FILE", help="Read the statement from there.")
+        Path | None, Option("--file", "-f", metavar="FILE", help="Read the statement from a file.")
     ] = None,
     parameters: Annotated[
         list[str] | None,
         Option(
             "--param",
             metavar="VALUE",
-            help="For a question mark in the statement, in order: a number, NULL, true, or a text, "
+            help="Value for the next question mark: a number, NULL, true, or text, "
             "in quotes where it looks like one of them.",
         ),
     ] = None,
@@ -95,7 +95,7 @@ def query(
         Option(
             metavar="ROWS",
             min=0,
-            help="How many rows are printed. [default: 50 on a terminal, else all]",
+            help="Maximum rows to print. [default: 50 on a terminal, else all]",
         ),
     ] = None,
     format_: FormatOption = Format.table,
@@ -104,39 +104,45 @@ def query(
         str | None,
         Option(
             metavar="TIME",
-            help="The tables as they were then: 2026-11-26T09:30 by this machine's time zone, or "
+            help="Read the tables as of this time: 2026-11-26T09:30 in local time, or "
             "2026-11-26T09:30Z.",
         ),
     ] = None,
     timeout: Annotated[
         float | None,
-        Option(metavar="SECONDS", help="How long it may take here. [default: 600]"),
+        Option(metavar="SECONDS", help="Time limit. [default: 600]"),
     ] = None,
     memory: Annotated[
         str | None,
-        Option(metavar="SIZE", help="As in 4GB; more is spilled to disk. [default: half of all]"),
+        Option(
+            metavar="SIZE",
+            help="Memory limit, such as 4GB. [default: half of the machine's memory]",
+        ),
     ] = None,
     safe: Annotated[
         bool | None,
         Option(
             "--safe/--no-safe",
-            help="In CSV, put a quote before texts that a spreadsheet would run as formulas. "
-            "[default: where CSV goes to a file]",
+            help="In CSV, put a quote before text that a spreadsheet would run as a formula. "
+            "[default: --safe for a file]",
         ),
     ] = None,
     athena: Annotated[
-        bool, Option("--athena", help="Run it on Athena, and say what that cost.")
+        bool, Option("--athena", help="Run the statement on AWS Athena, and print its cost.")
     ] = False,
     workgroup: Annotated[
-        str | None, Option(metavar="NAME", help="Athena's workgroup. [default: primary]")
+        str | None, Option(metavar="NAME", help="Athena workgroup. [default: primary]")
     ] = None,
     output_location: Annotated[
         str | None,
-        Option(metavar="S3-URI", help="Where Athena keeps the result. [default: the workgroup's]"),
+        Option(
+            metavar="S3-URI",
+            help="Where Athena writes the result. [default: the workgroup's location]",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask every table in Athena's SQL. Landing and quarantine are tables, too."""
+    """Query any table with Athena SQL, landing and quarantine tables included."""
     if output and output.parts[0] == "s3:":
         raise BadParameter("--output is a file here; --output-location is on S3")
     format_ = chosen_format(format_, output, as_json)
@@ -236,6 +242,7 @@ def show_rows(
         with output.open("wb") as file:
             _write(result, format_, file)
     else:
+        result = _Seen(result)
         part = output.with_name(f".{output.name}.part")
         try:
             with part.open("wb") as file:
@@ -243,6 +250,8 @@ def show_rows(
             part.replace(output)  # which stays what it was where anything fails
         finally:
             part.unlink(missing_ok=True)
+        size = f"{output.stat().st_size:,} bytes"
+        echo(f"Wrote {counted(result.rows, 'row')} to {output} ({size})", err=True)
 
 
 def _goes_to_file(output: Path | None) -> bool:
@@ -277,6 +286,18 @@ class _WithoutFormulas:
                 for column in batch.columns
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=self.schema)
+
+
+class _Seen:
+    """Batches, whose rows are counted as they pass."""
+
+    def __init__(self, result: Batches) -> None:
+        self._result, self.schema, self.rows = result, result.schema, 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for batch in self._result:
+            self.rows += batch.num_rows
+            yield batch
 
 
 class _First:

@@ -9,19 +9,26 @@ from typing import TYPE_CHECKING, Annotated, Any
 from typer import Argument, Context, Option, Typer
 
 from stedi.cli import show
+from stedi.cli.examples import epilog
 from stedi.cli.verb import Call, verb
 from stedi.text import counted, visible
 
 if TYPE_CHECKING:
     from stedi.review import Review, Suspension
 
-app = Typer(rich_markup_mode=None, help="List whose consent is suspended; note a decision.")
+app = Typer(
+    rich_markup_mode=None,
+    help="List suspended consents; record a decision.",
+    epilog=epilog("review"),
+)
 
 
 @verb(without=["quiet"])
 def _list(
     call: Call,
-    raw: Annotated[bool, Option("--raw", help="Show e-mails as they are: people's data.")] = False,
+    raw: Annotated[
+        bool, Option("--raw", help="Show e-mails unmasked: they are people's data.")
+    ] = False,
 ) -> None:
     result = call.lakehouse.review(raw=raw)
     call.show(result, lambda: _show(result))
@@ -30,7 +37,7 @@ def _list(
 @app.callback(invoke_without_command=True)
 @wraps(_list)
 def list_suspended(context: Context, **options: Any) -> None:
-    """List whose consent is suspended, why, and what a person has to decide."""
+    """List suspended consents, the reasons, and the decisions to make."""
     if context.invoked_subcommand is None:
         _list(context, **options)
         return
@@ -38,18 +45,22 @@ def list_suspended(context: Context, **options: Any) -> None:
     context.obj = replace(context.obj, **given)
 
 
-list_suspended.__doc__ = "List whose consent is suspended, why, and what a person has to decide."
+list_suspended.__doc__ = "List suspended consents, the reasons, and the decisions to make."
 
 
-@app.command("accept")
+@app.command("accept", epilog=epilog("review accept"))
 @verb()
 def accept(
     call: Call,
     numbers: Annotated[
-        list[str], Argument(metavar="NUMBER", help="As the list has it; six digits do.")
+        list[str],
+        Argument(
+            metavar="NUMBER",
+            help="Number from `stedi review`; the first six characters are enough.",
+        ),
     ],
 ) -> None:
-    """Note that these consents count after all; the next run follows it."""
+    """Record that these consents are valid. The next run applies it."""
     whole = call.lakehouse.accept(numbers)
     call.show(
         {"accepted": whole},

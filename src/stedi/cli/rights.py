@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @verb(without=["quiet"])
 def releases(call: Call) -> None:
-    """List what was given out to whom, and what of it has rows of people who left since."""
+    """List released data sets and models, and those with rows of people who withdrew since."""
     result = call.lakehouse.releases()
     call.judge(result, lambda: _show_releases(result))
 
@@ -68,7 +68,7 @@ def _people(number: int) -> str:
     return f"{number:,} {'person who has' if number == 1 else 'people who have'} left"
 
 
-@verb()
+@verb(takes_long=True, stopped="no folder was written")
 def disclose(
     call: Call,
     person: Annotated[
@@ -78,14 +78,13 @@ def disclose(
             help="An identifier, or KIND=IDENTIFIER; - reads it from standard input.",
         ),
     ],
-    folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for what is held.")],
+    folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for the records.")],
 ) -> None:
-    """Write all that is held of one person to a folder, for them, with nothing of others."""
+    """Write all records of one person to a folder, to hand out to that person."""
     lakehouse = call.lakehouse
     if person == "-":
         person = sys.stdin.readline().rstrip("\r\n")
-    with show.progress(call.quiet or call.as_json) as progress:
-        disclosed = lakehouse.disclose(person, folder, progress=progress)
+    disclosed = lakehouse.disclose(person, folder)
     call.show(disclosed, lambda: _show_disclosed(disclosed))
 
 

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 from typer import Option
 
-from stedi.cli import show
+from stedi.cli import complete, show
 from stedi.cli.status import out_of_date, show_notes, show_tables
+from stedi.cli.stopping import NOTHING_HALF_DONE
 from stedi.cli.verb import AcceptBadFiles, Call, Engine, Master, Profile, Root, verb
 from stedi.errors import StediError
 from stedi.text import counted
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _Report = TypeVar("_Report")
 
 
-@verb()
+@verb(takes_long=True, stopped=NOTHING_HALF_DONE)
 def run(
     call: Call,
     engine: Engine = "duckdb",
@@ -36,26 +36,31 @@ def run(
     profile: Profile = None,
     only: Annotated[
         list[str] | None,
-        Option(metavar="TABLE", help="This derived table, and the landing it reads."),
+        Option(
+            metavar="TABLE",
+            help="Only this derived table, and the landing tables that it reads.",
+            autocompletion=complete.derived,
+        ),
     ] = None,
-    full: Annotated[bool, Option("--full", help="Read and build everything anew.")] = False,
+    full: Annotated[bool, Option("--full", help="Read and rebuild everything.")] = False,
     max_pairs: Annotated[
         int | None,
-        Option(metavar="ROWS", help="How many rows the join by time may give, if not the default."),
+        Option(metavar="ROWS", help="Maximum rows that the time join may return."),
     ] = None,
     accept_bad_files: AcceptBadFiles = False,
     wait: Annotated[
-        float, Option(metavar="SECONDS", min=0, help="Wait so long for another run to end.")
+        float,
+        Option(metavar="SECONDS", min=0, help="Wait for another run to end, at most this long."),
     ] = 0.0,
     dry_run: Annotated[
-        bool, Option("--dry-run", help="Say what would be done, and do nothing.")
+        bool, Option("--dry-run", help="Print the plan, and change nothing.")
     ] = False,
     page: Annotated[
-        Path | None,
-        Option(metavar="FILE.html", help="Write the page of the lakehouse afterwards."),
+        str | None,
+        Option(metavar="FILE.html", help="Write the HTML page (a file, or s3://…) after the run."),
     ] = None,
 ) -> None:
-    """Bring every table up to date."""
+    """Update every table."""
     lakehouse = call.lakehouse
     if page is not None:
         lakehouse.require_page(page)
@@ -69,23 +74,22 @@ def run(
         lakehouse.run, engine=engine, master=master, profile=profile, only=only, full=full,
         max_pairs=max_pairs, accept_bad_files=accept_bad_files, wait=wait,
     )  # fmt: skip
-    with showing_withheld(call, work) as report:
+    with showing_withheld(work) as report:
         call.show(_as_json(report), lambda: _show(report, lakehouse.status()))
         if page is not None:
             lakehouse.page(page)
 
 
 @contextmanager
-def showing_withheld(call: Call, work: Callable[..., _Report]) -> Iterator[_Report]:
-    """The report of work, which is given `progress`; what is wrong all the same is raised last."""
+def showing_withheld(work: Callable[..., _Report]) -> Iterator[_Report]:
+    """The report of work; what is wrong all the same is raised last."""
     withheld = None
-    with show.progress(call.quiet or call.as_json) as progress:
-        try:
-            report = work(progress=progress)
-        except StediError as error:
-            if error.report is None:
-                raise
-            report, withheld = error.report, error
+    try:
+        report = work()
+    except StediError as error:
+        if error.report is None:
+            raise
+        report, withheld = error.report, error
     yield report
     if withheld:
         raise withheld
@@ -100,7 +104,7 @@ def _show(report: RunReport, status: Status) -> None:
     if report.profile_changed:
         show.line(f"Profile changed from {report.profile_before} to {report.profile}.")
     if report.swept:
-        show.line(f"Removed {counted(report.swept, 'file')} of before that no table refers to.")
+        show.line(f"Removed {counted(report.swept, 'file')} that no table refers to.")
     if not report.built:
         show.line(f"{out_of_date(status) or 'Everything is up to date'}.")
     else:
@@ -124,9 +128,9 @@ def _show_withdrawn(withdrawn: Withdrawn) -> None:
     show.line(f"{people} Rows of theirs that left: {rows}.")
     if difference := withdrawn.difference:
         show.line(
-            f"Who has the publication of before can compare it with this one in "
+            f"Anyone with the earlier publication can compare it with this one in "
             f"{counted(difference['regions'], 'region')}; in {difference['few']:,} of them fewer "
-            "rows than k came or left. `stedi audit` says more."
+            "rows than k were added or removed. `stedi audit` says more."
         )
 
 
@@ -138,16 +142,15 @@ def _show_plan(planned: Sequence[Planned]) -> None:
     show.table(("table", "how", "files", "rows now", "why"), rows)
 
 
-@verb()
+@verb(takes_long=True, stopped=NOTHING_HALF_DONE)
 def demo(
     call: Call,
     root: Root = None,  # stands first in its help; the call has it
-    seed: Annotated[int, Option(help="Another seed, other people.")] = 0,
+    seed: Annotated[int, Option(help="Random seed of the simulated customers.")] = 0,
 ) -> None:
-    """Simulate 956 customers, run everything, print the counts."""
+    """Simulate 956 customers, build all tables, and print the counts."""
     lakehouse = call.lakehouse
-    with show.progress(call.quiet or call.as_json) as progress:
-        simulated, report = lakehouse.demo(seed=seed, progress=progress)
+    simulated, report = lakehouse.demo(seed=seed)
     result = {"simulated": simulated, "run": _as_json(report)}
     call.show(result, lambda: _show_demo(call, simulated, report))
 
@@ -161,8 +164,11 @@ def _show_demo(call: Call, simulated: Simulated | None, report: RunReport) -> No
         )
     else:
         show.line("There is landing data already; nothing was simulated.")
-    built = counted(len(report.built), "table")
-    show.line(f"Brought {built} up to date in {report.seconds:.1f} seconds.\n")
+    if report.built:
+        built = counted(len(report.built), "table")
+        show.line(f"Updated {built} in {report.seconds:.1f} seconds.\n")
+    else:
+        show.line("Everything is up to date.\n")
     status = call.lakehouse.status()
     show_tables(status)
     _show_remarks(report, status)

@@ -20,35 +20,44 @@ if TYPE_CHECKING:
     from stedi.science.training import Training
 
 
-@verb()
+@verb(
+    takes_long=True,
+    stopped="the folder is there as a whole or not at all, as `stedi releases` lists it; what a "
+    "private release has charged pays for the same release when it is asked for again",
+)
 def release(
     call: Call,
     folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for the data set.")],
     table: PublishedTable = None,
     licence: Annotated[
         str | None,
-        Option("--license", metavar="TEXT", help="The licence you give it under, best as a URL."),
+        Option("--license", metavar="TEXT", help="Licence of the data set, best a URL."),
     ] = None,
     recipient: Annotated[
-        str | None, Option(metavar="NAME", help="Who gets it, for `stedi releases`.")
+        str | None, Option(metavar="NAME", help="Recipient, for `stedi releases`.")
     ] = None,
     now: Annotated[
-        bool, Option("--now", help="Release even if few people came or went since an earlier one.")
+        bool,
+        Option("--now", help="Release even if few people joined or left since an earlier release."),
     ] = False,
     private: Annotated[
         bool,
-        Option("--private", help="Synthetic rows instead, under differential privacy."),
+        Option("--private", help="Release synthetic rows under differential privacy."),
     ] = False,
     epsilon: Annotated[
         float | None,
-        Option(metavar="E", help="With --private: how much may be told. [default: as declared]"),
+        Option(metavar="E", help="With --private: the privacy loss. [default: as declared]"),
     ] = None,
     wait: Annotated[
         float,
-        Option(metavar="SECONDS", min=0, help="With --private: wait so long for a run to end."),
+        Option(
+            metavar="SECONDS",
+            min=0,
+            help="With --private: wait for another run to end, at most this long.",
+        ),
     ] = 0.0,
 ) -> None:
-    """Write what is published as a data set, if it passes its audit."""
+    """Write the published table as a data set, if it passes its audit."""
     if private:
         if now:
             raise UsageError("--now: a private release waits until it is due; leave it out")
@@ -89,24 +98,19 @@ def _show_private(made: PrivateRelease) -> None:
     show.line(f"Read {made.folder / 'README.md'} before you pass it on.")
 
 
-@verb()
+@verb(takes_long=True, stopped="no model was kept")
 def train(
     call: Call,
     folder: Annotated[Path, Argument(metavar="DIR", help="A new folder for the model.")],
     table: PublishedTable = None,
-    threshold: Annotated[
-        float, Option(metavar="P", help="From which probability on it counts as yes.")
-    ] = 0.5,
+    threshold: Annotated[float, Option(metavar="P", help="Decision threshold.")] = 0.5,
     recipient: Annotated[
-        str | None, Option(metavar="NAME", help="Who gets the model, for `stedi releases`.")
+        str | None, Option(metavar="NAME", help="Recipient of the model, for `stedi releases`.")
     ] = None,
 ) -> None:
-    """Train models on what is published. They are tested on raw rows of people held out."""
+    """Train models on the published table, and test them on raw rows of other people."""
     lakehouse = call.lakehouse
-    with show.progress(call.quiet) as progress:
-        trained = lakehouse.train(
-            folder, table=table, threshold=threshold, recipient=recipient, progress=progress
-        )
+    trained = lakehouse.train(folder, table=table, threshold=threshold, recipient=recipient)
     call.show(trained, lambda: _show_training(trained, folder))
 
 
@@ -120,9 +124,9 @@ def _show_training(trained: Training, folder: Path) -> None:
     if rows:
         show.table(("model", "trained on", "ROC AUC", "average precision", "kept"), rows)
     show.line(
-        f"{trained.rows:,} pairs of {trained.people:,} people in {trained.folds} folds, each "
-        f"tested by models that learnt from the others; {trained.rows_across:,} pairs of people in "
-        "two folds were not tested on."
+        f"{trained.rows:,} matched readings of {trained.people:,} people in {trained.folds} folds, "
+        f"each tested by models that learnt from the others; {trained.rows_across:,} matched "
+        "readings of people in two folds were not tested on."
     )
     show.line(trained.verdict)
     show.line(f"Written to {folder}; README.md there is the model card.")
@@ -131,13 +135,13 @@ def _show_training(trained: Training, folder: Path) -> None:
 @verb(without=["quiet"])
 def predict(
     call: Call,
-    model: Annotated[Path, Argument(metavar="DIR", help="The folder of a trained model.")],
-    files: Annotated[list[Path], Argument(metavar="FILE...", help="New raw records.")],
+    model: Annotated[Path, Argument(metavar="DIR", help="Folder of a trained model.")],
+    files: Annotated[list[Path], Argument(metavar="FILE...", help="Files with new raw records.")],
     format_: FormatOption = Format.table,
     output: Output = None,
     as_json: Json = False,
 ) -> None:
-    """Tell from accelerometer records whether a foot is there. A trained model does."""
+    """Predict from accelerometer records whether a foot is near, with a trained model."""
     format_ = chosen_format(format_, output, as_json)
     predicted = call.lakehouse.predict(model, files)
     for reason, count in predicted.set_aside.items():

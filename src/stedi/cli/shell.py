@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from stedi.cli import stopping
 from stedi.cli.query import Format, Rows, show_rows
 from stedi.cli.show import line, problems
 from stedi.cli.verb import Call, verb
@@ -39,7 +40,7 @@ _DOTS = (".tables", ".schema", ".mode", ".help", ".quit")
 
 @verb(without=["quiet", "as_json"])
 def shell(call: Call) -> None:
-    """Ask in Athena's SQL at a prompt; .help says what else it knows."""
+    """Query tables with Athena SQL at a prompt. `.help` lists its commands."""
     at_work = Shell(call.lakehouse)
     if sys.stdin.isatty():
         lines = _typed(at_work)
@@ -54,6 +55,7 @@ class Shell:
 
     def __init__(self, lakehouse: Lakehouse) -> None:
         self.lakehouse, self.mode = lakehouse, Format.table
+        self.is_typed = sys.stdin.isatty()
         self.begun = ""
         """The lines of a statement that has no end yet."""
 
@@ -67,11 +69,22 @@ class Shell:
                     self._command(text.split())
                 elif (self.begun + text).strip():
                     self._statement(text)
-            except StediError as error:
+            except (StediError, KeyboardInterrupt) as error:
                 sys.stdout.flush()
-                problems([str(error)])
+                if stopping.was_asked_for():
+                    self._go_on()
+                else:
+                    problems([str(error)])
         if self.begun.strip():
             self.follow(iter([";"]))  # what was piped in may lack its semicolon
+
+    def _go_on(self) -> None:
+        """Say that a statement was stopped; raise `KeyboardInterrupt` where nobody types others."""
+        stopping.say()
+        if not self.is_typed:
+            raise KeyboardInterrupt
+        stopping.forget()
+        problems(["the statement was stopped; nothing was changed"])
 
     def words(self) -> list[str]:
         """What may be completed: tables, columns, functions, words of SQL."""

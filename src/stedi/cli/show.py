@@ -1,4 +1,4 @@
-"""Lines, tables, JSON and progress: what the verbs show their results with."""
+"""Lines, tables and JSON: what the verbs show their results with."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from stedi.cli.logs import is_on_stderr
+from stedi.cli import watch
 from stedi.text import visible, visible_lines
 
 if TYPE_CHECKING:
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _NARROWEST, _UNBROKEN = 20, 10_000
 """Columns of the narrowest terminal that text is broken for, and of one that breaks nothing."""
 _NUMERIC = {
-    *("rows", "rows now", "files", "unread files", "records", "pieces", "bytes", "line", "seconds"),
-    *("loaded", "set aside", "set aside before", "set aside now", "in", "kept", "dropped"),
+    *("rows", "rows now", "files", "unread files", "records", "bytes", "line", "seconds"),
+    *("loaded", "quarantined", "quarantined before", "quarantined now", "in", "kept", "dropped"),
     *("baseline", "mean", "worst", "limit"),
 }
 """Names of columns that are aligned to the right."""
@@ -77,20 +77,9 @@ def remarks(texts: Iterable[str]) -> None:
 
 def problems(texts: Iterable[str]) -> None:
     """Print what is wrong where nothing else is printed."""
+    watch.hide()
     for text in texts:
         sys.stderr.write(f"stedi: {visible_lines(text)}\n")
-
-
-@contextmanager
-def progress(quiet: bool) -> Iterator[Callable[[str], None]]:
-    """A function that shows what is being done, on stderr while that is a terminal."""
-    if quiet or is_on_stderr() or not sys.stderr.isatty():
-        yield lambda _: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("starting") as spinner:
-        yield spinner.update
 
 
 PIPE_WIDTH = 120
@@ -185,8 +174,24 @@ def _cell(value: str | int | None) -> str:
 @contextmanager
 def until_closed() -> Iterator[None]:
     """End well where a reader of what is printed has had enough."""
+    watch.hide()
     try:
-        yield
+        with to_stdout():
+            yield
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
+
+
+@contextmanager
+def to_stdout() -> Iterator[None]:
+    """Name standard output where it can't be written to, as on a disk that is full."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes nowhere
+        raise OSError(error.errno, error.strerror, "standard output") from None

@@ -9,7 +9,9 @@ from typer import Exit, Option
 
 from stedi.cli import show
 from stedi.cli.verb import Call, verb
+from stedi.cli.watch import watching
 from stedi.errors import UsageError
+from stedi.progress import doing
 from stedi.text import counted
 
 if TYPE_CHECKING:
@@ -19,15 +21,17 @@ if TYPE_CHECKING:
 @verb()
 def status(
     call: Call,
-    verify: Annotated[bool, Option("--verify", help="Read every file again.")] = False,
+    verify: Annotated[bool, Option("--verify", help="Also read every file again.")] = False,
     max_age: Annotated[
         str | None,
-        Option(metavar="TIME", help="End with 1 where it may be older: 90s, 30m, 26h or 2d."),
+        Option(metavar="TIME", help="Exit with 1 if the data may be older: 90s, 30m, 26h or 2d."),
     ] = None,
 ) -> None:
-    """Show every table, and whether each record is accounted for."""
+    """Show every table, and whether the record counts reconcile."""
     seconds = None if max_age is None else _seconds(max_age)
-    result = call.lakehouse.status(verify=verify, max_age=seconds)
+    with watching(quiet=call.quiet or not verify, as_json=call.as_json):
+        doing("reading every file again")
+        result = call.lakehouse.status(verify=verify, max_age=seconds)
     if call.quiet and not call.as_json:
         show.problems(result.late)
     call.judge(result, lambda: _show(result))
@@ -89,7 +93,7 @@ def _show_sources(status: Status) -> None:
         (name, s.files, s.records, s.loaded, sum(s.quarantined.values()), s.unread)
         for name, s in status.sources.items()
     )
-    show.table(("source", "files", "records", "loaded", "set aside", "unread files"), rows)
+    show.table(("source", "files", "records", "loaded", "quarantined", "unread files"), rows)
     for name, source in status.sources.items():
         for reason, count in source.dropped.items():
             show.line(f"  {counted(count, 'record')} of {name} dropped: {reason}")
@@ -102,5 +106,7 @@ def _show_steps(status: Status) -> None:
         if step.adds_up is not None:
             dropped = sum(step.dropped.values())
             why = ", ".join(f"{reason} {count:,}" for reason, count in step.dropped.items())
+            if step.noise is not None:
+                why = "; ".join(filter(None, (why, f"noise made it {step.noise:+,} rows")))
         rows.append((name, step.in_, step.kept, dropped, why))
     show.table(("step", "in", "kept", "dropped", "why dropped"), rows)

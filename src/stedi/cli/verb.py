@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from typer import Context, Exit, Option
+from typer import Abort, Context, Exit, Option
 
-from stedi.cli import logs, show
+from stedi.cli import complete, logs, show, stopping
+from stedi.cli.watch import watching
 from stedi.lakehouse import DEFAULT_DATABASE, DEFAULT_ROOT, EngineName, Lakehouse
 
 if TYPE_CHECKING:
@@ -23,10 +25,13 @@ ROOT = partial(
     Option,
     "--root",
     metavar="ROOT",
-    help=f"The lakehouse, a folder or s3://bucket/prefix. [default: ./{DEFAULT_ROOT}]",
+    help=f"Lakehouse folder, or s3://bucket/prefix. [default: ./{DEFAULT_ROOT}]",
 )
 DECLARATIONS = partial(
-    Option, "--declarations", metavar="FOLDER", help="Contracts and transforms other than STEDI's."
+    Option,
+    "--declarations",
+    metavar="FOLDER",
+    help="Folder with your own contracts and transforms.",
 )
 Root = Annotated[str | None, ROOT()]
 Declarations = Annotated[Path | None, DECLARATIONS()]
@@ -35,37 +40,48 @@ Database = Annotated[
     Option(
         "--database",
         metavar="NAME",
-        help=f"Of Glue's Data Catalog, for a root on S3. [default: {DEFAULT_DATABASE}]",
+        help=f"Database in AWS Glue's Data Catalog, for S3. [default: {DEFAULT_DATABASE}]",
     ),
 ]
-Json = Annotated[bool, Option("--json", help="Print JSON, for programs.")]
+Json = Annotated[
+    bool, Option("--json", help="Print JSON for programs; errors too, on standard error.")
+]
 LOG_FORMAT = partial(
     Option,
     "--log-format",
     metavar="KIND",
-    help="Log each event in a line, on stderr or to --log-file: text or json.",
+    help="Log events, one a line: text or json.",
 )
 LOG_FILE = partial(Option, "--log-file", metavar="FILE", help="Append the log to this file.")
-VERBOSE = partial(Option, "--verbose", "-v", help="Log more: each step, and what takes how long.")
-Quiet = Annotated[bool, Option("--quiet", "-q", help="Print nothing but errors.")]
+VERBOSE = partial(Option, "--verbose", "-v", help="Log each step and its duration.")
+Quiet = Annotated[bool, Option("--quiet", "-q", help="Print errors only.")]
 
 # Options of more verbs than one, but not of all.
 AcceptBadFiles = Annotated[
-    bool, Option("--accept-bad-files", help="Load what fits of files that were set aside whole.")
+    bool, Option("--accept-bad-files", help="Load the valid records of quarantined files.")
 ]
 Engine = Annotated[
-    EngineName, Option(metavar="NAME", help="What works out the tables: duckdb or spark.")
+    EngineName, Option(metavar="NAME", help="Engine that runs the transforms: duckdb or spark.")
 ]
 Master = Annotated[
     str | None,
-    Option(metavar="URL", help="Where Spark runs, as in spark://host:7077. [default: here]"),
+    Option(metavar="URL", help="Spark master, such as spark://host:7077. [default: this machine]"),
 ]
 Profile = Annotated[
     str | None,
-    Option(metavar="NAME", help="seed or strict. [default: the last one used, at first seed]"),
+    Option(
+        metavar="NAME",
+        help="seed, strict, shielded or your own. [default: the last one used, at first seed]",
+        autocompletion=complete.profiles,
+    ),
 ]
 PublishedTable = Annotated[
-    str | None, Option(metavar="NAME", help="A published table. [default: the only one]")
+    str | None,
+    Option(
+        metavar="NAME",
+        help="A published table. [default: the only one]",
+        autocompletion=complete.tables,
+    ),
 ]
 
 
@@ -107,12 +123,31 @@ class Call:
             raise Exit(1)
 
 
-def verb(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+@contextmanager
+def _stopping(what_is_true: str) -> Iterator[None]:
+    """Raise `Stopped` after Ctrl-C, whatever a library has made of it."""
+    try:
+        yield
+    except (KeyboardInterrupt, Abort):
+        raise stopping.Stopped(what_is_true) from None
+    except Exception:
+        if stopping.was_asked_for():
+            raise stopping.Stopped(what_is_true) from None
+        raise
+
+
+def verb(
+    *,
+    without: Collection[str] = (),
+    stopped: str = stopping.NOTHING_CHANGED,
+    takes_long: bool = False,
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a command of a function that takes a `Call`, then options and arguments of its own.
 
     The command takes the fields of `Call` as options after its own, but those that it does
     `without`. A function that has a parameter of the same name gets that option, too, and decides
-    where it stands in the help. Options given after the verb win over those before it.
+    where it stands in the help. Options given after the verb win over those before it. `stopped` is
+    what is true after Ctrl-C. How work goes that `takes_long` is shown.
     """
     parameters = signature(Call, eval_str=True).parameters
     shared = {name: option for name, option in parameters.items() if name not in without}
@@ -129,7 +164,12 @@ def verb(*, without: Collection[str] = ()) -> Callable[[Callable[..., None]], Ca
                 del options["database"]
             call = replace(context.obj, **options)
             logs.begin(call.log_format, call.log_file, verbose=bool(call.verbose))
-            with logs.following(context.info_name or function.__name__):
+            is_quiet = call.quiet or not takes_long
+            with (
+                _stopping(stopped),
+                logs.following(context.info_name or function.__name__),
+                watching(quiet=is_quiet, as_json=call.as_json),
+            ):
                 function(call, **{name: arguments[name] for name in own})
 
         every = [context, *(own | shared).values()]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -16,7 +16,8 @@ from stedi.declared.contract import Contract, Rule
 from stedi.declared.machinery import MACHINERY
 from stedi.declared.odcs import read_contracts
 from stedi.declared.private import Private
-from stedi.declared.transform import SEED, Transform, read_transforms
+from stedi.declared.profiles import SEED, profiles
+from stedi.declared.transform import Transform, read_transforms
 from stedi.errors import DeclarationError
 from stedi.sql.tree import parse, tables_read, typed
 
@@ -179,6 +180,22 @@ def read_declarations(folder: Traversable, profile: str = SEED) -> Declarations:
                 f"{folder}: no folder {part} in it; declarations are contracts/ and transforms/"
             )
     contracts = read_contracts(folder / "contracts")
-    return Declarations(
-        profile, contracts, read_transforms(folder / "transforms", profile, contracts)
-    )
+    transforms = read_transforms(folder / "transforms", profile, contracts)
+    known = profiles(folder / "transforms")
+    of_profile = {name: _under(contract, profile, known) for name, contract in contracts.items()}
+    return Declarations(profile, of_profile, transforms)
+
+
+def _under(contract: Contract, profile: str, known: Sequence[str]) -> Contract:
+    """A contract as it is under a profile: noise on what is published may be for some only."""
+    noise = contract.publication and contract.publication.noise
+    if not contract.publication or not noise:
+        return contract
+    if unknown := [name for name in noise.profiles if name not in known]:
+        raise DeclarationError(
+            f"{contract.place}: publication.noise.profiles: {unknown[0]} is no profile; there are "
+            f"{', '.join(known)}"
+        )
+    if not noise.profiles or profile in noise.profiles:
+        return contract
+    return replace(contract, publication=replace(contract.publication, noise=None))

@@ -64,7 +64,7 @@ def plain(text: str) -> str:
 DEFAULT_LOCATION = "s3://YOUR-BUCKET/stedi"
 _HEADER = """\
 -- Athena reads the files of this table line by line, and not as stedi run does. A line that is no
--- JSON gives a row of NULLs, where stedi run sets it aside with a reason. Of several objects on a
+-- JSON gives a row of NULLs, where stedi run quarantines it with a reason. Of several objects on a
 -- line only the first is read, where stedi run reads all. docs/aws.md has an example."""
 
 

@@ -15,7 +15,7 @@ Severity = Literal["error", "warning"]
 Redelivered = Literal["once", "each time"]
 
 DEFAULT_SNAPSHOT_DAYS = 7.0
-_METHOD = 2
+_METHOD = 3
 """Counted up when the same rows would be published otherwise."""
 DEFAULT_UNPACKED_RATIO = 200.0
 """Readings pack to a tenth or a twentieth of their size."""
@@ -52,6 +52,19 @@ class Coarsened:
 
 
 @dataclass(frozen=True)
+class Noise:
+    """Noise on how often classes are repeated: discrete Laplace, of this `scale`, in rows.
+
+    With it, of each person `rows_per_person` rows at most are published, always. In some
+    `profiles`; in all where these are none.
+    """
+
+    scale: float
+    rows_per_person: int
+    profiles: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Publication:
     """How a table that leaves the lakehouse is generalised.
 
@@ -71,7 +84,8 @@ class Publication:
     stands for, and a text that names them the same way whoever else is there, as `identity`.
     `weaker_than_recommended` is the reason for a smaller k than `RECOMMENDED_K`. A release is held
     back until `people_between_releases` people came or went since each release before it. `private`
-    is how it is released under differential privacy, None where it isn't.
+    is how it is released under differential privacy, None where it isn't. `noise` is how published
+    counts are changed, None where they are true.
     """
 
     k: int
@@ -88,6 +102,7 @@ class Publication:
     spread_margin: float = 0.25
     people_between_releases: int = field(default=0, repr=False)  # nor on this
     private: Private | None = field(default=None, repr=False)  # nor on this
+    noise: Noise | None = field(default=None, repr=False)  # which `Contract.fingerprint` adds
 
     @property
     def weakness(self) -> str | None:
@@ -103,9 +118,10 @@ class Publication:
     @property
     def fingerprint(self) -> str:
         """Changes whenever values could be coarsened otherwise."""
+        noise = () if self.noise is None else (self.noise.scale, self.noise.rows_per_person)
         parts = (
             *(self.k, self.people_per_box, self.people, self.target, self.axes),
-            *(self.suppress, self.rows_per_person, _METHOD),
+            *(self.suppress, self.rows_per_person, _METHOD, *noise),
         )
         return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
@@ -214,6 +230,8 @@ class Contract:
             parts += unpacked
         if self.least_matched != DEFAULT_LEAST_MATCHED:
             parts += (self.least_matched,)
+        if self.publication is not None and self.publication.noise is not None:
+            parts += (self.publication.noise.scale, self.publication.noise.rows_per_person)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     @property

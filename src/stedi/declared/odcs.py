@@ -36,6 +36,7 @@ from stedi.declared.contract import (
     Coarsened,
     Contract,
     Margins,
+    Noise,
     Publication,
     Redelivered,
     Retention,
@@ -47,6 +48,7 @@ from stedi.declared.machinery import MACHINERY
 from stedi.declared.names import NAMED, is_location, is_name, overlaps
 from stedi.declared.patterns import why_refused
 from stedi.declared.private import LEAST_EPSILON, MOST_EPSILON, Private, Resolution, Warp
+from stedi.declared.wrong_values import in_words
 from stedi.errors import DeclarationError
 
 _LOGICAL_TYPES = {type_: names.odcs for type_, names in TYPES.items() if names.odcs}
@@ -131,6 +133,12 @@ class _Private(_Closed):
     days: Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
+class _Noise(_Closed):
+    scale: Annotated[float, Field(ge=1, le=1e4)]
+    rows_per_person: Annotated[int, Field(ge=1)]
+    profiles: Annotated[list[str], Field(min_length=1)] | None = None
+
+
 class _Publication(_Closed):
     k: Annotated[int, Field(ge=1)]
     people_per_box: Annotated[int, Field(ge=1)]
@@ -146,6 +154,7 @@ class _Publication(_Closed):
     spread_margin: Annotated[float, Field(gt=0)] = 0.25
     people_between_releases: Annotated[int, Field(ge=0)] | None = None
     private: _Private | None = None
+    noise: _Noise | None = None
 
 
 class _Margins(_Closed):
@@ -214,8 +223,10 @@ class _Problem(Exception):
 def _read(place: str, text: bytes) -> Contract:
     try:
         document = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DeclarationError(f"{place}: not YAML: {error}") from None
+    except UnicodeDecodeError:
+        raise DeclarationError(f"{place}: not YAML: it is not UTF-8") from None
+    except yaml.YAMLError as error:
+        raise DeclarationError(f"{place}{_not_yaml(error)}") from None
     try:
         standard = _validate(OpenDataContractStandard, document, "")
         return _contract(place, standard)
@@ -250,9 +261,15 @@ def _validate(model: type[_Model], value: object, where: str) -> _Model:
         problems = []
         for problem in error.errors():
             place = ".".join([*filter(None, [where]), *map(str, problem["loc"])])
-            message = problem["msg"].replace("Extra inputs are not permitted", "no such key")
-            problems.append(f"{place}: {message}")
+            problems.append(f"{place}: {in_words(problem)}")
         raise _Problem("\n".join(problems)) from None
+
+
+def _not_yaml(error: yaml.YAMLError) -> str:
+    """Where YAML can't be read, and why, on one line."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    at = "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
+    return f"{at}: not YAML: {problem or 'it has a character that no text has'}"
 
 
 def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
@@ -270,7 +287,8 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
     properties = _custom(_TableProperties, table.customProperties, where)
     if properties.location is not None and not is_location(properties.location):
         raise _Problem(
-            f"{where}.customProperties.location: a path below the root, of names that have {NAMED}"
+            f"{where}.customProperties.location: a path below the lakehouse folder, of names that "
+            f"have {NAMED}"
         )
     if properties.source is not None and not is_name(properties.source):
         raise _Problem(f"{where}.customProperties.source: {NAMED}; it names a folder")
@@ -537,12 +555,27 @@ def _publication(
     _refuse_twice(where, "column", coarsened)
     for column in columns:
         if column.name not in coarsened:
-            raise _Problem(f"{where}: column {column.name} is published, but isn't coarsened")
+            raise _Problem(f"{where}: column {column.name} is published, but isn't generalised")
         if column.type != "double":
-            raise _Problem(f"{where}: column {column.name} is coarsened, so it must be a double")
+            raise _Problem(f"{where}: column {column.name} is generalised, so it must be a double")
     for name in set(coarsened) - {column.name for column in columns}:
-        raise _Problem(f"{where}: coarsens {name}, which the table has not")
-    return replace(publication, private=_private(declared, f"{where}.private"))
+        raise _Problem(f"{where}: generalises {name}, which the table has not")
+    return replace(
+        publication,
+        private=_private(declared, f"{where}.private"),
+        noise=_noise(declared, f"{where}.noise"),
+    )
+
+
+def _noise(declared: _Publication, where: str) -> Noise | None:
+    noise = declared.noise
+    if noise is None:
+        return None
+    _refuse_twice(f"{where}.profiles", "profile", noise.profiles or ())
+    if declared.rows_per_person is not None and noise.rows_per_person > declared.rows_per_person:
+        most = f"{declared.rows_per_person:,}"
+        raise _Problem(f"{where}.rowsPerPerson: at most publication.rowsPerPerson, which is {most}")
+    return Noise(noise.scale, noise.rows_per_person, tuple(noise.profiles or ()))
 
 
 _MOST_AXES, _MOST_COEFFICIENTS = 3, 2_000
@@ -556,7 +589,9 @@ def _private(declared: _Publication, where: str) -> Private | None:
     if not is_name(private.table) or private.table in MACHINERY:
         raise _Problem(f"{where}.table: {NAMED}; and none that every lakehouse has")
     if not is_location(private.location):
-        raise _Problem(f"{where}.location: a path below the root, of names that have {NAMED}")
+        raise _Problem(
+            f"{where}.location: a path below the lakehouse folder, of names that have {NAMED}"
+        )
     if declared.identities is None:
         raise _Problem(f"{where}: needs identities, which say who one person is")
     if len(declared.axes) > _MOST_AXES:

@@ -1,7 +1,4 @@
-"""Transforms: one SELECT a derived table, in Athena's SQL, and the order they run in.
-
-A profile is a folder of files that replace those of the same name; `seed` is the set itself.
-"""
+"""Transforms: one SELECT a derived table, in Athena's SQL, and the order they run in."""
 
 from __future__ import annotations
 
@@ -18,10 +15,9 @@ from sqlglot import exp
 
 from stedi.declared.contract import Contract
 from stedi.declared.machinery import MACHINERY
+from stedi.declared.profiles import folders_of
 from stedi.errors import DeclarationError
 from stedi.sql.tree import DIALECT, parse, tables_read
-
-SEED = "seed"
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ class Transform:
         if len(joins) > 1 or not keys:
             raise DeclarationError(
                 f"{self.place}: a SELECT that multiplies rows may have one INNER JOIN, of two "
-                "tables, on equal columns; use LEFT JOIN for look-ups"
+                "tables, on equal columns; use LEFT JOIN for lookup tables"
             )
         of_left, of_right = zip(*keys, strict=True)
         return _Paired(left, right, of_left, of_right)
@@ -237,15 +233,9 @@ def read_transforms(
     Raises `DeclarationError` for SQL that can't be read, tables without a contract or without a
     SELECT, unknown inputs, cycles, and profiles that don't exist.
     """
-    if profile not in profiles(folder):
-        known = ", ".join(profiles(folder))
-        raise DeclarationError(f"profile {profile}: no such profile; there are {known}")
-    folders = {"transforms": folder}
-    if profile != SEED:
-        folders[f"transforms/{profile}"] = folder / profile
     files = {
         file.name: (file, f"{place}/{file.name}")
-        for place, where in folders.items()
+        for place, where in folders_of(folder, profile).items()
         for file in where.iterdir()
         if file.name.endswith(".sql")
     }
@@ -261,11 +251,6 @@ def read_transforms(
     if problems:
         raise DeclarationError("\n".join(problems))
     return {table: transforms[table] for table in _order(transforms)}
-
-
-def profiles(folder: Traversable) -> list[str]:
-    """The profiles that a folder of transforms offers, `seed` first."""
-    return [SEED, *sorted(f.name for f in folder.iterdir() if f.is_dir() and f.name[0] not in "._")]
 
 
 def _transform(table: str, text: bytes, place: str) -> Transform:

@@ -21,8 +21,9 @@ _CONTEXT = "stedi lakehouse, fingerprints of files, 2026"
 class Fingerprinter:
     """Makes fingerprints `<key id>:<keyed BLAKE3>` with the secret of this user.
 
-    The secret is STEDI_SECRET, or the file `stedi/secret` (mode 0600) in the user's configuration
-    folder, made when first needed. It never lies under a root.
+    The secret is STEDI_SECRET, which may be the ARN of one in AWS Secrets Manager, or the file
+    `stedi/secret` (mode 0600) in the user's configuration folder, made when first needed. It never
+    lies under a root.
     """
 
     def __init__(self, secret: bytes) -> None:
@@ -58,11 +59,16 @@ class Fingerprinter:
 def secret_of_user() -> bytes:
     """The secret of whoever runs this process; each use makes a key of its own from it.
 
-    Raises `UsageError` for one that is short enough to be guessed.
+    STEDI_SECRET may be the ARN of one in AWS Secrets Manager. Raises `UsageError` for a secret that
+    is short enough to be guessed, `Unavailable` for one that can't be had.
     """
     secret = os.environ.get("STEDI_SECRET")
     if not secret:
         return _stored_secret()
+    if secret.startswith("arn:"):
+        from stedi.roots.s3.secret import stored
+
+        secret = stored(secret)
     if problem := _weakness(secret.encode()):
         raise UsageError(f"STEDI_SECRET {problem}: make one with `openssl rand -hex 32`")
     return secret.encode()
@@ -107,7 +113,7 @@ def _read(path: Path) -> bytes:
     if problem := _weakness(secret):
         raise UsageError(
             f"{path} {problem}. Put it back from a backup; or remove it, and `stedi run --full` "
-            "reads everything anew with a new one"
+            "reads everything again with a new secret"
         )
     return secret
 

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from stedi.errors import Unavailable, UsageError
 from stedi.landing.files import is_passed_over, list_files, looks_like_data, skipped_remarks
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.roots import Files
-from stedi.roots.local.files import LocalFiles, refuse_unreadable
+from stedi.progress import advance, doing, expect
+from stedi.roots import Files, NotAllowed, local_files
+from stedi.roots.local.files import refuse_unreadable
 from stedi.roots.names import is_hidden, landing_folder
 from stedi.roots.scratch import scratch
+from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.landing.taking_out import Screen
@@ -82,7 +84,7 @@ def delivered_folder(folder: Path, sources: Sequence[str]) -> Delivery:
             f"{folder}: none of {', '.join(f'{s}/landing/' for s in sources)} is in it; for files "
             "of one source say which: --source NAME"
         )
-    delivery = LocalFiles(folder)
+    delivery = local_files(folder)
     deliveries = {
         s: [(p / file.name, file.name) for file in list_files(delivery, s)]
         for s, p in folders.items()
@@ -136,7 +138,7 @@ def starter(repository: str = STARTER_REPOSITORY, commit: str = STARTER_COMMIT) 
         for source, expected in STARTER_RECORDS.items():
             records = sum(
                 _lines(landing_folder(folder, source) / file.name)
-                for file in list_files(LocalFiles(folder), source)
+                for file in list_files(local_files(folder), source)
             )
             if records != expected:
                 raise Unavailable(
@@ -200,6 +202,9 @@ def _ingest_screened(
     copied, present, renamed = [], [], []
     erased = 0
     fingerprinter = Fingerprinter.of_user() if screen and screen.is_needed else None
+    originals = [original for delivered in deliveries.values() for original, _ in delivered]
+    doing(f"copying {counted(len(originals), 'file')}")
+    expect(sum(_size(original) for original in originals), "bytes")
     for source, delivered in deliveries.items():
         folder = files.inside(landing_folder(files.root, source))
         folder.mkdir(parents=True, exist_ok=True)
@@ -208,32 +213,42 @@ def _ingest_screened(
         by_size: dict[int, list[Path]] = {}
         for file in list_files(files, source):
             by_size.setdefault(file.size, []).append(folder / file.name)
+        taken = {path for paths in by_size.values() for path in paths}
         for original, name in delivered:
             for part in (original, *original.parents)[: len(Path(name).parts)]:
                 refuse_unreadable(part)
+            size = _size(original)
             path, dropped = original, None
             if screen and fingerprinter:
                 screened = screen.screened(original, source, scratch_folder, fingerprinter)
                 dropped = screened[1]
                 erased += sum(dropped.counts.values()) if dropped else 0
                 if screened[0] is None:
+                    advance(size)
                     continue  # all of it is of people who were erased
                 path = screened[0]
+            advance(size)
             same_size = by_size.setdefault(path.stat().st_size, [])
             twin = next((part for part in same_size if _is_same(path, part, files)), None)
             if twin is not None:
                 present.append(twin.relative_to(files.root).as_posix())
                 continue
-            target = _free_name(folder / name, files)
             if screen and dropped:
                 screen.note([dropped])
-            files.add(path, target)
+            target = _placed(path, folder / name, files, taken)
             same_size.append(target)
             copied.append(target.relative_to(files.root).as_posix())
             if target != folder / name:
                 renamed.append(copied[-1])
     told = [*remarks, *(screen.remarks if screen else ())]
     return Ingested(tuple(copied), tuple(present), tuple(renamed), tuple(told), erased)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # what can't be read is told of when it is read
 
 
 def _is_of(files: Files, source: str, path: Path) -> bool:
@@ -244,18 +259,33 @@ def _is_of(files: Files, source: str, path: Path) -> bool:
 
 
 def _is_same(path: Path, landed: Path, files: Files) -> bool:
-    """Whether a file has the bytes of a landing file of its size."""
-    with path.open("rb") as first, BufferedReader(files.open(landed)) as second:
-        while block := first.read(_BLOCK):
-            if block != second.read(len(block)):
-                return False
+    """Whether a file has the bytes of a landing file of its size; not known where none is read.
+
+    Who delivers need not read: what comes twice then lies there twice, and a run counts it once.
+    """
+    try:
+        with path.open("rb") as first, BufferedReader(files.open(landed)) as second:
+            while block := first.read(_BLOCK):
+                if block != second.read(len(block)):
+                    return False
+    except NotAllowed:
+        return False
     return True
 
 
-def _free_name(path: Path, files: Files) -> Path:
-    """`path`, or with a number where another content has that name: nothing is overwritten."""
-    number, free = 1, path
-    while files.stat(free) or free.exists():
+def _placed(path: Path, target: Path, files: Files, taken: set[Path]) -> Path:
+    """Where a file was put: `target`, or with a number where something has that name already.
+
+    Nothing is overwritten, by somebody who delivers at the same time neither.
+    """
+    number, free = 1, target
+    while True:
+        if free not in taken:
+            taken.add(free)
+            try:
+                files.add_new(path, free)
+                return free
+            except FileExistsError:
+                pass
         number += 1
-        free = path.with_name(f"{path.stem}-{number}{path.suffix}")
-    return free
+        free = target.with_name(f"{target.stem}-{number}{target.suffix}")

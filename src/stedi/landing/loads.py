@@ -166,5 +166,5 @@ def read_loads(files: Files, paths: Sequence[Path]) -> list[Load]:
         return [Load(**{"arrived": row["modified"], **_NOT_NOTED, **_noted(row)}) for row in rows]
     except (OSError, TypeError, ValueError, pa.ArrowException):
         raise StorageError(
-            "table loads: a file of it is missing or damaged; `stedi run --full` makes it anew"
+            "table loads: a file of it is missing or damaged; `stedi run --full` rebuilds it"
         ) from None

@@ -30,6 +30,7 @@ from stedi.landing.oddities import Oddities
 from stedi.landing.reader import Counts, FileReader, are_few, is_large, range_begins
 from stedi.landing.window import ArchiveTooLarge, is_packed, packing_of
 from stedi.parquet import ParquetFile, RowWriter, Target
+from stedi.progress import advance
 from stedi.roots import Files, Stat
 from stedi.roots.names import landing_folder
 
@@ -344,6 +345,7 @@ class _Reading:
         reader = self._reader()
         with self.reading(part.file) as path:
             counts = reader.read(path, part.file, begin=part.begin, stop=part.end)
+        advance(part.end - part.begin)
         return _Part(part, counts, Parsed((), *self._written(reader)))
 
     def judged(
@@ -411,6 +413,7 @@ class _Reading:
                     unread.add(file)  # and all is read again
                     return ReadFile(file, "")
             self.refuse_changed(file)
+        advance(file.size)
         return self.judged(file, fingerprint or self.fingerprinter.end(digest), [counts], is_bad)
 
     def _most_unpacked(self, file: LandingFile) -> int:

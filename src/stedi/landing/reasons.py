@@ -1,4 +1,4 @@
-"""Why pieces are set aside, in words for people."""
+"""Why records are quarantined, in words for people."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Explanation:
 EXPLANATIONS: Mapping[Reason, Explanation] = {
     "not JSON": Explanation(
         "The text is not JSON: a misplaced comma or quote, NaN, a control character, stray text.",
-        "A writer that puts strings together by hand, a log line in between, a spoilt byte.",
+        "A program that concatenates strings, a log line in between, a damaged byte.",
     ),
     "cut off": Explanation(
         "An object begins and doesn't end before the line, the file or the next object does.",
-        "A writer that was stopped, a full disk, a copy that broke off.",
+        "A program that was stopped, a full disk, an interrupted copy.",
     ),
     "not UTF-8": Explanation(
-        "The bytes are not UTF-8, or a text spells half of a surrogate pair.",
+        "The bytes are not UTF-8, or a text has a lone surrogate.",
         "A file in another encoding, such as Latin-1 or UTF-16; a text cut inside a character.",
     ),
     "not an object": Explanation(
@@ -64,27 +64,27 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         "An export or an event queue that wraps records. The contract's `recordsUnder` reads them.",
     ),
     "key twice": Explanation(
-        "The same key stands there twice, also if in other case; which value holds is unknown.",
-        "Two records that ran into one another, or records merged by a tool that ignores case.",
+        "The object has the same key twice, possibly in another case. The right value is unknown.",
+        "Two records that ran into each other, or records merged by a tool that ignores case.",
     ),
     "number in quotes": Explanation(
-        "A number stands in quotation marks where a number belongs.",
-        "An export through a tool that makes everything text, such as a spreadsheet.",
+        "A number is in quotation marks.",
+        "An export through a tool that turns everything into text, such as a spreadsheet.",
     ),
     "text where a number belongs": Explanation(
-        "A text that is no number stands where a number belongs.",
-        "Columns that were swapped, a date instead of an instant, a placeholder such as n/a.",
+        "A text that is no number is in the place of a number.",
+        "Mixed-up columns, a date instead of a timestamp, a placeholder such as n/a.",
     ),
     "number where text belongs": Explanation(
-        "A number stands where text belongs.",
-        "Columns that were swapped, or an export that took quotation marks off.",
+        "A number is in the place of a text.",
+        "Mixed-up columns, or an export that removed quotation marks.",
     ),
     "true or false where a value belongs": Explanation(
-        "True or false stands where a number or a text belongs.",
-        "A flag that took the place of the instant since when it is set.",
+        "True or false is in the place of a number or a text.",
+        "A flag in the place of the timestamp since when it is set.",
     ),
     "object or list where a value belongs": Explanation(
-        "An object or a list stands where a number or a text belongs, or nests without end.",
+        "An object or a list is in the place of a number or a text, or nests without end.",
         "Another version of the app, or an object that lost its end and swallowed others.",
     ),
     "fraction where a whole number belongs": Explanation(
@@ -96,15 +96,15 @@ EXPLANATIONS: Mapping[Reason, Explanation] = {
         "A clock that was wrong, seconds or microseconds instead of milliseconds, a sensor error.",
     ),
     "archive damaged": Explanation(
-        "A compressed file ends too early or is damaged; what came before was read.",
-        "A copy that broke off. Deliver the file again.",
+        "A compressed file ends too early or is damaged. Everything before the damage was read.",
+        "An interrupted copy. Deliver the file again.",
     ),
     "archive too large": Explanation(
-        "A compressed file unpacks to more than its contract allows; nothing of it was read.",
+        "A compressed file unpacks to more than its contract allows. Nothing of it was read.",
         "An archive made to do harm, or one value repeated. --accept-bad-files reads it.",
     ),
     "file set aside whole": Explanation(
-        "The record fits, but so much of its file is bad that none of it is trusted.",
-        "A file of another source or format. If it is right, --accept-bad-files loads what fits.",
+        "The record is valid, but so much of its file is invalid that stedi trusts none of it.",
+        "A file of another source or format. If not, --accept-bad-files loads its valid records.",
     ),
 }

@@ -6,11 +6,12 @@ file's own small script opens and searches; without it all is there to read.
 
 from __future__ import annotations
 
-import os
 from importlib.util import find_spec
 from pathlib import Path
 
 from stedi.errors import Unavailable, UsageError
+from stedi.roots import Files
+from stedi.written import Document
 
 _MARK = '<meta name="generator" content="STEDI Lakehouse'
 _LOOKED_AT = 4096
@@ -23,25 +24,27 @@ def require_extra() -> None:
         raise Unavailable(f"a page needs {' and '.join(missing)}: pip install 'stedi[page]'")
 
 
-def require_writable(path: Path, root: Path) -> None:
-    """Raise `UsageError` where a page can't be written, or would replace something else.
+def page_at(path: Path) -> Document:
+    """A page that is to be written; one that is there already may be replaced by a newer one."""
+    return Document(path, f"page {path}", (".html", ".htm"), _is_page, "is no page of ours")
 
-    A page may be replaced by a newer one. `root` is the lakehouse, below which nothing but its own
-    files may lie.
+
+def require_publishable(uri: str, files: Files, path: Path, lakehouse: str) -> None:
+    """Raise `UsageError` where a page can't be put at a URI, or would replace something else.
+
+    `path` is that of the URI among `files`, `lakehouse` the URI below which nothing but the
+    lakehouse's own files may lie.
     """
-    what, folder = f"page {path}", path.parent
-    if path.suffix.lower() not in (".html", ".htm") or ":/" in str(path):
-        raise UsageError(f"{what}: name a file of this machine that ends in .html")
-    if not folder.is_dir():
-        raise UsageError(f"{what}: there is no folder {folder}; make it, or name another")
-    if root.resolve() in path.resolve().parents:
-        raise UsageError(f"{what}: lies in the lakehouse; name a file outside")
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise UsageError(f"{what}: is no plain file; name another")
-    if path.exists() and not _is_page(path):
-        raise UsageError(f"{what}: is there already, and is no page of ours; name another file")
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"{what}: nothing may be written to {folder}; name another folder")
+    what = f"page {uri}"
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{what}: name an object that ends in .html")
+    if uri.startswith(f"{lakehouse}/"):
+        raise UsageError(f"{what}: lies in the lakehouse; name an object outside")
+    if files.stat(path) is None:
+        return
+    with files.open(path) as stream:
+        if _MARK.encode() not in stream.read(_LOOKED_AT):
+            raise UsageError(f"{what}: is there already, and is no page of ours; name another")
 
 
 def _is_page(path: Path) -> bool:
@@ -50,16 +53,3 @@ def _is_page(path: Path) -> bool:
             return _MARK.encode() in file.read(_LOOKED_AT)
     except OSError:
         return False
-
-
-def write(html: str, path: Path) -> None:
-    """Write a page, whole or not at all; raises `UsageError`."""
-    fresh = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        fresh.write_text(html, encoding="utf-8", errors="replace")
-        fresh.replace(path)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UsageError(f"page {path}: can't be written: {reason}") from None
-    finally:
-        fresh.unlink(missing_ok=True)

@@ -28,6 +28,7 @@ INK, MUTED, GRID, KEPT, LOST, LIMIT = (
     *("#1d2530", "#586473", "#dde2e8", "#1f6f8b", "#c2603a", "#9b1c31"),
 )
 TABLES_CHARTED = 12
+DAYS_CHARTED = 120
 _DAYS_WITH_HOURS = 2
 _SVG = "http://www.w3.org/2000/svg"
 _SHOWN = {"svg", "g", "path", "rect", "line", "text", "tspan", "circle"}
@@ -262,26 +263,11 @@ def shares_over_time(facts: Facts) -> Iterator[Chart]:
 def arrivals(facts: Facts) -> Iterator[Chart]:
     """How many records came on each day, by source."""
     for source in facts.sources:
-        days = [*source.arrived.items()][-120:]
+        days = [*source.arrived.items()][-DAYS_CHARTED:]
         if len(days) < 2:
             continue
         counts = [(day, facts.discreet.over_time(count)) for day, count in days]
-        spec = {
-            "data": {"values": [{"day": day, "records": n} for day, n in counts]},
-            "width": 260,
-            "height": 90,
-            "mark": "bar",
-            "encoding": {
-                "x": {
-                    "field": "day", "type": "ordinal", "title": None,
-                    "axis": {"labelAngle": 0, "labelOverlap": True},
-                },
-                "y": {
-                    "field": "records", "type": "quantitative", "title": None,
-                    "axis": {"format": "~s", "tickCount": 3},
-                },
-            },
-        }  # fmt: skip
+        spec = _bars([{"day": day, "records": n} for day, n in counts], "records", "~s")
         yield chart(
             f"arrived-{source.name}",
             f"{source.name}: records by day of arrival",
@@ -290,6 +276,64 @@ def arrivals(facts: Facts) -> Iterator[Chart]:
             ("day (UTC)", "records, in tens"),
             ((day, f"{n:,}") for day, n in counts),
         )
+
+
+def _bars(values: Sequence[Mapping[str, Any]], field: str, format_: str) -> dict[str, Any]:
+    return {
+        "data": {"values": [*values]},
+        "width": 260,
+        "height": 90,
+        "mark": "bar",
+        "encoding": {
+            "x": {
+                "field": "day", "type": "ordinal", "title": None,
+                "axis": {"labelAngle": 0, "labelOverlap": True},
+            },
+            "y": {
+                "field": field, "type": "quantitative", "title": None,
+                "axis": {"format": format_, "tickCount": 3},
+            },
+        },
+    }  # fmt: skip
+
+
+def quarantined(facts: Facts) -> Iterator[Chart]:
+    """The share of each day's records that was quarantined, by source that had any."""
+    for source in facts.sources:
+        d = facts.discreet
+        days = [
+            (day, min(1.0, d.over_time(source.set_aside.get(day, 0)) / d.over_time(count)))
+            for day, count in [*source.arrived.items()][-DAYS_CHARTED:]
+            if d.over_time(count)
+        ]
+        if len(days) < 2 or not any(source.set_aside.values()):
+            continue
+        worst, share = max(days, key=lambda one: one[1])
+        yield chart(
+            f"quarantined-{source.name}",
+            f"{source.name}: share of records quarantined, by day of arrival",
+            f"Most on {worst}: {share:.1%}.",
+            _bars([{"day": day, "share": share} for day, share in days], "share", "%"),
+            ("day (UTC)", "share quarantined"),
+            ((day, f"{share:.1%}") for day, share in days),
+        )
+
+
+def run_times(facts: Facts) -> Iterator[Chart]:
+    """How long runs took until they had built the last table that is not published."""
+    runs = facts.run_times
+    if runs is None or len(runs.times) < 2:
+        return
+    times = [(_when(committed), seconds) for committed, seconds in runs.times]
+    longest = max(seconds for _, seconds in times)
+    yield chart(
+        "seconds",
+        f"Seconds until a run had built {runs.table}",
+        f"The last run took {times[-1][1]:,.1f} seconds, the longest {longest:,.1f}.",
+        _line([{"t": t, "seconds": round(seconds, 3)} for t, seconds in times], "seconds"),
+        ("time (UTC)", "seconds"),
+        ((t.replace("T", " "), f"{seconds:,.1f}") for t, seconds in times),
+    )
 
 
 def class_sizes(published: PublishedFacts) -> Chart | None:

@@ -28,7 +28,9 @@ from stedi.declared.contract import RECOMMENDED_K, Contract, Rule
 from stedi.errors import StorageError, UsageError
 from stedi.landing.loads import Load, read_loads
 from stedi.page.discreet import Discreet, Sum, without_numbers
+from stedi.page.lineage import Origins
 from stedi.privacy.proof import Proof
+from stedi.progress import doing
 from stedi.quarantine import examples
 from stedi.review import review
 from stedi.status import Status, StepStatus, TableStatus
@@ -46,7 +48,7 @@ RUNS_SHOWN = 120
 
 @dataclass(frozen=True)
 class ColumnFacts:
-    """A column; `values` and `influences` are delivered columns, `reaches` derived ones.
+    """A column; `values` and `influences` are delivered columns, `reaches` the next derived ones.
 
     Those that have influence on every column of the table are not among `influences`.
     """
@@ -105,7 +107,7 @@ class Quarantined:
 
 @dataclass(frozen=True)
 class SourceFacts:
-    """What a source delivered; `arrived` has the records by day (UTC)."""
+    """What a source delivered; by day of arrival (UTC), records and how many were quarantined."""
 
     name: str
     table: str
@@ -118,6 +120,7 @@ class SourceFacts:
     dropped: Mapping[str, int]
     quarantined: tuple[Quarantined, ...]
     arrived: Mapping[str, int]
+    set_aside: Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -151,6 +154,14 @@ class PublishedFacts:
 
 
 @dataclass(frozen=True)
+class RunTimes:
+    """Of runs, epoch ms when they had built a table, and how many seconds they took until then."""
+
+    table: str
+    times: tuple[tuple[int, float], ...]
+
+
+@dataclass(frozen=True)
 class Facts:
     """All of it; `suspended` are people whose consent waits for a decision, by why."""
 
@@ -168,6 +179,7 @@ class Facts:
     notes: tuple[Note, ...]
     discreet: Discreet = field(default_factory=lambda: Discreet(RECOMMENDED_K))
     model: Training | None = None
+    run_times: RunTimes | None = None
 
 
 def gather(
@@ -186,11 +198,12 @@ def gather(
     `stedi` is the version that made it, `model` the folder of a trained one. Raises `StorageError`,
     and `UsageError` where there is no model.
     """
+    doing("gathering figures of every table")
     loads = _loads(warehouse)
     proof = Proof(declarations)
-    reaches = _reaches(declarations, proof)
+    origins = Origins(declarations, proof)
     tables = {
-        name: _table(warehouse, declarations, proof, status, reaches, contract)
+        name: _table(warehouse, declarations, origins, status, contract)
         for name, contract in declarations.contracts.items()
     }
     numbers = _numbers(loads)
@@ -224,6 +237,7 @@ def gather(
         notes=tuple(status.notes),
         discreet=discreet,
         model=None if model is None else _model(model),
+        run_times=_run_times(warehouse, declarations),
     )
 
 
@@ -253,27 +267,12 @@ def _sums(declarations: Declarations, status: Status) -> list[Sum]:
 
 # Tables -------------------------------------------------------------------------------------------
 
-_Reaches = Mapping[tuple[str, str], Sequence[tuple[str, str]]]
-
-
-def _reaches(declarations: Declarations, proof: Proof) -> _Reaches:
-    """The derived columns that a column's value reaches."""
-    reaches: dict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)
-    for name in declarations.transforms:
-        for column in declarations.contracts[name].columns:
-            for reach in proof.origins(name, column.name):
-                known = reaches[reach.table, reach.column]
-                if reach.is_direct and (name, column.name) not in known:
-                    known.append((name, column.name))
-    return reaches
-
 
 def _table(
     warehouse: Warehouse,
     declarations: Declarations,
-    proof: Proof,
+    origins: Origins,
     status: Status,
-    reaches: _Reaches,
     contract: Contract,
 ) -> TableFacts:
     name = contract.name
@@ -281,7 +280,7 @@ def _table(
     version = warehouse.version(name)
     noted = (version.landing or version.derived) if version else None
     broken = {note.code: note.count for note in noted.notes} if noted else {}
-    columns = [_column(proof, declarations, name, c, reaches) for c in contract.columns]
+    columns = [_column(origins, name, c) for c in contract.columns]
     decided_by = set.intersection(*({*c.influences} for c in columns))
     return TableFacts(
         contract=contract,
@@ -308,19 +307,12 @@ def _result(rule: Rule, broken: Mapping[str, int], is_built: bool) -> str:
     return "holds" if not broken.get(rule.name) else "warns"
 
 
-def _column(
-    proof: Proof, declarations: Declarations, table: str, column: Column, reaches: _Reaches
-) -> ColumnFacts:
-    values: set[tuple[str, str]] = set()
-    influences: set[tuple[str, str]] = set()
-    for reach in proof.origins(table, column.name):
-        if reach.table not in declarations.transforms:
-            (values if reach.is_direct else influences).add((reach.table, reach.column))
+def _column(origins: Origins, table: str, column: Column) -> ColumnFacts:
     return ColumnFacts(
         column,
-        tuple(sorted(values)),
-        tuple(sorted(influences)),
-        tuple(reaches.get((table, column.name), ())),
+        tuple(origins.values(table, column.name)),
+        tuple(origins.influences(table, column.name)),
+        tuple(origins.next.get((table, column.name), ())),
     )
 
 
@@ -339,6 +331,26 @@ def _runs(warehouse: Warehouse, table: str) -> tuple[RunFacts, ...]:
     return thinned(runs)
 
 
+def _run_times(warehouse: Warehouse, declarations: Declarations) -> RunTimes | None:
+    """How long runs took; files lie in folders that are named by when their run began."""
+    built = {
+        version.committed: name
+        for name in declarations.transforms
+        if not declarations.contracts[name].is_published and (version := warehouse.version(name))
+    }
+    if not built:
+        return None
+    table, times, before = built[max(built)], [], 0
+    files = warehouse.snapshots(table, last=RUNS_SHOWN)
+    for past in warehouse.history(table):
+        names = (file.path.parent.name.split("-")[0] for file in files.get(past.snapshot_id, ()))
+        began = max((int(name, 16) for name in names), default=0) / 1e6
+        if began > before:  # otherwise it has no file of its run's own
+            times.append((past.committed, (past.committed - began) / 1e3))
+        before = past.committed
+    return RunTimes(table, tuple(times))
+
+
 def thinned(runs: Sequence[RunFacts]) -> tuple[RunFacts, ...]:
     """So many runs that a chart can show them: the last of each stretch, with who left in it."""
     if len(runs) <= RUNS_SHOWN:
@@ -347,7 +359,7 @@ def thinned(runs: Sequence[RunFacts]) -> tuple[RunFacts, ...]:
     for stretch in np.array_split(np.arange(len(runs)), RUNS_SHOWN):
         last = runs[stretch[-1]]
         left = [one.left for n in stretch if (one := runs[n]).left is not None]
-        kept.append(RunFacts(last.committed, last.rows, last.rows_in, sum(left) if left else None))
+        kept.append(replace(last, left=sum(left) if left else None))
     return tuple(kept)
 
 
@@ -369,8 +381,11 @@ def _sources(
         own = [load for load in loads if load.source == name]
         read = [load for load in own if load.state == "read"]
         arrived: Counter[str] = Counter()
+        set_aside: Counter[str] = Counter()
         for load in read:
-            arrived[f"{datetime.fromtimestamp(load.arrived / 1e9, UTC):%Y-%m-%d}"] += load.records
+            day = f"{datetime.fromtimestamp(load.arrived / 1e9, UTC):%Y-%m-%d}"
+            arrived[day] += load.records
+            set_aside[day] += load.set_aside
         quarantined = []
         for reason, count in sorted(state.quarantined.items(), key=lambda one: (-one[1], one[0])):
             piece = found.get((name, reason))
@@ -394,6 +409,7 @@ def _sources(
                 dropped=state.dropped,
                 quarantined=tuple(quarantined),
                 arrived=dict(sorted(arrived.items())),
+                set_aside=set_aside,
             )
         )
     return sources
@@ -506,7 +522,7 @@ def _read(warehouse: Warehouse, version: Version) -> dict[str, Float64s]:
     except (OSError, pa.ArrowException):
         names = ", ".join(map(warehouse.files.name, paths))
         raise StorageError(
-            f"{names}: what is published can't be read; `stedi run --full` makes it anew"
+            f"{names}: what is published can't be read; `stedi run --full` rebuilds it"
         ) from None
     return {name: stored.column(name).to_numpy() for name in stored.column_names}
 

@@ -56,7 +56,8 @@ def _charts(facts: Facts) -> Mapping[str, Any]:
         "steps": [*charts.steps(facts)],
         "shares": [*charts.shares_over_time(facts)],
         "rows": [*charts.rows_over_time(facts)],
-        "arrivals": [*charts.arrivals(facts)],
+        "times": [*charts.run_times(facts)],
+        "arrivals": [*charts.arrivals(facts), *charts.quarantined(facts)],
         "classes": {p.contract.name: charts.class_sizes(p) for p in facts.published},
         "attacks": {p.contract.name: charts.attacks(p) for p in facts.published},
         "model": charts.model(facts),
@@ -65,14 +66,13 @@ def _charts(facts: Facts) -> Mapping[str, Any]:
 
 
 def _lineage(facts: Facts) -> Mapping[str, Any]:
-    """For the script: what a table is made from, and the tables that a column's values pass."""
+    """For the script: what a table is made from, and the columns that a column's values go to."""
     return {
         "inputs": {name: [*table.inputs] for name, table in facts.tables.items()},
-        "columns": {
-            f"{name}.{one.column.name}": sorted(
-                {table for table, _ in (*one.values, *one.reaches)} | {name}
-            )
+        "next": {
+            f"{name}.{one.column.name}": [".".join(reached) for reached in one.reaches]
             for name, table in facts.tables.items()
             for one in table.columns
+            if one.reaches
         },
     }

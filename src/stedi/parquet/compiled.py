@@ -9,6 +9,8 @@ from typing import Any, TypeVar, cast
 from numba import njit
 from numba.core.caching import FunctionCache
 
+from stedi import progress
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
@@ -36,17 +38,21 @@ class _Cache(FunctionCache):
         What an earlier version of this package kept may name classes that are gone: it is dropped.
         Another user may have kept what this one can't read.
         """
+        kept = None
         with self._guard_against_spurious_io_errors():
             try:
-                return self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+                kept = self._load_overload(sig, target_context)  # type: ignore[no-untyped-call]
             except (AttributeError, ImportError):
                 self.flush()  # type: ignore[no-untyped-call]
             except OSError:
-                return None
-        return None
+                kept = None
+        if kept is None:
+            progress.note("compiling, first use only")
+        return kept
 
     def save_overload(self, sig: Any, data: Any) -> None:
         """Keep what was compiled for a signature, if this user may write there."""
+        progress.note("")
         with suppress(OSError):
             super().save_overload(sig, data)  # type: ignore[no-untyped-call]
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +20,8 @@ import numpy as np
 from stedi.arrays import Int32s, Int64s
 from stedi.declared.contract import Coarsened, Publication
 from stedi.parquet.compiled import compiled, inlined
-from stedi.privacy.publication import published_classes
-from stedi.privacy.publication.boxes import Range, sorted_classes
+from stedi.privacy.publication import Classes
+from stedi.privacy.publication.boxes import Range
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.mondrian import ROUNDING
 
@@ -44,26 +43,36 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Edition:
-    """A publication, as its readers have it: the table of boxes, and rows by class."""
+    """A publication, as its readers have it: the table of boxes, and rows by class.
+
+    With noise, these are not how many rows there were, and can be none.
+    """
 
     boxes: Mapping[str, Range]
     counts: Int64s
 
     @classmethod
-    def of(cls, boxes: Mapping[str, Range], paths: Sequence[Path]) -> Edition:
-        """Count the rows of each class, in files of which the first has the first rows.
+    def of(
+        cls,
+        boxes: Mapping[str, Range],
+        published: Classes,
+        *,
+        is_noisy: bool = False,
+    ) -> Edition:
+        """The rows of each class, as they are published.
 
-        Raises `ValueError` where rows and boxes are not of one publication.
+        Where counts are noisy, classes may have none. Raises `ValueError` where rows and boxes are
+        not of one publication.
         """
-        classes = published_classes(paths)
-        order = sorted_classes(boxes, list(classes.values))
-        if len(classes.counts) != len(order) or any(
-            (values != boxes[name].values[order]).any() for name, values in classes.values.items()
-        ):
+        classes = np.column_stack([boxes[name].values for name in published.values])
+        distinct = np.column_stack([*published.values.values()])
+        known, place = np.unique(np.concatenate([classes, distinct]), axis=0, return_inverse=True)
+        missing = len(classes) - len(distinct)
+        if len(known) != len(classes) or missing < 0 or (missing and not is_noisy):
             raise ValueError("the table of boxes is of another publication")
-        by_class = np.empty(len(order), np.int64)
-        by_class[order] = classes.counts
-        return cls(boxes, by_class)
+        by_value = np.zeros(len(known), np.int64)
+        by_value[place[len(classes) :]] = published.counts
+        return cls(boxes, by_value[place[: len(classes)]])
 
 
 def compared(publication: Publication, before: Edition, now: Edition) -> Comparison:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
+from stedi.arrays import Int64s
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract, Publication
 from stedi.engines.duckdb import DuckDBEngine
@@ -22,14 +23,17 @@ from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.people import people_problems
 from stedi.privacy.proof import Proof
 from stedi.privacy.publication import Raw, raw_rows, read_published
-from stedi.privacy.publication.boxes import read_boxes
+from stedi.privacy.publication.boxes import Range, read_boxes
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
+from stedi.privacy.publication.noise import Kept, discrete_laplace, state_of
 from stedi.privacy.publication.search import points
-from stedi.privacy.publication.suppression import Suppressed, suppress
+from stedi.privacy.publication.suppression import Suppressed, suppress, within_cap
+from stedi.progress import doing
 from stedi.roots.names import boxes_folder
 from stedi.roots.scratch import scratch
 from stedi.sql.tree import tables_read
 from stedi.storage.warehouse import Version, Warehouse
+from stedi.text import counted
 
 
 @dataclass(frozen=True)
@@ -95,10 +99,12 @@ class PublishedTable:
     @cached_property
     def evidence(self) -> Evidence:
         """What an audit looks at; raises `StorageError` where that can't be read."""
+        doing(f"reading the raw rows behind {self.contract.name}")
         raw, notes = self.rows, self.version.published
+        doing(f"coding {counted(raw.rows, 'raw row')} by the table of boxes")
         names = [coarsened.column for coarsened in self.publication.coarsened]
         files = self.warehouse.files
-        unreadable = "can't be read; `stedi run --full` makes it anew"
+        unreadable = "can't be read; `stedi run --full` rebuilds it"
         try:
             files.fetch([self.boxes_path])
             boxes = read_boxes(self.boxes_path, names)
@@ -116,19 +122,39 @@ class PublishedTable:
             classes = Coder(boxes, on_grid).classes_of(on_grid.rows)
         except BoxesOverlap:
             classes = np.zeros(raw.rows, np.int64)  # the check of the boxes tells why
+        values = {name: boxes[name].values for name in names}
+        counts = np.bincount(classes, minlength=len(values[names[0]]))
         return Evidence(
             self.publication,
             published=published,
-            values={name: boxes[name].values for name in names},
+            values=values,
             classes=classes,
             raw=raw,
-            control_group=self.control_group,
+            control_group=self._within_cap(self.control_group),
             boxes=boxes,
             difference=notes.difference if notes else None,
             people_problems=self.people_problems,
             proof_problems=self._proof_problems(),
             suppressed=sum(self.suppressed.values()),
+            noise=self._noise(boxes, counts),
         )
+
+    def _noise(self, boxes: Mapping[str, Range], counts: Int64s) -> Int64s | None:
+        """What was added to the counts of classes; None where none was, or nobody knows."""
+        declared = self.publication.noise
+        if declared is None:
+            return None
+        kept = Kept(self.warehouse.files, self.contract.name)
+        drawn = kept.of(state_of(self.publication, boxes, counts))
+        return None if drawn is None else discrete_laplace(drawn, declared.scale, len(counts))
+
+    def _within_cap(self, rows: Raw | None) -> Raw | None:
+        """As many rows of each person as of people in the table, which an attacker knows, too."""
+        cap = self.publication.noise and self.publication.noise.rows_per_person
+        if rows is None or not cap or not rows.rows:
+            return rows
+        on_grid = points(self.publication, rows.columns, rows.people)
+        return rows.taken(np.flatnonzero(within_cap(on_grid, cap)))
 
     def audit(self) -> Audit:
         """Check it, and attack it with all that the landing zone holds.

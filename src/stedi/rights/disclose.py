@@ -117,7 +117,7 @@ def disclose(
     if warehouse.files.holds(folder):
         raise UsageError(f"{folder} lies in the lakehouse; name a folder elsewhere")
     held, found = _held_of(warehouse, declarations, person, progress)
-    progress("what may say something of others")
+    progress("leaving out what says something of others")
     telling = _Telling(warehouse, declarations, held, Others(warehouse, declarations, held))
     if state_of(warehouse, declarations) != found.state:
         raise StorageError(

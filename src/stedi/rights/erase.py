@@ -114,7 +114,7 @@ def forget_people(
             return None
         with holding(warehouse, asked.wait) as lock:
             if forget.is_begun(warehouse.files):
-                progress("an erasure that was begun before: finishing it")
+                progress("finishing an erasure that was begun before")
                 _run(warehouse, declarations, make_engine, lock, progress)
             warehouse.look_again()
             if state_of(warehouse, declarations) == found.state:
@@ -286,7 +286,7 @@ def prove(
 
     What others share is told by its records alone.
     """
-    progress("the proof: reading every byte")
+    progress("reading every byte for traces of them")
     traced = trace(warehouse.files, identifiers(identities), reading)
     judged = [_judged(warehouse, declarations, t) for t in traced.traces]
     traces, mentions = without_mentions(warehouse, declarations, judged)

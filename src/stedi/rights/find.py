@@ -153,7 +153,7 @@ class _Finding:
     def find(self, asked: Sequence[Identity], keep_shared: bool, is_closed: bool) -> Found:
         identities, shared = tuple(asked), tuple[Shared, ...]()
         if not is_closed:
-            self._progress("who is asked for, and what they have")
+            self._progress("looking up who is asked for, and what they have")
             identities, shared = linked(
                 asked, self._declarations, self._known, self._link_rows, keep_shared=keep_shared
             )
@@ -191,9 +191,9 @@ class _Finding:
     def _in_tables(self, identities: Sequence[Identity]) -> Iterator[InTable]:
         for contract in self._declarations.contracts.values():
             if deciding(contract, self._known):
-                self._progress(f"{contract.name}: looking through its files")
+                self._progress(f"looking through the files of {contract.name}")
                 yield from self._in_table(contract, identities)
-        self._progress("quarantine: looking through its files")
+        self._progress("looking through the quarantine")
         yield from self._in_quarantine(identities)
         yield from self._in_suspended(identities)
         yield from self._in_loads(identities)
@@ -280,7 +280,7 @@ class _Finding:
             if self._index.may_have(contract, path, stat, holding[contract.name])
         ]
         read = len(work)
-        self._progress(f"landing zone: reading {read:,} file{'' if read == 1 else 's'}")
+        self._progress(f"reading {read:,} raw file{'' if read == 1 else 's'}")
         lines = {
             contract.name: Lines(contract, Wanted(contract, identities, self._known))
             for contract in self._declarations.landing

@@ -63,12 +63,12 @@ def hold_back(handing: Handing, sums: Mapping[str, str], *, now: bool) -> tuple[
         few = "" if worst.unknown else f", fewer than the {least} that its contract declares"
         raise NotAnonymous(
             f"{contract.name} was held back, and nothing was released: {worst.text}{few} "
-            f"({contract.place}, peopleBetweenReleases). Whoever has both can compare them, and "
-            "the difference tells of these people. Release when more people came or went, or all "
-            "the same with --now"
+            f"({contract.place}, peopleBetweenReleases). Anyone with both can compare them, and "
+            "the difference is about these people. Release when more people joined or left, or "
+            "release now with --now"
         )
     return tuple(
-        f"{c.text}: whoever has both can compare them, and the difference tells of these people"
+        f"{c.text}: anyone with both can compare them, and the difference is about these people"
         for c in found
     )
 

@@ -253,7 +253,7 @@ class Handing:
     def noting(self, fresh: Path) -> Iterator[None]:
         """Note what lies in a folder while the caller lets others see it.
 
-        Raises `UsageError` where the table was published anew meanwhile, `StorageError` where it
+        Raises `UsageError` where the table was published again meanwhile, `StorageError` where it
         can't be noted. Nobody has then seen it, and it isn't noted.
         """
         entry = self._entry(fresh).sealed(self.keyer, self.people)
@@ -296,7 +296,7 @@ class Handing:
         now = warehouse.version(version.table)
         if now is None or now.snapshot_id != version.snapshot_id:
             raise UsageError(
-                f"{version.table} was published anew meanwhile, so nothing of it was given out; "
+                f"{version.table} was published again meanwhile, so nothing of it was given out; "
                 "give out what is published now"
             )
 

@@ -215,7 +215,7 @@ def taken(files: Files, hit: InTable) -> Iterator[Row]:
     except (OSError, pa.ArrowException) as error:
         raise StorageError(
             f"{files.name(hit.file.path)} can't be read ({type(error).__name__}); "
-            "`stedi run --full` makes the tables anew"
+            "`stedi run --full` rebuilds the tables"
         ) from None
 
 

@@ -214,7 +214,7 @@ def _text(content: Mapping[str, Any]) -> Iterator[str]:
     if not (removed["records"] or removed["rows"]):
         yield "- nothing was held"
     if removed["rebuilt"]:
-        yield f"\nBrought up to date: {', '.join(removed['rebuilt'])}."
+        yield f"\nUpdated: {', '.join(removed['rebuilt'])}."
     yield "\n## What was verified\n"
     yield (
         f"{_time(verified['at'])}: {counted(verified['files'], 'file')}, "

@@ -93,7 +93,7 @@ def _opened(files: Files, file: DataFile) -> pq.ParquetFile:
     except (OSError, pa.ArrowException) as error:
         raise StorageError(
             f"{files.name(file.path)} can't be read ({type(error).__name__}); "
-            "`stedi run --full` makes the tables anew"
+            "`stedi run --full` rebuilds the tables"
         ) from None
 
 
@@ -107,5 +107,5 @@ def read_rows(files: Files, file: DataFile, columns: Iterable[str]) -> pa.Table:
     except (OSError, pa.ArrowException) as error:
         raise StorageError(
             f"{files.name(file.path)} can't be read ({type(error).__name__}); "
-            "`stedi run --full` makes the tables anew"
+            "`stedi run --full` rebuilds the tables"
         ) from None

@@ -12,6 +12,7 @@ from stedi.roots.faces import (
     Catalog,
     Files,
     Lock,
+    NotAllowed,
     Opener,
     Remainder,
     Root,
@@ -25,12 +26,15 @@ __all__ = [
     "Catalog",
     "Files",
     "Lock",
+    "NotAllowed",
     "Opener",
     "Remainder",
     "Root",
     "Stat",
     "fetch_folder",
     "footer_source",
+    "is_elsewhere",
+    "local_files",
     "open_local",
     "open_root",
 ]
@@ -62,9 +66,21 @@ def open_root(uri: str | Path, database: str = DEFAULT_DATABASE) -> Root:
     return local.open_root(place)
 
 
+def local_files(folder: Path) -> Files:
+    """The files of a folder of this machine that is no root, such as a delivery or scratch."""
+    from stedi.roots.local.files import LocalFiles
+
+    return LocalFiles(folder)
+
+
+def is_elsewhere(uri: str | Path) -> bool:
+    """Whether it is a URI of a storage, rather than a path of this machine."""
+    return str(uri).startswith(tuple(_ELSEWHERE))
+
+
 def fetch_folder(uri: str | Path) -> Path:
     """A folder of this machine as it is, or copies of all that lies below a URI."""
-    if not str(uri).startswith(tuple(_ELSEWHERE)):
+    if not is_elsewhere(uri):
         return Path(uri)
     files = open_root(uri).files
     files.fetch([path for path, _ in files.below(files.root)])

@@ -8,6 +8,8 @@ from io import RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from stedi.errors import Unavailable
+
 if TYPE_CHECKING:
     from pyiceberg.catalog import MetastoreCatalog
 
@@ -120,6 +122,9 @@ class Files(Protocol):
     def add(self, path: Path, target: Path) -> None:
         """Copy a local file from elsewhere to `target`: whole, or not at all."""
 
+    def add_new(self, path: Path, target: Path) -> None:
+        """The same; raises `FileExistsError` where something is there, and leaves that as it is."""
+
     def replace(self, path: Path, target: Path) -> None:
         """Put a local file where `target` is, whole or not at all; nothing of that stays.
 
@@ -179,11 +184,18 @@ class Catalog(Protocol):
     def prepare(self, landing: Sequence[Contract]) -> None:
         """Load what commits need, and let others who use it read the raw landing files."""
 
+    def share(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
+        """Let declared readers read these columns of tables; returns what could not be done."""
+
     def open(self) -> MetastoreCatalog:
         """The catalog, made if need be, with the namespace."""
 
     def forget(self, notes: Mapping[str, str]) -> None:
         """Take all tables of the root out of it, and note these things of the root as a whole."""
+
+
+class NotAllowed(Unavailable):
+    """Missing rights; names the action and the resource."""
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,11 @@ def notes_folder(root: Path) -> Path:
     return root / OWN_FOLDER / "notes"
 
 
+def noise_folder(root: Path) -> Path:
+    """Where the random bytes lie that noise on published counts is made of."""
+    return root / OWN_FOLDER / "noise"
+
+
 def last_run_file(root: Path) -> Path:
     """Where it is noted when a run last ended well."""
     return root / OWN_FOLDER / "last-run.json"

@@ -164,12 +164,14 @@ def _run_locked(
         events.event("swept", logging.WARNING, files=swept, reason="the last run did not end well")
     taken: Sequence[Taken] = ()
     if erasure:
-        progress("landing zone: taking out who is to be forgotten")
+        progress("taking records of forgotten people out of the landing zone")
         taken = forget.begin(warehouse.files, erasure, fingerprinter)
     known = {one.path: one.stat for one in taken}
+    rewritten = _rewritten(warehouse, declarations)
     with _Engines(warehouse, declarations, make_engine, options, progress) as engines:
         if erasure and taken and not options.full:
             engines.take_rows(erasure, taken)
+        progress("looking for what is new")
         with events.stage("plan", logging.DEBUG):
             plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
         _tell_staleness(plan)
@@ -196,17 +198,20 @@ def _run_locked(
             remove_expired(warehouse, declarations)
     built = engines.built
     if erasure and options.only is None:
-        progress("snapshots: removing those with rows of who was forgotten")
+        progress("removing snapshots with rows of forgotten people")
         forget.end(warehouse, declarations, erasure)
     retain.end(warehouse, declarations)
     if options.only is None:
         note_run(warehouse.files, run_id)
+    ungranted = warehouse.share(_columns_to_share(warehouse, declarations))
     seconds = time.monotonic() - begun
     withdrawn = _withdrawn(warehouse, declarations, built)
     remarks = (
         *_weaker_than_recommended(declarations),
         *warehouse.files.remarks,
+        *ungranted,
         *_changed(warehouse),
+        *(_rewritten_remark(one.table) for one in built if one.table in rewritten),
         *told,
         *_undeclared(warehouse, declarations),
         *_without_records(warehouse, declarations),
@@ -225,6 +230,15 @@ def _run_locked(
         remarks=remarks,
         refused=_refused(warehouse, declarations),
     )
+
+
+def _columns_to_share(warehouse: Warehouse, declarations: Declarations) -> dict[str, Sequence[str]]:
+    """What people may read who may see no identifier: curated tables, without `direct` columns."""
+    return {
+        name: [column.name for column in contract.columns if column.classification != "direct"]
+        for name, contract in declarations.contracts.items()
+        if contract.zone == "curated" and warehouse.version(name) is not None
+    }
 
 
 def _tell_staleness(plan: Plan) -> None:
@@ -397,7 +411,7 @@ def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: 
             raise
         if options.only is not None:
             raise UsageError(
-                "--only: this root has to be made anew as a whole; `stedi run --full` does it"
+                "--only: this lakehouse has to be rebuilt as a whole; `stedi run --full` does it"
             ) from None
         start_anew(warehouse, declarations.locations, declarations.profile)
 
@@ -411,6 +425,24 @@ def _changed(warehouse: Warehouse) -> list[str]:
     """What to tell of files that had another content than a run wrote."""
     names = sorted(warehouse.files.name(path) for path in warehouse.changed)
     return [f"{name} was changed since a run wrote it, and made anew" for name in names]
+
+
+def _rewritten(warehouse: Warehouse, declarations: Declarations) -> set[str]:
+    """Tables whose newest snapshot is not a run's, but of an optimizer or `OPTIMIZE`."""
+    versions = {name: warehouse.version(name) for name in declarations.contracts}
+    return {
+        name
+        for name, version in versions.items()
+        if version and version.landing is None and version.derived is None
+    }
+
+
+def _rewritten_remark(table: str) -> str:
+    return (
+        f"{table} was rewritten by another program since the last run, and rebuilt. Leave table "
+        "optimizers and OPTIMIZE off: what they write has the least and greatest values of columns "
+        "that identify people, until its snapshots expire"
+    )
 
 
 def _weaker_than_recommended(declarations: Declarations) -> list[str]:

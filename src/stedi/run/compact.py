@@ -35,6 +35,7 @@ def _compact(work: Work, table: str) -> None:
     merged = to_merge(version.files) if version else ()
     if version is None or not merged:
         return
+    work.progress(f"merging small files of {table}")
     contract = work.declarations.contracts.get(table)
     columns = contract.columns if contract else MACHINERY[table]
     target = work.target(table, columns)

@@ -85,7 +85,7 @@ class Derivation:
     def _build(self, step: Step) -> Built:
         table, transform = step.table, self.declarations.transforms[step.table]
         contract = self.declarations.contracts[table]
-        self.work.progress(f"{table}: {step.reason}")
+        self.work.progress(f"building {table}")
         begin = time.monotonic()
         target = self.work.target(table, contract.columns)
         inputs = self._inputs(step)
@@ -100,7 +100,8 @@ class Derivation:
         if not made.is_maintained:
             self.work.refuse_changed(inputs)
         rows = sum(f.rows for f in made.kept) + sum(self._count_rows(path) for path in made.added)
-        if transform.sums_hold and rows_in != rows + sum(made.dropped.values()):
+        noise = (made.published and made.published.noise) or 0
+        if transform.sums_hold and rows_in + noise != rows + sum(made.dropped.values()):
             raise RuleBroken(
                 f"{table}: {rows_in:,} rows in, but {rows:,} kept and "
                 f"{sum(made.dropped.values()):,} dropped; {transform.place} loses or multiplies "

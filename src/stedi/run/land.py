@@ -23,6 +23,7 @@ from stedi.landing.parse import Job, Parsed, parse
 from stedi.landing.quarantine import remove_records
 from stedi.landing.reader import are_few
 from stedi.parquet import ParquetFile, RowWriter
+from stedi.progress import expect
 from stedi.roots import footer_source
 from stedi.roots.names import landing_folder
 from stedi.run.earlier import figures_so_far
@@ -74,6 +75,11 @@ class Landing:
             from stedi.landing import columns
 
             columns.prepare()
+        files = [file for reading in self._plan.readings for file in reading.files]
+        if files:
+            self.work.progress(f"reading {counted(len(files), 'file')}")
+        if isinstance(self.work.engine.crew, Threads):  # others read elsewhere, unseen
+            expect(sum(file.size for file in files), "bytes")
         for reading in self._plan.readings:
             self._sources.append(_Source(reading, self._begin(reading)))
 
@@ -94,6 +100,7 @@ class Landing:
         self._earlier = figures_so_far(self.work, self._plan.loads)
         for source in self._sources:
             self._parse(source)
+        self.work.progress("checking and storing what was read")
         committed = {s.contract.name: self._commit_typed(s) for s in self._sources}
         self._commit_quarantine()
         snapshots = {**self._plan.noted.typed} if self._plan.noted else {}
@@ -134,8 +141,6 @@ class Landing:
         return bool(read_erased(files).of_file(source, fingerprint))
 
     def _parse(self, source: _Source) -> None:
-        read = counted(len(source.reading.files), "file")
-        self.work.progress(f"{source.contract.name}: reading {read}")
         self._settle(source)
         files = self.warehouse.files
         new = sum(parquet.count_rows(footer_source(files, path)) for path in source.parsed.typed)
@@ -175,7 +180,9 @@ class Landing:
             and reading.before.is_declared_by(self.declarations.fingerprint(contract.name)),
         ).parsed
         if settled is None:
-            self.work.progress(f"{contract.name}: reading all files; some came before others")
+            self.work.progress(
+                f"reading all files of {contract.source} again, since some came before others"
+            )
             source.parsed.remove(files)
             reason = "files that are read again came before others with the same records"
             source.reading = replace(

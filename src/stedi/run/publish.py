@@ -15,6 +15,7 @@ from stedi.run.work import Work
 from stedi.storage.notes import Note, PublishedNotes
 from stedi.storage.warehouse import Version
 from stedi.storage.withdrawals import last_left, left_by_now, left_since, outdated_publications
+from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.privacy.publication import Published
@@ -41,16 +42,21 @@ def gather(work: Work, contract: Contract, most: int) -> pa.Table | Spilled:
 def publish(work: Work, contract: Contract, rows: pa.Table | Spilled, target: Target) -> Published:
     """Write what is published of rows (see `gather`), and the table of boxes."""
     from stedi.privacy import publication
+    from stedi.privacy.publication.noise import Kept
 
     declared = contract.publication
     assert declared is not None
     files = work.warehouse.files
     boxes = files.inside(boxes_folder(files.root) / f"{contract.name}-{work.attempt}.parquet")
+    drawn_for = Kept(files, contract.name).drawn_for
+    fields, folder = target.fields, target.folder
+    count = rows.num_rows if isinstance(rows, pa.Table) else rows.rows
+    work.progress(f"building {contract.name}: generalising {counted(count, 'row')}")
     if isinstance(rows, pa.Table):
-        published = publication.publish(rows, declared, target.fields, target.folder, boxes)
+        published = publication.publish(rows, declared, fields, folder, boxes, drawn_for)
     else:
         published = publication.publish_in_parts(
-            rows, files, declared, target.fields, target.folder, boxes, publication.ROWS_AT_ONCE
+            rows, files, declared, fields, folder, boxes, publication.ROWS_AT_ONCE, drawn_for
         )
     if published.boxes:
         files.publish([published.boxes])
@@ -82,6 +88,7 @@ def published_notes(
         left_by_then=left,
         left_since=left_since(left, before),
         difference=_difference(work, contract, published, before),
+        noise=published.noise,
     )
 
 
@@ -134,6 +141,7 @@ def _difference(
 ) -> dict[str, int] | None:
     """What a comparison with the publication before this one tells, while that is there."""
     from stedi.privacy.comparison import Edition, compared
+    from stedi.privacy.publication import published_classes
     from stedi.privacy.publication.boxes import read_boxes
 
     noted, files = before.published if before else None, work.warehouse.files
@@ -151,8 +159,9 @@ def _difference(
     try:
         files.fetch([boxes, *(file.path for file in before.files)])
         earlier = sorted(file.path for file in before.files)
+        is_noisy = contract.publication.noise is not None
         editions = [
-            Edition.of(read_boxes(table, names), paths)
+            Edition.of(read_boxes(table, names), published_classes(paths), is_noisy=is_noisy)
             for table, paths in ((boxes, earlier), (now.boxes, now.paths))
         ]
     except (OSError, KeyError, ValueError, pa.ArrowException):

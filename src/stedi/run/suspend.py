@@ -50,7 +50,7 @@ def suspend(work: Work) -> None:
         work.engine.declare(name, work.declarations.schemas[name], files)
         made_from[name] = version.content if version else None
         read += [(version, version.files)] if version else []
-    work.progress(f"{SUSPENDED}: looking for consents that do not count for now")
+    work.progress("looking for consents that do not count for now")
     numbers, now = decided(warehouse.files), now_ms()
     with work.blaming(read):
         found = work.engine.fetch(query).to_pylist()

@@ -173,7 +173,7 @@ class _Taking:
     def _take_out(self, contract: Contract, before: Version) -> tuple[Version, Touched | None]:
         """Commit the table without the rows; how it changed, where the engine can know that."""
         work, engine = self._work, self._work.engine
-        work.progress(f"{contract.name}: taking out rows")
+        work.progress(f"taking rows out of {contract.name}")
         rows = self._erasure.typed[contract.name]
         by_uri = {file.uri: file for file in before.files}
         hit = [by_uri[uri] for uri in rows]

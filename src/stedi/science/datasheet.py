@@ -123,8 +123,9 @@ def _composition(facts: Facts, boxes: str) -> str:
 ## Composition
 
 A row is one pair of readings. Rows are sorted by their values, so their order tells
-nothing; {_left_out(facts)}. There are no time stamps, names or numbers of people, and
-no recommended split, since a split by people can't be made from what is here.
+nothing; {_left_out(facts)}. {_noise(facts)}There are
+no time stamps, names or numbers of people, and no recommended split, since a split by
+people can't be made from what is here.
 
 {table(columns, coarsened)}
 
@@ -288,6 +289,15 @@ def _left_out(facts: Facts) -> str:
     if not left_out:
         return "none was left out"
     return "some were left out, of people with too many, or in ranges with too few people"
+
+
+def _noise(facts: Facts) -> str:
+    if not facts.audit.noise:
+        return ""
+    return f"""How often a class is repeated is not how many rows it has: whole numbers were added
+to the counts, drawn at random (discrete Laplace, scale {facts.audit.noise:g}), and classes that
+came out at none or less are left out. So counts of few rows mean nothing, and there are more rows
+in all than there were. No epsilon of differential privacy is claimed for it. """
 
 
 def _errors(published: PublishedTable) -> Iterator[tuple[str, str, str]]:

@@ -23,8 +23,8 @@ from stedi.landing.files import list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.parse import Job, Parsed, parse
 from stedi.parquet import Field, Target, arrow_schema
+from stedi.roots import local_files
 from stedi.roots.copies import temporary_folder
-from stedi.roots.local.files import LocalFiles
 from stedi.science.models import FIGURES, MODEL, load, probabilities
 from stedi.science.training import Training
 
@@ -79,7 +79,7 @@ def _read(
     fields = [Field(c.name, c.type, n) for n, c in enumerate(contract.columns, start=1)]
     pieces = [Field(c.name, c.type, n) for n, c in enumerate(MACHINERY["quarantine"], 1)]
     job = Job(
-        list_files(LocalFiles(scratch), contract.source),
+        list_files(local_files(scratch), contract.source),
         known={},
         load=1,
         typed=Target(scratch / "typed", tuple(fields)),
@@ -87,7 +87,7 @@ def _read(
         accept_bad_files=True,
     )
     try:
-        parsed = parse(LocalFiles(scratch), contract, Fingerprinter.of_user(), crew, job)
+        parsed = parse(local_files(scratch), contract, Fingerprinter.of_user(), crew, job)
     finally:
         crew.close()
     return _tables(parsed, fields, [column.name for column in contract.delivered])

@@ -26,6 +26,7 @@ from stedi.privacy.private.density import synthetic_rows
 from stedi.privacy.private.noise import library, with_noise
 from stedi.privacy.private.spectral import Spectrum
 from stedi.privacy.published import PublishedTable
+from stedi.progress import doing
 from stedi.rights.budget import Budget, Charge, Wanted, due_after
 from stedi.rights.ledger import Handing, PrivateCost
 from stedi.run import holding
@@ -102,7 +103,7 @@ def release_private(published: PublishedTable, status: Status, asked: Asked) -> 
     problems = [p for p in status.problems if not p.startswith(f"table {private.table},")]
     if problems:
         raise RuleBroken(
-            f"the lakehouse doesn't add up, so nothing was released: {problems[0]}; "
+            f"the lakehouse doesn't reconcile, so nothing was released: {problems[0]}; "
             "`stedi status` says more"
         )
     status.refuse_stale(contract.name)
@@ -132,6 +133,7 @@ def _buy(published: PublishedTable, wanted: Wanted, budget: Budget) -> tuple[Bud
             f"{wanted.contract.name}: {problems}; people would be miscounted, so nothing was "
             "released"
         )
+    doing("summing up the readings of each person")
     spectrum, cost = _spectrum(published, wanted.epsilon), wanted.cost
     total = spectrum.total(published.all_rows)
     version = published.version
@@ -171,12 +173,14 @@ def _facts(
     noisy = budget.vector(charge)
     if len(noisy.values) != spectrum.size:
         raise StorageError(f"the noisy vector of charge {charge.number} is of another size")
+    doing("fitting densities to the noisy sums, and drawing synthetic rows")
     rows = synthetic_rows(spectrum, noisy)
     return Facts(published, spectrum, charge, budget.around(wanted, charge), noisy, rows, licence)
 
 
 def _give_out(facts: Facts, asked: Asked, is_new: bool) -> PrivateRelease:
     """Write the rows to their table, and with all that one should know to the folder."""
+    doing("writing the data set and its data sheet")
     published, charge, spent = facts.table, facts.charge, facts.spent
     private = facts.spectrum.private
     file = _commit(facts)

@@ -16,6 +16,7 @@ from stedi.errors import NotAnonymous, RuleBroken
 from stedi.parquet import Field
 from stedi.privacy.publication import batches
 from stedi.privacy.published import PublishedTable
+from stedi.progress import doing
 from stedi.rights.holding_back import hold_back
 from stedi.rights.ledger import Handing
 from stedi.roots.scratch import scratch
@@ -65,7 +66,7 @@ def release(
     handing = Handing(published, "release", published.version.rows, folder, recipient)
     if not status.ok:
         raise RuleBroken(
-            f"the lakehouse doesn't add up, so nothing was released: {status.problems[0]}; "
+            f"the lakehouse doesn't reconcile, so nothing was released: {status.problems[0]}; "
             "`stedi status` says more"
         )
     status.refuse_stale(published.contract.name)
@@ -75,6 +76,7 @@ def release(
             f"{published.contract.name} fails its audit, so nothing was released: "
             f"{'; '.join(audit.problems)}. `stedi audit` says more"
         )
+    doing("writing the data set and its data sheet")
     facts = Facts(published, audit, status, licence)
     table = published.contract.name
     with scratch(published.warehouse.root, "release") as meanwhile:

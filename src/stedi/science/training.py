@@ -24,6 +24,7 @@ from stedi.errors import NotAnonymous, UsageError
 from stedi.parquet import Field
 from stedi.privacy.publication import Raw, read_published, write_published
 from stedi.privacy.published import PublishedTable
+from stedi.progress import expect, reach
 from stedi.roots.scratch import scratch
 from stedi.science.evaluation import (
     FOLDS,
@@ -204,9 +205,13 @@ def _scored(
     person = np.unique(tested.people[0], return_inverse=True)[1]
     held_out = HeldOut(person, task.labels(tested.columns))
     values = task.values(tested.columns)
+    done = fold * len(columns) * len(new_models())
     for kind, learned in columns.items():
         for name, model in new_models().items():
-            progress(f"fold {fold + 1} of {FOLDS}: {name} on {kind} rows")
+            progress(f"training {name} on {kind} rows, fold {fold + 1} of {FOLDS}")
+            expect(FOLDS * len(columns) * len(new_models()), "models")
+            reach(done)
+            done += 1
             scores = probabilities(task.trained(model, learned), values)
             yield name, kind, Scored(held_out, scores)
 

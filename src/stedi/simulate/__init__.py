@@ -21,6 +21,7 @@ import numpy as np
 
 from stedi.arrays import Bools, Int64s
 from stedi.errors import UsageError
+from stedi.progress import advance, doing, expect
 from stedi.simulate.defects import (
     BAD_FILE,
     MISDATED,
@@ -38,6 +39,7 @@ from stedi.simulate.lines import Lines, accelerometer_lines, customer_lines, ste
 from stedi.simulate.motion import draw_motion, measured
 from stedi.simulate.population import batches, moments, plain_accelerations, plain_distances
 from stedi.simulate.truth import SOURCES, Truth
+from stedi.text import counted
 
 __all__ = ["TRUTH_FILE", "Simulated", "simulate"]
 
@@ -91,6 +93,8 @@ def simulate(
     truth = Truth()
     readings = records = 0
     try:
+        doing(f"simulating {counted(customers, 'customer')}")
+        expect(customers, "customers")
         for batch, persons in enumerate(batches(customers, seed)):
             drawn = _draw_people(persons, truth) if people else _draw_plain(persons)
             _Delivery(
@@ -101,6 +105,7 @@ def simulate(
                 rng=np.random.default_rng([seed, batch, 1]),
                 truth=truth,
             ).write(drawn)
+            advance(len(drawn.device))
             readings += len(drawn.moments.person)
             records += len(drawn.accelerations.reading)
         arguments = {"customers": customers, "seed": seed, "people": people, "defects": counts}

@@ -230,7 +230,7 @@ def _part_of_text(node: exp.Expr, dialect: str) -> exp.Expr | None:
         ends = " AND ".join(f"{end}(:text, 1) BETWEEN '!' AND '~'" for end in ("LEFT", "RIGHT"))
         quick = f"CASE WHEN {ends} THEN :text ELSE :trimmed END"
         return from_template(dialect, quick, text=node.this, trimmed=trimmed)
-    if isinstance(node, exp.Chr) and _is_positive_literal(node.expressions[0]):
+    if isinstance(node, exp.Chr) and _is_positive_int32(node.expressions[0]):
         number = int(node.expressions[0].name)
         if number > sys.maxunicode or number in _SURROGATES:
             error = "ERROR" if dialect == "duckdb" else "RAISE_ERROR"
@@ -244,13 +244,13 @@ def _part_of_text(node: exp.Expr, dialect: str) -> exp.Expr | None:
         return None
     text, start, length = node.this, node.args["start"], node.args.get("length")
     cut = node.copy()
-    if length is not None and not _is_positive_literal(length):
+    if length is not None and not _is_positive_int32(length):
         some = (
             "CASE WHEN :length < 0 THEN 0 WHEN :length > LENGTH(:text) THEN LENGTH(:text) "
             "ELSE :length END"
         )
         cut.set("length", from_template(dialect, some, length=length, text=text))
-    if _is_positive_literal(start):
+    if _is_positive_int32(start):
         return cut
     is_outside = "(:start = 0 OR :start NOT BETWEEN -LENGTH(:text) AND LENGTH(:text))"
     nothing = "CASE WHEN :length IS NOT NULL THEN '' END" if length is not None else "''"
@@ -278,7 +278,7 @@ def _timestamp(node: exp.Expr, dialect: str) -> exp.Expr | None:
     return from_template(dialect, f"{within} WHEN :n IS NOT NULL THEN {error} END", n=node.this)
 
 
-def _is_positive_literal(node: exp.Expr) -> bool:
+def _is_positive_int32(node: exp.Expr) -> bool:
     """Whether it is a number from 1 on that is written out, and no larger than an integer."""
     is_number = isinstance(node, exp.Literal) and node.is_int
     return is_number and 1 <= int(node.name) < 1 << 31

@@ -91,7 +91,8 @@ class _Following:
         for node in tree.find_all(*self._REFUSED):
             raise self._cannot(node)
         for table in tree.find_all(exp.Table):
-            if not isinstance(table.this, exp.Identifier):
+            alias = table.args.get("alias")
+            if not isinstance(table.this, exp.Identifier) or (alias and alias.columns):
                 raise self._cannot(table)
         self._known: dict[tuple[int, str], tuple[Reach, ...]] = {}
         self._influences: dict[int, tuple[Reach, ...]] = {}

@@ -71,7 +71,7 @@ def _why_refused(node: exp.Expr) -> str | None:
         if isinstance(node, kinds):
             return why
     if isinstance(node, exp.Func) and not isinstance(node, HELD):
-        return "none of the functions that engines agree on (docs/engines.md)"
+        return "none of the functions that engines agree on (docs/reference/sql.md)"
     return None
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import NamedTuple
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 from sqlglot.optimizer.scope import traverse_scope
+from sqlglot.tokenizer_core import TokenType
 
 from stedi.errors import QueryError
 from stedi.sql.tree import DIALECT
@@ -61,6 +64,7 @@ def read_only(sql: str, declared: set[str], names: Names | None = None) -> exp.Q
         node = next((n for n in tree.find_all(forbidden) if not isinstance(n, exp.Query)), None)
         if node is not None:
             raise QueryError(f"only SELECT can be run here, not {node.key.upper()}")
+    _refuse_loose_ends(sql, tree)
     _only_declared(tree, declared, names)
     return tree
 
@@ -137,10 +141,78 @@ def _syntax(sql: str, error: ParseError) -> str:
         return f"the statement can't be read: {error}"
     detail = error.errors[0]
     number, column = int(detail.get("line") or 1), int(detail.get("col") or 1)
+    found = str(detail.get("highlight") or " ")
+    what = _fault(sql, str(detail.get("description", "")).rstrip("."), found)
+    begin = column - len(found)
+    if what.is_first_word:
+        number, begin = 1, len(sql) - len(sql.lstrip())
+    return _placed(sql, number, begin, what.text)
+
+
+def _placed(sql: str, number: int, begin: int, what: str) -> str:
+    """A fault with its place, the line that it is in, and a sign below it."""
     lines = sql.splitlines() or [""]
     line = lines[min(number, len(lines)) - 1]
-    description = str(detail.get("description", "syntax error")).rstrip(".")
-    if "<" in description:  # sqlglot's own objects
-        description = "the statement is not complete here, or not as it should be"
-    begin = column - len(str(detail.get("highlight") or " "))
-    return f"line {number}, column {begin + 1}: {description}\n  {line}\n  {' ' * max(begin, 0)}^"
+    place = f"line {number}, column {begin + 1}"
+    return f"{place}: {what}\n  {line}\n  {' ' * max(begin, 0)}^"
+
+
+class _Fault(NamedTuple):
+    text: str
+    is_first_word: bool = False
+
+
+def _fault(sql: str, description: str, found: str) -> _Fault:
+    """What is wrong with a statement, from what sqlglot says of it and where."""
+    first = (sql.split() or [""])[0]
+    near = get_close_matches(first.upper(), _FIRST_WORDS, n=1)
+    if first.upper() not in _FIRST_WORDS and not first.startswith("("):
+        guess = f"; did you mean {near[0]}?" if near else f"; it begins with {_BEGINS}"
+        return _Fault(f"a statement doesn't begin with {first[:20]!a}{guess}", is_first_word=True)
+    if description.startswith("Invalid expression"):
+        return _Fault(f"{found[:40]!a} is unexpected here; a comma or a keyword may be missing")
+    if description.startswith("Expected table name"):
+        return _Fault(f"a table is missing after {found[:40]}")
+    if missing := re.fullmatch(r"Expecting (\S+)", description):
+        return _Fault(f"{missing[1]} is missing before or after {found[:40]!a}")
+    if missing := re.fullmatch(r"Expected (\S+) after (\S+)", description):
+        return _Fault(f"{missing[1]} is missing after {missing[2]}")
+    if description and "<" not in description:
+        return _Fault(f"syntax error: {description}")
+    return _Fault(f"the statement is incomplete here, or has a syntax error, at {found[:40]!a}")
+
+
+def _refuse_loose_ends(sql: str, tree: exp.Query) -> None:
+    """Refuse what sqlglot passes and Athena doesn't: a comma or ON with nothing after it."""
+    tokens = sqlglot.tokenize(sql, dialect=DIALECT)
+    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+        ends = following is None or following.token_type in _AFTER_A_LIST
+        if ends and token.token_type in (TokenType.COMMA, TokenType.ON):
+            missing = "a condition" if token.token_type is TokenType.ON else "something"
+            begin = token.col - len(token.text)
+            what = f"{missing} is missing after {token.text}"
+            raise QueryError(_placed(sql, token.line, begin, what))
+    joins = zip([None, *tokens], tokens, strict=False)
+    written = sum(
+        token.token_type is TokenType.JOIN
+        and (before is None or before.text.upper() not in ("CROSS", "NATURAL"))
+        and not _is_natural(sql)
+        for before, token in joins
+    )
+    conditions = sum(bool(j.args.get("on") or j.args.get("using")) for j in tree.find_all(exp.Join))
+    if written > conditions:
+        raise QueryError(
+            "a JOIN has no condition: write ON or USING after its table, or CROSS JOIN"
+        )
+
+
+def _is_natural(sql: str) -> bool:
+    return re.search(r"\bNATURAL\b", sql, re.IGNORECASE) is not None
+
+
+_FIRST_WORDS = ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN")
+_BEGINS = "SELECT, WITH, SHOW, DESCRIBE or EXPLAIN"
+_AFTER_A_LIST = {
+    TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.HAVING,
+    TokenType.LIMIT, TokenType.R_PAREN, TokenType.SEMICOLON, TokenType.UNION, TokenType.JOIN,
+}  # fmt: skip

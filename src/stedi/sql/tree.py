@@ -35,6 +35,11 @@ def parse(sql: str, place: str) -> exp.Query:
         raise DeclarationError(f"{place}: {where}: {description}") from None
     if len(trees) != 1 or not isinstance(trees[0], exp.Query):
         raise DeclarationError(f"{place}: expected one SELECT")
+    for table in trees[0].find_all(exp.Table):
+        if table.args.get("db"):  # an engine would read the table where a WITH has the same name
+            raise DeclarationError(
+                f"{place}: {table.sql(DIALECT)[:60]}: name tables without a database"
+            )
     return trees[0]
 
 
@@ -59,7 +64,7 @@ def resolve(
         resolved = qualify(
             tree.copy(),
             dialect=DIALECT,
-            schema=_sql_schema(schemas, others),
+            schema=_sql_schema(tree, schemas, others),
             quote_identifiers=False,
             validate_qualify_columns=True,
         )
@@ -82,13 +87,16 @@ def typed(tree: exp.Query, schemas: Schemas, place: str, others: Types | None = 
     `others` are tables beside the declared ones.
     """
     resolved = resolve(tree, schemas, place, others)
-    return annotate_types(resolved, schema=_sql_schema(schemas, others), dialect=DIALECT)
+    return annotate_types(resolved, schema=_sql_schema(tree, schemas, others), dialect=DIALECT)
 
 
-def _sql_schema(schemas: Schemas, others: Types | None = None) -> dict[str, object]:
+def _sql_schema(tree: exp.Query, schemas: Schemas, others: Types | None) -> dict[str, object]:
+    """The columns of the tables that a tree names: sqlglot goes through all that it is given."""
+    named = {table.name.lower() for table in tree.find_all(exp.Table)}
     declared = {
         table: {column.name: TYPES[column.type].trino for column in columns}
         for table, columns in schemas.items()
+        if table in named
     }
     return {**declared, **{table: dict(types) for table, types in (others or {}).items()}}
 

@@ -158,7 +158,8 @@ class PublishedNotes(DerivedNotes):
 
     `withheld` says why nothing is published. `last_left` is when somebody left last, by table of
     people who consent; `left_by_then` are all that ever left, `left_since` those since the
-    publication before, whose comparison with this one told the `difference`.
+    publication before, whose comparison with this one told the `difference`. `noise` is by how many
+    rows noise on counts made it more, or fewer; None where counts are true.
     """
 
     boxes: str | None = None
@@ -168,6 +169,7 @@ class PublishedNotes(DerivedNotes):
     left_by_then: Mapping[str, Left] | None = None
     left_since: Mapping[str, Left] = field(default_factory=dict)
     difference: Mapping[str, int] | None = None
+    noise: int | None = None
 
 
 @dataclass(frozen=True)

@@ -169,15 +169,18 @@ class Warehouse:
             for s in snapshots
         )
 
-    def snapshots(self, table: str) -> dict[int, tuple[DataFile, ...]]:
-        """The data files of every snapshot of a table that is kept, by its id, the newest last."""
+    def snapshots(self, table: str, last: int = 0) -> dict[int, tuple[DataFile, ...]]:
+        """The data files of every snapshot of a table that is kept, by its id, the newest last.
+
+        With `last`, those of so many.
+        """
         loaded = self._load(table)
         if loaded is None:
             return {}
         with self._reading(f"table {table}"):
             return {
                 s.snapshot_id: self._data_files(loaded, s)
-                for s in sorted(loaded.snapshots(), key=_order)
+                for s in sorted(loaded.snapshots(), key=_order)[-last:]
             }
 
     def fields(self, table: str, columns: Sequence[Column], location: str) -> tuple[Field, ...]:
@@ -302,6 +305,10 @@ class Warehouse:
         self._tables = {name: table for name, table in self._tables.items() if table}
         self._note(root=self.name, profile=profile)
 
+    def share(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
+        """Let declared readers read columns of tables; returns what could not be done."""
+        return self._root_catalog.share(columns)
+
     def damage(self, version: Version) -> str | None:
         """Why a table can't be used as it lies there, as far as sizes and this object know.
 
@@ -355,7 +362,7 @@ class Warehouse:
         if any(True for folder in folders for _ in self.files.below(folder)):
             raise StorageError(
                 f"{self.name} has tables, but its catalog is gone, and with it their profile. "
-                f"`stedi run --profile NAME --root {self.name}` makes all tables anew from the "
+                f"`stedi run --profile NAME --root {self.name}` rebuilds all tables from the "
                 "landing files"
             )
 
@@ -388,7 +395,7 @@ class Warehouse:
         """What to tell who works on a root that was moved."""
         return (
             f"{self.name} was moved or copied from {self.moved_from}, and its tables' metadata "
-            f"names files there. `stedi run --full --root {self.name}` makes the tables anew from "
+            f"names files there. `stedi run --full --root {self.name}` rebuilds the tables from "
             "the landing files; or move it back"
         )
 
@@ -469,7 +476,7 @@ class Warehouse:
             raise StorageError(
                 f"{what} can't be read: its metadata is missing or damaged "
                 f"({type(error).__name__}). `stedi run --full{profile} --root {self.name}` makes "
-                "all tables anew from the landing files"
+                "all tables again from the landing files"
             ) from None
 
     @contextmanager

@@ -13,10 +13,12 @@ from stedi.arrays import Float64s, Int64s
 from stedi.privacy.audit import ATTACKS
 from stedi.privacy.audit.attack import AttackResult
 from stedi.privacy.audit.auc import Auc
+from stedi.privacy.audit.checks import _rows
 from stedi.privacy.audit.decoder import decoded
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.readings import Readings
-from tests.support.attacked import PUBLICATION, evidence_of, rows_around
+from stedi.privacy.publication.noise import discrete_laplace
+from tests.support.attacked import PUBLICATION, SCALE, evidence_of, rows_around
 
 MEMBERSHIP = [attack for attack in ATTACKS if attack.name.startswith("membership")]
 BY_ZONE = ("membership_tenth", "membership_half", "membership_all")
@@ -76,8 +78,55 @@ def test_the_number_of_rows_alone_is_the_baseline() -> None:
     fewer = rows_around(places, rng, 30, 30)
     for result in results(evidence_of(raw, fewer)).values():
         assert result.baseline == 1.0
+    # Of people outside, readings can be left out until there are as many; none can be added.
     for result in results(evidence_of(fewer, raw)).values():
-        assert result.baseline == 1.0
+        assert result.baseline == 0.5
+        assert "with as many readings of each person outside" in str(result.note)
+
+
+def test_noise_hides_people_and_the_attacker_does_as_well_as_the_exact_likelihood() -> None:
+    """Which knows all true counts but those of one person, and the distribution of the noise."""
+    rng = np.random.default_rng(6)
+    inside, outside = (rng.uniform(100, 900, (150, 3)) for _ in range(2))
+    raw, control_group = (rows_around(places, rng, 100, 40) for places in (inside, outside))
+    exact, told = [], []
+    for _ in range(3):
+        noise = discrete_laplace(rng.bytes(32), SCALE, 5_000)
+        evidence = evidence_of(raw, control_group, noise)
+        found = results(evidence)
+        assert not any(_rows(evidence))
+        told.append(found["membership_all"].figures["auc"])
+        exact.append(best_possible(evidence))
+        assert found["membership"].figures["auc"] < 0.75
+    assert 0.55 < np.mean(exact) < 0.9  # 1.000 without noise
+    assert abs(np.mean(told) - np.mean(exact)) < 0.04
+    assert np.std(told) > 0  # of noise that differs
+
+
+def best_possible(evidence: Evidence) -> float:
+    """The AUC of the exact logarithm of likelihoods, where everybody else is known."""
+    inside, outside = evidence.readings, evidence.readings_outside
+    assert inside is not None and outside is not None and evidence.noise is not None
+    noisy = np.append(evidence.rows_by_class + evidence.noise, 0)
+    scores = []
+    for group, is_in in ((inside, 1), (outside, 0)):
+        others = np.append(evidence.rows_by_class, 0)[group.classes] - is_in * group.rows
+        off = np.abs(noisy[group.classes] - others)
+        off_with = np.abs(noisy[group.classes] - others - group.rows)
+        is_class = group.classes < evidence.class_count
+        scores.append(group.sums(np.where(is_class, (off - off_with) / SCALE, 0)))
+    return Auc.of(*scores).value
+
+
+def test_readings_are_left_out_at_random_down_to_as_many_as_are_wanted() -> None:
+    readings = Readings.of_rows(np.array([0, 0, 0, 0, 1, 2, 2]), np.array([3, 3, 3, 5, 1, 2, 4]))
+    rng = np.random.default_rng(8)
+    drawn = [readings.thinned(np.array([2, 7, 1]), rng) for _ in range(400)]
+    assert {tuple(one.sums(one.rows)) for one in drawn} == {(2.0, 1.0, 1.0)}
+    of_last = [int(one.classes[one.begins[2]]) for one in drawn]
+    assert 150 < of_last.count(2) < 250
+    with_5 = sum(5 in one.classes for one in drawn)
+    assert 150 < with_5 < 250  # one of four rows, of which two are drawn
 
 
 def test_readings_where_the_table_has_no_class_say_that_the_person_is_not_in_it() -> None:

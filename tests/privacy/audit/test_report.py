@@ -224,7 +224,7 @@ def test_a_publication_that_can_not_be_read_is_reported(done: Lakehouse, tmp_pat
     assert "the table of boxes can't be read" in told
     text = file.read_text()
     assert "FAILED. Don't pass the table on." in text
-    assert "the table of boxes can't be read; `stedi run --full` makes it anew" in text
+    assert "the table of boxes can't be read; `stedi run --full` rebuilds it" in text
     assert str(tmp_path) not in text
 
 

@@ -132,6 +132,12 @@ NUMBERED = """SELECT serialnumber, DENSE_RANK() OVER (ORDER BY serialnumber) AS 
   FROM customer_trusted GROUP BY serialnumber"""
 
 
+SOME_EMAILS = (
+    "SELECT k.email FROM accelerometer_trusted b LEFT JOIN customer_trusted k "
+    'ON k.email = b."user" AND b.x < 5'
+)
+
+
 @pytest.mark.parametrize(
     ("among", "passes"),
     [("customer_trusted", True), ("customer_landing", False), ("customer_curated", True)],
@@ -200,12 +206,10 @@ def test_a_window_that_goes_by_order_has_one(window: str) -> None:
 @pytest.mark.parametrize(
     ("among", "passes"),
     [
-        ("SELECT q.subject FROM quarantine q", False),
-        ("SELECT q.subject FROM quarantine q WHERE q.subject IS NOT NULL", True),
-        ("SELECT q.subject FROM quarantine q WHERE NOT q.subject IS NULL AND q.source = 'x'", True),
-        ("SELECT k.email FROM accelerometer_trusted b LEFT JOIN customer_trusted k "
-         'ON k.email = b."user" AND b.x < 5', False),
-        ("SELECT z.e FROM (SELECT q.subject AS e FROM quarantine q) z", False),
+        (SOME_EMAILS, False),
+        (f"{SOME_EMAILS} WHERE k.email IS NOT NULL", True),
+        (f"{SOME_EMAILS} WHERE NOT k.email IS NULL AND b.y > 0", True),
+        (f"SELECT z.e FROM (SELECT t.email AS e FROM ({SOME_EMAILS}) t) z", False),
         ("SELECT k.email FROM customer_trusted k", True),
     ],
 )  # fmt: skip

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
@@ -17,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stedi.columns import Column
-from stedi.declared.contract import Coarsened, Publication
+from stedi.declared.contract import Coarsened, Noise, Publication
 from stedi.engines import Engine
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.engines.spark import SparkEngine
@@ -25,6 +27,7 @@ from stedi.errors import RuleBroken
 from stedi.parquet import Field
 from stedi.privacy.publication import Published, publish, publish_in_parts, published_classes
 from stedi.privacy.publication.grid import Grid
+from stedi.privacy.publication.noise import Randomness, fresh
 from stedi.privacy.publication.spilled import Spilled
 from stedi.roots.local.files import LocalFiles
 from stedi.sql.tree import parse
@@ -66,7 +69,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def publish_one_way(
     engine: Engine, folder: Path, rows: pa.Table, publication: Publication, most_rows: int,
-    way: str,
+    way: str, random: Randomness = fresh,
 ) -> Published:  # fmt: skip
     """What is published of rows: in `memory`, or in `parts` of at most so many rows."""
     place = folder / f"{uuid4()}"
@@ -74,7 +77,7 @@ def publish_one_way(
     names = [column.column for column in publication.coarsened]
     fields = [Field(name, "double", n) for n, name in enumerate(names, start=1)]
     if way == "memory":
-        return publish(rows, publication, fields, place, place / "boxes")
+        return publish(rows, publication, fields, place, place / "boxes", random)
     pq.write_table(rows, place / "given.parquet")
     columns = [
         Column(f.name, "long" if f.type == pa.int64() else "double", "none") for f in rows.schema
@@ -82,15 +85,18 @@ def publish_one_way(
     engine.declare("pairs", columns, [str(place / "given.parquet")])
     spilled = Spilled.of(engine, f"table{uuid4().hex}", parse(SELECT, "test"), publication)
     files = LocalFiles(folder)
-    return publish_in_parts(spilled, files, publication, fields, place, place / "boxes", most_rows)
+    return publish_in_parts(
+        spilled, files, publication, fields, place, place / "boxes", most_rows, random
+    )
 
 
 def both(
-    engine: Engine, folder: Path, rows: pa.Table, publication: Publication, most_rows: int
-) -> tuple[Published, Published]:
+    engine: Engine, folder: Path, rows: pa.Table, publication: Publication, most_rows: int,
+    random: Randomness = fresh,
+) -> tuple[Published, Published]:  # fmt: skip
     """What is published of rows in memory, and in parts."""
     memory, parts = (
-        publish_one_way(engine, folder, rows, publication, most_rows, way)
+        publish_one_way(engine, folder, rows, publication, most_rows, way, random)
         for way in ("memory", "parts")
     )
     return memory, parts
@@ -201,13 +207,13 @@ def test_parts_have_the_bytes_of_memory_without_a_target_or_axes_or_a_second_sid
     engine: Engine, folder: Path, axes: tuple[str, ...]
 ) -> None:
     every = declared()
-    some = {
+    some: dict[str, object] = {
         "people": ("phone",),
         "axes": tuple(axis for axis in every.axes if axis.column in axes),
         "target": None if axes else every.target,
     }
     rows = drawn(2, 500, 40, 32, 0.1)
-    in_memory, in_parts = both(engine, folder, rows, declared(**some), 100)
+    in_memory, in_parts = both(engine, folder, rows, declared(3, 6, **some), 100)
     assert in_memory.paths
     assert contents(in_parts) == contents(in_memory)
 
@@ -228,6 +234,27 @@ def test_a_row_without_a_value_or_a_person_is_refused(
 def test_spark_numbers_values_as_memory_does(spark_engine: Engine, folder: Path) -> None:
     for step, origin in ((1.0, 0.0), (0.001, 0.25), (0.3, -13.7)):
         hold_numbers_same(spark_engine, folder, step, origin)
+
+
+def test_a_row_with_nan_is_refused(engine: Engine, folder: Path) -> None:
+    rows = drawn(1, 100, 40, 5, 0.1)
+    values = [math.nan, *rows["x"].to_pylist()[1:]]
+    broken = rows.set_column(rows.schema.get_field_index("x"), "x", [values])
+    for way in ("memory", "parts"):
+        with pytest.raises(RuleBroken, match="x: 1 rows have NaN"):
+            publish_one_way(engine, folder, broken, declared(), 10, way)
+
+
+def test_noise_is_the_same_in_parts(engine: Engine, folder: Path) -> None:
+    noisy = declared(noise=Noise(scale=3.0, rows_per_person=5))
+    rows = drawn(1, 900, 60, 5, 0.1)
+    in_memory, in_parts = both(
+        engine, folder, rows, noisy, 100, lambda state: hashlib.sha256(state).digest()
+    )
+    assert in_memory.noise
+    assert in_memory.suppressed
+    assert in_parts.noise == in_memory.noise
+    assert contents(in_parts) == contents(in_memory)
 
 
 @pytest.mark.parametrize("step", [1.0, 0.5, 0.001, 0.1, 0.3, 7.0])

@@ -17,6 +17,8 @@ from hypothesis import strategies as st
 
 from stedi import Lakehouse, NotAnonymous
 from stedi.declared.contract import Coarsened, Publication
+from stedi.errors import RuleBroken
+from stedi.privacy.publication import publish, raw_rows
 from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.grid import Grid
@@ -430,6 +432,15 @@ def test_a_value_is_coded_as_the_nearest_of_its_grid(value: float, step: float) 
     assert begins <= value < ends
     assert (np.array(grid.ranges(begins, ends)) == numbers).all()
     assert grid.is_midpoint(np.array([nearest])).all()
+
+
+def test_what_is_no_number_is_refused_by_column_and_count(tmp_path: Path) -> None:
+    axis = Coarsened("x", -10, 10, 0.001)
+    publication = Publication(1, 1, ("person",), None, (axis,), (), None)
+    table = pa.table({"x": [0.5, float("nan"), float("inf")], "person": [1, 2, 3]})
+    with pytest.raises(RuleBroken, match=r"x: 1 rows have NaN"):
+        publish(table, publication, [], tmp_path / "data", tmp_path / "boxes.parquet")
+    assert raw_rows(table.slice(2), publication).rows == 1
 
 
 def test_a_single_value_is_published_as_it_is() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from stedi import Lakehouse
+from stedi.declared import packaged, read_declarations
 from tests.conftest import counts, rows
 from tests.roots.s3.conftest import MakeOnS3, Opened
 from tests.support import small
@@ -59,8 +60,10 @@ def test_engines_take_turns_on_s3(
     again = Lakehouse(one.uri, database=one.database, declarations=not_anonymous)
     assert again.run().built == ()
     assert counts(again) == small.SEED
+    contracts = read_declarations(packaged()).contracts
     for table in small.SEED:
-        query = f"SELECT * FROM {table}"
+        names = [c.name for c in contracts[table].columns if c.name != "arrived"]  # when it came
+        query = f"SELECT {', '.join(names)} FROM {table}"
         assert sorted(rows(again, query), key=repr) == sorted(
             rows(small_lakehouse, query), key=repr
         )

@@ -19,8 +19,7 @@ from stedi.engines.spark.executors import Executors, translated_errors
 from stedi.engines.spark.session import driver_bytes, join_or_start
 from stedi.errors import DeclarationError
 from stedi.parquet import Field
-from stedi.roots import Files, footer_source
-from stedi.roots.local.files import LocalFiles
+from stedi.roots import Files, footer_source, local_files
 from stedi.sql.dialects import for_spark
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class SparkEngine:
         self, scratch: Path, master: str | None = None, files: Files | None = None
     ) -> None:
         self.session, self._is_ours = join_or_start(master)
-        self._files: Files = files or LocalFiles(scratch)
+        self._files: Files = files or local_files(scratch)
         self._files.let_spark_read(self.session)
         self._scratch = scratch
         self.crew: Executors = Executors(self.session.sparkContext, f"stedi-{uuid4()}")

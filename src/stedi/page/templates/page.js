@@ -3,14 +3,19 @@
 (() => {
   const lineage = JSON.parse(document.getElementById("lineage").textContent);
   const find = (selector) => [...document.querySelectorAll(selector)];
-  const outputs = {};
-  for (const [table, inputs] of Object.entries(lineage.inputs))
-    for (const input of inputs) (outputs[input] ??= []).push(table);
+  const turned = (edges) => {
+    const back = {};
+    for (const [from, all] of Object.entries(edges))
+      for (const to of all) (back[to] ??= []).push(from);
+    return back;
+  };
+  const outputs = turned(lineage.inputs);
+  const before = turned(lineage.next);
 
-  const reach = (table, next, seen = new Set()) => {
-    for (const other of next[table] ?? [])
-      if (!seen.has(other)) { seen.add(other); reach(other, next, seen); }
-    return seen;
+  const reach = (start, next) => {
+    const seen = new Set([start]);
+    for (const one of seen) for (const other of next[one] ?? []) seen.add(other);
+    return [...seen];
   };
 
   const light = (tables) => {
@@ -32,9 +37,11 @@
       if (part.tagName === "DETAILS") part.open = true;
     if (id.startsWith("table-")) {
       const table = id.slice("table-".length);
-      light(new Set([table, ...reach(table, lineage.inputs), ...reach(table, outputs)]));
+      light(new Set([...reach(table, lineage.inputs), ...reach(table, outputs)]));
     } else if (id.startsWith("column-")) {
-      light(new Set(lineage.columns[id.slice("column-".length)] ?? []));
+      const column = id.slice("column-".length);
+      const passed = [...reach(column, before), ...reach(column, lineage.next)];
+      light(new Set(passed.map((name) => name.split(".")[0])));
     } else light(null);
     if (target && target.tagName === "DETAILS") target.querySelector("summary").focus({ preventScroll: true });
     if (target) target.scrollIntoView();

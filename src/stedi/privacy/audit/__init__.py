@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+import numpy as np
 from pydantic import BaseModel
 
 from stedi.declared.contract import Publication
@@ -22,6 +23,7 @@ from stedi.privacy.audit.membership import (
 )
 from stedi.privacy.audit.withdrawal import Withdrawal
 from stedi.privacy.publication.spread import Spread, changed, deviation
+from stedi.progress import doing
 
 ATTACKS: Sequence[Attack] = (
     Attribution(),
@@ -52,7 +54,8 @@ class Audit(BaseModel):
     counts the rows that a person has on one side or the other. `weaker_than_recommended` is the
     contract's reason for a k that is. `checks` has the problems that each found, `provenance` which
     publication this is of. `suppressed` counts rows that were left out, and `warnings` has what
-    isn't wrong, but should be looked at.
+    isn't wrong, but should be looked at. `noise` is the scale of the noise in the counts that were
+    attacked; None where they are true.
     """
 
     ok: bool
@@ -70,6 +73,7 @@ class Audit(BaseModel):
     provenance: Provenance | None = None
     suppressed: int = 0
     warnings: list[str] = []
+    noise: float | None = None
 
 
 def audit(
@@ -83,11 +87,13 @@ def audit(
 
     `paths` are its files, `in_folder` those in its folder, `alive` those that may be there.
     """
+    doing(f"checking {table}")
     checked = checks.problems(evidence, paths, in_folder, alive)
-    attacks = {
-        attack.name: attack.run(evidence).model_copy(update={"risk": attack.risk})
-        for attack in ATTACKS
-    }
+    attacks = {}
+    for number, attack in enumerate(ATTACKS, start=1):
+        doing(f"attack {number} of {len(ATTACKS)} on {table}: {attack.name}")
+        result = attack.run(evidence)
+        attacks[attack.name] = result.model_copy(update={"risk": attack.risk})
     problems = [f"{name}: {problem}" for name, own in checked.items() for problem in own]
     problems += [
         f"{name}: {_failure(result)}" for name, result in attacks.items() if result.ok is False
@@ -98,7 +104,7 @@ def audit(
         table=table,
         k=evidence.publication.k,
         rows=len(next(iter(evidence.published.values()))),
-        classes=evidence.class_count,
+        classes=int(np.count_nonzero(evidence.counts)),
         smallest_class=evidence.fewest_people,
         largest_share=evidence.largest_share,
         largest_share_both_sides=evidence.largest_share_both_sides,
@@ -107,6 +113,7 @@ def audit(
         attacks=attacks,
         problems=problems,
         suppressed=evidence.suppressed,
+        noise=evidence.noise_scale or None,
         warnings=[text for _, text in changed(_spreads(evidence), evidence.publication)],
     )
 

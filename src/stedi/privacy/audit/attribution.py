@@ -31,9 +31,11 @@ class Attribution:
             baseline=float(max(rows.max() / rows.sum() for rows in overall)),
             limit=limit,
             ok=is_at_most(worst, limit),
-            figures={
-                "fewest_people": people,
-                "fewest_rows": int(evidence.rows_by_class.min()),
-            },
+            figures={"fewest_people": people} | _fewest_rows(evidence),
             problem=f"a class has rows of {people} people, of {k} at least" if people < k else None,
         )
+
+
+def _fewest_rows(evidence: Evidence) -> dict[str, int]:
+    """The rows of the smallest class; none where counts are noisy: no true one is beside them."""
+    return {} if evidence.noise_scale else {"fewest_rows": int(evidence.rows_by_class.min())}

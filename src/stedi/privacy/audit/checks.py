@@ -12,6 +12,7 @@ from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.publication import BATCH_ROWS, FILE_ROWS
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.grid import Grid
+from stedi.privacy.publication.noise import noisy
 from stedi.privacy.publication.search import points
 from stedi.text import counted
 
@@ -128,7 +129,14 @@ def _rows(evidence: Evidence) -> Iterator[str]:
     wanted = np.column_stack([evidence.values[name] for name in names])
     classes, place = np.unique(wanted, axis=0, return_inverse=True)
     counts = np.zeros(len(classes), np.int64)
-    np.add.at(counts, place, evidence.rows_by_class)
+    wanted_counts = evidence.rows_by_class
+    if evidence.publication.noise is not None:
+        if evidence.noise is None:
+            yield "the noise in published counts is not the noise that was drawn for them"
+            return
+        wanted_counts = noisy(wanted_counts, evidence.noise)
+    np.add.at(counts, place, wanted_counts)
+    classes, counts = classes[counts > 0], counts[counts > 0]
     published, held = np.unique(
         np.column_stack([evidence.published[name] for name in names]), axis=0, return_counts=True
     )

@@ -24,18 +24,23 @@ _CLOSE = 1e-5
 
 
 def decoded(
-    counts: Float64s, readings: Readings, unknown: Float64s, rng: np.random.Generator
+    counts: Float64s,
+    readings: Readings,
+    unknown: Float64s,
+    rng: np.random.Generator,
+    variance: Float64s | None = None,
 ) -> tuple[Float64s, Float64s]:
     """The weight of each person, 0 to 1, and the rows that all weights explain.
 
-    `counts`, `unknown` and the explained rows are by class.
+    `counts`, `unknown`, the explained rows and the `variance` of counts are by class; by default
+    that is the count.
     """
     # Of weights that explain the counts equally well, the first to be set would be the greatest.
     order = rng.permutation(readings.people)
     mixed = readings.of_people(order)
     weights = np.zeros(mixed.people + 1)
     sweeps = int(np.clip(_WORK / max(len(mixed.rows) + len(counts), 1), 20, MOST_SWEEPS))
-    precision = 1 / np.maximum(counts, 1)
+    precision = 1 / (np.maximum(counts, 1) if variance is None else variance)
     squares = mixed.sums(mixed.rows**2 * precision[mixed.classes])
     squares = np.append(squares, (unknown**2 * precision).sum())
     left = counts.copy()

@@ -21,7 +21,7 @@ class Difference:
             knows="this publication and the one before it",
             withheld="what came and went in between",
             figures=dict(noted) if noted else None,
-            note="measured only: what two publications tell is not protected"
+            note=f"measured only, of {evidence.form}: what two publications tell is not protected"
             if noted
             else "there was no publication before this one under the same declaration",
             summary=_in_words(noted, evidence.publication.k) if noted else None,

@@ -11,7 +11,8 @@ import numpy as np
 from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Publication
 from stedi.privacy.audit.readings import Readings
-from stedi.privacy.publication import Raw
+from stedi.privacy.comparison import Edition
+from stedi.privacy.publication import Raw, classes_of
 from stedi.privacy.publication.boxes import Range
 from stedi.privacy.publication.coding import BoxesOverlap
 
@@ -29,7 +30,8 @@ class Evidence:
     relied on; an attacker without one goes by the nearest published values. `difference` is what
     the publication noted of the one before it, `people_problems` what is wrong with how people are
     numbered, `proof_problems` how many things the proof finds in the declarations. `suppressed` is
-    how many rows were left out.
+    how many rows were left out. `noise` is what was added to the count of each class, where counts
+    are noisy; None where it isn't known.
     """
 
     publication: Publication
@@ -43,11 +45,35 @@ class Evidence:
     people_problems: Sequence[str] = ()
     suppressed: int = 0
     proof_problems: int = 0
+    noise: Int64s | None = None
 
     @cached_property
     def rows_by_class(self) -> Int64s:
-        """How many rows each class has."""
+        """How many rows behind the table each class has."""
         return np.bincount(self.classes, minlength=self.class_count)
+
+    @cached_property
+    def counts(self) -> Int64s:
+        """How often each class is published: all that an attacker has of its count."""
+        if self.publication.noise is None or self.boxes is None:
+            return self.rows_by_class
+        try:
+            published = classes_of([self.published])
+            return Edition.of(self.boxes, published, is_noisy=True).counts
+        except ValueError:  # which the check of the rows tells
+            return self.rows_by_class
+
+    @property
+    def noise_scale(self) -> float:
+        """The scale of the noise in each count; 0 where counts are true."""
+        return self.publication.noise.scale if self.publication.noise else 0.0
+
+    @property
+    def form(self) -> str:
+        """Which form of the table is attacked, in words."""
+        if not self.noise_scale:
+            return "true counts"
+        return f"counts with noise of scale {self.noise_scale:g}"
 
     @property
     def class_count(self) -> int:

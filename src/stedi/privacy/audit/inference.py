@@ -129,7 +129,7 @@ class _Held:
         held = np.column_stack([group_of_class, grid.positions(evidence.values[grid.column])])
         known, place = np.unique(held, axis=0, return_inverse=True)
         group, values = known[:, 0].astype(np.int64), known[:, 1]
-        counts = np.bincount(place, weights=evidence.rows_by_class).astype(np.int64)
+        counts = np.bincount(place, weights=evidence.counts).astype(np.int64)
         begins = np.flatnonzero(np.diff(group, prepend=-1))
         ends = np.append(begins[1:], len(group))
         bands = np.zeros((len(begins), len(grid.bands)), np.int64)

@@ -1,10 +1,17 @@
 """Membership: whether people in the table can be told from others, by attackers who know ever more.
 
 Each scores people who are in the table and people of the control group, who are not; how well the
-scores tell them apart is an AUC. `baseline` is that of the numbers of their rows alone.
+scores tell them apart is an AUC. `baseline` is that of the numbers of their rows alone. Where these
+numbers alone tell them apart (a table may have a part of each person's rows only), people of the
+control group are tried with as many of their readings as people in the table have rows.
 
 All of them know what is promised: nobody has more than 1/k of a class. Whoever has more readings
 that would be in a class than that is not in the table, for sure.
+
+Where counts are noisy, nothing is sure. Then scores are logarithms of likelihoods: of the published
+counts with the person's rows among them, over those without. Small differences count as normal ones
+do, large ones as Laplace's, which gets as far as the exact likelihood of an attacker who knows all
+counts but that person's (the tests compare with it).
 """
 
 from __future__ import annotations
@@ -44,11 +51,16 @@ class Membership:
         if people is None:
             return _not_measured(knows)
         expected = _by_box(evidence)
+        if evidence.noise_scale:
+            return _told(
+                knows, people, [_scores(group, evidence, expected) for group in people], evidence
+            )
         ruled_out = [_too_many(group, evidence) > 0 for group in people]
         result = _told(
             knows,
             people,
             [_scores(group, evidence, expected) for group in people],
+            evidence,
             ruled_out_in_table=float(ruled_out[0].mean()),
             ruled_out_outside=float(ruled_out[1].mean()),
         )
@@ -79,7 +91,7 @@ class MembershipByReference:
         expected = _expected(evidence, reference)
         groups = people[0], outside
         scores = [_scores(group, evidence, expected) for group in groups]
-        return _told(knows, groups, scores, reference_people=reference.people)
+        return _told(knows, groups, scores, evidence, reference_people=reference.people)
 
 
 class MembershipByZone:
@@ -105,14 +117,22 @@ class MembershipByZone:
             known = people[0].of_people(inside).and_those_of(people[1].of_people(outside))
             score = self._decoded(known, evidence, rng)
             scores[0][inside], scores[1][outside] = np.split(score, [len(inside)])
-        return _told(knows, people, scores)
+        return _told(knows, people, scores, evidence)
 
     def _decoded(self, known: Readings, evidence: Evidence, rng: np.random.Generator) -> Float64s:
         """The weight of each person.
 
         Where there are people whom the attacker doesn't know, rather how far the counts exceed what
-        the weights of all others explain.
+        the weights of all others explain. Where counts are noisy, that in any case.
         """
+        if evidence.noise_scale:
+            counts = _counts(evidence)
+            variance = _variance(counts, evidence)
+            # With the whole zone there is nobody unknown, and noise isn't to be taken for them.
+            unknown = np.zeros(len(counts)) if self._parts == 1 else _expected(evidence, known)
+            weights, explained = decoded(counts, known, unknown, rng, variance)
+            others = explained[known.classes] - known.rows * weights[known.person]
+            return _likelihood(known, counts, others, variance)
         too_many = _too_many(known, evidence)
         possible = np.flatnonzero(too_many == 0)
         some, counts = known.of_people(possible), _counts(evidence)
@@ -138,7 +158,21 @@ def _people(evidence: Evidence) -> tuple[Readings, Readings] | None:
     inside, outside = evidence.readings, evidence.readings_outside
     if inside is None or outside is None or min(inside.people, outside.people) < FEWEST_PEOPLE:
         return None
-    return inside, outside
+    return inside, (_as_many(outside, inside) if _differ(inside, outside) else outside)
+
+
+def _differ(inside: Readings, outside: Readings) -> bool:
+    """Whether the numbers of people's rows alone tell the two groups apart."""
+    alone = Auc.of(*(group.sums(group.rows) for group in (inside, outside)))
+    return not alone.lower <= 0.5 <= alone.upper
+
+
+def _as_many(outside: Readings, inside: Readings) -> Readings:
+    """Some readings of each, at random: as many as whoever has the same rank in the table."""
+    totals, wanted = (np.sort(group.sums(group.rows)) for group in (outside, inside))
+    ranks = np.argsort(np.argsort(outside.sums(outside.rows), kind="stable"))
+    at = (ranks * len(wanted)) // len(totals)
+    return outside.thinned(wanted[at].astype(np.int64), np.random.default_rng(SEED))
 
 
 def _parts(people: int, parts: int) -> list[Int64s]:
@@ -148,14 +182,20 @@ def _parts(people: int, parts: int) -> list[Int64s]:
 
 def _counts(evidence: Evidence) -> Float64s:
     """The published rows of each class, and none of what is in no class."""
-    return np.append(evidence.rows_by_class, 0).astype(np.float64)
+    return np.append(evidence.counts, 0).astype(np.float64)
+
+
+def _variance(counts: Float64s, evidence: Evidence) -> Float64s:
+    """How far counts are from what is expected of them: as counts are anyway, and by noise."""
+    variance: Float64s = np.maximum(counts, 1) + 2 * evidence.noise_scale**2
+    return variance
 
 
 def _by_box(evidence: Evidence) -> Float64s:
     """The mean count of the classes of the same box, for each class; for none, that of all."""
     box = evidence.groups[1]
-    means = np.bincount(box, weights=evidence.rows_by_class) / np.bincount(box)
-    return np.append(np.maximum(means[box], _LEAST), evidence.rows_by_class.mean())
+    means = np.bincount(box, weights=evidence.counts) / np.bincount(box)
+    return np.append(np.maximum(means[box], _LEAST), evidence.counts.mean())
 
 
 def _expected(evidence: Evidence, known: Readings) -> Float64s:
@@ -180,6 +220,12 @@ def _too_many(readings: Readings, evidence: Evidence) -> Float64s:
 
 
 def _scores(readings: Readings, evidence: Evidence, expected: Float64s) -> Float64s:
+    if evidence.noise_scale:
+        # A class of fewer rows than k times a person's is as likely as noise that far off.
+        counts, missing = _counts(evidence), _too_many(readings, evidence)
+        variance = _variance(counts, evidence)
+        likelihood = _likelihood(readings, counts, expected[readings.classes], variance)
+        return likelihood - missing / evidence.noise_scale
     excess = _excess(readings, _counts(evidence), expected[readings.classes])
     return excess - _SURE * _too_many(readings, evidence)
 
@@ -195,8 +241,30 @@ def _excess(readings: Readings, counts: Float64s, expected: Float64s) -> Float64
     return means
 
 
+def _likelihood(
+    readings: Readings, counts: Float64s, others: Float64s, variance: Float64s
+) -> Float64s:
+    """By person, the logarithm of how much likelier counts are with their rows than without.
+
+    `others` are the rows that others are expected to have, beside the readings.
+    """
+    classes, scale = readings.classes, np.sqrt(variance[readings.classes] / 2)
+    off = counts[classes] - others
+    return readings.sums(_rare(off / scale) - _rare((off - readings.rows) / scale))
+
+
+def _rare(off: Float64s) -> Float64s:
+    """How rare a difference is, as the logarithm of a likelihood (Huber's function)."""
+    size = np.abs(off)
+    return np.where(size < 1, size * size / 2, size - 0.5)
+
+
 def _told(
-    knows: str, people: tuple[Readings, Readings], scores: Sequence[Float64s], **more: float
+    knows: str,
+    people: tuple[Readings, Readings],
+    scores: Sequence[Float64s],
+    evidence: Evidence,
+    **more: float,
 ) -> AttackResult:
     told = Auc.of(*scores)
     alone = Auc.of(*(group.sums(group.rows) for group in people)).either_way
@@ -215,9 +283,21 @@ def _told(
             "people_outside": people[1].people,
             **more,
         },
-        note=f"AUC {told}, by the numbers of rows alone {alone}; measured only, since whether "
-        "somebody is in the table is not protected",
+        note=f"AUC {told}, by the numbers of rows alone {alone}{_of_noisy(evidence)}"
+        f"{_of_a_part(evidence)}; measured only, since whether somebody is in the table is not "
+        "protected",
     )
+
+
+def _of_noisy(evidence: Evidence) -> str:
+    return f", of {evidence.form}" if evidence.noise_scale else ""
+
+
+def _of_a_part(evidence: Evidence) -> str:
+    inside, outside = evidence.readings, evidence.readings_outside
+    if inside is None or outside is None or not _differ(inside, outside):
+        return ""
+    return ", with as many readings of each person outside as people in the table have rows"
 
 
 def _not_measured(knows: str) -> AttackResult:

@@ -66,6 +66,16 @@ class Readings:
         at = np.repeat(self.begins[people] - begins[:-1], sizes) + np.arange(begins[-1])
         return Readings(begins, self.classes[at], self.rows[at])
 
+    def thinned(self, most: Int64s, rng: np.random.Generator) -> Readings:
+        """At most so many rows of each person, at random."""
+        times = self.rows.astype(np.int64)
+        person, classes = np.repeat(self.person, times), np.repeat(self.classes, times)
+        order = np.lexsort((rng.random(len(person)), person))
+        begins = np.searchsorted(person, np.arange(self.people))
+        rank = np.arange(len(person)) - begins[person]  # people come in their order
+        kept = order[rank < most[person]]
+        return Readings.of_rows(person[kept], classes[kept])
+
     def and_those_of(self, others: Readings) -> Readings:
         """These people, and then the others."""
         return Readings(

@@ -9,7 +9,6 @@ sheet would round.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,11 +18,11 @@ from string import Template
 from typing import get_args
 
 from stedi.declared.contract import Contract
-from stedi.errors import UsageError
 from stedi.markdown import markdown, table
 from stedi.privacy.audit import Audit
 from stedi.privacy.audit.attack import AttackResult, Risk
 from stedi.privacy.proof.expressions import ALLOWED
+from stedi.written import Document
 
 _CRITERIA: tuple[Risk, ...] = ("singling out", "linkability", "inference")
 _RESULTS = {True: "within its limit", False: "**FAILS**", None: "measured only"}
@@ -99,11 +98,14 @@ class Report:
         both = audit.largest_share_both_sides
         yield "rows", f"{audit.rows:,}", ""
         yield "equivalence classes", f"{audit.classes:,}", ""
+        declared = publication.noise if (publication := self.contract.publication) else None
+        scale = f"discrete Laplace of scale {declared.scale:g}" if declared else "none"
+        attacked = f"of scale {audit.noise:g}, and so attacked" if audit.noise else "none"
+        yield "noise on how often a class is repeated", attacked, scale
         yield "fewest people in a class", f"{audit.smallest_class:,}", f"at least {audit.k}"
         share = "largest share of a class that one person has"
         yield f"{share}, on one side", f"{audit.largest_share:.3f}", f"at most 1/{audit.k}"
         yield f"{share}, on both sides together", _figure(both) or _NOT_MEASURED, "not promised"
-        publication = self.contract.publication
         may_go = f"{publication.suppress:.0%} of the rows" if publication else ""
         told = "none" if not audit.suppressed else "some: see stedi status"
         yield "rows left out, of people with too many or in ranges with too few", told, may_go
@@ -190,40 +192,10 @@ def _line(text: str) -> str:
 # The file ----------------------------------------------------------------------------------------
 
 
-def require_writable(path: Path, root: Path) -> None:
-    """Raise `UsageError` where a report can't be written, or would replace something else.
-
-    A report that nobody has changed since may be replaced by a newer one. `root` is the lakehouse,
-    below which nothing but its own files may lie.
-    """
-    what, folder = f"--report {path}", path.parent
-    if path.suffix.lower() != ".md" or ":/" in str(path):
-        raise UsageError(f"{what}: name a file of this machine that ends in .md")
-    if not folder.is_dir():
-        raise UsageError(f"{what}: there is no folder {folder}; make it, or name another")
-    if root.resolve() in path.resolve().parents:
-        raise UsageError(f"{what}: lies in the lakehouse; name a file outside")
-    if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise UsageError(f"{what}: is no plain file; name another")
-    if path.exists() and not _is_unchanged(path):
-        raise UsageError(
-            f"{what}: is there already, and is no report or was filled in; name another file"
-        )
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"{what}: nothing may be written to {folder}; name another folder")
-
-
-def write(report: Report, path: Path) -> None:
-    """Write a report, whole or not at all; raises `UsageError`."""
-    fresh = path.with_name(f".{path.name}-{os.getpid()}")
-    try:
-        fresh.write_text(report.text(datetime.now(UTC)), encoding="utf-8")
-        fresh.replace(path)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UsageError(f"--report {path}: can't be written: {reason}") from None
-    finally:
-        fresh.unlink(missing_ok=True)
+def report_at(path: Path) -> Document:
+    """A report that is to be written; one that nobody has changed since may be replaced."""
+    otherwise = "is no report or was filled in"
+    return Document(path, f"--report {path}", (".md",), _is_unchanged, otherwise)
 
 
 def _sealed(text: str) -> str:

@@ -2,7 +2,8 @@
 
 The publication before is removed when the next one is there. So the audit plays it: it takes people
 out of the rows behind the table, one at a time, publishes what is left in memory, and lets the
-attacker rank everybody: in two ways, of which the better one is reported.
+attacker rank everybody: in two ways, of which the better one is reported. Where counts are noisy,
+each publication that it plays has noise of its own, and nobody is ruled out.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from stedi.privacy.audit.targets import FEWEST_PEOPLE, SEED
 from stedi.privacy.comparison import Edition, ranges_of, regions_of
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import table_of_boxes
+from stedi.privacy.publication.noise import discrete_laplace, noisy
 from stedi.privacy.publication.search import points, search, shortcomings
 from stedi.privacy.publication.suppression import suppress
 from stedi.text import rounded
@@ -64,8 +66,8 @@ class Withdrawal:
                 "people": evidence.readings.people,
             },
             note=f"whoever left was named first in {first} of {len(ranks)} tries, and at rank "
-            f"{np.mean(ranks):.1f} in the mean; measured only, since what two publications tell is "
-            "not protected; worst is the share named first",
+            f"{np.mean(ranks):.1f} in the mean, by {evidence.form}; measured only, since what two "
+            "publications tell is not protected; worst is the share named first",
         )
 
 
@@ -80,32 +82,41 @@ def ranks_of_who_left(evidence: Evidence, tries: int) -> list[float]:
         return []
     if evidence.readings.people < FEWEST_PEOPLE:
         return []
-    before = Edition(evidence.boxes, evidence.rows_by_class)
+    scale, before = evidence.noise_scale, Edition(evidence.boxes, evidence.counts)
+    rng = np.random.default_rng(SEED)
     own, person = own_rows(evidence.raw)
     names = np.unique(own.people[0])
     classes = classes_of(own, evidence.publication, evidence.boxes)
     ranks: dict[bool, list[float]] = {False: [], True: []}
-    for leaver in np.random.default_rng(SEED).permutation(len(names))[:tries]:
+    for leaver in rng.permutation(len(names))[:tries]:
         stay = np.all([side != names[leaver] for side in evidence.raw.people], axis=0)
-        now = _published(evidence.raw.taken(np.flatnonzero(stay)), evidence.publication)
+        now = _published(evidence.raw.taken(np.flatnonzero(stay)), evidence.publication, rng)
         if now is not None:
             denser = _denser(evidence.publication, before, now, own, classes, person)
             own_classes = Readings.of_rows(person, classes)
             for most_rows, so_far in ranks.items():
                 regions = regions_of(evidence.publication, before, now, most_rows=most_rows)
-                scores = _scores(_too_many(regions, before, now, own_classes), denser)
+                if scale:
+                    scores = _likelihood(regions, before, now, own_classes, scale)
+                else:
+                    scores = _scores(_too_many(regions, before, now, own_classes), denser)
                 ties = int((scores == scores[leaver]).sum())
                 so_far.append(float((scores > scores[leaver]).sum() + (ties + 1) / 2))
     return min(ranks.values(), key=sum)
 
 
-def _published(raw: Raw, publication: Publication) -> Edition | None:
+def _published(raw: Raw, publication: Publication, rng: np.random.Generator) -> Edition | None:
     """What would be published of these rows; None where nothing would be."""
     on_grid = suppress(points(publication, raw.columns, raw.people), publication).points
     if not len(on_grid.rows) or any(shortcomings(on_grid, publication)):
         return None
     partition = search(on_grid, publication)
-    return Edition(table_of_boxes(publication, partition), partition.counts)
+    counts = partition.counts
+    if publication.noise is not None:
+        counts = noisy(
+            counts, discrete_laplace(rng.bytes(32), publication.noise.scale, len(counts))
+        )
+    return Edition(table_of_boxes(publication, partition), counts)
 
 
 def _scores(too_many: Float64s, denser: Float64s) -> Float64s:
@@ -133,13 +144,31 @@ def _denser(
     classes_now = classes_of(own, publication, now.boxes)
     # A reading in no class now is where nobody is left.
     density = np.log(np.maximum(before.counts, _LEAST)) - _volumes(publication, before)
-    density_now = np.log(now.counts) - _volumes(publication, now)
+    density_now = np.log(np.maximum(now.counts, _LEAST)) - _volumes(publication, now)
     nobody = np.log(_LEAST) - _volumes(publication, before)[classes]
     denser = density[classes] - np.where(
         classes_now < len(now.counts), np.append(density_now, 0)[classes_now], nobody
     )
     sums: Float64s = np.bincount(person, weights=denser).astype(np.float64)
     return sums
+
+
+def _likelihood(
+    regions: Int64s, before: Edition, now: Edition, readings: Readings, scale: float
+) -> Float64s:
+    """By person, the logarithm of how much likelier what regions lost is if they left.
+
+    Noise is taken for normal, with the variance of that of all classes of a region.
+    """
+    lost = np.bincount(regions, weights=np.concatenate([before.counts, -now.counts]))
+    variance = 2 * scale**2 * np.bincount(regions)
+    width = len(lost)
+    keys, place = np.unique(
+        readings.person * width + regions[readings.classes], return_inverse=True
+    )
+    rows, region = np.bincount(place, weights=readings.rows), keys % width
+    likelier = rows * (lost[region] - rows / 2) / variance[region]
+    return summed(keys // width, likelier, readings.people)
 
 
 def _too_many(regions: Int64s, before: Edition, now: Edition, readings: Readings) -> Float64s:

@@ -20,6 +20,7 @@ from stedi.declared.contract import Publication
 from stedi.declared.private import Private, Resolution
 from stedi.parquet.compiled import compiled
 from stedi.privacy.publication import Raw
+from stedi.progress import advance, expect
 
 STEPS = 64
 """Whole numbers to one unit of a person's vector."""
@@ -99,8 +100,10 @@ class Spectrum:
         people = raw.people[0][own]
         values = np.column_stack([raw.columns[name][own] for name in self.columns])
         total = np.zeros(self.size, np.int64)
+        expect(len(values), "rows")
         for of_one in np.split(values, np.flatnonzero(np.diff(people)) + 1):
             total += self.vector_of(of_one)
+            advance(len(of_one))
         return total
 
     @cached_property

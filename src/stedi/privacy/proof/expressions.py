@@ -195,7 +195,7 @@ class Expressions:
         if isinstance(node, exp.EQ | exp.NEQ):
             if one and other and one.is_direct and other.is_direct:
                 if not one.named_by(other):
-                    self._refuse(node, "direct columns of different subjects are compared")
+                    self._refuse(node, _why_not_equal(one, other))
                 return
             for cell, constant in ((one, right), (other, left)):
                 if cell and cell.is_direct and _is_empty_text(constant):
@@ -217,7 +217,12 @@ class Expressions:
         sought = node.this.unnest()
         cell = self.rows.cell(sought) if isinstance(sought, exp.Column) else None
         if cell is None or len(given) != 1 or not cell.named_by(given[0]):
-            self._refuse(node, "IN (SELECT …) compares direct columns of one subject")
+            self._refuse(
+                node,
+                _why_not_equal(cell, given[0])
+                if cell and cell.is_direct and len(given) == 1 and given[0].is_direct
+                else "IN (SELECT …) compares direct columns of one subject",
+            )
             return
         if given[0].is_optional:
             self._refuse(
@@ -331,7 +336,7 @@ class Expressions:
                 breaks_ties = True
             else:
                 self.walk(order)
-                after_plain = after_plain or order.find(exp.Column) is not None
+                after_plain = after_plain or isinstance(bare, exp.Column)
         return breaks_ties
 
     def _named(self, node: exp.Expr) -> Iterator[exp.Expr]:
@@ -339,6 +344,17 @@ class Expressions:
 
     def _refuse(self, node: exp.Expr, why: str) -> None:
         self.statements.refuse(node, why)
+
+
+def _why_not_equal(one: Cell, other: Cell) -> str:
+    if one.is_spelled_unlike(other):
+        return (
+            "an identifier as delivered and a folded one are compared: whether they are equal "
+            "tells how it is spelled"
+        )
+    if one.lines or other.lines:
+        return "a text of several identifiers is compared: UNNEST(SPLIT(…, CHR(10))) has each"
+    return "direct columns of different subjects are compared"
 
 
 def _is_empty_text(node: exp.Expr) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from sqlglot import exp
@@ -12,7 +12,14 @@ from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import DeclarationError
 from stedi.privacy.proof.positions import Positions
-from stedi.privacy.proof.sides import Cell, Relation
+from stedi.privacy.proof.sides import (
+    Cell,
+    Kinds,
+    Relation,
+    delivered_kinds,
+    folded_kinds,
+    kinds_of_lines,
+)
 
 
 class Places:
@@ -124,10 +131,9 @@ class Places:
 
     def _read(self, name: str) -> Relation | None:
         if name == "quarantine":
-            subjects = [c.column(c.subject) for c in self.declarations.landing if c.subject]
-            kinds = frozenset(column.subject for column in subjects if column and column.subject)
+            kinds = frozenset().union(*map(_quarantined, self.declarations.landing))
             columns = self.declarations.schemas[name]
-            return _delivered(name, columns, {"subject": kinds}, "subject")
+            return _delivered(name, columns, {"subject": kinds_of_lines(kinds)}, "subject")
         if name == "suspended":
             return self._suspended(name)
         contract = self.declarations.contracts.get(name)
@@ -185,10 +191,11 @@ class Places:
         place = self.declarations.transforms[contract.name].place
         if cell.breaks_ties:
             self._problems.append(f"{place}: {column.name} ranks by an identifier, and is kept")
-        if cell.kinds and column.subject and column.subject not in cell.kinds:
+        given = delivered_kinds(cell.kinds)
+        if given and column.subject and column.subject not in given:
             self._problems.append(
                 f"{contract.place}: {column.name} has the subject {column.subject}, but "
-                f"{place} gives {' or '.join(sorted(cell.kinds))}"
+                f"{place} gives {' or '.join(sorted(given))}"
             )
         if cell.is_direct and column.classification != "direct":
             self._problems.append(f"{contract.place}: {column.name} is direct: {place} keeps it")
@@ -198,6 +205,14 @@ class Places:
             origin=f"{contract.name}.{column.name}",
             is_optional=cell.is_optional and not column.required,
         )
+
+
+def _quarantined(contract: Contract) -> Kinds:
+    """The kinds of identifiers that pieces of a landing table name: folded, if the table folds."""
+    column = contract.column(contract.subject) if contract.subject else None
+    kinds = frozenset({column.subject} if column and column.subject else ())
+    is_folded = any(c.folded_from == contract.subject for c in contract.columns)
+    return folded_kinds(kinds) if is_folded else kinds
 
 
 def _of_nobody(contract: Contract) -> Iterator[str]:
@@ -228,6 +243,11 @@ def parts_of(query: exp.Query) -> Iterator[exp.Query]:
         yield from parts_of(part)
 
 
+def _kinds(column: Column, kinds: Mapping[str, Kinds]) -> Kinds:
+    of_column = kinds.get(column.name, frozenset())
+    return of_column if column.folded_from is None else folded_kinds(of_column)
+
+
 def _delivered(
     name: str,
     columns: tuple[Column, ...],
@@ -250,7 +270,7 @@ def _delivered(
     cells = {
         column.name: Cell(
             column.classification == "direct",
-            kinds.get(column.name, frozenset()),
+            _kinds(column, kinds),
             sides.get(column.name),
             f"{name}.{column.name}",
             is_optional=not column.required,

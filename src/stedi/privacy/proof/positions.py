@@ -252,8 +252,9 @@ class Positions:
         [*arrays] = source.expressions
         if len(arrays) == len(names) == 1 and _is_lines(arrays[0]):
             cell = rows.cell(arrays[0].this)
-            if cell is not None and cell.origin == "quarantine.subject" and cell.side is not None:
-                rows.columns[alias] = {names[0]: replace(cell, origin=None)}
+            line = cell.lines if cell is not None else None
+            if cell is not None and line is not None and cell.side is not None:
+                rows.columns[alias] = {names[0]: line}
                 rows.owners[arrays[0].this.table] = {}  # now the row is about one of them
                 rows.owners[alias] = {cell.side: frozenset(names)}
                 return

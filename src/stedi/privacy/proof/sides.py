@@ -19,6 +19,8 @@ Node = tuple[int, str, str]
 Kinds = frozenset[str]
 """The kinds of subjects that a column may name: declared ones, or the number of one numbering."""
 _NUMBERED = "number of "
+_FOLDED = "folded "
+_LINES = "lines of "
 _new_side = count(1)
 
 
@@ -57,6 +59,18 @@ class Cell:
         """Whether both are identifiers of the same kind of subject."""
         return bool(self.kinds & other.kinds)
 
+    def is_spelled_unlike(self, other: Cell) -> bool:
+        """Whether both name the same kind of subject, one of them folded."""
+        return not self.named_by(other) and bool(
+            delivered_kinds(self.kinds) & delivered_kinds(other.kinds)
+        )
+
+    @property
+    def lines(self) -> Cell | None:
+        """One of the identifiers that it has, one a line; None for what has no lines."""
+        kinds = frozenset(k.removeprefix(_LINES) for k in self.kinds if k.startswith(_LINES))
+        return replace(self, kinds=kinds, origin=None) if kinds else None
+
     def numbered(self, otherwise: str, order: str) -> Cell:
         """The number of its place among all of its values."""
         kind = f"{_NUMBERED}{self.origin or otherwise}{order}"
@@ -64,6 +78,21 @@ class Cell:
 
 
 PLAIN = Cell()
+
+
+def folded_kinds(kinds: Kinds) -> Kinds:
+    """The kinds of folded identifiers: whether one equals that as delivered tells its spelling."""
+    return frozenset(f"{_FOLDED}{kind}" for kind in kinds)
+
+
+def kinds_of_lines(kinds: Kinds) -> Kinds:
+    """The kinds of texts that have several identifiers, one a line: equal to none of them."""
+    return frozenset(f"{_LINES}{kind}" for kind in kinds)
+
+
+def delivered_kinds(kinds: Kinds) -> Kinds:
+    """The kinds of subjects that identifiers name, folded or as delivered."""
+    return frozenset(kind.removeprefix(_FOLDED) for kind in kinds)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ rows in another order.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,6 +28,7 @@ from stedi.privacy.publication.boxes import (
     table_of_boxes,
     write_boxes,
 )
+from stedi.privacy.publication.noise import Randomness, discrete_laplace, fresh, noisy, state_of
 from stedi.privacy.publication.parts import search_in_parts
 from stedi.privacy.publication.search import (
     BLOCK_ROWS,
@@ -75,7 +76,8 @@ class Published:
 
     `why` says in that case what is missing. `beyond` counts by column the values that lay beyond
     the declared grid, `suppressed` by reason the rows that were left out. `spreads` has by column
-    how far values were spread before and after.
+    how far values were spread before and after. `noise` is by how many rows noise on the counts of
+    classes made it more, or fewer where it is below none; None where counts are true.
     """
 
     paths: list[Path]
@@ -85,34 +87,50 @@ class Published:
     beyond: dict[str, int]
     suppressed: Mapping[str, int] = field(default_factory=dict)
     spreads: Mapping[str, Spread] = field(default_factory=dict)
+    noise: int | None = None
 
 
 def publish(
-    rows: pa.Table, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+    rows: pa.Table,
+    publication: Publication,
+    fields: Sequence[Field],
+    folder: Path,
+    boxes: Path,
+    random: Randomness = fresh,
 ) -> Published:
     """Write rows, generalised, to new files in a fresh folder.
 
-    `boxes` is where the table of boxes goes. Raises `RuleBroken` for a row without a value or
-    without a person.
+    `boxes` is where the table of boxes goes, `random` what noise is made of, where it is declared.
+    Raises `RuleBroken` for a row without a value or without a person.
     """
     columns = rows.select(raw_columns(publication))
     _refuse_blanks(columns, publication)
     # Copied into one array each, columns would take longer to come by than all that follows.
     batches = (_raw(batch, publication) for batch in columns.to_batches(BLOCK_ROWS))
     blocks = [(raw.columns, raw.people) for raw in batches]
-    return _write(points_of(publication, blocks), publication, fields, folder, boxes)
+    return _write(points_of(publication, blocks), publication, fields, folder, boxes, random)
 
 
 def write_published(
-    raw: Raw, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+    raw: Raw,
+    publication: Publication,
+    fields: Sequence[Field],
+    folder: Path,
+    boxes: Path,
+    random: Randomness = fresh,
 ) -> Published:
     """Write rows that are at hand like `publish`."""
     on_grid = points(publication, raw.columns, raw.people)
-    return _write(on_grid, publication, fields, folder, boxes)
+    return _write(on_grid, publication, fields, folder, boxes, random)
 
 
 def _write(
-    on_grid: Points, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+    on_grid: Points,
+    publication: Publication,
+    fields: Sequence[Field],
+    folder: Path,
+    boxes: Path,
+    random: Randomness,
 ) -> Published:
     rows = len(on_grid.rows)
     if rows == 0:
@@ -124,14 +142,15 @@ def _write(
     kept = fewer.points.rows
     before = {grid.column: grid.deviation(kept[:, at]) for at, grid in on_grid.grids.placed}
     partition = search(fewer.points, publication)
-    found = _Found(partition, before, on_grid.beyond, fewer.reasons)
-    return _write_found(found, publication, fields, folder, boxes)
+    found = _Found(rows, partition, before, on_grid.beyond, fewer.reasons)
+    return _write_found(found, publication, fields, folder, boxes, random)
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A partition, and what is known of the rows besides: see `Published`."""
+    """A partition, how many rows there were before any was left out, and see `Published`."""
 
+    rows: int
     partition: Partition
     deviations: Mapping[str, float]
     beyond: dict[str, int]
@@ -146,6 +165,7 @@ def publish_in_parts(
     folder: Path,
     boxes: Path,
     most_rows: int,
+    random: Randomness = fresh,
 ) -> Published:
     """Write rows like `publish` that are in an engine's files; `files` are those of its root.
 
@@ -155,20 +175,33 @@ def publish_in_parts(
         return Published([], None, 0, None, {})
     for name, count in rows.blanks.items():
         _refuse_blank(name, count, publication)
+    for column, count in rows.no_numbers.items():
+        _refuse_no_number(column, count)
     fewer, reasons = rows.suppressed()
     missing = "; ".join(fewer.shortcomings())
     if missing or not fewer.rows:
         return Published([], None, rows.rows, missing or "all rows were left out", {})
     partition = search_in_parts(fewer, files, most_rows)
-    found = _Found(partition, fewer.deviations, rows.beyond, reasons)
-    return _write_found(found, publication, fields, folder, boxes)
+    found = _Found(rows.rows, partition, fewer.deviations, rows.beyond, reasons)
+    return _write_found(found, publication, fields, folder, boxes, random)
 
 
 def _write_found(
-    found: _Found, publication: Publication, fields: Sequence[Field], folder: Path, boxes: Path
+    found: _Found,
+    publication: Publication,
+    fields: Sequence[Field],
+    folder: Path,
+    boxes: Path,
+    random: Randomness,
 ) -> Published:
     ranges = table_of_boxes(publication, found.partition)
-    counts = found.partition.counts
+    counts, added = found.partition.counts, None
+    if publication.noise is not None:
+        drawn = random(state_of(publication, ranges, counts))
+        counts = noisy(counts, discrete_laplace(drawn, publication.noise.scale, len(counts)))
+        added = int((counts - found.partition.counts).sum())
+        if not counts.any():
+            return Published([], None, found.rows, "noise left no row of any class", {})
     names = [field.name for field in fields]
     spreads = {
         name: Spread(found.deviations[name], deviation(ranges[name].values, counts))
@@ -186,9 +219,8 @@ def _write_found(
         for _, future in paths:
             future.result()
         written.result()
-    return Published(
-        [path for path, _ in paths], boxes, 0, None, found.beyond, found.suppressed, spreads
-    )
+    made = [path for path, _ in paths]
+    return Published(made, boxes, 0, None, found.beyond, found.suppressed, spreads, added)
 
 
 def raw_columns(publication: Publication) -> list[str]:
@@ -206,11 +238,23 @@ def _refuse_blanks(table: pa.Table, publication: Publication) -> None:
     for name in raw_columns(publication):
         if table[name].null_count:
             _refuse_blank(name, table[name].null_count, publication)
+    for coarsened in publication.coarsened:
+        chunks = table[coarsened.column].chunks
+        no_number = sum(int(np.isnan(np.from_dlpack(chunk)).sum()) for chunk in chunks)
+        if no_number:
+            _refuse_no_number(coarsened.column, no_number)
 
 
 def _refuse_blank(name: str, count: int, publication: Publication) -> None:
     what = "a person" if name in publication.people else "a value"
     raise RuleBroken(f"{name}: {count:,} rows are without {what}")
+
+
+def _refuse_no_number(column: str, count: int) -> None:
+    raise RuleBroken(
+        f"{column}: {count:,} rows have NaN, which is no value: 0 divided by 0, or the root of a "
+        "number below 0"
+    )
 
 
 def _raw(rows: pa.Table | pa.RecordBatch, publication: Publication) -> Raw:
@@ -245,26 +289,33 @@ def batches(paths: Sequence[Path]) -> Iterator[pa.RecordBatch]:
 
 def published_classes(paths: Sequence[Path]) -> Classes:
     """The classes of published files, of which some rows are in memory at a time."""
+    return classes_of(
+        {name: parquet.as_array(batch, name) for name in batch.schema.names}
+        for batch in batches(paths)
+    )
+
+
+def classes_of(blocks: Iterable[Mapping[str, Float64s]]) -> Classes:
+    """The classes of published rows that come in blocks, in their order."""
     values: list[list[Float64s]] = []
     counts: list[Int64s] = []
     names: list[str] = []
-    for batch in batches(paths):
-        names = batch.schema.names
-        columns = [parquet.as_array(batch, name) for name in names]
-        is_new = np.zeros(batch.num_rows, np.bool_)
-        is_new[0] = not values or any(
+    for block in blocks:
+        names, columns = [*block], [*block.values()]
+        rows = len(columns[0])
+        is_new = np.zeros(rows, np.bool_)
+        is_new[:1] = not values or any(
             one[0] != last[-1] for one, last in zip(columns, values[-1], strict=True)
         )
         for column in columns:
             is_new[1:] |= column[1:] != column[:-1]
         begins = np.flatnonzero(is_new)
-        counted = np.diff(begins, append=batch.num_rows)
-        before = int(begins[0]) if len(begins) else batch.num_rows
+        before = int(begins[0]) if len(begins) else rows
         if before:
             counts[-1][-1] += before
         if len(begins):
             values.append([column[begins] for column in columns])
-            counts.append(counted)
+            counts.append(np.diff(begins, append=rows))
     by_name = {name: np.concatenate([part[n] for part in values]) for n, name in enumerate(names)}
     return Classes(by_name, np.concatenate(counts) if counts else np.zeros(0, np.int64))
 

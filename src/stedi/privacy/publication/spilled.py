@@ -102,6 +102,12 @@ class Spilled:
         return {name: count for name, count in counts.items() if count}
 
     @property
+    def no_numbers(self) -> dict[str, int]:
+        """How many rows have NaN, by column; only columns with such rows."""
+        counts = {grid.column: self._figures[f"nan{at}"] for at, grid in self.grids.placed}
+        return {column: count for column, count in counts.items() if count}
+
+    @property
     def beyond(self) -> dict[str, int]:
         """How many values lie beyond their grids, by column; only columns with such values."""
         counts = {grid.column: self._figures[f"beyond{at}"] for at, grid in self.grids.placed}
@@ -124,6 +130,8 @@ class Spilled:
             deviation = f"STDDEV_POP(CAST({self._value(at)} AS DOUBLE)) * {_double(grid.step)}"
             wanted.append(f"COUNT(CASE WHEN {is_beyond} THEN 1 END) AS beyond{at}")
             wanted.append(f"{deviation} AS deviation{at}")
+            is_nan = f"IS_NAN({identifier(grid.column)})"
+            wanted.append(f"COUNT(CASE WHEN {is_nan} THEN 1 END) AS nan{at}")
         [found] = fetch(self.engine, f"SELECT {', '.join(wanted)} FROM {identifier(self.table)}")
         return found
 
@@ -228,9 +236,8 @@ class Spilled:
 
         As `suppression.suppress` does it.
         """
-        if not any(self.shortcomings()):
-            return self, {}
-        capped, cap = self, self.publication.rows_per_person
+        capped, noise = self, self.publication.noise
+        cap = self.publication.rows_per_person if noise is None else noise.rows_per_person
         if cap is not None and self.crowds.most > cap:
             for side in range(AXES - SIDES):
                 capped = capped._capped(side, cap)

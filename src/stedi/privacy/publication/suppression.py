@@ -29,18 +29,15 @@ class Suppressed:
 
 
 def suppress(on_grid: Points, publication: Publication) -> Suppressed:
-    """Leave out what the contract lets be left out; nothing where the rows are good without that.
+    """Leave out what is over the cap, and what else must go for the others to be published.
 
-    Where leaving out all that it may would not be enough, only what is over the cap is left out.
+    Where leaving out all that may go would not be enough, only what is over the cap is left out.
+    With noise, the cap is the noise's own.
     """
-    kept = np.ones(len(on_grid.rows), np.bool_)
-    if not any(shortcomings(on_grid, publication)):
-        return Suppressed(on_grid, kept, {})
-    cap = publication.rows_per_person
-    if cap is not None and on_grid.most > cap:
-        for side in range(SIDES, AXES):
-            counts = occurrences(on_grid.rows[kept, side], on_grid.people)
-            _thin_out(on_grid.rows, kept, side, np.minimum(counts, cap))
+    kept, noise = np.ones(len(on_grid.rows), np.bool_), publication.noise
+    cap = publication.rows_per_person if noise is None else noise.rows_per_person
+    if cap is not None:
+        kept = within_cap(on_grid, cap)
     capped = _left(on_grid, kept)
     over_cap = len(kept) - len(capped.rows)
     reasons = {OVER_CAP: over_cap} if over_cap else {}
@@ -51,6 +48,16 @@ def suppress(on_grid: Points, publication: Publication) -> Suppressed:
             reasons[SUPPRESSED] = int(kept.sum() - fewer.sum())
             return Suppressed(_left(on_grid, fewer), fewer, reasons)
     return Suppressed(capped, kept, reasons)
+
+
+def within_cap(on_grid: Points, cap: int) -> Bools:
+    """Which rows are published where only so many are of each person, on each side."""
+    kept = np.ones(len(on_grid.rows), np.bool_)
+    if on_grid.most > cap:
+        for side in range(SIDES, AXES):
+            counts = occurrences(on_grid.rows[kept, side], on_grid.people)
+            _thin_out(on_grid.rows, kept, side, np.minimum(counts, cap))
+    return kept
 
 
 def _good(on_grid: Points, kept: Bools, k: int, may_go: int) -> Bools | None:

@@ -49,6 +49,10 @@ class LocalCatalog:
         """Load what the catalog would at the first commit; nobody else uses it."""
         import stedi.roots.local.file_io  # noqa: F401
 
+    def share(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
+        """Whoever may read the folder may read all of it."""
+        return []
+
     def open(self) -> MetastoreCatalog:
         """The catalog, made if need be, with the namespace."""
         catalog = self._open(self._path)

@@ -119,6 +119,12 @@ class LocalFiles:
         shutil.copyfile(path, part)
         part.replace(target)
 
+    def add_new(self, path: Path, target: Path) -> None:
+        """The same; raises `FileExistsError` where something is there."""
+        if target.exists() or target.is_symlink():
+            raise FileExistsError(17, "there is a file of that name", str(target))
+        self.add(path, target)
+
     def replace(self, path: Path, target: Path) -> None:
         """Put a file where `target` is, or what that leads to: whole, or not at all."""
         target = target.resolve()

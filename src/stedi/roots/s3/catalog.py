@@ -10,6 +10,7 @@ from stedi.declared.athena import table_input, typed_name
 from stedi.errors import StorageError, UsageError
 from stedi.roots.s3.errors import as_ours
 from stedi.roots.s3.files import S3Files
+from stedi.roots.s3.grants import grant
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import MetastoreCatalog
@@ -57,7 +58,7 @@ class S3Catalog:
         if owner not in (None, self._files.name(self._files.root)):
             raise StorageError(
                 f"the database {self.namespace} of Glue's Data Catalog belongs to {owner}; give "
-                "this root one of its own: --database NAME"
+                "this lakehouse one of its own: --database NAME"
             )
         return owner is not None
 
@@ -95,6 +96,10 @@ class S3Catalog:
                 self._register(glue, definition)
             except self.failures as error:
                 raise self.translated(error) from None
+
+    def share(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
+        """Grant the roles that are declared these columns of tables."""
+        return grant(self.namespace, {typed_name(table): names for table, names in columns.items()})
 
     def _register(self, glue: Any, definition: dict[str, Any]) -> None:
         try:

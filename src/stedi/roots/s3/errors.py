@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 
 from stedi.errors import StediError, Unavailable
+from stedi.roots.faces import NotAllowed
+
+__all__ = ["ARN", "NotAllowed", "as_ours", "is_passing", "not_allowed"]
 
 ARN = "arn:aws:s3:::"
 _NOT_FOUND = ("404", "NoSuchKey", "NotFound", "NoSuchUpload", "NoSuchVersion")
@@ -27,10 +30,6 @@ _REASONS: Mapping[str, str] = {
     "NoCredentialsError": "no AWS credentials were found; set them as for the AWS CLI",
     "NoRegionError": "no AWS region is set; set AWS_REGION, or the profile's",
 }
-
-
-class NotAllowed(Unavailable):
-    """Missing rights; names the action and the resource."""
 
 
 def is_passing(error: Exception) -> bool:

@@ -19,11 +19,11 @@ from stedi.errors import StediError, Unavailable, UsageError
 from stedi.roots.copies import folder_for_copies
 from stedi.roots.faces import Remainder, Stat
 from stedi.roots.names import outside, scratch_folder
+from stedi.roots.s3 import encryption
 from stedi.roots.s3.errors import ARN, NotAllowed, as_ours, is_passing, not_allowed
+from stedi.roots.s3.new import upload_new
 
 _Answer = TypeVar("_Answer")
-KMS_KEY = "STEDI_KMS_KEY"
-"""The environment variable with a KMS key for what is written; by default the bucket decides."""
 _ROOT = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[\w.=-]+)*)/?", re.ASCII)
 _AT_ONCE = 16
 _FEW = 8
@@ -169,6 +169,13 @@ class S3Files:
     def add(self, path: Path, target: Path) -> None:
         """Upload a local file to `target`."""
         self._upload(target, path)
+
+    def add_new(self, path: Path, target: Path) -> None:
+        """Upload a local file to `target`; raises `FileExistsError` where something is there.
+
+        S3 decides: two who deliver at the same time under one name don't replace one another.
+        """
+        upload_new(self, path, self.key(target))
 
     def replace(self, path: Path, target: Path) -> None:
         """Upload a local file to `target`, and remove every version of before."""
@@ -331,8 +338,9 @@ class S3Files:
         part.replace(path)
 
     def _upload(self, target: Path, path: Path | None = None) -> None:
-        master = os.environ.get(KMS_KEY)
-        extra = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": master} if master else None
+        extra = encryption.headers()
+        if target.suffix == ".html":
+            extra["ContentType"] = "text/html; charset=utf-8"  # browsers would download it
         here, key = str(path or target), self.key(target)
         self.trying(lambda: self.client.upload_file(here, self.bucket, key, ExtraArgs=extra), key)
 

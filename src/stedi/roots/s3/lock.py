@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from stedi.errors import Locked, StediError, Unavailable
 from stedi.roots.names import OWN_FOLDER
+from stedi.roots.s3 import encryption
 from stedi.roots.s3.errors import as_ours
 from stedi.roots.s3.files import S3Files
 
@@ -112,7 +113,9 @@ class S3Lock:
 
         begun = time.monotonic()
         try:
-            response = self._files.request("put_object", self._key, Body=body, **condition)
+            response = self._files.request(
+                "put_object", self._key, Body=body, **encryption.headers(), **condition
+            )
         except ClientError as error:
             if error.response["Error"]["Code"] in _LOST:
                 return self._is_mine(body, begun)

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from stedi.errors import Unavailable
+from stedi.roots.s3 import encryption
 
 _S3A = "org.apache.hadoop.fs.s3a.S3AFileSystem"
 
@@ -18,6 +19,7 @@ def read_objects(session: Any) -> None:
     import boto3
 
     context = session.sparkContext
+    _encrypt(session)
     try:
         context._jsc.hadoopConfiguration().getClassByName(_S3A)
     except Exception:
@@ -38,3 +40,15 @@ def read_objects(session: Any) -> None:
         ),
     }.items():
         session.conf.set(key, value)
+
+
+def _encrypt(session: Any) -> None:
+    """Let what executors write have the key that all else is written with, if one is given."""
+    if master := encryption.key():
+        for key, value in {
+            "fs.s3a.encryption.algorithm": "SSE-KMS",  # Hadoop's own S3A
+            "fs.s3a.encryption.key": master,
+            "fs.s3.enableServerSideEncryption": "true",  # Glue's and EMR's
+            "fs.s3.serverSideEncryption.kms.keyId": master,
+        }.items():
+            session.conf.set(key, value)

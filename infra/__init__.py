@@ -1,0 +1,1 @@
+"""The AWS account around a lakehouse, as code: one CloudFormation template, and who may what."""

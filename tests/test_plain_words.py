@@ -1,0 +1,52 @@
+"""What users read has the words of the glossary, and none of those that it replaced."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.words import OLD_WORDS, old_words, prose
+
+
+@pytest.mark.parametrize(
+    ("text", "prefer"),
+    [
+        ("A record is set aside with its reason.", "quarantined"),
+        ("`run` sets them aside.", "quarantined"),
+        ("stedi brings every derived\ntable up to date.", "update"),
+        ("Tables are made anew.", "again; rebuilt; recomputed"),
+        ("below the root", "lakehouse folder"),
+        ("all of it adds up", "reconciles"),
+        ("files that hold rows which left", "removed rows"),
+        ("the file tells why", "has; contains; returns"),
+        ("The attacker knows his readings", "they"),
+        ("SWAPPED for new ones", "rewrite"),
+    ],
+)
+def test_an_old_word_is_found_with_the_one_to_use(text: str, prefer: str) -> None:
+    assert any(found.endswith(f"→ {prefer}") for found in old_words(text)), old_words(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Records in the file = loaded + quarantined.",
+        "Everything is up to date.",
+        "The parts add up to the whole.",
+        "the root cause",
+        "stedi says which rows the table has",
+        "the heading",
+    ],
+)
+def test_other_words_are_let_pass(text: str) -> None:
+    assert old_words(text) == []
+
+
+def test_code_is_no_prose() -> None:
+    page = "Use `--root`.\n\n    set aside\n\n```bash\nset aside\n```\n\n[link](swap.md) <!-- anew -->\n"
+    assert old_words(prose(page)) == []
+    assert "link" in prose(page)
+    assert old_words(prose("- set aside\n")) != []
+
+
+def test_no_word_that_is_preferred_is_an_old_one() -> None:
+    assert [old.prefer for old in OLD_WORDS if old_words(old.prefer)] == []
