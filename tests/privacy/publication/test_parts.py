@@ -143,7 +143,7 @@ CASES = given(
 )  # fmt: skip
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @CASES
 def test_parts_have_the_bytes_of_memory(engine: Engine, folder: Path, **case: Any) -> None:
     hold_same(engine, folder, **case)
@@ -156,7 +156,7 @@ def test_many_parts_have_the_bytes_of_memory(engine: Engine, folder: Path, **cas
 
 
 @pytest.mark.slow
-@settings(max_examples=25)
+@settings(max_examples=10)
 @CASES
 def test_parts_of_spark_have_the_bytes_of_memory(
     spark_engine: Engine, folder: Path, **case: Any

@@ -68,7 +68,7 @@ class Leaves(NamedTuple):
     """
 
     boxes: Int32s
-    classes: Int64s
+    classes: Int32s
     numbers: Int64s
 
 
@@ -90,7 +90,7 @@ def new_room(rows: int, people: int, bands: int, axes: int, most: int) -> Room:
 def new_leaves(most: int, axes: int) -> Leaves:
     """Memory for at most so many classes."""
     return Leaves(
-        np.empty((most, 4 * axes), np.int32), np.empty((most, 6), np.int64), np.zeros(2, np.int64)
+        np.empty((most, 4 * axes), np.int32), np.empty((most, 6), np.int32), np.zeros(2, np.int64)
     )
 
 

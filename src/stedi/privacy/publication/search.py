@@ -378,9 +378,13 @@ def _united(leaves: Sequence[Leaves]) -> Leaves:
     return Leaves(boxes, classes, np.array([len(boxes), len(classes)], np.int64))
 
 
-def partition_of(leaves: Sequence[Leaves], ends: Ends, grids: Grids) -> Partition:
-    """The partition that leaves are of; its outermost boxes and classes end with the grids."""
+def partition_of(leaves: list[Leaves], ends: Ends, grids: Grids) -> Partition:
+    """The partition that leaves are of; its outermost boxes and classes end with the grids.
+
+    The list is emptied, since memory for all of it is needed more than once.
+    """
     boxes, classes, _ = _united(leaves)
+    leaves.clear()
     axes = len(grids.axes)
     by_edges = np.lexsort(boxes[:, 2 * axes - 1 :: -1].T) if axes else np.arange(len(boxes))
     place = np.empty(len(boxes), np.int64)
@@ -390,10 +394,10 @@ def partition_of(leaves: Sequence[Leaves], ends: Ends, grids: Grids) -> Partitio
     partition = Partition(
         regions=boxes[:, : 2 * axes].reshape(len(boxes), axes, 2),
         parts=boxes[:, 2 * axes :].reshape(len(boxes), axes, 2),
-        boxes=classes[:, 0].copy(),
-        targets=classes[:, 1:3].astype(np.int32),
-        target_parts=classes[:, 3:5].astype(np.int32),
-        counts=classes[:, 5].copy(),
+        boxes=classes[:, 0].astype(np.int64),
+        targets=classes[:, 1:3].copy(),
+        target_parts=classes[:, 3:5].copy(),
+        counts=classes[:, 5].astype(np.int64),
     )
     return _opened(partition, ends, grids)
 
