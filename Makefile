@@ -9,6 +9,18 @@ INSTALL  = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 # to write no bytecode, each command would compile ours anew.
 COMPILE := $(BIN)/python -m compileall -qq -j 0 -x '/tests?/' $(VENV)/lib src || true
 
+# A line for each step of the set-up, with how long it took and how large .venv is then.
+STEP = echo "$(1) …"; begin=$$(date +%s); { $(2); } && \
+	echo "  done in $$(($$(date +%s) - begin)) s; $(VENV) is $$(du -sm $(VENV) | cut -f1) MB"
+MAKE_VENV = $(PYTHON) -m venv $(VENV)
+GET_UV  = sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock > $(VENV)/uv.lock && \
+	$(PIP) install --require-hashes -r $(VENV)/uv.lock
+OURSELF = $(PIP) install --no-deps --no-build-isolation --editable .
+# Compiles the scan and what writes footers, and beside them the search.
+PREPARE = $(BIN)/python -c 'from stedi.parquet import footer; from stedi.landing import columns; \
+	footer.prepare(); columns.prepare()' & scan=$$!; \
+	$(BIN)/python -c 'from stedi.privacy.publication.search import prepare; prepare()' && wait $$scan
+
 .PHONY: help setup demo test test-all test-athena lint format bench bench-check generate outputs docs infra lock audit sbom newest clean
 
 help:  ## list what can be made
@@ -100,7 +112,7 @@ newest: $(BIN)/uv  ## run the tests with the newest of everything that pyproject
 	$(VENV)-newest/bin/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
 $(VENV)/.docs: requirements-docs.lock | $(BIN)/uv
-	$(call INSTALL,requirements-docs.lock)
+	@$(call STEP,installing the packages of requirements-docs.lock,$(call INSTALL,requirements-docs.lock))
 	@touch $@
 
 clean:  ## remove .venv, caches and the demo's lakehouse
@@ -109,21 +121,17 @@ clean:  ## remove .venv, caches and the demo's lakehouse
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "stedi needs Python 3.11 or newer; say which with: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(call STEP,making $(VENV) with $(PYTHON),$(MAKE_VENV))
 
 $(BIN)/uv: requirements-dev.lock | $(BIN)/python
-	sed -n '/^uv==/,/[^\\]$$/p' $< > $(VENV)/uv.lock
-	$(PIP) install --require-hashes -r $(VENV)/uv.lock
+	@$(call STEP,downloading uv which installs packages,$(GET_UV))
 	@touch $@
 
 $(VENV)/.stedi: requirements.lock pyproject.toml | $(BIN)/uv
-	$(call INSTALL,requirements.lock)
-	$(PIP) install --no-deps --no-build-isolation --editable .
-	$(COMPILE)
-# Compiles the scan and what writes footers, and beside them the search.
-	$(BIN)/python -c 'from stedi.parquet import footer; from stedi.landing import columns; footer.prepare(); \
-	  columns.prepare()' & scan=$$!; \
-	  $(BIN)/python -c 'from stedi.privacy.publication.search import prepare; prepare()' && wait $$scan
+	@$(call STEP,installing the packages of requirements.lock,$(call INSTALL,requirements.lock))
+	@$(call STEP,installing stedi,$(OURSELF))
+	@$(call STEP,compiling Python to bytecode,$(COMPILE))
+	@$(call STEP,compiling the parser and the generalisation to machine code,$(PREPARE))
 	@touch $@
 
 infra/.venv/.made: infra/requirements.lock | $(BIN)/uv
@@ -132,6 +140,6 @@ infra/.venv/.made: infra/requirements.lock | $(BIN)/uv
 	@touch $@
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.stedi
-	$(call INSTALL,requirements-dev.lock)
-	$(COMPILE)
+	@$(call STEP,installing the packages of requirements-dev.lock,$(call INSTALL,requirements-dev.lock))
+	@$(call STEP,compiling Python to bytecode,$(COMPILE))
 	@touch $@

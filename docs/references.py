@@ -46,7 +46,7 @@ SETTINGS = {
         "",
         "The key of fingerprints and seals: at least 32 bytes, for example from "
         "`openssl rand -hex 32`. Default: the file `~/.config/stedi/secret`, which the first run "
-        "creates. On AWS Glue set `CUSTOMER_STEDI_SECRET`.",
+        "creates. It can be the ARN of a secret in AWS Secrets Manager. On Glue, pass `--secret`.",
     ),
     "STEDI_UMASK": (
         "",
@@ -56,6 +56,11 @@ SETTINGS = {
     "STEDI_KMS_KEY": (
         "",
         "The KMS key that encrypts what is written to S3. Default: the bucket's.",
+    ),
+    "STEDI_READERS": (
+        "",
+        "ARNs of IAM roles, with commas between. Each run on S3 ends by granting them the columns "
+        "of curated tables that identify nobody, in AWS Lake Formation.",
     ),
     "STEDI_TRACEBACK": ("", "`1` prints a traceback after an unexpected error, and Spark's log."),
 }

@@ -229,10 +229,11 @@ def _on_arrival(d: Deployment, machine: CfnStateMachine) -> None:
 
 def _role(d: Deployment, what: str, service: str, *statements: Statement) -> str:
     policy: Policy = {"Version": "2012-10-17", "Statement": [*statements]}
-    return CfnRole(
+    role = CfnRole(
         d.stack,
         f"{what}ServiceRole",
         role_name=d.names.role_name(f"{what.lower()}-service"),
         assume_role_policy_document=filled(trusted(service, d.names)),
         policies=[{"policyName": what.lower(), "policyDocument": filled(policy)}],
-    ).attr_arn
+    )
+    return str(role.attr_arn)

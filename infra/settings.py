@@ -38,7 +38,8 @@ class Settings:
     `worker` each; `flex` lets Glue start them later, for a third less. `glue_version` 5.1 has
     Spark 3.5 and Python 3.11, 6.0 has Spark 4.1 and Python 3.13. `schedule` is in UTC. `keeps_data`
     leaves bucket, key and secret behind when the stack is deleted. With `jobs_rewrite_raw`, jobs
-    may cut records out of raw files, as runs do after an erasure. `partition` is another one in China and GovCloud.
+    may cut records out of raw files, as runs do after an erasure. `partition` is another one in
+    China and GovCloud.
     """
 
     stage: Stage = "prod"

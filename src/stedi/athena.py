@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from stedi.declared.athena import typed_name
 from stedi.errors import QueryError, Unavailable, UsageError
+from stedi.extras import to_install
 from stedi.sql.statement import read_only
 from stedi.sql.tree import DIALECT
 
@@ -121,7 +122,7 @@ def _client() -> Any:
     try:
         import boto3
     except ImportError:
-        raise Unavailable("--athena needs boto3: pip install 'stedi[aws]'") from None
+        raise Unavailable(f"--athena needs boto3: {to_install('aws')}") from None
     return boto3.client("athena")
 
 

@@ -103,6 +103,7 @@ def check(
     for transform in declarations.transforms.values():
         problems += _collect(_transform_problems(transform, declarations, engine))
         problems += proof.weakened(declarations.contracts[transform.table])
+        problems += _collect(proof.told_reasons(declarations.contracts[transform.table]))
     problems += _collect(_suspension_problems(declarations, engine))
     for contract in declarations.contracts.values():
         problems += _collect(_rule_problems(contract, declarations, engine))

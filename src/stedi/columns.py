@@ -44,7 +44,7 @@ class Column:
     other tables have too: customers by their e-mail, say. A `lenient` text may be delivered as
     another scalar: it is read as the text that it was written as. Landing computes some columns:
     the folded text of another, `folded_from`, or when the file arrived that a record came in,
-    epoch ms.
+    epoch ms. `unit` is what its numbers count, for people: mm, ms.
     """
 
     name: str
@@ -63,6 +63,7 @@ class Column:
     folded_from: str | None = field(default=None, repr=False)
     is_arrival: bool = field(default=False, repr=False)
     lenient: bool = field(default=False, repr=False)
+    unit: str | None = field(default=None, repr=False)
 
     @property
     def is_computed(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -637,29 +638,37 @@ class Lakehouse:
         table: str | None = None,
         threshold: float = 0.5,
         recipient: str | None = None,
+        sample: int | None = None,
+        licence: str | None = None,
         progress: Callable[[str], None] | None = None,
     ) -> Training:
         """Train models on the published table, test them on unseen people, and keep one.
 
         The model, its figures and its card go to a new folder; there is no model if there are too
         few people. `threshold` is the decision threshold. The ledger records a model that is kept,
-        and its `recipient`. Needs the extra `science`.
+        and its `recipient`. With a `sample` models learn from about so many rows, which is faster.
+        The card states the `licence`. Needs the extra `science`.
         """
+        from stedi import __version__
         from stedi.rights.ledger import refuse_no_name
-        from stedi.science.card import write_model
+        from stedi.science.card import Details, write_model
         from stedi.science.documents import require_empty
         from stedi.science.training import train
 
         if not 0 <= threshold <= 1:
             raise UsageError(f"--threshold {threshold:g}: a probability, from 0 to 1")
+        if sample is not None and sample < 1:
+            raise UsageError(f"--sample {sample}: a number of rows, 1 or more")
         refuse_no_name(recipient)
         self._require_lakehouse()
+        begun = time.monotonic()
         folder = Path(folder).absolute()
         require_empty(folder)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
-        trained = train(published, threshold, progress or doing)
-        write_model(trained, published, folder, recipient)
+        trained = train(published, threshold, progress or doing, sample)
+        details = Details(__version__, time.monotonic() - begun, licence, sample)
+        write_model(trained, published, folder, recipient, details)
         return trained.training
 
     def predict(self, model: str | Path, files: Sequence[str | Path]) -> Predicted:
@@ -843,5 +852,5 @@ class Lakehouse:
             profile = self._warehouse().profile or SEED
         elif profile not in profiles(folder / "transforms"):
             known = ", ".join(profiles(folder / "transforms"))
-            raise UsageError(f"--profile {profile}: there are {known}")
+            raise UsageError(f"--profile {profile}: unknown profile; choose {known}")
         return read_declarations(folder, profile)

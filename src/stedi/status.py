@@ -199,7 +199,7 @@ class _Inspection:
             version = self.versions[table]
             if version and (step := self._step(version)):
                 steps[table] = step
-        # A table is stale where one that it is made from is: so these are looked at first.
+        # A table is out of date where one that it is made from is: so these are looked at first.
         order = [*(c.name for c in self.declarations.landing), *self.declarations.transforms]
         states = {name: self._table(self.declarations.contracts[name]) for name in order}
         tables = {name: states[name] for name in self.declarations.contracts}
@@ -468,7 +468,7 @@ class _Inspection:
             if read and version.inputs.get(name) != read.content:
                 return f"{name} changed"
             if name in self.stale_because:
-                return f"{name} is stale"
+                return f"{name} is out of date"
         return None
 
     def _unusual(self, sources: Mapping[str, SourceStatus]) -> Iterator[Note]:
@@ -507,12 +507,17 @@ class _Inspection:
         ]
         notes += [n for c in self.declarations.landing if (n := self._redelivered(c)) is not None]
         wrapped = "".join(f"; {text}" for c, found in odd.items() for text in wrappers(c, found))
-        why = f"set aside; `stedi quarantine list` says why{wrapped}"
+        why = f"quarantined; `stedi quarantine list` says why{wrapped}"
         for code, count, what, text in (
             ("erasure_begun", is_begun, "erasure", "begun and not done: `stedi run` finishes it"),
-            ("running", self.is_running, "run", "at work: tables may be of before and after it"),
+            ("running", self.is_running, "run", "in progress: tables may be older than others"),
             ("quarantined", pieces, "record", why),
-            ("bad_files", bad, "file", "set aside whole; --accept-bad-files loads what fits"),
+            (
+                "bad_files",
+                bad,
+                "file",
+                "quarantined whole; --accept-bad-files loads valid records",
+            ),
             ("copies", copies, "landing file", "not counted, with the same bytes as another"),
             ("unknown_keys", unknown, "record", f"with keys that the contract lacks{keys}"),
         ):

@@ -17,7 +17,7 @@ Value = str | int | float | bool | None
 METRICS = {
     "stedi.stage.seconds": ("histogram", "s", "How long a stage took"),
     "stedi.table.rows": ("gauge", "{row}", "Rows of a table"),
-    "stedi.source.set_aside": ("gauge", "{record}", "Records set aside of what a run read"),
+    "stedi.source.set_aside": ("gauge", "{record}", "Records that a run quarantined"),
     "stedi.staleness.seconds": ("gauge", "s", "Age of the oldest landing file not read yet"),
     "stedi.last_run.seconds": ("gauge", "s", "Time since a run last ended well"),
 }

@@ -83,7 +83,7 @@ def test_every_command_of_the_page_runs(tmp_path: Path) -> None:
     (tmp_path / "empty.lock").write_text("")
     page = RUN.replace("/tmp/", f"{tmp_path}/")
     # moto takes a Deny without its conditions; tests/infra/test_who_may.py decides with them.
-    deployed = "aws s3api delete-bucket-policy --bucket $LAKE\n"
+    deployed = "".join(f"aws s3api delete-bucket-policy --bucket ${b}\n" for b in ("LAKE", "CODE"))
     lines = page.splitlines(keepends=True)
     at = next(n for n, line in enumerate(lines) if "cloudformation deploy" in line) + 1
     with running() as cloud:
@@ -98,6 +98,7 @@ def test_every_command_of_the_page_runs(tmp_path: Path) -> None:
                 "PYTHON": sys.executable,
                 "LOCK": str(tmp_path / "empty.lock"),
                 "AWS_REGION": REGION,
+                "STACKS": str(tmp_path / "stacks"),
             },
             capture_output=True,
             text=True,
@@ -216,7 +217,7 @@ def test_the_example_of_how_athena_reads_is_right_about_stedi(
     for line, said in told:
         stamps = [int(stamp) for stamp in re.findall(r"\d{2,}", said)]
         assert set(stamps) <= set(loaded)
-        assert ("set aside" in said) == (int(line) in aside)
+        assert ("quarantined" in said) == (int(line) in aside)
         assert aside.get(int(line), "") in said
     assert len(loaded) == sum(len(re.findall(r"\d{2,}", said)) for _, said in told)
 
@@ -258,7 +259,7 @@ def test_prices_are_named_beside_the_pages_they_are_from() -> None:
     for price in (costs["S3_GB_MONTH"], costs["S3_WRITE"] * 1e3, costs["S3_READ"] * 1e3):
         assert f"{price:.4f}".rstrip("0") in prices
     assert f"{costs['GLUE_DPU_HOUR']} a DPU-hour" in prices
-    assert "1 a key, 0.40 a secret, 0.10 an alarm" in prices
+    assert "1 a key, 0.40 a secret, 0.10 an alarm and 3 a dashboard" in prices
     assert len(re.findall(r"https://aws.amazon.com/[\w-]+/pricing/", prices)) == 6
     for assumed in (costs["START_SECONDS"], costs["COMPILE_SECONDS"]):
         assert str(assumed) in TEXT.split("How the table is worked out")[1]

@@ -50,7 +50,7 @@ def test_ingest_run_status_query(root: Path, tmp_path: Path) -> None:
     assert "brings 8 tables up to date" in stedi("status", "--root", other)
     assert "machine_learning_curated" in stedi("run", "--root", other)
     assert "up to date" in stedi("run", "--root", other)
-    assert "Everything adds up" in stedi("status", "--verify", "--root", other)
+    assert "All record counts reconcile" in stedi("status", "--verify", "--root", other)
     more = tmp_path / "more.json"
     more.write_text(json.dumps(small.acceleration("ann", 5000, 0.1)))
     told = stedi("ingest", more, "--source", "accelerometer", "--root", other)

@@ -99,11 +99,10 @@ def test_what_was_written_is_told(small_lakehouse: Lakehouse, tmp_path: Path) ->
 
 @pytest.mark.parametrize("command", ["", *commands()])
 def test_help_has_none_of_the_words_that_the_glossary_replaced(command: str) -> None:
-    context, group = None, STEDI_COMMAND
-    for name in ["stedi", *command.split()]:
-        group = group if context is None else group.commands[name]
-        context = type(STEDI_COMMAND.make_context("stedi", ["status"]))(
-            group, info_name=name, parent=context
-        )
+    context: Any = STEDI_COMMAND.make_context("stedi", ["status"])
+    kind, group = type(context), STEDI_COMMAND
+    for name in command.split():
+        group = group.commands[name]
+        context = kind(group, info_name=name, parent=context)
     text = re.sub(r"--[\w-]+", "", context.get_help())  # names of options stay
     assert old_words(text) == []

@@ -107,14 +107,18 @@ def test_seconds_are_told_as_a_clock_does(seconds: float, told: str) -> None:
 
 def test_rates_tell_how_long_the_rest_will_take(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(watch.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("stedi.cli.watch.time.monotonic", lambda: now[0])
     step = watch.Step()
+
+    def told() -> tuple[str, float | None]:
+        return step.amount, step.seconds_left
+
     step.begin("simulating 1,000 customers")
     step.total, step.unit = 1_000, "customers"
-    assert step.seconds_left is None
+    assert told() == ("0 of 1,000 customers", None)
     now[0], step.done = 110.0, 250
-    assert (step.amount, step.seconds_left) == ("250 of 1,000 customers", 30.0)
+    assert told() == ("250 of 1,000 customers", 30.0)
     step.done = 2_000  # what is read twice counts twice
-    assert (step.amount, step.seconds_left) == ("1,000 of 1,000 customers", 0)
+    assert told() == ("1,000 of 1,000 customers", 0)
     step.begin("attack 2 of 13 on t: linkability")
-    assert (step.amount, step.seconds_left) == ("", None)
+    assert told() == ("", None)

@@ -50,6 +50,7 @@ def test_every_resource_was_made(stack: Stack) -> None:
     assert len(stack.client("lakeformation").list_resources()["ResourceInfoList"]) == 2
 
 
+@pytest.mark.slow
 def test_a_run_on_what_it_made_gives_the_right_counts(
     stack: Stack, tmp_path: Path, not_anonymous: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

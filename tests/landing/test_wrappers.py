@@ -119,7 +119,7 @@ def test_a_run_says_under_which_key_records_lie_and_reads_them_where_that_is_dec
         lakehouse.run(only=["customer_trusted"])
     [note] = [note.text for note in lakehouse.status().notes if note.code == "quarantined"]
     assert note == (
-        "1 record set aside; `stedi quarantine list` says why; 1 object of the source customer with "
+        "1 record quarantined; `stedi quarantine list` says why; 1 object of the source customer with "
         "records in a list under the key Records, which `recordsUnder: Records` in the contract "
         "customer_landing reads"
     )

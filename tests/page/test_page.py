@@ -16,6 +16,7 @@ import pytest
 
 from stedi import Lakehouse
 from stedi.errors import Unavailable, UsageError
+from stedi.extras import to_install
 from stedi.page import charts
 from tests.page.conftest import HOSTILE, NAMES, facts_of
 from tests.support import small
@@ -247,5 +248,5 @@ except Unavailable as told:
     done = subprocess.run(
         [sys.executable, "-c", without], capture_output=True, text=True, check=True
     )
-    assert done.stdout == ("a page needs Jinja2 and vl-convert-python: pip install 'stedi[page]'\n")
+    assert done.stdout == (f"a page needs Jinja2 and vl-convert-python: {to_install('page')}\n")
     assert not (tmp_path / "x.html").exists()

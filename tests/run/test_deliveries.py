@@ -111,7 +111,7 @@ def test_what_a_rule_needs_must_be_there_or_the_run_fails_and_names_the_key_and_
         only_customers(lakehouse)
     message = str(failed.value)
     assert message.startswith(
-        "source customer: 30 of 30 records were set aside, and none is left: "
+        "source customer: 30 of 30 records were quarantined, and none is left: "
     )
     assert f"30 for the reason '{reason}" in message and f"at the key {key}" in message
     assert failed.value.report.built
@@ -146,7 +146,7 @@ def test_the_share_is_the_contracts(lakehouse: Lakehouse, land: Land, folder: Pa
         text.replace("maxAsideShare\n        value: 0.75", "maxAsideShare\n        value: 0.1")
     )
     land("customer", [*people(), *({"email": n} for n in range(4))])
-    with pytest.raises(LandingError, match="4 of 34 records were set aside: 4 for the reason"):
+    with pytest.raises(LandingError, match="4 of 34 records were quarantined: 4 for the reason"):
         Lakehouse(lakehouse.root, declarations=folder).run(only=["customer_trusted"])
 
 

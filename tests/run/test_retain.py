@@ -268,7 +268,7 @@ def test_a_bad_file_that_was_accepted_stays_so_without_what_is_over(
     assert (source.loaded, source.dropped) == (10 + 1, {"kept long enough": 9 + 1})
     assert sum(source.quarantined.values()) == 30
     path.write_bytes(b"\n".join([*good[1:], *bad, bad[0]]))  # another delivery
-    with pytest.raises(LandingError, match="32 of 42 records were set aside"):
+    with pytest.raises(LandingError, match="32 of 42 records were quarantined"):
         lakehouse.run()
     assert lakehouse.status().sources["accelerometer"].loaded == 10
 

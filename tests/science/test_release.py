@@ -172,7 +172,7 @@ def test_what_coarsening_cost_is_what_numpy_finds(walking: Lakehouse, released: 
         for line in (released / "README.md").read_text().splitlines()
         if line.startswith("| `distancefromobject`") and line.count("|") == 4
     ]
-    half, most = (float(cell) for cell in line.split("|")[2:4])
+    half, most = (float(cell.strip().removesuffix(" mm")) for cell in line.split("|")[2:4])
     assert 0 < half < most <= widths[np.isfinite(widths)].max()
 
 
@@ -230,6 +230,26 @@ def test_a_k_that_is_small_is_told_with_its_reason(tmp_path: Path) -> None:
             told = " ".join(stedi(verb, *at).split())
             assert told.count(reason) == 1, verb
         assert json.loads(stedi("audit", "--json", *at))["weaker_than_recommended"] == reason
+
+
+def test_the_data_sheet_has_statistics_with_units_and_the_balance_of_classes(
+    released: Path,
+) -> None:
+    sheet = (released / "README.md").read_text()
+    with duckdb.connect() as connection:
+        [row] = connection.execute(
+            "SELECT MIN(v), QUANTILE_CONT(v, 0.5), MAX(v), AVG(v), STDDEV_POP(v), "
+            "COUNT(DISTINCT v), COUNT(*) FILTER (WHERE v < 250), COUNT(*) "
+            f"FROM (SELECT distancefromobject AS v FROM read_parquet('{released / FILE}'))"
+        ).fetchall()
+    least, median, greatest, mean, deviation, different, near, rows = row
+    [line] = re.findall(r"^\| `distancefromobject` \| mm .*$", sheet, re.MULTILINE)
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[2] == f"{least:.4g}" and cells[4] == f"{median:.4g}"
+    assert cells[6:] == [f"{greatest:.4g}", f"{mean:.4g}", f"{deviation:.4g}", f"{different:,}"]
+    assert f"| below 250 mm | {near:,} | {near / rows:.1%} |" in sheet
+    assert f"| 250 mm or more | {rows - near:,} | {1 - near / rows:.1%} |" in sheet
+    assert re.search(r"\| `distancefromobject` \| [\d.]+ mm \| [\d.]+ mm \|", sheet)
 
 
 def test_without_a_licence_the_owner_is_asked_for_one(walking: Lakehouse, tmp_path: Path) -> None:

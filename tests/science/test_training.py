@@ -384,6 +384,30 @@ def test_two_models_do_not_tell_by_counts_that_one_person_left(
         assert training.verdict in card  # which has figures of the whole, and no counts
 
 
+def test_a_sample_is_of_whole_people_and_the_card_has_the_usual_headings(
+    walking: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = {"majority": DummyClassifier(), BEST: DecisionTreeClassifier(max_depth=3)}
+    monkeypatch.setattr("stedi.science.training.new_models", lambda: fast)
+    monkeypatch.setattr("stedi.science.card.save", lambda *_: None)
+    all_rows = walking.query("SELECT COUNT(*) AS n FROM machine_learning_curated")
+    training = walking.train(tmp_path / "model", sample=20_000, licence="CC-BY-4.0", threshold=0.4)
+    assert [row["n"] for row in all_rows] > [40_000]
+    assert 15_000 < training.rows <= 20_000
+    people = published_table(walking._warehouse(), walking._declared(), None).rows.people
+    rows_of = dict(zip(*np.unique(people[0], return_counts=True), strict=True))
+    assert training.rows < sum(sorted(rows_of.values())[-training.people :]) + 1
+    assert fast[BEST].tree_.n_node_samples[0] == 20_000  # the one that is kept
+    card = (tmp_path / "model" / "README.md").read_text()
+    for heading in ("Model details", "Intended use", "Figures", "Limits"):
+        assert f"## {heading}\n" in card
+    for told in ("a probability of 0.4 or more", "| licence | CC-BY-4.0 |", "a sample of 20,000",
+                 "scikit-learn 1.", "| training time |"):  # fmt: skip
+        assert told in card
+    with pytest.raises(UsageError, match="--sample 0"):
+        walking.train(tmp_path / "other", sample=0)
+
+
 def test_a_figure_of_few_rows_is_left_out() -> None:
     interval = Interval(value=0.123456, lower=0.1, upper=0.2)
     bins = [

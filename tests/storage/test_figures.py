@@ -57,7 +57,7 @@ DAYS = [figures(day) for day in (1, 2, 3, 4)]
         (
             figures(5, set_aside=400),
             [
-                "source accelerometer: the share of its records that is set aside: 8.0%; 0.1% in "
+                "source accelerometer: the share of its records that is quarantined: 8.0%; 0.1% in "
                 "earlier runs"
             ],
         ),

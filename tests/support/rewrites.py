@@ -155,6 +155,7 @@ LEAKING: dict[str, tuple[str, str]] = {
         + ' LEFT JOIN main.customer_curated k ON k.email = a."user"')),
     "a table by other names of its columns": (LAST, in_place_of_x("MAX(k.d) OVER ()", PAIRS
         + ' LEFT JOIN customer_trusted AS k (a1, a2, a3, d) ON k.a2 = a."user"')),
+    "sorted by the name of a column of people": (LAST, last("ORDER BY step_person")),
     "limited": (LAST, last("ORDER BY c.email LIMIT 100")),
     # What can't be followed.
     "a file's name": (LAST, in_place_of_x('LENGTH(a."$path")')),
@@ -174,6 +175,9 @@ HARMLESS: dict[str, tuple[str, str]] = {
     "those in the quarantine, folded": ("accelerometer_trusted", accelerations(
         'CASE WHEN EXISTS (SELECT 1 FROM quarantine q CROSS JOIN UNNEST(SPLIT(q.subject, CHR(10))) '
         'AS t (k) WHERE t.k = a.userfolded) THEN a.x ELSE 0e0 END')),
+    "whose consent is not suspended": (LAST,
+        last('WHERE a."user" NOT IN (SELECT subject FROM suspended)')),
+    "in the order of a column that it gives": (LAST, last("ORDER BY distancefromobject")),
     "with NOT EXISTS": (LAST, last("WHERE NOT EXISTS (SELECT 1 FROM suspended q "
         "WHERE q.subject = a.\"user\")")),
     "joined on serial numbers": (LAST, last("", PAIRS + " AND c.serialnumber = s.serialnumber")),

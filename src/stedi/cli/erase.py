@@ -185,7 +185,7 @@ def _show_found(found: Found) -> None:
     for table in found.tables:
         count = counted(len(table.snapshots), "snapshot")
         now = "now and before" if len(table.snapshots) > 1 else "now"
-        when = f"{count}, {now}" if table.is_current else f"{count} of before"
+        when = f"{count}, {now}" if table.is_current else f"{count}, earlier"
         rows.append((table.table, f"{table.file.path.name}, {when}", len(table.rows)))
     if rows:
         show.table(("where", "file", "rows"), rows)

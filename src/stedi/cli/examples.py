@@ -44,7 +44,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     ],
     "releases": ["stedi releases", "stedi releases --json"],
     "disclose": ["stedi disclose ann@example.com for-ann", "stedi disclose - for-ann < email.txt"],
-    "train": ["stedi train model", "stedi train model --threshold 0.7"],
+    "train": ["stedi train model", "stedi train model --sample 100000 --threshold 0.7"],
     "predict": ["stedi predict model new-readings.json -o predicted.csv"],
     "ddl": ["stedi ddl --location s3://bucket/prefix", "stedi ddl machine_learning_curated"],
     "erase": [

@@ -17,6 +17,7 @@ from typer import Exit
 
 from stedi.errors import StediError, UsageError
 from stedi.events import LOGGER, event, fields_of
+from stedi.extras import to_install
 from stedi.text import visible
 
 LogFormat = Literal["text", "json"]
@@ -118,6 +119,6 @@ def _begin_telemetry() -> bool:
     except ImportError:
         sys.stderr.write(
             "stedi: OTEL_EXPORTER_OTLP_ENDPOINT is set, but OpenTelemetry isn't installed: "
-            "pip install 'stedi[telemetry]'\n"
+            f"{to_install('telemetry')}\n"
         )
     return False

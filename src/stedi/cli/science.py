@@ -64,7 +64,9 @@ def release(
         made = call.lakehouse.release_private(
             folder, table=table, licence=licence, recipient=recipient, epsilon=epsilon, wait=wait
         )
-        call.show({**asdict(made), "folder": str(made.folder)}, lambda: _show_private(made))
+        call.show(
+            {**asdict(made), "folder": str(made.folder)}, lambda: _show_private(made, licence)
+        )
         return
     if epsilon is not None:
         raise UsageError("--epsilon: of a private release; add --private")
@@ -72,17 +74,26 @@ def release(
         folder, table=table, licence=licence, recipient=recipient, now=now
     )
     as_text = {"folder": str(released.folder), "snapshot": str(released.snapshot)}
-    call.show({**asdict(released), **as_text}, lambda: _show_release(released))
+    call.show({**asdict(released), **as_text}, lambda: _show_release(released, licence))
 
 
-def _show_release(released: Release) -> None:
+def _show_release(released: Release, licence: str | None) -> None:
     show.table(("file", "bytes"), released.files.items())
     show.line(f"{released.rows:,} rows of {released.table} in {released.classes:,} classes.")
     show.remarks(released.tells)
+    _ask_for_licence(licence)
     show.line(f"Read {released.folder / 'README.md'} before you pass it on.")
 
 
-def _show_private(made: PrivateRelease) -> None:
+def _ask_for_licence(licence: str | None) -> None:
+    if not licence:
+        show.sentences(
+            "Licence not stated: nobody knows what recipients may do with the data set. "
+            "`stedi release DIR --license URL` states it."
+        )
+
+
+def _show_private(made: PrivateRelease, licence: str | None) -> None:
     show.table(("file", "bytes"), made.files.items())
     show.line(
         f"{made.rows:,} synthetic rows of {made.published}, epsilon {made.epsilon:g} at delta "
@@ -95,6 +106,7 @@ def _show_private(made: PrivateRelease) -> None:
     )
     shares = ", ".join(f"{n} of epsilon {e:.2g}" for n, e in made.left_for.items())
     show.line(f"What is left is enough for one of these: {shares}.")
+    _ask_for_licence(licence)
     show.line(f"Read {made.folder / 'README.md'} before you pass it on.")
 
 
@@ -107,10 +119,21 @@ def train(
     recipient: Annotated[
         str | None, Option(metavar="NAME", help="Recipient of the model, for `stedi releases`.")
     ] = None,
+    sample: Annotated[
+        int | None,
+        Option(metavar="ROWS", min=1, help="Learn from about this many rows, which is faster."),
+    ] = None,
+    licence: Annotated[
+        str | None,
+        Option("--license", metavar="TEXT", help="Licence of the model, best a URL."),
+    ] = None,
 ) -> None:
     """Train models on the published table, and test them on raw rows of other people."""
     lakehouse = call.lakehouse
-    trained = lakehouse.train(folder, table=table, threshold=threshold, recipient=recipient)
+    trained = lakehouse.train(
+        folder, table=table, threshold=threshold, recipient=recipient, sample=sample,
+        licence=licence,
+    )  # fmt: skip
     call.show(trained, lambda: _show_training(trained, folder))
 
 

@@ -57,7 +57,7 @@ def _show(status: Status) -> None:
         show.line(f"\nToo old: {why}.")
     if status.ok:
         late = out_of_date(status)
-        show.line(f"\n{f'All there is adds up; {late}' if late else 'Everything adds up'}.")
+        show.line(f"\nAll record counts reconcile{f'; {late}' if late else ''}.")
     else:
         show.line(f"\n{counted(len(status.problems), 'problem')}:")
         for problem in status.problems:

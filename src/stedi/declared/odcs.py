@@ -195,6 +195,7 @@ class _ColumnProperties(_Closed):
     folded_from: str | None = None
     arrival: bool = False
     lenient: bool = False
+    unit: Annotated[str, Field(min_length=1, max_length=20)] | None = None
 
 
 class _StringOptions(_Closed):
@@ -491,6 +492,7 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
         folded_from=given.folded_from,
         is_arrival=given.arrival,
         lenient=given.lenient,
+        unit=given.unit,
         **options,
     )
 

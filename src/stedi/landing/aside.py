@@ -44,7 +44,7 @@ def too_much_aside(
         return None
     left = "" if is_left else ", and none is left"
     return (
-        f"source {contract.source}: {aside:,} of {records:,} records were set aside{left}: "
+        f"source {contract.source}: {aside:,} of {records:,} records were quarantined{left}: "
         f"{_cause(files, contract, quarantine)}. `stedi quarantine list --source "
         f"{contract.source}` shows them; mend the files or the contract, and run again"
     )

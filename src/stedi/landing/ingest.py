@@ -173,7 +173,7 @@ def _fetch(repository: str, commit: str, folder: Path) -> None:
 def _unavailable(reason: str) -> str:
     return (
         f"the starter data could not be fetched from {STARTER_REPOSITORY}: {reason}. With a copy "
-        f"of its folder {STARTER_FOLDER} at hand: stedi ingest FOLDER"
+        f"of its folder {STARTER_FOLDER}: stedi ingest FOLDER"
     )
 
 

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from stedi.errors import Unavailable, UsageError
+from stedi.extras import to_install
 from stedi.roots import Files
 from stedi.written import Document
 
@@ -21,7 +22,7 @@ _EXTRA = {"jinja2": "Jinja2", "vl_convert": "vl-convert-python"}
 def require_extra() -> None:
     """Raise `Unavailable` without the packages of the extra `page`."""
     if missing := [name for module, name in _EXTRA.items() if find_spec(module) is None]:
-        raise Unavailable(f"a page needs {' and '.join(missing)}: pip install 'stedi[page]'")
+        raise Unavailable(f"a page needs {' and '.join(missing)}: {to_install('page')}")
 
 
 def page_at(path: Path) -> Document:

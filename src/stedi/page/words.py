@@ -166,7 +166,7 @@ def tasks(facts: Facts) -> Iterator[Task]:
                 False,
             )
     if "running" in by_code:
-        yield Task("A run is at work: tables may be of before and after it.", None, False)
+        yield Task("A run is in progress: some tables may be older than others.", None, False)
     for note in facts.notes:
         if note.code not in _TOLD_ELSEWHERE:
             said = note.text.partition(": ")[0] if note.code in _NAMING else note.text

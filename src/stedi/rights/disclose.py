@@ -342,7 +342,7 @@ def _how_long(contract: Contract | None, table: str) -> str:
         column = contract.retention.record_column
         rows = f"{_days(contract.retention.record_days)} from the time in {column} on."
     elif contract.zone == "landing":
-        rows = "No time is declared: as long as whoever runs the lakehouse keeps the raw files."
+        rows = "No time is declared: as long as the operator of the lakehouse keeps the raw files."
     else:
         rows = "As long as the records that it is made from, and no longer than its rules allow."
     days = contract.retention.snapshot_days

@@ -424,7 +424,7 @@ def _has_strays(warehouse: Warehouse, lock: Lock) -> bool:
 def _changed(warehouse: Warehouse) -> list[str]:
     """What to tell of files that had another content than a run wrote."""
     names = sorted(warehouse.files.name(path) for path in warehouse.changed)
-    return [f"{name} was changed since a run wrote it, and made anew" for name in names]
+    return [f"{name} was changed since a run wrote it, and was rebuilt" for name in names]
 
 
 def _rewritten(warehouse: Warehouse, declarations: Declarations) -> set[str]:
@@ -495,7 +495,7 @@ def _refused(warehouse: Warehouse, declarations: Declarations) -> dict[str, str]
 def _left_in_publication(warehouse: Warehouse, declarations: Declarations) -> list[str]:
     """What to tell of publications that a run with `only` left as they were."""
     return [
-        f"rows of people who have withdrawn are still in {name}: `stedi run` publishes it anew"
+        f"rows of people who have withdrawn are still in {name}: `stedi run` publishes it again"
         for name in outdated_publications(warehouse, declarations)
     ]
 

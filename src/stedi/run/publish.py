@@ -130,7 +130,7 @@ def withhold(work: Work) -> bool:
         notes = PublishedNotes(  # without inputs, so that it is out of date
             declaration=declarations.fingerprint(contract.name),
             left_by_then=noted.left_by_then if noted else None,
-            withheld="people withdrew, and the last run could not publish anew",
+            withheld="people withdrew, and the last run could not publish it again",
         )
         warehouse.commit(contract.name, [], notes)
     return bool(outdated)

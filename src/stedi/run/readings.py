@@ -163,7 +163,7 @@ def _why_all(
     if options.full:
         return "asked for"
     if contract.source in options.replays:
-        return "records set aside are tried again"
+        return "quarantined records are tried again"
     if noted is None or noted.typed.get(contract.name) != version.content:
         return "not as the last run left it"
     if not version.is_declared_by(declarations.fingerprint(contract.name)):

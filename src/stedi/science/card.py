@@ -8,11 +8,15 @@ one person left in between.
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 
 from stedi.markdown import markdown, table
 from stedi.privacy.published import PublishedTable
 from stedi.rights.ledger import Handing
+from stedi.science.datasheet import NOT_STATED
 from stedi.science.documents import new_folder
 from stedi.science.evaluation import CalibrationBin, Confusion, Interval, Measures
 from stedi.science.models import FIGURES, MODEL, save
@@ -22,8 +26,29 @@ from stedi.text import LEAST_TOLD, about, rounded
 CARD = "README.md"
 
 
+@dataclass(frozen=True)
+class Details:
+    """What a card says of how its model came to be; `licence` is None where none is stated."""
+
+    stedi: str
+    seconds: float
+    licence: str | None = None
+    sample: int | None = None
+
+    @property
+    def versions(self) -> str:
+        """What the model was trained with."""
+        names = ("scikit-learn", "skops", "numpy")
+        told = (f"{name} {version(name)}" for name in names)
+        return ", ".join([f"stedi {self.stedi}", *told, f"Python {python_version()}"])
+
+
 def write_model(
-    trained: Trained, published: PublishedTable, folder: Path, recipient: str | None = None
+    trained: Trained,
+    published: PublishedTable,
+    folder: Path,
+    recipient: str | None = None,
+    details: Details | None = None,
 ) -> None:
     """Write the model with its figures and card to a fresh folder, whole or not at all.
 
@@ -37,7 +62,7 @@ def write_model(
             save(trained.model, fresh / MODEL)
         figures = training.model_dump_json(indent=2)
         (fresh / FIGURES).write_text(figures + "\n", encoding="utf-8")
-        (fresh / CARD).write_text(model_card(training), encoding="utf-8")
+        (fresh / CARD).write_text(model_card(training, details), encoding="utf-8")
 
 
 def for_outsiders(training: Training) -> Training:
@@ -101,11 +126,17 @@ def _interval(interval: Interval) -> Interval:
     )
 
 
-def model_card(training: Training) -> str:
+def model_card(training: Training, details: Details | None = None) -> str:
     """The card in Markdown."""
     kept_model = _kept_model(training) if training.models else ""
     return markdown(
-        _head(training), _data(training), _figures(training), kept_model, _limits(training)
+        _head(training),
+        _details(training, details) if details else "",
+        _intended(training),
+        _data(training),
+        _figures(training),
+        kept_model,
+        _limits(training),
     )
 
 
@@ -115,11 +146,41 @@ def _head(training: Training) -> str:
 
 **{training.verdict}**
 
-It tells {training.task} of the same instant. Kept is {training.kept_model}, chosen
+It tells {training.task} of the same time. Kept is {training.kept_model}, chosen
 before anything was measured and trained on the published table itself, so it holds
 nothing that the table wouldn't tell.
 
     stedi predict DIR RECORDS.json     # DIR is this folder
+"""
+
+
+def _details(training: Training, details: Details) -> str:
+    threshold = ""
+    if training.models:
+        confusion = training.models[training.kept_model].published.confusion
+        threshold = f"a probability of {confusion.threshold:g} or more counts as yes"
+    rows = (
+        ("model", training.kept_model),
+        ("threshold", threshold or "-"),
+        ("training time", f"{about(round(details.seconds))} seconds, measuring included"),
+        ("rows", f"a sample of {details.sample:,}" if details.sample else "all"),
+        ("versions", details.versions),
+        ("licence", details.licence or NOT_STATED),
+    )
+    return f"""
+## Model details
+
+{table(("what", "value"), rows)}
+"""
+
+
+def _intended(training: Training) -> str:
+    return f"""
+## Intended use
+
+To predict {training.task}, for readings of the same devices and app, as a statement on
+many readings. Out of scope: decisions about a person, people who did not agree to share
+their data, other sensors, and movements over time.
 """
 
 
@@ -201,9 +262,9 @@ def _limits(training: Training) -> str:
     text = """
 ## Limits
 
-It sees single instants, not movements over time. It was tested on customers who agreed
+It sees single readings, not movements over time. It was tested on customers who agreed
 to share their data, and says nothing about others than such.
 """
     if training.profile == "seed":
-        text += "Under the seed profile some pairs join readings of two people, which is noise."
+        text += "Under the seed profile some matched readings are of two people, which is noise."
     return text

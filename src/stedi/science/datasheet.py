@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import numpy as np
 
+from stedi.arrays import Float64s
 from stedi.declared.contract import Contract
 from stedi.markdown import markdown, table
 from stedi.privacy.audit import Audit
@@ -22,7 +24,7 @@ from stedi.status import Status, StepStatus
 from stedi.storage.notes import Note
 from stedi.text import LEAST_TOLD, about
 
-_NOT_STATED = "Not stated. Whoever owns the data has to say before it is passed on."
+NOT_STATED = "Not stated. The owner of the data has to state it before it is passed on."
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,12 @@ def datasheet(facts: Facts, rows: str, boxes: str) -> str:
         _head(facts, rows, boxes),
         f"## Motivation\n\n{facts.contract.usage or facts.contract.description}",
         _composition(facts, boxes),
+        _statistics(facts),
         _collection(facts),
         _preprocessing(facts),
         _privacy(facts),
         _uses(facts),
-        f"## Distribution\n\nLicence: {facts.licence or _NOT_STATED}",
+        f"## Distribution\n\nLicence: {facts.licence or NOT_STATED}",
         _maintenance(facts),
     )
 
@@ -122,7 +125,7 @@ def _composition(facts: Facts, boxes: str) -> str:
     return f"""
 ## Composition
 
-A row is one pair of readings. Rows are sorted by their values, so their order tells
+A row is one matched reading. Rows are sorted by their values, so their order tells
 nothing; {_left_out(facts)}. {_noise(facts)}There are
 no time stamps, names or numbers of people, and no recommended split, since a split by
 people can't be made from what is here.
@@ -131,6 +134,52 @@ people can't be made from what is here.
 
 All columns are doubles without blanks. `{boxes}` has a row a class of equal rows.
 """
+
+
+def _statistics(facts: Facts) -> str:
+    """Figures of the published values, which anybody can work out who has them."""
+    columns = ("column", "unit", "least", "quartile", "median", "quartile", "greatest", "mean",
+               "standard deviation", "different values")  # fmt: skip
+    values = facts.table.evidence.published
+    return f"""
+## Statistics
+
+Of the published values, which are midpoints of ranges:
+
+{table(columns, (_described(facts, name, values[name]) for name in values))}
+
+{_balance(facts)}
+"""
+
+
+def _described(facts: Facts, name: str, values: Float64s) -> tuple[str, ...]:
+    least, first, median, third, greatest = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
+    with np.errstate(over="ignore", invalid="ignore"):  # the ends of all doubles are far apart
+        figures = (least, first, median, third, greatest, values.mean(), values.std())
+    different = f"{len(np.unique(values)):,}"
+    return (f"`{name}`", _unit(facts, name) or "-", *(f"{f:.4g}" for f in figures), different)
+
+
+def _unit(facts: Facts, name: str) -> str:
+    declared = facts.contract.column(name)
+    return (declared.unit if declared else None) or ""
+
+
+def _balance(facts: Facts) -> str:
+    """How many rows have which answer, for each declared edge of the target."""
+    target = facts.table.publication.target
+    if target is None or not target.edges:
+        return ""
+    values = facts.table.evidence.published[target.column]
+    unit = f" {_unit(facts, target.column)}".rstrip()
+    edges = [float("-inf"), *target.edges, float("inf")]
+    rows = []
+    for lower, upper in pairwise(edges):
+        parts = [f"{_number(lower)}{unit} or more"] if np.isfinite(lower) else []
+        parts += [f"below {_number(upper)}{unit}"] if np.isfinite(upper) else []
+        count = int(((values >= lower) & (values < upper)).sum())
+        rows.append((" and ".join(parts), f"{count:,}", f"{count / max(len(values), 1):.1%}"))
+    return f"Class balance:\n\n{table((f'value of `{target.column}`', 'rows', 'share'), rows)}"
 
 
 def _collection(facts: Facts) -> str:
@@ -154,7 +203,7 @@ Raw records were delivered by devices and an app, and read under contract. What 
 published is counted to two digits, to tens at least, and what there are fewer than ten
 of isn't told, so that two data sheets compared don't tell of one person:
 
-{table(("source", "records", "loaded", "set aside"), sources)}
+{table(("source", "records", "loaded", "quarantined"), sources)}
 
 Only what people agreed to is used. The profile was **{status.profile}**; what each
 step kept, and why it dropped the rest:
@@ -182,7 +231,7 @@ ends where a tenth of the people, and at least {audit.k}, have values as far out
 target where {audit.k} people do; the outermost boxes are for those, too. By how much
 published values differ from measured ones, on average for each person:
 
-{table(("column", "of half of the people", "of nine tenths of them"), _errors(facts.table))}
+{table(("column", "of half of the people", "of nine tenths of them"), _errors(facts))}
 
 The raw data is not part of this data set.
 """
@@ -201,7 +250,7 @@ Each class of equal rows has rows of at least {audit.k} people (here at least
 most {audit.largest_share:.3f}), on each side of the pair by itself.
 {_both_sides(audit)}{_weakness(facts)}
 
-The audit attacked it with all raw data at hand, or with parts of it:
+The audit attacked it with all raw data, or with parts of it:
 
 {table(columns, attacks)}
 
@@ -241,7 +290,7 @@ def _maintenance(facts: Facts) -> str:
 
 Version {facts.contract.version}, snapshot {facts.snapshot}, published
 {facts.published:%Y-%m-%d %H:%M} UTC. When people withdraw their consent, the table is
-published anew without them: replace this copy then, and don't keep both.
+published again without them: replace this copy then, and don't keep both.
 """
 
 
@@ -300,12 +349,12 @@ came out at none or less are left out. So counts of few rows mean nothing, and t
 in all than there were. No epsilon of differential privacy is claimed for it. """
 
 
-def _errors(published: PublishedTable) -> Iterator[tuple[str, str, str]]:
+def _errors(facts: Facts) -> Iterator[tuple[str, str, str]]:
     """How far published values are from measured ones: each person's mean, by quantile of people.
 
     At least k people lie beyond each quantile that is told: the largest error is one person's.
     """
-    evidence, k = published.evidence, published.publication.k
+    evidence, k = facts.table.evidence, facts.table.publication.k
     _, person = np.unique(evidence.raw.people[0], return_inverse=True)
     rows = np.bincount(person)
     shares = [min(share, 1 - k / len(rows)) for share in (0.5, 0.9)]
@@ -317,4 +366,6 @@ def _errors(published: PublishedTable) -> Iterator[tuple[str, str, str]]:
             yield f"`{name}`", "not told: too few people", "not told"
             continue
         half, most = np.quantile(means, shares, method="lower")
-        yield f"`{name}`", f"{half:.3g}", f"{most:.3g}" if shares[1] > 0.5 else "not told"
+        unit = f" {_unit(facts, name)}".rstrip()
+        told = f"{most:.3g}{unit}" if shares[1] > 0.5 else "not told"
+        yield f"`{name}`", f"{half:.3g}{unit}", told

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from stedi.arrays import Float64s
 from stedi.errors import Unavailable, UsageError
+from stedi.extras import to_install
 
 MODEL, FIGURES = "model.skops", "figures.json"
 """The files of a kept model and of its figures, in the folder that `stedi train` writes."""
@@ -103,6 +104,4 @@ def _from_the_extra() -> Iterator[None]:
     try:
         yield
     except ImportError:
-        raise Unavailable(
-            "models need scikit-learn and skops: pip install 'stedi[science]'"
-        ) from None
+        raise Unavailable(f"models need scikit-learn and skops: {to_install('science')}") from None

@@ -18,7 +18,7 @@ from stedi.privacy.private.spectral import STEPS, Spectrum
 from stedi.privacy.published import PublishedTable
 from stedi.rights.budget import Charge, Spent
 
-_NOT_STATED = "Not stated. Whoever owns the data has to say before it is passed on."
+_NOT_STATED = "Not stated. The owner of the data has to state it before it is passed on."
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,8 @@ def _budget(facts: Facts) -> str:
     return f"""
 ## What was released before
 
-Releases add up. All releases of this table together have epsilon {spent.epsilon:.3g} at delta
+The costs of releases add up to a total. All releases of this table together have epsilon
+{spent.epsilon:.3g} at delta
 {facts.charge.delta:g} up to now, and never more than {private.lifetime_epsilon:g}:
 
 {table(("rho", "is"), rows)}

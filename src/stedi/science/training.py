@@ -142,6 +142,19 @@ class _People:
         [known] = published.fetch([identities])
         return cls(rows, np.array(folds_of(known, rows.people)))
 
+    def sampled(self, rows: int) -> _People:
+        """Those of some people, who have about so many rows; at least one person's."""
+        people = np.unique(np.concatenate(self.rows.people))
+        shuffled = np.random.default_rng(0).permutation(people)
+        place = np.empty(len(people), np.int64)
+        place[np.searchsorted(people, shuffled)] = np.arange(len(people))
+        # A row belongs to the last of its people: so each person more only adds rows.
+        last = np.max([place[np.searchsorted(people, side)] for side in self.rows.people], axis=0)
+        counted = np.cumsum(np.bincount(last, minlength=len(people)))
+        most = int(np.searchsorted(counted, rows, side="right"))
+        chosen = np.flatnonzero(last <= max(most - 1, 0))
+        return _People(self.rows.taken(chosen), self.folds[:, chosen])
+
     @cached_property
     def is_tested(self) -> Bools:
         is_tested: Bools = (self.folds == self.folds[0]).all(axis=0)
@@ -154,8 +167,16 @@ class _People:
         return self.rows.taken(np.flatnonzero((self.folds == fold).all(axis=0)))
 
 
-def train(published: PublishedTable, threshold: float, progress: Callable[[str], None]) -> Trained:
+def train(
+    published: PublishedTable,
+    threshold: float,
+    progress: Callable[[str], None],
+    sample: int | None = None,
+) -> Trained:
     """Train, and measure on people who were held out.
+
+    With a `sample` it learns from so many rows and is measured on the readings of some people, who
+    have about so many. The same sample each time.
 
     Raises `UsageError` where the contract declares no task or not who people are, `NotAnonymous`
     where nothing is published, `Unavailable` without the extra `science`, and `RuleBroken` where
@@ -167,6 +188,8 @@ def train(published: PublishedTable, threshold: float, progress: Callable[[str],
         raise NotAnonymous(f"{published.contract.name} holds nothing: {published.withheld}")
     progress("splitting people into folds")
     people = _People.of(published)
+    if sample is not None:
+        people = people.sampled(sample)
     problem = _too_few(people, task)
     if problem:
         return Trained(_training(published, task, people, {}, None, problem), None)
@@ -190,8 +213,17 @@ def train(published: PublishedTable, threshold: float, progress: Callable[[str],
     has_signal, verdict = _verdict(figures[BEST])
     progress("training the model that is kept")
     published.warehouse.files.fetch(published.paths)
-    model = task.trained(kept, read_published(published.paths))
+    model = task.trained(kept, _sampled(read_published(published.paths), sample))
     return Trained(_training(published, task, people, figures, has_signal, verdict), model)
+
+
+def _sampled(columns: dict[str, Float64s], rows: int | None) -> dict[str, Float64s]:
+    """So many rows, the same each time; all of them where there are no more, or it is None."""
+    count = len(next(iter(columns.values())))
+    if rows is None or rows >= count:
+        return columns
+    chosen = np.random.default_rng(0).choice(count, rows, replace=False)
+    return {name: values[chosen] for name, values in columns.items()}
 
 
 def _scored(

@@ -196,7 +196,10 @@ class _Following:
 
     def _source_column(self, column: exp.Column, scope: Scope) -> Iterator[Reach]:
         source = self._source(column, scope)
-        if isinstance(source, exp.Table):
+        if not column.table and column.name in _query(scope).named_selects:
+            # A term of ORDER BY that names a column of its SELECT.
+            yield from self._values(self._projection(scope, column.name), scope)
+        elif isinstance(source, exp.Table):
             yield Reach(source.name, column.name, "IDENTITY", False, ())
         elif isinstance(source, Scope):
             if isinstance(source.expression, exp.Query):

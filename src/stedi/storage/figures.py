@@ -67,7 +67,7 @@ def _of_table(
         shares = [
             _share(run.set_aside, contract.source, run.records, contract.source) for run in runs
         ]
-        what = f"source {contract.source}: the share of its records that is set aside"
+        what = f"source {contract.source}: the share of its records that is quarantined"
         yield from _beyond(what, "{:.1%}", shares, margins.set_aside)
     people, transform = declarations.suspending, declarations.transforms.get(name)
     if people is None or transform is None:

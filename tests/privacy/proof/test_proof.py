@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from stedi.declared import packaged, read_declarations
 from stedi.errors import DeclarationError
 from stedi.privacy.proof import Proof
+from tests.support.mutants import declared
 from tests.support.rewrites import HARMLESS, LAST, LEAKING, in_place_of_x, last
 
 
@@ -69,6 +70,29 @@ def test_a_leak_is_caught(name: str, folder: Path) -> None:
 @pytest.mark.parametrize("name", HARMLESS)
 def test_a_harmless_rewrite_passes(name: str, folder: Path) -> None:
     assert problems(folder, *HARMLESS[name]) == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("'too early'", []),
+        ("c.birthday", ["customer_trusted.birthday"]),
+        ("CONCAT('at ', CAST(a.\"timestamp\" AS VARCHAR))", ["accelerometer_landing.timestamp"]),
+        ("CASE WHEN a.x > 0 THEN 'right' ELSE 'left' END", []),
+        ('(SELECT MAX(q.why) FROM suspended q WHERE q.subject = a."user")', []),
+    ],
+)
+def test_a_reason_for_dropping_rows_is_nobodys_value(reason: str, told: list[str]) -> None:
+    sql = f"""
+        WITH judged AS (
+          SELECT a.*, CASE WHEN a."timestamp" < c.registrationdate THEN {reason} END AS dropped
+          FROM accelerometer_landing a INNER JOIN customer_trusted c ON c.email = a."user"
+        )
+        SELECT "user", "timestamp", x, y, z FROM judged WHERE dropped IS NULL
+    """
+    declarations = declared(sql, "accelerometer_trusted")
+    problems = Proof(declarations).told_reasons(declarations.contracts["accelerometer_trusted"])
+    assert [problem.split("the values of ")[1].split(",")[0] for problem in problems] == told
 
 
 def test_a_leak_is_told_step_by_step_through_every_file(folder: Path) -> None:

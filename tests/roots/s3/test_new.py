@@ -95,6 +95,7 @@ def test_who_delivers_need_not_read(
     assert len(bodies(s3, bucket, "stedi/")) == 2
 
 
+@pytest.mark.slow
 def test_everything_is_written_with_the_key_that_is_given(
     landed: Opened, bucket: str, s3: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

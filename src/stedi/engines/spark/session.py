@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stedi.engines.spark.java import java_home
 from stedi.errors import Unavailable, UsageError
+from stedi.extras import to_install
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -47,7 +48,7 @@ def join_or_start(master: str | None) -> tuple[SparkSession, bool]:
         from pyspark import SparkContext
         from pyspark.sql import SparkSession
     except ImportError:
-        raise Unavailable("Spark isn't installed; run: pip install 'stedi[spark]'") from None
+        raise Unavailable(f"Spark isn't installed; run: {to_install('spark')}") from None
     if master is not None and not _MASTER.fullmatch(master):
         raise UsageError(f"--master {master}: local[N], spark://HOST:PORT, yarn or k8s://…")
     running = SparkContext._active_spark_context

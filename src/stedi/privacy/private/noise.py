@@ -19,6 +19,7 @@ import numpy as np
 from stedi.arrays import Int64s
 from stedi.declared.private import LEAST_EPSILON, MOST_EPSILON
 from stedi.errors import Unavailable, UsageError
+from stedi.extras import to_install
 
 _CLOSE = 1 + 1e-9
 
@@ -103,6 +104,6 @@ def _gaussian(scale: float) -> Any:
         from opendp.metrics import l2_distance
         from opendp.mod import enable_features
     except ImportError:
-        raise Unavailable("a private release needs OpenDP: pip install 'stedi[private]'") from None
+        raise Unavailable(f"a private release needs OpenDP: {to_install('private')}") from None
     enable_features("contrib")
     return make_gaussian(vector_domain(atom_domain(T="i64")), l2_distance(T=float), scale=scale)

@@ -100,6 +100,22 @@ class Proof:
                         "is wrong"
                     )
 
+    def told_reasons(self, contract: Contract) -> Iterator[str]:
+        """Reasons for which rows are dropped that are people's values: data sheets tell reasons."""
+        place = self.declarations.transforms[contract.name].place
+        reasons = self.declarations.reasons(contract.name)
+        if reasons is None:
+            return
+        unordered = reasons.copy()
+        unordered.set("order", None)  # it is by columns of its own
+        reaches = column_lineage(unordered, place)["dropped"]
+        for reach in sorted(reaches, key=lambda r: (r.table, r.column)):
+            if reach.is_direct and self._classification(reach) != "none":
+                yield (
+                    f"{place}: reasons for dropping rows have the values of {reach.table}."
+                    f"{reach.column}, and data sheets tell reasons: write each one out"
+                )
+
     def _worst(self, table: str, column: str) -> list[Reach]:
         """The direct columns whose values reach a column, each by the shortest path."""
         shortest: dict[tuple[str, str], Reach] = {}

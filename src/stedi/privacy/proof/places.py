@@ -181,8 +181,11 @@ class Places:
                 for column in columns
                 if column.name != "subject" and not given.get(column.name, Cell()).is_plain
             ]
+        delivered = _delivered(name, columns, {"subject": kinds or frozenset()}, "subject")
+        subject = replace(delivered.columns["subject"], is_optional=False)
         return replace(
-            _delivered(name, columns, {"subject": kinds or frozenset()}, "subject"),
+            delivered,
+            columns={**delivered.columns, "subject": subject},
             unique=frozenset({"subject"}),
         )
 

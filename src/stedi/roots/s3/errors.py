@@ -84,4 +84,4 @@ def as_ours(error: Exception, service: str, where: str) -> StediError | FileNotF
 
 def not_allowed(action: str, resource: str) -> NotAllowed:
     """The error where a right is missing."""
-    return NotAllowed(f"not allowed to {action} on {resource}; ask whoever gives the rights")
+    return NotAllowed(f"not allowed to {action} on {resource}; ask the administrator of the bucket")

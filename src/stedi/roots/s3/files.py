@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from stedi.errors import StediError, Unavailable, UsageError
+from stedi.extras import to_install
 from stedi.roots.copies import folder_for_copies
 from stedi.roots.faces import Remainder, Stat
 from stedi.roots.names import outside, scratch_folder
@@ -57,7 +58,7 @@ class S3Files:
         try:
             import boto3  # noqa: F401
         except ImportError:
-            raise Unavailable("boto3 isn't installed; run: pip install 'stedi[aws]'") from None
+            raise Unavailable(f"boto3 isn't installed; run: {to_install('aws')}") from None
         return cls(match[1], match[2].strip("/"), folder_for_copies())
 
     def __reduce__(self) -> tuple[object, ...]:
