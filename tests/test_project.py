@@ -115,5 +115,6 @@ def test_tests_have_the_folders_of_the_package() -> None:
         if any(folder.glob("test_*.py"))
     }
     assert [f for f in sorted(folders) if not (ROOT / "src" / "stedi" / f).is_dir()] == [
-        Path("aws")
+        Path("aws"),
+        Path("infra"),
     ]

@@ -130,7 +130,7 @@ class Lakehouse:
         The same bytes twice change nothing, and no file is overwritten. Earlier records of erased
         people are left out.
         """
-        from stedi.declared.transform import SEED
+        from stedi.declared.profiles import SEED
         from stedi.landing.ingest import ingest
         from stedi.landing.taking_out import Screen
         from stedi.look import glance

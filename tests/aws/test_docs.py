@@ -18,7 +18,7 @@ from stedi.cli.glue import job
 from stedi.lakehouse import Lakehouse
 from tests.conftest import Land, rows
 from tests.infra.rights import Account
-from tests.infra.test_who_may import CURATED, LANDING, PUBLISHED, ROWS, SYNTHETIC, TRUSTED, TYPED
+from tests.infra.rows import CURATED, LANDING, PUBLISHED, ROWS, SYNTHETIC, TRUSTED, TYPED
 from tests.support.awscli import RENAMED
 from tests.support.cloud import REGION, running
 from tests.support.glue import IN_ORDER

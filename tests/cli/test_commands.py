@@ -152,7 +152,7 @@ def test_ddl_names_the_location(root: Path) -> None:
     [
         (("status", "--root", "/no/such/folder"), 2, "no lakehouse here"),
         (("run", "--root", "/no/such/folder"), 2, "no lakehouse here"),
-        (("run", "--profile", "wild"), 2, "seed, strict"),
+        (("run", "--profile", "wild"), 2, "seed, shielded, strict"),
         (("run", "--engine", "abacus"), 2, "duckdb"),
         (("run", "--max-pairs", "-1"), 2, "--max-pairs"),
         (("query", "SELEC 1"), 2, "line 1, column 1"),

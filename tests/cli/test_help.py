@@ -76,7 +76,7 @@ def test_tab_completes_profiles_tables_and_sources(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout.split()
 
-    assert completed("stedi run --profile s") == ["seed", "strict"]
+    assert completed("stedi run --profile s") == ["seed", "shielded", "strict"]
     assert completed("stedi explain machine") == ["machine_learning_curated"]
     (tmp_path / "contracts").mkdir()
     (tmp_path / "contracts" / "robot_landing.yaml").touch()

@@ -42,7 +42,7 @@ def message(folder: Path, profile: str = "seed") -> str:
 
 
 def test_the_packaged_declarations_fit_together_in_every_profile() -> None:
-    for profile in ("seed", "strict"):
+    for profile in ("seed", "strict", "shielded"):
         assert len(Lakehouse("unused").check(profile=profile).tables) == 8
 
 
@@ -244,7 +244,7 @@ def test_a_table_needs_both_a_contract_and_a_select(folder: Path) -> None:
 def test_a_profile_that_does_not_exist_is_wrong_use() -> None:
     from stedi import UsageError
 
-    with pytest.raises(UsageError, match="seed, strict"):
+    with pytest.raises(UsageError, match="seed, shielded, strict"):
         Lakehouse("unused").check(profile="stricter")
 
 

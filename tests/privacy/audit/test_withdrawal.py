@@ -6,11 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.optimize import lsq_linear
 
+from stedi.arrays import Float64s
 from stedi.privacy.audit import withdrawal
 from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.audit.readings import classes_of, own_rows
 from stedi.privacy.audit.targets import SEED
-from stedi.privacy.audit.withdrawal import Withdrawal, ranks_of_who_left
+from stedi.privacy.audit.withdrawal import Withdrawal, ranks_by_way, ranks_of_who_left
 from stedi.privacy.comparison import Edition, ranges_of, regions_of
 from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.search import points, search
@@ -48,18 +51,49 @@ def test_ranks_are_what_plain_python_makes_of_both_publications(seed: int) -> No
     raw = evidence.raw
     assert evidence.boxes is not None
     before = Edition(evidence.boxes, evidence.rows_by_class)
-    wanted: dict[bool, list[float]] = {False: [], True: []}
+    wanted: dict[str, list[float]] = {"certain": [], "most rows": []}
     for leaver in np.random.default_rng(SEED).permutation(40)[:4]:
         left = raw.taken(np.flatnonzero(raw.people[0] != leaver))
         partition = search(points(PUBLICATION, left.columns, left.people), PUBLICATION)
         now = Edition(table_of_boxes(PUBLICATION, partition), partition.counts)
-        for most_rows, ranks in wanted.items():
-            scores = plain_scores(evidence, before, now, most_rows)
+        for way, ranks in wanted.items():
+            scores = plain_scores(evidence, before, now, way == "most rows")
             own = scores[leaver]
             above = sum(score > own + 1e-9 for score in scores)
             ties = sum(abs(score - own) <= 1e-9 for score in scores)
             ranks.append(above + (ties + 1) / 2)
-    assert ranks_of_who_left(evidence, 4) == min(wanted.values(), key=sum)
+    ranks_now = ranks_by_way(evidence, 4)
+    assert {way: ranks_now[way] for way in wanted} == wanted
+    assert ranks_of_who_left(evidence, 4) == min(ranks_now.values(), key=sum)
+
+
+def test_readings_that_go_everywhere_are_decoded_as_another_solver_does() -> None:
+    rng = np.random.default_rng(5)
+    raw = rows_around(rng.uniform(300, 700, (60, 3)), rng, 250, 200)
+    evidence = evidence_of(raw, raw)
+    assert evidence.boxes is not None
+    before = weights_of(evidence, Edition(evidence.boxes, evidence.rows_by_class))
+    wanted = []
+    for leaver in np.random.default_rng(SEED).permutation(60)[:4]:
+        left = raw.taken(np.flatnonzero(raw.people[0] != leaver))
+        partition = search(points(PUBLICATION, left.columns, left.people), PUBLICATION)
+        now = weights_of(
+            evidence, Edition(table_of_boxes(PUBLICATION, partition), partition.counts)
+        )
+        wanted.append(1.0 + int(np.sum(before - now > (before - now)[leaver])))
+    assert wanted == ranks_by_way(evidence, 4)["decoded"] == [1.0] * 4
+
+
+def weights_of(evidence: Evidence, edition: Edition) -> Float64s:
+    """How much of each person's readings is in an edition, by least squares between 0 and 1."""
+    own, person = own_rows(evidence.raw)
+    readings = np.zeros((len(edition.counts) + 1, int(person.max()) + 1))
+    np.add.at(readings, (classes_of(own, PUBLICATION, edition.boxes), person), 1)
+    counts = np.append(edition.counts, 0)
+    precision = 1 / np.sqrt(np.maximum(counts, 1))
+    solved = lsq_linear(readings * precision[:, None], counts * precision, (0, 1))
+    weights: Float64s = solved.x
+    return weights
 
 
 def plain_scores(evidence: Evidence, before: Edition, now: Edition, most_rows: bool) -> list[float]:

@@ -2,8 +2,8 @@
 
 The publication before is removed when the next one is there. So the audit plays it: it takes people
 out of the rows behind the table, one at a time, publishes what is left in memory, and lets the
-attacker rank everybody: in two ways, of which the better one is reported. Where counts are noisy,
-each publication that it plays has noise of its own, and nobody is ruled out.
+attacker rank everybody: in three ways, of which the best is reported. Where counts are noisy, each
+publication that it plays has noise of its own, and nobody is ruled out.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Publication
 from stedi.privacy.audit.attack import AttackResult, Risk
+from stedi.privacy.audit.decoder import decoded
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.readings import Readings, classes_of, own_rows, summed
 from stedi.privacy.audit.targets import FEWEST_PEOPLE, SEED
@@ -72,37 +73,47 @@ class Withdrawal:
 
 
 def ranks_of_who_left(evidence: Evidence, tries: int) -> list[float]:
-    """The rank that each of some people has among all, when that person alone leaves.
+    """The rank that each of some people has among all, by the way that ranks them best."""
+    return min(ranks_by_way(evidence, tries).values(), key=sum)
 
-    By the way to compare that ranks them best: by regions that are certain, or by smaller ones that
-    hold for most rows. People who tie share the middle of their ranks. Nobody's where too few
-    people are left to publish anything.
+
+def ranks_by_way(evidence: Evidence, tries: int) -> dict[str, list[float]]:
+    """The rank that each of some people has among all when that person alone leaves.
+
+    By regions that are `certain`, by smaller ones that hold for `most rows`, and `decoded`: by how
+    much less of a person's readings explains the counts now than before (see `decoder`). People who
+    tie share the middle of their ranks. Nobody's where too few people are left to publish anything.
     """
+    ranks: dict[str, list[float]] = {"certain": [], "most rows": [], "decoded": []}
     if evidence.boxes is None or evidence.readings is None:
-        return []
+        return ranks
     if evidence.readings.people < FEWEST_PEOPLE:
-        return []
+        return ranks
     scale, before = evidence.noise_scale, Edition(evidence.boxes, evidence.counts)
     rng = np.random.default_rng(SEED)
     own, person = own_rows(evidence.raw)
     names = np.unique(own.people[0])
     classes = classes_of(own, evidence.publication, evidence.boxes)
-    ranks: dict[bool, list[float]] = {False: [], True: []}
+    own_classes = Readings.of_rows(person, classes)
+    weights = _weights(before, own_classes, scale)
     for leaver in rng.permutation(len(names))[:tries]:
         stay = np.all([side != names[leaver] for side in evidence.raw.people], axis=0)
         now = _published(evidence.raw.taken(np.flatnonzero(stay)), evidence.publication, rng)
-        if now is not None:
-            denser = _denser(evidence.publication, before, now, own, classes, person)
-            own_classes = Readings.of_rows(person, classes)
-            for most_rows, so_far in ranks.items():
-                regions = regions_of(evidence.publication, before, now, most_rows=most_rows)
-                if scale:
-                    scores = _likelihood(regions, before, now, own_classes, scale)
-                else:
-                    scores = _scores(_too_many(regions, before, now, own_classes), denser)
-                ties = int((scores == scores[leaver]).sum())
-                so_far.append(float((scores > scores[leaver]).sum() + (ties + 1) / 2))
-    return min(ranks.values(), key=sum)
+        if now is None:
+            continue
+        classes_now = classes_of(own, evidence.publication, now.boxes)
+        scores = {"decoded": weights - _weights(now, Readings.of_rows(person, classes_now), scale)}
+        denser = _denser(evidence.publication, before, now, (classes, classes_now), person)
+        for way in ("certain", "most rows"):
+            regions = regions_of(evidence.publication, before, now, most_rows=way == "most rows")
+            if scale:
+                scores[way] = _likelihood(regions, before, now, own_classes, scale)
+            else:
+                scores[way] = _scores(_too_many(regions, before, now, own_classes), denser)
+        for way, score in scores.items():
+            ties = int((score == score[leaver]).sum())
+            ranks[way].append(float((score > score[leaver]).sum() + (ties + 1) / 2))
+    return ranks
 
 
 def _published(raw: Raw, publication: Publication, rng: np.random.Generator) -> Edition | None:
@@ -117,6 +128,14 @@ def _published(raw: Raw, publication: Publication, rng: np.random.Generator) -> 
             counts, discrete_laplace(rng.bytes(32), publication.noise.scale, len(counts))
         )
     return Edition(table_of_boxes(publication, partition), counts)
+
+
+def _weights(edition: Edition, readings: Readings, scale: float) -> Float64s:
+    """How much of each person's readings explains the counts of an edition, 0 to 1."""
+    counts = np.append(edition.counts, 0).astype(np.float64)  # the last: readings in no class
+    variance = np.maximum(counts, 1) + 2 * scale**2
+    nobody, rng = np.zeros(len(counts)), np.random.default_rng(SEED)
+    return decoded(counts, readings, nobody, rng, variance)[0]
 
 
 def _scores(too_many: Float64s, denser: Float64s) -> Float64s:
@@ -136,12 +155,11 @@ def _denser(
     publication: Publication,
     before: Edition,
     now: Edition,
-    own: Raw,
-    classes: Int64s,
+    both: tuple[Int64s, Int64s],
     person: Int64s,
 ) -> Float64s:
-    """By person, how much denser rows lay around their readings; `classes` are those before."""
-    classes_now = classes_of(own, publication, now.boxes)
+    """By person, how much denser rows lay around readings; `both` are classes before and now."""
+    classes, classes_now = both
     # A reading in no class now is where nobody is left.
     density = np.log(np.maximum(before.counts, _LEAST)) - _volumes(publication, before)
     density_now = np.log(np.maximum(now.counts, _LEAST)) - _volumes(publication, now)
