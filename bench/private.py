@@ -97,7 +97,7 @@ def simulated(customers: int, seed: int) -> Simulated:
         table = published_table(Warehouse(open_root(lakehouse.root)), declarations, None)
         unseen = table.control_group
         assert unseen is not None
-        rows, published = table.all_rows, read_published(table.path)
+        rows, published = table.all_rows, read_published(table.paths)
         return Simulated(table.publication, rows, published, unseen.columns)
 
 

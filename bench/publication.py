@@ -72,9 +72,9 @@ def publish(publication: Publication, raw: Raw, folder: Path) -> int:
     return int(pq.read_metadata(written.boxes).num_rows)
 
 
-def walking(people: int) -> Raw:
+def walking(people: int, seed: int = 1) -> Raw:
     """Pairs of people who walk, stand and balance, each reading with its person's own records."""
-    rng = np.random.default_rng(1)
+    rng = np.random.default_rng(seed)
     readings = people * READINGS_PER_CUSTOMER
     person = np.repeat(np.arange(people), READINGS_PER_CUSTOMER)
     moments = Moments(person, np.sort(rng.integers(0, 120_000, readings)))

@@ -53,7 +53,7 @@ def measured(customers: int, seed: int) -> tuple[int, float, dict[str, float]]:
         lakehouse.run()
         declarations = read_declarations(packaged())
         table = published_table(Warehouse(open_root(lakehouse.root)), declarations, None)
-        raw, published, unseen = table.rows, read_published(table.path), table.control_group
+        raw, published, unseen = table.rows, read_published(table.paths), table.control_group
     assert unseen is not None
     people = len(np.unique(raw.people[0]))
     kept, best = (auc(rows, unseen.columns) - 0.5 for rows in (published, raw.columns))

@@ -6,8 +6,9 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -28,8 +29,8 @@ def two_workers(tmp_path: Path) -> Iterator[Cluster]:
         yield started
 
 
-def begin(root: Path, master: str) -> subprocess.Popen[str]:
-    command = [str(STEDI), "run", "--root", str(root), "--engine", "spark"]
+def begin(root: Path, master: str, stedi: Sequence[str] = (str(STEDI),)) -> subprocess.Popen[str]:
+    command = [*stedi, "run", "--root", str(root), "--engine", "spark"]
     command += ["--master", master, "--json"]
     environment = {k: v for k, v in os.environ.items() if k != "PYSPARK_SUBMIT_ARGS"}
     environment["SPARK_LOCAL_IP"] = "127.0.0.1"
@@ -80,6 +81,36 @@ def test_a_cluster_gives_the_same_whichever_worker_dies(
     assert contents(right) == contents(left)
     assert published_bytes(right) == published_bytes(left)
     assert files_below(other) == referenced(other)
+
+
+IN_PARTS = """
+from stedi.privacy import publication
+publication.ROWS_AT_ONCE = 5_000
+from stedi.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("dies", ["while boxes are cut", "while parts are finished"])
+def test_a_publication_in_parts_is_the_same_though_a_worker_dies(
+    dies: str, two_workers: Cluster, tmp_path: Path
+) -> None:
+    one, other = tmp_path / "duckdb", tmp_path / "spark"
+    simulate(one, customers=500, seed=3, people=True)
+    shutil.copytree(one, other)
+    Lakehouse(one).run()
+    running = begin(other, two_workers.url, [sys.executable, "-c", IN_PARTS])
+    begun = {"while boxes are cut": "*_people1-*", "while parts are finished": "parts-*"}[dies]
+    deadline = time.monotonic() + 900
+    while not list(other.glob(f"_stedi/**/{begun}")) and time.monotonic() < deadline:
+        assert running.poll() is None, running.communicate()
+        time.sleep(0.05)
+    assert list(other.glob(f"_stedi/**/{begun}"))
+    two_workers.kill_worker()
+    said, errors = running.communicate(timeout=900)
+    assert (running.returncode, errors) == (0, "")
+    assert len(json.loads(said)["built"]) == 8
+    assert published_bytes(Lakehouse(other)) == published_bytes(Lakehouse(one))
 
 
 def test_a_cluster_that_loses_all_workers_is_given_up(two_workers: Cluster, tmp_path: Path) -> None:

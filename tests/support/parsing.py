@@ -137,3 +137,6 @@ class _Alone:
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         return [function(item) for item in items]
+
+    def map_large(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        return self.map(function, items)

@@ -34,6 +34,15 @@ class Engine(Protocol):
     def materialise(self, table: str, query: exp.Query) -> None:
         """Work out a query once and let later queries read it as `table`."""
 
+    def spill(self, table: str, query: exp.Query) -> None:
+        """Like `materialise`, for more rows than memory has room for: into files, in scratch."""
+
+    def part(self, query: exp.Query, by: str) -> dict[int, list[Path]]:
+        """Write rows to Parquet files in scratch, apart by the whole number in one column.
+
+        Returns the files by that number, which is in none of them.
+        """
+
     def gather(self, table: str, query: exp.Query) -> pa.Table:
         """The rows of a query, in memory and in no set order; later queries read it as `table`."""
 

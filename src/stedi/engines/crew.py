@@ -25,6 +25,12 @@ class Crew(Protocol):
         have written is for the caller to remove. Several threads may ask at once.
         """
 
+    def map_large(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """The same for items that fill memory: one at a time on a machine of its own memory.
+
+        The function uses all cores by itself.
+        """
+
 
 class Threads:
     """The cores of this machine."""
@@ -41,6 +47,10 @@ class Threads:
         finally:
             for future in futures:
                 future.cancel()
+
+    def map_large(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """The same, one item after the other."""
+        return [function(item) for item in items]
 
     def close(self) -> None:
         """Begin nothing more, and wait for what was begun."""

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import cast
+from uuid import uuid4
 
 import duckdb
 import numpy as np
@@ -19,6 +21,7 @@ from stedi.columns import TYPES, Column, ColumnType
 from stedi.engines.attended import Attended
 from stedi.engines.crew import Threads
 from stedi.engines.delete_rows import Deleted, Deletion, by_query, write_rest
+from stedi.engines.parted import files_by_number
 from stedi.errors import DeclarationError, EngineFailed
 from stedi.parquet import Field, identifier, splice
 from stedi.parquet.splice import Split
@@ -38,6 +41,7 @@ _FILE, _ROW = _PLACE = ("file_index", "file_row_number")
 """Columns that DuckDB offers beside a file's own: which of the files, and which of its rows."""
 _PART = "_part"
 _TABLE, _ROWS = "table", "rows"
+_SPILLED = "spilled"
 _LARGE = 1 << 23
 """Bytes of a table of which, most likely, some row groups have none of the rows that leave."""
 
@@ -68,6 +72,29 @@ class DuckDBEngine:
         self._execute(f"DROP VIEW IF EXISTS {identifier(table)}")
         self._execute(f"CREATE TEMP TABLE {identifier(table)} AS {for_duckdb(query)}")
         self._known[table] = _TABLE
+
+    def spill(self, table: str, query: exp.Query) -> None:
+        """Like `materialise`, for more rows than memory has room for: into files, in scratch."""
+        types = self.types(query)
+        if unknown := [name for name, type_ in types.items() if type_ not in TYPES]:
+            raise DeclarationError(f"{table}: {', '.join(unknown)}: no type of a column")
+        columns = [Column(n, cast(ColumnType, type_), "none") for n, type_ in types.items()]
+        fields = [Field(c.name, c.type, number) for number, c in enumerate(columns, start=1)]
+        files = self.write(query, fields, self._scratch / f"{_SPILLED}-{uuid4()}")
+        self._view(table, columns, [str(file) for file in files])
+
+    def part(self, query: exp.Query, by: str) -> dict[int, list[Path]]:
+        """Write rows to Parquet files in scratch, apart by the whole number in one column.
+
+        Returns the files by that number, which is in none of them.
+        """
+        folder = self._scratch / f"{_SPILLED}-{uuid4()}"
+        self._execute(
+            f"COPY ({for_duckdb(query)}) TO {parquet.literal(str(folder))} "
+            "(FORMAT parquet, COMPRESSION snappy, DICTIONARY_SIZE_LIMIT 1, "  # read once, and soon
+            f"PARTITION_BY ({identifier(by)}))"
+        )
+        return files_by_number(folder.rglob("*.parquet"))
 
     def gather(self, table: str, query: exp.Query) -> pa.Table:
         """The rows of a query, in memory and in no set order; later queries read it as `table`."""

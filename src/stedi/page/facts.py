@@ -515,14 +515,14 @@ def _proof_problems(warehouse: Warehouse, proof: Proof, contract: Contract) -> i
 
 def _read(warehouse: Warehouse, version: Version) -> dict[str, Float64s]:
     """What is published, by column."""
-    path = version.files[0].path
+    paths = sorted(file.path for file in version.files)
     try:
-        warehouse.files.fetch([path])
-        stored = parquet.read(path)
+        warehouse.files.fetch(paths)
+        stored = pa.concat_tables(parquet.read(path) for path in paths)
     except (OSError, pa.ArrowException):
-        name = warehouse.files.name(path)
+        names = ", ".join(map(warehouse.files.name, paths))
         raise StorageError(
-            f"{name}: what is published can't be read; `stedi run --full` rebuilds it"
+            f"{names}: what is published can't be read; `stedi run --full` rebuilds it"
         ) from None
     return {name: stored.column(name).to_numpy() for name in stored.column_names}
 

@@ -169,6 +169,13 @@ def doubles(values: Float64s) -> pa.Array:
     return pa.Array.from_buffers(pa.float64(), len(values), [None, buffer])
 
 
+def as_array(rows: pa.Table | pa.RecordBatch, name: str) -> np.ndarray:
+    """A column of numbers without blanks."""
+    column = rows[name]
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return np.asarray(np.from_dlpack(array))
+
+
 def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
     """Numbers, texts or bytes as an array; None is null."""
     valid = None

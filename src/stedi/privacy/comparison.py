@@ -17,9 +17,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from stedi.arrays import Float64s, Int32s, Int64s
+from stedi.arrays import Int32s, Int64s
 from stedi.declared.contract import Coarsened, Publication
 from stedi.parquet.compiled import compiled, inlined
+from stedi.privacy.publication import Classes
 from stedi.privacy.publication.boxes import Range
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.mondrian import ROUNDING
@@ -54,30 +55,23 @@ class Edition:
     def of(
         cls,
         boxes: Mapping[str, Range],
-        published: Mapping[str, Float64s],
+        published: Classes,
         *,
         is_noisy: bool = False,
     ) -> Edition:
-        """Count the rows of each class, of rows in the order of their columns.
+        """The rows of each class, as they are published.
 
         Where counts are noisy, classes may have none. Raises `ValueError` where rows and boxes are
         not of one publication.
         """
-        columns = list(published.values())
-        is_new = np.zeros(len(columns[0]), np.bool_)
-        is_new[:1] = True
-        for column in columns:
-            is_new[1:] |= column[1:] != column[:-1]
-        begins = np.flatnonzero(is_new)
-        counts = np.diff(begins, append=len(is_new))
-        classes = np.column_stack([boxes[name].values for name in published])
-        distinct = np.column_stack([column[begins] for column in columns])
+        classes = np.column_stack([boxes[name].values for name in published.values])
+        distinct = np.column_stack([*published.values.values()])
         known, place = np.unique(np.concatenate([classes, distinct]), axis=0, return_inverse=True)
         missing = len(classes) - len(distinct)
         if len(known) != len(classes) or missing < 0 or (missing and not is_noisy):
             raise ValueError("the table of boxes is of another publication")
         by_value = np.zeros(len(known), np.int64)
-        by_value[place[len(classes) :]] = counts
+        by_value[place[len(classes) :]] = published.counts
         return cls(boxes, by_value[place[: len(classes)]])
 
 

@@ -55,11 +55,9 @@ class PublishedTable:
         return (notes and notes.withheld) or "there are no rows to publish"
 
     @property
-    def path(self) -> Path:
-        """The published file."""
-        path = self.version.files[0].path
-        self.warehouse.files.fetch([path])
-        return path
+    def paths(self) -> list[Path]:
+        """The published files; the first has the first rows."""
+        return sorted(file.path for file in self.version.files)
 
     @property
     def boxes_path(self) -> Path:
@@ -114,9 +112,10 @@ class PublishedTable:
             name = files.name(self.boxes_path)
             raise StorageError(f"{name}: the table of boxes {unreadable}") from None
         try:
-            published = read_published(self.path)
+            files.fetch(self.paths)
+            published = read_published(self.paths)
         except (OSError, pa.ArrowException):
-            name = files.name(self.path)
+            name = ", ".join(map(files.name, self.paths))
             raise StorageError(f"{name}: what is published {unreadable}") from None
         on_grid = points(self.publication, raw.columns, raw.people)
         try:
@@ -167,7 +166,7 @@ class PublishedTable:
         audited = audit(
             self.contract.name,
             self.evidence,
-            [file.path for file in self.version.files],
+            self.paths,
             self._in_folder(),
             self.warehouse.alive(self.contract.name),
         )

@@ -22,6 +22,7 @@ from stedi.run.options import Built, How
 from stedi.run.publish import (
     NOT_PUBLISHED,
     coded_at_edges,
+    gather,
     hold_people,
     publish,
     published_notes,
@@ -91,7 +92,7 @@ class Derivation:
         with self.work.blaming(inputs):
             rows_in = self._rows_in(transform)
             if contract.is_published:
-                made = self._make_published(step, target)
+                made = self._make_published(step, target, rows_in)
             elif step.maintenance and step.version:
                 made = self._maintain(step.maintenance, step.version, target)
             else:
@@ -141,9 +142,9 @@ class Derivation:
         versions = [self.warehouse.version(name) for name in names]
         return [(version, version.files) for version in versions if version]
 
-    def _make_published(self, step: Step, target: Target) -> _Made:
+    def _make_published(self, step: Step, target: Target, rows_in: int) -> _Made:
         contract = self.declarations.contracts[step.table]
-        rows = self.engine.gather(step.table, self.declarations.select(step.table))
+        rows = gather(self.work, contract, rows_in)
         hold_people(self.work, contract)
         began = time.monotonic()
         published = publish(self.work, contract, rows, target)

@@ -19,27 +19,45 @@ from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.privacy.publication import Published
+    from stedi.privacy.publication.spilled import Spilled
 
 NOT_PUBLISHED = "not published: too few people, or one who dominates"
 
 
-def publish(work: Work, contract: Contract, rows: pa.Table, target: Target) -> Published:
-    """Write what is published of the rows that a SELECT returned, and the table of boxes."""
+def gather(work: Work, contract: Contract, most: int) -> pa.Table | Spilled:
+    """The rows that a SELECT returns, `most` at most: in memory, or where these are many in files.
+
+    The engine knows them by the name of their table.
+    """
     from stedi.privacy import publication  # which loads what is compiled
+    from stedi.privacy.publication.spilled import Spilled
+
+    select = work.declarations.select(contract.name)
+    if most <= publication.ROWS_AT_ONCE:
+        return work.engine.gather(contract.name, select)
+    assert contract.publication is not None
+    return Spilled.of(work.engine, contract.name, select, contract.publication)
+
+
+def publish(work: Work, contract: Contract, rows: pa.Table | Spilled, target: Target) -> Published:
+    """Write what is published of rows (see `gather`), and the table of boxes."""
+    from stedi.privacy import publication
     from stedi.privacy.publication.noise import Kept
 
-    assert contract.publication is not None
-    work.progress(f"building {contract.name}: generalising {counted(rows.num_rows, 'row')}")
+    declared = contract.publication
+    assert declared is not None
     files = work.warehouse.files
     boxes = files.inside(boxes_folder(files.root) / f"{contract.name}-{work.attempt}.parquet")
-    published = publication.publish(
-        rows,
-        contract.publication,
-        target.fields,
-        target.folder,
-        boxes,
-        Kept(files, contract.name).drawn_for,
-    )
+    drawn_for = Kept(files, contract.name).drawn_for
+    fields, folder = target.fields, target.folder
+    count = rows.num_rows if isinstance(rows, pa.Table) else rows.rows
+    work.progress(f"building {contract.name}: generalising {counted(count, 'row')}")
+    if isinstance(rows, pa.Table):
+        published = publication.publish(rows, declared, fields, folder, boxes, drawn_for)
+    else:
+        published = publication.publish_in_parts(
+            rows, files, declared, fields, folder, boxes, publication.ROWS_AT_ONCE, drawn_for
+        )
     if published.boxes:
         files.publish([published.boxes])
     return published
@@ -123,7 +141,7 @@ def _difference(
 ) -> dict[str, int] | None:
     """What a comparison with the publication before this one tells, while that is there."""
     from stedi.privacy.comparison import Edition, compared
-    from stedi.privacy.publication import read_published
+    from stedi.privacy.publication import published_classes
     from stedi.privacy.publication.boxes import read_boxes
 
     noted, files = before.published if before else None, work.warehouse.files
@@ -140,10 +158,11 @@ def _difference(
     names = [column.column for column in contract.publication.coarsened]
     try:
         files.fetch([boxes, *(file.path for file in before.files)])
+        earlier = sorted(file.path for file in before.files)
         is_noisy = contract.publication.noise is not None
         editions = [
-            Edition.of(read_boxes(table, names), read_published(path), is_noisy=is_noisy)
-            for table, path in ((boxes, before.files[0].path), (now.boxes, now.paths[0]))
+            Edition.of(read_boxes(table, names), published_classes(paths), is_noisy=is_noisy)
+            for table, paths in ((boxes, earlier), (now.boxes, now.paths))
         ]
     except (OSError, KeyError, ValueError, pa.ArrowException):
         return None  # somebody has changed the one before: nothing to compare with

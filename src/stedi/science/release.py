@@ -11,11 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stedi import parquet
 from stedi.errors import NotAnonymous, RuleBroken
+from stedi.parquet import Field
+from stedi.privacy.publication import batches
 from stedi.privacy.published import PublishedTable
 from stedi.progress import doing
 from stedi.rights.holding_back import hold_back
 from stedi.rights.ledger import Handing
+from stedi.roots.scratch import scratch
 from stedi.science.croissant import CROISSANT, DataSet, RecordSet, croissant, record_set
 from stedi.science.datasheet import Facts, datasheet
 from stedi.science.documents import new_folder, require_empty, sha256, write_checksums
@@ -75,24 +79,38 @@ def release(
     doing("writing the data set and its data sheet")
     facts = Facts(published, audit, status, licence)
     table = published.contract.name
-    values = {f"{table}.parquet": published.path, BOXES: published.boxes_path}
-    sums = {name: sha256(path) for name, path in values.items()}
-    tells = hold_back(handing, sums, now=now)
-    handing = replace(handing, is_early=bool(tells))
-    with new_folder(folder, handing.noting) as fresh:
-        _write(facts, fresh)
+    with scratch(published.warehouse.root, "release") as meanwhile:
+        values = {f"{table}.parquet": _whole(published, meanwhile), BOXES: published.boxes_path}
+        sums = {name: sha256(path) for name, path in values.items()}
+        tells = hold_back(handing, sums, now=now)
+        handing = replace(handing, is_early=bool(tells))
+        with new_folder(folder, handing.noting) as fresh:
+            _write(facts, values, fresh)
     sizes = {path.name: path.stat().st_size for path in sorted(folder.iterdir())}
     given = handing.recipient
     return Release(folder, table, audit.rows, audit.classes, facts.snapshot, sizes, given, tells)
 
 
-def _write(facts: Facts, folder: Path) -> None:
-    rows = f"{facts.contract.name}.parquet"
-    shutil.copyfile(facts.table.path, folder / rows)
-    shutil.copyfile(facts.table.boxes_path, folder / BOXES)
-    sums = {name: sha256(folder / name) for name in (rows, BOXES)}
-    (folder / CROISSANT).write_text(_croissant(facts, rows, BOXES, sums), encoding="utf-8")
-    (folder / DATASHEET).write_text(datasheet(facts, rows, BOXES), encoding="utf-8")
+def _whole(published: PublishedTable, folder: Path) -> Path:
+    """The published rows in one file, which is written to `folder` where they are in several."""
+    paths = published.paths
+    published.warehouse.files.fetch(paths)
+    if len(paths) == 1:
+        return paths[0]
+    whole = folder / "whole.parquet"
+    names = [column.name for column in published.contract.columns]
+    fields = [Field(name, "double", number) for number, name in enumerate(names, start=1)]
+    parquet.write_batches(batches(paths), fields, whole)
+    return whole
+
+
+def _write(facts: Facts, values: Mapping[str, Path], folder: Path) -> None:
+    for name, path in values.items():
+        shutil.copyfile(path, folder / name)
+    rows, boxes = values
+    sums = {name: sha256(folder / name) for name in values}
+    (folder / CROISSANT).write_text(_croissant(facts, rows, boxes, sums), encoding="utf-8")
+    (folder / DATASHEET).write_text(datasheet(facts, rows, boxes), encoding="utf-8")
     write_checksums(folder)
 
 

@@ -212,7 +212,8 @@ def train(
     }
     has_signal, verdict = _verdict(figures[BEST])
     progress("training the model that is kept")
-    model = task.trained(kept, _sampled(read_published(published.path), sample))
+    published.warehouse.files.fetch(published.paths)
+    model = task.trained(kept, _sampled(read_published(published.paths), sample))
     return Trained(_training(published, task, people, figures, has_signal, verdict), model)
 
 
@@ -261,7 +262,7 @@ def _generalised(published: PublishedTable, rows: Raw) -> dict[str, Float64s] | 
         made = write_published(
             rows, published.publication, fields, folder / "rows", folder / "boxes.parquet"
         )
-        return read_published(made.paths[0]) if made.paths else None
+        return read_published(made.paths) if made.paths else None
 
 
 def _too_few(people: _People, task: _Task) -> str | None:

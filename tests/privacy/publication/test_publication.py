@@ -24,6 +24,7 @@ from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.search import points, search, shortcomings
 from stedi.roots import open_root
+from stedi.storage.warehouse import Warehouse
 from tests.conftest import Land, counts, on, rows
 from tests.support import small
 from tests.support.starter import Run
@@ -457,3 +458,38 @@ def test_a_folder_that_is_copied_is_not_published_from(walking: Lakehouse, tmp_p
         f"{name}{suffix}" for name in ["x", "y", "z", "distancefromobject"]
         for suffix in ("_from", "_to", "")
     ]  # fmt: skip
+
+
+# Many rows ------------------------------------------------------------------------------------------
+
+
+def test_a_run_in_parts_publishes_the_same_rows_in_several_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = Lakehouse(tmp_path / "few")
+    few.simulate(few.root, customers=150, seed=4)
+    few.run()
+    for name, rows_ in (("BATCH_ROWS", 1 << 10), ("FILE_ROWS", 1 << 11), ("ROWS_AT_ONCE", 999)):
+        monkeypatch.setattr(f"stedi.privacy.publication.{name}", rows_)
+    many = Lakehouse(tmp_path / "many")
+    for source in ("customer", "accelerometer", "step_trainer"):
+        shutil.copytree(few.root / source / "landing", many.root / source / "landing")
+    many.run()
+    assert boxes_file(many).read_bytes() == boxes_file(few).read_bytes()
+    files = sorted((many.root / "step_trainer" / "curated" / "data").rglob("*.parquet"))
+    assert len(files) > 2
+    assert pa.concat_tables(map(pq.read_table, files)) == pq.read_table(published_file(few))
+    assert many.status(verify=True).steps == few.status().steps
+    assert [note.code for note in many.status().notes] == [n.code for n in few.status().notes]
+    audit = many.audit()
+    assert audit.ok, audit.problems
+    released = many.release(tmp_path / "released").folder / "machine_learning_curated.parquet"
+    assert pq.read_table(released) == pq.read_table(published_file(few))
+    many.run(full=True)  # and is compared with the one before
+    version = Warehouse(open_root(many.root)).version("machine_learning_curated")
+    assert version is not None
+    assert version.published is not None
+    difference = version.published.difference
+    assert difference is not None
+    assert difference["rows_before"] == difference["rows_now"] == pq.read_table(released).num_rows
+    assert difference["changed"] == 0

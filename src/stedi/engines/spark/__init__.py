@@ -14,6 +14,7 @@ from sqlglot import exp
 from stedi import parquet
 from stedi.columns import TYPES, Column, ColumnType
 from stedi.engines.delete_rows import Deleted, Deletion, by_query
+from stedi.engines.parted import files_by_number
 from stedi.engines.spark.executors import Executors, translated_errors
 from stedi.engines.spark.session import driver_bytes, join_or_start
 from stedi.errors import DeclarationError
@@ -72,6 +73,23 @@ class SparkEngine:
     def materialise(self, table: str, query: exp.Query) -> None:
         """Work out a query once and let later queries read it as `table`."""
         self._materialise(table, query)
+
+    def spill(self, table: str, query: exp.Query) -> None:
+        """Like `materialise`, for more rows than memory has room for: into files, in scratch."""
+        self._materialise(table, query)
+
+    def part(self, query: exp.Query, by: str) -> dict[int, list[Path]]:
+        """Write rows to Parquet files in scratch, apart by the whole number in one column.
+
+        Returns the files by that number, which is in none of them.
+        """
+        rows = self._rows(query)
+        folder = self._scratch / f"parts-{uuid4()}"
+        self.crew.wait(
+            lambda: rows.repartition(by).write.partitionBy(by).parquet(self._files.uri(folder)),
+            "shuffle",
+        )
+        return files_by_number(path for path, _ in self._files.below(folder))
 
     def gather(self, table: str, query: exp.Query) -> pa.Table:
         """The rows of a query, in memory and in no set order; later queries read it as `table`.

@@ -54,6 +54,10 @@ class Executors:
             )
         ]
 
+    def map_large(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """The same: executors have memory of their own."""
+        return self.map(function, items)
+
     def refuse_other_versions(self) -> None:
         """Raise `Unavailable` unless an executor answers, and has this version of stedi."""
         if self._runs_here:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
+from stedi.privacy import publication as written
 from stedi.privacy.audit.evidence import Evidence
-from stedi.privacy.publication import BATCH_ROWS
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.noise import noisy
@@ -148,19 +148,25 @@ def _files(
     paths: Sequence[Path], in_folder: Collection[Path], alive: Collection[Path]
 ) -> Iterator[str]:
     """What files tell beside their values: their number, their parts, what they note, leftovers."""
-    if len(paths) > 1:
-        yield f"there are {len(paths)} files, where one tells nothing"
+    sizes = [pq.read_metadata(path).num_rows for path in paths]
+    if not _are_whole(sizes, written.FILE_ROWS):
+        yield f"its {len(paths)} files are not of {written.FILE_ROWS:,} rows"
     for path in paths:
         metadata = pq.read_metadata(path)
         groups = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
-        if any(rows != BATCH_ROWS for rows in groups[:-1]) or groups[-1] > BATCH_ROWS:
-            yield f"{path.name}: its row groups are not of {BATCH_ROWS:,} rows"
+        if not _are_whole(groups, written.BATCH_ROWS):
+            yield f"{path.name}: its row groups are not of {written.BATCH_ROWS:,} rows"
         noted = set(metadata.metadata or {}) - _METADATA
         if noted:
             yield f"{path.name}: notes {len(noted)} things that are no values"
     left = [path for path in in_folder if path not in alive]
     if left:
         yield f"{len(left)} files of earlier publications are still there"
+
+
+def _are_whole(sizes: Sequence[int], whole: int) -> bool:
+    """Whether all parts but the last have so many rows, and the last has no more."""
+    return all(rows == whole for rows in sizes[:-1]) and max(sizes[-1:], default=0) <= whole
 
 
 _CHECKS: Mapping[str, Callable[[Evidence], Iterator[str]]] = {

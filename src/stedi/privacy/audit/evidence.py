@@ -12,7 +12,7 @@ from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Publication
 from stedi.privacy.audit.readings import Readings
 from stedi.privacy.comparison import Edition
-from stedi.privacy.publication import Raw
+from stedi.privacy.publication import Raw, classes_of
 from stedi.privacy.publication.boxes import Range
 from stedi.privacy.publication.coding import BoxesOverlap
 
@@ -58,7 +58,8 @@ class Evidence:
         if self.publication.noise is None or self.boxes is None:
             return self.rows_by_class
         try:
-            return Edition.of(self.boxes, self.published, is_noisy=True).counts
+            published = classes_of([self.published])
+            return Edition.of(self.boxes, published, is_noisy=True).counts
         except ValueError:  # which the check of the rows tells
             return self.rows_by_class
 

@@ -7,13 +7,15 @@ rows in another order.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from stedi import parquet
 from stedi.arrays import Float64s, Int64s
@@ -27,19 +29,27 @@ from stedi.privacy.publication.boxes import (
     write_boxes,
 )
 from stedi.privacy.publication.noise import Randomness, discrete_laplace, fresh, noisy, state_of
+from stedi.privacy.publication.parts import search_in_parts
 from stedi.privacy.publication.search import (
     BLOCK_ROWS,
+    Partition,
     Points,
     points,
     points_of,
     search,
     shortcomings,
 )
+from stedi.privacy.publication.spilled import Spilled
 from stedi.privacy.publication.spread import Spread, deviation
 from stedi.privacy.publication.suppression import suppress
+from stedi.roots import Files
 
 BATCH_ROWS = 1 << 17
 """Rows of each row group but the last."""
+FILE_ROWS = BATCH_ROWS << 7
+"""Rows of each published file but the last."""
+ROWS_AT_ONCE = 1 << 24
+"""How many rows are worked on in memory: of 28 bytes each, and as much while they are read."""
 
 
 @dataclass(frozen=True)
@@ -129,27 +139,88 @@ def _write(
     missing = "; ".join(shortcomings(fewer.points, publication))
     if missing or not len(fewer.points.rows):
         return Published([], None, rows, missing or "all rows were left out", {})
-    before = {grid.column: grid.deviation(fewer.points.rows[:, at]) for at, grid in on_grid.grids}
+    kept = fewer.points.rows
+    before = {grid.column: grid.deviation(kept[:, at]) for at, grid in on_grid.grids.placed}
     partition = search(fewer.points, publication)
-    ranges = table_of_boxes(publication, partition)
-    counts, added = partition.counts, None
+    found = _Found(rows, partition, before, on_grid.beyond, fewer.reasons)
+    return _write_found(found, publication, fields, folder, boxes, random)
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A partition, how many rows there were before any was left out, and see `Published`."""
+
+    rows: int
+    partition: Partition
+    deviations: Mapping[str, float]
+    beyond: dict[str, int]
+    suppressed: Mapping[str, int]
+
+
+def publish_in_parts(
+    rows: Spilled,
+    files: Files,
+    publication: Publication,
+    fields: Sequence[Field],
+    folder: Path,
+    boxes: Path,
+    most_rows: int,
+    random: Randomness = fresh,
+) -> Published:
+    """Write rows like `publish` that are in an engine's files; `files` are those of its root.
+
+    Memory has no more than `most_rows` of them at a time.
+    """
+    if rows.rows == 0:
+        return Published([], None, 0, None, {})
+    for name, count in rows.blanks.items():
+        _refuse_blank(name, count, publication)
+    for column, count in rows.no_numbers.items():
+        _refuse_no_number(column, count)
+    fewer, reasons = rows.suppressed()
+    missing = "; ".join(fewer.shortcomings())
+    if missing or not fewer.rows:
+        return Published([], None, rows.rows, missing or "all rows were left out", {})
+    partition = search_in_parts(fewer, files, most_rows)
+    found = _Found(rows.rows, partition, fewer.deviations, rows.beyond, reasons)
+    return _write_found(found, publication, fields, folder, boxes, random)
+
+
+def _write_found(
+    found: _Found,
+    publication: Publication,
+    fields: Sequence[Field],
+    folder: Path,
+    boxes: Path,
+    random: Randomness,
+) -> Published:
+    ranges = table_of_boxes(publication, found.partition)
+    counts, added = found.partition.counts, None
     if publication.noise is not None:
-        drawn = random(state_of(publication, ranges, partition.counts))
+        drawn = random(state_of(publication, ranges, counts))
         counts = noisy(counts, discrete_laplace(drawn, publication.noise.scale, len(counts)))
-        added = int((counts - partition.counts).sum())
+        added = int((counts - found.partition.counts).sum())
         if not counts.any():
-            return Published([], None, rows, "noise left no row of any class", {})
-    after = {name: deviation(one.values, counts) for name, one in ranges.items()}
+            return Published([], None, found.rows, "noise left no row of any class", {})
     names = [field.name for field in fields]
+    spreads = {
+        name: Spread(found.deviations[name], deviation(ranges[name].values, counts))
+        for name in names
+    }
     order = sorted_classes(ranges, names)
-    values = [ranges[name].values[order] for name in names]
-    path = folder / "part-0.parquet"
-    with ThreadPoolExecutor(1) as executor:
+    values, counts = [ranges[name].values[order] for name in names], counts[order]
+    with ThreadPoolExecutor(os.cpu_count()) as executor:
         written = executor.submit(write_boxes, ranges, boxes)
-        parquet.write_batches(_rows(values, counts[order], fields), fields, path)
+        paths = []
+        for number, begin in enumerate(range(0, int(counts.sum()), FILE_ROWS)):
+            path = folder / f"part-{number:05}.parquet"
+            batches = _rows(values, counts, fields, begin)
+            paths.append((path, executor.submit(parquet.write_batches, batches, fields, path)))
+        for _, future in paths:
+            future.result()
         written.result()
-    spreads = {name: Spread(before[name], after[name]) for name in names}
-    return Published([path], boxes, 0, None, on_grid.beyond, fewer.reasons, spreads, added)
+    made = [path for path, _ in paths]
+    return Published(made, boxes, 0, None, found.beyond, found.suppressed, spreads, added)
 
 
 def raw_columns(publication: Publication) -> list[str]:
@@ -166,45 +237,99 @@ def raw_rows(table: pa.Table, publication: Publication) -> Raw:
 def _refuse_blanks(table: pa.Table, publication: Publication) -> None:
     for name in raw_columns(publication):
         if table[name].null_count:
-            what = "a person" if name in publication.people else "a value"
-            raise RuleBroken(f"{name}: {table[name].null_count:,} rows are without {what}")
+            _refuse_blank(name, table[name].null_count, publication)
     for coarsened in publication.coarsened:
-        column = table[coarsened.column]
-        no_number = sum(int(np.isnan(np.from_dlpack(chunk)).sum()) for chunk in column.chunks)
+        chunks = table[coarsened.column].chunks
+        no_number = sum(int(np.isnan(np.from_dlpack(chunk)).sum()) for chunk in chunks)
         if no_number:
-            raise RuleBroken(
-                f"{coarsened.column}: {no_number:,} rows have NaN, which is no value: 0 divided by "
-                "0, or the root of a number below 0"
-            )
+            _refuse_no_number(coarsened.column, no_number)
+
+
+def _refuse_blank(name: str, count: int, publication: Publication) -> None:
+    what = "a person" if name in publication.people else "a value"
+    raise RuleBroken(f"{name}: {count:,} rows are without {what}")
+
+
+def _refuse_no_number(column: str, count: int) -> None:
+    raise RuleBroken(
+        f"{column}: {count:,} rows have NaN, which is no value: 0 divided by 0, or the root of a "
+        "number below 0"
+    )
 
 
 def _raw(rows: pa.Table | pa.RecordBatch, publication: Publication) -> Raw:
     return Raw(
-        {c.column: _array(rows, c.column) for c in publication.coarsened},
-        tuple(_array(rows, name) for name in publication.people),
+        {c.column: parquet.as_array(rows, c.column) for c in publication.coarsened},
+        tuple(parquet.as_array(rows, name) for name in publication.people),
     )
 
 
-def read_published(path: Path) -> dict[str, Float64s]:
-    """The columns of a published file, as they are stored."""
-    return read_columns(path)
+def read_published(paths: Sequence[Path]) -> dict[str, Float64s]:
+    """The columns of published files, as they are stored; the first file has the first rows."""
+    parts = [read_columns(path) for path in paths]
+    if len(parts) == 1:
+        return parts[0]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _array(rows: pa.Table | pa.RecordBatch, name: str) -> np.ndarray:
-    column = rows[name]
-    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-    return np.asarray(np.from_dlpack(array))
+@dataclass(frozen=True)
+class Classes:
+    """The classes of published rows in their order: their values by column, and how many rows."""
+
+    values: dict[str, Float64s]
+    counts: Int64s
+
+
+def batches(paths: Sequence[Path]) -> Iterator[pa.RecordBatch]:
+    """The rows of published files as they are stored, a row group at a time."""
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            yield from file.iter_batches(BATCH_ROWS)
+
+
+def published_classes(paths: Sequence[Path]) -> Classes:
+    """The classes of published files, of which some rows are in memory at a time."""
+    return classes_of(
+        {name: parquet.as_array(batch, name) for name in batch.schema.names}
+        for batch in batches(paths)
+    )
+
+
+def classes_of(blocks: Iterable[Mapping[str, Float64s]]) -> Classes:
+    """The classes of published rows that come in blocks, in their order."""
+    values: list[list[Float64s]] = []
+    counts: list[Int64s] = []
+    names: list[str] = []
+    for block in blocks:
+        names, columns = [*block], [*block.values()]
+        rows = len(columns[0])
+        is_new = np.zeros(rows, np.bool_)
+        is_new[:1] = not values or any(
+            one[0] != last[-1] for one, last in zip(columns, values[-1], strict=True)
+        )
+        for column in columns:
+            is_new[1:] |= column[1:] != column[:-1]
+        begins = np.flatnonzero(is_new)
+        before = int(begins[0]) if len(begins) else rows
+        if before:
+            counts[-1][-1] += before
+        if len(begins):
+            values.append([column[begins] for column in columns])
+            counts.append(np.diff(begins, append=rows))
+    by_name = {name: np.concatenate([part[n] for part in values]) for n, name in enumerate(names)}
+    return Classes(by_name, np.concatenate(counts) if counts else np.zeros(0, np.int64))
 
 
 def _rows(
-    values: Sequence[Float64s], counts: Int64s, fields: Sequence[Field]
+    values: Sequence[Float64s], counts: Int64s, fields: Sequence[Field], first_row: int
 ) -> Iterator[pa.RecordBatch]:
-    """Each class as often as it counts, a batch at a time."""
+    """Each class as often as it counts, a batch at a time: the rows of one file."""
     schema = parquet.arrow_schema(fields)
     ends = np.cumsum(counts)
     begins = ends - counts
-    for begin in range(0, int(ends[-1]), BATCH_ROWS):
-        end = min(begin + BATCH_ROWS, int(ends[-1]))
+    last_row = min(first_row + FILE_ROWS, int(ends[-1]))
+    for begin in range(first_row, last_row, BATCH_ROWS):
+        end = min(begin + BATCH_ROWS, last_row)
         first, last = np.searchsorted(ends, [begin, end - 1], side="right")
         among = slice(first, last + 1)
         times = np.minimum(ends[among], end) - np.maximum(begins[among], begin)

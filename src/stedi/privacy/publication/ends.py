@@ -7,7 +7,9 @@ is the roundest number (in binary) between what n people and what twice as many 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -48,24 +50,45 @@ def draw_in(
     outermost: Int32s = np.empty((len(columns), AXES - SIDES, 2, people), np.int32)
     outermost[:, :, 0], outermost[:, :, 1] = np.iinfo(np.int32).max, np.iinfo(np.int32).min
     _write_outermost(rows, columns, outermost)
-    target = _ends(outermost[0], k, people, bands)
-    others = [_ends(column, k, people_an_end) for column in outermost[1:]]
-    ends: Int32s = np.array([target, *others], np.int32)
-    _clip(rows, columns, ends)
-    return Ends(ends[1:], target)
+    reaches = [
+        [_reaches(side, k, people_an_end if n else people) for side in column]
+        for n, column in enumerate(outermost)
+    ]
+    ends = ends_of(reaches, k, bands)
+    _clip(rows, columns, np.array([ends.target, *ends.axes], np.int32))
+    return ends
+
+
+class Reach(NamedTuple):
+    """How far out people's values lie at one end of a column.
+
+    That of whoever's lies furthest, then the value that `enough` people have or go beyond, and the
+    one that twice as many do. At the upper end they are negated.
+    """
+
+    outermost: int
+    enough: int
+    twice: int
+
+
+Reaches = Sequence[Sequence[tuple[Reach, Reach]]]
+"""Reaches at the lower and the upper end, by column, the target first, and by side."""
+
+
+def ends_of(reaches: Reaches, k: int, bands: Int32s) -> Ends:
+    """The ends of columns, from how far out people's values lie."""
+    target, *axes = (_ends(column, k, None if n else bands) for n, column in enumerate(reaches))
+    return Ends(np.array(axes, np.int32).reshape(-1, 2), target)
 
 
 def _ends(
-    outermost: Int32s, k: int, people_an_end: int, bands: Int32s | None = None
+    reaches: Sequence[tuple[Reach, Reach]], k: int, bands: Int32s | None = None
 ) -> tuple[int, int]:
-    """The ends of one column, from the least and greatest value of each person, by side."""
-    sides = [side[:, side[0] <= side[1]] for side in outermost]  # of people who have any
+    """The ends of one column, from its reaches by side."""
     if k == 1:  # a class may be of one person, so an end may be, too
-        return min(int(side[0].min()) for side in sides), max(int(side[1].max()) for side in sides)
-    least, further_in = (
-        max(_ranked(side[0], k, people_an_end)[n] for side in sides) for n in (0, 1)
-    )
-    most, less = (min(-_ranked(-side[1], k, people_an_end)[n] for side in sides) for n in (0, 1))
+        return min(low.outermost for low, _ in reaches), max(-high.outermost for _, high in reaches)
+    least, further_in = (max(low[n] for low, _ in reaches) for n in (1, 2))
+    most, less = (min(-high[n] for _, high in reaches) for n in (1, 2))
     if bands is not None:
         further_in = min(further_in, int(bands[_holds(bands, least), 1][0]))
         less = max(less, int(bands[_holds(bands, most), 0][0]))
@@ -75,12 +98,22 @@ def _ends(
     return _roundest(least, min(further_in, middle)), -_roundest(-most, -max(less, middle))
 
 
-def _ranked(values: Int32s, k: int, people_an_end: int) -> tuple[int, int]:
-    """The value that enough people have at most, and the one that twice as many have."""
-    enough = max(k, len(values) // people_an_end)
-    ranks = [min(enough, len(values)) - 1, min(2 * enough, len(values)) - 1]
+def enough(people: int, k: int, people_an_end: int) -> int:
+    """Of how many people of a side an end must have values, or values beyond it."""
+    return max(k, people // people_an_end)
+
+
+def _reaches(outermost: Int32s, k: int, people_an_end: int) -> tuple[Reach, Reach]:
+    """The reaches of one side, from the least and greatest value of each person."""
+    least, most = outermost[:, outermost[0] <= outermost[1]]  # of people who have any
+    return _reach(least, k, people_an_end), _reach(-most, k, people_an_end)
+
+
+def _reach(values: Int32s, k: int, people_an_end: int) -> Reach:
+    count = enough(len(values), k, people_an_end)
+    ranks = [0, min(count, len(values)) - 1, min(2 * count, len(values)) - 1]
     ordered = np.partition(values, ranks)
-    return int(ordered[ranks[0]]), int(ordered[ranks[1]])
+    return Reach(*(int(ordered[rank]) for rank in ranks))
 
 
 def _roundest(first: int, last: int) -> int:

@@ -14,16 +14,16 @@ class Grid:
 
     def __init__(self, declared: Coarsened) -> None:
         self.column = declared.column
-        self._grid, self._origin = declared.grid, declared.origin
-        self._first = _nearest((declared.minimum - declared.origin) / declared.grid)
-        self.size = _nearest((declared.maximum - declared.origin) / declared.grid) - self._first + 1
+        self.step, self.origin = declared.grid, declared.origin
+        self.first = _nearest((declared.minimum - declared.origin) / declared.grid)
+        self.size = _nearest((declared.maximum - declared.origin) / declared.grid) - self.first + 1
         # 1,000 values to 1 are exact, of a thousandth there is no double.
         per_unit = round(1 / declared.grid)
-        self._per_unit = per_unit if abs(per_unit * declared.grid - 1) < 1e-12 else 0
+        self.per_unit = per_unit if abs(per_unit * declared.grid - 1) < 1e-12 else 0
         edges = sorted(
             _nearest((edge - declared.origin) / declared.grid) for edge in declared.edges
         )
-        begins = [0, *(edge - self._first for edge in edges if edge > self._first)]
+        begins = [0, *(edge - self.first for edge in edges if edge > self.first)]
         ends = [*(begin - 1 for begin in begins[1:]), self.size - 1]
         self.bands: Int32s = np.array([begins, ends], np.int32).T.copy()
         """The first and last number of each band between declared edges."""
@@ -39,7 +39,7 @@ class Grid:
     def write_numbers(self, values: Float64s, numbers: Int32s) -> int:
         """Write the numbers of values to an array; returns how many lay beyond the grid."""
         return _number(
-            values, self._origin, self._grid, self._per_unit, self._first, self.size, numbers
+            values, self.origin, self.step, self.per_unit, self.first, self.size, numbers
         )
 
     def band(self, numbers: Int32s) -> Int32s:
@@ -56,11 +56,11 @@ class Grid:
         """The standard deviation of the values of numbers."""
         count = len(numbers)
         mean = float(numbers.sum(dtype=np.int64)) / count
-        return float(np.sqrt(_squares(numbers, mean) / count)) * self._grid
+        return float(np.sqrt(_squares(numbers, mean) / count)) * self.step
 
     def positions(self, values: Float64s) -> Float64s:
         """Where values lie among the numbers of the grid, which they may lie between."""
-        positions: Float64s = (values - self._origin) / self._grid - self._first
+        positions: Float64s = (values - self.origin) / self.step - self.first
         return positions
 
     def halves(self, values: Float64s) -> Int64s:
@@ -81,8 +81,8 @@ class Grid:
 
     def ranges(self, begins: Float64s, ends: Float64s) -> tuple[Int32s, Int32s]:
         """The numbers between edges, as `edges` returns them."""
-        least, _ = self.numbers(np.where(np.isneginf(begins), 0, begins + self._grid / 2))
-        most, _ = self.numbers(np.where(np.isposinf(ends), 0, ends - self._grid / 2))
+        least, _ = self.numbers(np.where(np.isneginf(begins), 0, begins + self.step / 2))
+        most, _ = self.numbers(np.where(np.isposinf(ends), 0, ends - self.step / 2))
         least[np.isneginf(begins)] = 0
         most[np.isposinf(ends)] = self.size - 1
         return least, most
@@ -98,9 +98,9 @@ class Grid:
 
     def _values(self, halves: Float64s) -> Float64s:
         """The values of numbers that are given doubled."""
-        doubled = halves + 2.0 * self._first
-        steps = doubled / (2 * self._per_unit) if self._per_unit else doubled * (self._grid / 2)
-        values: Float64s = self._origin + steps
+        doubled = halves + 2.0 * self.first
+        steps = doubled / (2 * self.per_unit) if self.per_unit else doubled * (self.step / 2)
+        values: Float64s = self.origin + steps
         return values
 
 

@@ -68,7 +68,7 @@ class Leaves(NamedTuple):
     """
 
     boxes: Int32s
-    classes: Int64s
+    classes: Int32s
     numbers: Int64s
 
 
@@ -90,7 +90,7 @@ def new_room(rows: int, people: int, bands: int, axes: int, most: int) -> Room:
 def new_leaves(most: int, axes: int) -> Leaves:
     """Memory for at most so many classes."""
     return Leaves(
-        np.empty((most, 4 * axes), np.int32), np.empty((most, 6), np.int64), np.zeros(2, np.int64)
+        np.empty((most, 4 * axes), np.int32), np.empty((most, 6), np.int32), np.zeros(2, np.int64)
     )
 
 
@@ -205,8 +205,8 @@ def _median(
     else:
         median, below, above = _middle_by_selection(rows, begin, end, column, room)
     if above >= 0:
-        return _roundest(median, above - 1)
-    return _roundest(below, median - 1)
+        return roundest(median, above - 1)
+    return roundest(below, median - 1)
 
 
 @compiled
@@ -274,7 +274,7 @@ def _middle_by_selection(
 
 
 @compiled
-def _roundest(least: int, most: int) -> int:
+def roundest(least: int, most: int) -> int:
     """The cut in a range behind which the roundest number follows, in binary."""
     step = 1
     best = most + 1
@@ -366,7 +366,7 @@ def _nearest_good(
     _clear(rows, begin, end, n_bands, needs, room)
     if best < 0:
         return -1
-    return _roundest(keys[best - 1] >> 32, (keys[best] >> 32) - 1)
+    return roundest(keys[best - 1] >> 32, (keys[best] >> 32) - 1)
 
 
 @compiled
