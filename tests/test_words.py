@@ -19,6 +19,7 @@ ALLOWED = {
     'Mondrian Multidimensional K-Anonymity"': "a title",
     'We don\'t use the word "anonymous" for the table': "about the word itself",
     "the family of k-anonymity": "what the literature calls a family of methods",
+    "DBT_SEND_ANONYMOUS_USAGE_STATS": "dbt's name of a setting",
     "| k-anonymity |": "a term of the glossary, for those who search for it",
 }
 """Where it may stand, and why."""

@@ -803,12 +803,12 @@ class Lakehouse:
         return secret(self._root.files if self._root.files.exists else None)
 
     def rotate_secret(self, output: Path | None = None) -> tuple[Path, Rekeyed | None]:
-        """Make a new secret for this user, keep those before it, and key this lakehouse anew.
+        """Make a new secret for this user, keep earlier ones, and key this lakehouse by it.
 
-        What was made with those before is still compared and checked. `output` is for a secret in
-        STEDI_SECRET, which nothing here can change: it gets what has to be its value, and nothing
-        is keyed anew. Returns where the secrets are, and what was keyed, None where nothing could
-        be. Raises `UsageError`, `StorageError`.
+        Fingerprints of earlier secrets are still compared and verified. `output` is for a secret in
+        STEDI_SECRET, which nothing here can change: the file gets its new value, and no list gets
+        new keys. Returns where the secrets are, and what got new keys; None where nothing could.
+        Raises `UsageError`, `StorageError`.
         """
         from stedi.landing.secret import rotate
 

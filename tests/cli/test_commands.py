@@ -278,7 +278,7 @@ def test_quarantine_list_show_and_replay(root: Path) -> None:
     stedi("run", "--root", root)
     listed = stedi("quarantine", "list", "--root", root)
     assert "step_trainer/cut.json@0" in listed
-    assert "A writer that was stopped" in listed
+    assert "A program that was stopped" in listed
     assert '"sensorReadingTime":0,"xxx' in listed
     shown = stedi("quarantine", "show", "step_trainer/cut.json@0", "--raw", "--root", root)
     assert '{"sensorReadingTime":8,"ser' in shown

@@ -226,7 +226,7 @@ def test_a_leak_in_an_earlier_table_is_found_there(folder: Path) -> None:
 
 
 def test_the_published_table_has_no_direct_column(folder: Path) -> None:
-    edit(folder, "contracts/machine_learning_curated.yaml", "classification: quasi\n      - name: x", "classification: direct\n      - name: x")  # fmt: skip
+    edit(folder, "contracts/machine_learning_curated.yaml", "classification: quasi\n      - name: y", "classification: direct\n      - name: y")  # fmt: skip
     assert "classified direct, and the table is published" in message(folder)
 
 

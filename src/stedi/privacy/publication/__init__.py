@@ -252,8 +252,8 @@ def _refuse_blank(name: str, count: int, publication: Publication) -> None:
 
 def _refuse_no_number(column: str, count: int) -> None:
     raise RuleBroken(
-        f"{column}: {count:,} rows have NaN, which is no value: 0 divided by 0, or the root of a "
-        "number below 0"
+        f"{column}: {count:,} rows have NaN, which is no value: 0 divided by 0, or the square root "
+        "of a number below 0"
     )
 
 
