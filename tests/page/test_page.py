@@ -226,7 +226,7 @@ def test_without_its_packages_it_says_which_to_install(
     planted: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("stedi.page.find_spec", lambda name: None)
-    with pytest.raises(Unavailable, match=r"Jinja2 and vl-convert-python.*stedi\[page\]"):
+    with pytest.raises(Unavailable, match=r"Jinja2 and vl-convert-python: pip install .*\[page\]"):
         planted.page(tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 
