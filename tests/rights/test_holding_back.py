@@ -103,7 +103,7 @@ def test_it_is_held_back_while_too_few_came_or_went(
         "machine_learning_curated was held back, and nothing was released",
         f"to A University ({lakehouse.releases().given[0].name}) {coming} {people} came and {going} went",
         "fewer than the 3 that its contract declares (contracts/machine_learning_curated.yaml",
-        "or all the same with --now",
+        "or release now with --now",
     ):
         assert part in str(told.value)
     assert not (tmp_path / "2").exists()
