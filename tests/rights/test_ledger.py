@@ -285,7 +285,7 @@ def test_nothing_is_given_out_of_what_was_published_anew_meanwhile(
 
     with monkeypatch.context() as patch:
         patch.setattr(Ledger, "begin", overtaken)
-        with pytest.raises(UsageError, match="published anew meanwhile"):
+        with pytest.raises(UsageError, match="published again meanwhile"):
             small_lakehouse.release(tmp_path / "out")
     assert small_lakehouse.releases().given == []
     assert not (tmp_path / "out").exists()

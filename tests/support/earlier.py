@@ -208,7 +208,8 @@ def as_told(told: dict[str, Any]) -> dict[str, Any]:
         others = sum(dropped.pop(reason, 0) for reason in NOT_ALLOWED)
         if table == "accelerometer_trusted":
             dropped["user does not consent"] = dropped.get("user does not consent", 0) + others
-        steps[table] = step | {"dropped": dropped}
+        assert step["noise"] is None  # which 0.1.0 doesn't know
+        steps[table] = {key: step[key] for key in step if key != "noise"} | {"dropped": dropped}
     notes = {
         code: count
         for code, count in told["notes"].items()
