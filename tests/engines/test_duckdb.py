@@ -7,13 +7,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import duckdb
 import pytest
 import sqlglot
 
 from stedi import EngineFailed
 from stedi.columns import Column
+from stedi.engines.attended import Attended
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.parquet import Field, write_query
 
@@ -62,6 +65,27 @@ ENDLESS = (
     "SELECT MAX(a.n + b.n) AS n FROM UNNEST(SEQUENCE(1, 200000)) AS a (n), "
     "UNNEST(SEQUENCE(1, 200000)) AS b (n), UNNEST(SEQUENCE(1, 200000)) AS c (n) WHERE a.n + b.n < c.n"
 )
+
+
+@pytest.mark.parametrize("is_handed_over", [False, True])
+def test_an_interrupt_while_work_is_handed_to_its_thread_leaves_nothing_at_work(
+    monkeypatch: pytest.MonkeyPatch, is_handed_over: bool
+) -> None:
+    connection = duckdb.connect()
+    attended = Attended(connection)
+    hand_over = ThreadPoolExecutor.submit
+
+    def interrupted(pool: ThreadPoolExecutor, work: Callable[[], object]) -> None:
+        if is_handed_over:
+            hand_over(pool, work)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ThreadPoolExecutor, "submit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            attended.call(connection.execute, ENDLESS)
+    assert attended.call(lambda: connection.execute("SELECT 1").fetchall()) == [(1,)]
+    attended.close()
 
 
 @pytest.mark.parametrize(

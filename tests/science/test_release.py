@@ -363,12 +363,17 @@ def untold(folder: Path, lakehouse: Lakehouse) -> list[str]:
         sheet = sheet.replace(exact, "")
     sheet = re.sub(r"snapshot \d+, published\n[-\d]+ [:\d]+ UTC", "", sheet)
     attacks = lakehouse.audit().attacks
-    lines, privacy = [], False
+    lines, measured = [], False
     for line in sheet.splitlines():
-        privacy = line == "## Privacy" or (privacy and not line.startswith("## "))
+        if line.startswith("## "):
+            measured = line in ("## Privacy", "## Statistics")
         is_error = line.startswith("| `") and line.count("|") == 4
         is_attack = line.startswith(tuple(f"{mark} {name}" for name in attacks for mark in "|-"))
         is_published = line.startswith("| machine_learning_curated |")
-        figures = r"[\d.,]+" if is_published or is_error or is_attack or privacy else "(?!)"
+        figures = (
+            r"-?[\d.,]+(?:e[-+]?\d+)?"
+            if is_published or is_error or is_attack or measured
+            else "(?!)"
+        )
         lines.append(re.sub(figures, "", line))
     return lines

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from typing import ParamSpec, TypeVar
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any, Generic, ParamSpec, TypeVar
 
 import duckdb
 
@@ -31,7 +33,7 @@ class Attended:
     def __init__(self, connection: duckdb.DuckDBPyConnection, seconds: float = math.inf) -> None:
         self._connection, self._left = connection, seconds
         self._pool = ThreadPoolExecutor(1, "duckdb")
-        self._last: Future[object] | None = None
+        self._last: _Work[Any] | None = None
 
     def call(
         self,
@@ -41,26 +43,47 @@ class Attended:
     ) -> _Answer:
         """What a function returns; raises what it raises, and `TimeIsOver`."""
         begin = time.monotonic()
-        future = self._pool.submit(function, *arguments, **named)
-        self._last = future  # type: ignore[assignment]
+        work = _Work(partial(function, *arguments, **named))
+        self._last = work
         try:
+            future = self._pool.submit(work)
             done, _ = wait([future], None if math.isinf(self._left) else max(0.0, self._left))
             if not done:
                 raise TimeIsOver
             return future.result()
         finally:
             self._left -= time.monotonic() - begin
-            self._stop(future)
+            self._stop(work)
 
     def close(self) -> None:
         """Close the connection, unless a call on it can't be stopped: that would wait for it."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-        if self._last is None or self._last.done():
+        if self._last is None or not self._last.is_at_work:
             self._connection.close()
 
-    def _stop(self, future: Future[_Answer]) -> None:
+    def _stop(self, work: _Work[_Answer]) -> None:
         """Interrupt a call until it ends; one that just begins wouldn't notice a single time."""
+        work.is_wanted = False
         deadline = time.monotonic() + _STOPS_WITHIN
-        while not future.done() and time.monotonic() < deadline:
+        while work.is_at_work and time.monotonic() < deadline:
             self._connection.interrupt()
-            wait([future], _ASKED_EVERY)
+            work.over.wait(_ASKED_EVERY)
+
+
+class _Work(Generic[_Answer]):
+    """A call that can be told not to begin: Ctrl-C may come while it is handed to its thread."""
+
+    def __init__(self, function: Callable[[], _Answer]) -> None:
+        self._function = function
+        self.is_wanted, self.is_at_work = True, False
+        self.over = threading.Event()
+
+    def __call__(self) -> _Answer:
+        self.is_at_work = True  # before it is looked at whether it is wanted
+        try:
+            if not self.is_wanted:
+                raise CancelledError
+            return self._function()
+        finally:
+            self.is_at_work = False
+            self.over.set()

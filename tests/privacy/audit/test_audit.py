@@ -422,7 +422,9 @@ def test_a_table_that_is_out_of_date_is_not_audited(done: Lakehouse, tmp_path: P
     )
     late = copy.root / "customer" / "landing" / "withdrawn.json"
     late.write_text(json.dumps({**small.customer("x", "S", 2**42), "email": name}))
-    with pytest.raises(UsageError, match="accelerometer_trusted is out of date"):  # a withdrawal that was not read yet
+    with pytest.raises(
+        UsageError, match="accelerometer_trusted is out of date"
+    ):  # a withdrawal that was not read yet
         copy.audit()
     late.unlink()
     copy.run(profile="strict", only=["step_trainer_trusted"])

@@ -52,7 +52,7 @@ def test_the_same_tables_as_on_a_disk(
     assert landed().run().built == ()
 
 
-@pytest.mark.parametrize("profile", ["seed", "strict"])
+@pytest.mark.parametrize("profile", ["seed", pytest.param("strict", marks=pytest.mark.slow)])
 def test_the_starter_data(opened: Opened, starter: Path, profile: str, tmp_path: Path) -> None:
     opened().ingest(starter)
     opened().run(profile=profile)
@@ -77,6 +77,7 @@ def test_what_changes_costs_what_changed(landed: Opened, tmp_path: Path) -> None
     assert landed().status(verify=True).ok
 
 
+@pytest.mark.slow  # on a disk it is quick, and in tests/run
 def test_a_file_taken_away_and_one_that_changed(landed: Opened, s3: Any, bucket: str) -> None:
     landed().run()
     before = counts(landed())
@@ -93,6 +94,7 @@ def test_a_file_taken_away_and_one_that_changed(landed: Opened, s3: Any, bucket:
     assert landed().status(verify=True).ok
 
 
+@pytest.mark.slow  # on a disk it is quick, and in tests/run
 def test_records_that_are_delivered_again_are_loaded_once(landed: Opened, tmp_path: Path) -> None:
     lakehouse = landed()
     lakehouse.run()
@@ -110,6 +112,7 @@ def test_records_that_are_delivered_again_are_loaded_once(landed: Opened, tmp_pa
     assert everything(lakehouse)["accelerometer_landing"] == after
 
 
+@pytest.mark.slow  # on a disk it is quick, and in tests/run
 def test_bad_records_are_set_aside(landed: Opened, tmp_path: Path) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text('{"user": "ann@example.com"\n' + json.dumps(small.acceleration("ann", 1, 0.1)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from stedi.errors import Unavailable, UsageError
+from stedi.extras import to_install
 from stedi.roots.s3.errors import as_ours
 
 
@@ -14,7 +15,7 @@ def stored(arn: str) -> str:
     try:
         import boto3
     except ImportError:
-        raise Unavailable("boto3 isn't installed; run: pip install 'stedi[aws]'") from None
+        raise Unavailable(f"boto3 isn't installed; run: {to_install('aws')}") from None
     if ":secretsmanager:" not in arn:
         raise UsageError(f"STEDI_SECRET {arn}: not the ARN of a secret in AWS Secrets Manager")
     try:
