@@ -60,7 +60,7 @@ def ran(on_s3: MakeOnS3, not_anonymous: Path, tmp_path_factory: pytest.TempPathF
     """The landing zone that `tests.support.small` counts by hand, run once; tests change nothing there."""
     landing = tmp_path_factory.mktemp("landing")
     small.land(landing)
-    made = on_s3("ran", not_anonymous)
+    made = on_s3(f"ran_{uuid4().hex[:8]}", not_anonymous)
     made.lakehouse.ingest(landing)
     made.lakehouse.run()
     return made
