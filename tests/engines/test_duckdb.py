@@ -88,6 +88,9 @@ def test_an_interrupt_while_work_is_handed_to_its_thread_leaves_nothing_at_work(
     attended.close()
 
 
+# Signals are of the whole process, and other tests' libraries handle them, too: a process of its own
+# is interrupted in tests/test_query_limits.py, with every `make test`.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "work",
     [
