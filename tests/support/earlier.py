@@ -189,7 +189,10 @@ def figures(printed: dict[str, Any]) -> dict[str, Any]:
             name: {key: value for key, value in source.items() if (key, value) != ("dropped", {})}
             for name, source in printed["sources"].items()
         },
-        "steps": printed["steps"],
+        "steps": {  # nor noise on what is published
+            name: {key: value for key, value in step.items() if (key, value) != ("noise", None)}
+            for name, step in printed["steps"].items()
+        },
         "notes": {note["code"]: note["count"] for note in printed["notes"]},
         "problems": printed["problems"],
     }
@@ -208,8 +211,7 @@ def as_told(told: dict[str, Any]) -> dict[str, Any]:
         others = sum(dropped.pop(reason, 0) for reason in NOT_ALLOWED)
         if table == "accelerometer_trusted":
             dropped["user does not consent"] = dropped.get("user does not consent", 0) + others
-        assert step["noise"] is None  # which 0.1.0 doesn't know
-        steps[table] = {key: step[key] for key in step if key != "noise"} | {"dropped": dropped}
+        steps[table] = step | {"dropped": dropped}
     notes = {
         code: count
         for code, count in told["notes"].items()
