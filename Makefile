@@ -87,7 +87,7 @@ lock: $(VENV)/.dev  ## renew the lock files
 	$(BIN)/uv pip compile $(LOCKED) --group docs -c requirements-dev.lock -o requirements-docs.lock
 	$(BIN)/uv pip compile $(LOCK) infra/requirements.in -c requirements-dev.lock -o infra/requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate infra/pack.in -o infra/pack.lock
-	$(BIN)/uv pip compile $(GLUE) --extra aws -c requirements-dev.lock -o glue/requirements.lock
+	$(BIN)/uv pip compile $(GLUE) --extra aws --extra page -c requirements-dev.lock -o glue/requirements.lock
 
 LOCKED := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 LOCK := $(LOCKED) pyproject.toml

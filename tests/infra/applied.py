@@ -26,6 +26,7 @@ class Stack:
     endpoint: str | None = None
     account: str = "123456789012"
     answers: dict[str, str] = field(default_factory=dict)
+    resources: dict[str, Tree] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.answers |= {"AWS::Region": self.region, "AWS::AccountId": self.account}
@@ -35,7 +36,8 @@ class Stack:
 
     def apply(self, template: Mapping[str, Tree]) -> None:
         """Make every resource, each after those that it refers to."""
-        waiting = dict(template["Resources"])
+        self.resources = dict(template["Resources"])
+        waiting = dict(self.resources)
         while waiting:
             ready = [
                 name
