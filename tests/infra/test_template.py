@@ -19,7 +19,7 @@ from tests.infra.rights import ROOT, TEMPLATE, Account, template
 from tests.support.glue import IN_ORDER
 
 CDK = ROOT / "infra" / ".venv" / "bin"
-PEOPLES_DATA = {"LakeBucket", "LakeKey", "Secret"}
+PEOPLES_DATA = {"LakeBucket", "LakeBucketPolicy", "LakeKey", "Secret"}
 
 
 @pytest.fixture(scope="module")
