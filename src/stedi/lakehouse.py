@@ -407,7 +407,12 @@ class Lakehouse:
         return export_duckdb(warehouse, declarations.schemas, Path(file), __version__)
 
     def query_athena(
-        self, sql: str, *, workgroup: str | None = None, output_location: str | None = None
+        self,
+        sql: str,
+        *,
+        workgroup: str | None = None,
+        output_location: str | None = None,
+        parameters: Sequence[Parameter] = (),
     ) -> AthenaResult:
         """Run a SELECT on Athena itself, over the tables of this lakehouse's database in Glue.
 
@@ -422,6 +427,7 @@ class Lakehouse:
             database=self._database,
             workgroup=workgroup,
             output_location=output_location,
+            parameters=parameters,
         )
 
     def check(self, *, profile: str | None = None) -> Checked:

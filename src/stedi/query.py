@@ -200,7 +200,7 @@ def _query(
     if len(sql) > _LONGEST:
         raise QueryError(f"the statement has {len(sql):,} characters; {_LONGEST:,} are read")
     explains, sql = _explained(sql)
-    sql = as_select(sql, schemas, names) or sql
+    sql = as_select(sql, set(schemas), names) or sql
     tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
     if function := refused(tree):
         raise QueryError(
@@ -264,7 +264,7 @@ def _explained(sql: str) -> tuple[bool, str]:
     if match["options"]:
         raise QueryError(
             f"EXPLAIN {match['options'].split()[0].upper()}: only EXPLAIN SELECT can be run here; "
-            "`--athena` runs others on Athena"
+            "Athena's console runs others"
         )
     return True, sql[match.end() :]
 

@@ -162,7 +162,9 @@ def _rule(rule: Tree) -> Tree:
 
 @makes("AWS::S3::BucketPolicy")
 def _bucket_policy(stack: Stack, p: Tree) -> Made:
-    stack.client("s3").put_bucket_policy(Bucket=p["Bucket"], Policy=json.dumps(p["PolicyDocument"]))
+    # The same to AWS; moto looks for the log's writer within objects alone.
+    policy = json.dumps(p["PolicyDocument"]).replace('"Principal": "*"', '"Principal": {"AWS": "*"}')
+    stack.client("s3").put_bucket_policy(Bucket=p["Bucket"], Policy=policy)
     return {}
 
 

@@ -227,9 +227,9 @@ class Enforcing:
 
 
 @contextmanager
-def enforcing(stack: Stack) -> Iterator[tuple[Enforcing, str]]:
+def enforcing(stack: Stack, kind: type[Enforcing] = Enforcing) -> Iterator[tuple[Enforcing, str]]:
     """The proxy at work before the stack's moto, and its endpoint."""
-    judge = Enforcing(stack)
+    judge = kind(stack)
     upstream = urlparse(str(stack.endpoint))
 
     class Handler(BaseHTTPRequestHandler):

@@ -146,18 +146,20 @@ def query(
     if output and output.parts[0] == "s3:":
         raise BadParameter("--output is a file here; --output-location is on S3")
     format_ = chosen_format(format_, output, as_json)
+    from stedi.sql.parameters import read_parameter
+
     lakehouse, statement = call.lakehouse, _statement(sql, file)
+    values = [*map(read_parameter, parameters or ())]
     if not athena:
         if workgroup or output_location:
             raise BadParameter("--workgroup and --output-location need --athena")
         from stedi.engines.memory import at_most, half_of_memory, size_in_bytes
-        from stedi.sql.parameters import read_parameter
 
         size = half_of_memory() if memory is None else size_in_bytes(memory, "--memory")
         with at_most(size):
             rows = lakehouse.query(
                 statement,
-                parameters=[*map(read_parameter, parameters or ())],
+                parameters=values,
                 as_of=as_of,
                 timeout=timeout,
                 memory=size,
@@ -170,11 +172,9 @@ def query(
         raise BadParameter("--timeout and --memory are for queries that run here")
     if as_of is not None:
         raise BadParameter("--as-of is not for --athena; write FOR TIMESTAMP AS OF there")
-    if parameters:
-        raise BadParameter(
-            "--param is for queries that run here; write the values out for --athena"
-        )
-    result = lakehouse.query_athena(statement, workgroup=workgroup, output_location=output_location)
+    result = lakehouse.query_athena(
+        statement, workgroup=workgroup, output_location=output_location, parameters=values
+    )
     echo(
         f"Athena scanned {result.bytes_scanned:,} bytes, for about {result.cost:.5f} US$", err=True
     )
