@@ -163,7 +163,9 @@ def _rule(rule: Tree) -> Tree:
 @makes("AWS::S3::BucketPolicy")
 def _bucket_policy(stack: Stack, p: Tree) -> Made:
     # The same to AWS; moto looks for the log's writer within objects alone.
-    policy = json.dumps(p["PolicyDocument"]).replace('"Principal": "*"', '"Principal": {"AWS": "*"}')
+    policy = json.dumps(p["PolicyDocument"]).replace(
+        '"Principal": "*"', '"Principal": {"AWS": "*"}'
+    )
     stack.client("s3").put_bucket_policy(Bucket=p["Bucket"], Policy=policy)
     return {}
 

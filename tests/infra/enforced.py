@@ -153,6 +153,7 @@ class Enforcing:
             for name in (
                 "x-amz-server-side-encryption",
                 "x-amz-server-side-encryption-aws-kms-key-id",
+                "x-amz-server-side-encryption-customer-algorithm",
             )
             if name in headers
         }

@@ -65,10 +65,14 @@ class Account:
 def account(stack: Stack, cloud: Cloud) -> Iterator[Account]:
     with enforcing(stack) as (judge, endpoint):
         made = Account(judge, stack, endpoint)
-        s3 = stack.client("s3")
-        for key in (RAW, TRUSTED, PUBLISHED):
-            s3.put_object(Bucket=made.lake, Key=key, Body=b"{}\n")
         yield made
+
+
+def lay_out(account: Account) -> None:
+    """Objects for whoever tries to read, replace or copy them."""
+    s3 = account.stack.client("s3")
+    for key in (RAW, TRUSTED, PUBLISHED):
+        s3.put_object(Bucket=account.lake, Key=key, Body=b"{}\n")
 
 
 def is_refused(attempt: Callable[[], Any]) -> bool:
@@ -86,12 +90,11 @@ def is_refused(attempt: Callable[[], Any]) -> bool:
 def test_each_role_has_the_rights_that_its_work_takes(
     account: Account, tmp_path: Path, not_anonymous: Path
 ) -> None:
-    """Deliveries, a run, a second one that finds nothing to do, an erasure: nothing is refused."""
+    """Deliveries, a run, a second one that finds nothing to do, an erasure."""
     small.land(tmp_path)
     given = account.stack.client("glue").get_job(JobName="stedi-step_trainer_trusted")["Job"]
     arguments = given["DefaultArguments"]
     root = ("--root", arguments["--root"])
-    account.stack.client("s3").delete_object(Bucket=account.lake, Key=RAW)
     for source in ("customer", "accelerometer", "step_trainer"):
         who = f"ingest-{source.replace('_', '-')}"
         folder = str(tmp_path / source / "landing")
@@ -116,8 +119,8 @@ def test_each_role_has_the_rights_that_its_work_takes(
         "erasure", "erase", *root, "--yes", "--email", "ann@example.com", **environment
     )
     assert done.returncode == 0, done.stderr
-    refused = [one for one in account.judge.refused if "secretsmanager" not in one]
-    assert refused == []
+    # Whoever delivers tries to read what is there, and does without; nobody else tries in vain.
+    assert [one for one in account.judge.refused if not one.startswith("ingest-")] == []
 
 
 def attempts(account: Account, who: str) -> dict[str, Callable[[], Any]]:
@@ -201,6 +204,7 @@ does passes no arguments."""
 @pytest.mark.slow
 @pytest.mark.parametrize("who", [*ROLES])
 def test_no_role_gets_around_its_row(who: str, account: Account) -> None:
+    lay_out(account)
     tried = attempts(account, who)
     allowed = {name for name, attempt in tried.items() if not is_refused(attempt)}
     assert allowed == MAY.get(who, set())
@@ -244,32 +248,33 @@ def test_whoever_delivers_only_adds(source: str, account: Account) -> None:
     with pytest.raises(ClientError, match="PreconditionFailed"):
         s3.put_object(**put, Key=there, IfNoneMatch="*")
     aside = "customer" if source == "accelerometer" else "accelerometer"
-    for attempt in (
-        lambda: s3.put_object(**put, Key=there),
-        lambda: in_parts(there),
-        lambda: s3.copy_object(
+    attempts = {
+        "replace": lambda: s3.put_object(**put, Key=there),
+        "replace in parts": lambda: in_parts(there),
+        "copy over it": lambda: s3.copy_object(
             Bucket=account.lake, Key=there, CopySource={"Bucket": account.lake, "Key": there}
         ),
-        lambda: s3.delete_object(Bucket=account.lake, Key=there),
-        lambda: s3.delete_objects(Bucket=account.lake, Delete={"Objects": [{"Key": there}]}),
-        lambda: s3.get_object(Bucket=account.lake, Key=there),
-        lambda: s3.head_object(Bucket=account.lake, Key=there),
-        lambda: s3.list_object_versions(Bucket=account.lake, Prefix=f"{folder}/"),
-        lambda: s3.list_objects_v2(Bucket=account.lake),
-        lambda: s3.put_object(**put, Key=f"stedi/{aside}/landing/a.json", IfNoneMatch="*"),
-        lambda: s3.put_object(**put, Key=TRUSTED, IfNoneMatch="*"),
-        lambda: s3.put_object(**put, Key=f"{folder}/plain.json", IfNoneMatch="*",
+        "delete": lambda: s3.delete_object(Bucket=account.lake, Key=there),
+        "delete several": lambda: s3.delete_objects(Bucket=account.lake, Delete={"Objects": [{"Key": there}]}),
+        "read": lambda: s3.get_object(Bucket=account.lake, Key=there),
+        "head": lambda: s3.head_object(Bucket=account.lake, Key=there),
+        "list versions": lambda: s3.list_object_versions(Bucket=account.lake, Prefix=f"{folder}/"),
+        "list all": lambda: s3.list_objects_v2(Bucket=account.lake),
+        "deliver for another": lambda: s3.put_object(**put, Key=f"stedi/{aside}/landing/a.json", IfNoneMatch="*"),
+        "write a table": lambda: s3.put_object(**put, Key=TRUSTED, IfNoneMatch="*"),
+        "other encryption": lambda: s3.put_object(**put, Key=f"{folder}/plain.json", IfNoneMatch="*",
                               ServerSideEncryption="AES256"),
-        lambda: s3.put_object(**put, Key=f"{folder}/other.json", IfNoneMatch="*",
+        "other key": lambda: s3.put_object(**put, Key=f"{folder}/other.json", IfNoneMatch="*",
                               ServerSideEncryption="aws:kms", SSEKMSKeyId="alias/mine"),
-        lambda: s3.put_object(**put, Key=f"{folder}/mine.json", IfNoneMatch="*",
+        "key of one's own": lambda: s3.put_object(**put, Key=f"{folder}/mine.json", IfNoneMatch="*",
                               SSECustomerAlgorithm="AES256", SSECustomerKey="k" * 32),
-    ):  # fmt: skip
-        assert is_refused(attempt)
+    }  # fmt: skip
+    assert {name for name, attempt in attempts.items() if not is_refused(attempt)} == set()
 
 
 @pytest.mark.slow
 def test_administrators_see_no_data_as_long_as_they_change_no_policy(account: Account) -> None:
+    lay_out(account)
     s3 = account.client(ADMINISTRATOR)
     for key in (RAW, TRUSTED, PUBLISHED):
         assert is_refused(lambda key=key: s3.get_object(Bucket=account.lake, Key=key))

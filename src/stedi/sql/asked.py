@@ -19,6 +19,7 @@ from stedi.sql.tree import REAL, TEXT, WHOLE
 
 _DATE = exp.DataType.Type.DATE
 _ZONED = exp.DataType.Type.TIMESTAMPTZ
+_TIMES = (_DATE, _ZONED, exp.DataType.Type.TIMESTAMP, exp.DataType.Type.DATETIME)
 _DAYS = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 _FORMAT = re.compile(r"%(.)", re.DOTALL)
 _TIME_SIGNS = set("aYymcdehHiIjkMbpSsTrfl%BL-")
@@ -369,6 +370,8 @@ def _regexp_extract(node: exp.Expr) -> exp.Expr | None:
     group = node.args.get("group") or exp.Literal.number(0)
     if not isinstance(group, exp.Literal):
         raise _cannot("regexp_extract of a group that isn't written out")
+    if not group.is_int:
+        raise QueryError("regexp_extract: a group has a number")
     pattern = node.expression
     if isinstance(pattern, exp.Literal) and int(group.name) > _groups(pattern.name):
         raise QueryError(f"regexp_extract: the pattern has no group {group.name}")
@@ -472,6 +475,24 @@ def _format_of_time(node: exp.Expr) -> exp.Expr | None:
     return None
 
 
+def _is_interval(value: exp.Expr) -> bool:
+    """Whether a value is how long something takes, as far as can be seen."""
+    value = value.unnest()
+    if isinstance(value, exp.Sub | exp.Add):
+        sides = (value.this, value.expression)
+        is_moved = any(side.is_type(*_TIMES) for side in sides) and any(map(_is_interval, sides))
+        are_apart = isinstance(value, exp.Sub) and all(side.is_type(*_TIMES) for side in sides)
+        return are_apart or (not is_moved and any(map(_is_interval, sides)))
+    return isinstance(value, exp.Interval) or value.is_type(exp.DataType.Type.INTERVAL)
+
+
+def _part(node: exp.Expr) -> exp.Expr | None:
+    """A part of an interval, of which Athena has as many days as there are 24 hours."""
+    if _is_interval(node.expression if isinstance(node, exp.Extract) else node.this):
+        raise _cannot("a part of an interval")
+    return _extracted(node) if isinstance(node, exp.Extract) else None
+
+
 def _extracted(node: exp.Expr) -> exp.Expr | None:
     part = {
         "DAY_OF_WEEK": "ISODOW", "DOW": "ISODOW", "DAY_OF_YEAR": "DOY", "DAY_OF_MONTH": "DAY",
@@ -512,7 +533,9 @@ def _cast(node: exp.Expr) -> exp.Expr | None:
     if value.is_type(*REAL) and not (
         isinstance(value, exp.Literal) and "e" not in value.name.lower()
     ):
-        written = from_template("duckdb", "athena_double(CAST(:x AS DOUBLE))", x=value)
+        # A real's digits are those of its own text: 0.1, and not the double that is nearest to it.
+        exact = "CAST(:x AS VARCHAR)" if value.is_type(exp.DataType.Type.FLOAT) else ":x"
+        written = from_template("duckdb", f"athena_double(CAST({exact} AS DOUBLE))", x=value)
     elif value.is_type(_ZONED):
         written = from_template("duckdb", "STRFTIME(:x, '%Y-%m-%d %H:%M:%S.%g UTC')", x=value)
     elif not to.expressions:
@@ -640,7 +663,7 @@ _TYPED: tuple[tuple[tuple[type[exp.Expr], ...], _Rewrite], ...] = (
     ((exp.DateDiff,), _difference),
     ((exp.Add, exp.Sub), _sum_of_times),
     ((exp.TimeToStr, exp.StrToTime), _format_of_time),
-    ((exp.Extract,), _extracted),
+    ((exp.Extract, exp.Year, exp.Month, exp.Day, exp.Hour, exp.Minute, exp.Second), _part),
     ((exp.UnixToTime,), _from_seconds),
     ((exp.Cast,), _cast),
     ((exp.Pad,), _padded),
