@@ -115,6 +115,7 @@ def test_each_role_has_the_rights_that_its_work_takes(
     told = account.stedi("job", "status", *root, "--verify", "--json", **environment)
     tables = json.loads(told.stdout)["tables"]
     assert {name: tables[name]["rows"] for name in small.SEED} == small.SEED
+    del environment["STEDI_READERS"]  # jobs grant columns, and do it again the next night
     done = account.stedi(
         "erasure", "erase", *root, "--yes", "--email", "ann@example.com", **environment
     )
