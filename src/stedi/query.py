@@ -45,6 +45,7 @@ from stedi.shown import NULL, shower
 from stedi.sql.asked import for_query
 from stedi.sql.functions import refused
 from stedi.sql.parameters import Parameter, filled_in
+from stedi.sql.spelling import misspelt
 from stedi.sql.statement import LISTINGS, Names, read_only
 from stedi.sql.strict import refuse_mixed
 from stedi.sql.told import differences
@@ -202,9 +203,10 @@ def _query(
     explains, sql = _explained(sql)
     sql = as_select(sql, set(schemas), names) or sql
     tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
-    if function := refused(tree):
+    if word := refused(tree) or misspelt(sql, tree):
+        what = f"the function {word}" if re.match(r"\w+$", word) else f"the operator {word}"
         raise QueryError(
-            f"the function {function} can't be called here: queries call functions of Athena's "
+            f"{what} can't be used here: queries have functions and operators of Athena's "
             "that read values and do nothing else; docs/reference/sql.md lists them"
         )
     if tree.find(exp.Version):

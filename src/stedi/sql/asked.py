@@ -38,6 +38,8 @@ def _rewritten(node: exp.Expr) -> exp.Expr | None:
         return _aggregated(node.this, node.expression.this)
     if isinstance(node, exp.Anonymous):
         return _by_name(node) or _aggregated(node, None)
+    if isinstance(node, exp.JSONExtract | exp.JSONExtractScalar):
+        _json_path(node)
     for kinds, rewrite in _TYPED:
         if isinstance(node, kinds):
             return rewrite(node)
@@ -195,6 +197,17 @@ _TEMPLATES: dict[type[exp.Expr], str] = {
     exp.SHA: "UNHEX(SHA1(:this))",
     exp.CurrentTimezone: "'UTC'",
 }
+
+
+_WIDE = (exp.JSONPathWildcard, exp.JSONPathRecursive, exp.JSONPathSlice, exp.JSONPathUnion,
+         exp.JSONPathFilter, exp.JSONPathScript)  # fmt: skip
+
+
+def _json_path(node: exp.Expr) -> None:
+    """Refuse a path that leads to several values, which Athena has no word for."""
+    path = node.expression
+    if (path and path.find(*_WIDE)) or (isinstance(path, exp.Literal) and "*" in path.name):
+        raise QueryError("a path in JSON leads to one value: it has no *, no .. and no filter")
 
 
 def _date_of(node: exp.Expr) -> exp.Expr | None:
@@ -511,7 +524,11 @@ def _from_seconds(node: exp.Expr) -> exp.Expr | None:
         raise _cannot("from_unixtime in another time zone")
     if node.this.is_type(*WHOLE):
         return None
-    template = "CAST(MAKE_TIMESTAMP(CAST(ROUND(:x * 1000) AS BIGINT) * 1000) AS TIMESTAMPTZ)"
+    template = (
+        "CASE WHEN ABS(:x) < 253402300800 "
+        "THEN CAST(MAKE_TIMESTAMP(CAST(ROUND(:x * 1000) AS BIGINT) * 1000) AS TIMESTAMPTZ) "
+        "WHEN :x IS NOT NULL THEN ERROR('beyond the year 9999') END"
+    )
     return from_template("duckdb", template, x=_double(node.this))
 
 
@@ -526,13 +543,16 @@ def _cast(node: exp.Expr) -> exp.Expr | None:
         return _to_boolean(node)
     if to.is_type(exp.DataType.Type.DECIMAL) and not to.expressions:
         return _to_decimal(node)
+    if to.is_type(exp.DataType.Type.DECIMAL) and value.is_type(*REAL) and not _is_decimal(value):
+        # By the digits that a double is written with, as Athena rounds: 1.005 is 1.01.
+        copy = node.copy()
+        copy.set("this", exp.cast(value.copy(), "VARCHAR", dialect="duckdb"))
+        return copy
     if not to.is_type(*TEXT):
         return None
     written: exp.Expr = node.copy()
     written.set("to", exp.DataType.build("VARCHAR"))
-    if value.is_type(*REAL) and not (
-        isinstance(value, exp.Literal) and "e" not in value.name.lower()
-    ):
+    if value.is_type(*REAL) and not _is_decimal(value):
         # A real's digits are those of its own text: 0.1, and not the double that is nearest to it.
         exact = "CAST(:x AS VARCHAR)" if value.is_type(exp.DataType.Type.FLOAT) else ":x"
         written = from_template("duckdb", f"athena_double(CAST({exact} AS DOUBLE))", x=value)
@@ -550,6 +570,11 @@ def _cast(node: exp.Expr) -> exp.Expr | None:
         length = to.expressions[0]
         return from_template("duckdb", "RPAD(:x, :n, ' ')", x=written, n=length.this)
     return written
+
+
+def _is_decimal(value: exp.Expr) -> bool:
+    """Whether a number that is written out is a decimal: a double has an exponent."""
+    return isinstance(value, exp.Literal) and "e" not in value.name.lower()
 
 
 def _to_boolean(node: exp.Expr) -> exp.Expr:
@@ -633,6 +658,13 @@ def _formatted(node: exp.Expr) -> exp.Expr:
     return from_template("duckdb", "athena_format(:f, :given)", f=node.this, given=given)
 
 
+def _reversed(node: exp.Expr) -> exp.Expr | None:
+    """Letters or values from the last to the first: DuckDB leaves an accent with its letter."""
+    if node.this.is_type(exp.DataType.Type.ARRAY) or isinstance(node.this, exp.Array):
+        return _from("LIST_REVERSE(:this)", node)
+    return _from("ARRAY_TO_STRING(LIST_REVERSE(STRING_SPLIT(:this, '')), '')", node)
+
+
 def _joined(node: exp.Expr) -> exp.Expr | None:
     inner = node.this.expressions if isinstance(node.this, exp.Array) else []
     if any(value.is_type(*REAL) for value in inner):
@@ -674,6 +706,7 @@ _TYPED: tuple[tuple[tuple[type[exp.Expr], ...], _Rewrite], ...] = (
     ((exp.NthValue,), _nth),
     ((exp.ArraySize,), _size),
     ((exp.ArrayToString,), _joined),
+    ((exp.Reverse,), _reversed),
 )
 
 
