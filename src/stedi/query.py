@@ -45,7 +45,7 @@ from stedi.shown import NULL, shower
 from stedi.sql.asked import for_query
 from stedi.sql.functions import refused
 from stedi.sql.parameters import Parameter, filled_in
-from stedi.sql.spelling import misspelt
+from stedi.sql.spelling import OPERATORS, misspelt
 from stedi.sql.statement import LISTINGS, Names, read_only
 from stedi.sql.strict import refuse_mixed
 from stedi.sql.told import differences
@@ -204,11 +204,12 @@ def _query(
     sql = as_select(sql, set(schemas), names) or sql
     tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
     if word := refused(tree) or misspelt(sql, tree):
-        what = f"the function {word}" if re.match(r"\w+$", word) else f"the operator {word}"
-        raise QueryError(
-            f"{what} can't be used here: queries have functions and operators of Athena's "
-            "that read values and do nothing else; docs/reference/sql.md lists them"
-        )
+        if word not in OPERATORS:
+            raise QueryError(
+                f"the function {word} can't be called here: queries call functions of Athena's "
+                "that read values and do nothing else; docs/reference/sql.md lists them"
+            )
+        raise QueryError(f"{word} is no operator of Athena's SQL")
     if tree.find(exp.Version):
         raise QueryError("FOR … AS OF is Athena's; here all tables are read --as-of TIME")
     named = sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas))

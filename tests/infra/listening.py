@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from moto.events.models import EventPattern
@@ -76,7 +76,7 @@ def told(stack: Stack, event: Mapping[str, Any]) -> list[tuple[str, str]]:
     for rule in events.list_rules()["Rules"]:
         if "EventPattern" not in rule:
             continue
-        if EventPattern.load(rule["EventPattern"]).matches_event(dict(event)):
+        if EventPattern.load(rule["EventPattern"]).matches_event(cast(Any, event)):
             for target in events.list_targets_by_rule(Rule=rule["Name"])["Targets"]:
                 sent.append((target["Arn"], _transformed(target, event)))
     return sent

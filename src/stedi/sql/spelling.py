@@ -40,6 +40,7 @@ _IN_TREES = {
     exp.Qualify: "QUALIFY",
 }
 """The same, of those whose words are also names."""
+OPERATORS = frozenset({*_OPERATORS, *_IN_TREES.values()})
 
 
 def misspelt(sql: str, tree: exp.Expr) -> str | None:
@@ -55,7 +56,7 @@ def misspelt(sql: str, tree: exp.Expr) -> str | None:
             continue
         is_quoted = token.token_type == TokenType.IDENTIFIER
         if token.text.upper() in _OPERATORS and not is_quoted:
-            return token.text
+            return token.text.upper()
         if _is_called(tokens, number) and token.text.lower() not in _FUNCTIONS:
             return token.text[:60]
     return None
