@@ -6,11 +6,14 @@ import os
 import socket
 import stat
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from stedi.errors import UsageError
+from stedi import Lakehouse
+from stedi.errors import Locked, NotAnonymous, UsageError
 from stedi.text import visible, visible_lines
 from tests.support import small
 from tests.support.processes import stedi
@@ -117,6 +120,34 @@ def test_only_their_owner_reads_peoples_data_or_a_group_too(
         name: oct(mode)
         for name, mode in found.items()
         if mode & ~(folder if (root / name).is_dir() else file)
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(("umask", "folder", "file"), [("", 0o700, 0o600), ("027", 0o750, 0o640)])
+def test_so_it_is_in_a_program_whose_own_files_others_may_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: str, folder: int, file: int
+) -> None:
+    monkeypatch.setenv("STEDI_UMASK", umask)
+    small.land(tmp_path / "delivery")
+    before = os.umask(0o022)
+    try:
+        lakehouse = Lakehouse(tmp_path / "root")
+        lakehouse.ingest(tmp_path / "delivery")
+        with ThreadPoolExecutor(2) as pool, suppress(NotAnonymous, Locked):
+            for run in [pool.submit(lakehouse.run, wait=60) for _ in range(2)]:
+                run.result()
+        lakehouse.query("SELECT * FROM customer_trusted").to_arrow()
+        own = os.umask(0o022)
+    finally:
+        os.umask(before)
+    assert own == 0o022
+    found = {**modes(tmp_path / "root"), ".": stat.S_IMODE((tmp_path / "root").stat().st_mode)}
+    assert len(found) > 40
+    wrong = {
+        name: oct(mode)
+        for name, mode in found.items()
+        if mode & ~(folder if (tmp_path / "root" / name).is_dir() else file)
     }
     assert wrong == {}
 
