@@ -105,10 +105,12 @@ def test_compiled_code_finds_the_marks_that_patterns_find(
     assume(content)
     data, end = bytearray(content + b"".join(behind) + bytes(PADDING)), len(content)
     for at in range(end):
-        for one in ("flat", "between", "line_or_object", "text"):
+        for one in ("flat", "between", "text"):
             if one not in ("flat", "text") or data[at] == b'{"'[one == "text"]:
                 found = getattr(COMPILED, one)(data, at, end)
                 assert found == getattr(Patterns(), one)(data, at, end), (one, at, content)
+        found = COMPILED.line_or_object(data, at, end, at)
+        assert found == Patterns().line_or_object(data, at, end, at), (at, content)
     readers = [RecordReader(CONTRACTS["accelerometer"]) for _ in range(2)]
     readers[1].marks = COMPILED
     for is_last in (True, False):

@@ -53,8 +53,11 @@ class Marks(Protocol):
     def text(self, data: bytearray, at: int, end: int) -> int:
         """Behind the text that begins at `at` and the blanks behind it, or `NONE`."""
 
-    def line_or_object(self, data: bytearray, at: int, end: int) -> int:
-        """Where a line ends, or what may be a flat object with a key begins; or `NONE`."""
+    def line_or_object(self, data: bytearray, at: int, end: int, broken: int) -> int:
+        """Where a line ends, or what may be a flat object with a key begins; or `NONE`.
+
+        Before `broken`, line ends that no object follows may be passed over.
+        """
 
     def clear(self, data: bytearray, begin: int, at: int, end: int, open_: list[int]) -> Clear:
         """Pass over brackets of the object at `begin` that need no second look, as many as can be.
@@ -84,7 +87,7 @@ class Patterns:
         match = _TEXT.match(data, at, end)
         return match.end() if match else NONE
 
-    def line_or_object(self, data: bytearray, at: int, end: int) -> int:
+    def line_or_object(self, data: bytearray, at: int, end: int, broken: int) -> int:
         """Where a line ends, or what may be a flat object with a key begins; or `NONE`."""
         match = _LINE_OR_FLAT_OBJECT.search(data, at, end)
         return match.start() if match else NONE

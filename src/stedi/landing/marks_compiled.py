@@ -14,6 +14,9 @@ from stedi.parquet.compiled import compiled
 
 _TAB, _NEWLINE, _RETURN, _SPACE, _QUOTE, _COMMA, _COLON, _BACKSLASH = b'\t\n\r ",:\\'
 _LIST, _UNLIST, _OBJECT, _UNOBJECT = b"[]{}"
+_SEPARATING = (_SPACE, _TAB, _NEWLINE, _RETURN, _COMMA, _LIST, _UNLIST)
+_MARK = 0xEF
+"""The first byte of a byte order mark."""
 
 
 class CompiledMarks:
@@ -31,9 +34,9 @@ class CompiledMarks:
         """Behind a text and the blanks behind it, or `NONE`."""
         return int(_text(np.frombuffer(data, np.uint8), at, end))
 
-    def line_or_object(self, data: bytearray, at: int, end: int) -> int:
+    def line_or_object(self, data: bytearray, at: int, end: int, broken: int) -> int:
         """Where a line ends, or what may be a flat object with a key begins; or `NONE`."""
-        return int(_line_or_object(np.frombuffer(data, np.uint8), at, end))
+        return int(_line_or_object(np.frombuffer(data, np.uint8), at, end, broken))
 
     def clear(self, data: bytearray, begin: int, at: int, end: int, open_: list[int]) -> Clear:
         """Pass over brackets that need no second look."""
@@ -134,10 +137,17 @@ def _text(data: Bytes, at: int, end: int) -> int:
 
 
 @compiled
-def _line_or_object(data: Bytes, at: int, end: int) -> int:
+def _line_or_object(data: Bytes, at: int, end: int, broken: int) -> int:
     while at < end:
         c = _byte(data, at)
-        if c == _NEWLINE or (c == _OBJECT and _may_be_flat(data, at, end)):
+        if c == _NEWLINE:
+            behind = at
+            while behind < end and _byte(data, behind) in _SEPARATING:
+                behind += 1
+            if at >= broken or behind == end or _byte(data, behind) in (_OBJECT, _MARK):
+                return at
+            at = min(behind, broken) - 1
+        elif c == _OBJECT and _may_be_flat(data, at, end):
             return at
         at += 1
     return NONE

@@ -31,7 +31,9 @@ RANGE_BYTES = 1 << 27
 FEW_BYTES = 1 << 19
 """Of so much raw data records are read one by one: loading the compiled scan takes longer."""
 _MUCH_BYTES = 1 << 20
-"""After so much that no scan reads, it is looked at by compiled code."""
+"""After so much that no scan reads, or so many pieces that each are noted as a kilobyte at least,
+it is looked at by compiled code."""
+_LEAST_NOTED = 1 << 10
 _SEARCHED_BYTES = 1 << 20
 _ROW_BYTES = 200
 _BEGINNING = re.compile(rb'[}\n][ \t\r\n,\[\]]*+(?=\{[ \t\r\n]*+")')
@@ -226,7 +228,7 @@ class FileReader:
 
     def _note_read(self, size: int) -> None:
         """Have what is read singly read faster, where it is much; loading that takes some time."""
-        self._read_singly += size
+        self._read_singly += max(size, _LEAST_NOTED)
         if self._read_singly > _MUCH_BYTES and not isinstance(self._rows, FewRows):
             from stedi.landing.marks_compiled import CompiledMarks
 

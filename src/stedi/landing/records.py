@@ -40,7 +40,7 @@ _TEXT_BEHIND = re.compile(rb'\s*:\s*("(?>[^"\\]++|\\.)*+")(?=\s*(?:[,}\]]|$))')
 _ANY_TEXT = re.compile(rb'"(?:[^"\\\r\n]|\\.)*+"')
 _OPENED = re.compile(rb'\{[ \t\r\n]*+"([^"\\]{1,40})"[ \t\r\n]*+:[ \t\r\n]*+\[')
 """What of a wrapper stands before its first record."""
-_FEW_BRACKETS = 8
+_FEW_BRACKETS = 4
 """So many of an object are looked at one by one, before those that are clear are passed over."""
 _OBJECT, _LIST, _QUOTE, _COLON, _NEWLINE = b'{[":\n'
 _OPENS = dict(zip(b"}]", b"{[", strict=True))
@@ -275,7 +275,7 @@ class _Stretch:
         """The end of a piece that is broken at `broken`: where a good object or line begins."""
         limit = most or min(self._end, broken + LONGEST_GARBAGE)
         at = begin + 1
-        while (place := self._marks.line_or_object(self._data, at, limit)) != NONE:
+        while (place := self._marks.line_or_object(self._data, at, limit, broken)) != NONE:
             at = place + 1
             if self._data[place] == _NEWLINE:
                 if place >= broken:
