@@ -165,7 +165,7 @@ class Lakehouse:
         """
         from stedi import look
 
-        declarations, warehouse = self._opened()
+        declarations, warehouse = self._declared(), self._warehouse()
         delivery = self._delivered(declarations, path, source)
         return look.look(warehouse, declarations, delivery.files)
 
