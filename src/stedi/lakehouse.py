@@ -708,6 +708,7 @@ class Lakehouse:
             declarations,
             asked,
             keep_shared=not with_shared,
+            with_mentions=True,
             progress=progress or doing,
         )
 

@@ -87,6 +87,13 @@ class Index:
         twins = self._twins[load.source, load.fingerprint]
         return all(twin.verdict == "good" for twin in twins) and not self._has_pieces(twins)
 
+    def may_mention(self, contract: Contract, path: Path, stat: Stat) -> bool:
+        """Whether records of a file may say what the typed table doesn't have."""
+        if not self.has_read(contract, path, stat):
+            return True
+        load = self._loads[str(contract.source), path]
+        return any(twin.unknown_keys for twin in self._twins[load.source, load.fingerprint])
+
     def is_copy(self, contract: Contract, path: Path) -> bool:
         """Whether the records of a file that was read are counted by another."""
         return self._loads[str(contract.source), path].state == "copy"

@@ -8,10 +8,12 @@ text undone. Names of files count, and what a bucket keeps beside its objects.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import compress, pairwise
 from pathlib import Path
@@ -21,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stedi.arrays import Bools
 from stedi.landing.fold import fold
 from stedi.rights import decoded
 from stedi.rights.bloom import BloomFilter, Sought, filters_of
@@ -29,7 +32,7 @@ from stedi.rights.search import Searcher
 from stedi.rights.subjects import Identity
 from stedi.rights.whole import unescaped
 from stedi.roots import Files, Remainder
-from stedi.roots.scratch import scratch
+from stedi.roots.remainders import copies
 
 _BLOCK = 1 << 23
 _AROUND = 1 << 13
@@ -37,6 +40,8 @@ _AROUND = 1 << 13
 _SHORTEST_IN_BINARY = 6
 _LONGEST_RESPELLED = 64
 _DEEPEST = 3
+_MARKS = re.compile(rb"[\\%&]")
+"""What escapes in a text begin with."""
 
 
 @dataclass(frozen=True, order=True)
@@ -76,27 +81,42 @@ class Looking:
 
     def is_in(self, data: bytes) -> bool:
         """Whether bytes have an identifier itself, in any form."""
-        self._tracing.found.clear()
-        self._tracing.text(data, "", "")
-        return any(one.is_exact for one in self._tracing.found)
+        tracing = self._fresh()
+        tracing.text(data, "", "")
+        return any(one.is_exact for one in tracing.found)
+
+    def among(self, values: pa.Array) -> Bools:
+        """Which texts of an array, without nulls, have an identifier itself, in any form."""
+        has: Bools = np.zeros(len(values), np.bool_)
+        for number in self._tracing.likely(values):
+            has[number] = self.is_in(values[number].as_py().encode(errors="replace"))
+        return has
 
     def in_file(self, path: Path, name: str) -> list[Trace]:
         """What is found in a file of this machine, which is called `name`; raises `OSError`."""
-        self._tracing.found.clear()
-        self._tracing.local(path, name)
-        return sorted(self._tracing.found)
+        tracing = self._fresh()
+        tracing.local(path, name)
+        return sorted(tracing.found)
+
+    def _fresh(self) -> _Tracing:
+        tracing = copy(self._tracing)
+        tracing.found = set()
+        return tracing
 
 
 def trace(
     files: Files,
     identities: Sequence[Identity],
     progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    only_remainders: bool = False,
 ) -> Traced:
     """Read everything below a root for some identifiers; `progress` gets bytes done and in all.
 
-    Raises `OSError`, and `Unavailable` for a bucket.
+    With `only_remainders`, only what the storage keeps beside its files. Raises `OSError`, and
+    `Unavailable` for a bucket.
     """
-    return _Tracing(files, identities, progress).trace()
+    return _Tracing(files, identities, progress).trace(only_remainders)
 
 
 class _Tracing:
@@ -122,8 +142,8 @@ class _Tracing:
         assert self._below is not None
         return self._below
 
-    def trace(self) -> Traced:
-        listed = sorted(self._files.below(self._files.root))
+    def trace(self, only_remainders: bool) -> Traced:
+        listed = [] if only_remainders else sorted(self._files.below(self._files.root))
         remainders = [*self._files.remainders()]
         versions = [r for r in remainders if r.upload is None and r.size]
         self._total = sum(stat.size for _, stat in listed) + sum(r.size or 0 for r in versions)
@@ -135,7 +155,7 @@ class _Tracing:
         unreadable = [
             f"{self._name(r.path)}, an upload that never ended" for r in remainders if r.upload
         ]
-        unreadable += self._links_out()
+        unreadable += [] if only_remainders else self._links_out()
         count = len(listed) + len(versions)
         return Traced(count, self._done, tuple(sorted(self.found)), tuple(unreadable))
 
@@ -155,11 +175,8 @@ class _Tracing:
 
     def _version(self, remainder: Remainder) -> None:
         name = f"{self._name(remainder.path)}, version {remainder.version}"
-        with scratch(self._files.root, "version") as folder:
-            target = folder / remainder.path.name
-            with suppress(FileNotFoundError):
-                self._files.fetch_remainder(remainder, target)
-                self.local(target, name)
+        for _, copied in copies(self._files, [remainder]):
+            self.local(copied, name)
 
     def _file(self, path: Path) -> None:
         name = self._name(path)
@@ -293,6 +310,14 @@ class _Tracing:
             parts = (data[a:b] for a, b in pairwise(offsets))
             for how, layer in decoded.layers(b"\n".join(parts)):
                 self._bytes(layer, name, f"{where}, {how}")
+
+    def likely(self, values: pa.Array) -> list[int]:
+        """Which texts may have an identifier: those that have bytes of a form, or are escaped."""
+        offsets, data = _laid_out(values)
+        begins = [begin for begin, _ in self._searcher.find(data)]
+        begins += [match.start() for match in _MARKS.finditer(data)]
+        found = np.unique(np.searchsorted(offsets, np.array(begins, np.int64), "right") - 1)
+        return [int(number) for number in found]
 
     def _filters(
         self,

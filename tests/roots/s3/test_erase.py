@@ -60,8 +60,12 @@ def test_nothing_is_left_in_a_bucket(
     assert holding(s3, bucket)
     before = Counter(rows(landed(), "SELECT * FROM customer_landing"))
     assert not landed().prove_erased([("email", ANN)]).holds
+    shown = landed().held([("email", ANN)]).versions
+    kept = {("customer", "packed.json.gz", 1)} if is_versioned else set()
+    assert {(one.source, one.name, one.records) for one in shown} == kept
     forgotten = landed().erase([("email", ANN)])
     assert forgotten
+    assert forgotten.found.versions == shown
     assert forgotten.proof.holds, forgotten.proof
     landed().receipt(forgotten)
     assert holding(s3, bucket) == []
