@@ -164,7 +164,7 @@ def planned(
     read_erased(files).refuse_other(keyer)
     cuts = []
     for raw in found.landing:
-        fingerprint = fingerprinter.of_file(raw.path, files.open)
+        fingerprint = raw.fingerprint or fingerprinter.of_file(raw.path, files.open)
         if files.stat(raw.path) != raw.stat:
             raise LandingError(
                 f"{files.name(raw.path)} changed while it was read; nothing was done. Run "

@@ -48,7 +48,8 @@ class InLanding:
     """Records of theirs in a raw file, as places in its content once unpacked.
 
     `stat` is what was known of the file when it was read; `name` is its path below the source's
-    landing folder. `is_named` says that the name itself has an identifier.
+    landing folder. `is_named` says that the name itself has an identifier. `fingerprint` is that of
+    the file, where it is known without reading it again.
     """
 
     source: str
@@ -58,6 +59,7 @@ class InLanding:
     places: tuple[Place, ...]
     is_damaged: bool
     is_named: bool = False
+    fingerprint: str | None = None
 
     @property
     def records(self) -> int:
@@ -354,7 +356,10 @@ class _Finding:
             contract, path, stat = item
             source = str(contract.source)
             name = path.relative_to(landing_folder(self._files.root, source)).as_posix()
-            return InLanding(source, name, path, stat, (), False, has_name(name, identities))
+            return InLanding(
+                source, name, path, stat, (), False, has_name(name, identities),
+                self._index.fingerprint(contract, path, stat),
+            )  # fmt: skip
 
         counting = threading.Lock()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -369,9 +374,9 @@ class _Finding:
         hits = {one.path: one for one in found if one and (one.places or one.is_named)}
         for contract in self._declarations.landing:
             for path, stat in self._listed[contract.name].items():
-                named = hit((contract, path, stat))
-                if named.is_named:
-                    hits.setdefault(path, named)
+                name = path.relative_to(landing_folder(self._files.root, str(contract.source)))
+                if has_name(name.as_posix(), identities):
+                    hits.setdefault(path, hit((contract, path, stat)))
         return [hits[path] for path in sorted(hits)]
 
     def _mentioned(self, identities: Sequence[Identity], looking: Looking) -> Iterator[Mention]:

@@ -65,6 +65,13 @@ class Index:
             self._fingerprints[path] = self._fingerprinter.of_file(path, self._files.open)
         return load.fingerprint == self._fingerprints[path]
 
+    def fingerprint(self, contract: Contract, path: Path, stat: Stat) -> str | None:
+        """The fingerprint of a file that the typed table has, as noted with the newest secret."""
+        if not self.has_read(contract, path, stat):
+            return None
+        noted = self._loads[str(contract.source), path].fingerprint
+        return noted if noted.startswith(f"{self._fingerprinter.key_id}:") else None
+
     def may_have(
         self, contract: Contract, path: Path, stat: Stat, hits: Collection[DataFile]
     ) -> bool:
