@@ -93,9 +93,16 @@ def _candidates(column: pa.ChunkedArray, name: str, wanted: Wanted, respelled: b
     for chunk in column.chunks:
         coded = chunk if isinstance(chunk, pa.DictionaryArray) else chunk.dictionary_encode()
         among = wanted.among_all(name, coded.dictionary, respelled=respelled)
-        sought = np.append(among, False)
-        hits.append(sought[np.asarray(coded.indices.fill_null(len(sought) - 1))])
+        hits.append(_spread(among, coded))
     return np.concatenate(hits) if hits else np.zeros(0, np.bool_)
+
+
+def _spread(among: Bools, coded: pa.DictionaryArray) -> Bools:
+    """Which rows have one of some values of a coded column."""
+    if not among.any():
+        return np.zeros(len(coded), np.bool_)
+    having: Bools = np.append(among, False)
+    return np.asarray(having[np.asarray(coded.indices.fill_null(len(among)))])
 
 
 def _mentions(rows: pa.Table, theirs: Bools, wanted: Wanted, looking: Looking) -> int:
@@ -108,7 +115,7 @@ def _mentions(rows: pa.Table, theirs: Bools, wanted: Wanted, looking: Looking) -
             among = looking.among(coded.dictionary)
             for number in np.flatnonzero(among):
                 among[number] = not wanted.is_spelled(name, coded.dictionary[int(number)].as_py())
-            parts.append(np.append(among, False)[np.asarray(coded.indices.fill_null(len(among)))])
+            parts.append(_spread(among, coded))
         has |= np.concatenate(parts)
     return int((has & ~theirs).sum())
 
