@@ -219,6 +219,8 @@ def test_what_nobody_can_decode_is_named(tmp_path: Path) -> None:
     (tmp_path / "other.avro").write_bytes(
         b"Obj\x01\x02\x14avro.codec\x08rare\0" + bytes(16) + b"\2\2"
     )
+    for begin in ("PAR1", "ORC", "ARROW1", "Obj\x01"[:3], "x^2", "BZh"):
+        (tmp_path / f"{begin} is text").write_text(f"{begin} is how this text begins\n" * 50)
     found = traced(tmp_path)
     assert [one.partition(",")[0] for one in found.unreadable] == [
         "cut.parquet", "deep", "locked.zip", "other.avro",

@@ -237,7 +237,7 @@ def _decoded_whole(
     found = [(text, at) for text in decoded for at in _places(text.lower(), value)]
     if len(value) < _BY_CHANCE:
         return any(
-            stands_whole(plain, text, at, at + len(value)) for text, at in found if _is_text(text)
+            stands_whole(plain, text, at, at + len(value)) for text, at in found if is_text(text)
         )
     return not found or any(stands_whole(plain, t, at, at + len(value)) for t, at in found)
 
@@ -250,7 +250,7 @@ def _from_base32(digits: bytes) -> Iterator[bytes]:
     yield base64.b32decode(digits[:whole] + (rest[:some].ljust(8, b"=") if some else b""))
 
 
-def _is_text(data: bytes) -> bool:
+def is_text(data: bytes) -> bool:
     """Whether bytes are text; the last character may be cut off."""
     text = data.decode("utf-8", "replace").rstrip("\N{REPLACEMENT CHARACTER}")
     return "\N{REPLACEMENT CHARACTER}" not in text and all(

@@ -29,7 +29,7 @@ from stedi.arrays import Bools
 from stedi.landing.fold import fold
 from stedi.rights import decoded
 from stedi.rights.bloom import BloomFilter, Sought, filters_of
-from stedi.rights.forms import ENDINGS, Form, forms_of, stands_whole
+from stedi.rights.forms import ENDINGS, Form, forms_of, is_text, stands_whole
 from stedi.rights.search import Searcher
 from stedi.rights.subjects import Identity
 from stedi.rights.whole import unescaped
@@ -218,6 +218,8 @@ class _Tracing:
         """Look through what a file says once it is decoded, and what is packed in that."""
         head = file.read(_HEAD)
         file.seek(0)
+        if is_text(head):  # which may begin like anything, and may have an archive behind it
+            head = b""
         try:
             if head.startswith(decoded.AVRO):
                 for block in decoded.avro_blocks(file):
@@ -253,7 +255,7 @@ class _Tracing:
         """Look through a content that comes once, and through what it says once it is decoded."""
         blocks = decoded.blocks(content, _BLOCK)
         first = next(blocks, b"")
-        if not decoded.is_container(first[:_HEAD]):
+        if is_text(first[:_HEAD]) or not decoded.is_container(first[:_HEAD]):
             self._blocks(chain([first], blocks), name, where)
             return
         if depth >= _DEEPEST:
