@@ -700,6 +700,7 @@ class Lakehouse:
         """
         from stedi.rights.find import find
         from stedi.rights.subjects import asked_for, kinds
+        from stedi.rights.versions import Versions
 
         declarations, warehouse = self._opened()
         asked = asked_for(subjects, kinds(declarations))
@@ -709,6 +710,7 @@ class Lakehouse:
             asked,
             keep_shared=not with_shared,
             with_mentions=True,
+            versions=Versions(warehouse, declarations),
             progress=progress or doing,
         )
 
