@@ -706,6 +706,7 @@ class Lakehouse:
         """
         from stedi.rights.find import find
         from stedi.rights.subjects import asked_for, kinds
+        from stedi.rights.versions import Versions
 
         declarations, warehouse = self._opened()
         asked = asked_for(subjects, kinds(declarations))
@@ -714,6 +715,8 @@ class Lakehouse:
             declarations,
             asked,
             keep_shared=not with_shared,
+            with_mentions=True,
+            versions=Versions(warehouse, declarations),
             progress=progress or doing,
         )
 
