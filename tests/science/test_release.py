@@ -23,6 +23,7 @@ from stedi.declared import packaged
 from stedi.errors import NotAnonymous, RuleBroken, UsageError
 from stedi.text import about
 from tests.support.processes import stedi
+from tests.support.withdrawn import withdraws
 
 COLUMNS = ["distancefromobject", "x", "y", "z"]
 FILE = "machine_learning_curated.parquet"
@@ -143,13 +144,18 @@ def test_raw_rows_coded_with_the_boxes_are_the_rows(walking: Lakehouse, released
 def test_the_data_sheet_has_the_lakehouse_s_own_figures(walking: Lakehouse, released: Path) -> None:
     text = (released / "README.md").read_text()
     status = walking.status()
+    [(people,)] = ask(
+        f"SELECT COUNT(DISTINCT serialnumber) "
+        f"FROM '{walking.root}/step_trainer/trusted/data/*/*.parquet'"
+    )
     for name, table in status.tables.items():
         assert table.rows
-        rows = f"{table.rows:,}" if name == "machine_learning_curated" else about(table.rows)
+        is_published = name == "machine_learning_curated"
+        rows = f"{table.rows:,}" if is_published else about(table.rows, people)
         assert f"| {name} | {table.zone} | {rows} |" in text
     for note in status.notes:
         said = note.text.removeprefix(f"{note.count:,} ")
-        assert (f"- {about(note.count)} {said}." in text) == (note.count >= 10)
+        assert (f"- {about(note.count, people)} {said}." in text) == (note.count >= 10)
     assert "https://example.org/licence" in text
     assert "The profile was **seed**" in text
     audit = walking.audit()
@@ -377,3 +383,42 @@ def untold(folder: Path, lakehouse: Lakehouse) -> list[str]:
         )
         lines.append(re.sub(figures, "", line))
     return lines
+
+
+@pytest.mark.parametrize("people", [7, 20, 110, 150, 464, 1_284, 5_000])
+@pytest.mark.parametrize("of_one", [1, 2, 90])
+def test_a_count_seldom_tells_of_one_person(people: int, of_one: int) -> None:
+    """Of a lakehouse in which somebody has up to so many rows, counts move one time in fifty."""
+    counts = range(people * of_one // 2, people * of_one)
+    moved = sum(about(n, people) != about(n - of_one // 2, people - 1) for n in counts)
+    assert moved / len(counts) <= 1 / 50 + 2 / people
+
+
+def collected(folder: Path) -> list[str]:
+    """The lines of a data sheet on what lies behind the published table, and on why rows left."""
+    text = (folder / "README.md").read_text()
+    section = text.split("## Collection")[1].split("## Preprocessing")[0]
+    table = "machine_learning_curated"
+    own = rf"(\| {table} \|.*\| )[\d,]+( \|.*)"  # the published table's own rows, which it has
+    return [re.sub(own, r"\1\2", line) for line in section.splitlines()]
+
+
+@pytest.mark.slow
+def test_two_data_sheets_seldom_tell_that_one_of_300_left(tmp_path: Path) -> None:
+    lakehouse = Lakehouse(tmp_path / "root")
+    lakehouse.simulate(lakehouse.root, customers=300, seed=11, people=True)
+    lakehouse.run()
+    lakehouse.release(tmp_path / "before")
+    query = "SELECT * FROM customer_curated ORDER BY email"
+    told = []
+    for n, one in enumerate(lakehouse.query(query).to_arrow().to_pylist()[::7]):
+        copy = Lakehouse(tmp_path / str(n))
+        shutil.copytree(lakehouse.root, copy.root)
+        withdraws(copy, one, "later.json")
+        copy.run(full=True)
+        copy.release(tmp_path / f"after {n}", now=True)
+        both = zip(collected(tmp_path / "before"), collected(tmp_path / f"after {n}"), strict=True)
+        told.append([(one, other) for one, other in both if one != other])
+    print(f"{sum(map(bool, told))} of {len(told)} leavers move a figure: {[*filter(None, told)]}")
+    assert len(told) >= 15
+    assert sum(map(bool, told)) <= len(told) / 5
