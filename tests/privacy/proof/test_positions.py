@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from stedi.declared import packaged
+from stedi.privacy.proof import Proof
 from stedi.privacy.proof.places import Places
 from stedi.privacy.proof.positions import Positions
 from stedi.sql.tree import parse, resolve
@@ -377,3 +379,19 @@ def test_an_earlier_table_is_held_to_the_same() -> None:
                     table)  # fmt: skip
     [first, *_] = problems(f"{accelerations('a.x')}\nWHERE c.email < 'm'", table)
     assert first.startswith("mutant, line 2: c.email < 'm': email is a direct identifier")
+
+
+def test_a_look_up_by_what_is_not_distinct_is_one_by_what_is_equal() -> None:
+    """Also for the proof by lineage: nothing is told by it that an equal key doesn't tell."""
+    sql = Path(str(packaged()), "transforms/strict/machine_learning_curated.sql").read_text()
+    for old, new in (
+        ("p.person <> u.person", "p.person IS DISTINCT FROM u.person"),
+        ('u.email = a."user"', 'u.email IS NOT DISTINCT FROM a."user"'),
+        ('a."user"\n)', 'a."user"\n  LEFT JOIN (VALUES 1, 2) AS v (k) ON v.k = a.x\n)'),
+    ):
+        assert old in sql
+        sql = sql.replace(old, new)
+    declarations = declared(sql)
+    proof, contract = Proof(declarations), declarations.contracts[LAST]
+    assert not [*proof.misplaced(contract), *proof.leaks(contract), *proof.weakened(contract)]
+    assert not proof.problems
