@@ -28,7 +28,7 @@ def visible_lines(text: str) -> str:
     return "\n".join(map(visible, text.split("\n")))
 
 
-ONE_IN = 50
+ONE_IN = 100
 """Where it is known how many people there are: a step is of so many people's mean, at least."""
 
 
@@ -36,7 +36,7 @@ def about(number: int, people: int | None = None) -> str:
     """A number for people who may not know it: two digits of it, and never finer than tens.
 
     Where it is what so many `people` have, it is coarser if one of them could be told from it: it
-    passes from one step to the next with one of fifty of them, or fewer.
+    passes from one step to the next with one of a hundred of them, or fewer.
     """
     told = rounded(number, people)
     least = max(LEAST_TOLD, _step(number, people))

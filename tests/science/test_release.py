@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -23,7 +24,7 @@ from stedi.declared import packaged
 from stedi.errors import NotAnonymous, RuleBroken, UsageError
 from stedi.text import about
 from tests.support.processes import stedi
-from tests.support.withdrawn import withdraws
+from tests.support.withdrawn import somebody
 
 COLUMNS = ["distancefromobject", "x", "y", "z"]
 FILE = "machine_learning_curated.parquet"
@@ -155,7 +156,8 @@ def test_the_data_sheet_has_the_lakehouse_s_own_figures(walking: Lakehouse, rele
         assert f"| {name} | {table.zone} | {rows} |" in text
     for note in status.notes:
         said = note.text.removeprefix(f"{note.count:,} ")
-        assert (f"- {about(note.count, people)} {said}." in text) == (note.count >= 10)
+        least = 10 ** math.floor(math.log10(note.count))
+        assert (f"- at least {least:,} {said}." in text) == (note.count >= 10)
     assert "https://example.org/licence" in text
     assert "The profile was **seed**" in text
     audit = walking.audit()
@@ -388,10 +390,10 @@ def untold(folder: Path, lakehouse: Lakehouse) -> list[str]:
 @pytest.mark.parametrize("people", [7, 20, 110, 150, 464, 1_284, 5_000])
 @pytest.mark.parametrize("of_one", [1, 2, 90])
 def test_a_count_seldom_tells_of_one_person(people: int, of_one: int) -> None:
-    """Of a lakehouse in which somebody has up to so many rows, counts move one time in fifty."""
+    """Of a lakehouse in which people have so many rows on average, they move one time in 100."""
     counts = range(people * of_one // 2, people * of_one)
-    moved = sum(about(n, people) != about(n - of_one // 2, people - 1) for n in counts)
-    assert moved / len(counts) <= 1 / 50 + 2 / people
+    moved = sum(about(n, people) != about(n - of_one, people - 1) for n in counts)
+    assert moved / len(counts) <= 1 / 75 + 2 / people
 
 
 def collected(folder: Path) -> list[str]:
@@ -405,20 +407,16 @@ def collected(folder: Path) -> list[str]:
 
 @pytest.mark.slow
 def test_two_data_sheets_seldom_tell_that_one_of_300_left(tmp_path: Path) -> None:
-    lakehouse = Lakehouse(tmp_path / "root")
-    lakehouse.simulate(lakehouse.root, customers=300, seed=11, people=True)
-    lakehouse.run()
-    lakehouse.release(tmp_path / "before")
-    query = "SELECT * FROM customer_curated ORDER BY email"
     told = []
-    for n, one in enumerate(lakehouse.query(query).to_arrow().to_pylist()[::7]):
-        copy = Lakehouse(tmp_path / str(n))
-        shutil.copytree(lakehouse.root, copy.root)
-        withdraws(copy, one, "later.json")
-        copy.run(full=True)
-        copy.release(tmp_path / f"after {n}", now=True)
-        both = zip(collected(tmp_path / "before"), collected(tmp_path / f"after {n}"), strict=True)
-        told.append([(one, other) for one, other in both if one != other])
-    print(f"{sum(map(bool, told))} of {len(told)} leavers move a figure: {[*filter(None, told)]}")
-    assert len(told) >= 15
+    for seed in range(20):
+        lakehouse = Lakehouse(tmp_path / str(seed))
+        lakehouse.simulate(lakehouse.root, customers=300, seed=seed, people=True)
+        sheets = []
+        for n in range(2):
+            lakehouse.run()
+            lakehouse.release(tmp_path / f"{seed}, {n}", now=True)
+            sheets.append(collected(tmp_path / f"{seed}, {n}"))
+            somebody(lakehouse)
+        told.append([(one, other) for one, other in zip(*sheets, strict=True) if one != other])
+    print(f"{sum(map(bool, told))} of {len(told)} leavers move a line: {[*filter(None, told)]}")
     assert sum(map(bool, told)) <= len(told) / 5

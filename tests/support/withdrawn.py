@@ -12,13 +12,8 @@ def somebody(lakehouse: Lakehouse, name: str = "later.json") -> str:
     """Land the record by which somebody of `customer_curated` withdraws; returns their e-mail."""
     query = "SELECT * FROM customer_curated ORDER BY email LIMIT 1"
     [one] = lakehouse.query(query).to_arrow().to_pylist()
-    withdraws(lakehouse, one, name)
-    return str(one["email"])
-
-
-def withdraws(lakehouse: Lakehouse, one: dict[str, Any], name: str) -> None:
-    """Land the record by which a customer, of `customer_curated` or so, withdraws."""
     _land(lakehouse, one, name, one["lastupdatedate"] + 1, None)
+    return str(one["email"])
 
 
 def comes_back(lakehouse: Lakehouse, email: str, name: str) -> None:

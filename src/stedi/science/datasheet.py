@@ -26,9 +26,8 @@ from stedi.text import LEAST_TOLD, about, counted
 
 _SHARES = (
     (0.1, "less than a tenth"),
-    (0.25, "a tenth to a quarter"),
-    (0.5, "a quarter to a half"),
-    (0.75, "a half to three quarters"),
+    (1 / 3, "a tenth to a third"),
+    (2 / 3, "a third to two thirds"),
 )
 NOT_STATED = "Not stated. The owner of the data has to state it before it is passed on."
 
@@ -207,13 +206,13 @@ def _collection(facts: Facts) -> str:
     )
     zones = ((name, t.zone, _rows(facts, name, people)) for name, t in status.tables.items())
     told = [note for note in status.notes if note.count >= LEAST_TOLD]
-    notes = "\n".join(f"- {_for_outsiders(note, people)}." for note in told)
+    notes = "\n".join(f"- {_for_outsiders(note)}." for note in told)
     noted = f"Noted by the run:\n\n{notes}" if notes else ""
     return f"""
 ## Collection
 
 Raw records were delivered by devices and an app, and read under contract. What isn't
-published is counted in steps of what fifty people have, on average, and of ten at least.
+published is counted in steps of what a hundred people have, on average, and of ten at least.
 Shares have few steps, too. So two data sheets compared seldom tell of one person:
 
 {table(("source", "records", "loaded", "quarantined"), sources)}
@@ -307,9 +306,13 @@ published again without them: replace this copy then, and don't keep both.
 """
 
 
-def _for_outsiders(note: Note, people: int) -> str:
-    """What a note says, without its exact count and the command that tells its reader more."""
-    text = about(note.count, people) + note.text.removeprefix(f"{note.count:,}")
+def _for_outsiders(note: Note) -> str:
+    """What a note says, without its count and the command that tells its reader more.
+
+    Few people can have all that is counted: of the count only its order of magnitude is told.
+    """
+    least = 10 ** (len(str(note.count)) - 1)
+    text = f"at least {least:,}" + note.text.removeprefix(f"{note.count:,}")
     return text.partition(";")[0] if note.code in ("quarantined", "bad_files") else text
 
 
@@ -333,7 +336,7 @@ def _dropped(step: StepStatus) -> str:
 
 
 def _share(share: float) -> str:
-    return next((words for below, words in _SHARES if share < below), "three quarters or more")
+    return next((words for below, words in _SHARES if share < below), "two thirds or more")
 
 
 def _rows(facts: Facts, name: str, people: int) -> str:
