@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import count
-
 LEAST_TOLD = 10
 """What `about` tells of a number below it is only that."""
 
@@ -52,7 +50,10 @@ def rounded(number: int, people: int | None = None) -> int:
 
 
 def _step(number: int, people: int | None) -> int:
-    digits = 10 ** max(1, len(str(number)) - 2)
-    steps = (digit * 10**zeros for zeros in count() for digit in (1, 2, 5))
-    least = 0 if people is None else ONE_IN * number / max(people, 1)
-    return next(step for step in steps if step >= max(digits, least))
+    least: float = max(10, 10 ** (len(str(number)) - 2))
+    if people is not None:
+        least = max(least, ONE_IN * number / max(people, 1))
+    step = 10
+    while step < least:
+        step = step * 5 // 2 if str(step).startswith("2") else step * 2
+    return step
