@@ -168,5 +168,5 @@ def predict(
     format_ = chosen_format(format_, output, as_json)
     predicted = call.lakehouse.predict(model, files)
     for reason, count in predicted.set_aside.items():
-        echo(f"{counted(count, 'piece')} can't be read: {reason}", err=True)
+        echo(f"{counted(count, 'record')} can't be read: {reason}", err=True)
     show_rows(predicted.rows.to_reader(), format_, output)

@@ -28,6 +28,7 @@ from stedi.privacy.audit.decoder import decoded
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.readings import Readings
 from stedi.privacy.audit.targets import FEWEST_PEOPLE, NOT_MEASURED, SEED
+from stedi.progress import each
 
 _WITHHELD = "whether that person consented"
 _LEAST = 0.5
@@ -113,7 +114,7 @@ class MembershipByZone:
             return _not_measured(knows)
         scores, rng = [np.empty(group.people) for group in people], np.random.default_rng(SEED)
         parts = [_parts(group.people, self._parts) for group in people]
-        for inside, outside in zip(*parts, strict=True):
+        for inside, outside in each([*zip(*parts, strict=True)], "parts of the landing zone"):
             known = people[0].of_people(inside).and_those_of(people[1].of_people(outside))
             score = self._decoded(known, evidence, rng)
             scores[0][inside], scores[1][outside] = np.split(score, [len(inside)])
