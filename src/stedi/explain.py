@@ -136,7 +136,7 @@ def _way(declarations: Declarations, table: str) -> list[str]:
 
 
 def _source_of(transform: Transform) -> str:
-    return ", paired with ".join(transform.sources)
+    return ", matched with ".join(transform.sources)
 
 
 def _landing(

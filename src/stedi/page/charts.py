@@ -133,7 +133,8 @@ def steps(facts: Facts) -> Iterator[Chart]:
     ]
     if not shown:
         return
-    values, rows = [], []
+    values: list[dict[str, Any]] = []
+    rows = []
     for table in shown[:TABLES_CHARTED]:
         assert table.step is not None
         step, d = table.step, facts.discreet

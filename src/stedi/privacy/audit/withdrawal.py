@@ -97,7 +97,7 @@ def ranks_by_way(evidence: Evidence, tries: int) -> dict[str, list[float]]:
     classes = classes_of(own, evidence.publication, evidence.boxes)
     own_classes = Readings.of_rows(person, classes)
     weights = _weights(before, own_classes, scale)
-    for leaver in each(rng.permutation(len(names))[:tries], "people taken out"):
+    for leaver in each([*map(int, rng.permutation(len(names))[:tries])], "people taken out"):
         stay = np.all([side != names[leaver] for side in evidence.raw.people], axis=0)
         now = _published(evidence.raw.taken(np.flatnonzero(stay)), evidence.publication, rng)
         if now is None:
