@@ -21,7 +21,7 @@ from stedi import __version__
 
 PAGE = Path(__file__).parent / "reference" / "json.md"
 BEFORE = (
-    "simulate a --customers 200 --people --defects 2 --seed 4 --quiet",
+    "simulate a --customers 500 --people --defects 2 --seed 4 --quiet",
     "simulate b --customers 30 --people --seed 5 --quiet",
     "ingest a --quiet",
 )

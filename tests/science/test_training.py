@@ -294,12 +294,12 @@ def test_no_model_is_read_that_could_run_something(
         with pytest.raises(UsageError, match="not a model"):
             walking.predict(folder, [tmp_path / "new.json"])
     skops.io.dump(FunctionTransformer(json.loads), folder / "model.skops")
-    with pytest.raises(UsageError, match=r"not a model|holds no model"):
+    with pytest.raises(UsageError, match=r"not a model|has no model in it"):
         walking.predict(folder, [tmp_path / "new.json"])
 
 
 def test_a_folder_without_a_model_is_told(walking: Lakehouse, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no model"):
+    with pytest.raises(UsageError, match="has no model in it"):
         walking.predict(tmp_path, [])
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -32,6 +32,7 @@ INK, MUTED, GRID, KEPT, LOST, LIMIT = (
 TABLES_CHARTED = 12
 DAYS_CHARTED = 120
 _DAYS_WITH_HOURS = 2
+_MINUTES = timedelta(minutes=10)
 _SVG = "http://www.w3.org/2000/svg"
 _SHOWN = {"svg", "g", "path", "rect", "line", "text", "tspan", "circle"}
 _IGNORED = {"class", "pointer-events", "role", "version", "width", "height", "opacity"}
@@ -195,11 +196,11 @@ def _funnel(name: str, step: StepStatus, discreet: Discreet) -> Iterator[dict[st
     yield {"what": "in", "label": f"{name}: {discreet.count(step.in_, name)} rows come in"}
     for reason, count in step.dropped.items():
         begin = max(left - discreet.number(count, name) / total, 0.0)
-        label = f"{reason}: {discreet.count(count, name)}"
+        label = f"{discreet.count(count, name)}: {reason}"
         yield {"what": "dropped", "label": label, "from": begin, "to": left}
         left = begin
     kept = min(discreet.number(step.kept, name) / total, 1.0)
-    label = f"kept: {discreet.count(step.kept, name)}"
+    label = f"{discreet.count(step.kept, name)} kept"
     yield {"what": "kept", "label": label, "from": 0.0, "to": kept}
 
 
@@ -240,7 +241,8 @@ def rows_over_time(facts: Facts) -> Iterator[Chart]:
 
 def _line(values: Sequence[Mapping[str, Any]], field: str, format_: str = "~s") -> dict[str, Any]:
     begin, end = (datetime.fromisoformat(values[n]["t"]) for n in (0, -1))
-    is_short = (end - begin).days < _DAYS_WITH_HOURS
+    long = end - begin
+    hours = "%H:%M" if long > _MINUTES else "%H:%M:%S"
     return {
         "data": {"values": [*values]},
         "width": 260,
@@ -251,7 +253,7 @@ def _line(values: Sequence[Mapping[str, Any]], field: str, format_: str = "~s") 
                 "field": "t", "type": "temporal", "title": None, "scale": {"type": "utc"},
                 "axis": {
                     "grid": False, "tickCount": 3, "labelOverlap": True,
-                    "format": "%H:%M" if is_short else "%d %b %y",
+                    "format": hours if long.days < _DAYS_WITH_HOURS else "%d %b %y",
                 },
             },
             "y": {

@@ -249,5 +249,7 @@ def _published(declarations: Declarations, table: str | None) -> Contract:
         return next(iter(published.values()))
     if table not in published:
         known = ", ".join(published) or "none"
-        raise UsageError(f"{table or 'which table'}: the published tables are {known}")
+        if table is None:
+            raise UsageError(f"say which table; the published tables are {known}")
+        raise UsageError(f"{table}: not published; the published tables are {known}")
     return published[table]

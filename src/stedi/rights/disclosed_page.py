@@ -90,7 +90,8 @@ def _given_out(person: Person) -> str:
     )
     return (
         "<p>These contain no names, and nothing in a row names its person. They were made from "
-        "your readings and from those of other people:</p>" + _grid(("when", "to", "what", ""), rows)
+        "your readings and from those of other people:</p>"
+        + _grid(("when", "to", "what", ""), rows)
     )
 
 

@@ -81,7 +81,7 @@ def load(path: Path) -> Classifier:
             f"{path}: not a model that `stedi train` wrote ({type(error).__name__})"
         ) from None
     if not hasattr(model, "predict_proba"):
-        raise UsageError(f"{path}: holds no model")
+        raise UsageError(f"{path}: has no model in it")
     return model
 
 
