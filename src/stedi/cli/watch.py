@@ -73,7 +73,7 @@ def clock(seconds: float) -> str:
 
 
 class Lines:
-    """A line on stderr every half a minute, for whoever reads what a job has written."""
+    """A line on stderr every half a minute, for anyone who reads what a job has written."""
 
     def __init__(self, every: float = EVERY) -> None:
         self._every, self._step = every, Step()

@@ -67,7 +67,7 @@ class PublishedTable:
 
     @cached_property
     def rows(self) -> Raw:
-        """The rows behind it, before they were coarsened: without those that were left out."""
+        """The rows behind it, before they were generalised: without those that were left out."""
         fewer = self._suppressed
         return self.all_rows.taken(np.flatnonzero(fewer.kept))
 

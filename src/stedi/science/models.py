@@ -91,7 +91,7 @@ def _refuse_large(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
     except (OSError, zipfile.BadZipFile, ValueError):
-        return  # whoever reads it says what is wrong
+        return  # anyone who reads it says what is wrong
     if size > _LARGEST:
         raise UsageError(
             f"{path}: unpacks to {size:,} bytes, and a model has at most {_LARGEST:,}; it is none "

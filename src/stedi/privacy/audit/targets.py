@@ -1,6 +1,6 @@
 """The rows that an attacker tries: of people in the table, and of people who are not in it.
 
-Whoever can guess a value for people who are not in the table as well as for those who are has
+Anyone who can guess a value for people who are not in the table as well as for those who are has
 learnt about people, not about these people. So what counts is the excess over the control group.
 M. Giomi et al., "A Unified Framework for Quantifying Privacy Risk in Synthetic Data", Proceedings
 on Privacy Enhancing Technologies 2023(2), measures attacks by controls in the same way.
