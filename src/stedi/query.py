@@ -424,7 +424,8 @@ def _message(error: Exception) -> str:
     if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):
         return (
             f"the statement failed while it ran ({type(error).__name__}): a value is out of range, "
-            "can't be converted, or is divided by zero. TRY_CAST gives NULL instead"
+            "can't be converted, or is divided by zero, or an array or map has no such element. "
+            "TRY_CAST and element_at return NULL instead"
         )
     first = str(error).split("\n\nLINE")[0].strip()
     if unknown := _NO_COLUMN.search(first):

@@ -102,8 +102,8 @@ def _erase(
 ) -> None:
     can_ask = sys.stdin.isatty() and subjects != "-" and not (call.quiet or call.as_json)
     if not (yes or can_ask):
-        raise UsageError("nobody can be asked here whether to go on; look first, with --dry-run, "
-                         "then add --yes")  # fmt: skip
+        raise UsageError("there is no terminal to confirm at; look first, with "
+                         "--dry-run, then add --yes")  # fmt: skip
     lakehouse = call.lakehouse
 
     def confirmed(found: Found) -> bool:
