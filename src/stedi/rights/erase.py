@@ -176,11 +176,19 @@ def planned(
         unknown_keys = sum(
             isinstance(p.content, Record) and p.content.has_unknown_keys for p in raw.places
         )
-        cuts.append(
-            forget.Cut(
-                raw.source, raw.name, fingerprint, spans, counts, renamed, raw.records, unknown_keys
-            )
+        stat = (raw.stat.size, raw.stat.modified, raw.stat.changed)
+        cut = forget.Cut(
+            raw.source,
+            raw.name,
+            fingerprint,
+            spans,
+            counts,
+            renamed,
+            raw.records,
+            unknown_keys,
+            stat,
         )
+        cuts.append(cut)
     held: dict[str, list[str]] = {}
     for rows in found.tables:
         held.setdefault(rows.table, []).append(rows.file.uri)

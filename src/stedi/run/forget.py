@@ -43,7 +43,8 @@ class Cut:
 
     `fingerprint` is that of the file with these records. It is `renamed` where its name has an
     identifier. `records` are those places that the typed table has, `unknown_keys` how many of them
-    have keys that the contract lacks.
+    have keys that the contract lacks. `stat` is what the storage said of the file: its size, when
+    it was modified, and what is another number whenever the content may be another.
     """
 
     source: str
@@ -54,6 +55,16 @@ class Cut:
     renamed: str | None = None
     records: int = 0
     unknown_keys: int = 0
+    stat: tuple[int, int, int] | None = None
+
+    def is_of(self, files: Files, path: Path, fingerprinter: Fingerprinter) -> bool:
+        """Whether a file is as it was; it is only read where the storage says something new."""
+        stat = files.stat(path)
+        if stat is None:
+            return False
+        if (stat.size, stat.modified, stat.changed) == self.stat:
+            return True
+        return fingerprinter.of_file(path, files.open) == self.fingerprint
 
 
 @dataclass(frozen=True)
@@ -149,9 +160,14 @@ def _entry(values: dict[str, object]) -> Entry:
 
 
 def _cut(values: dict[str, object]) -> Cut:
-    spans = values.pop("spans")
+    spans, stat = values.pop("spans"), values.pop("stat", None)
     assert isinstance(spans, list)
-    return Cut(**values, spans=tuple((b, e) for b, e in spans))  # type: ignore[arg-type]
+    assert stat is None or isinstance(stat, list)
+    return Cut(
+        **values,  # type: ignore[arg-type]
+        spans=tuple((b, e) for b, e in spans),
+        stat=None if stat is None else tuple(stat),
+    )
 
 
 def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> list[Taken]:
@@ -173,7 +189,7 @@ def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> list[
     for cut in erasure.cuts:
         folder = landing_folder(files.root, cut.source)
         path, renamed = folder / cut.name, folder / cut.renamed if cut.renamed else None
-        if files.stat(path) and fingerprinter.of_file(path, files.open) == cut.fingerprint:
+        if cut.is_of(files, path, fingerprinter):
             takings.append(
                 Taking(cut.source, path, cut.spans, cut.counts, renamed, cut.fingerprint)
             )
