@@ -240,7 +240,8 @@ def show_rows(
     elif output is None:
         is_seen = format_ is Format.csv and sys.stdout.isatty()
         with until_closed():
-            _write(result, format_, _Terminal(sys.stdout.buffer) if is_seen else sys.stdout.buffer)
+            seen: Any = _Terminal(sys.stdout.buffer)
+            _write(result, format_, seen if is_seen else sys.stdout.buffer)
     elif output.is_symlink() or (output.exists() and not output.is_file()):  # as /dev/stdout is
         with output.open("wb") as file:
             _write(result, format_, file)
