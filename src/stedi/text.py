@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 LEAST_TOLD = 10
 """What `about` tells of a number below it is only that."""
 
@@ -19,6 +21,13 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def visible_json(text: str) -> str:
+    """The same for JSON, which stays the same JSON."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def visible_lines(text: str) -> str:

@@ -342,7 +342,7 @@ def test_two_data_sheets_do_not_tell_that_one_person_left(
     report = lakehouse.run()
     assert report.withdrawn
     assert report.withdrawn.people == 1
-    with pytest.raises(NotAnonymous, match=r"0 people came and 1 went, fewer than the 5"):
+    with pytest.raises(NotAnonymous, match=r"0 people joined and 1 left, fewer than the 5"):
         lakehouse.release(tmp_path / "after")
     lakehouse.release(tmp_path / "after", licence="https://example.org/licence", now=True)
     before, after = (untold(tmp_path / name, lakehouse) for name in ("before", "after"))

@@ -76,9 +76,9 @@ def _how_fresh(facts: Facts) -> Answer:
     late = [t for t in facts.tables.values() if t.status.freshness != "fresh"]
     unread = sum(source.unread for source in facts.sources)
     arrived = [day for source in facts.sources for day in source.arrived]
-    more = [f"A table changed last on {newest}."]
+    more = [f"The last change of a table was on {newest}."]
     if arrived:
-        more.append(f"Files came last on {max(arrived)} (UTC).")
+        more.append(f"The last file arrived on {max(arrived)} (UTC).")
     if unread:
         more.append(f"{counted(unread, 'file')} not read yet.")
     if late:

@@ -259,7 +259,7 @@ def _privacy(facts: Facts) -> str:
 
 Each class of equal rows has rows of at least {_people(audit.k)} (here at least
 {audit.smallest_class}), and nobody has more than 1/{audit.k} of its rows (here at
-most {audit.largest_share:.3f}), on each side of the pair by itself.
+most {audit.largest_share:.3f}), on each side of the matched reading by itself.
 {_both_sides(audit)}{_weakness(facts)}
 
 The audit attacked it with all raw data, or with parts of it:

@@ -33,6 +33,7 @@ class Attribution:
             limit=limit,
             ok=is_at_most(worst, limit),
             figures={"fewest_people": people} | _fewest_rows(evidence),
+            summary=f"in the worst class, the best guess is right for {worst:.1%} of the rows",
             problem=f"a class has rows of {counted(people, 'person', 'people')}, of {k} at least"
             if people < k
             else None,
