@@ -39,12 +39,13 @@ class Interpreter:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What a process of it needs, besides what this process has."""
+        """What a process of it needs; paths of modules are another Python's."""
+        given = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
         if self.library is None:
-            return os.environ
+            return given
         known = os.environ.get("LD_LIBRARY_PATH")
         paths = [str(self.library), *([known] if known else [])]
-        return {**os.environ, "LD_LIBRARY_PATH": os.pathsep.join(paths)}
+        return {**given, "LD_LIBRARY_PATH": os.pathsep.join(paths)}
 
     def environment_at(self, folder: Path, lock: Path, *stedi: str | Path) -> Path:
         """A virtual environment with the packages of a lock file and `stedi`; its interpreter."""
