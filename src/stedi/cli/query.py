@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Protocol
+from typing import Annotated, Any, BinaryIO, Protocol, cast
 
 from typer import Argument, BadParameter, Option, echo
 
@@ -238,9 +238,11 @@ def show_rows(
     if format_ is Format.table and output is None:
         _print_table(result)
     elif output is None:
-        is_seen = format_ is Format.csv and sys.stdout.isatty()
+        file = sys.stdout.buffer
+        if format_ is Format.csv and sys.stdout.isatty():
+            file = cast(BinaryIO, _Terminal(file))
         with until_closed():
-            _write(result, format_, _Terminal(sys.stdout.buffer) if is_seen else sys.stdout.buffer)
+            _write(result, format_, file)
     elif output.is_symlink() or (output.exists() and not output.is_file()):  # as /dev/stdout is
         with output.open("wb") as file:
             _write(result, format_, file)
