@@ -99,7 +99,8 @@ def _ended(d: Deployment, topic: CfnTopic) -> None:
                     "arn": topic.ref,
                     "inputTransformer": {
                         "inputPathsMap": {k: f"$.detail.{path}" for k, path in paths.items()},
-                        "inputTemplate": '"<what> <how>: <why>"',
+                        # As values, which EventBridge quotes: a message may have quotes.
+                        "inputTemplate": '{"what":<what>,"how":<how>,"why":<why>}',
                     },
                 }
             ],

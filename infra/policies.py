@@ -277,6 +277,13 @@ class Rights:
                     "StringNotEquals": {encryption: "aws:kms"},
                 },
             ),
+            # What somebody encrypts with a key that they don't hand over, no run can read.
+            _deny(
+                "NoKeyOfTheirs",
+                ["s3:PutObject"],
+                objects,
+                {"Null": {f"{encryption}-customer-algorithm": "false"}},
+            ),
             _deny(
                 "NoOtherKey",
                 ["s3:PutObject"],
@@ -386,7 +393,7 @@ class Rights:
             {
                 "Sid": "JobsAndErasureOnly",
                 "Effect": "Deny",
-                "Principal": {"AWS": "*"},
+                "Principal": "*",
                 "Action": ["secretsmanager:GetSecretValue"],
                 "Resource": "*",
                 "Condition": {
@@ -505,7 +512,7 @@ def _deny(
     return {
         "Sid": sid,
         "Effect": "Deny",
-        "Principal": {"AWS": "*"},
+        "Principal": "*",
         "Action": [*actions],
         "Resource": [*resources],
         "Condition": condition,

@@ -18,7 +18,7 @@ JOBS = {
 """The scripts in `glue/` in the order in which they run, each with the table that it builds."""
 
 LOGGED: Mapping[str, tuple[str, str]] = {
-    "RunFailed": ("run.failed", "A run ended with 1; its message is in the log."),
+    "RunFailed": ("job.failed", "A run ended with 1; its message is in the log."),
     "Remark": ("remark", "A run could not do something, or passed over something."),
     "Withheld": ("publication.withheld", "A table is published empty: too few people."),
     "SetAside": ("source.refused", "More of a source was set aside than its contract allows."),

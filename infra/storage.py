@@ -67,7 +67,8 @@ def _lake(d: Deployment) -> None:
         },
     )
     _keep(bucket, keeps=d.settings.keeps_data)
-    _policy(d, "Lake", d.rights.lake_bucket())
+    policy = _policy(d, "Lake", d.rights.lake_bucket())
+    _keep(policy, keeps=d.settings.keeps_data)  # a bucket that stays stays closed
 
 
 def _results(d: Deployment) -> None:
@@ -126,7 +127,7 @@ def _bucket(d: Deployment, what: str, name: str, key: str | None = None, **more:
     return bucket
 
 
-def _policy(d: Deployment, what: str, policy: dict[str, Any]) -> None:
+def _policy(d: Deployment, what: str, policy: dict[str, Any]) -> CfnBucketPolicy:
     made = CfnBucketPolicy(
         d.stack,
         f"{what}BucketPolicy",
@@ -134,6 +135,7 @@ def _policy(d: Deployment, what: str, policy: dict[str, Any]) -> None:
         policy_document=filled(policy),
     )
     explain(made, ("S10", _TLS))
+    return made
 
 
 def _secret(d: Deployment) -> None:

@@ -15,11 +15,16 @@ empty() { # BUCKET: every version of every object
   aws s3 rm --quiet --recursive "s3://$1"
   aws s3api list-object-versions --bucket "$1" --output text \
     --query '[Versions,DeleteMarkers][].[Key,VersionId]' |
-    while read -r key version; do
+    while IFS=$'\t' read -r key version; do
       [ "$key" = None ] || aws s3api delete-object --bucket "$1" --key "$key" --version-id "$version"
     done
 }
 
+# Access logs are written until nobody asks for them, and some come later.
+for what in lake results code; do
+  aws s3api put-bucket-logging --bucket "$stack-$what-$account-$region" --bucket-logging-status '{}'
+done
+aws s3api delete-bucket-policy --bucket "$stack-results-$account-$region" # it keeps us out, too
 for what in results code logs; do
   empty "$stack-$what-$account-$region"
 done

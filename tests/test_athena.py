@@ -206,6 +206,63 @@ def test_typed_landing_tables_and_earlier_snapshots_can_be_read(aws: str) -> Non
         assert Lakehouse().query_athena(sql, output_location=OUTPUT).to_arrow().num_rows == 1
 
 
+@pytest.mark.parametrize(
+    ("sql", "sent"),
+    [
+        (
+            "SHOW TABLES LIKE 'customer*'",
+            "SELECT table_name AS tab_name FROM (SELECT * FROM information_schema.tables "
+            "WHERE table_schema = 'stedi') AS tables WHERE table_schema = 'stedi' AND "
+            "REGEXP_LIKE(table_name, '^(customer.*)\\z') ORDER BY table_name",
+        ),
+        (
+            "SHOW COLUMNS IN customer_trusted",
+            "SELECT column_name AS field FROM (SELECT * FROM information_schema.columns WHERE "
+            "table_schema = 'stedi') AS columns WHERE table_schema = 'stedi' AND "
+            "table_name = 'customer_trusted' ORDER BY ordinal_position",
+        ),
+        ("SHOW DATABASES", "SELECT 'stedi' AS database_name"),
+        (
+            "SELECT t.table_name FROM information_schema.tables t",
+            "SELECT t.table_name FROM (SELECT * FROM information_schema.tables WHERE "
+            "table_schema = 'stedi') AS t",
+        ),
+        ("SELECT email FROM stedi.customer_trusted", "SELECT email FROM customer_trusted"),
+        (
+            'SELECT COUNT(*) FROM "customer_trusted$snapshots"',
+            'SELECT COUNT(*) FROM "customer_trusted$snapshots"',
+        ),
+    ],
+)
+def test_what_lists_tables_is_sent_as_what_it_stands_for(aws: str, sql: str, sent: str) -> None:
+    answer(aws, *COUNT)
+    Lakehouse("nowhere").query_athena(sql, output_location=OUTPUT)
+    assert [one["Query"] for one in executions()] == [sent]
+
+
+def test_a_table_is_described_in_athenas_words(aws: str) -> None:
+    answer(aws, ["varchar"] * 3, [["email", "string", None]], "col_name", "data_type", "comment")
+    result = Lakehouse("nowhere").query_athena("DESCRIBE customer_typed", output_location=OUTPUT)
+    assert result.to_arrow().to_pylist() == [
+        {"col_name": "email", "data_type": "string", "comment": None}
+    ]
+    [execution] = executions()
+    assert "AND table_name = 'customer_typed' ORDER BY ordinal_position" in execution["Query"]
+
+
+def test_parameters_are_sent_as_literals(aws: str) -> None:
+    answer(aws, *COUNT)
+    sql = "SELECT COUNT(*) FROM customer_trusted WHERE email = ? AND lastupdatedate > ?"
+    stedi("query", "--athena", sql, "--param", "o'neill@example.com", "--param", "-7",
+          "--output-location", OUTPUT)  # fmt: skip
+    assert [one["Query"] for one in executions()] == [
+        "SELECT COUNT(*) FROM customer_trusted WHERE email = 'o''neill@example.com' "
+        "AND lastupdatedate > (-7)"
+    ]
+    with pytest.raises(QueryError, match="no value for parameter 2"):
+        Lakehouse("nowhere").query_athena(sql, output_location=OUTPUT, parameters=["a"])
+
+
 def test_declared_queries_survive_being_read_and_written_again() -> None:
     declared = read_declarations(packaged())
     texts = [check.sql for zone in checks(declared, DEFAULT_DATABASE).values() for check in zone]

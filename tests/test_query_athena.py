@@ -74,6 +74,9 @@ def test_functions_as_on_athena(done: Lakehouse, sql: str, expected: Any) -> Non
         ("SELECT date_diff('hour', DATE '2020-01-01', DATE '2020-01-02')", "a date has no hour"),
         ("SELECT from_unixtime(0, 'Europe/Berlin')", "--athena"),
         ("SELECT median(x) FROM accelerometer_landing", "median can't be called"),
+        ("SELECT nvl(x, 0) FROM accelerometer_landing", "nvl can't be called"),
+        ("SELECT x :: bigint FROM accelerometer_landing", ":: is no operator"),
+        ("SELECT 1 FROM accelerometer_landing WHERE \"user\" ilike 'A%'", "ILIKE is no operator"),
     ],
 )
 def test_what_athena_does_not_do_is_an_error(done: Lakehouse, sql: str, said: str) -> None:
@@ -92,6 +95,8 @@ def test_a_position_that_is_not_there_is_an_error(done: Lakehouse) -> None:
     ("sql", "told"),
     [
         ("SELECT 7.0 / 3", "decimals"),
+        ("SELECT avg(n) FROM (VALUES 1.5, 2.25) AS t(n)", "decimals"),
+        ("SELECT n / 3 FROM (SELECT 1.5 AS n) AS t", "decimals"),
         ("SELECT regexp_extract(email, '@.*') FROM customer_landing", "RE2"),
         ("SELECT approx_distinct(email) FROM customer_landing", "estimate"),
         ("SELECT at_timezone(from_unixtime(0), 'UTC')", "zone"),

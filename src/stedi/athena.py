@@ -17,10 +17,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from stedi.catalogue import as_select
 from stedi.declared.athena import typed_name
 from stedi.errors import QueryError, Unavailable, UsageError
 from stedi.extras import to_install
-from stedi.sql.statement import read_only
+from stedi.sql.parameters import Parameter, filled_in
+from stedi.sql.statement import Names, named_for_athena, read_only
 from stedi.sql.tree import DIALECT
 
 DOLLARS_PER_TB = 5.0
@@ -77,8 +79,11 @@ def query(
     database: str,
     workgroup: str | None = None,
     output_location: str | None = None,
+    parameters: Sequence[Parameter] = (),
 ) -> AthenaResult:
     """Run a SELECT over these tables of a database on Athena, and wait for it.
+
+    SHOW TABLES, SHOW COLUMNS and DESCRIBE are sent as what they stand for.
 
     Args:
         sql: One statement in Athena's SQL.
@@ -86,6 +91,7 @@ def query(
         database: Where they stand in the Glue Data Catalog.
         workgroup: Whose limits and settings hold; Athena's `primary` by default.
         output_location: Where on S3 Athena keeps the result; by default where the workgroup says.
+        parameters: Values for question marks, which are sent as literals.
 
     Raises `QueryError` for a statement that doesn't just read, or that Athena refuses or fails on,
     and `Unavailable` where Athena can't be reached or a right is missing. When it is interrupted
@@ -94,8 +100,10 @@ def query(
     """
     if output_location is not None and not output_location.startswith("s3://"):
         raise UsageError(f"--output-location {output_location}: as in s3://bucket/prefix/")
-    names = {*tables, *map(typed_name, tables)}
-    statement = read_only(sql, names).sql(DIALECT, comments=False)
+    declared, names = {*tables, *map(typed_name, tables)}, Names(database)
+    sql = as_select(sql, declared, names) or sql
+    tree = filled_in(sql, lambda text: read_only(text, declared, names), parameters)
+    statement = named_for_athena(tree, names).sql(DIALECT, comments=False)
     options: dict[str, Any] = {"WorkGroup": workgroup} if workgroup else {}
     if output_location:
         options["ResultConfiguration"] = {"OutputLocation": output_location}

@@ -37,7 +37,7 @@ class Listing:
     types: Mapping[str, str]
 
 
-def as_select(sql: str, schemas: Schemas, names: Names) -> str | None:
+def as_select(sql: str, declared: set[str], names: Names) -> str | None:
     """The SELECT that a SHOW or DESCRIBE stands for; None for any other statement."""
     match = _STATEMENT.fullmatch(sql)
     if match is None:
@@ -45,27 +45,29 @@ def as_select(sql: str, schemas: Schemas, names: Names) -> str | None:
     if match["databases"]:
         return f"SELECT '{names.database}' AS database_name"
     named = match["columns"] or match["described"]
+    of_ours = f"table_schema = '{names.database}'"
     if named is None:
         if match["in"] and _bare(match["in"]) != names.database:
             raise QueryError(f"there is no database {match['in'][:60]}; it is {names.database}")
         # Athena's pattern is of Hive: * and | stand for themselves there
         like = match["like"]
         regular = "" if like is None else like.replace("*", ".*").replace("'", "")
-        only = f" WHERE regexp_like(table_name, '^({regular})\\z')" if regular else ""
+        only = f" AND regexp_like(table_name, '^({regular})\\z')" if regular else ""
         return (
-            f"SELECT table_name AS tab_name FROM information_schema.tables{only} "
+            f"SELECT table_name AS tab_name FROM information_schema.tables WHERE {of_ours}{only} "
             "ORDER BY table_name"
         )
-    table = names.known(named, set(schemas))
+    table = names.known(named, declared)
     if match["columns"]:
         return (
             "SELECT column_name AS field FROM information_schema.columns "
-            f"WHERE table_name = '{table}' ORDER BY ordinal_position"
+            f"WHERE {of_ours} AND table_name = '{table}' ORDER BY ordinal_position"
         )
     return (
         "SELECT column_name AS col_name, CASE data_type WHEN 'varchar' THEN 'string' "
         "WHEN 'varbinary' THEN 'binary' ELSE data_type END AS data_type, comment "
-        f"FROM information_schema.columns WHERE table_name = '{table}' ORDER BY ordinal_position"
+        f"FROM information_schema.columns WHERE {of_ours} AND table_name = '{table}' "
+        "ORDER BY ordinal_position"
     )
 
 

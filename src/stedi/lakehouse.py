@@ -407,7 +407,12 @@ class Lakehouse:
         return export_duckdb(warehouse, declarations.schemas, Path(file), __version__)
 
     def query_athena(
-        self, sql: str, *, workgroup: str | None = None, output_location: str | None = None
+        self,
+        sql: str,
+        *,
+        workgroup: str | None = None,
+        output_location: str | None = None,
+        parameters: Sequence[Parameter] = (),
     ) -> AthenaResult:
         """Run a SELECT on Athena itself, over the tables of this lakehouse's database in Glue.
 
@@ -422,6 +427,7 @@ class Lakehouse:
             database=self._database,
             workgroup=workgroup,
             output_location=output_location,
+            parameters=parameters,
         )
 
     def check(self, *, profile: str | None = None) -> Checked:
@@ -700,6 +706,7 @@ class Lakehouse:
         """
         from stedi.rights.find import find
         from stedi.rights.subjects import asked_for, kinds
+        from stedi.rights.versions import Versions
 
         declarations, warehouse = self._opened()
         asked = asked_for(subjects, kinds(declarations))
@@ -708,6 +715,8 @@ class Lakehouse:
             declarations,
             asked,
             keep_shared=not with_shared,
+            with_mentions=True,
+            versions=Versions(warehouse, declarations),
             progress=progress or doing,
         )
 

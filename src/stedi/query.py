@@ -45,6 +45,7 @@ from stedi.shown import NULL, shower
 from stedi.sql.asked import for_query
 from stedi.sql.functions import refused
 from stedi.sql.parameters import Parameter, filled_in
+from stedi.sql.spelling import OPERATORS, misspelt
 from stedi.sql.statement import LISTINGS, Names, read_only
 from stedi.sql.strict import refuse_mixed
 from stedi.sql.told import differences
@@ -202,10 +203,12 @@ def _query(
     explains, sql = _explained(sql)
     clock = Clock(limits.timeout)
     with _translated_errors(limits):
-        tree, function = clock.call(_parsed, sql, schemas, names, parameters)
-    if function:
+        tree, word = clock.call(_parsed, sql, schemas, names, parameters)
+    if word in OPERATORS:
+        raise QueryError(f"{word} is no operator of Athena's SQL")
+    if word:
         raise QueryError(
-            f"the function {function} can't be called here: queries call functions of Athena's "
+            f"the function {word} can't be called here: queries call functions of Athena's "
             "that read values and do nothing else; docs/reference/sql.md lists them"
         )
     if tree.find(exp.Version):
@@ -261,10 +264,10 @@ def _query(
 def _parsed(
     sql: str, schemas: Schemas, names: Names, parameters: Sequence[Parameter]
 ) -> tuple[exp.Query, str | None]:
-    """A statement as a tree, and a function of it that can't be called."""
-    sql = as_select(sql, schemas, names) or sql
+    """A statement as a tree, and a function or operator of it that there isn't."""
+    sql = as_select(sql, set(schemas), names) or sql
     tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
-    return tree, refused(tree)
+    return tree, refused(tree) or misspelt(sql, tree)
 
 
 def _prepared(
@@ -283,7 +286,7 @@ def _explained(sql: str) -> tuple[bool, str]:
     if match["options"]:
         raise QueryError(
             f"EXPLAIN {match['options'].split()[0].upper()}: only EXPLAIN SELECT can be run here; "
-            "`--athena` runs others on Athena"
+            "Athena's console runs others"
         )
     return True, sql[match.end() :]
 
@@ -421,7 +424,8 @@ def _message(error: Exception) -> str:
     if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):
         return (
             f"the statement failed while it ran ({type(error).__name__}): a value is out of range, "
-            "can't be converted, or is divided by zero. TRY_CAST gives NULL instead"
+            "can't be converted, or is divided by zero, or an array or map has no such element. "
+            "TRY_CAST and element_at return NULL instead"
         )
     first = str(error).split("\n\nLINE")[0].strip()
     if unknown := _NO_COLUMN.search(first):

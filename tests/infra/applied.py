@@ -26,6 +26,7 @@ class Stack:
     endpoint: str | None = None
     account: str = "123456789012"
     answers: dict[str, str] = field(default_factory=dict)
+    resources: dict[str, Tree] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.answers |= {"AWS::Region": self.region, "AWS::AccountId": self.account}
@@ -35,7 +36,8 @@ class Stack:
 
     def apply(self, template: Mapping[str, Tree]) -> None:
         """Make every resource, each after those that it refers to."""
-        waiting = dict(template["Resources"])
+        self.resources = dict(template["Resources"])
+        waiting = dict(self.resources)
         while waiting:
             ready = [
                 name
@@ -160,7 +162,11 @@ def _rule(rule: Tree) -> Tree:
 
 @makes("AWS::S3::BucketPolicy")
 def _bucket_policy(stack: Stack, p: Tree) -> Made:
-    stack.client("s3").put_bucket_policy(Bucket=p["Bucket"], Policy=json.dumps(p["PolicyDocument"]))
+    # The same to AWS; moto looks for the log's writer within objects alone.
+    policy = json.dumps(p["PolicyDocument"]).replace(
+        '"Principal": "*"', '"Principal": {"AWS": "*"}'
+    )
+    stack.client("s3").put_bucket_policy(Bucket=p["Bucket"], Policy=policy)
     return {}
 
 

@@ -34,11 +34,19 @@ class Asked:
 
 
 class Account:
-    """The account as the template makes it: ARNs are worked out, nothing is called."""
+    """The account as the template makes it: ARNs are those of a stack, or worked out."""
 
-    def __init__(self) -> None:
-        self.resources: dict[str, Any] = template()["Resources"]
-        self._stack = Stack(REGION)
+    def __init__(self, stack: Stack | None = None) -> None:
+        self.resources: dict[str, Any] = stack.resources if stack else template()["Resources"]
+        self._stack = stack or Stack(REGION)
+        if stack is None:
+            self._work_out()
+        self._properties = {
+            name: self._stack.resolved(resource["Properties"])
+            for name, resource in self.resources.items()
+        }
+
+    def _work_out(self) -> None:
         names = self._stack.answers
         for name, resource in self.resources.items():
             names[name] = f"arn:of:{name}"
@@ -50,11 +58,6 @@ class Account:
                 bucket = self._stack.resolved(resource["Properties"]["BucketName"])
                 names[name], names[f"{name}.Arn"] = bucket, f"arn:aws:s3:::{bucket}"
         names["Secret"] = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:stedi/fingerprints-a1"
-
-        self._properties = {
-            name: self._stack.resolved(resource["Properties"])
-            for name, resource in self.resources.items()
-        }
 
     def properties(self, name: str) -> Any:
         return self._properties[name]
@@ -75,23 +78,38 @@ class Account:
             "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
         }
         managed = {
-            f"arn:of:{name}": p["PolicyDocument"]
+            self._stack.answers[name]: p["PolicyDocument"]
             for name, p in self.of_type("AWS::IAM::ManagedPolicy").items()
         }
         roles: dict[str, Sequence[Policy]] = {ADMINISTRATOR: [everything]}
         for p in self.of_type("AWS::IAM::Role").values():
-            roles[p["RoleName"].removeprefix("stedi-")] = [
+            roles[self.short(p["RoleName"])] = [
                 *(policy["PolicyDocument"] for policy in p["Policies"]),
                 *(managed[arn] for arn in p.get("ManagedPolicyArns", ())),
             ]
         return roles
 
+    @cached_property
+    def prefix(self) -> str:
+        """What the names of roles begin with."""
+        return str(self.properties("JobRole")["RoleName"]).removesuffix("job")
+
+    def short(self, role: str) -> str:
+        """A role's name without what all begin with."""
+        return role.removeprefix(self.prefix)
+
     def asked(self, who: str, action: str, resource: str, **context: str) -> Asked:
         """A request of a role."""
-        name = who if who == ADMINISTRATOR else f"stedi-{who}"
-        principal = f"arn:aws:iam::{ACCOUNT}:role/{name}"
         keys = {key.replace("__", ":").replace("_", "-"): value for key, value in context.items()}
-        request = Request(principal, action, resource, keys)
+        return self.asks(who, action, resource, keys)
+
+    def asks(
+        self, who: str, action: str, resource: str, context: Mapping[str, str] | None = None
+    ) -> Asked:
+        """The same, with the context as IAM names it."""
+        name = who if who == ADMINISTRATOR else f"{self.prefix}{who}"
+        principal = f"arn:aws:iam::{ACCOUNT}:role/{name}"
+        request = Request(principal, action, resource, context or {})
         return Asked(request, self.roles[who], self._policy(resource))
 
     def _policy(self, resource: str) -> Policy | None:
@@ -116,7 +134,7 @@ class Account:
     def to_read(self, who: str, bucket: str, key: str) -> list[Asked]:
         return [
             self.asked(who, "s3:GetObject", self._object(bucket, key)),
-            *self._with_key(who, bucket, "kms:Decrypt"),
+            *self.with_key(who, bucket, "kms:Decrypt"),
         ]
 
     def to_add(self, who: str, bucket: str, key: str) -> list[Asked]:
@@ -129,7 +147,7 @@ class Account:
                 s3__if_none_match="*",
                 s3__ObjectCreationOperation="true",
             ),
-            *self._with_key(who, bucket, "kms:GenerateDataKey"),
+            *self.with_key(who, bucket, "kms:GenerateDataKey"),
         ]
 
     def to_replace(self, who: str, bucket: str, key: str) -> list[Asked]:
@@ -137,7 +155,7 @@ class Account:
             self.asked(
                 who, "s3:PutObject", self._object(bucket, key), s3__ObjectCreationOperation="true"
             ),
-            *self._with_key(who, bucket, "kms:GenerateDataKey"),
+            *self.with_key(who, bucket, "kms:GenerateDataKey"),
         ]
 
     def to_delete(self, who: str, bucket: str, key: str) -> list[Asked]:
@@ -148,12 +166,12 @@ class Account:
         return [self.asked(who, "s3:ListBucket", arn, s3__prefix=prefix)]
 
     def key(self, name: str) -> str:
-        return self._stack.answers[f"{name}Key.Arn"]
+        return str(self._stack.answers[f"{name}Key.Arn"])
 
     def _object(self, bucket: str, key: str) -> str:
         return f"{self._stack.answers[f'{bucket}Bucket.Arn']}/{key}"
 
-    def _with_key(self, who: str, bucket: str, action: str) -> list[Asked]:
+    def with_key(self, who: str, bucket: str, action: str) -> list[Asked]:
         if f"{bucket}Key" not in self.resources:
             return []
         service = f"s3.{REGION}.amazonaws.com"

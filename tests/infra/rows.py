@@ -14,6 +14,9 @@ OWN = ["_stedi/loads", "_stedi/quarantine", "_stedi/erased"]
 TABLES = [*TYPED, *TRUSTED, CURATED, PUBLISHED, SYNTHETIC, *OWN]
 WORKGROUPS = ["stewards", "analysis", "research", "synthetic"]
 
+LAKE_KEY = {"the lake's key, through S3": "use"}
+RESULTS_KEY = {"the results' key, through S3": "use"}
+
 Row = dict[str, str]
 FULL = "read add replace delete"
 ROWS: dict[str, Row] = {
@@ -22,19 +25,33 @@ ROWS: dict[str, Row] = {
         **dict.fromkeys(TABLES, FULL),
         "code": "read",
         "secret": "read",
+        **LAKE_KEY,
     },
-    "erasure": {**dict.fromkeys([*LANDING, *TABLES], FULL), "secret": "read"},
-    "ingest-customer": {"customer/landing": "add"},
-    "ingest-accelerometer": {"accelerometer/landing": "add"},
-    "ingest-step-trainer": {"step_trainer/landing": "add"},
+    "erasure": {**dict.fromkeys([*LANDING, *TABLES], FULL), "secret": "read", **LAKE_KEY},
+    "ingest-customer": {"customer/landing": "add", **LAKE_KEY},
+    "ingest-accelerometer": {"accelerometer/landing": "add", **LAKE_KEY},
+    "ingest-step-trainer": {"step_trainer/landing": "add", **LAKE_KEY},
     "steward": {
         **dict.fromkeys([*TRUSTED, CURATED, PUBLISHED, SYNTHETIC], "read"),
         "results of stewards": "read add replace",
+        **LAKE_KEY,
+        **RESULTS_KEY,
     },
-    "analyst": {"results of analysis": "read add replace"},
-    "data-scientist": {PUBLISHED: "read", "results of research": "read add replace"},
-    "synthetic-reader": {SYNTHETIC: "read", "results of synthetic": "read add replace"},
-    "lake-formation": dict.fromkeys([CURATED, PUBLISHED], "read"),
+    # Lake Formation reads for them: no object of the lake, and none of its key.
+    "analyst": {"results of analysis": "read add replace", **RESULTS_KEY},
+    "data-scientist": {
+        PUBLISHED: "read",
+        "results of research": "read add replace",
+        **LAKE_KEY,
+        **RESULTS_KEY,
+    },
+    "synthetic-reader": {
+        SYNTHETIC: "read",
+        "results of synthetic": "read add replace",
+        **LAKE_KEY,
+        **RESULTS_KEY,
+    },
+    "lake-formation": {**dict.fromkeys([CURATED, PUBLISHED], "read"), **LAKE_KEY},
     "nightly-service": {"jobs": "start"},
     "schedule-service": {"nightly": "start"},
     "arrivals-service": {"nightly": "start"},

@@ -1,10 +1,7 @@
-"""The whole template applied to moto, `stedi run` on what it made, and alarms that ring."""
+"""The whole template applied to moto, and `stedi run` on what it made."""
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +11,8 @@ from infra.settings import LOCKED
 from stedi import Lakehouse, Locked
 from stedi.cli.glue import _VARIABLES
 from tests.infra.applied import Stack
-from tests.infra.rights import template
-from tests.roots.s3.conftest import cloud  # noqa: F401 - a fixture
 from tests.support import small
-from tests.support.cloud import REGION, Cloud
-
-
-@pytest.fixture(scope="module")
-def stack(cloud: Cloud) -> Iterator[Stack]:  # noqa: F811
-    made = Stack(REGION, cloud.endpoint)
-    made.apply(template())
-    yield made
+from tests.support.cloud import REGION
 
 
 def arguments(stack: Stack) -> dict[str, str]:
@@ -90,37 +78,6 @@ def test_a_run_on_what_it_made_gives_the_right_counts(
     with holding, pytest.raises(Locked) as held:
         opened().run()
     assert LOCKED in str(held.value)  # what the state machine waits for
-
-
-LINES = {
-    "Remark": {"event": "remark", "text": "old versions may stay"},
-    "Withheld": {"event": "publication.withheld", "table": "t", "why": "too few"},
-    "SetAside": {"event": "source.refused", "source": "s", "why": "too much"},
-    "Stale": {"event": "data.late", "since": "2026-11-30"},
-    "RunFailed": {"event": "run.failed", "error": "RuleBroken"},
-}
-
-
-def test_each_line_that_a_job_logs_is_counted_by_the_filter_of_its_alarm(stack: Stack) -> None:
-    """moto counts nothing; a quoted pattern is found where a line contains it.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
-    """
-    filters = stack.client("logs").describe_metric_filters(logGroupName="/stedi/jobs/output")
-    patterns: dict[str, str] = {
-        one["filterName"]: one["filterPattern"] for one in filters["metricFilters"]
-    }
-    assert {*patterns} == {*LINES}
-    for name, event in LINES.items():
-        line = json.dumps({"time": "now", "level": "warning", **event})
-        for other, pattern in patterns.items():
-            assert (quoted(pattern) in line) == (other == name)
-
-
-def quoted(pattern: str) -> str:
-    match = re.fullmatch(r'"(.*)"', pattern)
-    assert match
-    return match[1].replace('\\"', '"')
 
 
 def test_a_night_that_does_not_end_well_rings(stack: Stack) -> None:

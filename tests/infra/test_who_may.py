@@ -50,6 +50,8 @@ def questions(account: Account, who: str) -> Iterator[tuple[str, str, list[Asked
     for key in ("Lake", "Results"):
         plain = [account.asked(who, "kms:Decrypt", account.key(key))]
         yield f"{key} key without S3", "read", plain
+    for bucket, what in (("Lake", "the lake's key"), ("Results", "the results' key")):
+        yield f"{what}, through S3", "use", account.with_key(who, bucket, "kms:Decrypt")
     job = f"arn:aws:glue:{REGION}:{ACCOUNT}:job/stedi-customer_landing_to_trusted"
     yield "jobs", "start", [account.asked(who, "glue:StartJobRun", job)]
     machine = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:stedi-nightly"

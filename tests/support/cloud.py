@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import boto3  # type: ignore[import-untyped, unused-ignore]
+from moto.moto_api._internal import moto_api_backend  # type: ignore[attr-defined, unused-ignore]
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,
@@ -132,7 +133,8 @@ def running() -> Iterator[Cloud]:
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        # All of moto in a process has one memory: a bucket made twice would be an error.
+        # All of moto in a process has one memory: what was made before would be there.
+        moto_api_backend.reset()
         made = Cloud(f"http://127.0.0.1:{server.server_port}", f"stedi-{uuid4().hex[:8]}")
         made.client("s3").create_bucket(
             Bucket=made.bucket, CreateBucketConfiguration={"LocationConstraint": REGION}

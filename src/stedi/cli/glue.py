@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 
@@ -40,6 +41,7 @@ def job(table: str, arguments: Sequence[str] | None = None) -> None:
     options of its own along, which are left alone. Ends the process with a message where the table
     can't be built, or is published empty.
     """
+    _log_to_output()
     if secret := os.environ.get("CUSTOMER_STEDI_SECRET"):  # Glue sets variables so named only
         os.environ.setdefault("STEDI_SECRET", secret)
     try:
@@ -47,7 +49,11 @@ def job(table: str, arguments: Sequence[str] | None = None) -> None:
     except StediError as error:
         if isinstance(error.report, RunReport):
             _tell(table, error.report)
+        _failed(table, error, message=str(error))
         raise SystemExit(f"stedi: {error}") from None
+    except BaseException as error:  # wrong arguments, a fault: what it says may quote data
+        _failed(table, error)
+        raise
 
 
 def _bring_up_to_date(table: str, arguments: Sequence[str]) -> None:
@@ -55,7 +61,6 @@ def _bring_up_to_date(table: str, arguments: Sequence[str]) -> None:
     for name, variable in _VARIABLES.items():
         if value := getattr(options, name):
             os.environ[variable] = value
-    _log_to_output()
     lakehouse = Lakehouse(
         options.root, declarations=options.declarations, database=options.database
     )
@@ -72,6 +77,9 @@ def _bring_up_to_date(table: str, arguments: Sequence[str]) -> None:
     except StediError as error:
         if options.page and error.report is not None:  # it ran, and the page says what is wrong
             lakehouse.page(options.page)
+        if options.max_age is not None:  # what it could not read waits on
+            with suppress(StediError):
+                _tell_late(lakehouse, options.max_age)
         raise
     _tell(table, report)
     if options.page:
@@ -87,7 +95,7 @@ def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--profile", help="seed, strict or shielded; by default the last one used")
     parser.add_argument("--declarations", help="contracts and transforms other than STEDI's")
     parser.add_argument(
-        "--database", default=DEFAULT_DATABASE, help="of Glue's Data Catalog, for a root on S3"
+        "--database", default=DEFAULT_DATABASE, help="of Glue's Data Catalog, for a lakehouse on S3"
     )
     parser.add_argument("--wait", type=float, default=0.0, help="seconds, for another run to end")
     parser.add_argument("--max-age", type=_seconds, help="as in 26h, for landing files to wait")
@@ -138,6 +146,11 @@ def _tell_late(lakehouse: Lakehouse, max_age: float) -> None:
     oldest = lakehouse.status().times.oldest_unread
     if oldest is not None and datetime.now(UTC) - oldest > timedelta(seconds=max_age):
         event("data.late", logging.ERROR, since=oldest.isoformat(timespec="seconds"))
+
+
+def _failed(table: str, error: BaseException, **more: str) -> None:
+    """Say that a job ends with another status than 0, whatever the reason."""
+    event("job.failed", logging.ERROR, table=table, error=type(error).__name__, **more)
 
 
 def _say(text: str) -> None:

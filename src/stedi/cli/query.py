@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Protocol, cast
+from typing import Annotated, Any, BinaryIO, Protocol
 
 from typer import Argument, BadParameter, Option, echo
 
@@ -148,18 +148,20 @@ def query(
     if output and output.parts[0] == "s3:":
         raise BadParameter("--output is a file here; --output-location is on S3")
     format_ = chosen_format(format_, output, as_json)
+    from stedi.sql.parameters import read_parameter
+
     lakehouse, statement = call.lakehouse, _statement(sql, file)
+    values = [*map(read_parameter, parameters or ())]
     if not athena:
         if workgroup or output_location:
             raise BadParameter("--workgroup and --output-location need --athena")
         from stedi.engines.memory import at_most, half_of_memory, size_in_bytes
-        from stedi.sql.parameters import read_parameter
 
         size = half_of_memory() if memory is None else size_in_bytes(memory, "--memory")
         with at_most(size):
             rows = lakehouse.query(
                 statement,
-                parameters=[*map(read_parameter, parameters or ())],
+                parameters=values,
                 as_of=as_of,
                 timeout=timeout,
                 memory=size,
@@ -172,11 +174,9 @@ def query(
         raise BadParameter("--timeout and --memory are for queries that run here")
     if as_of is not None:
         raise BadParameter("--as-of is not for --athena; write FOR TIMESTAMP AS OF there")
-    if parameters:
-        raise BadParameter(
-            "--param is for queries that run here; write the values out for --athena"
-        )
-    result = lakehouse.query_athena(statement, workgroup=workgroup, output_location=output_location)
+    result = lakehouse.query_athena(
+        statement, workgroup=workgroup, output_location=output_location, parameters=values
+    )
     echo(
         f"Athena scanned {result.bytes_scanned:,} bytes, for about {result.cost:.5f} US$", err=True
     )
@@ -238,11 +238,10 @@ def show_rows(
     if format_ is Format.table and output is None:
         _print_table(result)
     elif output is None:
-        file = sys.stdout.buffer
-        if format_ is Format.csv and sys.stdout.isatty():
-            file = cast(BinaryIO, _Terminal(file))
+        is_seen = format_ is Format.csv and sys.stdout.isatty()
         with until_closed():
-            _write(result, format_, file)
+            seen: Any = _Terminal(sys.stdout.buffer)
+            _write(result, format_, seen if is_seen else sys.stdout.buffer)
     elif output.is_symlink() or (output.exists() and not output.is_file()):  # as /dev/stdout is
         with output.open("wb") as file:
             _write(result, format_, file)

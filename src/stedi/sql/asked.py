@@ -19,6 +19,7 @@ from stedi.sql.tree import REAL, TEXT, WHOLE
 
 _DATE = exp.DataType.Type.DATE
 _ZONED = exp.DataType.Type.TIMESTAMPTZ
+_TIMES = (_DATE, _ZONED, exp.DataType.Type.TIMESTAMP, exp.DataType.Type.DATETIME)
 _DAYS = ("DAY", "WEEK", "MONTH", "QUARTER", "YEAR")
 _FORMAT = re.compile(r"%(.)", re.DOTALL)
 _TIME_SIGNS = set("aYymcdehHiIjkMbpSsTrfl%BL-")
@@ -37,6 +38,8 @@ def _rewritten(node: exp.Expr) -> exp.Expr | None:
         return _aggregated(node.this, node.expression.this)
     if isinstance(node, exp.Anonymous):
         return _by_name(node) or _aggregated(node, None)
+    if isinstance(node, exp.JSONExtract | exp.JSONExtractScalar):
+        _json_path(node)
     for kinds, rewrite in _TYPED:
         if isinstance(node, kinds):
             return rewrite(node)
@@ -194,6 +197,17 @@ _TEMPLATES: dict[type[exp.Expr], str] = {
     exp.SHA: "UNHEX(SHA1(:this))",
     exp.CurrentTimezone: "'UTC'",
 }
+
+
+_WIDE = (exp.JSONPathWildcard, exp.JSONPathRecursive, exp.JSONPathSlice, exp.JSONPathUnion,
+         exp.JSONPathFilter, exp.JSONPathScript)  # fmt: skip
+
+
+def _json_path(node: exp.Expr) -> None:
+    """Refuse a path that leads to several values, which Athena has no word for."""
+    path = node.expression
+    if (path and path.find(*_WIDE)) or (isinstance(path, exp.Literal) and "*" in path.name):
+        raise QueryError("a path in JSON leads to one value: it has no *, no .. and no filter")
 
 
 def _date_of(node: exp.Expr) -> exp.Expr | None:
@@ -369,6 +383,8 @@ def _regexp_extract(node: exp.Expr) -> exp.Expr | None:
     group = node.args.get("group") or exp.Literal.number(0)
     if not isinstance(group, exp.Literal):
         raise _cannot("regexp_extract of a group that isn't written out")
+    if not group.is_int:
+        raise QueryError("regexp_extract: a group has a number")
     pattern = node.expression
     if isinstance(pattern, exp.Literal) and int(group.name) > _groups(pattern.name):
         raise QueryError(f"regexp_extract: the pattern has no group {group.name}")
@@ -472,6 +488,24 @@ def _format_of_time(node: exp.Expr) -> exp.Expr | None:
     return None
 
 
+def _is_interval(value: exp.Expr) -> bool:
+    """Whether a value is how long something takes, as far as can be seen."""
+    value = value.unnest()
+    if isinstance(value, exp.Sub | exp.Add):
+        sides = (value.this, value.expression)
+        is_moved = any(side.is_type(*_TIMES) for side in sides) and any(map(_is_interval, sides))
+        are_apart = isinstance(value, exp.Sub) and all(side.is_type(*_TIMES) for side in sides)
+        return are_apart or (not is_moved and any(map(_is_interval, sides)))
+    return isinstance(value, exp.Interval) or value.is_type(exp.DataType.Type.INTERVAL)
+
+
+def _part(node: exp.Expr) -> exp.Expr | None:
+    """A part of an interval, of which Athena has as many days as there are 24 hours."""
+    if _is_interval(node.expression if isinstance(node, exp.Extract) else node.this):
+        raise _cannot("a part of an interval")
+    return _extracted(node) if isinstance(node, exp.Extract) else None
+
+
 def _extracted(node: exp.Expr) -> exp.Expr | None:
     part = {
         "DAY_OF_WEEK": "ISODOW", "DOW": "ISODOW", "DAY_OF_YEAR": "DOY", "DAY_OF_MONTH": "DAY",
@@ -490,7 +524,11 @@ def _from_seconds(node: exp.Expr) -> exp.Expr | None:
         raise _cannot("from_unixtime in another time zone")
     if node.this.is_type(*WHOLE):
         return None
-    template = "CAST(MAKE_TIMESTAMP(CAST(ROUND(:x * 1000) AS BIGINT) * 1000) AS TIMESTAMPTZ)"
+    template = (
+        "CASE WHEN ABS(:x) < 253402300800 "
+        "THEN CAST(MAKE_TIMESTAMP(CAST(ROUND(:x * 1000) AS BIGINT) * 1000) AS TIMESTAMPTZ) "
+        "WHEN :x IS NOT NULL THEN ERROR('beyond the year 9999') END"
+    )
     return from_template("duckdb", template, x=_double(node.this))
 
 
@@ -505,14 +543,19 @@ def _cast(node: exp.Expr) -> exp.Expr | None:
         return _to_boolean(node)
     if to.is_type(exp.DataType.Type.DECIMAL) and not to.expressions:
         return _to_decimal(node)
+    if to.is_type(exp.DataType.Type.DECIMAL) and value.is_type(*REAL) and not _is_decimal(value):
+        # By the digits that a double is written with, as Athena rounds: 1.005 is 1.01.
+        copy = node.copy()
+        copy.set("this", exp.cast(value.copy(), "VARCHAR", dialect="duckdb"))
+        return copy
     if not to.is_type(*TEXT):
         return None
     written: exp.Expr = node.copy()
     written.set("to", exp.DataType.build("VARCHAR"))
-    if value.is_type(*REAL) and not (
-        isinstance(value, exp.Literal) and "e" not in value.name.lower()
-    ):
-        written = from_template("duckdb", "athena_double(CAST(:x AS DOUBLE))", x=value)
+    if value.is_type(*REAL) and not _is_decimal(value):
+        # A real's digits are those of its own text: 0.1, and not the double that is nearest to it.
+        exact = "CAST(:x AS VARCHAR)" if value.is_type(exp.DataType.Type.FLOAT) else ":x"
+        written = from_template("duckdb", f"athena_double(CAST({exact} AS DOUBLE))", x=value)
     elif value.is_type(_ZONED):
         written = from_template("duckdb", "STRFTIME(:x, '%Y-%m-%d %H:%M:%S.%g UTC')", x=value)
     elif not to.expressions:
@@ -527,6 +570,11 @@ def _cast(node: exp.Expr) -> exp.Expr | None:
         length = to.expressions[0]
         return from_template("duckdb", "RPAD(:x, :n, ' ')", x=written, n=length.this)
     return written
+
+
+def _is_decimal(value: exp.Expr) -> bool:
+    """Whether a number that is written out is a decimal: a double has an exponent."""
+    return isinstance(value, exp.Literal) and "e" not in value.name.lower()
 
 
 def _to_boolean(node: exp.Expr) -> exp.Expr:
@@ -610,6 +658,13 @@ def _formatted(node: exp.Expr) -> exp.Expr:
     return from_template("duckdb", "athena_format(:f, :given)", f=node.this, given=given)
 
 
+def _reversed(node: exp.Expr) -> exp.Expr | None:
+    """Letters or values from the last to the first: DuckDB leaves an accent with its letter."""
+    if node.this.is_type(exp.DataType.Type.ARRAY) or isinstance(node.this, exp.Array):
+        return _from("LIST_REVERSE(:this)", node)
+    return _from("ARRAY_TO_STRING(LIST_REVERSE(STRING_SPLIT(:this, '')), '')", node)
+
+
 def _joined(node: exp.Expr) -> exp.Expr | None:
     inner = node.this.expressions if isinstance(node.this, exp.Array) else []
     if any(value.is_type(*REAL) for value in inner):
@@ -640,7 +695,7 @@ _TYPED: tuple[tuple[tuple[type[exp.Expr], ...], _Rewrite], ...] = (
     ((exp.DateDiff,), _difference),
     ((exp.Add, exp.Sub), _sum_of_times),
     ((exp.TimeToStr, exp.StrToTime), _format_of_time),
-    ((exp.Extract,), _extracted),
+    ((exp.Extract, exp.Year, exp.Month, exp.Day, exp.Hour, exp.Minute, exp.Second), _part),
     ((exp.UnixToTime,), _from_seconds),
     ((exp.Cast,), _cast),
     ((exp.Pad,), _padded),
@@ -651,6 +706,7 @@ _TYPED: tuple[tuple[tuple[type[exp.Expr], ...], _Rewrite], ...] = (
     ((exp.NthValue,), _nth),
     ((exp.ArraySize,), _size),
     ((exp.ArrayToString,), _joined),
+    ((exp.Reverse,), _reversed),
 )
 
 

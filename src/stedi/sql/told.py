@@ -73,6 +73,8 @@ def _is_other_pattern(node: exp.Expr) -> bool:
 
 
 def _rounds_decimals(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Avg | exp.Div) and _may_be_decimal(node):
+        return True
     if isinstance(node, exp.Avg):
         parts = [*node.this.walk()]
         is_real = any(isinstance(part, exp.Column) and part.is_type(*REAL) for part in parts)
@@ -80,8 +82,38 @@ def _rounds_decimals(node: exp.Expr) -> bool:
     return isinstance(node, exp.Div) and is_decimal_division(node)
 
 
+def _may_be_decimal(node: exp.Expr) -> bool:
+    """Whether a column is divided that may be a decimal: no table has any, but a query may."""
+    return node.find(exp.Column) is not None and any(
+        is_decimal(value) and isinstance(value.parent, exp.Tuple | exp.Values | exp.Alias)
+        for value in node.root().find_all(exp.Literal, exp.Cast)
+    )
+
+
 def _is_short_year(node: exp.Expr) -> bool:
     return isinstance(node, exp.StrToTime) and "%y" in node.text("format")
+
+
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.GT, exp.LTE, exp.GTE)
+_NESTED = (exp.DataType.Type.ARRAY, exp.DataType.Type.MAP, exp.DataType.Type.STRUCT)
+
+
+def _is_nested(value: exp.Expr | None) -> bool:
+    value = value.unnest() if value else None
+    kinds = (exp.Array, exp.Map, exp.VarMap, exp.Struct, exp.Tuple)
+    return isinstance(value, kinds) or (value is not None and value.is_type(*_NESTED))
+
+
+def _compares_nested(node: exp.Expr) -> bool:
+    return isinstance(node, _COMPARISONS) and (_is_nested(node.this) or _is_nested(node.expression))
+
+
+def _is_map_as_json(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Cast) and node.args["to"].is_type("json") and _is_nested(node.this)
+
+
+def _is_no_number(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Cast) and node.this.name.lower() == "nan"
 
 
 _AS_USED: tuple[tuple[Callable[[exp.Expr], bool], str], ...] = (
@@ -91,5 +123,11 @@ _AS_USED: tuple[tuple[Callable[[exp.Expr], bool], str], ...] = (
         "decimals are divided as doubles here; Athena rounds to the digits that are written "
         "(1e0 for a double)",
     ),
+    (
+        _compares_nested,
+        "arrays, maps and rows with NULL in them are equal here or not; on Athena that is NULL",
+    ),
+    (_is_map_as_json, "keys of JSON stay in their order here; Athena sorts them"),
+    (_is_no_number, f"nan: {_BY_NAME['nan']}"),
     (_is_short_year, "date_parse: %y of 69 is 1969 here and 2069 on Athena"),
 )
