@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 from stedi import Lakehouse
 from stedi.errors import LandingError
@@ -167,6 +169,12 @@ def test_the_key_that_may_be_meant_is_named(
         (b"sensorReadingTime,serialNumber,distanceFromObject\n1,S1,250\n", "CSV"),
         ('{"sensorReadingTime":1}\n'.encode("utf-16"), "UTF-16"),
         pytest.param(b"PK\x03\x04" + bytes(range(256)), "a zip archive", marks=pytest.mark.slow),
+        (zstandard.compress(gzip.compress(b"{}")), "gzip within an archive"),
+        pytest.param(
+            gzip.compress(zstandard.compress(b"{}")),
+            "zstd within an archive",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(b"PAR1" + bytes(range(256)), "Parquet", marks=pytest.mark.slow),
         pytest.param(b"BZh91AY&SY" + bytes(range(256)), "bzip2", marks=pytest.mark.slow),
         pytest.param(

@@ -371,3 +371,31 @@ def test_what_is_killed_the_next_run_finishes(lakehouse: Lakehouse, at: At, fold
     assert not lakehouse.run().built
     left = {path.name for path in (lakehouse.root / "_stedi").iterdir()}
     assert left.isdisjoint({"retention.json", "scratch"})
+
+
+@pytest.mark.parametrize("is_over_first", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_records_that_were_re_delivered_are_over_in_every_file(
+    lakehouse: Lakehouse, at: At, is_over_first: bool
+) -> None:
+    more = [small.acceleration("ann", 5000 + n, 0.5) for n in range(2)]
+    small.write(lakehouse.root, "accelerometer", [*small.ACCELEROMETER, *more], "grown.json")
+    if not is_over_first:
+        lakehouse.run()
+        assert lakehouse.status().sources["accelerometer"].dropped == {"re-delivered": 19}
+    at(900)
+    lakehouse.run()
+    status = lakehouse.status(verify=True)
+    assert status.problems == []
+    source = status.sources["accelerometer"]
+    assert source.loaded == len(LEFT) + 2
+    assert source.records == source.loaded + sum(source.dropped.values())
+    assert source.dropped["re-delivered"] == len(LEFT)
+    assert source.dropped["kept long enough"] in (len(OVER), 2 * len(OVER))
+    assert {record["timestamp"] for record in landed(lakehouse, "accelerometer")}.isdisjoint(
+        record["timestamp"] for record in OVER
+    )
+    assert min(times(lakehouse)) == 1000
+    before = derived(lakehouse)
+    lakehouse.run(full=True)
+    assert derived(lakehouse) == before
+    assert not lakehouse.run().built

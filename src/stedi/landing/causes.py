@@ -24,6 +24,8 @@ _FORMATS = {
     b"PK\x03\x04": "a zip archive, which has to be unpacked",
     b"BZh": "bzip2, which has to be unpacked",
     b"\xfd7zXZ": "xz, which has to be unpacked",
+    b"\x1f\x8b\x08": "gzip within an archive, which has to be unpacked once",
+    b"\x28\xb5\x2f\xfd": "zstd within an archive, which has to be unpacked once",
     b"PAR1": "Parquet, which has to be turned into JSON",
     b"Obj\x01": "Avro, which has to be turned into JSON",
     b"<": "XML or HTML",

@@ -16,9 +16,10 @@ from stedi.declared.contract import Contract
 from stedi.declared.machinery import QuarantineRow
 from stedi.landing.computed import NS_PER_MS, Computed
 from stedi.landing.files import LandingFile
+from stedi.landing.marks import Patterns
 from stedi.landing.oddities import Noticing, Oddities
 from stedi.landing.reasons import WRAPPER
-from stedi.landing.records import Piece, Record, RecordReader
+from stedi.landing.records import Piece, Record, RecordReader, Span
 from stedi.landing.window import Window, is_packed
 from stedi.landing.wrapper import Undecided, Wrappers
 from stedi.parquet import ParquetFile, RowWriter
@@ -30,10 +31,9 @@ if TYPE_CHECKING:
 RANGE_BYTES = 1 << 27
 FEW_BYTES = 1 << 19
 """Of so much raw data records are read one by one: loading the compiled scan takes longer."""
-_MUCH_BYTES = 1 << 20
-"""After so much that no scan reads, or so many pieces that each are noted as a kilobyte at least,
-it is looked at by compiled code."""
-_LEAST_NOTED = 1 << 10
+_LONG_BYTES = 1 << 16
+_MANY = 1_000
+"""What no scan reads is looked at by compiled code where it is so long, or they are so many."""
 _SEARCHED_BYTES = 1 << 20
 _ROW_BYTES = 200
 _BEGINNING = re.compile(rb'[}\n][ \t\r\n,\[\]]*+(?=\{[ \t\r\n]*+")')
@@ -120,7 +120,7 @@ class FileReader:
         self._quarantine = quarantine
         self._rows = _rows(contract, typed)
         self._reader = RecordReader(contract)
-        self._read_singly = 0
+        self._n_read_singly = 0
         self._under = contract.records_under
 
     def read(
@@ -208,8 +208,7 @@ class FileReader:
                     continue
             if wrappers is not None and pass_over(wrappers, window):
                 continue
-            span = self._reader.read(window.data, window.at, window.end, window.is_last)
-            self._note_read((span.end if span else window.end) - window.at)
+            span = self._read_singly(window)
             if span is None:
                 window.slide()
                 continue
@@ -226,14 +225,22 @@ class FileReader:
         if window.is_damaged and not is_damage_noted:
             yield window.offset + window.end, window.line, Piece("archive damaged", b"", None)
 
-    def _note_read(self, size: int) -> None:
-        """Have what is read singly read faster, where it is much; loading that takes some time."""
-        self._read_singly += max(size, _LEAST_NOTED)
-        if self._read_singly > _MUCH_BYTES and not isinstance(self._rows, FewRows):
-            from stedi.landing.marks_compiled import CompiledMarks
+    def _read_singly(self, window: Window) -> Span | None:
+        """Read what comes next; by compiled code where it is long, or the many-thousandth."""
+        at, end = window.at, window.end
+        if isinstance(self._rows, FewRows) or not isinstance(self._reader.marks, Patterns):
+            return self._reader.read(window.data, at, end, window.is_last)
+        self._n_read_singly += 1
+        if self._n_read_singly < _MANY:
+            is_all = end - at <= _LONG_BYTES
+            stop = end if is_all else at + _LONG_BYTES
+            span = self._reader.read(window.data, at, stop, is_all and window.is_last)
+            if span is not None or is_all:
+                return span
+        from stedi.landing.marks_compiled import CompiledMarks  # which takes time to load
 
-            self._read_singly = 0
-            self._reader.marks = CompiledMarks()
+        self._reader.marks = CompiledMarks()
+        return self._reader.read(window.data, at, end, window.is_last)
 
     def close(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         """Finish both files; returns the paths of those that have rows."""

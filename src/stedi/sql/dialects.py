@@ -9,10 +9,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Container, Iterator
 from functools import cache
-from typing import Literal
+from typing import ClassVar, Literal
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialect
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from stedi.sql.tree import REAL, TEXT, WHOLE
@@ -42,7 +43,24 @@ def for_spark(query: exp.Query, small: Container[str] = ()) -> str:
     What is made from nothing but `small` tables is broadcast where it is joined.
     """
     tree = _rewritten(query, _for_spark)
-    return _broadcasting(tree, small).sql("spark", copy=False)
+    return _broadcasting(tree, small).sql(_spark(), copy=False)
+
+
+@cache
+def _spark() -> type[Dialect]:
+    """Spark's SQL, in which a WITH stays where it is.
+
+    sqlglot moves those of subqueries to the top: where two have a CTE of one name, it would be
+    there twice, and Spark refuses that.
+    """
+    from sqlglot.dialects.spark import Spark
+    from sqlglot.generators.spark import SparkGenerator
+
+    class NestedSpark(Spark):
+        class Generator(SparkGenerator):
+            EXPRESSIONS_WITHOUT_NESTED_CTES: ClassVar[set[type[exp.Expr]]] = set()
+
+    return NestedSpark
 
 
 def _broadcasting(tree: exp.Query, small: Container[str]) -> exp.Query:
