@@ -21,7 +21,7 @@ PREPARE = $(BIN)/python -c 'from stedi.parquet import footer; from stedi.landing
 	footer.prepare(); columns.prepare()' & scan=$$!; \
 	$(BIN)/python -c 'from stedi.privacy.publication.search import prepare; prepare()' && wait $$scan
 
-.PHONY: help setup demo test test-all test-athena lint format bench bench-check generate outputs docs infra lock audit sbom newest clean
+.PHONY: help setup demo test test-all test-athena lint format bench bench-check generate outputs docs infra lock audit sbom newest pythons clean
 
 help:  ## list what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -111,12 +111,15 @@ newest: $(BIN)/uv  ## run the tests with the newest of everything that pyproject
 	  --editable '.[aws,page,private,science,spark,telemetry]' --group build --group dev
 	$(VENV)-newest/bin/python -m pytest -m "not slow" $(SIDE_BY_SIDE)
 
+pythons: $(VENV)/.dev  ## run the fast tests with Python 3.12, 3.13 and 3.14, fetched where they aren't installed
+	$(BIN)/python supply/pythons.py
+
 $(VENV)/.docs: requirements-docs.lock | $(BIN)/uv
 	@$(call STEP,installing the packages of requirements-docs.lock,$(call INSTALL,requirements-docs.lock))
 	@touch $@
 
 clean:  ## remove .venv, caches and the demo's lakehouse
-	rm -rf $(VENV) $(VENV)-newest infra/.venv lakehouse-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	rm -rf $(VENV) $(VENV)-newest $(VENV)-3.* infra/.venv lakehouse-demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -21,7 +21,7 @@ from stedi import __version__
 
 PAGE = Path(__file__).parent / "reference" / "json.md"
 BEFORE = (
-    "simulate a --customers 200 --people --defects 2 --seed 4 --quiet",
+    "simulate a --customers 400 --people --defects 2 --seed 4 --quiet",
     "simulate b --customers 30 --people --seed 5 --quiet",
     "ingest a --quiet",
 )
@@ -42,6 +42,10 @@ COMMANDS = (
     ("audit", "audit"),
     ("release DIR", "release data-set --recipient Somebody"),
     ("releases", "releases"),
+    ("train DIR", "train model"),
+    ("predict DIR FILE...", "predict model b/accelerometer/landing/*.json"),
+    ("page FILE.html", "page page.html"),
+    ("export --duckdb FILE", "export --duckdb lakehouse.duckdb"),
     ("disclose PERSON DIR", "disclose {person} disclosed"),
     ("erase --dry-run", "erase --email {person} --dry-run"),
     ("erase", "erase --email {person} --yes"),

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import pythons
 from flit_core import buildapi
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +64,27 @@ def test_the_source_archive_builds_the_same_wheel_which_runs_a_demo_elsewhere(
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     assert (elsewhere / "lakehouse" / "_stedi").is_dir()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("version", [*pythons.PRESETS])
+def test_the_wheel_runs_a_demo_with_other_versions_of_python(version: str, tmp_path: Path) -> None:
+    try:
+        found = pythons.interpreter(version)
+    except pythons.NoInterpreter as why:
+        pytest.skip(str(why))
+    with at(ROOT):
+        wheel = tmp_path / buildapi.build_wheel(str(tmp_path))
+    python = found.environment_at(tmp_path / "venv", ROOT / "requirements.lock", wheel)
+    for words in (["demo", "-q"], ["status", "-q"]):
+        found.called(python, "-m", "stedi", *words, folder=tmp_path)
+    sql = "SELECT COUNT(*) AS n FROM machine_learning_curated"
+    counted = found.called(python, "-m", "stedi", "query", sql, "--format", "csv", folder=tmp_path)
+    assert int(counted.split()[1]) > 10_000
+    told = found.called(
+        python, "-c", "import sys, stedi; print(sys.version_info[:2], stedi.__file__)"
+    )
+    assert told.startswith(f"(3, {version.partition('.')[2]}) {tmp_path}")
 
 
 def test_the_container_file_names_what_is_there_and_prepares_what_make_does() -> None:

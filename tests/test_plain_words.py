@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import stedi
 from tests.support.words import OLD_WORDS, old_words, prose
+
+SOURCE = Path(stedi.__file__).parent
 
 
 @pytest.mark.parametrize(
@@ -39,6 +45,14 @@ def test_an_old_word_is_found_with_the_one_to_use(text: str, prefer: str) -> Non
 )
 def test_other_words_are_let_pass(text: str) -> None:
     assert old_words(text) == []
+
+
+def test_templates_have_no_old_words() -> None:
+    templates = [path for end in ("*.md", "*.j2") for path in SOURCE.rglob(end)]
+    assert len(templates) >= 2
+    for path in templates:
+        text = re.sub(r"<[^>]*>|\{[%{].*?[%}]\}", " ", path.read_text())
+        assert (path.name, old_words(prose(text))) == (path.name, [])
 
 
 def test_code_is_no_prose() -> None:

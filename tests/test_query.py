@@ -147,6 +147,8 @@ def test_a_syntax_error_shows_the_place(done: Lakehouse) -> None:
         ("SELECT x FROM", "line 1"),
         ("SHOW FUNCTIONS", "only SELECT can be run here, not SHOW"),
         ("EXPLAIN ANALYZE SELECT 1", "EXPLAIN ANALYZE: only EXPLAIN SELECT can be run here"),
+        ("SHOW CREATE TABLE loads", "SHOW COLUMNS, SHOW DATABASES, DESCRIBE and EXPLAIN"),
+        ("SELECT file FROM loads LIMIT 5 OFFSET 2", "line 1, column 32: OFFSET comes before LIMIT"),
         ("SELECT nix FROM loads", "there is no column nix in the tables of this statement"),
         ("SELECT l.nix FROM loads l", "there is no column l.nix in the tables of this statement"),
         ("SELECT * FROM glob('/etc/*')", "line 1"),

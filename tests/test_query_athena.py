@@ -95,6 +95,8 @@ def test_a_position_that_is_not_there_is_an_error(done: Lakehouse) -> None:
     ("sql", "told"),
     [
         ("SELECT 7.0 / 3", "decimals"),
+        ("SELECT avg(n) FROM (VALUES 1.5, 2.25) AS t(n)", "decimals"),
+        ("SELECT n / 3 FROM (SELECT 1.5 AS n) AS t", "decimals"),
         ("SELECT regexp_extract(email, '@.*') FROM customer_landing", "RE2"),
         ("SELECT approx_distinct(email) FROM customer_landing", "estimate"),
         ("SELECT at_timezone(from_unixtime(0), 'UTC')", "zone"),

@@ -52,6 +52,25 @@ def test_a_statement_is_stopped_when_its_time_is_over(done: Lakehouse, kind: str
     assert not (done.root / "_stedi" / "scratch").exists()
 
 
+LONG = {
+    "sum": "SELECT " + "+".join(["1"] * 20_000),
+    "union": " UNION ALL ".join(["SELECT 1 AS x"] * 10_000),
+    "conditions": "SELECT 1 FROM customer_trusted WHERE "
+    + " AND ".join(["lastupdatedate > 1"] * 10_000),
+    "cases": "SELECT CASE " + " ".join(f"WHEN {n} = 2 THEN {n}" for n in range(8_000)) + " END",
+    "joins": "SELECT 1 FROM customer_trusted AS t "
+    + " ".join(f"JOIN customer_trusted AS t{n} ON t{n}.email = t.email" for n in range(3_000)),
+}
+
+
+@pytest.mark.parametrize("kind", LONG)
+def test_reading_a_long_statement_is_within_its_time(done: Lakehouse, kind: str) -> None:
+    begin = time.monotonic()
+    with pytest.raises((EngineFailed, QueryError), match=r"stopped after 1 seconds|nests too deep"):
+        done.query(LONG[kind], timeout=1).to_arrow()
+    assert time.monotonic() - begin < 10  # on a machine with other work
+
+
 @pytest.mark.parametrize("kind", ["cross join", "sort", "recursion"])
 def test_an_interrupt_stops_it_at_once(done: Lakehouse, kind: str) -> None:
     process = started("query", endless(kind), "--root", done.root)

@@ -141,7 +141,7 @@ def test_a_sum_of_a_source_that_does_not_hold(
     [problem] = done.status().problems
     assert (
         problem
-        == "source customer: 19 records in its files, but 18 rows in customer_landing and 0 set aside"
+        == "source customer: 19 records in its files, but 18 rows in customer_landing, 0 quarantined"
     )
 
 

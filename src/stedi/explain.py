@@ -1,6 +1,6 @@
 """The way of the rows from files to a table: how many come in, why others don't, and where.
 
-A funnel in steps: what files hold, what was set aside, what each SELECT on the way drops. Each
+A funnel in steps: what files hold, what was quarantined, what each SELECT on the way drops. Each
 reason has its count, as the run noted it, and an example, which is looked for now.
 """
 
@@ -136,7 +136,7 @@ def _way(declarations: Declarations, table: str) -> list[str]:
 
 
 def _source_of(transform: Transform) -> str:
-    return ", paired with ".join(transform.sources)
+    return ", matched with ".join(transform.sources)
 
 
 def _landing(

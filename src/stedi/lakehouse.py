@@ -165,7 +165,7 @@ class Lakehouse:
         """
         from stedi import look
 
-        declarations, warehouse = self._opened()
+        declarations, warehouse = self._declared(), self._warehouse()
         delivery = self._delivered(declarations, path, source)
         return look.look(warehouse, declarations, delivery.files)
 
@@ -706,6 +706,7 @@ class Lakehouse:
         """
         from stedi.rights.find import find
         from stedi.rights.subjects import asked_for, kinds
+        from stedi.rights.versions import Versions
 
         declarations, warehouse = self._opened()
         asked = asked_for(subjects, kinds(declarations))
@@ -714,6 +715,8 @@ class Lakehouse:
             declarations,
             asked,
             keep_shared=not with_shared,
+            with_mentions=True,
+            versions=Versions(warehouse, declarations),
             progress=progress or doing,
         )
 

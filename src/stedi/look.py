@@ -57,7 +57,7 @@ class SourceLook(BaseModel):
     `set_aside` counts pieces by reason and key; `notes` are what is odd about records that would be
     loaded, and keys that the contract lacks. `known` people are named in the lakehouse's tables,
     `new` ones aren't. `present` records are equal to one that is loaded already. `advice` says what
-    would read what is set aside.
+    would read what is quarantined.
     """
 
     source: str

@@ -6,9 +6,11 @@ process, since work is shared out among threads, and a terminal shows one step a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+Item = TypeVar("Item")
 
 
 class Watcher(Protocol):
@@ -71,6 +73,15 @@ def note(text: str) -> None:
     """Say what is done within the step that goes on afterwards; an empty text is its end."""
     if _watchers:
         _watchers[-1].note(text)
+
+
+def each(items: Sequence[Item], unit: str) -> Iterator[Item]:
+    """Go through items, and say how many of them are done."""
+    expect(len(items), unit)
+    reach(0)
+    for item in items:
+        yield item
+        advance()
 
 
 def reached(done: int, total: int) -> None:

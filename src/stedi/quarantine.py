@@ -1,4 +1,4 @@
-"""What was set aside and why: counted, listed, shown."""
+"""What was quarantined and why: counted, listed, shown."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class QuarantinedPiece(BaseModel):
 
 
 class Quarantine(BaseModel):
-    """What was set aside: all of it counted, and the first pieces."""
+    """What was quarantined: all of it counted, and the first pieces."""
 
     count: int
     groups: list[QuarantinedGroup]
@@ -88,7 +88,7 @@ def quarantine(
     limit: int | None,
     raw: bool,
 ) -> Quarantine:
-    """Count what was set aside, and list up to `limit` pieces in the order of their places.
+    """Count what was quarantined, and list up to `limit` pieces in the order of their places.
 
     Raises `UsageError` for a source or a reason that there isn't, or a limit below 0.
     """
@@ -154,7 +154,7 @@ def replay(
     accept_bad_files: bool,
     progress: Progress,
 ) -> Replay:
-    """Read again what was set aside, of one source or all, and bring every table up to date.
+    """Read again what was quarantined, of one source or all, and bring every table up to date.
 
     `open_warehouse` returns the tables as they are then. Raises `UsageError` for a source that
     there isn't, and whatever a run does.
@@ -180,7 +180,7 @@ def replay(
 
 
 def counts_by_reason(warehouse: Warehouse) -> dict[str, dict[str, int]]:
-    """How many pieces are set aside, by source and reason."""
+    """How many pieces are quarantined, by source and reason."""
     rows = _rows(warehouse)
     counts: dict[str, Counter[str]] = {}
     for row in _dicts(rows, ["source", "reason"]):

@@ -28,7 +28,7 @@ from stedi import parquet
 from stedi.catalogue import Listing, as_select, listing
 from stedi.columns import Column, Schemas
 from stedi.engines import athena_functions
-from stedi.engines.attended import Attended, TimeIsOver
+from stedi.engines.attended import Attended, Clock, TimeIsOver
 from stedi.engines.memory import half_of_memory
 from stedi.errors import (
     DeclarationError,
@@ -201,15 +201,16 @@ def _query(
     if len(sql) > _LONGEST:
         raise QueryError(f"the statement has {len(sql):,} characters; {_LONGEST:,} are read")
     explains, sql = _explained(sql)
-    sql = as_select(sql, set(schemas), names) or sql
-    tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
-    if word := refused(tree) or misspelt(sql, tree):
-        if word not in OPERATORS:
-            raise QueryError(
-                f"the function {word} can't be called here: queries call functions of Athena's "
-                "that read values and do nothing else; docs/reference/sql.md lists them"
-            )
+    clock = Clock(limits.timeout)
+    with _translated_errors(limits):
+        tree, word = clock.call(_parsed, sql, schemas, names, parameters)
+    if word in OPERATORS:
         raise QueryError(f"{word} is no operator of Athena's SQL")
+    if word:
+        raise QueryError(
+            f"the function {word} can't be called here: queries call functions of Athena's "
+            "that read values and do nothing else; docs/reference/sql.md lists them"
+        )
     if tree.find(exp.Version):
         raise QueryError("FOR … AS OF is Athena's; here all tables are read --as-of TIME")
     named = sorted({node.name for node in tree.find_all(exp.Table)} & set(schemas))
@@ -232,10 +233,11 @@ def _query(
         for name in asked
         if "$" in name or name in LISTINGS
     }
-    understood, notices = _understood(tree, schemas, listed)
+    with _translated_errors(limits):
+        statement, notices = clock.call(_prepared, tree, schemas, listed)
     with ExitStack() as stack:
         connection = parquet.connect(stack.enter_context(scratch(warehouse.root, "query")))
-        attended = Attended(connection, limits.timeout)
+        attended = Attended(connection, clock.left)
         stack.callback(attended.close)
         with _translated_errors(limits):
             athena_functions.register(connection)
@@ -254,9 +256,26 @@ def _query(
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
             ask = _plan if explains else _reader
-            reader = attended.call(ask, connection, for_query(understood))
+            reader = attended.call(ask, connection, statement)
             notices += [_OWN_PLAN] if explains else []
             return Result(connection, attended, reader, stack.pop_all(), limits, notices)
+
+
+def _parsed(
+    sql: str, schemas: Schemas, names: Names, parameters: Sequence[Parameter]
+) -> tuple[exp.Query, str | None]:
+    """A statement as a tree, and a function or operator of it that there isn't."""
+    sql = as_select(sql, set(schemas), names) or sql
+    tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
+    return tree, refused(tree) or misspelt(sql, tree)
+
+
+def _prepared(
+    tree: exp.Query, schemas: Schemas, listed: Mapping[str, Listing]
+) -> tuple[str, list[str]]:
+    """What DuckDB is to be asked, and what to tell."""
+    understood, notices = _understood(tree, schemas, listed)
+    return for_query(understood), notices
 
 
 def _explained(sql: str) -> tuple[bool, str]:
@@ -405,7 +424,8 @@ def _message(error: Exception) -> str:
     if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):
         return (
             f"the statement failed while it ran ({type(error).__name__}): a value is out of range, "
-            "can't be converted, or is divided by zero. TRY_CAST gives NULL instead"
+            "can't be converted, or is divided by zero, or an array or map has no such element. "
+            "TRY_CAST and element_at return NULL instead"
         )
     first = str(error).split("\n\nLINE")[0].strip()
     if unknown := _NO_COLUMN.search(first):

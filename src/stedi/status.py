@@ -317,7 +317,7 @@ class _Inspection:
             left_out = f" and {dropped_records:,} dropped" if dropped else ""
             self.problems.append(
                 f"source {source}: {result.records:,} records in its files, but "
-                f"{result.loaded:,} rows in {contract.name} and {quarantined:,} set aside{left_out}"
+                f"{result.loaded:,} rows in {contract.name}, {quarantined:,} quarantined{left_out}"
             )
         return result
 
@@ -423,7 +423,7 @@ class _Inspection:
             rows = self._rows_in_files(version)
             if rows is not None and rows != version.rows:
                 self.problems.append(
-                    f"table {table}: its files hold {rows:,} rows, its manifests {version.rows:,}"
+                    f"table {table}: its files have {rows:,} rows, its manifests {version.rows:,}"
                 )
         return StepStatus(
             in_=notes.rows_in, kept=version.rows, dropped=dropped, adds_up=adds_up, noise=noise
@@ -533,7 +533,7 @@ class _Inspection:
             return None
         count = sum(load.repeated for load in again)
         is_once = contract.redelivered == "once"
-        what = "not loaded again" if is_once else "loaded again, as the contract says"
+        what = "not loaded again" if is_once else "loaded again, as the contract declares"
         files = [
             f"{load.file} has {load.repeated:,} of {_listed(load.earlier_files)}"
             for load in sorted(again, key=lambda load: (-load.repeated, load.file))[:_FILES_NAMED]

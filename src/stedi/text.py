@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 LEAST_TOLD = 10
 """What `about` tells of a number below it is only that."""
 
@@ -21,19 +23,46 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def visible_json(text: str) -> str:
+    """The same for JSON, which stays the same JSON."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
+
+
 def visible_lines(text: str) -> str:
     """The same for text of several lines, which stay lines."""
     return "\n".join(map(visible, text.split("\n")))
 
 
-def about(number: int) -> str:
-    """A number for people who may not know it: two digits of it, and never finer than tens."""
-    return f"about {rounded(number):,}" if number >= LEAST_TOLD else f"fewer than {LEAST_TOLD}"
+ONE_IN = 100
+"""Where it is known how many people there are: a step is of so many people's mean, at least."""
 
 
-def rounded(number: int) -> int:
-    """The same for programs; numbers below `LEAST_TOLD` are 0."""
+def about(number: int, people: int | None = None) -> str:
+    """A number for people who may not know it: two digits of it, and never finer than tens.
+
+    Where it is what so many `people` have, it is coarser if one of them could be told from it: it
+    passes from one step to the next with one of a hundred of them, or fewer.
+    """
+    told = rounded(number, people)
+    least = max(LEAST_TOLD, _step(number, people))
+    return f"about {told:,}" if told else f"fewer than {least:,}"
+
+
+def rounded(number: int, people: int | None = None) -> int:
+    """The same for programs; numbers that round to nothing, or below `LEAST_TOLD`, are 0."""
     if number < LEAST_TOLD:
         return 0
-    step: int = 10 ** max(1, len(str(number)) - 2)
+    step = _step(number, people)
     return (number + step // 2) // step * step
+
+
+def _step(number: int, people: int | None) -> int:
+    least: float = max(10, 10 ** (len(str(number)) - 2))
+    if people is not None:
+        least = max(least, ONE_IN * number / max(people, 1))
+    step = 10
+    while step < least:
+        step = step * 5 // 2 if str(step).startswith("2") else step * 2
+    return step

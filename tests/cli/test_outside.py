@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
+import pty
 import socket
 import stat
+import subprocess
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from stedi.errors import UsageError
+from stedi import Lakehouse
+from stedi.errors import Locked, NotAnonymous, UsageError
 from stedi.text import visible, visible_lines
 from tests.support import small
-from tests.support.processes import stedi
+from tests.support.processes import STEDI, stedi
 
 HOSTILE = "a\x1b[31m\x9b2J\x07\u202eb"
 
@@ -55,6 +61,54 @@ def test_names_of_files_and_columns_are_printed_with_escapes_spelled_out(
     said.append(stedi("run", "--root", root, check=1))
     assert [controls(text) for text in said] == [set()] * len(said)
     assert all("\\x1b" in text for text in (said[1], said[2], said[3], said[7], said[8]))
+
+
+@pytest.mark.slow
+def test_a_line_break_in_a_name_begins_no_line(root: Path) -> None:
+    name = f"a{HOSTILE}\nstedi: all is well\u202e"
+    landing = root / "customer" / "landing"
+    small.write(root, "customer", [{**small.customer("ann", "S1", 9, 5), name: 1}], f"{name}.json")
+    small.write(root, "customer", b"nonsense\n", f"x{name}.json")
+    (landing / f"{name}.part").write_text("{}")
+    os.mkfifo(landing / f"{name}.pipe")
+    commands = [
+        ("ingest", "--look", root), ("run",), ("status",), ("quarantine", "list"), ("review",),
+        ("explain", "customer_trusted"), ("explain", "customer_trusted", "--json"),
+        ("quarantine", "show", f"customer/x{name}.json@0", "--raw"),
+        ("run", "--log-format", "text", "--full"), ("run", "--log-format", "json", "--full"),
+    ]  # fmt: skip
+    said = [stedi(*command, "--root", root, check=None) for command in commands]
+    (landing / f"{name}.json").unlink()
+    (landing / f"{name}.json").symlink_to("/etc/passwd")
+    said += [stedi("run", "--root", root, check=1), stedi("ingest", root, "--root", root, check=1)]
+    assert [controls(text) for text in said] == [set()] * len(said)
+    assert not [
+        line for text in said for line in text.splitlines() if line.startswith("stedi: all")
+    ]
+    assert json.loads(said[6])
+
+
+def test_csv_on_a_terminal_commands_nothing(root: Path) -> None:
+    held, other = pty.openpty()
+    sql = f"SELECT '{HOSTILE}' AS n, 'Müller 漢' AS m"
+    done = subprocess.run(
+        [STEDI, "query", sql, "--format", "csv", "--root", root],
+        stdout=other,
+        stderr=subprocess.DEVNULL,
+        timeout=120,
+    )
+    os.close(other)
+    said = os.read(held, 1 << 16).decode().replace("\r\n", "\n")
+    os.close(held)
+    assert done.returncode == 0
+    assert controls(said) == set()
+    assert "\\x1b" in said and "Müller 漢" in said
+
+
+def test_a_delivery_is_looked_at_before_there_is_a_lakehouse(root: Path, tmp_path: Path) -> None:
+    said = stedi("ingest", "--look", root, "--root", tmp_path / "none")
+    assert "people: 0 known" in said
+    assert not (tmp_path / "none").exists()
 
 
 def test_what_is_no_file_in_the_landing_zone_is_remarked_upon(root: Path) -> None:
@@ -117,6 +171,34 @@ def test_only_their_owner_reads_peoples_data_or_a_group_too(
         name: oct(mode)
         for name, mode in found.items()
         if mode & ~(folder if (root / name).is_dir() else file)
+    }
+    assert wrong == {}
+
+
+@pytest.mark.parametrize(("umask", "folder", "file"), [("", 0o700, 0o600), ("027", 0o750, 0o640)])
+def test_so_it_is_in_a_program_whose_own_files_others_may_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: str, folder: int, file: int
+) -> None:
+    monkeypatch.setenv("STEDI_UMASK", umask)
+    small.land(tmp_path / "delivery")
+    before = os.umask(0o022)
+    try:
+        lakehouse = Lakehouse(tmp_path / "root")
+        lakehouse.ingest(tmp_path / "delivery")
+        with ThreadPoolExecutor(2) as pool, suppress(NotAnonymous, Locked):
+            for run in [pool.submit(lakehouse.run, wait=60) for _ in range(2)]:
+                run.result()
+        lakehouse.query("SELECT * FROM customer_trusted").to_arrow()
+        own = os.umask(0o022)
+    finally:
+        os.umask(before)
+    assert own == 0o022
+    found = {**modes(tmp_path / "root"), ".": stat.S_IMODE((tmp_path / "root").stat().st_mode)}
+    assert len(found) > 40
+    wrong = {
+        name: oct(mode)
+        for name, mode in found.items()
+        if mode & ~(folder if (tmp_path / "root" / name).is_dir() else file)
     }
     assert wrong == {}
 

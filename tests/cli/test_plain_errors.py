@@ -12,7 +12,11 @@ from tests.support.words import old_words
 
 SOURCE = Path(errors.__file__).parent
 ERRORS = {name for name in vars(errors) if name.endswith("Error") or name[0].isupper()}
-TOLD = ERRORS | {"BadParameter", "_Problem", "_cannot", "line", "sentences", "remarks", "problems"}
+TOLD = ERRORS | {
+    *("BadParameter", "_Problem", "_cannot", "line", "sentences", "remarks", "problems"),
+    *("AttackResult", "Answer", "Note", "NotKeyed", "Task", "chart", "doing", "expect", "note"),
+    *("echo", "_section", "_grid", "append"),
+}
 OPTION = re.compile(r"--[\w-]+")
 
 
@@ -25,11 +29,15 @@ def text_of(node: ast.AST) -> str:
     return text_of(node.left) + text_of(node.right) if isinstance(node, ast.BinOp) else ""
 
 
+def _given(call: ast.Call) -> list[ast.AST]:
+    return [*call.args, *(keyword.value for keyword in call.keywords)]
+
+
 def told_in(source: str) -> Iterator[tuple[int, str]]:
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call):
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if name in TOLD and (text := " ".join(map(text_of, node.args)).strip()):
+            if name in TOLD and (text := " ".join(map(text_of, _given(node))).strip()):
                 yield node.lineno, OPTION.sub("", text)
 
 

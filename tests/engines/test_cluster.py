@@ -50,7 +50,7 @@ def referenced(root: Path) -> set[Path]:
     from stedi.storage.warehouse import Warehouse
 
     warehouse = Warehouse(open_root(root))
-    tables = [*Lakehouse(root).status().tables, "loads", "quarantine"]
+    tables = [*Lakehouse(root).status().tables, "loads", "quarantine", "suspended"]
     return {path for table in tables for path in warehouse.referenced(table)}
 
 

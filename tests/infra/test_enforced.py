@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -278,7 +279,7 @@ def test_administrators_see_no_data_as_long_as_they_change_no_policy(account: Ac
     lay_out(account)
     s3 = account.client(ADMINISTRATOR)
     for key in (RAW, TRUSTED, PUBLISHED):
-        assert is_refused(lambda key=key: s3.get_object(Bucket=account.lake, Key=key))
+        assert is_refused(partial(s3.get_object, Bucket=account.lake, Key=key))
     kms = account.client(ADMINISTRATOR, "kms")
     lake = account.stack.answers["LakeKey.Arn"]
     role = account.stack.answers["JobRole.Arn"]

@@ -11,13 +11,16 @@ from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from stedi.landing import scan
+from stedi.landing import records, scan
+from stedi.landing.marks import Patterns
+from stedi.landing.marks_compiled import CompiledMarks
 from stedi.landing.records import RecordReader
 from stedi.landing.window import PADDING
 from tests.support import reference
@@ -27,6 +30,7 @@ from tests.support.parsing import CONTRACTS, VIEWS, View, misplaced, parse, same
 from tests.support.reference import COLUMNS, Parsed
 
 RECORDS = 40
+COMPILED = CompiledMarks()
 
 sources = st.sampled_from(sorted(COLUMNS))
 views = st.sampled_from(VIEWS)
@@ -93,6 +97,29 @@ def test_what_a_scan_passes_over_is_what_reading_it_finds(source: str, seed: int
     assert passed
 
 
+@given(st.lists(scraps, min_size=1, max_size=60), st.lists(scraps, max_size=20), seeds)
+def test_compiled_code_finds_the_marks_that_patterns_find(
+    units: list[bytes], behind: list[bytes], seed: int
+) -> None:
+    random, content = Random(seed), b"".join(units)
+    assume(content)
+    data, end = bytearray(content + b"".join(behind) + bytes(PADDING)), len(content)
+    for at in range(end):
+        for one in ("flat", "between", "text"):
+            if one not in ("flat", "text") or data[at] == b'{"'[one == "text"]:
+                found = getattr(COMPILED, one)(data, at, end)
+                assert found == getattr(Patterns(), one)(data, at, end), (one, at, content)
+        found = COMPILED.line_or_object(data, at, end, at)
+        assert found == Patterns().line_or_object(data, at, end, at), (at, content)
+    readers = [RecordReader(CONTRACTS["accelerometer"]) for _ in range(2)]
+    readers[1].marks = COMPILED
+    for is_last in (True, False):
+        at = random.randrange(end)
+        with patch.object(records, "_FEW_BRACKETS", 0):
+            plain, compiled = (reader.read(data, at, end, is_last) for reader in readers)
+        assert plain == compiled, content[at:]
+
+
 @given(sources, st.binary(max_size=1000), views)
 def test_any_bytes_at_all_are_accounted_for(source: str, content: bytes, view: View) -> None:
     assume(not content.startswith((b"\x1f\x8b", b"\x28\xb5\x2f\xfd")))  # archives, by that
@@ -121,6 +148,20 @@ def test_a_million_damaged_records_in_files_are_read_as_by_the_reference(
     parsed = parse(source, content)
     assert not misplaced(content, parsed.pieces)
     assert same(parsed, reference.parse(content, COLUMNS[source]))
+
+
+@pytest.mark.parametrize(
+    "of_list", [b"[],", b"[1],\n", b'["]",{}],\n', b'[{"a":1}],\n', b'[{"a":x}],\n', b'"[",']
+)
+def test_long_lists_end_where_patterns_end_them(of_list: bytes) -> None:
+    rest = b'{"a":x}\n' * 3
+    data = bytearray(b'{"user":[' + of_list * (1_200_000 // len(of_list)) + rest)
+    readers = [RecordReader(CONTRACTS["accelerometer"]) for _ in range(2)]
+    readers[1].marks = COMPILED
+    plain, compiled = (reader.read(data, 0, len(data), True) for reader in readers)
+    assert plain == compiled
+    assert plain and plain.content
+    assert plain.end == len(data) or data[plain.end : plain.end + 1] in b"{[\n"
 
 
 REPEATED = [

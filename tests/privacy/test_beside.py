@@ -96,11 +96,13 @@ def leaves(value: Any, *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:
         yield path, value
 
 
-def told(decoded: dict[str, dict[str, Any]]) -> set[tuple[tuple[str, ...], str]]:
+def told(
+    decoded: dict[str, dict[str, Any]], hidden: set[str] = OWN | OF_ROWS
+) -> set[tuple[tuple[str, ...], str]]:
     """What it says, but for ids and times, and for what follows from the published rows."""
     all_ = (leaf for kind, file in decoded.items() for leaf in leaves(file["content"], kind))
     return {
-        (path, "" if (OWN | OF_ROWS) & set(path) or path[-1] in _HEADERS else repr(value))
+        (path, "" if hidden & set(path) or path[-1] in _HEADERS else repr(value))
         for path, value in all_
     }
 
@@ -143,3 +145,78 @@ def test_a_reader_of_the_published_prefix_learns_nothing_of_who_left(
     own = str(prefix).lower()
     for word in (*WORDS, *names, str(small_lakehouse.root).lower()):
         assert word not in text.replace(own, ""), word
+
+
+def test_what_a_reader_finds_is_the_same_had_the_person_never_consented(
+    small_lakehouse: Lakehouse, land: Land, tmp_path: Path, not_anonymous: Path
+) -> None:
+    """The same rows of a lakehouse without this past: Parquet's bytes are, and all that Avro says."""
+    small_lakehouse.run()
+    small_lakehouse.run(full=True)
+    withdrawn = [small.customer("eve", "S5", 9000)]
+    land("customer", withdrawn, name="withdrawn.json")
+    small_lakehouse.run()
+    other = Lakehouse(tmp_path / "never", declarations=not_anonymous)
+    small.land(other.root)
+    small.write(other.root, "customer", withdrawn, "withdrawn.json")
+    other.run()
+    prefixes = [one.root / "step_trainer" / "curated" for one in (small_lakehouse, other)]
+    [data], [same] = ([*prefix.rglob("*.parquet")] for prefix in prefixes)
+    assert data.read_bytes() == same.read_bytes()
+    both = []
+    for prefix in prefixes:
+        said = told(read_by_anybody(prefix), {*OWN, "table-uuid"})
+        both.append({(path, value.replace(str(prefix), "")) for path, value in said})
+    assert len(both[0]) > 100
+    assert both[0] == both[1]
+
+
+def test_files_have_nothing_that_their_readers_do_not_decode(small_lakehouse: Lakehouse) -> None:
+    """No byte lies between, before or behind what Parquet and Avro say is theirs."""
+    small_lakehouse.run()
+    prefix = small_lakehouse.root / "step_trainer" / "curated"
+    [data] = prefix.rglob("*.parquet")
+    written, metadata = data.read_bytes(), pq.ParquetFile(data).metadata
+    taken = [(0, 4), (len(written) - 8 - metadata.serialized_size, len(written))]
+    for group in range(metadata.num_row_groups):
+        for column in range(metadata.num_columns):
+            chunk = metadata.row_group(group).column(column)
+            pages = (chunk.dictionary_page_offset or chunk.data_page_offset, chunk.data_page_offset)
+            taken.append((min(pages), min(pages) + chunk.total_compressed_size))
+    ends = [end for _, end in sorted(taken)]
+    assert [begin for begin, _ in sorted(taken)] == [0, *ends[:-1]]
+    assert ends[-1] == len(written)
+    avro_files = [*prefix.rglob("*.avro")]
+    assert len(avro_files) == 2
+    for path in avro_files:
+        assert blocks(path.read_bytes()) == path.stat().st_size
+
+
+def blocks(content: bytes) -> int:
+    """Where the last block of an Avro container ends, by the format's specification."""
+    assert content[:4] == b"Obj\x01"
+    at, pairs = 4, -1
+    while pairs:
+        pairs, at = whole(content, at)
+        for _ in range(2 * abs(pairs)):
+            length, at = whole(content, at)
+            at += length
+    sync, at = content[at : at + 16], at + 16
+    while at < len(content):
+        _, at = whole(content, at)
+        length, at = whole(content, at)
+        at += length
+        assert content[at : at + 16] == sync
+        at += 16
+    return at
+
+
+def whole(content: bytes, at: int) -> tuple[int, int]:
+    """A variable-length integer, and where it ends."""
+    value = shift = 0
+    while True:
+        byte, at = content[at], at + 1
+        value |= (byte & 127) << shift
+        shift += 7
+        if byte < 128:
+            return value >> 1 ^ -(value & 1), at

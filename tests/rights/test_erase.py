@@ -323,9 +323,13 @@ def test_records_of_others_that_mention_them_stay_and_are_named(
     forgotten = small_lakehouse.erase([("email", ANN)])
     assert forgotten
     assert forgotten.proof.holds, forgotten.proof
+    [shown] = forgotten.found.mentions  # before anything was done
+    is_typed = record.get("customerName") == f"Ben, see {ANN}"
+    assert shown.file.startswith("customer/typed/" if is_typed else f"{source}/landing/more.json")
+    assert shown.records == 1
     named_files = {one.file: one.records for one in forgotten.proof.mentions}
     assert named_files.pop(f"{source}/landing/more.json") == 1
-    assert bool(named_files) == (record.get("customerName") == f"Ben, see {ANN}")
+    assert bool(named_files) == is_typed
     assert all(file.startswith("customer/") for file in named_files)
     assert (small_lakehouse.root / source / "landing" / "more.json").read_bytes().startswith(raw)
     assert named(rows_on_disk(small_lakehouse.root)) == without(before, ANN, S1)

@@ -1,4 +1,4 @@
-"""A release waits until enough people came or went since each release before it."""
+"""A release waits until enough people joined or left since each release before it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def records(name: str, consent: int | None = 100, updated: int = 100) -> list[di
 
 @pytest.fixture
 def lakehouse(place: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Lakehouse:
-    """Twelve people who each have a pair of their own; a release needs three who came or went."""
+    """Twelve people who each have a pair of their own; a release needs three who joined or left."""
     monkeypatch.setenv("STEDI_DECLARATIONS", str(folder))
     declare(folder, "3")
     place.mkdir(exist_ok=True)
@@ -101,7 +101,7 @@ def test_it_is_held_back_while_too_few_came_or_went(
     people = "person" if coming == 1 else "people"
     for part in (
         "machine_learning_curated was held back, and nothing was released",
-        f"to A University ({lakehouse.releases().given[0].name}) {coming} {people} came and {going} went",
+        f"to A University ({lakehouse.releases().given[0].name}) {coming} {people} joined and {going} left",
         "fewer than the 3 that its contract declares (contracts/machine_learning_curated.yaml",
         "or release now with --now",
     ):
@@ -110,7 +110,7 @@ def test_it_is_held_back_while_too_few_came_or_went(
     assert len(lakehouse.releases().given) == 1
     released = lakehouse.release(tmp_path / "2", now=True)
     [tells] = released.tells
-    assert f"{coming} {people} came and {going} went: anyone with both can compare them" in tells
+    assert f"{coming} {people} joined and {going} left: anyone with both can compare them" in tells
     assert [given.is_early for given in lakehouse.releases().given] == [False, True]
 
 
@@ -122,7 +122,7 @@ def test_people_whose_readings_changed_did_not_come_or_go(
         more = [small.acceleration(name, 1000 + int(name[1:]), 0.5)]
         small.write(lakehouse.root, "accelerometer", more, f"{name}-more.json")
     lakehouse.run()
-    with pytest.raises(NotAnonymous, match="0 people came and 0 went"):
+    with pytest.raises(NotAnonymous, match="0 people joined and 0 left"):
         lakehouse.release(tmp_path / "2")
 
 
@@ -134,7 +134,7 @@ def test_people_who_came_and_are_behind_no_row_do_not_count(
     for name in ("x", "y", "z"):
         small.write(lakehouse.root, "customer", records(name), f"{name}.json")
     lakehouse.run()
-    with pytest.raises(NotAnonymous, match="1 person came and 0 went"):
+    with pytest.raises(NotAnonymous, match="1 person joined and 0 left"):
         lakehouse.release(tmp_path / "2")
 
 
@@ -150,7 +150,7 @@ def test_every_earlier_release_counts_not_just_the_last(
     for name in ("q20", "q21", "q22", "p0"):
         go(lakehouse.root, name)
     lakehouse.run()
-    with pytest.raises(NotAnonymous, match=r"to First .* 0 people came and 1 went"):
+    with pytest.raises(NotAnonymous, match=r"to First .* 0 people joined and 1 left"):
         lakehouse.release(tmp_path / "3")
 
 
@@ -223,7 +223,7 @@ def test_the_command_says_what_now_tells(lakehouse: Lakehouse, tmp_path: Path) -
     told = stedi("release", tmp_path / "2", *at, check=1)
     assert told.startswith("stedi: machine_learning_curated was held back")
     assert not (tmp_path / "2").exists()
-    assert "0 people came and 1 went: anyone with both" in stedi(
+    assert "0 people joined and 1 left: anyone with both" in stedi(
         "release", tmp_path / "2", "--now", *at
     )
     shutil.rmtree(tmp_path / "2")

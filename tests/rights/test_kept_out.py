@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from stedi import Lakehouse, UsageError
 from tests.conftest import Land, already_run, rows
@@ -57,16 +58,17 @@ def test_the_same_delivery_again_changes_nothing(
 @pytest.mark.parametrize(
     "how",
     [
-        "compressed",
+        "gzip in zstandard",
         *(
             pytest.param(how, marks=pytest.mark.slow)
-            for how in ("regrouped", "a list", "over the old file")
+            for how in ("compressed", "regrouped", "a list", "over the old file")
         ),
     ],
 )
 def test_a_delivery_in_another_form_does_not_bring_them_back(
     small_lakehouse: Lakehouse, delivery: Path, how: str, by_hand: bool
 ) -> None:
+    before = rows_on_disk(small_lakehouse.root)
     small_lakehouse.erase([("email", ANN)])
     for source, data in lines(delivery).items():
         folder = (small_lakehouse.root if by_hand else delivery) / source / "landing"
@@ -74,6 +76,8 @@ def test_a_delivery_in_another_form_does_not_bring_them_back(
         (delivery / source / "landing" / "one.json").unlink()
         if how == "compressed":
             (folder / "one.json.gz").write_bytes(gzip.compress(data))
+        elif how == "gzip in zstandard":
+            (folder / "one.json.gz.zst").write_bytes(zstandard.compress(gzip.compress(data)))
         elif how == "regrouped":
             (folder / "first.json").write_bytes(b"".join(records[::2]))
             (folder / "second.json").write_bytes(b"".join(reversed(records[1::2])))
@@ -86,6 +90,11 @@ def test_a_delivery_in_another_form_does_not_bring_them_back(
         small_lakehouse.ingest(delivery)
     small_lakehouse.run()
     assert holding(small_lakehouse.root, ANN) == []
+    assert small_lakehouse.prove_erased([("email", ANN)]).holds
+    assert {
+        table: {*counted} for table, counted in named(rows_on_disk(small_lakehouse.root)).items()
+    } == {table: {*counted} for table, counted in without(before, ANN, S1).items()}
+    assert small_lakehouse.status().sources["accelerometer"].quarantined == {}
     for table in ("customer_landing", "customer_trusted", "customer_curated"):
         assert rows(small_lakehouse, f"SELECT * FROM {table} WHERE email = '{ANN}'") == []
     assert (

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import base64
 import bz2
+import functools
 import gzip
 import hashlib
+import io
 import json
 import lzma
 import random
 import sqlite3
+import tarfile
+import uuid
 import zipfile
+import zlib
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
+from pyarrow import feather, orc
 
 from stedi.rights.bloom import xxhash64
 from stedi.rights.search import Searcher
@@ -58,6 +66,21 @@ FORMS: dict[str, bytes] = {
     "SHA-256": hashlib.sha256(ANN.encode()).hexdigest().encode(),
     "MD5, as bytes": b"\0\1" + hashlib.md5(ANN.encode(), usedforsecurity=False).digest(),
     "behind its length": b"\0\x0f" + ANN.encode() + b"\0",
+    "JSON in JSON, escaped": json.dumps(
+        json.dumps("".join(f"\\u{ord(c):04x}" for c in ANN))
+    ).encode(),
+    "escapes of Python": "".join(f"\\x{ord(c):02x}" for c in ANN).encode(),
+    "percent twice": b"user=ann%252540example.com",
+    "HTML twice": b"<a>ann&amp;#64;example.com</a>",
+    "quoted-printable": b"dear ann=\n@exam=\r\nple.com",
+    "base32": base64.b32encode(b"I am <ann@example.com>."),
+    "base64 of UTF-16": base64.b64encode("I am <ann@example.com>.".encode("utf-16-le")),
+    "hexadecimal of UTF-16": "<ann@example.com>".encode("utf-16-le").hex().encode(),
+    "hexadecimal, parted": b" " + ANN.encode().hex(":").encode() + b" ",
+    "numbers": json.dumps([*ANN.encode()]).encode(),
+    "SHA-1 of a line": hashlib.sha1(ANN.encode() + b"\n", usedforsecurity=False)
+    .hexdigest()
+    .encode(),
     "twice JSON": json.dumps(json.dumps({"user": "ann/x@example.com"})).encode(),
 }
 
@@ -71,6 +94,32 @@ def test_every_form_is_found(tmp_path: Path, form: str) -> None:
     assert names(traced(tmp_path, "somebody.else@example.com")) == set()
 
 
+NUMBER = "0f927963-7909-165d-9956-50571686f480"
+OF_A_NUMBER: dict[str, bytes] = {
+    "upper case": b"{0F927963-7909-165D-9956-50571686F480}",
+    "without dashes": b"0f9279637909165d995650571686f480",
+    "its bytes": uuid.UUID(NUMBER).bytes,
+    "its bytes, little end first": uuid.UUID(NUMBER).bytes_le,
+    "base64 of its bytes": base64.b64encode(b"x" + uuid.UUID(NUMBER).bytes),
+}
+
+
+@pytest.mark.parametrize("form", OF_A_NUMBER)
+def test_a_number_in_the_form_of_a_uuid_is_found_as_that(tmp_path: Path, form: str) -> None:
+    (tmp_path / "x.bin").write_bytes(b"\0begin " + OF_A_NUMBER[form] + b" end")
+    found = traced(tmp_path, NUMBER)
+    assert {one.file for one in found.traces} == {"x.bin"}
+    assert names(found) == ({"x.bin"} if form != "upper case" else set())
+    assert traced(tmp_path, NUMBER.replace("f", "e")).traces == ()
+
+
+def test_a_domain_is_found_in_ascii_and_as_it_means(tmp_path: Path) -> None:
+    (tmp_path / "x").write_text("mailto:ann@xn--exmple-cua.com")
+    (tmp_path / "y").write_text("mailto:ann@ex\u00e4mple.com", encoding="utf-8")
+    for value in ("ann@ex\u00e4mple.com", "ann@xn--exmple-cua.com"):
+        assert names(traced(tmp_path, value)) == {"x", "y"}
+
+
 PACKED: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "bzip2": bz2.compress,
@@ -78,15 +127,119 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
     "zstandard": zstandard.compress,
     "two frames": lambda data: gzip.compress(b"x" * 100) + gzip.compress(data),
     "gzip in gzip": lambda data: gzip.compress(gzip.compress(data)),
+    "gzip in zstandard": lambda data: zstandard.compress(gzip.compress(data)),
+    "zlib": zlib.compress,
+    "lz4": lambda data: compressed(b"ann@example.org\n" + data + b"\n" * 64, "lz4"),
+    "lzma": lambda data: lzma.compress(data, format=lzma.FORMAT_ALONE),
+    "six times": lambda data: functools.reduce(lambda d, _: gzip.compress(d), range(6), data),
+    "zip in zip": lambda data: zipped(**{"inner.zip": zipped(a=data)}),
+    "zip in gzip": lambda data: gzip.compress(zipped(a=data)),
+    "zip behind a program": lambda data: b"#!/bin/sh\n" + zipped(a=data),
+    "gzip in tar": lambda data: tarred(gzip.compress(data)),
+    "gzip in tar in gzip": lambda data: gzip.compress(tarred(gzip.compress(data))),
+    "Parquet in gzip": lambda data: gzip.compress(columns({"a": [data.decode()]})),
+    "a list in Parquet": lambda data: columns({"a": [[data.decode()]]}),
+    "a structure in Parquet": lambda data: columns({"a": [{"b": [{"c": data}]}]}),
+    "Parquet of fixed length": lambda data: columns({"a": pa.array([data], pa.binary(len(data)))}),
+    "ORC": lambda data: as_orc(data),
+    "Arrow": lambda data: as_arrow(data),
+    "SQLite in gzip": lambda data: gzip.compress(as_sqlite(data.decode())),
     "cut off": lambda data: gzip.compress(data + bytes(100_000))[:-9],
 }
+
+
+def compressed(data: bytes, codec: str) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, codec) as file:
+        file.write(data)
+    return bytes(sink.getvalue())
+
+
+def zipped(**content: bytes) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data)
+    return file.getvalue()
+
+
+def tarred(data: bytes) -> bytes:
+    file, member = io.BytesIO(), tarfile.TarInfo("inner")
+    member.size = len(data)
+    with tarfile.open(fileobj=file, mode="w") as archive:
+        archive.addfile(member, io.BytesIO(data))
+    return file.getvalue()
+
+
+def columns(values: dict[str, Any]) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.table(values), file, compression="zstd", write_statistics=False)
+    return file.getvalue()
+
+
+def as_orc(data: bytes) -> bytes:
+    file = io.BytesIO()
+    orc.write_table(pa.table({"a": [data.decode()]}), file, compression="zlib")
+    return file.getvalue()
+
+
+def as_arrow(data: bytes) -> bytes:
+    file = io.BytesIO()
+    feather.write_feather(pa.table({"a": [data.decode()]}), file, compression="zstd")
+    return file.getvalue()
+
+
+def as_sqlite(text: str) -> bytes:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.execute("CREATE TABLE t (v TEXT)")
+        db.execute("INSERT INTO t VALUES (?)", (text,))
+        db.commit()
+        return db.serialize()
 
 
 @pytest.mark.parametrize("how", PACKED)
 def test_archives_are_unpacked_whatever_they_are_called(tmp_path: Path, how: str) -> None:
     data = b"".join(f"line {n}\n".encode() for n in range(5000)) + ANN.encode()
     (tmp_path / "x").write_bytes(PACKED[how](data))
-    assert names(traced(tmp_path)) == {"x"}
+    assert ANN.encode() not in (tmp_path / "x").read_bytes()
+    found = traced(tmp_path)
+    assert names(found) == {"x"}
+    assert found.unreadable == ()
+
+
+def test_what_nobody_can_decode_is_named(tmp_path: Path) -> None:
+    (tmp_path / "deep").write_bytes(
+        functools.reduce(lambda d, _: gzip.compress(d), range(10), b"x")
+    )
+    locked = bytearray(zipped(inner=b"hello"))
+    for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        locked[locked.index(mark) + flags] |= 1  # says that it needs a password
+    (tmp_path / "locked.zip").write_bytes(bytes(locked))
+    (tmp_path / "cut.parquet").write_bytes(columns({"a": ["b"]})[:-8])
+    (tmp_path / "other.avro").write_bytes(
+        b"Obj\x01\x02\x14avro.codec\x08rare\0" + bytes(16) + b"\2\2"
+    )
+    for begin in ("PAR1", "ORC", "ARROW1", "Obj\x01"[:3], "x^2", "BZh"):
+        (tmp_path / f"{begin} is text").write_text(f"{begin} is how this text begins\n" * 50)
+    found = traced(tmp_path)
+    assert [one.partition(",")[0] for one in found.unreadable] == [
+        "cut.parquet", "deep", "locked.zip", "other.avro",
+    ]  # fmt: skip
+
+
+def test_names_of_empty_folders_are_read(tmp_path: Path) -> None:
+    (tmp_path / "of" / ANN).mkdir(parents=True)
+    assert names(traced(tmp_path)) == {f"of/{ANN}"}
+
+
+def test_values_are_read_however_parquet_codes_them(tmp_path: Path) -> None:
+    rows = pa.table({"a": ["ann@example.de", ANN, "ann@example.net"]})
+    pq.write_table(
+        rows, tmp_path / "x.parquet", use_dictionary=False, write_statistics=False,
+        column_encoding={"a": "DELTA_BYTE_ARRAY"},
+    )  # fmt: skip
+    assert ANN.encode() not in (tmp_path / "x.parquet").read_bytes()
+    assert names(traced(tmp_path)) == {"x.parquet"}
 
 
 def test_zip_archives_and_names_are_read(tmp_path: Path) -> None:
@@ -164,6 +317,9 @@ def test_a_longer_identifier_is_another(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(json.dumps({"user": text}))
     (tmp_path / "a.b64").write_bytes(base64.b64encode(text.encode()))
     (tmp_path / "a.hex").write_bytes(text.encode().hex().encode())
+    (tmp_path / "a.b32").write_bytes(base64.b32encode(b"<" + text.encode() + b">"))
+    (tmp_path / "a.wide64").write_bytes(base64.b64encode(f"<{text}>".encode("utf-16-le")))
+    (tmp_path / "a.widehex").write_bytes(text.encode("utf-16-le").hex().encode())
     (tmp_path / "a.wide").write_bytes(text.encode("utf-16-le"))
     pq.write_table(pa.table({"user": [text]}), tmp_path / "a.parquet")
     assert names(traced(tmp_path)) == set()

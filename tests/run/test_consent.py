@@ -71,6 +71,47 @@ def test_an_update_time_after_the_arrival_of_its_file_suspends_consent(
         }
 
 
+IN_SECONDS = "its time is before 1973, in seconds perhaps"
+UPDATED_IN_SECONDS = "an update time is before 1973, in seconds perhaps"
+
+
+@both_profiles
+def test_a_consent_given_in_seconds_suspends_itself(
+    lakehouse: Lakehouse, land: Land, profile: str
+) -> None:
+    seconds = [NOW // 1000, 100_000_000, 99_999_999_999, 1_000_000_000, NOW // 1000 - 86_400]
+    people = [customer(f"{n}@x.com", NOW, consent=c) for n, c in enumerate(seconds)]
+    land("customer", [*people, customer("ben@x.com", NOW, consent=NOW - DAY, serial="S2")])
+    lakehouse.run(profile=profile)
+    assert trusted(lakehouse) == ["ben@x.com"]
+    assert whys(lakehouse) == [IN_SECONDS] * len(seconds)
+    notes = {note.code: note.count for note in lakehouse.status().notes}
+    assert notes["consent_suspended"] == notes["instant_out_of_range"] == len(seconds)
+    lakehouse.accept([one.review for one in lakehouse.review().to_decide if one.review][:1])
+    lakehouse.run()
+    assert len(trusted(lakehouse)) == 2
+    land("customer", [customer("4@x.com", NOW + 1, consent=NOW - DAY)], "in milliseconds.json")
+    lakehouse.run()
+    assert "4@x.com" in trusted(lakehouse)
+
+
+@both_profiles
+def test_a_withdrawal_whose_update_time_is_in_seconds_suspends_consent(
+    lakehouse: Lakehouse, land: Land, profile: str
+) -> None:
+    land("customer", [
+        customer("ann@x.com", NOW - 5000, consent=NOW - DAY), customer("ann@x.com", NOW // 1000),
+        customer("cat@x.com", NOW - 5000, consent=NOW - DAY), customer("CAT@x.com", NOW // 1000),
+        customer("dan@x.com", NOW // 1000 - 5, consent=NOW - DAY),  # all his are in seconds
+        customer("eve@x.com", NOW // 1000 - 5, consent=NOW - DAY), customer("eve@x.com", NOW // 1000),
+        customer("fay@x.com", NOW // 1000, consent=NOW - DAY), customer("fay@x.com", NOW - 5000),
+    ])  # fmt: skip
+    lakehouse.run(profile=profile)
+    assert trusted(lakehouse) == ["dan@x.com"]
+    assert UPDATED_IN_SECONDS in whys(lakehouse)
+    assert len(whys(lakehouse)) == 2  # eve and fay do not consent
+
+
 def test_a_clock_that_is_some_hours_ahead_is_borne(lakehouse: Lakehouse, land: Land) -> None:
     land("customer", [customer("ann@x.com", NOW + DAY // 2, consent=100)])
     lakehouse.run()

@@ -129,7 +129,7 @@ def test_a_key_is_looked_up_by_its_own_type(folder: Path) -> None:
         contract.read_text().replace("        value: user\n", "        value: timestamp\n")
     )
     found = keyed(read_declarations(folder), "accelerometer_trusted")
-    assert found == "the key of its look-up known is of another type"
+    assert found == "the key of its lookup table known is of another type"
 
 
 @already_run

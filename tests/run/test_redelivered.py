@@ -152,7 +152,7 @@ def test_a_contract_may_have_them_loaded_each_time(
     each_time.run(only=ONLY)
     assert sum(landed(each_time).values()) == 50
     assert dropped(each_time) == {}
-    assert "loaded again, as the contract says: b.json has 10 of a.json" in note(each_time)
+    assert "loaded again, as the contract declares: b.json has 10 of a.json" in note(each_time)
     lakehouse.run(only=ONLY)  # under the other contract
     assert sum(landed(lakehouse).values()) == 40
 

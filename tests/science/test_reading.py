@@ -56,7 +56,7 @@ def test_the_notebook_runs_from_the_first_cell_to_the_last(
             cell.outputs = []
     NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, timeout=300).execute()
     outputs = [one for cell in notebook.cells for one in cell.get("outputs", [])]
-    assert sum("image/png" in one.get("data", {}) for one in outputs) == 4
+    assert sum("image/png" in one.get("data", {}) for one in outputs) == 6
     assert any("There is a signal" in one.get("text", "") for one in outputs)
 
 

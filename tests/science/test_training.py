@@ -294,12 +294,12 @@ def test_no_model_is_read_that_could_run_something(
         with pytest.raises(UsageError, match="not a model"):
             walking.predict(folder, [tmp_path / "new.json"])
     skops.io.dump(FunctionTransformer(json.loads), folder / "model.skops")
-    with pytest.raises(UsageError, match=r"not a model|holds no model"):
+    with pytest.raises(UsageError, match=r"not a model|has no model in it"):
         walking.predict(folder, [tmp_path / "new.json"])
 
 
 def test_a_folder_without_a_model_is_told(walking: Lakehouse, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="holds no model"):
+    with pytest.raises(UsageError, match="has no model in it"):
         walking.predict(tmp_path, [])
 
 
@@ -399,7 +399,13 @@ def test_a_sample_is_of_whole_people_and_the_card_has_the_usual_headings(
     assert training.rows < sum(sorted(rows_of.values())[-training.people :]) + 1
     assert fast[BEST].tree_.n_node_samples[0] == 20_000  # the one that is kept
     card = (tmp_path / "model" / "README.md").read_text()
-    for heading in ("Model details", "Intended use", "Figures", "Limits"):
+    for heading in (
+        "Model details",
+        "Intended use",
+        "Training and evaluation data",
+        "Metrics",
+        "Limitations",
+    ):
         assert f"## {heading}\n" in card
     for told in ("a probability of 0.4 or more", "| licence | CC-BY-4.0 |", "a sample of 20,000",
                  "scikit-learn 1.", "| training time |"):  # fmt: skip

@@ -60,5 +60,5 @@ def test_e_mails_and_serial_numbers_are_one_a_customer(tmp_path: Path) -> None:
 
 def test_two_populations_do_not_mix(tmp_path: Path) -> None:
     Lakehouse.simulate(tmp_path, customers=5)
-    with pytest.raises(UsageError, match="already holds files"):
+    with pytest.raises(UsageError, match="has files already"):
         Lakehouse.simulate(tmp_path, customers=5)

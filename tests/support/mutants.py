@@ -35,6 +35,7 @@ OURS = ["a.x", "a.y", "s.distancefromobject", "c.registrationdate", 'a."timestam
 EVERYTHING = [*OURS, "a.y", "a.z"]
 """All that is published, or made into it."""
 FOLDED = "d.emailfolded"
+WRITTEN = ["100, 101, 209", "1e0, 0e0", "'ann@example.com', 'S5'"]
 TEXTS = ["''", "'m'", "'S5'", "'ann@example.com'", "'%a%'"]
 
 
@@ -121,6 +122,10 @@ class Mutant:
         simple: tuple[Callable[[], str], ...] = (
             lambda: f"{self.one(OUR_KINDS)} {self.one(['=', '<>', '<', '>='])} {self.one(TEXTS)}",
             lambda: f"{self.one(OUR_KINDS)} {self.one(['=', '<>', '<'])} {self.one(OUR_KINDS)}",
+            lambda: f"{self.one(OUR_KINDS)} IS {self.one(['', 'NOT'])} DISTINCT FROM "
+            f"{self.one([*OUR_KINDS, *TEXTS])}",
+            lambda: f"{self.one([*OURS, *OUR_KINDS])} IN (SELECT v.k FROM (VALUES {self.one(WRITTEN)}"
+            ") AS v (k))",
             lambda: f"{self.one(OUR_KINDS)} {self.one(['=', '<>'])} ''",
             lambda: "p.person <> u.person",
             lambda: f"p.person {self.one(['=', '<>', '<'])} {self.one(['u.person', '3'])}",
@@ -221,7 +226,11 @@ class Mutant:
             "SELECT v.k FROM (VALUES 'ann@example.com', 'bob@example.com') AS v (k)",
             "SELECT w.k FROM (SELECT d.email AS k, ROW_NUMBER() OVER (PARTITION BY d.email ORDER BY "
             f"{self.one(['d.lastupdatedate DESC, d.serialnumber', 'd.serialnumber', 'd.phone'])}) "
-            f"AS n {self.others()}) w WHERE w.n {self.one(['= 1', '> 1', '= 2', '< 3'])}",
+            f"AS n {self.others()}) w WHERE w.n {self.one(['= 1', '> 1', '= 2', '< 3', '>= 1'])}",
+            "SELECT w.k FROM (SELECT d.email AS k, ROW_NUMBER() OVER (PARTITION BY d.email ORDER BY "
+            f"{self.one(['d.lastupdatedate DESC, d.serialnumber', '1, d.serialnumber', 'd.phone'])}) "
+            f"AS n {self.others()}) w WHERE {self.one(['1 =', '1 >=', '1 <', '2 >', '2 ='])} w.n",
+            f"SELECT v.k FROM (VALUES {self.one(WRITTEN)}) AS v (k)",
             f"SELECT d.serialnumber AS k FROM customer_landing d WHERE {self.other_condition()}",
             "SELECT d.serialnumber AS k FROM customer_landing d GROUP BY d.serialnumber "
             f"HAVING {self.one(['COUNT(*) > 1', 'MAX(d.registrationdate) > 100'])}",

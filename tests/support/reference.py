@@ -254,8 +254,14 @@ def _may_begin_record(text: str, at: int) -> bool:
     """Whether brackets lead to an object that begins with a key, or is empty."""
     while text[at : at + 1] and text[at] in BLANK + ",[":
         at += 1
-    behind = text[at + 1 :].lstrip(BLANK)[:1] if text[at : at + 1] == "{" else ""
-    return behind in ('"', "}") and behind != ""
+    return text[at : at + 1] == "{" and _behind_blanks(text, at + 1)[0] in ('"', "}")
+
+
+def _behind_blanks(text: str, at: int) -> tuple[str, int]:
+    """The first character that is no blank, and where it is; "" at the end."""
+    while text[at : at + 1] and text[at] in BLANK:
+        at += 1
+    return text[at : at + 1], at
 
 
 def _is_record_below_colon(text: str, at: int) -> bool:
@@ -266,9 +272,8 @@ def _is_record_below_colon(text: str, at: int) -> bool:
     end = _flat_end(text, at)
     if end is None:
         return text[at - 1 : at + 2] == '\n{"'
-    behind = text[end:].lstrip(BLANK)
-    goes_on = behind[:1] == "}" or (behind[:1] == "," and behind[1:].lstrip(BLANK)[:1] == '"')
-    return not goes_on
+    behind, at = _behind_blanks(text, end)
+    return not (behind == "}" or (behind == "," and _behind_blanks(text, at + 1)[0] == '"'))
 
 
 def _depth(text: str) -> int:

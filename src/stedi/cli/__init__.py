@@ -38,10 +38,13 @@ def main() -> NoReturn:
 
 def _keep_private() -> None:
     """Have this process make files and folders that only its user can read, or as told."""
-    rights = os.environ.get(UMASK) or "077"
-    if not (rights.isdecimal() and rights.isascii() and set(rights) <= set("01234567")):
-        _fail("UsageError", f"{UMASK}={rights!a}: three octal digits, as in 077 or 027", 2)
-    os.umask(int(rights, 8) & 0o777)
+    from stedi.errors import UsageError
+    from stedi.roots.private import rights_kept_back
+
+    try:
+        os.umask(rights_kept_back())
+    except UsageError as error:
+        _fail("UsageError", str(error), 2)
     from stedi.roots.copies import remove_leftovers
 
     remove_leftovers()

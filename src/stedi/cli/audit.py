@@ -9,6 +9,7 @@ from typer import Argument, Option
 
 from stedi.cli import complete, show
 from stedi.cli.verb import Call, verb
+from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.privacy.audit import Audit
@@ -53,8 +54,8 @@ def _show(result: Audit, report: Path | None) -> None:
 def _show_attacked(result: Audit) -> None:
     show.sentences(
         f"{result.table}: {result.rows:,} rows in {result.classes:,} classes. Each holds rows of "
-        f"{result.smallest_class} people or more (k is {result.k}), and none has more than "
-        f"{result.largest_share:.1%} of a class on one side, {_both_sides(result)}.\n"
+        f"{counted(result.smallest_class, 'person', 'people')} or more (k is {result.k}), and none "
+        f"has more than {result.largest_share:.1%} of a class on one side, {_both_sides(result)}.\n"
     )
     if result.noise:
         show.sentences(

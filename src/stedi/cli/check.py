@@ -54,8 +54,8 @@ def check(
 
 
 def _show(checked: Checked) -> None:
-    show.line(f"{len(checked.tables)} tables fit together: {', '.join(checked.tables)}")
-    show.line("No value of a direct column reaches what is published.")
+    show.sentences(f"{len(checked.tables)} tables fit together: {', '.join(checked.tables)}")
+    show.sentences("No value of a direct column reaches what is published.")
     if checked.events:
         show.line(f"Column lineage, as OpenLineage events: {checked.events}")
 

@@ -1,6 +1,6 @@
 """What a shell completes after Tab: names of profiles, tables and sources, as declared.
 
-Only names of files are looked at: whoever presses Tab waits.
+Only names of files are looked at: anyone who presses Tab waits.
 """
 
 from __future__ import annotations

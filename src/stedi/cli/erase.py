@@ -102,8 +102,8 @@ def _erase(
 ) -> None:
     can_ask = sys.stdin.isatty() and subjects != "-" and not (call.quiet or call.as_json)
     if not (yes or can_ask):
-        raise UsageError("nobody can be asked here whether to go on; look first, with --dry-run, "
-                         "then add --yes")  # fmt: skip
+        raise UsageError("there is no terminal to confirm at; look first, with "
+                         "--dry-run, then add --yes")  # fmt: skip
     lakehouse = call.lakehouse
 
     def confirmed(found: Found) -> bool:
@@ -187,6 +187,9 @@ def _show_found(found: Found) -> None:
         now = "now and before" if len(table.snapshots) > 1 else "now"
         when = f"{count}, {now}" if table.is_current else f"{count}, earlier"
         rows.append((table.table, f"{table.file.path.name}, {when}", len(table.rows)))
+    for kept in found.versions:
+        place = f"{kept.source}/landing/{kept.name}" if kept.source else kept.name
+        rows.append(("version of before", f"{visible(place)}, {kept.version}", kept.records))
     if rows:
         show.table(("where", "file", "rows"), rows)
     else:
@@ -197,6 +200,10 @@ def _show_found(found: Found) -> None:
         show.line("Also there? Spelled alike, and left as it is unless you ask for it:")
         for (kind, value), number in sorted(found.spelled.items()):
             show.line(f"  {kind} {visible(value)!a}: {counted(number, 'row')}")
+    if found.mentions:
+        show.line("Also there? Records about others that mention them, and stay the others':")
+        for mention in found.mentions:
+            show.line(f"  {visible(mention.file)}: {counted(mention.records, 'record')}")
 
 
 def _show_shared(found: Found, shared: Any) -> None:

@@ -13,7 +13,7 @@ from stedi.text import counted, visible
 if TYPE_CHECKING:
     from stedi.explain import Dropped, Explanation, Pairing, Stage
 
-_LONGEST = 100
+_LONGEST, _BEFORE = 100, 19
 
 
 @verb(without=["quiet"])
@@ -46,31 +46,32 @@ def _show(explanation: Explanation) -> None:
 
 
 def _show_stage(stage: Stage) -> None:
-    show.line(f"\n{stage.table}")
-    show.line(f"  {stage.in_:>12,}  in, of {stage.source}")
+    show.sentences(f"\n{stage.table}")
+    show.sentences(f"  {stage.in_:>12,}  in, of {stage.source}")
     for dropped in stage.dropped:
         _show_dropped(dropped)
     if stage.noise is not None:
-        show.line(f"  {stage.noise:>+12,}  by noise on how often classes are repeated")
-    show.line(f"  {stage.kept:>12,}  kept")
+        show.sentences(f"  {stage.noise:>+12,}  by noise on how often classes are repeated")
+    show.sentences(f"  {stage.kept:>12,}  kept")
     if stage.pairing:
         _show_pairing(stage.pairing)
 
 
 def _show_dropped(dropped: Dropped) -> None:
-    show.line(f"  {-dropped.count:>12,}  {dropped.reason}")
+    show.sentences(f"  {-dropped.count:>12,}  {dropped.reason}")
     if example := dropped.example:
         text = visible(example.text)
-        cut = text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
-        show.line(f"{'':14}  as {cut}")
+        longest = min(_LONGEST, show.width() - _BEFORE)
+        cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
+        show.sentences(f"{'':14}  as {cut}")
         if example.where:
-            show.line(f"{'':14}  at {visible(example.where)}")
+            show.sentences(f"{'':14}  at {visible(example.where)}")
 
 
 def _show_pairing(pairing: Pairing) -> None:
-    show.line(f"{'':14}  by {', '.join(pairing.by)}: {pairing.values_shared:,} on both sides")
+    show.sentences(f"{'':14}  by {', '.join(pairing.by)}: {pairing.values_shared:,} on both sides")
     for side in pairing.sides:
-        show.line(
+        show.sentences(
             f"{'':14}  {side.values_alone:,} in {side.table} alone, "
             f"with {counted(side.rows_alone, 'row')}"
         )

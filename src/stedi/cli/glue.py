@@ -95,7 +95,7 @@ def _read(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--profile", help="seed, strict or shielded; by default the last one used")
     parser.add_argument("--declarations", help="contracts and transforms other than STEDI's")
     parser.add_argument(
-        "--database", default=DEFAULT_DATABASE, help="of Glue's Data Catalog, for a root on S3"
+        "--database", default=DEFAULT_DATABASE, help="of Glue's Data Catalog, for a lakehouse on S3"
     )
     parser.add_argument("--wait", type=float, default=0.0, help="seconds, for another run to end")
     parser.add_argument("--max-age", type=_seconds, help="as in 26h, for landing files to wait")

@@ -1,4 +1,4 @@
-"""`stedi quarantine`: what was set aside and why, and another try."""
+"""`stedi quarantine`: what was quarantined and why, and another try."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import math
 import os
@@ -19,7 +21,7 @@ from typer import Argument, BadParameter, Option, echo
 from stedi.cli.show import line, until_closed
 from stedi.cli.verb import Call, Json, verb
 from stedi.errors import QueryError
-from stedi.text import counted, visible
+from stedi.text import counted, visible, visible_json, visible_lines
 
 _ROWS_SHOWN = 50
 _FORMULA = r"^[=+@\t\r-]"
@@ -236,8 +238,10 @@ def show_rows(
     if format_ is Format.table and output is None:
         _print_table(result)
     elif output is None:
+        is_seen = format_ is Format.csv and sys.stdout.isatty()
         with until_closed():
-            _write(result, format_, sys.stdout.buffer)
+            seen: Any = _Terminal(sys.stdout.buffer)
+            _write(result, format_, seen if is_seen else sys.stdout.buffer)
     elif output.is_symlink() or (output.exists() and not output.is_file()):  # as /dev/stdout is
         with output.open("wb") as file:
             _write(result, format_, file)
@@ -252,6 +256,21 @@ def show_rows(
             part.unlink(missing_ok=True)
         size = f"{output.stat().st_size:,} bytes"
         echo(f"Wrote {counted(result.rows, 'row')} to {output} ({size})", err=True)
+
+
+class _Terminal(io.RawIOBase):
+    """Lines of text on their way to a terminal, which is to obey none of it."""
+
+    def __init__(self, terminal: BinaryIO) -> None:
+        self._terminal = terminal
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self._terminal.write(visible_lines(self._decoder.decode(bytes(content))).encode())
+        return len(content)
 
 
 def _goes_to_file(output: Path | None) -> bool:
@@ -461,7 +480,9 @@ def _write_lines(result: Batches, file: BinaryIO) -> None:
 
 
 def _json(row: object) -> str:
-    return json.dumps(_finite(row), default=_as_json, ensure_ascii=False, allow_nan=False)
+    return visible_json(
+        json.dumps(_finite(row), default=_as_json, ensure_ascii=False, allow_nan=False)
+    )
 
 
 def _refuse_twice(result: Batches) -> None:

@@ -26,7 +26,9 @@ def releases(call: Call) -> None:
 
 def _show_releases(result: GivenOut) -> None:
     if not result.given and result.ok:
-        show.line("Nothing was given out. `stedi release` and `stedi train` note what they do.")
+        show.sentences(
+            "Nothing was given out. `stedi release` and `stedi train` note what they do."
+        )
     if result.given:
         columns = ("when", "what", "to", "rows", "people", "left since", "where", "name")
         show.table(columns, map(_row, result.given))

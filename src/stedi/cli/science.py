@@ -138,7 +138,7 @@ def train(
 
 
 def _show_training(trained: Training, folder: Path) -> None:
-    show.line(f"{trained.task[0].upper()}{trained.task[1:]}:")
+    show.sentences(f"{trained.task[0].upper()}{trained.task[1:]}:")
     rows = [
         (name, data, f"{m.auc}", f"{m.average_precision}", f"{kept or ''}")
         for name, model in trained.models.items()
@@ -146,13 +146,13 @@ def _show_training(trained: Training, folder: Path) -> None:
     ]
     if rows:
         show.table(("model", "trained on", "ROC AUC", "average precision", "kept"), rows)
-    show.line(
+    show.sentences(
         f"{trained.rows:,} matched readings of {trained.people:,} people in {trained.folds} folds, "
         f"each tested by models that learnt from the others; {trained.rows_across:,} matched "
         "readings of people in two folds were not tested on."
     )
-    show.line(trained.verdict)
-    show.line(f"Written to {folder}; README.md there is the model card.")
+    show.sentences(trained.verdict)
+    show.sentences(f"Written to {folder}; README.md there is the model card.")
 
 
 @verb(without=["quiet"])
@@ -168,5 +168,5 @@ def predict(
     format_ = chosen_format(format_, output, as_json)
     predicted = call.lakehouse.predict(model, files)
     for reason, count in predicted.set_aside.items():
-        echo(f"{counted(count, 'piece')} can't be read: {reason}", err=True)
+        echo(f"{counted(count, 'record')} can't be read: {reason}", err=True)
     show_rows(predicted.rows.to_reader(), format_, output)

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from stedi.cli import watch
-from stedi.text import visible, visible_lines
+from stedi.text import visible, visible_json, visible_lines
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -66,7 +66,8 @@ def _write(text: str) -> None:
 def as_json(value: object) -> None:
     """Print a model, or dataclasses in whatever JSON knows, as JSON."""
     dump = getattr(value, "model_dump_json", None)
-    _write(dump(by_alias=True, indent=2) if dump else json.dumps(value, indent=2, default=asdict))
+    text = dump(by_alias=True, indent=2) if dump else json.dumps(value, indent=2, default=asdict)
+    _write(visible_json(text))
 
 
 def remarks(texts: Iterable[str]) -> None:

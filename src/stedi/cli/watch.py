@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 EVERY = 30.0
 """Seconds between two lines in a pipe."""
-_ESTIMATED = {"bytes", "rows", "customers", "models"}
+_ESTIMATED = {
+    *("bytes", "rows", "customers", "models"),
+    *("samples of people", "parts of the landing zone", "people taken out"),
+}
 """What takes about as long each time: from these it is estimated how long the rest will take."""
 _LEAST_SHARE = 0.02
 
@@ -70,7 +73,7 @@ def clock(seconds: float) -> str:
 
 
 class Lines:
-    """A line on stderr every half a minute, for whoever reads what a job has written."""
+    """A line on stderr every half a minute, for anyone who reads what a job has written."""
 
     def __init__(self, every: float = EVERY) -> None:
         self._every, self._step = every, Step()

@@ -37,7 +37,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Coarsened:
-    """How a published column may be coarsened: ranges of the numbers origin + n * grid.
+    """How a published column may be generalised: ranges of the numbers origin + n * grid.
 
     Values beyond `minimum` and `maximum` count as these. No range reaches across one of `edges`,
     each the least value of what follows it.
@@ -117,7 +117,7 @@ class Publication:
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever values could be coarsened otherwise."""
+        """Changes whenever values could be generalised otherwise."""
         noise = () if self.noise is None else (self.noise.scale, self.noise.rows_per_person)
         parts = (
             *(self.k, self.people_per_box, self.people, self.target, self.axes),
@@ -169,9 +169,9 @@ class Contract:
     `usage` and `limitations` say what the table is good for, and what not. `location` is relative
     to the root. `source` and `subject` (the column that names whom a record
     is about) belong to landing tables, and so does `max_bad_share`: a file of which a greater share
-    is bad is set aside whole, and so is an archive that unpacks to more than `max_unpacked_ratio`
+    is bad is quarantined whole, and so is an archive that unpacks to more than `max_unpacked_ratio`
     times its size or to more than `max_unpacked_bytes`. Where a greater share than
-    `max_aside_share` of all its records is set aside, a run fails. Records may lie in lists under
+    `max_aside_share` of all its records is quarantined, a run fails. Records may lie in lists under
     the key `records_under` of objects that wrap them. `redelivered` says how often records are
     loaded that are equal to one of an earlier file. A contract with a
     `publication` is of a table that leaves the lakehouse; its SELECT carries working columns beyond

@@ -1,12 +1,14 @@
-"""Calls into DuckDB that can be stopped: by Ctrl-C at once, or when their time is over."""
+"""Calls that can be stopped: by Ctrl-C at once, or when their time is over."""
 
 from __future__ import annotations
 
+import ctypes
 import math
+import sys
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, Generic, ParamSpec, TypeVar
 
@@ -20,6 +22,65 @@ _ASKED_EVERY = 0.05
 
 class TimeIsOver(Exception):
     """The calls on a connection have taken all the time that they were given."""
+
+
+class Clock:
+    """Time for several calls together, `seconds` of it; what lies between them isn't counted."""
+
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+
+    def call(
+        self,
+        function: Callable[_Arguments, _Answer],
+        *arguments: _Arguments.args,
+        **named: _Arguments.kwargs,
+    ) -> _Answer:
+        """What a function of pure Python returns; raises what it raises, and `TimeIsOver`."""
+        begin = time.monotonic()
+        future: Future[_Answer] = Future()
+        thread = threading.Thread(
+            target=_answer, args=(future, partial(function, *arguments, **named)), daemon=True
+        )
+        thread.start()
+        try:
+            done, _ = wait([future], None if math.isinf(self.left) else max(0.0, self.left))
+            if not done:
+                raise TimeIsOver
+            return future.result()
+        finally:
+            self.left -= time.monotonic() - begin
+            if not future.done():
+                _stop(thread, future)
+
+
+def _stop(thread: threading.Thread, future: Future[_Answer]) -> None:
+    """Raise `TimeIsOver` in a thread until it ends.
+
+    Where it is raised while something is let go of, Python would print it and go on.
+    """
+    deadline, hook = time.monotonic() + _STOPS_WITHIN, sys.unraisablehook
+
+    def unless_ours(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is not TimeIsOver:
+            hook(unraisable)
+
+    sys.unraisablehook = unless_ours
+    try:
+        while not future.done() and time.monotonic() < deadline:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TimeIsOver)
+            )
+            wait([future], _ASKED_EVERY)
+    finally:
+        sys.unraisablehook = hook
+
+
+def _answer(future: Future[_Answer], function: Callable[[], _Answer]) -> None:
+    try:
+        future.set_result(function())
+    except BaseException as error:
+        future.set_exception(error)
 
 
 class Attended:

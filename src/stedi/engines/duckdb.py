@@ -115,7 +115,7 @@ class DuckDBEngine:
     def delete_rows(self, deletion: Deletion) -> Deleted:
         """Rewrite files without some of their rows; files that have none of them stay.
 
-        Of each file only the row groups that have such rows are read and written anew.
+        Of each file only the row groups that have such rows are read and written again.
         """
         if any(column.name in _PLACE for column in deletion.columns):
             return by_query(self, deletion)  # DuckDB has no other names for them

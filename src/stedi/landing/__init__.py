@@ -1,1 +1,1 @@
-"""Raw files to typed records: each record is loaded, or set aside with file, place and reason."""
+"""Raw files to typed records: each record is loaded, or quarantined with file, place and reason."""

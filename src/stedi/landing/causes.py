@@ -35,7 +35,7 @@ _TRIED = 1_000
 
 
 def cause(files: Files, contract: Contract, quarantine: Sequence[Path]) -> str:
-    """The reason that most pieces were set aside for, and the key by whose value."""
+    """The reason that most pieces were quarantined for, and the key by whose value."""
     reasons = Counter(reason for (reason,) in _pieces(files, contract, quarantine, ["reason"]))
     own = Counter({r: n for r, n in reasons.items() if r != _FITS}) or reasons
     [(reason, count)] = own.most_common(1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stedi.roots import Files
 from stedi.roots.names import is_hidden, is_unfinished, landing_folder
-from stedi.text import counted
+from stedi.text import counted, visible
 
 _JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".json.zst")
 
@@ -59,7 +59,8 @@ def skipped_remarks(source: str, names: Sequence[str]) -> list[str]:
     hidden = [name for name in names if name not in unfinished]
     return [
         f"passed over {counted(len(found), 'landing file')} of the source {source}: a name "
-        f"that {what} says that it isn't ready ({min(found)}{', …' if len(found) > 1 else ''})"
+        f"that {what} says that it isn't ready ({visible(min(found))}"
+        f"{', …' if len(found) > 1 else ''})"
         for found, what in (
             (hidden, "begins with a dot or an underscore"),
             (unfinished, "ends with .tmp, .part, .crdownload, .swp or ~"),

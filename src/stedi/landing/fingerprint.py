@@ -22,7 +22,7 @@ class Fingerprinter:
 
     @classmethod
     def of_user(cls) -> Fingerprinter:
-        """The fingerprinter of whoever runs this process."""
+        """The fingerprinter of anyone who runs this process."""
         return cls(*secrets_of_user())
 
     def begin(self) -> blake3:

@@ -19,6 +19,7 @@ from stedi.progress import advance, doing, expect
 from stedi.roots import Files, NotAllowed, local_files
 from stedi.roots.local.files import refuse_unreadable
 from stedi.roots.names import is_hidden, landing_folder
+from stedi.roots.private import kept_private
 from stedi.roots.scratch import scratch
 from stedi.text import counted
 
@@ -188,7 +189,7 @@ def _ingest(
     remarks: Sequence[str] = (),
     screen: Screen | None = None,
 ) -> Ingested:
-    with scratch(files.root, "ingest") as folder:
+    with kept_private(), scratch(files.root, "ingest") as folder:
         return _ingest_screened(files, deliveries, remarks, screen, folder)
 
 

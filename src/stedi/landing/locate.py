@@ -6,7 +6,7 @@ by its scan where records are clear and one by one elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -96,6 +96,19 @@ def locate_raw(
             if span.content is not None and is_sought(raw, span.content):
                 yield window.offset + span.begin, window.offset + span.end
             window.advance(span.end, 0)
+
+
+def contents(
+    path: Path, spans: Iterable[tuple[int, int]], opener: Opener = open_local
+) -> Iterator[bytes]:
+    """The bytes at places of a raw file's content once unpacked; places in their order."""
+    with Window(path, None, 0, opener) as window:
+        window.slide()
+        for begin, end in spans:
+            while window.offset + window.end < end and not window.has_ended:
+                window.at = min(max(begin - window.offset, 0), window.end)
+                window.slide()
+            yield bytes(window.data[begin - window.offset : end - window.offset])
 
 
 class _Locating:

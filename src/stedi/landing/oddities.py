@@ -77,7 +77,7 @@ def shown_key(key: str) -> str:
     """A key as it may be shown and kept; letters and digits of any odd one are masked."""
     if _PLAIN.fullmatch(key):
         return key
-    return re.sub(r"[A-Za-z]|[^\x00-\x7f]", "x", re.sub(r"[0-9]", "0", key))[:40]
+    return re.sub(r"[A-Za-z]|[^\x20-\x7e]", "x", re.sub(r"[0-9]", "0", key))[:40]
 
 
 def limited(oddities: Oddities) -> Oddities:

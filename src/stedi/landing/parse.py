@@ -46,7 +46,7 @@ class ReadFile:
     """A file that was read, or found to be a copy: how many records it holds.
 
     `records` counts the pieces too, of which so many were `set_aside`; `unknown_keys` counts
-    records. A file is `bad` and was set aside whole if a greater share of it than its contract
+    records. A file is `bad` and was quarantined whole if a greater share of it than its contract
     allows can't be read, but for one that is `accepted` all the same; so is a file of which nothing
     can. So many records are `repeated`: equal to one of the `earlier` files. `parts` names the
     typed files (without their suffix) that its records are in, among those of others maybe.
@@ -94,7 +94,7 @@ class Job:
     `known` are the fingerprints of files read before, with their sizes. Bad files are read as far
     as they fit where `accept_bad_files`, and those in `accepted` in any case: by fingerprint, or by
     name where that was made with another secret. `load` is the number that is noted with what is
-    set aside, `are_few` says that records are read one by one.
+    quarantined, `are_few` says that records are read one by one.
     """
 
     files: Sequence[LandingFile]
@@ -372,7 +372,7 @@ class _Reading:
     ) -> Parsed:
         """Read files; to `unread` archives are added that turn out to be too large.
 
-        Those that are in it already are set aside, unless they are accepted all the same.
+        Those that are in it already are quarantined, unless they are accepted all the same.
         """
         reader = self._reader()
         read = [

@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 RANGE_BYTES = 1 << 27
 FEW_BYTES = 1 << 19
 """Of so much raw data records are read one by one: loading the compiled scan takes longer."""
+_MUCH_BYTES = 1 << 20
+"""After so much that no scan reads, or so many pieces that each are noted as a kilobyte at least,
+it is looked at by compiled code."""
+_LEAST_NOTED = 1 << 10
 _SEARCHED_BYTES = 1 << 20
 _ROW_BYTES = 200
 _BEGINNING = re.compile(rb'[}\n][ \t\r\n,\[\]]*+(?=\{[ \t\r\n]*+")')
@@ -116,6 +120,7 @@ class FileReader:
         self._quarantine = quarantine
         self._rows = _rows(contract, typed)
         self._reader = RecordReader(contract)
+        self._read_singly = 0
         self._under = contract.records_under
 
     def read(
@@ -204,6 +209,7 @@ class FileReader:
             if wrappers is not None and pass_over(wrappers, window):
                 continue
             span = self._reader.read(window.data, window.at, window.end, window.is_last)
+            self._note_read((span.end if span else window.end) - window.at)
             if span is None:
                 window.slide()
                 continue
@@ -219,6 +225,15 @@ class FileReader:
                 yield offset, line, content
         if window.is_damaged and not is_damage_noted:
             yield window.offset + window.end, window.line, Piece("archive damaged", b"", None)
+
+    def _note_read(self, size: int) -> None:
+        """Have what is read singly read faster, where it is much; loading that takes some time."""
+        self._read_singly += max(size, _LEAST_NOTED)
+        if self._read_singly > _MUCH_BYTES and not isinstance(self._rows, FewRows):
+            from stedi.landing.marks_compiled import CompiledMarks
+
+            self._read_singly = 0
+            self._reader.marks = CompiledMarks()
 
     def close(self) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
         """Finish both files; returns the paths of those that have rows."""

@@ -19,6 +19,7 @@ from stedi.columns import Column
 from stedi.declared.contract import Contract
 from stedi.declared.patterns import matching
 from stedi.landing.fold import fold
+from stedi.landing.marks import DEEPEST, LONGEST_GARBAGE, NONE, OPEN, STRING, Marks, Patterns
 from stedi.landing.reasons import WRAPPER, Reason
 
 WHOLE, CUT_OFF, LOST_QUOTE = 0, 1, 2
@@ -27,39 +28,21 @@ quote is missing or one too many."""
 Value = str | int | float | None
 _BLANK = b" \t\r\n"
 _BETWEEN = re.compile(rb"(?>[ \t\r\n,\[\]]++|\xef\xbb\xbf)*+")
-_STRING = rb'"[^"\\\r\n]*+(?>(?:\\[^\r\n])++[^"\\\r\n]*+)*+'
-_TEXT = re.compile(_STRING + rb'"[ \t\r\n]*+')
-_NO_BRACKET = rb'[^"{}\[\]]*+'
-_BETWEEN_BRACKETS = re.compile(
-    _NO_BRACKET + rb"(?>" + _STRING + rb'"(?=[ \t\r\n]*+[:,}\]])' + _NO_BRACKET + rb")*+"
-)
-"""Whatever opens and closes nothing, texts included that keep their quotes."""
-_BRACKET = re.compile(_STRING + rb'"|[{}\[\]]')
-_PLAIN = rb'[^{}"\\\r\n]*+'
-_INNER = _PLAIN + rb"(?>" + _STRING + rb'"(?=[ \t]*+[:,}\]])' + _PLAIN + rb")*+"
-_BEGUN = rb"(?>" + _STRING + rb'(?>"[ \t]*+|\\)?+)?+'
-_FLAT_OBJECT = re.compile(rb"\{" + _INNER + rb"(?:(\})|(" + _BEGUN + rb"\Z))")
-"""One on a line that has no other in it: whole, or as far as bytes are seen."""
+_BRACKET = re.compile(STRING + rb'"|[{}\[\]]')
 _GOES_ON = re.compile(rb'[ \t]*+(?:(\}|,[ \t]*+")|,[ \t]*+)?')
 _GOES_ON_BELOW = re.compile(rb'[ \t\r\n]*+(?:(\}|,[ \t\r\n]*+")|,[ \t\r\n]*+)?')
 _BEGINS = re.compile(rb'[ \t\r\n,\[]*+(?:\{[ \t\r\n]*+(["}])?)?')
 _LINE_END = re.compile(rb"[\r\n]")
 _LINE_OR_OBJECT = re.compile(rb"[\n{]")
-_BEHIND_KEY = _INNER + rb"(?:\}|" + _BEGUN + rb"\Z)"
-_KEYED = _STRING + rb'(?:"[ \t]*+(?::' + _BEHIND_KEY + rb"|\Z)|\\?+\Z)"
-# As each way begins with a byte that is named, `re` passes over all others quickly.
-_LINE_OR_FLAT_OBJECT = re.compile(rb"\n|\{[ \t]*+(?:\}|\Z|" + _KEYED + rb")")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXT_BEHIND = re.compile(rb'\s*:\s*("(?>[^"\\]++|\\.)*+")(?=\s*(?:[,}\]]|$))')
 """A text behind which nothing that could follow stands has lost its quote."""
 _ANY_TEXT = re.compile(rb'"(?:[^"\\\r\n]|\\.)*+"')
 _OPENED = re.compile(rb'\{[ \t\r\n]*+"([^"\\]{1,40})"[ \t\r\n]*+:[ \t\r\n]*+\[')
 """What of a wrapper stands before its first record."""
-_DEEPEST = 64
-"""Objects and lists in one another. Python's reader has a limit too, another in each version."""
-_LONGEST_GARBAGE = 1 << 20
-"""Bytes after which the end of what is broken, or no object, is no longer looked for."""
-_OBJECT, _LIST, _QUOTE, _COLON = b'{[":'
+_FEW_BRACKETS = 4
+"""So many of an object are looked at one by one, before those that are clear are passed over."""
+_OBJECT, _LIST, _QUOTE, _COLON, _NEWLINE = b'{[":\n'
 _OPENS = dict(zip(b"}]", b"{[", strict=True))
 LONG_MIN, LONG_MAX = -(2**63), 2**63 - 1
 
@@ -108,17 +91,18 @@ class _Pairs(list[tuple[str, object]]):
 
 
 class RecordReader:
-    """Reads single records and broken pieces under one contract."""
+    """Reads single records and broken pieces under one contract; `marks` finds what is in them."""
 
     def __init__(self, contract: Contract) -> None:
         self._validator = _Validator(contract)
+        self.marks: Marks = Patterns()
 
     def read(self, data: bytearray, at: int, end: int, is_last: bool) -> Span | None:
         """Read what comes first in `data[at:end]`; what is found doesn't depend on `end`.
 
         None if more bytes have to be seen; never where these are the last.
         """
-        stretch = _Stretch(data, end, is_last)
+        stretch = _Stretch(data, end, is_last, self.marks)
         try:
             begin = stretch.skip_between(at)
             if begin == end:
@@ -167,9 +151,9 @@ class RecordReader:
 class _Stretch:
     """The bytes up to `end` of a longer file; raises `_Undecided` where they don't do."""
 
-    def __init__(self, data: bytearray, end: int, is_last: bool) -> None:
-        self._data, self._end, self._is_last = data, end, is_last
-        self._text: re.Match[bytes] | None = None
+    def __init__(self, data: bytearray, end: int, is_last: bool, marks: Marks) -> None:
+        self._data, self._end, self._is_last, self._marks = data, end, is_last, marks
+        self._behind_text = NONE
 
     def skip_between(self, at: int) -> int:
         match = _BETWEEN.match(self._data, at, self._end)
@@ -183,11 +167,11 @@ class _Stretch:
         data, end = self._data, self._end
         if data[begin] != _OBJECT:
             return self._line_or_object(begin), None
-        if flat := self._flat(begin):
-            return flat.end(), None
-        open_, at = [_OBJECT], begin + 1
+        if (behind := self._flat(begin)) != NONE:
+            return behind, None
+        open_, at, seen = [_OBJECT], begin + 1, 0
         while (place := self._next_bracket(at)) < end:
-            found = data[place]
+            found, seen = data[place], seen + 1
             if found in (_OBJECT, _LIST):
                 between = bytes(data[at:place])
                 written = between.rstrip(_BLANK)
@@ -200,11 +184,11 @@ class _Stretch:
                 is_below = before == b":" and b"\n" in between[len(written) :]
                 if is_below and found == _OBJECT and self._is_cut_off_before(place):
                     return self._before_good(begin, place, most=place), "cut off"
-                if in_list and place - begin > _LONGEST_GARBAGE and self._begins_line(place):
+                if in_list and place - begin > LONGEST_GARBAGE and self._begins_line(place):
                     # A list that long, of records that begin lines, is none: its end was cut off.
                     return self._before_good(begin, place, most=place), "cut off"
                 open_.append(found)
-                if len(open_) > _DEEPEST:
+                if len(open_) > DEEPEST:
                     return self._before_good(begin, place), "object or list where a value belongs"
             elif found == _QUOTE:
                 return self._unquoted(begin, place)
@@ -214,23 +198,23 @@ class _Stretch:
                 if not open_:
                     return place + 1, None
             at = place + 1
+            if seen > _FEW_BRACKETS:
+                at, open_ = self._marks.clear(data, begin, at, end, open_)
         self._need_last()
         return self._before_good(begin, end), "cut off"
 
     def _next_bracket(self, at: int) -> int:
         """Where the next bracket is, or a quote that begins no text as it should be."""
-        match = _BETWEEN_BRACKETS.match(self._data, at, self._end)
-        assert match
-        place = match.end()
+        place = self._marks.between(self._data, at, self._end)
         if place < self._end and self._data[place] == _QUOTE:
-            self._text = text = _TEXT.match(self._data, place, self._end)
-            if text and text.end() == self._end:
+            self._behind_text = self._marks.text(self._data, place, self._end)
+            if self._behind_text == self._end:
                 return self._end  # what follows it has to be seen
         return place
 
     def _unquoted(self, begin: int, place: int) -> tuple[int, Reason]:
         """Where a piece ends that has a text without its end, or with something odd behind it."""
-        if self._text is None:
+        if self._behind_text == NONE:
             if not _LINE_END.search(self._data, place, self._end):
                 self._need_last()
             return self._before_good(begin, place), "cut off"
@@ -254,32 +238,34 @@ class _Stretch:
         It is where it is good and whole and nothing behind it goes on with an object around it, or
         where it isn't whole, but begins a line as records do that are written one a line.
         """
-        flat = self._flat(place)
-        if flat is None:
+        behind = self._flat(place)
+        if behind == NONE:
             return self._data[place - 1 : place + 2] == b'\n{"'
-        match = _GOES_ON_BELOW.match(self._data, flat.end(), self._end)
+        match = _GOES_ON_BELOW.match(self._data, behind, self._end)
         assert match
         if match.end() == self._end and not match[1]:
             self._need_last()
         return match[1] is None
 
-    def _flat(self, place: int) -> re.Match[bytes] | None:
-        """A flat object; None where there is none, whatever follows."""
-        match = _FLAT_OBJECT.match(self._data, place, self._end)
-        if match and match[1] is None:
+    def _flat(self, place: int) -> int:
+        """Behind a flat object; `NONE` where there is none, whatever follows."""
+        behind = self._marks.flat(self._data, place, self._end)
+        if behind == OPEN:
             self._need_last()
-            return None
-        return match
+            return NONE
+        return behind
 
     def _begins_line(self, place: int) -> bool:
-        """Whether a record may begin there, and is the first of its line."""
-        before = self._data.rfind(b"\n", 0, place)
-        is_first = before >= 0 and not self._data[before:place].strip(_BLANK)
-        return is_first and self._is_good_object(place)
+        """Whether what may be a record begins there, and is the first of its line."""
+        before = place - 1
+        while before >= 0 and self._data[before] in b" \t\r":
+            before -= 1
+        is_first = before >= 0 and self._data[before] == _NEWLINE
+        return is_first and self._flat(place) != NONE
 
     def _line_or_object(self, begin: int) -> int:
         """Where what is no object ends."""
-        limit = min(self._end, begin + _LONGEST_GARBAGE)
+        limit = min(self._end, begin + LONGEST_GARBAGE)
         match = _LINE_OR_OBJECT.search(self._data, begin, limit)
         if match is None and limit == self._end:
             self._need_last()
@@ -287,12 +273,11 @@ class _Stretch:
 
     def _before_good(self, begin: int, broken: int, most: int | None = None) -> int:
         """The end of a piece that is broken at `broken`: where a good object or line begins."""
-        limit = most or min(self._end, broken + _LONGEST_GARBAGE)
+        limit = most or min(self._end, broken + LONGEST_GARBAGE)
         at = begin + 1
-        while match := _LINE_OR_FLAT_OBJECT.search(self._data, at, limit):
-            place = match.start()
+        while (place := self._marks.line_or_object(self._data, at, limit, broken)) != NONE:
             at = place + 1
-            if match.group() == b"\n":
+            if self._data[place] == _NEWLINE:
                 if place >= broken:
                     return place
                 behind = self.skip_between(place)
@@ -307,11 +292,10 @@ class _Stretch:
 
     def _is_good_object(self, place: int) -> bool:
         """Whether a record may begin there; an object that is the value of a key is none."""
-        if flat := self._flat(place):
-            if _follows_colon(self._data, place) and self._goes_on(flat.end()):
-                return False
-            return isinstance(_parse(bytes(flat.group())), _Pairs)
-        return False
+        behind = self._flat(place)
+        if behind == NONE or (_follows_colon(self._data, place) and self._goes_on(behind)):
+            return False
+        return isinstance(_parse(bytes(self._data[place:behind])), _Pairs)
 
     def _goes_on(self, at: int) -> bool:
         """Whether the object around goes on behind a value that ends at `at`."""
@@ -389,13 +373,13 @@ def _written(raw: bytes, key: str) -> str:
 
 def _is_too_deep(raw: bytes) -> bool:
     """Whether objects and lists lie in one another deeper than is read, texts left out."""
-    if raw.count(b"[") + raw.count(b"{") <= _DEEPEST:
+    if raw.count(b"[") + raw.count(b"{") <= DEEPEST:
         return False
     depth = 0
     for bracket in _BRACKET.finditer(raw):
         opened = bracket[0]
         depth += (opened in (b"{", b"[")) - (opened in (b"}", b"]"))
-        if depth > _DEEPEST:
+        if depth > DEEPEST:
             return True
     return False
 

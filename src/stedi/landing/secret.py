@@ -1,7 +1,7 @@
-"""The secret of whoever runs this, which never lies under a root, and those it replaced.
+"""The secret of anyone who runs this, which never lies under a root, and those it replaced.
 
 A secret that is replaced isn't thrown away: what it made a fingerprint of, only it finds again. So
-the newest makes a fingerprint of what the one before it made (`Keys`). Whoever learned an older
+the newest makes a fingerprint of what the one before it made (`Keys`). Anyone who learned an older
 secret can't tell by it what a lakehouse has that was keyed since: `rights/rekey.py` keys the rest.
 """
 

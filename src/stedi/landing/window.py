@@ -36,6 +36,9 @@ _GZIP, _ZSTD = b"\x1f\x8b\x08", b"\x28\xb5\x2f\xfd"
 _ZSTD_SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?[ \t\r\n,]*[{\[]")
 _HEAD_BYTES = 64
+_MAGIC_BYTES = 4
+_MOST_PACKED = 3
+"""How often what an archive has is unpacked again."""
 
 
 class ArchiveTooLarge(Exception):
@@ -107,7 +110,7 @@ class Window:
             packing = _packing(self._head, path.suffix.lower())
         else:
             self._file.seek(begin)
-        self._unpacked = self._unpack(_COMPRESSIONS[packing]) if packing else None
+        self._unpacked = self._unpack_all(packing) if packing else None
         self._left = memoryview(b"")
         self._block = 0
 
@@ -173,6 +176,39 @@ class Window:
         view[:count] = self._left[:count]
         self._left = self._left[count:]
         return count
+
+    def _unpack_all(self, packing: str) -> Iterator[bytes]:
+        """The content of an archive, also of one that was packed again."""
+        contents = self._unpack(_COMPRESSIONS[packing])
+        for _ in range(_MOST_PACKED):
+            begin = b""
+            while len(begin) < _MAGIC_BYTES and (more := next(contents, None)) is not None:
+                begin += more
+            contents = chain([begin], contents)
+            again = _packing(begin, "")
+            if again is None:
+                break
+            contents = self._unpack_again(_COMPRESSIONS[again], contents)
+        yield from contents
+
+    def _unpack_again(self, make: Callable[[], Any], packed: Iterator[bytes]) -> Iterator[bytes]:
+        """The content of an archive in another, up to where it is damaged."""
+        n_unpacked = 0
+        pieces = (
+            part[at : at + _PACKED_BYTES]
+            for part in packed
+            for at in range(0, len(part), _PACKED_BYTES)
+        )
+        try:
+            for content in _content(make, pieces):
+                n_unpacked += len(content)
+                if self._most is not None and n_unpacked > self._most:
+                    raise ArchiveTooLarge
+                yield content
+        except (EOFError, *_DAMAGE):
+            self.is_damaged = True
+            for _ in packed:
+                pass  # the fingerprint is that of the whole file
 
     def _unpack(self, make: Callable[[], Any]) -> Iterator[bytes]:
         """The content of an archive, up to where it is damaged."""

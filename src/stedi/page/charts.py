@@ -11,17 +11,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 from vl_convert import vegalite_to_svg
 
+from stedi.page.discreet import Discreet
 from stedi.page.facts import Distribution, Facts, PublishedFacts, TableFacts
 
 if TYPE_CHECKING:
     from stedi.privacy.audit.attack import AttackResult
+    from stedi.status import StepStatus
 
 VEGA_LITE = "6.4"
 INK, MUTED, GRID, KEPT, LOST, LIMIT = (
@@ -30,12 +32,15 @@ INK, MUTED, GRID, KEPT, LOST, LIMIT = (
 TABLES_CHARTED = 12
 DAYS_CHARTED = 120
 _DAYS_WITH_HOURS = 2
+_MINUTES = timedelta(minutes=10)
 _SVG = "http://www.w3.org/2000/svg"
 _SHOWN = {"svg", "g", "path", "rect", "line", "text", "tspan", "circle"}
 _IGNORED = {"class", "pointer-events", "role", "version", "width", "height", "opacity"}
+LARGER = 1.15
+"""How many times as large as it is drawn a picture is shown, where there is room."""
 _CONFIG: Mapping[str, Any] = {
     "background": None,
-    "font": "sans-serif",
+    "font": "Arial, Helvetica, sans-serif",
     "view": {"stroke": None},
     "axis": {
         "labelColor": MUTED,
@@ -88,11 +93,13 @@ def chart(
 
 
 def draw(spec: Mapping[str, Any]) -> Markup:
-    """A specification as SVG: shapes and text alone, sized by whoever shows it."""
+    """A specification as SVG: shapes and text alone, letters of one size where it fits."""
     svg = vegalite_to_svg({**spec, "config": _CONFIG}, vl_version=VEGA_LITE)
     ElementTree.register_namespace("", _SVG)
     root = ElementTree.fromstring(svg)  # noqa: S314 - the library's own, and nothing is fetched
+    size = {name: str(round(float(root.attrib[name]) * LARGER)) for name in ("width", "height")}
     _bare(root)
+    root.attrib.update(size)
     root.set("aria-hidden", "true")
     root.set("class", "picture")
     text = ElementTree.tostring(root, encoding="unicode")
@@ -121,19 +128,18 @@ def _bare(element: ElementTree.Element) -> None:
 
 
 def steps(facts: Facts) -> Iterator[Chart]:
-    """Of the rows that come into each step, the shares that are kept and dropped."""
+    """Of the rows that come into each step, what each reason drops and what is kept: a funnel."""
     shown = [
         t for t in facts.tables.values() if t.step and t.step.in_ and t.step.adds_up is not None
     ]
     if not shown:
         return
-    values, rows = [], []
-    for table in shown[: 2 * TABLES_CHARTED]:
+    values: list[dict[str, Any]] = []
+    rows = []
+    for table in shown[:TABLES_CHARTED]:
         assert table.step is not None
         step, d = table.step, facts.discreet
-        for what, count in (("kept", step.kept), ("dropped", sum(step.dropped.values()))):
-            share = d.number(count, table.name) / max(d.number(step.in_, table.name), 1)
-            values.append({"table": table.name, "what": what, "share": min(share, 1.0)})
+        values += _funnel(table.name, step, d)
         reasons = step.dropped or {"nothing is dropped": 0}
         for reason, count in reasons.items():
             rows.append(
@@ -142,24 +148,36 @@ def steps(facts: Facts) -> Iterator[Chart]:
                     reason, d.count(count, table.name),
                 )
             )  # fmt: skip
+    x = {
+        "field": "from", "type": "quantitative", "scale": {"domain": [0, 1]},
+        "axis": {"format": "%", "tickCount": 4, "grid": False},
+        "title": "share of the rows that come in",
+    }  # fmt: skip
+    color = {
+        "field": "what", "type": "nominal",
+        "scale": {"domain": ["kept", "dropped"], "range": [KEPT, LOST]},
+    }  # fmt: skip
     spec = {
-        "data": {"values": values},
-        "width": 230,
-        "height": {"step": 26},
-        "mark": "bar",
-        "encoding": {
-            "y": {"field": "table", "type": "nominal", "sort": None, "title": None},
-            "x": {
-                "field": "share", "type": "quantitative", "stack": "zero",
-                "axis": {"format": "%", "tickCount": 4}, "scale": {"domain": [0, 1]},
-                "title": "share of the rows that come in",
+        "data": {"values": [{"n": n, **value} for n, value in enumerate(values)]},
+        "width": 300,
+        "height": {"step": 34},
+        "encoding": {"y": {"field": "n", "type": "ordinal", "axis": None}},
+        "layer": [
+            {
+                "transform": [{"filter": "datum.what != 'in'"}],
+                "mark": {"type": "bar", "height": 11, "yOffset": 6, "minBandSize": 1},
+                "encoding": {"x": x, "x2": {"field": "to"}, "color": color},
             },
-            "order": {"field": "what", "sort": "descending"},
-            "color": {
-                "field": "what", "type": "nominal",
-                "scale": {"domain": ["kept", "dropped"], "range": [KEPT, LOST]},
+            {
+                "mark": {
+                    "type": "text", "align": "left", "baseline": "middle", "fontSize": 12,
+                    "color": INK, "limit": 296,
+                    "dy": {"expr": "datum.what == 'in' ? 7 : -7"},
+                    "fontWeight": {"expr": "datum.what == 'in' ? 'bold' : 'normal'"},
+                },
+                "encoding": {"x": {"datum": 0, "type": "quantitative"}, "text": {"field": "label"}},
             },
-        },
+        ],
     }  # fmt: skip
     yield chart(
         "steps",
@@ -169,6 +187,21 @@ def steps(facts: Facts) -> Iterator[Chart]:
         ("table", "rows in", "kept", "dropped because", "dropped"),
         rows,
     )
+
+
+def _funnel(name: str, step: StepStatus, discreet: Discreet) -> Iterator[dict[str, Any]]:
+    """The bars of a step: each reason takes its rows from the end of what was left before it."""
+    total = max(discreet.number(step.in_, name), 1)
+    left = 1.0
+    yield {"what": "in", "label": f"{name}: {discreet.count(step.in_, name)} rows come in"}
+    for reason, count in step.dropped.items():
+        begin = max(left - discreet.number(count, name) / total, 0.0)
+        label = f"{discreet.count(count, name)}: {reason}"
+        yield {"what": "dropped", "label": label, "from": begin, "to": left}
+        left = begin
+    kept = min(discreet.number(step.kept, name) / total, 1.0)
+    label = f"{discreet.count(step.kept, name)} kept"
+    yield {"what": "kept", "label": label, "from": 0.0, "to": kept}
 
 
 def _most_dropped(shown: Sequence[TableFacts], facts: Facts) -> str:
@@ -208,7 +241,8 @@ def rows_over_time(facts: Facts) -> Iterator[Chart]:
 
 def _line(values: Sequence[Mapping[str, Any]], field: str, format_: str = "~s") -> dict[str, Any]:
     begin, end = (datetime.fromisoformat(values[n]["t"]) for n in (0, -1))
-    is_short = (end - begin).days < _DAYS_WITH_HOURS
+    long = end - begin
+    hours = "%H:%M" if long > _MINUTES else "%H:%M:%S"
     return {
         "data": {"values": [*values]},
         "width": 260,
@@ -219,7 +253,7 @@ def _line(values: Sequence[Mapping[str, Any]], field: str, format_: str = "~s") 
                 "field": "t", "type": "temporal", "title": None, "scale": {"type": "utc"},
                 "axis": {
                     "grid": False, "tickCount": 3, "labelOverlap": True,
-                    "format": "%H:%M" if is_short else "%d %b %y",
+                    "format": hours if long.days < _DAYS_WITH_HOURS else "%d %b %y",
                 },
             },
             "y": {
@@ -453,7 +487,11 @@ def _spread_words(one: Distribution) -> str:
     )
     if one.before is None:
         return words
-    return f"{words} Values beyond the ends, as they were before, count in the outermost bars."
+    return (
+        f"{words} Each published value is the middle of a range, so it stands for all of its "
+        "neighbours: bars as published are high there, and low between. Values beyond the ends, as "
+        "they were before, count in the outermost bars."
+    )
 
 
 def attacks(published: PublishedFacts) -> Chart | None:
@@ -477,8 +515,8 @@ def attacks(published: PublishedFacts) -> Chart | None:
     span = {"axis": {"tickCount": 5}, "title": "how far the attacker gets", "type": "quantitative"}
     spec = {
         "data": {"values": values},
-        "width": 240,
-        "height": {"step": 26},
+        "width": 210,
+        "height": {"step": 24},
         "encoding": {"y": y},
         "layer": [
             {

@@ -12,7 +12,7 @@ _NUMBER = re.compile(r"(?<![\w.\-/@#])\d+(?:,\d{3})*(?![\w\-/@%]|\.\d)")
 
 @dataclass(frozen=True)
 class Sum:
-    """Counts that add up, and the tables whose rows are among them."""
+    """Counts that reconcile, and the tables whose rows are among them."""
 
     tables: frozenset[str]
     terms: tuple[int, ...]

@@ -109,15 +109,31 @@ def _arrows(facts: Facts, places: Mapping[str, tuple[int, int]]) -> Iterator[Arr
     for name, table in facts.tables.items():
         for n, source in enumerate(s for s in table.inputs if s in places):
             (x1, y1), (x2, y2) = places[source], places[name]
-            is_lane = x1 == x2
-            x1, x2 = x1 + WIDTH // 2, x2 + (WIDTH // 2 if is_lane else 48 + 42 * min(n, 3))
             y1 += HEIGHT
-            turn = max(y1, y2 - GAP)
-            bend = (y2 - turn) // 2
-            curve = f"V{turn}C{x1} {turn + bend} {x2} {y2 - bend} {x2} {y2 - 6}V{y2 - 5}"
-            path = f"M{x1} {y1}{f'V{y2 - 5}' if is_lane else curve}"
+            is_lane, is_aside = x1 == x2, source not in table.sources
+            end = x2 + (WIDTH // 2 if is_lane else 48 + 42 * min(n, 3))
+            begin = x1 + WIDTH // 2
+            if is_aside and not is_lane:  # beside the label of the rows that go on
+                begin += 72 if x2 > x1 else -24
+            path = f"M{begin} {y1}V{y2 - 5}"
+            if not is_lane:
+                path = _curve(begin, y1, end, y2, x2 > x1)
             label = None
-            if source in table.sources and (rows := facts.tables[source].status.rows) is not None:
+            if not is_aside and (rows := facts.tables[source].status.rows) is not None:
                 label = facts.discreet.count(rows, source).replace("fewer than ", "<")
                 label = label.replace("about ", "~")
-            yield Arrow(source, name, path, label, x1 + 8, y1 + 17)
+            yield Arrow(source, name, path, label, begin + 8, y1 + 17)
+
+
+def _curve(x1: int, y1: int, x2: int, y2: int, is_right: bool) -> str:
+    """From lane to lane; past other tables between the lanes, not behind them."""
+    path = f"M{x1} {y1}"
+    if y2 - y1 > HEIGHT + GAP:
+        left = MARGIN + (x1 - MARGIN) // (WIDTH + SPACE) * (WIDTH + SPACE)
+        between = left + WIDTH + SPACE // 2 if is_right else left - SPACE // 2
+        bend, end = y1 + 3 * GAP // 4, y1 + GAP
+        path += f"V{y1 + GAP // 2}C{x1} {bend} {between} {bend} {between} {end}"
+        x1 = between
+    turn = max(y1, y2 - GAP)
+    bend = (y2 - turn) // 2
+    return f"{path}V{turn}C{x1} {turn + bend} {x2} {y2 - bend} {x2} {y2 - 6}V{y2 - 5}"

@@ -76,9 +76,9 @@ def _how_fresh(facts: Facts) -> Answer:
     late = [t for t in facts.tables.values() if t.status.freshness != "fresh"]
     unread = sum(source.unread for source in facts.sources)
     arrived = [day for source in facts.sources for day in source.arrived]
-    more = [f"A table changed last on {newest}."]
+    more = [f"The last change of a table was on {newest}."]
     if arrived:
-        more.append(f"Files came last on {max(arrived)} (UTC).")
+        more.append(f"The last file arrived on {max(arrived)} (UTC).")
     if unread:
         more.append(f"{counted(unread, 'file')} not read yet.")
     if late:
@@ -116,7 +116,7 @@ def _how_private(facts: Facts) -> Answer:
     if all(p.withheld for p in facts.published):
         return Answer(question, "Nothing is published", "look", tuple(more), link)
     k = min(p.k for p in facts.published if not p.withheld)
-    answer = f"At least {k} people behind every published row"
+    answer = f"At least {counted(k, 'person', 'people')} behind every published row"
     return Answer(question, answer, "good", tuple(more), link)
 
 

@@ -161,7 +161,7 @@ def _chunk(
 
 @compiled
 def _place(data: Bytes, at: int, moved: int, out: Bytes, to: int) -> tuple[int, int]:
-    """Write a place in the file anew; 0 is none."""
+    """Write a place in the file again; 0 is none."""
     value, at = _integer(data, at)
     return at, _put_integer(out, to, value + moved if value else 0)
 

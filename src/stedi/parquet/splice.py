@@ -2,7 +2,7 @@
 
 Row groups are copied as they are, byte for byte, as Iceberg's own rewriting of files merges
 row groups (apache/iceberg, pull request 14435), and behind them their Bloom filters; only the
-footer is written anew.
+footer is written again.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class PublishedTable:
 
     @cached_property
     def rows(self) -> Raw:
-        """The rows behind it, before they were coarsened: without those that were left out."""
+        """The rows behind it, before they were generalised: without those that were left out."""
         fewer = self._suppressed
         return self.all_rows.taken(np.flatnonzero(fewer.kept))
 
@@ -249,5 +249,7 @@ def _published(declarations: Declarations, table: str | None) -> Contract:
         return next(iter(published.values()))
     if table not in published:
         known = ", ".join(published) or "none"
-        raise UsageError(f"{table or 'which table'}: the published tables are {known}")
+        if table is None:
+            raise UsageError(f"say which table; the published tables are {known}")
+        raise UsageError(f"{table}: not published; the published tables are {known}")
     return published[table]

@@ -216,8 +216,8 @@ class Budget:
         rest = (
             f"{now.schedule}. Give a smaller --epsilon"
             if most >= 0.01
-            else "nothing is left, for good: also for people who left, and for whoever comes. The "
-            "same state of the lakehouse releases the same again"
+            else "nothing is left, for ever: also for people who left, and for those who will "
+            "join. The same state of the lakehouse releases the same rows again"
         )
         raise NotAnonymous(
             f"the budget of {name} doesn't allow a private release of epsilon {wanted.epsilon:g}, "

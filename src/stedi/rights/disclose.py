@@ -43,6 +43,7 @@ from stedi.rights.others import SHOWN_TEXTS, Others
 from stedi.rights.own import Own, TableRows, own
 from stedi.rights.private import private_folder
 from stedi.rights.subjects import Identity, Kind, asked_for, kinds
+from stedi.rights.versions import Versions
 from stedi.storage.suspensions import SUSPENDED
 from stedi.storage.warehouse import Warehouse
 from stedi.text import counted
@@ -77,10 +78,11 @@ def _held_of(
     known = kinds(declarations)
     options = ", ".join(kind.option for kind in known.values())
     people = ", ".join(kind.option for kind in known.values() if kind.is_people)
+    versions = _versions(warehouse, declarations)
     hits, spelled = [], 0
     for identity in who(text, known):
         try:
-            found = find(warehouse, declarations, [identity], progress=progress)
+            found = find(warehouse, declarations, [identity], versions=versions, progress=progress)
         except UsageError:
             raise UsageError(
                 f"several people have or had what this identifier names; give the {people} of one "
@@ -101,6 +103,14 @@ def _held_of(
             f"{hint if spelled else ''} Look at how it is spelled in the records"
         )
     return hits[0]
+
+
+def _versions(warehouse: Warehouse, declarations: Declarations) -> Versions | None:
+    """What a bucket keeps of files as they were before; None where nobody may look into that."""
+    try:
+        return Versions(warehouse, declarations)
+    except StediError:
+        return None
 
 
 def disclose(
@@ -315,18 +325,14 @@ class _Telling:
                 f"{counted(hidden, 'record')} as delivered, which may say something of other "
                 "people, too"
             )
-        if self._keeps_versions():
-            yield "what the storage keeps of files as they were before: nobody looked into that"
+        versions = _versions(self.warehouse, self.declarations)
+        if versions is None:
+            yield "what the storage keeps of files as they were before: nobody may look into that"
+        elif versions.has_uploads:
+            yield "uploads that never ended, if they are of yours: nobody can read them"
         for contract in self.declarations.contracts.values():
             if contract.identifiers and not any(column.subject for column in contract.columns):
                 yield f"{contract.name}: its contract doesn't say by which column people are found"
-
-    def _keeps_versions(self) -> bool:
-        """Whether a bucket keeps earlier versions of objects, or may; nobody looks into those."""
-        try:
-            return any(one.upload is None for one in self.warehouse.files.remainders())
-        except StediError:
-            return True
 
 
 def _how_long(contract: Contract | None, table: str) -> str:

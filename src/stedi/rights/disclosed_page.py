@@ -1,4 +1,4 @@
-"""What is held of one person as a page that needs nothing else: no script, no other file."""
+"""What is stored about one person, as a page that needs no script and no other file."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ def page(person: Person) -> str:
         '<meta http-equiv="Content-Security-Policy" '
         "content=\"default-src 'none'; style-src 'unsafe-inline'\">",
         '<meta name="viewport" content="width=device-width">',
-        f"<title>What is held of you</title><style>{_STYLE}</style></head><body>",
-        "<h1>What is held of you</h1>",
-        f"<p>Put together at {escape(person.made_at)}. The same as data is in "
+        f"<title>Your personal data</title><style>{_STYLE}</style></head><body>",
+        "<h1>Your personal data</h1>",
+        f"<p>Collected at {escape(person.made_at)}. The same in a form for programs is in "
         '<a href="person.json">person.json</a>. This folder has personal data: keep it to '
         "yourself.</p>",
-        *_section("By what you are known", _identifiers(person)),
-        *_section("Why it is held", _consents(person)),
-        *_section("Who got what was made of it", _given_out(person)),
+        *_section("Identifiers that name you", _identifiers(person)),
+        *_section("Why it is stored", _consents(person)),
+        *_section("Recipients of data made from it", _given_out(person)),
         *_section("Your records as they were delivered", _delivered(person)),
         "<h2>Your rows in tables</h2>",
         *(part for table in person.tables for part in _table(table)),
-        *_section("Published tables that were made from it", _published(person)),
+        *_section("Published tables made from it", _published(person)),
         *_section("What is not shown", _list(person.not_shown) or "<p>Nothing.</p>"),
         "</body></html>",
         "",
@@ -51,7 +51,7 @@ def _section(title: str, body: str) -> tuple[str, str]:
 
 def _identifiers(person: Person) -> str:
     rows = (
-        (i.kind, i.value, "others have or had it, too" if i.is_shared else "")
+        (i.kind, i.value, "other people have or had it, too" if i.is_shared else "")
         for i in person.identifiers
     )
     return _grid(("kind", "identifier", ""), rows)
@@ -68,29 +68,30 @@ def _consents(person: Person) -> str:
         for one in person.consents
     ]
     if not rows:
-        return "<p>No table says who consents. Each table below says what it is for.</p>"
+        return "<p>No table lists who consents. Each table below names its purpose.</p>"
     return (
-        "<p>Each table below says what it is for. Rows are in trusted and curated tables because, "
-        "and as long as, you consent:</p>"
-        + _grid(("table of who consents", "you consent", "since", "which means"), rows)
+        "<p>Each table below names its purpose. Your rows are in trusted and curated tables "
+        "because you consent, and as long as you do:</p>"
+        + _grid(("table of consent", "you consent", "since", "which means"), rows)
     )
 
 
 def _given_out(person: Person) -> str:
     if not person.given_out:
-        return "<p>Nothing that was made of it was given out, as far as is noted.</p>"
+        return "<p>No data made from it was given to anybody, as far as is noted.</p>"
     rows = (
         (
             one.at,
             one.recipient or "somebody who wasn't named",
             f"{one.what}, {one.table}, snapshot {one.snapshot}",
-            "" if one.is_certain else "perhaps: whose readings are in it can't be told",
+            "" if one.is_certain else "perhaps: we can't determine whose readings are in it",
         )
         for one in person.given_out
     )
     return (
-        "<p>These name nobody, and say of no row whose it is. They were made from your readings "
-        "and from those of others:</p>" + _grid(("when", "to", "what", ""), rows)
+        "<p>These contain no names, and nothing in a row names its person. They were made from "
+        "your readings and from those of other people:</p>"
+        + _grid(("when", "to", "what", ""), rows)
     )
 
 
@@ -107,7 +108,7 @@ def _delivered(person: Person) -> str:
         )
         for record in person.delivered[:_ROWS_SHOWN]
     )
-    grid = _grid(("source", "file", "where in it", "set aside because", "copy"), rows)
+    grid = _grid(("source", "file", "place in it", "quarantined because", "copy"), rows)
     return grid + _more(len(person.delivered), "person.json")
 
 
@@ -119,13 +120,13 @@ def _table(table: Table) -> Iterable[str]:
     yield f"<h3>{escape(table.name)}</h3>"
     yield f"<p>{escape(table.purpose)}</p><p>How long: {escape(table.kept)}</p>"
     meanings = ((f.name, f.description) for f in table.fields)
-    yield _grid(("column", "is"), meanings)
+    yield _grid(("column", "meaning"), meanings)
     names = [field.name for field in table.fields]
     rows = [_cells(row, table.fields) for row in table.rows[:_ROWS_SHOWN]]
     if rows:
         yield _grid(names, rows)
     if table.earlier:
-        yield f"<p>And {len(table.earlier):,} that only earlier snapshots have.</p>"
+        yield f"<p>And {len(table.earlier):,} more rows that only earlier snapshots have.</p>"
     yield _more(len(table.rows), ", ".join(table.files))
 
 

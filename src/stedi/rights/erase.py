@@ -29,6 +29,7 @@ from stedi.rights.mentions import Mention, without_mentions
 from stedi.rights.rows import read_rows
 from stedi.rights.subjects import Identity
 from stedi.rights.traces import Trace, Traced, trace
+from stedi.rights.versions import Versions
 from stedi.rights.wanted import has_name, identifiers
 from stedi.rights.whole import any_whole, has_whole
 from stedi.roots import Files, Lock, Remainder
@@ -105,9 +106,11 @@ def forget_people(
     asked again. An erasure that was begun before is finished first. Raises what a run raises, but
     for `NotAnonymous`: that is in the report.
     """
+    versions = Versions(warehouse, declarations)
     found = find(
-        warehouse, declarations, asked.subjects, keep_shared=asked.keep_shared, progress=progress
-    )
+        warehouse, declarations, asked.subjects, keep_shared=asked.keep_shared,
+        with_mentions=True, versions=versions, progress=progress,
+    )  # fmt: skip
     known = {(i.kind, i.value): i for i in asked.subjects}
     while True:
         if not confirm(found):
@@ -129,10 +132,10 @@ def forget_people(
             # What they have may be known no more, where half of an erasure was done before.
             known = {(i.kind, i.value): replace(i, spared=()) for i in found.identities} | known
             again = find(
-                warehouse, declarations, [*known.values()],
-                keep_shared=asked.keep_shared, progress=progress,
+                warehouse, declarations, [*known.values()], keep_shared=asked.keep_shared,
+                with_mentions=True, versions=versions, progress=progress,
             )  # fmt: skip
-        if summary(again) == summary(found):
+        if (summary(again), again.mentions) == (summary(found), found.mentions):
             confirm = _once_more(confirm)
         found = again
 
@@ -161,7 +164,7 @@ def planned(
     read_erased(files).refuse_other(keyer)
     cuts = []
     for raw in found.landing:
-        fingerprint = fingerprinter.of_file(raw.path, files.open)
+        fingerprint = raw.fingerprint or fingerprinter.of_file(raw.path, files.open)
         if files.stat(raw.path) != raw.stat:
             raise LandingError(
                 f"{files.name(raw.path)} changed while it was read; nothing was done. Run "
@@ -241,7 +244,8 @@ def _to_discard(
     remainders = [*files.remainders()]
     if not remainders:
         return []
-    names = {found.file for found in trace(files, identifiers(identities)).traces if found.is_exact}
+    traced = trace(files, identifiers(identities), only_remainders=True)
+    names = {found.file for found in traced.traces if found.is_exact}
 
     def is_theirs(remainder: Remainder) -> bool:
         name = remainder.path.relative_to(files.root).as_posix()

@@ -28,9 +28,12 @@ from stedi.landing.records import Piece, Record
 from stedi.rights.index import Index
 from stedi.rights.lines import Lines
 from stedi.rights.links import Shared, linked
+from stedi.rights.mentions import Mention, mentions_in
 from stedi.rights.rows import read_rows, wanted_rows
 from stedi.rights.subjects import Identity, deciding, kinds
-from stedi.rights.wanted import Wanted, has_name
+from stedi.rights.traces import Looking
+from stedi.rights.versions import InVersion, RowsOf, Versions
+from stedi.rights.wanted import Wanted, has_name, identifiers
 from stedi.roots import Files, Stat
 from stedi.roots.names import landing_folder
 from stedi.storage.suspensions import SUSPENDED
@@ -45,7 +48,8 @@ class InLanding:
     """Records of theirs in a raw file, as places in its content once unpacked.
 
     `stat` is what was known of the file when it was read; `name` is its path below the source's
-    landing folder. `is_named` says that the name itself has an identifier.
+    landing folder. `is_named` says that the name itself has an identifier. `fingerprint` is that of
+    the file, where it is known without reading it again.
     """
 
     source: str
@@ -55,6 +59,7 @@ class InLanding:
     places: tuple[Place, ...]
     is_damaged: bool
     is_named: bool = False
+    fingerprint: str | None = None
 
     @property
     def records(self) -> int:
@@ -88,7 +93,10 @@ class Found:
     `spelled` counts rows and records under identifiers that differ by case, spaces or Unicode form
     alone, by kind and value: they are nobody's who is asked for. `kept` counts rows of the typed
     tables and raw records that stay since they are others', by kind and value of what is shared.
-    `state` changes whenever what was looked at does.
+    `state` changes whenever what was looked at does. `mentions` are records of others that have an
+    identifier, where they were looked for: rows of typed tables as they are now, and records of raw
+    files that say what these tables don't have. `versions` are what a bucket keeps of files as they
+    were before, where that was looked into.
     """
 
     identities: tuple[Identity, ...]
@@ -98,11 +106,13 @@ class Found:
     spelled: Mapping[tuple[str, str], int]
     kept: Mapping[tuple[str, str], int]
     state: tuple[object, ...]
+    mentions: tuple[Mention, ...] = ()
+    versions: tuple[InVersion, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is held."""
-        return not (self.landing or self.tables)
+        return not (self.landing or self.tables or self.versions)
 
 
 def find(
@@ -112,16 +122,20 @@ def find(
     *,
     keep_shared: bool = True,
     is_closed: bool = False,
+    with_mentions: bool = False,
+    versions: Versions | None = None,
     progress: Progress = lambda _: None,
 ) -> Found:
     """Find all that is held of who is asked for; nothing is written.
 
-    Where it `is_closed`, what they have is not looked for: all of it is asked for.
+    Where it `is_closed`, what they have is not looked for: all of it is asked for. What others'
+    records say of them is looked for `with_mentions`, and in `versions` of before where given.
 
     Raises `UsageError` where it isn't clear who is meant, `LandingError` and `StorageError` for
     what can't be read.
     """
-    return _Finding(warehouse, declarations, progress).find(asked, keep_shared, is_closed)
+    finding = _Finding(warehouse, declarations, versions, progress)
+    return finding.find(asked, keep_shared, is_closed, with_mentions)
 
 
 def state_of(warehouse: Warehouse, declarations: Declarations) -> tuple[object, ...]:
@@ -139,29 +153,42 @@ def _listed(files: Files, contract: Contract) -> dict[Path, Stat]:
 
 class _Finding:
     def __init__(
-        self, warehouse: Warehouse, declarations: Declarations, progress: Progress
+        self,
+        warehouse: Warehouse,
+        declarations: Declarations,
+        versions: Versions | None,
+        progress: Progress,
     ) -> None:
-        self._warehouse, self._declarations = warehouse, declarations
+        self._warehouse, self._declarations, self._versions = warehouse, declarations, versions
         self._files, self._progress = warehouse.files, progress
         self._known = kinds(declarations)
         self._spelled: Counter[tuple[str, str]] = Counter()
         self._kept: Counter[tuple[str, str]] = Counter()
+        self._looking: Looking | None = None
+        self._mentions: list[Mention] = []
         self._state = state_of(warehouse, declarations)
         self._listed = {c.name: _listed(self._files, c) for c in declarations.landing}
         self._index = Index(warehouse, declarations)
 
-    def find(self, asked: Sequence[Identity], keep_shared: bool, is_closed: bool) -> Found:
+    def find(
+        self, asked: Sequence[Identity], keep_shared: bool, is_closed: bool, with_mentions: bool
+    ) -> Found:
         identities, shared = tuple(asked), tuple[Shared, ...]()
         if not is_closed:
             self._progress("looking up who is asked for, and what they have")
             identities, shared = linked(
                 asked, self._declarations, self._known, self._link_rows, keep_shared=keep_shared
             )
+        if with_mentions and (alone := identifiers(identities)):
+            self._looking = Looking(alone)
         tables = [*self._in_tables(identities)]
         landing = self._in_landing(identities, tables)
+        if self._looking:
+            self._mentions += self._mentioned(identities, self._looking)
         return Found(
             identities, shared, tuple(landing), tuple(tables), dict(self._spelled),
-            dict(self._kept), self._state,
+            dict(self._kept), self._state, tuple(sorted(self._mentions)),
+            tuple(self._in_versions(identities)),
         )  # fmt: skip
 
     def _link_rows(
@@ -187,30 +214,52 @@ class _Finding:
                 for place in located.places:
                     if isinstance(place.content, Record):
                         yield by_name(contract, place.content)
+        for kept in self._versions.in_landing(contract, sought) if self._versions else ():
+            for place in kept.places:
+                if isinstance(place.content, Record):
+                    yield by_name(contract, place.content)
+
+    def _in_versions(self, identities: Sequence[Identity]) -> Iterator[InVersion]:
+        if not self._versions:
+            return
+        self._progress(f"looking through {len(self._versions):,} versions that the storage keeps")
+        for contract in self._declarations.landing:
+            wanted = Wanted(contract, identities, self._known)
+            yield from self._versions.in_landing(contract, wanted)
+        for table, rows_of in self._lookers(identities):
+            yield from self._versions.in_table(table, rows_of)
 
     def _in_tables(self, identities: Sequence[Identity]) -> Iterator[InTable]:
+        for table, rows_of in self._lookers(identities):
+            self._progress(f"looking through the files of {table}")
+            yield from self._through(table, rows_of)
+
+    def _lookers(self, identities: Sequence[Identity]) -> Iterator[tuple[str, RowsOf]]:
+        """What looks for their rows in a data file, by table."""
         for contract in self._declarations.contracts.values():
             if deciding(contract, self._known):
-                self._progress(f"looking through the files of {contract.name}")
-                yield from self._in_table(contract, identities)
-        self._progress("looking through the quarantine")
-        yield from self._in_quarantine(identities)
-        yield from self._in_suspended(identities)
-        yield from self._in_loads(identities)
+                yield contract.name, self._in_table(contract, identities)
+        yield "quarantine", self._in_quarantine(identities)
+        yield SUSPENDED, self._in_suspended(identities)
+        yield "loads", self._in_loads(identities)
 
-    def _in_table(self, contract: Contract, identities: Sequence[Identity]) -> Iterator[InTable]:
+    def _in_table(self, contract: Contract, identities: Sequence[Identity]) -> RowsOf:
         def rows_of(file: DataFile, is_current: bool) -> Int64s:
             wanted = Wanted(contract, identities, self._known)
             counts = is_current and contract.zone == "landing"
-            rows = wanted_rows(self._files, file, wanted, respelled=counts)
+            looking = self._looking if counts else None
+            rows = wanted_rows(self._files, file, wanted, respelled=counts, looking=looking)
+            if wanted.mentions:
+                name = file.path.relative_to(self._files.root).as_posix()
+                self._mentions.append(Mention(name, wanted.mentions))
             if counts:
                 self._spelled.update(wanted.spelled)
                 self._kept.update(wanted.spared)
             return rows
 
-        yield from self._through(contract.name, rows_of)
+        return rows_of
 
-    def _in_quarantine(self, identities: Sequence[Identity]) -> Iterator[InTable]:
+    def _in_quarantine(self, identities: Sequence[Identity]) -> RowsOf:
         wanted = {
             contract.source: Wanted(contract, identities, self._known)
             for contract in self._declarations.landing
@@ -230,9 +279,9 @@ class _Finding:
                 of_source.spelled.clear()
             return hits
 
-        yield from self._through("quarantine", rows_of)
+        return rows_of
 
-    def _in_suspended(self, identities: Sequence[Identity]) -> Iterator[InTable]:
+    def _in_suspended(self, identities: Sequence[Identity]) -> RowsOf:
         """People whose consent is suspended."""
         sought = {identity.value for identity in identities if not identity.spared}
 
@@ -240,20 +289,18 @@ class _Finding:
             subjects = read_rows(self._files, file, ["subject"]).column(0).to_pylist()
             return _where(subject in sought for subject in subjects)
 
-        yield from self._through(SUSPENDED, rows_of)
+        return rows_of
 
-    def _in_loads(self, identities: Sequence[Identity]) -> Iterator[InTable]:
+    def _in_loads(self, identities: Sequence[Identity]) -> RowsOf:
         """Names of raw files, also of those that are gone."""
 
         def rows_of(file: DataFile, is_current: bool) -> Int64s:
             names = read_rows(self._files, file, ["file"]).column(0).to_pylist()
             return _where(has_name(name, identities) for name in names)
 
-        yield from self._through("loads", rows_of)
+        return rows_of
 
-    def _through(
-        self, table: str, rows_of: Callable[[DataFile, bool], Int64s]
-    ) -> Iterator[InTable]:
+    def _through(self, table: str, rows_of: RowsOf) -> Iterator[InTable]:
         """Look through every file that some snapshot of a table refers to."""
         snapshots = self._warehouse.snapshots(table)
         newest = next(reversed(snapshots), None)
@@ -309,7 +356,10 @@ class _Finding:
             contract, path, stat = item
             source = str(contract.source)
             name = path.relative_to(landing_folder(self._files.root, source)).as_posix()
-            return InLanding(source, name, path, stat, (), False, has_name(name, identities))
+            return InLanding(
+                source, name, path, stat, (), False, has_name(name, identities),
+                self._index.fingerprint(contract, path, stat),
+            )  # fmt: skip
 
         counting = threading.Lock()
         with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -324,10 +374,31 @@ class _Finding:
         hits = {one.path: one for one in found if one and (one.places or one.is_named)}
         for contract in self._declarations.landing:
             for path, stat in self._listed[contract.name].items():
-                named = hit((contract, path, stat))
-                if named.is_named:
-                    hits.setdefault(path, named)
+                name = path.relative_to(landing_folder(self._files.root, str(contract.source)))
+                if has_name(name.as_posix(), identities):
+                    hits.setdefault(path, hit((contract, path, stat)))
         return [hits[path] for path in sorted(hits)]
+
+    def _mentioned(self, identities: Sequence[Identity], looking: Looking) -> Iterator[Mention]:
+        """What records of others say of them in raw files, and no typed table has."""
+        work = [
+            (contract, path)
+            for contract in self._declarations.landing
+            for path, stat in sorted(self._listed[contract.name].items())
+            if self._index.may_mention(contract, path, stat)
+        ]
+        if work:
+            files = "1 raw file" if len(work) == 1 else f"{len(work):,} raw files"
+            self._progress(f"looking in {files} for records of others that mention them")
+
+        def mentions(item: tuple[Contract, Path]) -> Mention | None:
+            contract, path = item
+            wanted = Wanted(contract, identities, self._known)
+            with self._reading(path):
+                return mentions_in(self._files, path, contract, wanted, looking)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            yield from (found for found in pool.map(mentions, work) if found)
 
     def _uneven(
         self, work: Sequence[_Raw], found: Sequence[InLanding | None], tables: Sequence[InTable]

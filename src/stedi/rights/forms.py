@@ -9,6 +9,7 @@ import html
 import json
 import re
 import unicodedata
+import uuid
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from urllib.parse import quote
 from stedi.landing.fold import fold
 from stedi.rights.subjects import Identity
 
+_UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+_FOR_ADDRESSES = bytes.maketrans(b"+/", b"-_")
 SHORTEST = 4
 """Bytes of the shortest form that is looked for in bytes of any kind; a shorter one would be found
 by chance."""
@@ -28,13 +31,23 @@ ENDINGS = re.compile(
 """How names of files end, which is no part of an identifier."""
 _BY_CHANCE = 6
 """Bytes below which a value is also found in digits that say no text, such as random names."""
-Shape = Literal["text", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "base64", "hex", "any"]
+Shape = Literal[
+    "text", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be", "base64", "base32", "hex", "any"
+]
 """What has to be known to tell whether a form stands there as a whole; "any" is whole anywhere."""
 _ENCODINGS = ("utf-7", "cp037", "cp500", "latin-1", "cp1252", "shift_jis", "gb18030", "koi8-r")
 _WIDE: tuple[Shape, ...] = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
-_DIGESTS = ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "sha3_256")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+")
-_HEX = re.compile(rb"[0-9a-fA-F]+")
+_DIGESTS = (
+    "md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s", "sha3_256",
+    "sha3_512",
+)  # fmt: skip
+_OF_A_LINE = ("md5", "sha1", "sha256")
+_RUNS = {
+    "base64": re.compile(rb"[A-Za-z0-9+/_-]+"),
+    "base32": re.compile(rb"[A-Z2-7]+"),
+    "hex": re.compile(rb"[0-9a-fA-F]+"),
+}
+"""What goes on around digits of an encoding."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +82,33 @@ def _forms(value: str) -> Iterator[tuple[str, tuple[str, Shape, bytes]]]:
     spellings.append(("folded", fold(value)))
     for text, how in {text: name for name, text in reversed(spellings)}.items():
         yield from ((text, form) for form in _encoded(text, how))
+    yield from ((value, form) for form in (*_of_a_domain(value), *_of_a_number(value)))
     for text in dict.fromkeys((value, value.lower().strip(), fold(value))):
         yield from ((text, form) for form in _digests(text))
+
+
+def _of_a_domain(value: str) -> Iterator[tuple[str, Shape, bytes]]:
+    """An e-mail address with its domain in ASCII, or as that means (RFC 3492)."""
+    name, at, domain = value.rpartition("@")
+    with suppress(UnicodeError):
+        if at and not domain.isascii():
+            yield "punycode", "text", f"{name}@{domain.encode('idna').decode()}".encode()
+        elif at and "xn--" in domain.lower():
+            text = f"{name}@{domain.encode().decode('idna')}"
+            yield "punycode undone", "text", text.encode(errors="replace")
+
+
+def _of_a_number(value: str) -> Iterator[tuple[str, Shape, bytes]]:
+    """A number in the form of a UUID as its digits alone, and as its bytes (RFC 9562)."""
+    if not _UUID.fullmatch(value):
+        return
+    number = uuid.UUID(value)
+    yield "without dashes", "any", number.hex.encode()
+    for packed in (number.bytes, number.bytes_le):
+        yield "bytes of a UUID", "any", packed
+        for digits in (_base64(packed, shift) for shift in range(3)):
+            yield "base64 of a UUID", "any", digits
+            yield "base64 of a UUID", "any", digits.translate(_FOR_ADDRESSES)
 
 
 def _encoded(text: str, how: str) -> Iterator[tuple[str, Shape, bytes]]:
@@ -96,10 +134,19 @@ def _encoded(text: str, how: str) -> Iterator[tuple[str, Shape, bytes]]:
             encoded = text.encode(encoding)
             if encoded != utf8:
                 yield encoding, "any" if encoding.startswith("cp0") else "text", encoded
-    yield "hexadecimal", "hex", utf8.hex().encode()
-    for shift in range(3):
-        yield "base64", "base64", _base64(utf8, shift)
-        yield "base64", "base64", _base64(utf8, shift).translate(bytes.maketrans(b"+/", b"-_"))
+    for coded in (utf8, text.encode("utf-16-le", "replace")):
+        yield "hexadecimal", "hex", coded.hex().encode()
+        for shift in range(3):
+            yield "base64", "base64", _base64(coded, shift)
+            yield "base64", "base64", _base64(coded, shift).translate(_FOR_ADDRESSES)
+    if len(utf8) >= _BY_CHANCE:
+        for separator in (":", " ", "-"):
+            yield "hexadecimal", "text", utf8.hex(separator).encode()
+        yield "hexadecimal", "text", ", ".join(f"0x{byte:02x}" for byte in utf8).encode()
+        for separator in (", ", ","):
+            yield "numbers of bytes", "text", separator.join(map(str, utf8)).encode()
+    for shift in range(5):
+        yield "base32", "base32", _base32(utf8, shift)
 
 
 def _base64(data: bytes, shift: int) -> bytes:
@@ -110,12 +157,21 @@ def _base64(data: bytes, shift: int) -> bytes:
     return encoded[first : len(encoded) - (1 if unsure else 0)]
 
 
+def _base32(data: bytes, shift: int) -> bytes:
+    """The same of base32, which has eight digits for five bytes."""
+    encoded = base64.b32encode(bytes(shift) + data)
+    return encoded[-(-8 * shift // 5) : 8 * (shift + len(data)) // 5]
+
+
 def _digests(text: str) -> Iterator[tuple[str, Shape, bytes]]:
     for name in _DIGESTS:
         digest = hashlib.new(name, text.encode(errors="replace"), usedforsecurity=False)
         yield f"{name.upper()} of it", "any", digest.hexdigest().encode()
         yield f"{name.upper()} of it", "any", digest.digest()
         yield f"{name.upper()} of it", "any", base64.b64encode(digest.digest()).rstrip(b"=")
+    for name in _OF_A_LINE:
+        line = hashlib.new(name, f"{text}\n".encode(errors="replace"), usedforsecurity=False)
+        yield f"{name.upper()} of its line", "any", line.hexdigest().encode()
 
 
 def stands_whole(form: Form, data: bytes, begin: int, end: int) -> bool:
@@ -131,8 +187,7 @@ def stands_whole(form: Form, data: bytes, begin: int, end: int) -> bool:
         return (is_length or not _goes_on_before(before.decode("latin-1"))) and not (
             _goes_on_behind(behind.decode("latin-1"))
         )
-    pattern = _BASE64 if form.shape == "base64" else _HEX
-    return _decoded_whole(form, pattern, data, begin, end)
+    return _decoded_whole(form, _RUNS[form.shape], data, begin, end)
 
 
 def _stands_whole_wide(form: Form, data: bytes, begin: int, end: int) -> bool:
@@ -160,31 +215,42 @@ def _character(data: bytes, at: int, zeros: int, width: int) -> str:
 def _decoded_whole(
     form: Form, pattern: re.Pattern[bytes], data: bytes, begin: int, end: int
 ) -> bool:
-    """Whether what a run of base64 or hexadecimal digits says has it as a whole."""
+    """Whether what a run of digits of an encoding says has it as a whole."""
     first = max(0, begin - 4096)
     run = next((m for m in pattern.finditer(data, first, end + 4096) if m.end() >= end), None)
     if run is None or run.start() > begin:
         return True
     value = form.identity.value.encode(errors="replace").lower()
     digits, decoded = run.group(), list[bytes]()
-    for shift in range(4 if form.shape == "base64" else 2):
+    for shift in range({"base64": 4, "base32": 8, "hex": 2}[form.shape]):
         with suppress(ValueError):
             part = digits[shift:].translate(bytes.maketrans(b"-_", b"+/"))
             if form.shape == "hex":
                 decoded.append(bytes.fromhex(part[: len(part) // 2 * 2].decode()))
+            elif form.shape == "base32":
+                decoded += [*_from_base32(part)]
             else:
                 decoded.append(base64.b64decode(part[: len(part) // 4 * 4 or None] + b"==", None))
                 decoded.append(base64.b64decode(part + b"=" * (-len(part) % 4), None))
+    decoded += [text.replace(b"\0", b"") for text in decoded if b"\0" in text]
     plain = Form(form.identity, form.name, "text", value)
     found = [(text, at) for text in decoded for at in _places(text.lower(), value)]
     if len(value) < _BY_CHANCE:
         return any(
-            stands_whole(plain, text, at, at + len(value)) for text, at in found if _is_text(text)
+            stands_whole(plain, text, at, at + len(value)) for text, at in found if is_text(text)
         )
     return not found or any(stands_whole(plain, t, at, at + len(value)) for t, at in found)
 
 
-def _is_text(data: bytes) -> bool:
+def _from_base32(digits: bytes) -> Iterator[bytes]:
+    """What digits of base32 say, up to the last whole byte."""
+    whole = len(digits) // 8 * 8
+    rest = digits[whole:]
+    some = next((n for n in (7, 5, 4, 2, 0) if n <= len(rest)), 0)
+    yield base64.b32decode(digits[:whole] + (rest[:some].ljust(8, b"=") if some else b""))
+
+
+def is_text(data: bytes) -> bool:
     """Whether bytes are text; the last character may be cut off."""
     text = data.decode("utf-8", "replace").rstrip("\N{REPLACEMENT CHARACTER}")
     return "\N{REPLACEMENT CHARACTER}" not in text and all(

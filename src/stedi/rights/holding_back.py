@@ -39,9 +39,9 @@ class Compared:
         recipient = f" to {entry.recipient}" if entry.recipient else ""
         since = f"the release of {self.earlier.when:%Y-%m-%d}{recipient} ({entry.name})"
         if self.unknown is not None:
-            return f"who came or went since {since} can't be told: {self.unknown}"
+            return f"stedi can't determine who joined or left since {since}: {self.unknown}"
         people = "person" if self.came == 1 else "people"
-        return f"since {since} {self.came:,} {people} came and {self.went:,} went"
+        return f"since {since} {self.came:,} {people} joined and {self.went:,} left"
 
 
 def hold_back(handing: Handing, sums: Mapping[str, str], *, now: bool) -> tuple[str, ...]:

@@ -65,6 +65,13 @@ class Index:
             self._fingerprints[path] = self._fingerprinter.of_file(path, self._files.open)
         return load.fingerprint == self._fingerprints[path]
 
+    def fingerprint(self, contract: Contract, path: Path, stat: Stat) -> str | None:
+        """The fingerprint of a file that the typed table has, as noted with the newest secret."""
+        if not self.has_read(contract, path, stat):
+            return None
+        noted = self._loads[str(contract.source), path].fingerprint
+        return noted if noted.startswith(f"{self._fingerprinter.key_id}:") else None
+
     def may_have(
         self, contract: Contract, path: Path, stat: Stat, hits: Collection[DataFile]
     ) -> bool:
@@ -86,6 +93,13 @@ class Index:
         load = self._loads[str(contract.source), path]
         twins = self._twins[load.source, load.fingerprint]
         return all(twin.verdict == "good" for twin in twins) and not self._has_pieces(twins)
+
+    def may_mention(self, contract: Contract, path: Path, stat: Stat) -> bool:
+        """Whether records of a file may say what the typed table doesn't have."""
+        if not self.has_read(contract, path, stat):
+            return True
+        load = self._loads[str(contract.source), path]
+        return any(twin.unknown_keys for twin in self._twins[load.source, load.fingerprint])
 
     def is_copy(self, contract: Contract, path: Path) -> bool:
         """Whether the records of a file that was read are counted by another."""

@@ -1,4 +1,4 @@
-"""The text for whoever was given a release that has rows of people who left (GDPR Art. 19)."""
+"""The text for recipients of a release that has rows of people who left (GDPR Art. 19)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from stedi.rights.ledger import Noted
 def letter(noted: Noted) -> str:
     """What to send; it says of nobody who left, nor how many.
 
-    How many would help whoever compares two releases to find them.
+    How many would help an attacker who compares two releases to find them.
     """
     entry = noted.entry
     files = "\n".join(f"  {file.sha256}  {name}" for name, file in entry.files.items())
@@ -17,19 +17,19 @@ def letter(noted: Noted) -> str:
     else:
         what, replacement = "the data set", "replace it by"
     return f"""\
-To: {entry.recipient or "whoever has this copy"}
+To: {entry.recipient or "the owner of this copy"}
 Subject: Please delete your copy of {entry.table}, snapshot {entry.snapshot}
 
 On {noted.when:%Y-%m-%d} you received {what} {entry.table}, snapshot {entry.snapshot}.
 It was made from readings of people of whom some have since withdrawn their consent or
-had their data erased. We tell you as Article 19 of the GDPR asks of us.
+had their data erased. Article 19 of the GDPR asks us to tell you.
 
 Please delete your copies and what was derived from them, or {replacement} a release that
-we publish from now on. Don't keep both and don't compare them. Pass this on to whoever
-got a copy from you, and tell us when it is done, or why it isn't possible.
+we publish from now on. Don't keep both and don't compare them. Send this letter to everybody
+who got a copy from you. Tell us when it is done, or why it isn't possible.
 
-Single rows can't be pointed out to you: the data set has no names, and no row says whose
-it is. The files are those with these SHA-256 sums:
+We can't tell you which rows to delete: the data set has no names, and its rows don't name
+the person they came from. The files have these SHA-256 sums:
 
 {files}
 """

@@ -6,7 +6,7 @@ Whether all traces in a file come from such records is told by looking through a
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from stedi.landing.records import Piece, Record
 from stedi.rights.subjects import Identity, deciding, kinds
 from stedi.rights.traces import Looking, Trace
 from stedi.rights.wanted import Wanted
+from stedi.roots import Files
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import scratch
 from stedi.storage.warehouse import Warehouse
@@ -58,6 +59,39 @@ def without_mentions(
         left += [t for t in rest if t.is_exact and not t.where.startswith(_ELSEWHERE)]
         mentions += [Mention(name, records)] if records else []
     return sorted({*left}), sorted(mentions)
+
+
+def mentions_in(
+    files: Files, path: Path, contract: Contract, wanted: Wanted, looking: Looking
+) -> Mention | None:
+    """The records of others in a raw file that mention who is looked for; raises `OSError`."""
+    name = path.relative_to(files.root).as_posix()
+    was_here = path.exists()
+    if not was_here:
+        files.fetch([path])
+    try:
+        if not any(one.is_exact for one in looking.in_file(path, name)):
+            return None
+        count = sum(1 for _ in locate_raw(path, contract, mentioning(contract, wanted, looking)))
+    finally:
+        if not was_here:
+            path.unlink(missing_ok=True)  # a copy
+    return Mention(name, count) if count else None
+
+
+def mentioning(
+    contract: Contract, wanted: Wanted, looking: Looking
+) -> Callable[[bytes, Record | Piece], bool]:
+    """What tells whether a record is of others, and mentions who is looked for."""
+
+    def mentions(raw: bytes, content: Record | Piece) -> bool:
+        return (
+            isinstance(content, Record)
+            and looking.is_in(raw)
+            and not wanted.record(by_name(contract, content))
+        )
+
+    return mentions
 
 
 class _TheirsError(Exception):

@@ -9,24 +9,18 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from stedi.arrays import Int64s
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
-from stedi.errors import StorageError
-from stedi.landing.locate import Place, by_name
+from stedi.landing.locate import Place, by_name, contents
 from stedi.landing.records import Record, parsed_object
-from stedi.landing.window import Window, packing_of
-from stedi.rights.find import Found, InLanding, InTable
+from stedi.landing.window import packing_of
+from stedi.rights.find import Found, InLanding
 from stedi.rights.links import intervals_of
+from stedi.rights.rows import taken_rows
 from stedi.rights.subjects import Identity, Interval, deciding, kinds, linking
-from stedi.roots import Files, Opener
+from stedi.rights.versions import InVersion
 from stedi.storage.suspensions import SUSPENDED
 from stedi.storage.warehouse import Warehouse
 
@@ -88,28 +82,37 @@ class _Owning:
         self._shared = self._own_times()
         tables: dict[str, TableRows] = {}
         for hit in sorted(self._found.tables, key=lambda hit: not hit.is_current):
-            for row in self._rows(hit):
+            for row in self._own_rows(hit.table, taken_rows(self._files, hit.file, hit.rows)):
                 rows = tables.setdefault(hit.table, TableRows())
                 if hit.is_current:
                     rows.now.append(row)
                 elif row not in rows.now and row not in rows.earlier:
                     rows.earlier.append(row)
         deliveries = [d for hit in self._found.landing for d in self._deliveries(hit)]
+        for kept in self._found.versions:
+            if kept.table is None:
+                shown = {(one.source, one.raw) for one in deliveries}
+                deliveries += [d for d in self._before(kept) if (d.source, d.raw) not in shown]
+                continue
+            rows = tables.setdefault(kept.table, TableRows())
+            for row in self._own_rows(kept.table, map(dict, kept.rows)):
+                if row not in rows.now and row not in rows.earlier:
+                    rows.earlier.append(row)
+        tables = {name: rows for name, rows in tables.items() if rows.now or rows.earlier}
         identities = tuple(i for i in self._found.identities if (i.kind, i.value) in self._used)
         return Own(identities, tables, tuple(deliveries), frozenset(self._shared))
 
-    def _rows(self, hit: InTable) -> Iterator[Row]:
-        rows = taken(self._files, hit)
-        if hit.table == "quarantine":
+    def _own_rows(self, table: str, rows: Iterable[Row]) -> Iterator[Row]:
+        if table == "quarantine":
             contracts = {contract.source: contract for contract in self._declarations.landing}
             for row in rows:
                 contract = contracts.get(row["source"])
                 if contract is None or self._is_own_piece(contract, row["raw"] or b""):
                     yield row
             return
-        contract = self._declarations.contracts.get(hit.table)
+        contract = self._declarations.contracts.get(table)
         if contract is None:
-            yield from self._of_machinery(hit.table, rows)
+            yield from self._of_machinery(table, rows)
         else:
             yield from (row for row in rows if self._is_own(contract, row))
 
@@ -123,17 +126,26 @@ class _Owning:
             yield row
 
     def _deliveries(self, hit: InLanding) -> Iterator[Delivery]:
-        [contract] = (c for c in self._declarations.landing if c.source == hit.source)
         spans = [(place.begin, place.end) for place in hit.places]
         is_packed = packing_of(hit.path, self._files.open) is not None
-        for place, raw in zip(hit.places, contents(hit.path, spans, self._files.open), strict=True):
-            content = place.content
-            if isinstance(content, Record):
-                is_own = self._is_own(contract, by_name(contract, content))
-            else:
-                is_own = self._is_own_piece(contract, content.raw)
-            if is_own:
+        raws = contents(hit.path, spans, self._files.open)
+        for place, raw in zip(hit.places, raws, strict=True):
+            if self._is_own_content(hit.source, place):
                 yield Delivery(hit.source, hit.name, place, raw, is_packed)
+
+    def _before(self, kept: InVersion) -> Iterator[Delivery]:
+        """Records as they were delivered, in a version of before of a raw file."""
+        name, source = f"{kept.name}, version {kept.version}", str(kept.source)
+        for place, raw in zip(kept.places, kept.raws, strict=True):
+            if self._is_own_content(source, place):
+                yield Delivery(source, name, place, raw, kept.is_packed)
+
+    def _is_own_content(self, source: str, place: Place) -> bool:
+        [contract] = (c for c in self._declarations.landing if c.source == source)
+        content = place.content
+        if isinstance(content, Record):
+            return self._is_own(contract, by_name(contract, content))
+        return self._is_own_piece(contract, content.raw)
 
     def _is_own(self, contract: Contract, row: Mapping[str, Any]) -> bool:
         """Whether a row is the person's, by the columns that say whose it is."""
@@ -189,42 +201,13 @@ class _Owning:
         tables = {contract.name: contract for contract in linking(self._declarations, self._known)}
         for hit in self._found.tables:
             if hit.table in tables and hit.is_current:
-                yield from ((tables[hit.table], row) for row in taken(self._files, hit))
+                rows = taken_rows(self._files, hit.file, hit.rows)
+                yield from ((tables[hit.table], row) for row in rows)
         by_source = {contract.source: contract for contract in tables.values()}
-        for found in self._found.landing:
-            contract = by_source.get(found.source)
-            for place in found.places if contract else ():
+        raw = [(hit.source, hit.places) for hit in self._found.landing]
+        raw += [(kept.source, kept.places) for kept in self._found.versions if kept.source]
+        for source, places in raw:
+            contract = by_source.get(source)
+            for place in places if contract else ():
                 if contract and isinstance(place.content, Record):
                     yield contract, by_name(contract, place.content)
-
-
-def taken(files: Files, hit: InTable) -> Iterator[Row]:
-    """The rows of a data file that were found; raises `StorageError`."""
-    wanted: Int64s = np.sort(hit.rows)
-    try:
-        files.fetch([hit.file.path])
-        with pq.ParquetFile(hit.file.path) as opened:
-            first = 0
-            for number in range(opened.metadata.num_row_groups):
-                count = opened.metadata.row_group(number).num_rows
-                inside = wanted[(wanted >= first) & (wanted < first + count)] - first
-                if len(inside):
-                    group = opened.read_row_group(number)
-                    yield from group.take(pa.array(inside)).to_pylist()
-                first += count
-    except (OSError, pa.ArrowException) as error:
-        raise StorageError(
-            f"{files.name(hit.file.path)} can't be read ({type(error).__name__}); "
-            "`stedi run --full` rebuilds the tables"
-        ) from None
-
-
-def contents(path: Path, spans: Iterable[tuple[int, int]], opener: Opener) -> Iterator[bytes]:
-    """The bytes at places of a raw file's content once unpacked; places in their order."""
-    with Window(path, None, 0, opener) as window:
-        window.slide()
-        for begin, end in spans:
-            while window.offset + window.end < end and not window.has_ended:
-                window.at = min(max(begin - window.offset, 0), window.end)
-                window.slide()
-            yield bytes(window.data[begin - window.offset : end - window.offset])

@@ -125,7 +125,16 @@ def found_as_json(found: Found, keyer: Keyer) -> dict[str, Any]:
             }
             for rows in found.tables
         ],
+        "versions": [
+            {
+                "file": hide(f"{kept.source}/landing/{kept.name}" if kept.source else kept.name),
+                "version": kept.version,
+                "records": kept.records,
+            }
+            for kept in found.versions
+        ],
         "also_there": dict(sorted(Counter(kind for kind, _ in found.spelled).items())),
+        "mentioned_by_others": {hide(one.file): one.records for one in found.mentions},
     }
 
 

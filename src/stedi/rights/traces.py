@@ -8,35 +8,43 @@ text undone. Names of files count, and what a bucket keeps beside its objects.
 from __future__ import annotations
 
 import os
+import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
-from itertools import compress, pairwise
+from functools import lru_cache
+from itertools import chain, compress, pairwise
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from stedi.arrays import Bools
 from stedi.landing.fold import fold
 from stedi.rights import decoded
 from stedi.rights.bloom import BloomFilter, Sought, filters_of
-from stedi.rights.forms import ENDINGS, Form, forms_of, stands_whole
+from stedi.rights.forms import ENDINGS, Form, forms_of, is_text, stands_whole
 from stedi.rights.search import Searcher
 from stedi.rights.subjects import Identity
 from stedi.rights.whole import unescaped
 from stedi.roots import Files, Remainder
-from stedi.roots.scratch import scratch
+from stedi.roots.remainders import copies
 
 _BLOCK = 1 << 23
 _AROUND = 1 << 13
 """Bytes around what is found that tell whether it stands there as a whole."""
 _SHORTEST_IN_BINARY = 6
 _LONGEST_RESPELLED = 64
-_DEEPEST = 3
+_DEEPEST = 8
+_HEAD = 512
+_MARKS = re.compile(rb"[\\%&]")
+"""What escapes in a text begin with."""
 
 
 @dataclass(frozen=True, order=True)
@@ -76,27 +84,49 @@ class Looking:
 
     def is_in(self, data: bytes) -> bool:
         """Whether bytes have an identifier itself, in any form."""
-        self._tracing.found.clear()
-        self._tracing.text(data, "", "")
-        return any(one.is_exact for one in self._tracing.found)
+        tracing = self._fresh()
+        tracing.text(data, "", "")
+        return any(one.is_exact for one in tracing.found)
+
+    def among(self, values: pa.Array) -> Bools:
+        """Which texts of an array, without nulls, have an identifier itself, in any form."""
+        has: Bools = np.zeros(len(values), np.bool_)
+        for number in self._tracing.likely(values):
+            has[number] = self.is_in(values[number].as_py().encode(errors="replace"))
+        return has
 
     def in_file(self, path: Path, name: str) -> list[Trace]:
         """What is found in a file of this machine, which is called `name`; raises `OSError`."""
-        self._tracing.found.clear()
-        self._tracing.local(path, name)
-        return sorted(self._tracing.found)
+        tracing = self._fresh()
+        tracing.local(path, name)
+        return sorted(tracing.found)
+
+    def _fresh(self) -> _Tracing:
+        tracing = copy(self._tracing)
+        tracing.found = set()
+        return tracing
 
 
 def trace(
     files: Files,
     identities: Sequence[Identity],
     progress: Callable[[int, int], None] = lambda done, total: None,
+    *,
+    only_remainders: bool = False,
 ) -> Traced:
     """Read everything below a root for some identifiers; `progress` gets bytes done and in all.
 
-    Raises `OSError`, and `Unavailable` for a bucket.
+    With `only_remainders`, only what the storage keeps beside its files. Raises `OSError`, and
+    `Unavailable` for a bucket.
     """
-    return _Tracing(files, identities, progress).trace()
+    return _Tracing(files, identities, progress).trace(only_remainders)
+
+
+@lru_cache(1)  # who is looked for before an erasure is looked for afterwards
+def _sought(identities: tuple[Identity, ...]) -> tuple[list[Form], Searcher]:
+    """All forms of some identities, and what finds them."""
+    forms = [form for identity in identities for form in forms_of(identity)]
+    return forms, Searcher([form.data for form in forms])
 
 
 class _Tracing:
@@ -108,12 +138,12 @@ class _Tracing:
     ) -> None:
         self._below, self._progress = files, progress
         self._identities = list({(i.kind, i.value): i for i in identities}.values())
-        self._forms = [form for identity in self._identities for form in forms_of(identity)]
-        self._searcher = Searcher([form.data for form in self._forms])
+        self._forms, self._searcher = _sought(tuple(self._identities))
         self._by_value = {i.value.encode(errors="replace"): i for i in self._identities}
         self._short = {value for value in self._by_value if len(value) < _SHORTEST_IN_BINARY}
         self._sought = Sought(self._by_value)
         self.found: set[Trace] = set()
+        self.unreadable: set[str] = set()
         self._lock = threading.Lock()
         self._done = self._total = 0
 
@@ -122,8 +152,8 @@ class _Tracing:
         assert self._below is not None
         return self._below
 
-    def trace(self) -> Traced:
-        listed = sorted(self._files.below(self._files.root))
+    def trace(self, only_remainders: bool) -> Traced:
+        listed = [] if only_remainders else sorted(self._files.below(self._files.root))
         remainders = [*self._files.remainders()]
         versions = [r for r in remainders if r.upload is None and r.size]
         self._total = sum(stat.size for _, stat in listed) + sum(r.size or 0 for r in versions)
@@ -135,31 +165,35 @@ class _Tracing:
         unreadable = [
             f"{self._name(r.path)}, an upload that never ended" for r in remainders if r.upload
         ]
-        unreadable += self._links_out()
+        unreadable += [] if only_remainders else self._links_out()
+        unreadable += sorted(self.unreadable)
         count = len(listed) + len(versions)
         return Traced(count, self._done, tuple(sorted(self.found)), tuple(unreadable))
 
     def _links_out(self) -> list[str]:
-        """Links that lead out of a local root: what they lead to is not read."""
+        """Links that lead out of a local root: what they lead to is not read.
+
+        Names of empty folders are looked through, too: they are no part of a file's name.
+        """
         root = self._files.root
         if not self._files.holds(root):
             return []
-        links = (path for path in root.rglob("*") if path.is_symlink())
-        return [
-            f"{self._name(path)}, a link that leads out" for path in links
-            if not self._files.holds(path)
-        ]  # fmt: skip
+        out = []
+        for path in root.rglob("*"):
+            name = self._name(path)
+            if path.is_symlink() and not self._files.holds(path):
+                out.append(f"{name}, a link that leads out")
+            elif path.is_dir() and not any(path.iterdir()):
+                self.text(path.name.encode(errors="replace"), name, "its name")
+        return out
 
     def _name(self, path: Path) -> str:
         return path.relative_to(self._files.root).as_posix()
 
     def _version(self, remainder: Remainder) -> None:
         name = f"{self._name(remainder.path)}, version {remainder.version}"
-        with scratch(self._files.root, "version") as folder:
-            target = folder / remainder.path.name
-            with suppress(FileNotFoundError):
-                self._files.fetch_remainder(remainder, target)
-                self.local(target, name)
+        for _, copied in copies(self._files, [remainder]):
+            self.local(copied, name)
 
     def _file(self, path: Path) -> None:
         name = self._name(path)
@@ -176,41 +210,75 @@ class _Tracing:
 
     def local(self, path: Path, name: str) -> None:
         with path.open("rb") as file:
-            head = file.read(16)
-            file.seek(0)
             self._stream(file, name, "its bytes", counts=True)
             file.seek(0)
+            self._decoded(file, path, name, 0)
+
+    def _decoded(self, file: IO[bytes], path: Path | None, name: str, depth: int) -> None:
+        """Look through what a file says once it is decoded, and what is packed in that."""
+        head = file.read(_HEAD)
+        file.seek(0)
+        if is_text(head):  # which may begin like anything, and may have an archive behind it
+            head = b""
+        try:
             if head.startswith(decoded.AVRO):
                 for block in decoded.avro_blocks(file):
                     self.text(block, name, "its records")
             elif head.startswith(decoded.SQLITE):
-                for values in decoded.sqlite_values(path):
+                for values in decoded.sqlite_values(file, path):
                     self.text(values, name, "its rows")
             elif head.startswith(decoded.PARQUET):
-                self._parquet(path, name)
-            elif head.startswith(b"PK"):
-                for member, content in decoded.members(path):
-                    self._stream(content, name, f"{member} in it", depth=1)
-            else:
-                self._archive(file, head, name, 1)
+                self._parquet(path or file, file, name)
+            elif head.startswith((decoded.ORC, decoded.ARROW)):
+                for batch in decoded.batches(file, head):
+                    for column, array in zip(batch.schema.names, batch.columns, strict=True):
+                        for leaf in _leaves(array):
+                            self._values(leaf, name, f"values of {column}")
+            elif opens := decoded.archived(head):
+                self._packed(opens(file), name, "what is packed in it", depth)
+            elif head[257:262] == decoded.TAR or decoded.is_zip(file):
+                for member, content in decoded.members(file):
+                    where = f"{member} in it"
+                    self.text(ENDINGS.sub("", member).encode(errors="replace"), name, where)
+                    if content is None:
+                        self.unreadable.add(f"{name}, {member} in it, which can't be unpacked")
+                    else:
+                        self._packed(content, name, where, depth)
+        except KeyError:
+            self.unreadable.add(f"{name}, which is packed in a way that isn't known here")
+        except pa.ArrowException:
+            if not head.startswith((decoded.ORC, decoded.ARROW)):
+                raise
+            self.unreadable.add(f"{name}, which can't be decoded")
 
-    def _archive(self, file: IO[bytes], head: bytes, name: str, depth: int) -> None:
-        opens = decoded.archived(head)
-        if opens is not None and depth <= _DEEPEST:
-            self._stream(opens(file), name, "what is packed in it", depth=depth)
+    def _packed(self, content: IO[bytes], name: str, where: str, depth: int) -> None:
+        """Look through a content that comes once, and through what it says once it is decoded."""
+        blocks = decoded.blocks(content, _BLOCK)
+        first = next(blocks, b"")
+        if is_text(first[:_HEAD]) or not decoded.is_container(first[:_HEAD]):
+            self._blocks(chain([first], blocks), name, where)
+            return
+        if depth >= _DEEPEST:
+            self.unreadable.add(f"{name}, which is packed more than {_DEEPEST} times")
+            return
+        with TemporaryFile() as file:
+            for block in chain([first], blocks):
+                file.write(block)
+            file.seek(0)
+            self._blocks(decoded.blocks(file, _BLOCK), name, where)
+            file.seek(0)
+            self._decoded(file, None, name, depth + 1)
 
-    def _stream(
-        self, file: IO[bytes], name: str, where: str, *, depth: int = 0, counts: bool = False
+    def _stream(self, file: IO[bytes], name: str, where: str, *, counts: bool = False) -> None:
+        self._blocks(decoded.blocks(file, _BLOCK), name, where, counts=counts)
+
+    def _blocks(
+        self, blocks: Iterable[bytes], name: str, where: str, *, counts: bool = False
     ) -> None:
-        """Look through a file's content, block by block, each with the end of the one before."""
+        """Look through a content, block by block, each with the end of the one before."""
         before = b""
         overlap = max(_AROUND, self._searcher.longest)
-        for number, block in enumerate(decoded.blocks(file, _BLOCK)):
-            if number == 0 and depth and decoded.archived(block):
-                with suppress(OSError):
-                    file.seek(0)
-                    self._archive(file, block, name, depth + 1)
-                    return
+        for block in blocks:
             self.text(before + block, name, where)
             before = block[-overlap:]
             if counts:
@@ -249,22 +317,30 @@ class _Tracing:
         with self._lock:
             self.found.add(found)
 
-    def _parquet(self, path: Path, name: str) -> None:
-        with suppress(pa.ArrowException, OSError), pq.ParquetFile(path) as plain:
-            schema = plain.schema_arrow
-            texts = [f.name for f in schema if _is_bytes(f.type)]
-            metadata = plain.metadata
+    def _parquet(self, source: Path | IO[bytes], file: IO[bytes], name: str) -> None:
+        try:
+            with pq.ParquetFile(source) as plain:
+                schema, metadata = plain.schema_arrow, plain.metadata
             coded = [f.name for f in schema if pa.types.is_string(f.type)]
-            with pq.ParquetFile(path, read_dictionary=coded) as opened, path.open("rb") as file:
-                self._statistics(metadata, name)
-                for number in range(metadata.num_row_groups):
-                    group = opened.read_row_group(number, texts)
-                    where = f"row group {number}"
-                    for column in texts:
-                        values = [*_arrays(group.column(column))]
-                        for array in values:
-                            self._values(array, name, f"values of {column}, {where}")
-                        self._filters(file, metadata, number, column, values, name)
+            try:
+                self._row_groups(pq.ParquetFile(source, read_dictionary=coded), file, name)
+            except (pa.ArrowException, OSError):  # not every encoding can be read as it is coded
+                self._row_groups(pq.ParquetFile(source), file, name)
+            self._statistics(metadata, name)
+        except (pa.ArrowException, OSError):
+            self.unreadable.add(f"{name}, which can't be decoded")
+
+    def _row_groups(self, opened: pq.ParquetFile, file: IO[bytes], name: str) -> None:
+        with opened:
+            texts = [f.name for f in opened.schema_arrow if _has_bytes(f.type)]
+            for number in range(opened.metadata.num_row_groups):
+                group = opened.read_row_group(number, texts)
+                where = f"row group {number}"
+                for column in texts:
+                    values = [leaf for c in group.column(column).chunks for leaf in _leaves(c)]
+                    for array in values:
+                        self._values(array, name, f"values of {column}, {where}")
+                    self._filters(file, opened.metadata, number, column, values, name)
 
     def _statistics(self, metadata: Any, name: str) -> None:
         for number in range(metadata.num_row_groups):
@@ -293,6 +369,14 @@ class _Tracing:
             parts = (data[a:b] for a, b in pairwise(offsets))
             for how, layer in decoded.layers(b"\n".join(parts)):
                 self._bytes(layer, name, f"{where}, {how}")
+
+    def likely(self, values: pa.Array) -> list[int]:
+        """Which texts may have an identifier: those that have bytes of a form, or are escaped."""
+        offsets, data = _laid_out(values)
+        begins = [begin for begin, _ in self._searcher.find(data)]
+        begins += [match.start() for match in _MARKS.finditer(data)]
+        found = np.unique(np.searchsorted(offsets, np.array(begins, np.int64), "right") - 1)
+        return [int(number) for number in found]
 
     def _filters(
         self,
@@ -355,20 +439,48 @@ def _is_hexadecimal(data: bytes) -> bool:
     return all(byte in b"0123456789abcdefABCDEF" for byte in data)
 
 
-def _is_bytes(type_: pa.DataType) -> bool:
-    kinds = (pa.types.is_string, pa.types.is_binary, pa.types.is_large_string)
-    return any(is_kind(type_) for is_kind in kinds)
+_BYTES = (
+    pa.types.is_string, pa.types.is_binary, pa.types.is_large_string, pa.types.is_large_binary,
+    pa.types.is_fixed_size_binary, pa.types.is_string_view, pa.types.is_binary_view,
+)  # fmt: skip
 
 
-def _arrays(column: pa.ChunkedArray) -> Iterator[pa.Array]:
-    """What a column has, of a coded one each value once."""
-    for chunk in column.chunks:
-        yield chunk.dictionary if isinstance(chunk, pa.DictionaryArray) else chunk
+def _has_bytes(type_: pa.DataType) -> bool:
+    """Whether values of a type have texts or bytes, however deep in them."""
+    if isinstance(type_, pa.BaseExtensionType):
+        return _has_bytes(type_.storage_type)
+    if pa.types.is_dictionary(type_):
+        return _has_bytes(type_.value_type)
+    inner = (type_.field(n).type for n in range(type_.num_fields))
+    return any(is_kind(type_) for is_kind in _BYTES) or any(map(_has_bytes, inner))
+
+
+def _leaves(array: pa.Array) -> Iterator[pa.Array]:
+    """The texts and bytes that an array has, however deep; of a coded one each value once."""
+    kind = array.type
+    if isinstance(array, pa.ExtensionArray):
+        yield from _leaves(array.storage)
+    elif isinstance(array, pa.DictionaryArray):
+        yield from _leaves(array.dictionary)
+    elif isinstance(array, pa.MapArray):
+        yield from (*_leaves(array.keys), *_leaves(array.items))
+    elif isinstance(array, pa.StructArray):
+        for part in array.flatten():
+            yield from _leaves(part)
+    elif kind.num_fields:
+        yield from _leaves(array.flatten())
+    elif pa.types.is_string_view(kind):
+        yield array.cast(pa.large_string())
+    elif pa.types.is_fixed_size_binary(kind) or pa.types.is_binary_view(kind):
+        yield array.cast(pa.large_binary())
+    elif _has_bytes(kind):
+        yield array
 
 
 def _laid_out(array: pa.Array) -> tuple[Any, bytes]:
     """Where values begin and end in their bytes, laid one behind another."""
-    kind = np.int64 if pa.types.is_large_string(array.type) else np.int32
+    is_large = pa.types.is_large_string(array.type) or pa.types.is_large_binary(array.type)
+    kind = np.int64 if is_large else np.int32
     _, ends, data = array.buffers()
     if not len(array) or data is None:
         return np.zeros(1, np.int64), b""

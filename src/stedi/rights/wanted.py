@@ -28,7 +28,7 @@ class Wanted:
 
     `spelled` counts texts, by kind, that are spelled like an identifier but for case, spaces or
     Unicode form: none is taken. `spared` counts what is of others, by the identity's kind and
-    value.
+    value, `mentions` rows of others that have an identifier.
     """
 
     contract: Contract
@@ -36,6 +36,7 @@ class Wanted:
     known: Mapping[str, Kind]
     spelled: Counter[tuple[str, str]] = field(default_factory=Counter)
     spared: Counter[tuple[str, str]] = field(default_factory=Counter)
+    mentions: int = 0
 
     def __post_init__(self) -> None:
         """Sort the identities by the columns that they are looked for in."""
@@ -65,6 +66,15 @@ class Wanted:
     def texts(self) -> set[str]:
         """The identifiers by which records are told."""
         return {text for by_text in self._by_column.values() for text in by_text}
+
+    @property
+    def texts_of_records(self) -> Sequence[str]:
+        """The columns of text that records have, as they were delivered."""
+        return [c.name for c in self.contract.delivered if c.type == "string"]
+
+    def is_spelled(self, column: str, value: str) -> bool:
+        """Whether a text of a column that says whose a record is, is spelled like an identifier."""
+        return fold(value) in self._folded.get(column, ())
 
     def among(self, column: str, values: Sequence[str]) -> Sequence[bool]:
         """Which texts of a column are an identifier, or spelled like one."""

@@ -9,7 +9,11 @@ FEW = 4
 """An identifier of fewer characters stands in many texts by chance."""
 _GOES_ON = frozenset("._%+-@")
 """What may stand inside an identifier, beside letters and digits."""
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|(.))", re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(?:u([0-9a-fA-F]{4})|u\{0*([0-9a-fA-F]{1,6})\}|x([0-9a-fA-F]{2})|U00([0-9a-fA-F]{6})"
+    r"|([0-3][0-7]{2})|(.))",
+    re.DOTALL,
+)
 _MEANS = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
 
 
@@ -42,16 +46,18 @@ def readings(raw: bytes) -> Iterator[str]:
 
 
 def unescaped(text: str) -> str:
-    """A text with the escapes of JSON undone, wherever they stand."""
+    """A text with the escapes of JSON and of other languages undone, wherever they stand."""
     plain = _ESCAPE.sub(_meant, text)
     # Two escapes spell a character beyond the first 65,536.
     return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _meant(match: re.Match[str]) -> str:
-    if match[1]:
-        return chr(int(match[1], 16))
-    return _MEANS.get(match[2], match[2])
+    if code := match[1] or match[2] or match[3] or match[4]:
+        return chr(min(int(code, 16), 0x10FFFF))
+    if match[5]:
+        return chr(int(match[5], 8))
+    return _MEANS.get(match[6], match[6])
 
 
 def any_whole(raw: bytes, values: Iterable[str]) -> bool:

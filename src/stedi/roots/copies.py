@@ -23,7 +23,7 @@ def remove_leftovers() -> None:
     try:
         temporary = Path(tempfile.gettempdir())
     except FileNotFoundError:
-        return  # no folder can be written to, as on a full disk: whoever needs one is told
+        return  # no folder can be written to, as on a full disk: anyone who needs one is told
     for leftover in temporary.glob(f"{_COPIES}*-*"):
         owner = leftover.name.removeprefix(_COPIES).split("-")[0]
         if owner.isdigit() and not _is_alive(int(owner)):

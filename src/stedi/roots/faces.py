@@ -211,7 +211,7 @@ class NotAllowed(Unavailable):
 class Root:
     """One root; get it with `open_root`. Opening it reads nothing.
 
-    `lock` makes its lock; its argument is how many seconds to wait for whoever holds it.
+    `lock` makes its lock; its argument is how many seconds to wait for anyone who holds it.
     """
 
     files: Files

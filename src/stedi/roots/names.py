@@ -25,7 +25,7 @@ def boxes_folder(root: Path) -> Path:
 
 
 def notes_folder(root: Path) -> Path:
-    """Where notes of published tables lie: what whoever reads the table itself may not know."""
+    """Where notes of published tables lie: what anyone who reads the table itself may not know."""
     return root / OWN_FOLDER / "notes"
 
 

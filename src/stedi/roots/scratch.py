@@ -1,4 +1,4 @@
-"""Folders for what is needed only meanwhile; whoever uses one holds it, until done or dead."""
+"""Folders for what is needed only meanwhile; anyone who uses one holds it, until done or dead."""
 
 from __future__ import annotations
 

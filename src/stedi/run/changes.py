@@ -14,7 +14,7 @@ from stedi.storage.warehouse import DataFile, Version
 class Touched:
     """What is known of a change to a table that was maintained, since its content `before`.
 
-    The engine knows as tables the `keys` that were worked out anew, `count` of them, the rows of
+    The engine knows as tables the `keys` that were worked out again, `count` of them, the rows of
     theirs that are `gone` and those that `came`. All others are the same. Where rows were taken out
     and other rows with their keys may have stayed, no key is named, and `count` counts the rows.
     """

@@ -1,4 +1,4 @@
-"""Builds the derived tables of a plan: anew, by their key, or to be published."""
+"""Builds the derived tables of a plan: as a whole, by their key, or to be published."""
 
 from __future__ import annotations
 

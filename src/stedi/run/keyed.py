@@ -242,7 +242,7 @@ def _plain(tree: exp.Expr, what: str) -> exp.Select:
     if any(tree.args.get(part) for part in _CUTS):
         raise NotKeyed(f"{what} groups or cuts rows")
     if any(_own(tree, exp.AggFunc, exp.Window, exp.Subquery, exp.Exists, exp.Unnest)):
-        raise NotKeyed(f"{what} has more in it than columns of its own row and of look-ups")
+        raise NotKeyed(f"{what} has more in it than columns of its own row and of lookup tables")
     return tree
 
 
@@ -274,9 +274,9 @@ def _lookup(tree: exp.Query, join: exp.Join, key: exp.Column, folded: set[str]) 
     own = [c for c in columns if c.table == table.alias_or_name]
     keys = [c for c in columns if c.table == key.table and c.name in {key.name, *folded}]
     if len(own) != 1 or len(keys) != 1:
-        raise NotKeyed(f"its look-up {table.name} is joined on something else than the key")
+        raise NotKeyed(f"its lookup table {table.name} is joined on something else than the key")
     if own[0].is_type("double") != keys[0].is_type("double"):
-        raise NotKeyed(f"the key of its look-up {table.name} is of another type")
+        raise NotKeyed(f"the key of its lookup table {table.name} is of another type")
     name = table.name
     reads = frozenset(_reads(tree, name))
     of_rows = _of_rows(tree, name, own[0].name)

@@ -18,7 +18,7 @@ class Options:
 
     `only` are the derived tables to bring up to date, with the landing tables that they read; None
     is all of them. `wait` is how many seconds to wait for another run to end. `replays` are sources
-    to read again because of what was set aside of them. What fits of bad files is loaded of
+    to read again because of what was quarantined of them. What fits of bad files is loaded of
     the sources in `accept_bad_files`.
     """
 
@@ -47,7 +47,7 @@ class Options:
 
 
 How = Literal["rebuild", "append", "swap", "by key", "no change"]
-"""All anew; new rows added; files swapped and rows added; one of both; right as it was."""
+"""All again; new rows added; files swapped and rows added; one of both; right as it was."""
 
 
 @dataclass(frozen=True)

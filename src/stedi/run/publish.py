@@ -119,7 +119,7 @@ def spread_otherwise(contract: Contract, published: Published) -> tuple[Note, ..
 def withhold(work: Work) -> bool:
     """Publish nothing where a table has rows of people who left since; tells whether there was one.
 
-    For a run that fails before it can be made anew. The next one tries again.
+    For a run that fails before it can be made again. The next one tries again.
     """
     warehouse, declarations = work.warehouse, work.declarations
     outdated = outdated_publications(warehouse, declarations)

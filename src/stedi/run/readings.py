@@ -21,7 +21,7 @@ from stedi.text import counted
 
 @dataclass(frozen=True)
 class Reading:
-    """A landing table that has to be read: all files anew, or some.
+    """A landing table that has to be read: all files again, or some.
 
     `known` are the fingerprints of files that stay loaded, with their sizes. `before` is the typed
     table as it is, of which the files `kept` stay; all raw files are `listed`. `outdated` are the
@@ -181,7 +181,7 @@ def _read_some(
 ) -> Reading | None:
     """What has to be read where some files are new, changed or gone.
 
-    Typed files that hold records of a file that changed or is gone are made anew: whatever else
+    Typed files that hold records of a file that changed or is gone are made again: whatever else
     they hold is read again. None where one of them can't be found.
     """
     read = {load.file: load for load in own if load.state == "read"}

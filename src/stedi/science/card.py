@@ -1,7 +1,7 @@
 """A trained model in a folder, with its figures and its card: what it is for, and worth.
 
 After M. Mitchell et al., "Model Cards for Model Reporting", FAT* 2019. A model is handed out: its
-people and rows are counted as in a data sheet, to two digits, so that two folders don't tell that
+people and rows are counted to two digits, so that two folders don't tell that
 one person left in between.
 """
 
@@ -146,9 +146,9 @@ def _head(training: Training) -> str:
 
 **{training.verdict}**
 
-It tells {training.task} of the same time. Kept is {training.kept_model}, chosen
-before anything was measured and trained on the published table itself, so it holds
-nothing that the table wouldn't tell.
+It predicts {training.task} of the same time. The kept model is
+{training.kept_model}. It was chosen before anything was measured, and trained on the
+published table itself, so it reveals nothing that the table doesn't.
 
     stedi predict DIR RECORDS.json     # DIR is this folder
 """
@@ -186,7 +186,7 @@ their data, other sensors, and movements over time.
 
 def _data(training: Training) -> str:
     text = f"""
-## What it learnt from, and what it was tested on
+## Training and evaluation data
 
 Snapshot {training.snapshot} of {training.table}, profile {training.profile}:
 {about(training.rows)} matched readings of {about(training.people)} people. Numbers of
@@ -206,7 +206,7 @@ tested, nor tested on.
 
 def _figures(training: Training) -> str:
     if not training.models:
-        return "## Figures\n\nNone: nothing was trained."
+        return "## Metrics\n\nNone: nothing was trained."
     columns = ("model", "trained on", "ROC AUC", "average precision", "Brier score", "kept")
     rows = (
         (model, rows, f"{m.auc}", f"{m.average_precision}", f"{m.brier:.4f}", f"{kept}")
@@ -217,7 +217,7 @@ def _figures(training: Training) -> str:
         )
     )
     return f"""
-## Figures
+## Metrics
 
 On people that the models haven't seen: means over folds, with 95 % bootstrap
 intervals over the people of one fold. *Published* is trained on generalised rows, *raw*
@@ -232,8 +232,8 @@ def _kept_model(training: Training) -> str:
     measures = training.models[training.kept_model].published
     confusion = measures.confusion
     counts = (
-        ("is yes", about(confusion.true_positives), about(confusion.false_negatives)),
-        ("is no", about(confusion.false_positives), about(confusion.true_negatives)),
+        ("actual yes", about(confusion.true_positives), about(confusion.false_negatives)),
+        ("actual no", about(confusion.false_positives), about(confusion.true_negatives)),
     )
     bins = (
         (
@@ -247,20 +247,20 @@ def _kept_model(training: Training) -> str:
     return f"""
 ## The kept model: {training.kept_model}
 
-Rows by what is right and what it says, where a probability of {confusion.threshold:g}
-or more counts as yes:
+Confusion matrix, in rows, where a probability of {confusion.threshold:g} or more counts
+as yes:
 
-{table(("", "says yes", "says no"), counts)}
+{table(("", "predicted yes", "predicted no"), counts)}
 
-How far its probabilities can be taken at their word, where ten rows or more have them:
+Calibration, by predicted probability, where ten rows or more have it:
 
-{table(("it says", "rows", "says on average", "is so"), bins)}
+{table(("predicted", "rows", "mean predicted", "observed"), bins)}
 """
 
 
 def _limits(training: Training) -> str:
     text = """
-## Limits
+## Limitations
 
 It sees single readings, not movements over time. It was tested on customers who agreed
 to share their data, and says nothing about others than such.

@@ -22,8 +22,13 @@ from stedi.privacy.publication.suppression import OVER_CAP, SUPPRESSED
 from stedi.privacy.published import PublishedTable
 from stedi.status import Status, StepStatus
 from stedi.storage.notes import Note
-from stedi.text import LEAST_TOLD, about
+from stedi.text import LEAST_TOLD, about, counted
 
+_SHARES = (
+    (0.1, "less than a tenth"),
+    (1 / 3, "a tenth to a third"),
+    (2 / 3, "a third to two thirds"),
+)
 NOT_STATED = "Not stated. The owner of the data has to state it before it is passed on."
 
 
@@ -93,9 +98,9 @@ def _head(facts: Facts, rows: str, boxes: str) -> str:
 {facts.contract.description.rstrip()}
 {facts.audit.rows:,} rows of people who agreed to share their data for research. Values are
 generalised so that each equivalence class (rows with equal values) has rows of at least
-{facts.audit.k} people: there are {facts.audit.classes:,} classes, each with rows of at least
-{facts.audit.smallest_class} people. Section *Privacy* has the evidence, and what is not
-protected.
+{_people(facts.audit.k)}: there are {counted(facts.audit.classes, "class", "classes")}, each with
+rows of at least {_people(facts.audit.smallest_class)}. Section *Privacy* has the evidence, and
+what is not protected.
 
 | file | holds |
 | --- | --- |
@@ -184,15 +189,22 @@ def _balance(facts: Facts) -> str:
 
 def _collection(facts: Facts) -> str:
     status, contracts = facts.status, facts.table.declarations.contracts
+    people = len(np.unique(facts.table.evidence.raw.people[0]))
     sources = (
-        (name, about(s.records), about(s.loaded), about(sum(s.quarantined.values())))
+        (name, *(about(n, people) for n in (s.records, s.loaded, sum(s.quarantined.values()))))
         for name, s in status.sources.items()
     )
     steps = (
-        (name, contracts[name].description, about(step.in_), _rows(facts, name), _dropped(step))
+        (
+            name,
+            contracts[name].description,
+            about(step.in_, people),
+            _rows(facts, name, people),
+            _dropped(step),
+        )
         for name, step in status.steps.items()
     )
-    zones = ((name, t.zone, _rows(facts, name)) for name, t in status.tables.items())
+    zones = ((name, t.zone, _rows(facts, name, people)) for name, t in status.tables.items())
     told = [note for note in status.notes if note.count >= LEAST_TOLD]
     notes = "\n".join(f"- {_for_outsiders(note)}." for note in told)
     noted = f"Noted by the run:\n\n{notes}" if notes else ""
@@ -200,8 +212,8 @@ def _collection(facts: Facts) -> str:
 ## Collection
 
 Raw records were delivered by devices and an app, and read under contract. What isn't
-published is counted to two digits, to tens at least, and what there are fewer than ten
-of isn't told, so that two data sheets compared don't tell of one person:
+published is counted in steps of what a hundred people have, on average, and of ten at least.
+Shares have few steps, too. So two data sheets compared seldom tell of one person:
 
 {table(("source", "records", "loaded", "quarantined"), sources)}
 
@@ -228,8 +240,8 @@ Values were generalised into boxes over {axes}, cut by Mondrian (LeFevre, DeWitt
 Ramakrishnan, ICDE 2006) without a look at what is to be predicted but for its declared
 edges; a published value is the midpoint of the part of its box that isn't empty. An axis
 ends where a tenth of the people, and at least {audit.k}, have values as far out or further, the
-target where {audit.k} people do; the outermost boxes are for those, too. By how much
-published values differ from measured ones, on average for each person:
+target where {_people(audit.k)} {"does" if audit.k == 1 else "do"}; the outermost boxes are for
+those, too. By how much published values differ from measured ones, on average for each person:
 
 {table(("column", "of half of the people", "of nine tenths of them"), _errors(facts))}
 
@@ -245,9 +257,9 @@ def _privacy(facts: Facts) -> str:
     return f"""
 ## Privacy
 
-Each class of equal rows has rows of at least {audit.k} people (here at least
+Each class of equal rows has rows of at least {_people(audit.k)} (here at least
 {audit.smallest_class}), and nobody has more than 1/{audit.k} of its rows (here at
-most {audit.largest_share:.3f}), on each side of the pair by itself.
+most {audit.largest_share:.3f}), on each side of the matched reading by itself.
 {_both_sides(audit)}{_weakness(facts)}
 
 The audit attacked it with all raw data, or with parts of it:
@@ -295,9 +307,17 @@ published again without them: replace this copy then, and don't keep both.
 
 
 def _for_outsiders(note: Note) -> str:
-    """What a note says, without its exact count and the command that tells its reader more."""
-    text = about(note.count) + note.text.removeprefix(f"{note.count:,}")
+    """What a note says, without its count and the command that tells its reader more.
+
+    Few people can have all that is counted: of the count only its order of magnitude is told.
+    """
+    least = 10 ** (len(str(note.count)) - 1)
+    text = f"at least {least:,}" + note.text.removeprefix(f"{note.count:,}")
     return text.partition(";")[0] if note.code in ("quarantined", "bad_files") else text
+
+
+def _people(number: int) -> str:
+    return counted(number, "person", "people")
 
 
 def _describe(facts: Facts, column: str) -> str:
@@ -306,19 +326,23 @@ def _describe(facts: Facts, column: str) -> str:
 
 
 def _dropped(step: StepStatus) -> str:
-    """Shares of the rows, where they are a hundredth at least: counts could tell of one person."""
+    """Reasons for a hundredth of the rows at least, with shares so coarse that nobody is told."""
     told = (
-        (reason, count)
+        (reason, count / step.in_)
         for reason, count in step.dropped.items()
         if count >= max(LEAST_TOLD, step.in_ / 100) and reason not in (OVER_CAP, SUPPRESSED)
     )
-    return "; ".join(f"about {count / step.in_:.0%} {reason}" for reason, count in told) or "-"
+    return "; ".join(f"{reason}: {_share(share)}" for reason, share in told) or "-"
 
 
-def _rows(facts: Facts, name: str) -> str:
+def _share(share: float) -> str:
+    return next((words for below, words in _SHARES if share < below), "two thirds or more")
+
+
+def _rows(facts: Facts, name: str, people: int) -> str:
     """The rows of a table: exactly of the published one, which anybody can count."""
     rows = facts.status.tables[name].rows or 0
-    return f"{rows:,}" if name == facts.contract.name else about(rows)
+    return f"{rows:,}" if name == facts.contract.name else about(rows, people)
 
 
 def _attack(attack: AttackResult) -> Sequence[str]:

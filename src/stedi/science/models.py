@@ -81,7 +81,7 @@ def load(path: Path) -> Classifier:
             f"{path}: not a model that `stedi train` wrote ({type(error).__name__})"
         ) from None
     if not hasattr(model, "predict_proba"):
-        raise UsageError(f"{path}: holds no model")
+        raise UsageError(f"{path}: has no model in it")
     return model
 
 
@@ -91,7 +91,7 @@ def _refuse_large(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
     except (OSError, zipfile.BadZipFile, ValueError):
-        return  # whoever reads it says what is wrong
+        return  # anyone who reads it says what is wrong
     if size > _LARGEST:
         raise UsageError(
             f"{path}: unpacks to {size:,} bytes, and a model has at most {_LARGEST:,}; it is none "

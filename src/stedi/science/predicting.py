@@ -47,7 +47,7 @@ def predict(declarations: Declarations, folder: Path, files: Sequence[Path]) -> 
     try:
         training = Training.model_validate_json((folder / FIGURES).read_bytes())
     except (OSError, ValidationError):
-        raise UsageError(f"{folder}: holds no model; `stedi train DIR` makes one") from None
+        raise UsageError(f"{folder}: has no model in it; `stedi train DIR` makes one") from None
     contract = _source_of(declarations, training.axes)
     model = load(folder / MODEL)
     with temporary_folder() as scratch:

@@ -24,6 +24,7 @@ from stedi.science.croissant import CROISSANT, DataSet, RecordSet, croissant, re
 from stedi.science.datasheet import Facts, datasheet
 from stedi.science.documents import new_folder, require_empty, sha256, write_checksums
 from stedi.status import Status
+from stedi.text import counted
 
 BOXES = "boxes.parquet"
 DATASHEET = "README.md"
@@ -119,7 +120,8 @@ def _croissant(facts: Facts, rows: str, boxes: str, sums: Mapping[str, str]) -> 
     contract, k = facts.contract, facts.audit.k
     done = (
         "Values are generalised so that each equivalence class (rows with equal values) has rows "
-        f"of at least {k} people; {DATASHEET} has the evidence, and what is not protected."
+        f"of at least {counted(k, 'person', 'people')}; {DATASHEET} has the evidence, and what is "
+        "not protected."
     )
     about = DataSet(
         name=contract.name,

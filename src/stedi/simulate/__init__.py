@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,9 @@ def simulate(
     except BaseException:  # half a population would be taken for a whole one
         for source in SOURCES:
             shutil.rmtree(destination / source / "landing", ignore_errors=True)
+        for folder in (*(destination / source for source in SOURCES), destination):
+            with suppress(OSError):  # there is something else in it
+                folder.rmdir()
         raise
     return Simulated(customers, readings, records, truth.files)
 
@@ -124,8 +128,8 @@ def _make_folders(destination: Path) -> None:
         folder = destination / source / "landing"
         if folder.exists() and any(folder.iterdir()):
             raise UsageError(
-                f"{folder} already holds files; simulate into an empty folder, so that two "
-                "populations do not mix"
+                f"{folder} has files already; simulate into an empty folder, so that two "
+                "populations don't mix"
             )
         folder.mkdir(parents=True, exist_ok=True)
 

@@ -390,7 +390,7 @@ def _more_than_lookups(node: exp.Expr) -> Iterator[exp.Expr]:
 
 
 def _is_lookup(node: exp.Expr) -> bool:
-    if isinstance(node, exp.EQ):
+    if isinstance(node, exp.EQ | exp.NullSafeEQ):
         return isinstance(node.left, exp.Column) and isinstance(node.right, exp.Column)
     if isinstance(node, exp.Is):
         return isinstance(node.expression, exp.Null)

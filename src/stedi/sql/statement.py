@@ -59,7 +59,10 @@ def read_only(sql: str, declared: set[str], names: Names | None = None) -> exp.Q
         raise QueryError(f"one statement at a time, not {len(trees)}")
     tree = trees[0]
     if not isinstance(tree, exp.Query):
-        raise QueryError(f"only SELECT can be run here, not {sql.split()[0].upper()[:20]}")
+        raise QueryError(
+            f"only SELECT can be run here, not {sql.split()[0].upper()[:20]}; besides it, "
+            f"{_BESIDES}"
+        )
     for forbidden in (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Pragma, exp.Set, exp.Describe):
         node = next((n for n in tree.find_all(forbidden) if not isinstance(n, exp.Query)), None)
         if node is not None:
@@ -198,12 +201,17 @@ def _fault(sql: str, description: str, found: str) -> _Fault:
 def _refuse_loose_ends(sql: str, tree: exp.Query) -> None:
     """Refuse what sqlglot passes and Athena doesn't: a comma or ON with nothing after it."""
     tokens = sqlglot.tokenize(sql, dialect=DIALECT)
-    for token, following in zip(tokens, [*tokens[1:], None], strict=True):
+    for number, (token, following) in enumerate(zip(tokens, [*tokens[1:], None], strict=True)):
         ends = following is None or following.token_type in _AFTER_A_LIST
         if ends and token.token_type in (TokenType.COMMA, TokenType.ON):
             missing = "a condition" if token.token_type is TokenType.ON else "something"
             begin = token.col - len(token.text)
             what = f"{missing} is missing after {token.text}"
+            raise QueryError(_placed(sql, token.line, begin, what))
+        is_limit = token.token_type is TokenType.OFFSET and number > 1
+        if is_limit and tokens[number - 2].token_type is TokenType.LIMIT:
+            begin = token.col - len(token.text)
+            what = "OFFSET comes before LIMIT in Athena"
             raise QueryError(_placed(sql, token.line, begin, what))
     joins = zip([None, *tokens], tokens, strict=False)
     written = sum(
@@ -224,6 +232,7 @@ def _is_natural(sql: str) -> bool:
 
 
 _FIRST_WORDS = ("SELECT", "WITH", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN")
+_BESIDES = "SHOW TABLES, SHOW COLUMNS, SHOW DATABASES, DESCRIBE and EXPLAIN"
 _BEGINS = "SELECT, WITH, SHOW, DESCRIBE or EXPLAIN"
 _AFTER_A_LIST = {
     TokenType.FROM, TokenType.WHERE, TokenType.GROUP_BY, TokenType.ORDER_BY, TokenType.HAVING,

@@ -73,11 +73,21 @@ def _is_other_pattern(node: exp.Expr) -> bool:
 
 
 def _rounds_decimals(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Avg | exp.Div) and _may_be_decimal(node):
+        return True
     if isinstance(node, exp.Avg):
         parts = [*node.this.walk()]
         is_real = any(isinstance(part, exp.Column) and part.is_type(*REAL) for part in parts)
         return any(map(is_decimal, parts)) and not is_real
     return isinstance(node, exp.Div) and is_decimal_division(node)
+
+
+def _may_be_decimal(node: exp.Expr) -> bool:
+    """Whether a column is divided that may be a decimal: no table has any, but a query may."""
+    return node.find(exp.Column) is not None and any(
+        is_decimal(value) and isinstance(value.parent, exp.Tuple | exp.Values | exp.Alias)
+        for value in node.root().find_all(exp.Literal, exp.Cast)
+    )
 
 
 def _is_short_year(node: exp.Expr) -> bool:

@@ -1,4 +1,4 @@
-"""When a run last ended well: for whoever watches. Nothing else depends on it."""
+"""When a run last ended well: for anyone who watches. Nothing else depends on it."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class Notes:
 
 
 class Figures(BaseModel, frozen=True):
-    """Figures after a run: rows by table, and records and those set aside, by source.
+    """Figures after a run: rows by table, and records and those quarantined, by source.
 
     `declarations` fingerprints what they were made under.
     """

@@ -37,7 +37,7 @@ def note_decision(files: Files, number: str) -> None:
 
 
 def why_outdated(warehouse: Warehouse, declarations: Declarations) -> str | None:
-    """Why the table has to be worked out anew; None where it is right, or nothing is declared.
+    """Why the table has to be worked out again; None where it is right, or nothing is declared.
 
     So it is where what it is made from changed, where somebody decided, and where the time has come
     from which somebody's consent counts.

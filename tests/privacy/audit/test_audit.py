@@ -18,7 +18,7 @@ from stedi import Lakehouse, UsageError
 from stedi.arrays import Float64s, Int64s
 from stedi.declared import packaged, read_declarations
 from stedi.declared.contract import Publication
-from stedi.privacy.audit import Audit, audit
+from stedi.privacy.audit import ATTACKS, Audit, audit
 from stedi.privacy.audit.attribution import Attribution
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.linkability import Linkability
@@ -26,7 +26,9 @@ from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import Range, table_of_boxes
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.search import points, search
+from stedi.progress import watched_by
 from tests.support import small
+from tests.support.attacked import evidence_of, rows_around
 from tests.support.processes import stedi
 from tests.support.starter import Run
 
@@ -476,3 +478,44 @@ def test_k_is_what_pycanon_finds(done: Lakehouse, tmp_path: Path) -> None:
     )  # fmt: skip
     people = [len({p for c, p in rows if c == one}) for one in {c for c, _ in rows}]
     assert int(done_.stdout) == min(people)
+
+
+class Heard:
+    """A watcher that counts what is told within one attack."""
+
+    def __init__(self) -> None:
+        self.units: dict[str, int] = {}
+        self.done = 0
+
+    def step(self, text: str) -> None: ...
+
+    def expect(self, total: int, unit: str) -> None:
+        self.units[unit] = total
+
+    def advance(self, amount: int) -> None:
+        self.done += amount
+
+    def reach(self, done: int) -> None:
+        self.done = done
+
+    def note(self, text: str) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        ("inference", "samples of people"),
+        ("membership_tenth", "parts of the landing zone"),
+        ("withdrawal", "people taken out"),
+    ],
+)
+def test_long_attacks_say_how_much_of_them_is_done(name: str, unit: str) -> None:
+    rng = np.random.default_rng(1)
+    raw = rows_around(rng.uniform(100, 900, (40, 3)), rng, 30, 20)
+    [attack] = [attack for attack in ATTACKS if attack.name == name]
+    heard = Heard()
+    with watched_by(heard):
+        attack.run(evidence_of(raw, raw))
+    [(told, total)] = heard.units.items()
+    assert (told, heard.done) == (unit, total)
+    assert total > 5

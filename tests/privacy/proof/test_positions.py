@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from stedi.declared import packaged
+from stedi.privacy.proof import Proof
 from stedi.privacy.proof.places import Places
 from stedi.privacy.proof.positions import Positions
 from stedi.sql.tree import parse, resolve
@@ -16,6 +18,7 @@ from tests.support.rewrites import LAST, PAIRS, accelerations, in_place_of_x, la
 DOCS = Path(__file__).parents[3] / "docs" / "privacy.md"
 _SECTION = DOCS.read_text().split("### Where an identifier may stand")[1].split("\n## ")[0]
 _ALLOWED, _REFUSED = _SECTION.split("Refused, for example")
+_REFUSED, _INSTEAD = _REFUSED.split("| refused | instead |")
 
 
 def examples(part: str) -> list[str]:
@@ -41,6 +44,124 @@ def test_each_line_of_the_table_has_an_example_that_passes(sql: str) -> None:
 @pytest.mark.parametrize("sql", examples(_REFUSED))
 def test_each_example_of_what_is_refused_is_refused(sql: str) -> None:
     assert refused(sql)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "instead"), re.findall(r"^\| `(.+)` \| `(.+)` \|$", _INSTEAD, re.MULTILINE)
+)
+def test_what_is_refused_though_it_tells_nothing_can_be_written_otherwise(
+    wanted: str, instead: str
+) -> None:
+    assert problems(in_place_of_x(f"CASE WHEN {wanted} THEN 1e0 ELSE a.x END"))
+    assert not problems(in_place_of_x(f"CASE WHEN {instead} THEN 1e0 ELSE a.x END"))
+
+
+BY_BOTH = """
+  WITH people AS (
+    SELECT serialnumber, ROW_NUMBER() OVER (ORDER BY serialnumber) AS person
+    FROM customer_trusted GROUP BY serialnumber
+  ),
+  users AS (
+    SELECT k.email, q.person FROM customer_trusted k
+    INNER JOIN people q ON q.serialnumber = k.serialnumber
+  )
+  SELECT CAST(s.distancefromobject AS DOUBLE) AS distancefromobject, a.x, a.y, a.z,
+    p.person AS step_person, {number} AS accelerometer_person, 0 AS taken_before_consent
+  FROM step_trainer_trusted s
+  INNER JOIN accelerometer_trusted a ON a."timestamp" = s.sensorreadingtime
+  INNER JOIN customer_trusted c ON c.email = a."user" AND c.serialnumber = s.serialnumber
+  INNER JOIN people p ON p.serialnumber = s.serialnumber
+"""
+
+
+def test_one_person_of_both_identifiers_has_one_number() -> None:
+    users = 'INNER JOIN users u ON u.email = a."user"'
+    assert not problems(BY_BOTH.format(number="p.person"))
+    assert not problems(f"{BY_BOTH.format(number='u.person')} {users} AND u.person = p.person")
+    assert problems(f"{BY_BOTH.format(number='u.person')} {users}")
+
+
+@pytest.mark.parametrize(
+    "order", ["= {}", "<> {}", "IS NOT DISTINCT FROM {}", "IS DISTINCT FROM {}"]
+)
+def test_identifiers_are_compared_in_any_way_that_is_equal_or_not(order: str) -> None:
+    def compared(left: str, right: str) -> list[str]:
+        condition = f"{left} {order.format(right)}"
+        return problems(in_place_of_x(f"CASE WHEN {condition} THEN 0e0 ELSE a.x END"))
+
+    assert not compared('a."user"', "c.email")
+    assert not compared("p.person", "u.person")
+    assert not compared("c.email", "''")
+    for other in ("'ann'", "c.phone", "s.serialnumber", "a.x", 'LOWER(a."user")'):
+        assert compared('a."user"', other)
+
+
+def test_sides_that_may_both_be_missing_are_not_one() -> None:
+    """NULL is nobody, and is not distinct from another NULL."""
+    joined = f'{PAIRS} {{how}} JOIN customer_trusted k ON k.registrationdate = a."timestamp"'
+    for how, equal, is_one in (
+        ("LEFT", "k.email = c.email", True),
+        ("LEFT", "k.email IS NOT DISTINCT FROM c.email", False),
+        ("INNER", "k.email IS NOT DISTINCT FROM c.email", True),
+        ("LEFT", 'k.email IS NOT DISTINCT FROM a."user"', True),
+    ):
+        found = problems(in_place_of_x("k.registrationdate * 1e0", joined.format(how=how))
+                         + f" WHERE {equal}")  # fmt: skip
+        assert (found == []) == is_one, (how, equal, found)
+
+
+RANKED = (
+    "SELECT l.email, ROW_NUMBER() OVER (PARTITION BY l.email ORDER BY l.lastupdatedate, "
+    "l.serialnumber) AS n FROM customer_landing l"
+)
+
+
+@pytest.mark.parametrize(
+    ("condition", "passes"),
+    [("r.n = 1", True), ("1 = r.n", True), ("1 <> r.n", True), ("1 < r.n", True), ("1 >= r.n", True),
+     ("1 > r.n", False), ("1 <= r.n", False), ("2 = r.n", False), ("2 > r.n", False),
+     ("r.n >= 1", False), ("r.n IS NOT DISTINCT FROM 2", False), ("r.n = r.n", False)],
+)  # fmt: skip
+def test_a_rank_by_an_identifier_is_compared_with_1_on_either_side(
+    condition: str, passes: bool
+) -> None:
+    sql = f"{accelerations('a.x')} INNER JOIN ({RANKED}) r ON r.email = c.email WHERE {condition}"
+    assert (problems(sql, "accelerometer_trusted") == []) == passes
+
+
+NOBODYS = {
+    "a scale": ("v.w", "INNER JOIN (VALUES (0, 1e0), (1, 2e0)) AS v (k, w) ON v.k = ROUND(a.x)"),
+    "two rows each": ("v.k * 1e0", "CROSS JOIN (VALUES 1, 2) AS v (k)"),
+    "by a SELECT": ("v.k * 1e0", "LEFT JOIN (SELECT k FROM (VALUES 1, 2) AS t (k)) v ON v.k < a.x"),
+}
+KNOWN = {
+    "known names": "LEFT JOIN (VALUES 'ann', 'bob') AS v (k) ON v.k = c.email",
+    "not distinct": "LEFT JOIN (VALUES 'ann', 'bob') AS v (k) ON v.k IS NOT DISTINCT FROM c.email",
+    "names in a row": 'CROSS JOIN LATERAL (SELECT k FROM (VALUES (LENGTH(a."user"))) AS t (k)) v',
+    "alike": "LEFT JOIN (VALUES 'a%') AS v (k) ON c.email LIKE v.k",
+    "united": "LEFT JOIN (SELECT email AS k FROM customer_trusted UNION ALL SELECT k FROM (VALUES "
+    "'ann') AS t (k)) v ON v.k = c.email",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NOBODYS)
+def test_written_out_values_are_nobodys(name: str) -> None:
+    value, join = NOBODYS[name]
+    assert not problems(in_place_of_x(value, f"{PAIRS} {join}"))
+
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_written_out_names_are_not_compared_with_identifiers(name: str) -> None:
+    assert problems(
+        in_place_of_x("CASE WHEN v.k IS NULL THEN 1e0 ELSE 2e0 END", f"{PAIRS} {KNOWN[name]}")
+    )
+
+
+def test_a_list_of_written_out_values_is_asked_for_values_alone() -> None:
+    listed = "IN (SELECT k FROM (VALUES 1, 2) AS v (k))"
+    assert not problems(last(f"WHERE s.distancefromobject {listed}"))
+    assert problems(last(f"WHERE s.serialnumber {listed}"))
+    assert problems(last("WHERE a.x IN (SELECT b.x FROM accelerometer_trusted b)"))
 
 
 def problems(sql: str, table: str = LAST) -> list[str]:
@@ -258,3 +379,19 @@ def test_an_earlier_table_is_held_to_the_same() -> None:
                     table)  # fmt: skip
     [first, *_] = problems(f"{accelerations('a.x')}\nWHERE c.email < 'm'", table)
     assert first.startswith("mutant, line 2: c.email < 'm': email is a direct identifier")
+
+
+def test_a_look_up_by_what_is_not_distinct_is_one_by_what_is_equal() -> None:
+    """Also for the proof by lineage: nothing is told by it that an equal key doesn't tell."""
+    sql = Path(str(packaged()), "transforms/strict/machine_learning_curated.sql").read_text()
+    for old, new in (
+        ("p.person <> u.person", "p.person IS DISTINCT FROM u.person"),
+        ('u.email = a."user"', 'u.email IS NOT DISTINCT FROM a."user"'),
+        ('a."user"\n)', 'a."user"\n  LEFT JOIN (VALUES 1, 2) AS v (k) ON v.k = a.x\n)'),
+    ):
+        assert old in sql
+        sql = sql.replace(old, new)
+    declarations = declared(sql)
+    proof, contract = Proof(declarations), declarations.contracts[LAST]
+    assert not [*proof.misplaced(contract), *proof.leaks(contract), *proof.weakened(contract)]
+    assert not proof.problems

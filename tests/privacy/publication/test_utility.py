@@ -118,3 +118,33 @@ def test_the_audit_of_walking_people_holds(walking: Lakehouse) -> None:
     result = walking.audit()
     assert result.ok, result.problems
     assert result.attacks["inference"].ok
+
+
+@pytest.mark.parametrize(
+    ("customers", "seed", "keeps"), [(600, 211, 0.6), (2_500, 11, 0.85), (5_000, 11, 0.9)]
+)
+def test_noise_hides_who_is_there_and_a_model_still_learns(
+    customers: int, seed: int, keeps: float, tmp_path: Path
+) -> None:
+    """The figures of profile `shielded` in docs/privacy.md; noise is drawn afresh."""
+    lakehouse = Lakehouse(tmp_path / "root")
+    lakehouse.simulate(lakehouse.root, customers=customers, seed=seed, people=True)
+    lakehouse.run(profile="strict")
+    without, _ = kept_of(lakehouse, resamples=0)
+    [strict] = [lakehouse.status().tables["machine_learning_curated"].rows]
+    lakehouse.run(profile="shielded")
+    kept, _ = kept_of(lakehouse, resamples=0)
+    audit = lakehouse.audit()
+    assert audit.ok, audit.problems
+    print(f"{customers:,} customers, seed {seed}: {audit.rows:,} rows instead of {strict:,}, kept "
+          f"{kept:.3f}, without noise {without:.3f}")  # fmt: skip
+    found = {name: a for name, a in audit.attacks.items() if name.startswith("membership")}
+    for name, attack in found.items():
+        assert attack.worst is not None
+        print(f"  {name}: {attack.note}")
+        assert attack.worst < (0.75 if name.endswith("_all") else 0.7)
+    left = audit.attacks["withdrawal"]
+    print(f"  withdrawal: {left.figures}")
+    assert left.worst is not None
+    assert left.worst <= 0.1
+    assert kept > keeps

@@ -57,6 +57,43 @@ def test_what_was_given_out_is_noted_in_the_bucket(
     ]
 
 
+def test_what_the_bucket_keeps_of_files_as_they_were_is_disclosed_too(
+    landed: Opened, s3: Any, bucket: str, tmp_path: Path
+) -> None:
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    key = "stedi/customer/landing/later.json"
+    zoe = small.customer("zoe", "S70", 100)
+    before = [{**zoe, "phone": phone} for phone in ("0000000001", "0000000002")]
+    for body in (*before, small.customer("yan", "S71", 100)):
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(body).encode())
+    reading = json.dumps(small.reading("S70", 900, 1)).encode()
+    s3.put_object(Bucket=bucket, Key="stedi/step_trainer/landing/zoe.json", Body=reading)
+    s3.delete_object(Bucket=bucket, Key="stedi/step_trainer/landing/zoe.json")
+    landed().run()
+    told = landed().disclose("zoe@example.com", tmp_path / "zoe")
+    assert told.records == {"customer": 2, "step_trainer": 1}
+    assert (told.rows, told.earlier, told.not_shown) == ({}, {}, [])
+    person = json.loads((tmp_path / "zoe" / "person.json").read_text())
+    assert {one["file"].partition(", version ")[0] for one in person["delivered"]} == {
+        "later.json", "zoe.json",
+    }  # fmt: skip
+    copies = [path.read_text() for path in (tmp_path / "zoe" / "delivered").rglob("*.json*")]
+    delivered = [json.loads(line) for text in copies for line in text.splitlines()]
+    assert sorted(delivered, key=str) == sorted([*before, json.loads(reading)], key=str)
+    everything = b"".join(p.read_bytes() for p in (tmp_path / "zoe").rglob("*") if p.is_file())
+    assert b"yan@example.com" not in everything
+    # Of a record that is still there nothing is said twice.
+    for _ in range(2):
+        s3.put_object(Bucket=bucket, Key=key, Body=json.dumps(zoe).encode())
+    landed().run()
+    assert landed().disclose("zoe@example.com", tmp_path / "again").records == {
+        "customer": 3, "step_trainer": 1,
+    }  # fmt: skip
+    landed().erase([("email", "zoe@example.com")])
+    assert not [name for name, body in bodies(s3, bucket).items() if b"zoe@" in body]
+    assert not [name for name in bodies(s3, bucket) if "step_trainer/landing/zoe" in name]
+
+
 def test_a_private_release_is_charged_in_the_bucket(
     landed: Opened, s3: Any, bucket: str, tmp_path: Path
 ) -> None:

@@ -180,7 +180,7 @@ class SparkEngine:
                 try:
                     self._counted[file] = self._count_rows(Path(file))
                 except OSError:
-                    return False  # whoever reads it will say so
+                    return False  # anyone who reads it will say so
             count += self._counted[file]
         width = sum(_TEXT_BYTES if column.type in ("string", "binary") else 8 for column in columns)
         return count * width <= self._broadcast_bytes

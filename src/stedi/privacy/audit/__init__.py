@@ -91,7 +91,7 @@ def audit(
     checked = checks.problems(evidence, paths, in_folder, alive)
     attacks = {}
     for number, attack in enumerate(ATTACKS, start=1):
-        doing(f"attack {number} of {len(ATTACKS)} on {table}: {attack.name}")
+        doing(f"attack {number} of {len(ATTACKS)}: {attack.name}")
         result = attack.run(evidence)
         attacks[attack.name] = result.model_copy(update={"risk": attack.risk})
     problems = [f"{name}: {problem}" for name, own in checked.items() for problem in own]

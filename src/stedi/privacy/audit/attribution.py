@@ -10,6 +10,7 @@ import numpy as np
 
 from stedi.privacy.audit.attack import AttackResult, Risk, is_at_most
 from stedi.privacy.audit.evidence import Evidence
+from stedi.text import counted
 
 
 class Attribution:
@@ -32,7 +33,10 @@ class Attribution:
             limit=limit,
             ok=is_at_most(worst, limit),
             figures={"fewest_people": people} | _fewest_rows(evidence),
-            problem=f"a class has rows of {people} people, of {k} at least" if people < k else None,
+            summary=f"in the worst class, the best guess is right for {worst:.1%} of the rows",
+            problem=f"a class has rows of {counted(people, 'person', 'people')}, of {k} at least"
+            if people < k
+            else None,
         )
 
 

@@ -38,7 +38,7 @@ class Auc:
 
     @property
     def either_way(self) -> Auc:
-        """The same of whoever knows which of the two groups has the higher scores."""
+        """The same of anyone who knows which of the two groups has the higher scores."""
         return self if self.value >= 0.5 else Auc(1 - self.value, 1 - self.upper, 1 - self.lower)
 
     def __str__(self) -> str:

@@ -19,9 +19,9 @@ class Difference:
         noted = evidence.difference
         return AttackResult(
             knows="this publication and the one before it",
-            withheld="what came and went in between",
+            withheld="which rows were added or removed in between",
             figures=dict(noted) if noted else None,
-            note=f"measured only, of {evidence.form}: what two publications tell is not protected"
+            note=f"measured only, by {evidence.form}: what two publications reveal is not protected"
             if noted
             else "there was no publication before this one under the same declaration",
             summary=_in_words(noted, evidence.publication.k) if noted else None,

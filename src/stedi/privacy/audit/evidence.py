@@ -15,6 +15,7 @@ from stedi.privacy.comparison import Edition
 from stedi.privacy.publication import Raw, classes_of
 from stedi.privacy.publication.boxes import Range
 from stedi.privacy.publication.coding import BoxesOverlap
+from stedi.progress import note
 
 Columns = Mapping[str, Float64s]
 
@@ -138,10 +139,13 @@ class Evidence:
     def _readings_of(self, raw: Raw) -> Readings | None:
         if self.boxes is None or raw.rows == 0:
             return None
+        note(f"finding the classes of {raw.rows:,} rows")
         try:
             return Readings.of(raw, self.publication, self.boxes)
         except BoxesOverlap:
             return None
+        finally:
+            note("")
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ import numpy as np
 from stedi.arrays import Float64s, Int64s
 from stedi.privacy.audit.attack import AttackResult, Risk, is_at_most
 from stedi.privacy.audit.evidence import Evidence
-from stedi.privacy.audit.targets import NOT_MEASURED, Targets, inside_and_outside
+from stedi.privacy.audit.targets import NOT_MEASURED, RESAMPLES, Targets, inside_and_outside
 from stedi.privacy.publication.grid import Grid
+from stedi.progress import expect, note
 
 MOST_EXCESS = 0.01
 """How much better a guess may be for people in the table than for others, at the interval's lower
@@ -67,18 +68,18 @@ class Inference:
             ok=is_at_most(worst.lower, MOST_EXCESS),
             figures=[asdict(guess) for guess in ways],
             note=_note(worst),
-            doubt="classes tell too much of the people in them, or the controls are other people "
-            f"in how {withheld} goes with {knows}",
+            doubt="classes reveal too much about the people in them, or the control group differs "
+            f"in how {withheld} depends on {knows}",
         )
 
 
 def _note(worst: Guess) -> str:
     told = (
-        "worst is the lower end of what classes add to the excess over the controls, of the way "
-        f"that does best: {worst.excess:.3f} ({worst.lower:.3f} to {worst.upper:.3f})"
+        "worst is the lower confidence bound of the best attack's advantage over the control "
+        f"group: {worst.excess:.3f} ({worst.lower:.3f} to {worst.upper:.3f})"
     )
     if worst.lower <= MOST_EXCESS < worst.upper:
-        told += "; that it is above the limit can't be ruled out with so few people"
+        told += "; with so few people, the advantage may still be above the limit"
     return told
 
 
@@ -95,7 +96,9 @@ def guesses(evidence: Evidence) -> list[Guess] | None:
         for some in targets
     )
     tail, ways = 2.5 / len(inside[0]), []
+    expect(2 * RESAMPLES * len(inside[0]), "samples of people")
     for way in inside[0]:
+        note(f"guessing by {way}")
         (right, known), (control, known_too) = (
             [rights[way] for rights in both] for both in (inside, outside)
         )
@@ -106,6 +109,7 @@ def guesses(evidence: Evidence) -> list[Guess] | None:
         without = float(known.mean() - known_too.mean())
         off = in_table - controls - without
         ways.append(Guess(way, in_table, controls, without, off, float(lower), float(upper)))
+    note("")
     return ways
 
 

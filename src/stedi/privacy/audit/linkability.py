@@ -8,6 +8,7 @@ from stedi.arrays import Float64s, Int64s
 from stedi.parquet.compiled import compiled
 from stedi.privacy.audit.attack import AttackResult, Risk, is_at_most
 from stedi.privacy.audit.evidence import Crowd, Evidence
+from stedi.progress import note
 
 
 class Linkability:
@@ -26,8 +27,10 @@ class Linkability:
         """
         rows = evidence.rows_by_class
         chances = [_chances_of_one(crowd, rows) for crowd in evidence.crowds]
+        note("any two rows of two classes")
         worst_of_one = float(max(chance.max() for chance in chances))
         worst_of_two = float(max(_worst_of_two(crowd, rows) for crowd in evidence.crowds))
+        note("")
         worst, limit = max(worst_of_one, worst_of_two), 1 / evidence.publication.k
         return AttackResult(
             knows="all raw data, and the classes of two rows",
@@ -38,6 +41,7 @@ class Linkability:
             limit=limit,
             ok=is_at_most(worst, limit),
             figures={"of_one_class": worst_of_one, "of_two_classes": worst_of_two},
+            summary=f"two rows are of one person with a probability of {worst:.1%} at most",
         )
 
 

@@ -5,7 +5,7 @@ scores tell them apart is an AUC. `baseline` is that of the numbers of their row
 numbers alone tell them apart (a table may have a part of each person's rows only), people of the
 control group are tried with as many of their readings as people in the table have rows.
 
-All of them know what is promised: nobody has more than 1/k of a class. Whoever has more readings
+All of them know what is promised: nobody has more than 1/k of a class. Anyone who has more readings
 that would be in a class than that is not in the table, for sure.
 
 Where counts are noisy, nothing is sure. Then scores are logarithms of likelihoods: of the published
@@ -28,6 +28,7 @@ from stedi.privacy.audit.decoder import decoded
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.readings import Readings
 from stedi.privacy.audit.targets import FEWEST_PEOPLE, NOT_MEASURED, SEED
+from stedi.progress import each
 
 _WITHHELD = "whether that person consented"
 _LEAST = 0.5
@@ -113,7 +114,7 @@ class MembershipByZone:
             return _not_measured(knows)
         scores, rng = [np.empty(group.people) for group in people], np.random.default_rng(SEED)
         parts = [_parts(group.people, self._parts) for group in people]
-        for inside, outside in zip(*parts, strict=True):
+        for inside, outside in each([*zip(*parts, strict=True)], "parts of the landing zone"):
             known = people[0].of_people(inside).and_those_of(people[1].of_people(outside))
             score = self._decoded(known, evidence, rng)
             scores[0][inside], scores[1][outside] = np.split(score, [len(inside)])
@@ -168,7 +169,7 @@ def _differ(inside: Readings, outside: Readings) -> bool:
 
 
 def _as_many(outside: Readings, inside: Readings) -> Readings:
-    """Some readings of each, at random: as many as whoever has the same rank in the table."""
+    """Some readings of each, at random: as many as the person of the same rank in the table has."""
     totals, wanted = (np.sort(group.sums(group.rows)) for group in (outside, inside))
     ranks = np.argsort(np.argsort(outside.sums(outside.rows), kind="stable"))
     at = (ranks * len(wanted)) // len(totals)

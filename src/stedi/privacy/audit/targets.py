@@ -1,6 +1,6 @@
 """The rows that an attacker tries: of people in the table, and of people who are not in it.
 
-Whoever can guess a value for people who are not in the table as well as for those who are has
+Anyone who can guess a value for people who are not in the table as well as for those who are has
 learnt about people, not about these people. So what counts is the excess over the control group.
 M. Giomi et al., "A Unified Framework for Quantifying Privacy Risk in Synthetic Data", Proceedings
 on Privacy Enhancing Technologies 2023(2), measures attacks by controls in the same way.
@@ -17,8 +17,9 @@ from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.search import points
+from stedi.progress import advance
 
-_RESAMPLES = 1_000
+RESAMPLES = 1_000
 SEED = 20_260_101
 FEWEST_PEOPLE = 30
 """In the table and outside it: of fewer nothing can be told."""
@@ -59,10 +60,11 @@ class Targets:
         sums = np.bincount(self.person, weights=values, minlength=self.people)
         rows = np.bincount(self.person, minlength=self.people)
         rng = np.random.default_rng(SEED)
-        means = np.empty(_RESAMPLES)
-        for n in range(_RESAMPLES):
+        means = np.empty(RESAMPLES)
+        for n in range(RESAMPLES):
             drawn = rng.integers(self.people, size=self.people)
             means[n] = sums[drawn].sum() / max(rows[drawn].sum(), 1)
+            advance()
         return means
 
 

@@ -23,6 +23,7 @@ from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.noise import discrete_laplace, noisy
 from stedi.privacy.publication.search import points, search, shortcomings
 from stedi.privacy.publication.suppression import suppress
+from stedi.progress import each
 from stedi.text import rounded
 
 MOST_TRIES = 10
@@ -66,9 +67,9 @@ class Withdrawal:
                 "worst_rank": max(ranks),
                 "people": evidence.readings.people,
             },
-            note=f"whoever left was named first in {first} of {len(ranks)} tries, and at rank "
-            f"{np.mean(ranks):.1f} in the mean, by {evidence.form}; measured only, since what two "
-            "publications tell is not protected; worst is the share named first",
+            note=f"the attacker named the person who left first in {first} of {len(ranks)} tries, "
+            f"and at rank {np.mean(ranks):.1f} on average, by {evidence.form}; worst is the share "
+            "named first; measured only, since what two publications reveal is not protected",
         )
 
 
@@ -96,7 +97,7 @@ def ranks_by_way(evidence: Evidence, tries: int) -> dict[str, list[float]]:
     classes = classes_of(own, evidence.publication, evidence.boxes)
     own_classes = Readings.of_rows(person, classes)
     weights = _weights(before, own_classes, scale)
-    for leaver in rng.permutation(len(names))[:tries]:
+    for leaver in each([*map(int, rng.permutation(len(names))[:tries])], "people taken out"):
         stay = np.all([side != names[leaver] for side in evidence.raw.people], axis=0)
         now = _published(evidence.raw.taken(np.flatnonzero(stay)), evidence.publication, rng)
         if now is None:

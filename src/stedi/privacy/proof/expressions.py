@@ -24,7 +24,9 @@ ALLOWED = (
     "numbered by DENSE_RANK, or by ROW_NUMBER of its groups",
     "a column of its own that isn't published",
 )
+_EQUAL_OR_NOT = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ)
 _COMPARED_WITH_1 = (exp.EQ, exp.NEQ, exp.GT, exp.LTE)
+_WITH_1_FIRST = (exp.EQ, exp.NEQ, exp.LT, exp.GTE)
 _BY_ORDER = (
     exp.RowNumber,
     exp.FirstValue,
@@ -152,7 +154,7 @@ class Expressions:
         """Refuse each direct column in an expression that stands where it may not."""
         if isinstance(node, exp.Column):
             self._bare(node)
-        elif isinstance(node, exp.EQ | exp.NEQ | exp.GT | exp.LTE):
+        elif isinstance(node, (*_EQUAL_OR_NOT, *_COMPARED_WITH_1, *_WITH_1_FIRST)):
             self._comparison(node)
         elif isinstance(node, exp.Is) and isinstance(node.expression, exp.Null):
             if not isinstance(node.this.unnest(), exp.Column):
@@ -192,7 +194,7 @@ class Expressions:
     def _comparison(self, node: exp.Expr) -> None:
         left, right = node.this.unnest(), node.expression.unnest()
         one, other = self._compared(left), self._compared(right)
-        if isinstance(node, exp.EQ | exp.NEQ):
+        if isinstance(node, _EQUAL_OR_NOT):
             if one and other and one.is_direct and other.is_direct:
                 if not one.named_by(other):
                     self._refuse(node, _why_not_equal(one, other))
@@ -201,6 +203,8 @@ class Expressions:
                 if cell and cell.is_direct and _is_empty_text(constant):
                     return
         if one and one.breaks_ties and isinstance(node, _COMPARED_WITH_1) and _is_one(right):
+            return
+        if other and other.breaks_ties and isinstance(node, _WITH_1_FIRST) and _is_one(left):
             return
         for child in (node.this, node.expression):
             self.walk(child)
@@ -215,6 +219,9 @@ class Expressions:
         relation = self.statements.query(inner, self.tables, self.rows, is_list=True)
         [*given] = relation.columns.values()
         sought = node.this.unnest()
+        if not relation.sides and all(cell.is_plain for cell in given):
+            self.walk(node.this)  # a list of nobody's, which is a value as others are
+            return
         cell = self.rows.cell(sought) if isinstance(sought, exp.Column) else None
         if cell is None or len(given) != 1 or not cell.named_by(given[0]):
             self._refuse(

@@ -9,6 +9,7 @@ from stedi.declared import Declarations
 from stedi.errors import UsageError
 from stedi.privacy.proof import Proof
 from stedi.sql.lineage import Reach
+from stedi.text import counted
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def column_origins(declarations: Declarations, proof: Proof, name: str) -> Colum
     }:
         through = (
             f"the publication of {contract.place}: ranges of values, each of rows of at least "
-            f"{contract.publication.k} people"
+            f"{counted(contract.publication.k, 'person', 'people')}"
         )
     delivered = [
         reach
@@ -70,13 +71,14 @@ def _named(declarations: Declarations, name: str) -> tuple[str, str]:
     table, _, column = name.rpartition(".")
     contracts = declarations.contracts
     tables = [table] if table else [c.name for c in contracts.values() if c.is_published]
-    for name in tables:
-        if name in contracts and contracts[name].column(column):
-            return name, column
-    known = ", ".join(
-        f"{name}.{c.name}" for name in tables if name in contracts for c in contracts[name].columns
-    )
-    raise UsageError(f"no column {name}; there are {known or ', '.join(contracts)}")
+    known = [one for one in tables if one in contracts]
+    for one in known:
+        if contracts[one].column(column):
+            return one, column
+    if not known:
+        raise UsageError(f"{name}: there is no table {table}; choose {', '.join(contracts)}")
+    columns = ", ".join(f"{one}.{c.name}" for one in known for c in contracts[one].columns)
+    raise UsageError(f"{name}: there is no such column; choose {columns}")
 
 
 def _origins(declarations: Declarations, reaches: list[Reach]) -> tuple[Origin, ...]:

@@ -173,8 +173,8 @@ class Positions:
             return frozenset(named)  # a list of identifiers, whoever had them
         self.refuse(
             select,
-            f"of {' and '.join(named)} there may be several for one person whose values are here, "
-            "who would be counted as several people, or whose values would stand in others' rows: "
+            f"{' and '.join(named)} may have several values for one person whose values are here, "
+            "who would be counted as several people, or whose values would be in others' rows: "
             f"join {', '.join(rows.aliases({side}))} by columns that are unique (as a contract "
             "says, or by GROUP BY or DISTINCT of one alone), or give the column that names whom "
             "the records are about",
@@ -241,6 +241,11 @@ class Positions:
             rows.columns[alias] = dict.fromkeys(_renamed(query, source).columns, PLAIN)
         elif isinstance(source, exp.Unnest):
             self._unnest(source, tables, rows)
+        elif isinstance(source, exp.Values):
+            within = Expressions(self, None, tables, rows)
+            for written in source.expressions:
+                within.walk(written)
+            rows.columns[alias] = dict.fromkeys(source.alias_column_names, PLAIN)
         else:
             self.refuse(source, "of what FROM may have, only tables and SELECTs may stand here")
             rows.columns[alias] = {}

@@ -208,8 +208,10 @@ class Rows:
         lacking, those that are there needn't be the same. `of_all` is set where rows stay for which
         the condition doesn't hold: it says nothing of the row around.
         """
-        for left, right in _equals(condition):
+        for left, right, is_null_safe in _equals(condition):
             one, other = self.cell(left), self.cell(right)
+            if is_null_safe and not _is_there(one) and not _is_there(other):
+                continue  # where both are lacking, they are nobody's
             if of_all and not {left.table, right.table} <= {*self.columns}:
                 continue
             self._equate(left, right, optional)
@@ -304,6 +306,11 @@ class Rows:
         ]
 
 
+def _is_there(cell: Cell | None) -> bool:
+    """Whether it is an identifier that no row lacks."""
+    return cell is not None and cell.is_key and not cell.is_optional
+
+
 def _conjuncts(condition: exp.Expr | None) -> Iterator[exp.Expr]:
     """The conditions all of which must hold."""
     if isinstance(condition, exp.Where | exp.Paren):
@@ -315,9 +322,10 @@ def _conjuncts(condition: exp.Expr | None) -> Iterator[exp.Expr]:
         yield condition
 
 
-def _equals(condition: exp.Expr | None) -> Iterator[tuple[exp.Column, exp.Column]]:
+def _equals(condition: exp.Expr | None) -> Iterator[tuple[exp.Column, exp.Column, bool]]:
+    """The columns that a condition has be equal, and whether two that are NULL are equal to it."""
     for term in _conjuncts(condition):
-        if isinstance(term, exp.EQ):
+        if isinstance(term, exp.EQ | exp.NullSafeEQ):
             left, right = term.left.unnest(), term.right.unnest()
             if isinstance(left, exp.Column) and isinstance(right, exp.Column):
-                yield left, right
+                yield left, right, isinstance(term, exp.NullSafeEQ)

@@ -1,4 +1,4 @@
-"""Writes a published table: values coarsened into classes of enough people, and nothing else.
+"""Writes a published table: values generalised into classes of enough people, and nothing else.
 
 The rows leave the engine as they are, with the people of their two sides, and all that follows is
 worked out here, from whole numbers: so every engine publishes the same bytes, and so do the same
@@ -54,7 +54,7 @@ ROWS_AT_ONCE = 1 << 24
 
 @dataclass(frozen=True)
 class Raw:
-    """Rows before they are coarsened: columns by name, and the people of each side."""
+    """Rows before they are generalised: columns by name, and the people of each side."""
 
     columns: dict[str, Float64s]
     people: tuple[Int64s, ...]
@@ -224,12 +224,12 @@ def _write_found(
 
 
 def raw_columns(publication: Publication) -> list[str]:
-    """The columns that rows have before they are coarsened: values, then people."""
+    """The columns that rows have before they are generalised: values, then people."""
     return [*(c.column for c in publication.coarsened), *publication.people]
 
 
 def raw_rows(table: pa.Table, publication: Publication) -> Raw:
-    """Rows before they are coarsened; raises `RuleBroken` for one without a value or a person."""
+    """Rows before they are generalised; raises `RuleBroken` for one without a value or a person."""
     _refuse_blanks(table, publication)
     return _raw(table, publication)
 

@@ -1,6 +1,6 @@
 """The table of boxes: what each published value stands for, so that new raw data can be coded.
 
-One row a class. For each column `c` that was coarsened: `c_from` and `c_to`, the least value that
+One row a class. For each column `c` that was generalised: `c_from` and `c_to`, the least value that
 belongs to it and the least that doesn't (infinite at the ends of the grid), and `c`, the value that
 is published. There are no counts in it.
 """

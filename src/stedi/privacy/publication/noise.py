@@ -3,7 +3,7 @@
 The noise is discrete Laplace (A. Ghosh, T. Roughgarden, M. Sundararajan, "Universally
 Utility-Maximizing Privacy Mechanisms", STOC 2009): whole numbers n with a chance in proportion to
 exp(-|n| / scale), one for each class. It is made of 32 bytes of the operating system's randomness,
-drawn anew for each state of the rows. The same state gets the same noise again: of many
+drawn again for each state of the rows. The same state gets the same noise again: of many
 publications of one state, each with noise of its own, the mean would tell the counts.
 
 No epsilon goes with it: which classes there are is decided by the data, without noise.

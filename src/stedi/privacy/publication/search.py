@@ -27,6 +27,7 @@ from stedi.privacy.publication.mondrian import (
     new_room,
     split,
 )
+from stedi.text import counted
 
 Block = tuple[Mapping[str, Float64s], Sequence[Int64s]]
 """Some rows: their columns by name, and the people of each side."""
@@ -252,7 +253,7 @@ def shortcomings_of(found: Crowds, target: Grid | None, publication: Publication
 
 def _shortcoming(rows: int, people: int, most: int, k: int) -> str | None:
     if rows and people < k:
-        return f"there are rows of {people} people, and {k} are needed"
+        return f"there are rows of {counted(people, 'person', 'people')}, and {k} are needed"
     if most * k > rows:
         share = most / rows
         return f"{share:.0%} of the rows are of one person, and {1 / k:.0%} is the most"

@@ -69,7 +69,7 @@ class LocalCatalog:
         import stedi.roots.local.sqlite  # noqa: F401
 
     def share(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
-        """Whoever may read the folder may read all of it."""
+        """Anyone who may read the folder may read all of it."""
         return []
 
     def open(self) -> MetastoreCatalog:

@@ -17,7 +17,7 @@ from stedi.errors import LandingError, UsageError
 from stedi.roots.faces import Remainder, Stat, open_local
 from stedi.roots.names import inside, is_hidden
 from stedi.roots.scratch import remove_abandoned
-from stedi.text import counted
+from stedi.text import counted, visible
 
 
 def local_path(uri: str) -> Path:
@@ -53,8 +53,8 @@ class LocalFiles:
         return path
 
     def name(self, path: Path) -> str:
-        """The path as text."""
-        return str(path)
+        """The path as text for people."""
+        return visible(str(path))
 
     def stat(self, path: Path) -> Stat | None:
         """What the disk says of a file; None where it isn't there."""
@@ -86,10 +86,10 @@ class LocalFiles:
         odd: list[Path] = []
         yield from _walk(folder, folder, odd, hidden)
         if odd:
-            names = f"{min(odd)}{', …' if len(odd) > 1 else ''}"
+            names = f"{self.name(min(odd))}{', …' if len(odd) > 1 else ''}"
             remark = (
-                f"passed over {counted(len(odd), 'entry', 'entries')} of {folder} that can't be "
-                f"read as files: links to nothing, pipes, sockets or devices ({names})"
+                f"passed over {counted(len(odd), 'entry', 'entries')} of {self.name(folder)} that "
+                f"can't be read as files: links to nothing, pipes, sockets or devices ({names})"
             )
             if remark not in self.remarks:
                 self.remarks.append(remark)
@@ -188,7 +188,8 @@ def _walk(folder: Path, top: Path, odd: list[Path], hidden: bool) -> Iterator[tu
                 refuse_unreadable(path)
                 if entry.is_symlink() and not _leads_below(path, top):
                     raise LandingError(
-                        f"{path} is a symbolic link out of the landing folder; put the file there"
+                        f"{visible(str(path))} is a symbolic link out of the landing folder; put "
+                        "the file there"
                     )
             elif entry.is_symlink() and not _leads_below(path, top):
                 continue

@@ -6,11 +6,13 @@ import errno
 import fcntl
 import os
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from stedi.errors import Locked, StorageError
 from stedi.roots.names import OWN_FOLDER, inside
+from stedi.roots.private import kept_private
 
 _POLL = 0.05
 _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
@@ -18,7 +20,7 @@ _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
 
 
 class LocalLock:
-    """Holds a root for one run.
+    """Holds a root for one run; what is made meanwhile is private.
 
     `wait` is how many seconds to wait for whoever holds it. The lock file names its owner while it
     is held and is empty afterwards; a name found in it means that a run died, and has left files
@@ -29,6 +31,7 @@ class LocalLock:
         self._root, self._path = root, root / OWN_FOLDER / "lock"
         self._wait = wait
         self._file: int | None = None
+        self._stack = ExitStack()
         self.last_run_died = False
 
     @property
@@ -48,6 +51,13 @@ class LocalLock:
         return False
 
     def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stack.enter_context(kept_private())
+            self._hold()
+            self._stack = stack.pop_all()
+        return self
+
+    def _hold(self) -> None:
         inside(self._path, self._root).parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
         deadline = time.monotonic() + self._wait
@@ -63,7 +73,6 @@ class LocalLock:
         self.last_run_died = bool(os.read(self._file, 1))
         os.ftruncate(self._file, 0)
         os.pwrite(self._file, f"process {os.getpid()}".encode(), 0)
-        return self
 
     def check(self) -> None:
         """Nobody can take it from a process that lives."""
@@ -93,7 +102,8 @@ class LocalLock:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         assert self._file is not None
-        if kind is None:
-            os.ftruncate(self._file, 0)
-        os.close(self._file)
-        self._file = None
+        with self._stack:
+            if kind is None:
+                os.ftruncate(self._file, 0)
+            os.close(self._file)
+            self._file = None

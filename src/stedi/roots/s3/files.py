@@ -270,7 +270,7 @@ class S3Files:
     def ask(self, operation: str, key: str) -> Any:
         """What S3 says of an object; raises `FileNotFoundError`, `Unavailable`.
 
-        To whoever may list a prefix only, S3 says of what isn't there that it is not allowed.
+        To anyone who may list a prefix only, S3 says of what isn't there that it is not allowed.
         """
         try:
             return self._call(operation, Key=key)

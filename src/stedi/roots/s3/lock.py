@@ -1,6 +1,6 @@
 """One run at a time on a bucket: an object that only conditional writes take and keep.
 
-Its body says who holds the root, and is empty when nobody does. Whoever holds it writes it again
+Its body says who holds the root, and is empty when nobody does. Anyone who holds it writes it again
 every few seconds; one that was not written for a minute, by S3's own clock, is anybody's.
 """
 

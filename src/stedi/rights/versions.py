@@ -1,0 +1,95 @@
+"""Versions of before that a bucket keeps of its objects: whose records and rows these have.
+
+Of raw files and of the tables' data files; each is downloaded, looked through, and let go of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from stedi.arrays import Int64s
+from stedi.declared import Declarations
+from stedi.declared.contract import Contract
+from stedi.landing.locate import Place, Sought, contents, locate
+from stedi.landing.window import packing_of
+from stedi.rights.rows import taken_rows
+from stedi.roots import Remainder
+from stedi.roots.names import landing_folder
+from stedi.roots.remainders import copies
+from stedi.storage.warehouse import DataFile, Warehouse
+
+RowsOf = Callable[[DataFile, bool], Int64s]
+
+
+@dataclass(frozen=True)
+class InVersion:
+    """Records of theirs in a version of before of a file, of which `name` is the path.
+
+    Of a raw file of `source`: `places`, and their bytes in `raws`. Of a data file of `table`:
+    `rows` by column.
+    """
+
+    name: str
+    version: str
+    source: str | None = None
+    table: str | None = None
+    places: tuple[Place, ...] = ()
+    raws: tuple[bytes, ...] = field(default=(), repr=False)
+    is_packed: bool = False
+    rows: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+
+    @property
+    def records(self) -> int:
+        """How many records or rows of theirs it has."""
+        return len(self.places) + len(self.rows)
+
+
+class Versions:
+    """The versions of before below a root; to list them raises `Unavailable`."""
+
+    def __init__(self, warehouse: Warehouse, declarations: Declarations) -> None:
+        self._files, self._warehouse, self._declarations = warehouse.files, warehouse, declarations
+        remainders = [*self._files.remainders()]
+        self._kept = [r for r in remainders if r.version is not None and r.size]
+        self.has_uploads = any(r.upload is not None for r in remainders)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._kept)
+
+    def in_landing(self, contract: Contract, sought: Sought) -> Iterator[InVersion]:
+        """Records of a source that are sought; raises `OSError`."""
+        folder = landing_folder(self._files.root, str(contract.source))
+        for kept, copy in self._below(folder):
+            located = locate(copy, contract, sought)
+            if located.places:
+                spans = [(place.begin, place.end) for place in located.places]
+                yield InVersion(
+                    kept.path.relative_to(folder).as_posix(),
+                    str(kept.version),
+                    source=str(contract.source),
+                    places=located.places,
+                    raws=tuple(contents(copy, spans)),
+                    is_packed=packing_of(copy) is not None,
+                )
+
+    def in_table(self, table: str, rows_of: RowsOf) -> Iterator[InVersion]:
+        """Rows of a table that are theirs; raises `StorageError`."""
+        folder = self._warehouse.data_folder(self._declarations.locations[table])
+        for kept, copy in self._below(folder):
+            if copy.suffix == ".parquet":
+                file = DataFile("", copy, copy.stat().st_size, 0)
+                rows = rows_of(file, False)
+                if len(rows):
+                    yield InVersion(
+                        kept.path.relative_to(self._files.root).as_posix(),
+                        str(kept.version),
+                        table=table,
+                        rows=tuple(taken_rows(self._files, file, rows)),
+                    )
+
+    def _below(self, folder: Path) -> Iterator[tuple[Remainder, Path]]:
+        return copies(self._files, [r for r in self._kept if r.path.is_relative_to(folder)])
