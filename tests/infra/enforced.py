@@ -202,6 +202,10 @@ class Enforcing:
             places = [str(given.get("SecretId"))]
         elif service == "athena" and "WorkGroup" in given:
             places = [f"{arn}:workgroup/{given['WorkGroup']}"]
+        elif service == "athena" and "QueryExecutionId" in given:
+            asked = {"QueryExecutionId": given["QueryExecutionId"]}
+            run = self.stack.client("athena").get_query_execution(**asked)["QueryExecution"]
+            places = [f"{arn}:workgroup/{run['WorkGroup']}"]
         elif service == "states" and "stateMachineArn" in given:
             places = [given["stateMachineArn"]]
         elif service == "sts":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import boto3  # type: ignore[import-untyped, unused-ignore]
-from moto.moto_api._internal import moto_api_backend  # type: ignore[attr-defined, unused-ignore]
+from moto.moto_api._internal.models import moto_api_backend  # type: ignore[attr-defined, unused-ignore]
 from moto.moto_server.werkzeug_app import (
     DomainDispatcherApplication,
     MotoRequestHandler,

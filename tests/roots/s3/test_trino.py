@@ -112,10 +112,18 @@ def figures(columns: tuple[Column, ...], table: str) -> str:
     return f"SELECT COUNT(*), {compared} FROM {table}"
 
 
+def built(one: OnS3) -> dict[str, tuple[Column, ...]]:
+    """The tables that are there: no one is suspended, and nothing is released in private."""
+    warehouse, schemas = one.lakehouse._warehouse(), one.lakehouse._declared().schemas
+    found = {name: columns for name, columns in schemas.items() if warehouse.version(name)}
+    assert {*schemas} - {*found} <= {"suspended", "machine_learning_synthetic", "quarantine"}
+    return found
+
+
 def assert_same_figures(trino: Trino, one: OnS3) -> None:
     """Every table of a lakehouse, by Trino's Iceberg reader and by DuckDB's of Parquet."""
     session = trino.within("iceberg", one.database)
-    for table, columns in one.lakehouse._declared().schemas.items():
+    for table, columns in built(one).items():
         [theirs] = session.rows(figures(columns, typed_name(table)))
         [ours] = rows(one.lakehouse, figures(columns, table))
         assert len(theirs) == len(ours) > len(columns)
@@ -241,7 +249,7 @@ def over_typed_tables(trino: Trino, one: OnS3) -> Trino:
     views = f"{one.database}_views"
     if (views,) not in trino.rows("SHOW SCHEMAS FROM iceberg"):
         trino.rows(f"CREATE SCHEMA iceberg.{views}")
-        for table in one.lakehouse._declared().schemas:
+        for table in built(one):
             trino.rows(
                 f"CREATE VIEW iceberg.{views}.{table} AS "
                 f"SELECT * FROM iceberg.{one.database}.{typed_name(table)}"
