@@ -133,7 +133,7 @@ class Lakehouse:
         """
         from stedi.declared.profiles import SEED
         from stedi.landing.ingest import ingest
-        from stedi.landing.taking_out import Screen
+        from stedi.landing.removal import Screen
         from stedi.look import glance
         from stedi.roots import NotAllowed
         from stedi.roots.names import landing_folder
@@ -606,10 +606,10 @@ class Lakehouse:
         nobody can tell what was spent, `Unavailable` or `Locked`.
 
         """
-        from stedi.science.private_release import Asked, release_private
+        from stedi.science.private_release import ReleaseRequest, release_private
 
         published, status = self._published(table)
-        asked = Asked(Path(folder).absolute(), licence, recipient, epsilon, wait)
+        asked = ReleaseRequest(Path(folder).absolute(), licence, recipient, epsilon, wait)
         return release_private(published, status, asked)
 
     def releases(self) -> GivenOut:
@@ -749,12 +749,12 @@ class Lakehouse:
 
         """
         from stedi.engines import choose
-        from stedi.rights.erase import Asked, forget_people
+        from stedi.rights.erase import ErasureRequest, forget_people
         from stedi.rights.subjects import asked_for, kinds
 
         make_engine = choose(engine, master)
         declarations, warehouse = self._opened()
-        asked = Asked(asked_for(subjects, kinds(declarations)), not with_shared, wait)
+        asked = ErasureRequest(asked_for(subjects, kinds(declarations)), not with_shared, wait)
         return forget_people(
             warehouse,
             declarations,

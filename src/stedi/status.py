@@ -23,12 +23,12 @@ from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import StorageError, UsageError
 from stedi.events import measure
-from stedi.landing.aside import too_much_aside
 from stedi.landing.erased import read_erased
 from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.landing.oddities import Oddities, from_json, told, unknown_keys, wrappers
+from stedi.landing.quarantined_share import too_much_quarantined
 from stedi.roots import footer_source
 from stedi.roots.names import boxes_folder, erasure_file, landing_folder
 from stedi.storage.figures import figures, noted_figures, unusual
@@ -325,7 +325,7 @@ class _Inspection:
         version = self.versions["quarantine"]
         paths = self._present(version) if version else []
         try:
-            return too_much_aside(self.files, contract, self.loads, paths)
+            return too_much_quarantined(self.files, contract, self.loads, paths)
         except _DAMAGE:
             return None  # which is told already
 

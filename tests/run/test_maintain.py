@@ -12,7 +12,7 @@ from pyiceberg.catalog.sql import SqlCatalog
 from stedi import Lakehouse
 from stedi.declared import read_declarations
 from stedi.lakehouse import EngineName
-from stedi.run.keyed import keyed
+from stedi.run.incremental import incremental
 from tests.conftest import Land, already_run, both_engines, both_engines_at_length, counts, on, rows
 from tests.support import small
 from tests.support.tables import files, held_on_disk, how
@@ -128,7 +128,7 @@ def test_a_key_is_looked_up_by_its_own_type(folder: Path) -> None:
     contract.write_text(
         contract.read_text().replace("        value: user\n", "        value: timestamp\n")
     )
-    found = keyed(read_declarations(folder), "accelerometer_trusted")
+    found = incremental(read_declarations(folder), "accelerometer_trusted")
     assert found == "the key of its lookup table known is of another type"
 
 
@@ -241,7 +241,7 @@ def test_what_a_select_must_be_like_to_be_maintained_is_told(
         assert other != sql
         transform.write_text(other)
         declarations = read_declarations(folder)
-        found = keyed(declarations, "accelerometer_trusted")
+        found = incremental(declarations, "accelerometer_trusted")
         assert isinstance(found, str), other
         assert why in found
     transform.write_text(sql)
@@ -256,7 +256,7 @@ def test_what_a_select_must_be_like_to_be_maintained_is_told(
 def test_a_look_up_that_reads_rows_of_other_keys_is_not_maintained(folder: Path) -> None:
     transform = folder / "transforms" / "customer_trusted.sql"
     sql = transform.read_text()
-    assert not isinstance(keyed(read_declarations(folder), "customer_trusted"), str)
+    assert not isinstance(incremental(read_declarations(folder), "customer_trusted"), str)
     transform.write_text(
         sql.replace(
             "judged AS (",
@@ -267,7 +267,7 @@ def test_a_look_up_that_reads_rows_of_other_keys_is_not_maintained(folder: Path)
             "ON s.subject = r.email\n  LEFT JOIN shared h ON h.serialnumber = r.email\n",
         )
     )
-    found = keyed(read_declarations(folder), "customer_trusted")
+    found = incremental(read_declarations(folder), "customer_trusted")
     assert found == "its CTE shared reads all rows of its CTE ranked"
 
 
@@ -276,7 +276,7 @@ def test_a_row_that_an_earlier_reason_keeps_needs_no_look_up(folder: Path, value
     transform = folder / "transforms" / "accelerometer_trusted.sql"
     first = f"CASE WHEN a.x > 100 THEN {value} WHEN a"
     transform.write_text(transform.read_text().replace("CASE\n      WHEN a", first))
-    found = keyed(read_declarations(folder), "accelerometer_trusted")
+    found = incremental(read_declarations(folder), "accelerometer_trusted")
     assert not isinstance(found, str)
     assert found.lookups[0].name == "customer_trusted"
     assert found.lookups[0].is_required is (value != "NULL")

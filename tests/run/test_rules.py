@@ -15,7 +15,7 @@ from stedi import Lakehouse
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import RuleBroken
 from stedi.parquet import Field
-from stedi.run.keyed import asks_presence
+from stedi.run.incremental import asks_presence
 from tests.conftest import Land, already_run, both_engines_at_length, counts, on
 from tests.support import small
 from tests.support.tables import how

@@ -24,7 +24,7 @@ from stedi.roots.scratch import scratch
 from stedi.text import counted
 
 if TYPE_CHECKING:
-    from stedi.landing.taking_out import Screen
+    from stedi.landing.removal import Screen
 
 STARTER_REPOSITORY = "https://github.com/udacity/nd027-Data-Engineering-Data-Lakes-AWS-Exercises"
 STARTER_COMMIT = "20c27f989c979c479eff446e19988c6235f94e8d"

@@ -91,7 +91,7 @@ def notice(files: Files, contract: Contract, known: Sequence[Span], new: Sequenc
     return _Notice(files, contract, _measured(files, new)).look([*known, *_measured(files, new)])
 
 
-def take_out(
+def without_redelivered(
     files: Files,
     contract: Contract,
     known: Sequence[Span],

@@ -28,7 +28,7 @@ from stedi.declared.contract import RECOMMENDED_K, Contract, Rule
 from stedi.errors import StorageError, UsageError
 from stedi.landing.loads import Load, read_loads
 from stedi.page.discreet import Discreet, Sum, without_numbers
-from stedi.page.lineage import Origins
+from stedi.page.lineage_map import Origins
 from stedi.privacy.proof import Proof
 from stedi.progress import doing
 from stedi.quarantine import examples

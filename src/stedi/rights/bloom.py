@@ -40,12 +40,12 @@ class BloomFilter:
         size = _size(data)
         self._words: _Words = np.frombuffer(data[len(data) - size :], "<u4").reshape(-1, 8)
 
-    def may_have(self, sought: Sought) -> Bools:
+    def may_have(self, sought: Hashed) -> Bools:
         """Whether it may have each of these values; no is certain."""
         blocks = (sought.high * np.uint64(len(self._words))) >> np.uint64(32)
         return np.asarray(((self._words[blocks] & sought.bits) == sought.bits).all(axis=1))
 
-    def is_exactly_of(self, values: Sought) -> bool:
+    def is_exactly_of(self, values: Hashed) -> bool:
         """Whether it has the bits of these values, and no others."""
         words = np.zeros_like(self._words)
         blocks = (values.high * np.uint64(len(self._words))) >> np.uint64(32)
@@ -53,7 +53,7 @@ class BloomFilter:
         return bool((words == self._words).all())
 
 
-class Sought:
+class Hashed:
     """Values that filters are asked for, by their hashes."""
 
     def __init__(self, values: Iterable[bytes]) -> None:

@@ -92,7 +92,7 @@ class _Vector(BaseModel, frozen=True):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BudgetRequest:
     """A private release that is asked for, of a published table in some state."""
 
     contract: Contract
@@ -170,13 +170,13 @@ class Budget:
         """The rho of all that was ever charged for a published table."""
         return sum(charge.rho for charge in self.charges if charge.table == table)
 
-    def around(self, wanted: Wanted, charge: Charge) -> Spent:
+    def around(self, wanted: BudgetRequest, charge: Charge) -> Spent:
         """What was spent before a charge, and is up to now."""
         name = wanted.contract.name
         earlier = (c.rho for c in self.charges if c.table == name and c.number < charge.number)
         return Spent(sum(earlier), self.spent(name), wanted.cap, wanted.private.delta)
 
-    def at_hand(self, wanted: Wanted) -> Charge | None:
+    def at_hand(self, wanted: BudgetRequest) -> Charge | None:
         """The charge whose vector serves again; None where a release costs anew.
 
         Raises `NotAnonymous` where it would cost more than is left, or is not due yet, and
@@ -207,7 +207,7 @@ class Budget:
         self._refuse_beyond(wanted)
         return None
 
-    def _refuse_beyond(self, wanted: Wanted) -> None:
+    def _refuse_beyond(self, wanted: BudgetRequest) -> None:
         name, spent = wanted.contract.name, self.spent(wanted.contract.name)
         if spent + wanted.cost.rho <= wanted.cap * _CLOSE:
             return

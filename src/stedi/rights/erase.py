@@ -43,7 +43,7 @@ Confirm = Callable[[Found], bool]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ErasureRequest:
     """What an erasure was asked for: who, and how.
 
     `keep_shared` leaves others what was taken by a thing that they had, while they had it. `wait`
@@ -95,7 +95,7 @@ def forget_people(
     warehouse: Warehouse,
     declarations: Declarations,
     make_engine: MakeEngine,
-    asked: Asked,
+    asked: ErasureRequest,
     confirm: Confirm,
     progress: Progress = lambda _: None,
     reading: Callable[[int, int], None] = lambda done, total: None,

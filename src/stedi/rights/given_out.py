@@ -18,8 +18,8 @@ from stedi.rights.ledger import (
     Fingerprints,
     Kind,
     Ledger,
-    Noted,
     PrivateCost,
+    Recorded,
     coded,
     fingerprints,
 )
@@ -113,7 +113,7 @@ class _Telling:
     def _erased(self) -> Erased:
         return read_erased(self._warehouse.files)
 
-    def given(self, noted: Noted) -> Given:
+    def given(self, noted: Recorded) -> Given:
         """An entry for who lists it."""
         entry = noted.entry
         left, unknown = self._left(noted)
@@ -137,7 +137,7 @@ class _Telling:
             cost=entry.cost,
         )
 
-    def _left(self, noted: Noted) -> tuple[int | None, str | None]:
+    def _left(self, noted: Recorded) -> tuple[int | None, str | None]:
         """How many people in an entry left since, or why nobody can tell.
 
         Who was erased since has left, though they may have signed up again.
@@ -160,7 +160,7 @@ class _Telling:
         has_left |= np.isin(people, erased, assume_unique=True)
         return int(has_left.sum()), None
 
-    def may_have(self, noted: Noted, sought: Fingerprints) -> bool:
+    def may_have(self, noted: Recorded, sought: Fingerprints) -> bool:
         """Whether an entry has rows of people, as far as anybody can tell."""
         try:
             people = noted.who(self.keyer)

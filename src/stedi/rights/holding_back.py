@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from stedi.errors import NotAnonymous, StorageError
-from stedi.rights.ledger import Handing, Noted
+from stedi.rights.ledger import Handing, Recorded
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Compared:
     `unknown` says why nobody can tell; None where both numbers are known.
     """
 
-    earlier: Noted
+    earlier: Recorded
     came: int = 0
     went: int = 0
     unknown: str | None = None
@@ -73,7 +73,9 @@ def hold_back(handing: Handing, sums: Mapping[str, str], *, now: bool) -> tuple[
     )
 
 
-def _compared(handing: Handing, noted: list[Noted], sums: Mapping[str, str]) -> Iterator[Compared]:
+def _compared(
+    handing: Handing, noted: list[Recorded], sums: Mapping[str, str]
+) -> Iterator[Compared]:
     """The earlier releases of the table that have other values."""
     for earlier in noted:
         entry = earlier.entry
@@ -84,7 +86,7 @@ def _compared(handing: Handing, noted: list[Noted], sums: Mapping[str, str]) -> 
             yield _compare(handing, earlier)
 
 
-def _compare(handing: Handing, earlier: Noted) -> Compared:
+def _compare(handing: Handing, earlier: Recorded) -> Compared:
     try:
         then = earlier.who(handing.keyer)
     except StorageError as error:

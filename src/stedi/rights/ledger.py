@@ -106,7 +106,7 @@ def coded(digests: Iterable[str]) -> Fingerprints:
 
 
 @dataclass(frozen=True)
-class Noted:
+class Recorded:
     """An entry in the ledger; not `is_done` where it was begun, and perhaps not given out."""
 
     files: Files
@@ -169,7 +169,7 @@ class Ledger:
 
     files: Files
 
-    def read(self) -> tuple[list[Noted], list[str]]:
+    def read(self) -> tuple[list[Recorded], list[str]]:
         """All entries, the earliest first, and what is wrong with those that can't be read."""
         paths = {path.name: path for path, _ in self.files.below(ledger_folder(self.files.root))}
         noted, problems = [], []
@@ -184,7 +184,7 @@ class Ledger:
                     "restore it from a backup"
                 )
                 continue
-            noted.append(Noted(self.files, entry, f"{name}.done" in paths))
+            noted.append(Recorded(self.files, entry, f"{name}.done" in paths))
         return sorted(noted, key=lambda one: (one.entry.at, one.entry.name)), problems
 
     def begin(self, entry: Entry, people: Fingerprints | None) -> None:
@@ -197,7 +197,7 @@ class Ledger:
         """Note that it was given out."""
         self._write(entry.name, "done", b"")
 
-    def rekey(self, noted: Noted, keyer: Keyer) -> None:
+    def rekey(self, noted: Recorded, keyer: Keyer) -> None:
         """Key an entry anew by the newest secret; killed at any point it can be read.
 
         Raises `StorageError` where nobody can tell who is in it.

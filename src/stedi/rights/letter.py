@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from stedi.rights.ledger import Noted
+from stedi.rights.ledger import Recorded
 
 
-def letter(noted: Noted) -> str:
+def letter(noted: Recorded) -> str:
     """What to send; it says of nobody who left, nor how many.
 
     How many would help an attacker who compares two releases to find them.

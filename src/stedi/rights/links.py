@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import UsageError
-from stedi.rights.subjects import Identity, Interval, Kind, column_of, linking
+from stedi.rights.subjects import Identity, Kind, Period, column_of, linking
 
 ReadRows = Callable[[Contract, Mapping[str, Collection[str]]], Iterable[Mapping[str, object]]]
 """Reads the rows of a landing table that have one of these values in a column; by column."""
@@ -94,15 +94,15 @@ def _distinct(identities: Iterable[Identity]) -> set[Identity]:
     return {*by_key.values()}
 
 
-def intervals_of(states: Mapping[int, bool]) -> list[Interval]:
+def intervals_of(states: Mapping[int, bool]) -> list[Period]:
     """When somebody had a thing, by whether they had it from each of some times on."""
-    intervals: list[Interval] = []
+    intervals: list[Period] = []
     for time, has_it in sorted(states.items()):
         is_open = bool(intervals) and intervals[-1].end is None
         if has_it and not is_open:
-            intervals.append(Interval(time))
+            intervals.append(Period(time))
         elif is_open and not has_it:
-            intervals[-1] = Interval(intervals[-1].begin, time)
+            intervals[-1] = Period(intervals[-1].begin, time)
     return intervals
 
 
@@ -122,7 +122,7 @@ class _Links:
         """What these people have or had."""
         return {link.thing for link in self._having(people, self._of_person) if link.thing.value}
 
-    def times(self, person: Identity, thing: Identity) -> list[Interval] | None:
+    def times(self, person: Identity, thing: Identity) -> list[Period] | None:
         """When a person had a thing, as far as that is known; None where it isn't at all."""
         links = self._having({person}, self._of_person)
         of_kind = [link for link in links if link.thing.kind == thing.kind]

@@ -19,7 +19,7 @@ from stedi.landing.window import packing_of
 from stedi.rights.find import Found, InLanding
 from stedi.rights.links import intervals_of
 from stedi.rights.rows import taken_rows
-from stedi.rights.subjects import Identity, Interval, deciding, kinds, linking
+from stedi.rights.subjects import Identity, Period, deciding, kinds, linking
 from stedi.rights.versions import InVersion
 from stedi.storage.suspensions import SUSPENDED
 from stedi.storage.warehouse import Warehouse
@@ -75,7 +75,7 @@ class _Owning:
     def __init__(self, warehouse: Warehouse, declarations: Declarations, found: Found) -> None:
         self._files, self._declarations, self._found = warehouse.files, declarations, found
         self._known = kinds(declarations)
-        self._shared: dict[tuple[str, str], Sequence[Interval]] = {}
+        self._shared: dict[tuple[str, str], Sequence[Period]] = {}
         self._used: set[tuple[str, str]] = set()
 
     def result(self) -> Own:
@@ -180,9 +180,9 @@ class _Owning:
                 return self._is_in_own_time((one.kind, value), times[0])
         return bool(values) or not self._shared
 
-    def _own_times(self) -> dict[tuple[str, str], Sequence[Interval]]:
+    def _own_times(self) -> dict[tuple[str, str], Sequence[Period]]:
         """When the person had what others have or had, too, as their own records tell."""
-        own_times: dict[tuple[str, str], Sequence[Interval]] = {}
+        own_times: dict[tuple[str, str], Sequence[Period]] = {}
         records = [*self._own_records()] if self._found.shared else []
         for shared in self._found.shared:
             thing = shared.identity

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from stedi.landing.erased import Keyer, is_of_retired, rekey_erased
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.secret import place_of_secret, secrets_of_user
-from stedi.rights.ledger import Ledger, Noted
+from stedi.rights.ledger import Ledger, Recorded
 from stedi.roots import Files
 
 
@@ -60,6 +60,6 @@ def rekey(files: Files) -> Rekeyed:
     return Rekeyed(erased=erased, ledger=len(old))
 
 
-def _of_retired(files: Files, keyer: Keyer) -> list[Noted]:
+def _of_retired(files: Files, keyer: Keyer) -> list[Recorded]:
     noted, _ = Ledger(files).read()
     return [one for one in noted if one.entry.key != keyer.key_id and keyer.as_of(one.entry.key)]

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from stedi.arrays import Bools, Int64s
 from stedi.errors import StorageError
-from stedi.rights.bloom import BloomFilter, Sought, filters_of
+from stedi.rights.bloom import BloomFilter, Hashed, filters_of
 from stedi.rights.traces import Looking
 from stedi.rights.wanted import Wanted
 from stedi.roots import Files
@@ -74,7 +74,7 @@ class _Default(dict[str, Any]):
 def _lacking(file: DataFile, metadata: Any, columns: Sequence[str], wanted: Wanted) -> set[int]:
     """Row groups that have nobody who is wanted, as the Bloom filters of all columns say."""
     lacking = [set[int]() for _ in columns]
-    asked = Sought(text.encode(errors="replace") for text in sorted(wanted.texts))
+    asked = Hashed(text.encode(errors="replace") for text in sorted(wanted.texts))
     with file.path.open("rb") as opened:
         for column, without in zip(columns, lacking, strict=True):
             for number, offset, length in filters_of(metadata, column):

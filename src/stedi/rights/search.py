@@ -28,7 +28,7 @@ _LENGTHS = (4, 8, 16)
 """Strings are told apart by so many first bytes: the most of these that they have."""
 
 
-class Table(NamedTuple):
+class HashTable(NamedTuple):
     """Strings in small letters, laid one behind another, by a hash of their first bytes.
 
     `marks` says which hashes of four bytes there are, of as many bits as `bits` says, `brief` those
@@ -73,7 +73,7 @@ class Searcher:
             bucket = _bucket(string[: _LENGTHS[kind]], buckets)
             following[number], first[kind, bucket] = first[kind, bucket], number
         self.longest = max(map(len, lowered), default=0)
-        self._table = Table(
+        self._table = HashTable(
             marks,
             brief,
             longer,
@@ -105,7 +105,7 @@ def _bucket(data: bytes, buckets: int) -> int:
 
 
 @compiled
-def search(data: Bytes, at: int, table: Table, places: Int64s) -> tuple[int, int]:
+def search(data: Bytes, at: int, table: HashTable, places: Int64s) -> tuple[int, int]:
     """Search from `at` on while there is room for what is found; where it stopped, and how many."""
     marks, small = table.marks, table.small
     end, count = len(data), 0
@@ -137,7 +137,7 @@ def _has(bits: Bytes, code: np.uint64) -> bool:
 
 
 @inlined
-def _matches(data: Bytes, at: int, table: Table, places: Int64s, count: int) -> int:
+def _matches(data: Bytes, at: int, table: HashTable, places: Int64s, count: int) -> int:
     """Note which strings stand at a place; how many places are noted then."""
     code, hashed = np.uint64(0), 0
     for kind in range(3):

@@ -35,7 +35,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Interval:
+class Period:
     """From `begin` on and before `end`, epoch milliseconds; None is without end."""
 
     begin: int
@@ -56,7 +56,7 @@ class Identity:
 
     kind: str
     value: str = field(repr=False)
-    spared: tuple[Interval, ...] = ()
+    spared: tuple[Period, ...] = ()
     asked: bool = True
 
     def has(self, time: int | None) -> bool:

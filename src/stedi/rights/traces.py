@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from stedi.arrays import Bools
 from stedi.landing.fold import fold
 from stedi.rights import decoded
-from stedi.rights.bloom import BloomFilter, Sought, filters_of
+from stedi.rights.bloom import BloomFilter, Hashed, filters_of
 from stedi.rights.forms import ENDINGS, Form, forms_of, is_text, stands_whole
 from stedi.rights.search import Searcher
 from stedi.rights.subjects import Identity
@@ -141,7 +141,7 @@ class _Tracing:
         self._forms, self._searcher = _sought(tuple(self._identities))
         self._by_value = {i.value.encode(errors="replace"): i for i in self._identities}
         self._short = {value for value in self._by_value if len(value) < _SHORTEST_IN_BINARY}
-        self._sought = Sought(self._by_value)
+        self._sought = Hashed(self._by_value)
         self.found: set[Trace] = set()
         self.unreadable: set[str] = set()
         self._lock = threading.Lock()
@@ -399,7 +399,7 @@ class _Tracing:
             if not suspects:
                 continue
             held = {value for array in values for value in _each(array)}
-            if asked.is_exactly_of(Sought(held)):
+            if asked.is_exactly_of(Hashed(held)):
                 continue  # a false yes, or a value that was found among the others
             for value in suspects:
                 where = f"Bloom filter of {column}, row group {group}"

@@ -19,7 +19,7 @@ from stedi.declared import Declarations
 from stedi.errors import LandingError, NotAnonymous, StediError, StorageError, UsageError
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
-from stedi.landing.taking_out import Screen, Taken, erased_remark
+from stedi.landing.removal import Removed, Screen, erased_remark
 from stedi.roots import Files, Lock, Stat
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import scratch
@@ -162,7 +162,7 @@ def _run_locked(
     swept = sweep(warehouse, declarations.locations) if has_strays else 0
     if swept:
         events.event("swept", logging.WARNING, files=swept, reason="the last run did not end well")
-    taken: Sequence[Taken] = ()
+    taken: Sequence[Removed] = ()
     if erasure:
         progress("taking records of forgotten people out of the landing zone")
         taken = forget.begin(warehouse.files, erasure, fingerprinter)
@@ -277,7 +277,7 @@ class _Engines:
         self._stack.close()
         self._made, self._touched = None, {}
 
-    def take_rows(self, erasure: forget.Erasure, taken: Sequence[Taken]) -> None:
+    def take_rows(self, erasure: forget.Erasure, taken: Sequence[Removed]) -> None:
         """Take rows out of typed tables whose records were taken out of raw files."""
         from stedi.run.execute import sweep_begun
         from stedi.run.take_rows import take_rows
@@ -482,11 +482,11 @@ def _refused(warehouse: Warehouse, declarations: Declarations) -> dict[str, str]
     quarantine = warehouse.version("quarantine")
     if quarantine is None or not quarantine.rows:
         return {}
-    from stedi.landing.aside import too_much_aside
+    from stedi.landing.quarantined_share import too_much_quarantined
 
     paths, loads = [file.path for file in quarantine.files], _loads(warehouse)
     told = {
-        str(contract.source): too_much_aside(warehouse.files, contract, loads, paths)
+        str(contract.source): too_much_quarantined(warehouse.files, contract, loads, paths)
         for contract in declarations.landing
     }
     return {source: why for source, why in told.items() if why}

@@ -21,7 +21,7 @@ from stedi.storage.warehouse import Version, Warehouse
 from stedi.text import counted
 
 if TYPE_CHECKING:
-    from stedi.run.keyed import Keyed
+    from stedi.run.incremental import Incremental
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Maintenance:
     Those of tables that are still to be read or built aren't among them.
     """
 
-    by: Keyed
+    by: Incremental
     changes: Mapping[str, Change]
 
 
@@ -107,13 +107,13 @@ class Decider:
         reason = why_anew or (self._why_stale(version, changing) if version else None)
         if reason is None:
             return None
-        from stedi.run.keyed import Keyed, keyed  # from here on SQL is looked at
+        from stedi.run.incremental import Incremental, incremental  # from here on SQL is looked at
 
         read = sorted(self._declarations.read_by(table))
         inputs = {name: now.content for name in read if (now := self._warehouse.version(name))}
         has_key = self._declarations.contracts[table].key is not None
-        by_key = keyed(self._declarations, table) if has_key else None
-        if not isinstance(by_key, Keyed):
+        by_key = incremental(self._declarations, table) if has_key else None
+        if not isinstance(by_key, Incremental):
             return Step(table, reason, version, inputs, obstacle=by_key)
         changes = None
         if version is not None and why_anew is None:
@@ -146,7 +146,7 @@ class Decider:
         return self._warehouse.damage(version)
 
     def _changes(
-        self, table: str, version: Version, by_key: Keyed, changing: Container[str]
+        self, table: str, version: Version, by_key: Incremental, changing: Container[str]
     ) -> dict[str, Change] | None:
         """How what a table is made from changed; None where it can't be maintained from that.
 

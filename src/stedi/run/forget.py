@@ -27,8 +27,8 @@ from stedi.landing.erased import (
 )
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import read_loads
+from stedi.landing.removal import Removal, Removed, remove_records
 from stedi.landing.secret import known_secrets
-from stedi.landing.taking_out import Taken, Taking, take_out
 from stedi.parquet import RowWriter
 from stedi.roots import Files, Remainder
 from stedi.roots.names import erasure_file, landing_folder
@@ -170,7 +170,7 @@ def _cut(values: dict[str, object]) -> Cut:
     )
 
 
-def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> list[Taken]:
+def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> list[Removed]:
     """Add to the list of who was erased, and take their records out of raw files.
 
     Returns the files that were written. What was done before is left. A file that is another by now
@@ -191,9 +191,9 @@ def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> list[
         path, renamed = folder / cut.name, folder / cut.renamed if cut.renamed else None
         if cut.is_of(files, path, fingerprinter):
             takings.append(
-                Taking(cut.source, path, cut.spans, cut.counts, renamed, cut.fingerprint)
+                Removal(cut.source, path, cut.spans, cut.counts, renamed, cut.fingerprint)
             )
-    return take_out(files, takings, fingerprinter)
+    return remove_records(files, takings, fingerprinter)
 
 
 def end(warehouse: Warehouse, declarations: Declarations, erasure: Erasure) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from sqlglot import exp
 
 from stedi.declared import Declarations
-from stedi.run.keyed import NotKeyed, cte_of, is_cte, is_required, selected
+from stedi.run.incremental import NotIncremental, cte_of, is_cte, is_required, selected
 
 
 class Place(NamedTuple):
@@ -58,7 +58,7 @@ def lookups(declarations: Declarations, table: str) -> list[Joined]:
     for join in cte_of(tree, "judged").args.get("joins") or ():
         try:
             joined = _lookup(declarations, tree, join)
-        except NotKeyed:
+        except NotIncremental:
             continue  # not a column as it stands: nothing that could be compared
         if joined:
             found.setdefault((joined.own, joined.delivered), joined)
@@ -85,7 +85,7 @@ def _place(tree: exp.Query, select: exp.Select, column: exp.Column) -> Place:
     for table in _tables(select):
         if table.alias_or_name == column.table:
             return _traced(tree, Place(table.name, column.name))
-    raise NotKeyed(f"{column.name} is not a column of a table")
+    raise NotIncremental(f"{column.name} is not a column of a table")
 
 
 def _traced(tree: exp.Query, place: Place) -> Place:
@@ -104,7 +104,7 @@ def _delivered(declarations: Declarations, place: Place) -> Place:
             if not isinstance(tree, exp.Select):
                 return place
             place = _place(tree, tree, selected(tree, place.column))
-        except NotKeyed:
+        except NotIncremental:
             return place
     return place
 

@@ -24,7 +24,7 @@ from stedi.engines import Engine
 from stedi.engines.delete_rows import KEY, Deletion, among
 from stedi.parquet import Target
 from stedi.run.changes import Change, Touched, rows_of
-from stedi.run.keyed import Keyed, Lookup, asks_presence, falls_as_grow, read_as, ties
+from stedi.run.incremental import Incremental, Lookup, asks_presence, falls_as_grow, read_as, ties
 from stedi.run.rules import count, count_dropped
 from stedi.run.work import OfTable
 from stedi.sql.tree import tables_read
@@ -77,7 +77,7 @@ class Maintaining:
         engine: Engine,
         declarations: Declarations,
         contract: Contract,
-        keyed: Keyed,
+        keyed: Incremental,
         changes: Mapping[str, Change],
     ) -> None:
         self.engine, self.declarations, self.contract = engine, declarations, contract

@@ -26,8 +26,8 @@ from stedi.landing.files import LandingFile, list_files
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, parts_of
 from stedi.landing.locate import Located, locate
+from stedi.landing.removal import Removal, remove_records
 from stedi.landing.retention import KEPT, Over
-from stedi.landing.taking_out import Taking, take_out
 from stedi.roots import Files, footer_source
 from stedi.roots.names import OWN_FOLDER, landing_folder
 from stedi.roots.scratch import scratch
@@ -71,7 +71,7 @@ def begin(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         located = [*pool.map(lambda suspect: _located(files, suspect), suspects)]
     takings = [
-        Taking(
+        Removal(
             suspect.source,
             landing_folder(files.root, suspect.source) / suspect.file.name,
             [(place.begin, place.end) for place in found.places],
@@ -83,7 +83,7 @@ def begin(
     if takings:
         sources = {taking.source for taking in takings}
         _note(files, _tables_noted(files) | _affected(declarations, sources))
-        take_out(files, takings, fingerprinter)
+        remove_records(files, takings, fingerprinter)
     return sum(len(taking.spans) for taking in takings)
 
 

@@ -68,7 +68,7 @@ def settle(
         return Settled(None)
     with scratch(files.root, "redelivered") as folder:
         return Settled(
-            redelivered.take_out(
+            redelivered.without_redelivered(
                 files, contract, known, new, parsed, noticed, make_target(), folder
             )
         )

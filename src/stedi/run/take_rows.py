@@ -24,14 +24,14 @@ from stedi.declared.contract import Contract, Rule
 from stedi.declared.machinery import MACHINERY
 from stedi.engines.crew import Threads
 from stedi.landing.loads import Load, read_loads
-from stedi.landing.taking_out import Taken
+from stedi.landing.removal import Removed
 from stedi.parquet import ParquetFile, RowWriter, Target
 from stedi.parquet.splice import copy_lacking
 from stedi.roots import Files
 from stedi.roots.names import landing_folder
 from stedi.run.changes import Touched
 from stedi.run.forget import Cut, Erasure
-from stedi.run.keyed import counts_rows_of, read_as
+from stedi.run.incremental import counts_rows_of, read_as
 from stedi.run.options import Built
 from stedi.run.rules import count, hold_to_contract
 from stedi.run.work import Work
@@ -44,7 +44,7 @@ REASON = "people were forgotten"
 
 
 def take_rows(
-    work: Work, erasure: Erasure, taken: Sequence[Taken], scratch: Path
+    work: Work, erasure: Erasure, taken: Sequence[Removed], scratch: Path
 ) -> dict[str, Touched]:
     """Take rows out of typed tables; returns how those changed that were done.
 
@@ -56,7 +56,9 @@ def take_rows(
 
 
 class _Taking:
-    def __init__(self, work: Work, erasure: Erasure, taken: Sequence[Taken], scratch: Path) -> None:
+    def __init__(
+        self, work: Work, erasure: Erasure, taken: Sequence[Removed], scratch: Path
+    ) -> None:
         self._work, self._warehouse, self._erasure = work, work.warehouse, erasure
         self._scratch = scratch
         self._files, self._declarations = work.warehouse.files, work.declarations
@@ -113,8 +115,8 @@ class _Taking:
             return None
         source = str(contract.source)
         cuts = {cut.name: cut for cut in self._erasure.cuts if cut.source == source}
-        taken = {t.path: t for t in self._taken if t.taking.source == source}
-        paths = {t.taking.path for t in taken.values()}
+        taken = {t.path: t for t in self._taken if t.removal.source == source}
+        paths = {t.removal.path for t in taken.values()}
         if len(paths) != len(cuts) or {*taken} != paths:
             return None  # some were cut before, are called otherwise now, or are other files by now
         now: list[Load] = []
@@ -138,7 +140,7 @@ class _Taking:
             and not self._warehouse.damage(version)
         )
 
-    def _is_plain(self, load: Load, cut: Cut, one: Taken) -> bool:
+    def _is_plain(self, load: Load, cut: Cut, one: Removed) -> bool:
         """Whether all records of a file fit, none is odd or came before, and it was cut now."""
         return (
             load.state in ("read", "copy")
@@ -152,7 +154,7 @@ class _Taking:
             and cut.records == len(cut.spans)
         )
 
-    def _are_distinct(self, source: str, taken: Collection[Taken]) -> bool:
+    def _are_distinct(self, source: str, taken: Collection[Removed]) -> bool:
         """Whether files are copies of one another as before, and of no others."""
         names = {t.path.relative_to(self._folder(source)).as_posix() for t in taken}
         now = {t.before: t.after for t in taken}
@@ -261,7 +263,7 @@ class _Taking:
         ))  # fmt: skip
 
 
-def _as_now(load: Load, taken: Taken, cut: Cut, records: int) -> Load:
+def _as_now(load: Load, taken: Removed, cut: Cut, records: int) -> Load:
     assert taken.stat is not None
     assert taken.after is not None
     return replace(

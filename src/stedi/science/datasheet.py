@@ -33,7 +33,7 @@ NOT_STATED = "Not stated. The owner of the data has to state it before it is pas
 
 
 @dataclass(frozen=True)
-class Facts:
+class SheetFacts:
     """A published table, what its audit found, and what it was made from.
 
     `licence` is None where the owner states none.
@@ -60,7 +60,7 @@ class Facts:
         return self.table.version.snapshot_id
 
 
-def datasheet(facts: Facts, rows: str, boxes: str) -> str:
+def datasheet(facts: SheetFacts, rows: str, boxes: str) -> str:
     """The data sheet in Markdown; `rows` and `boxes` name the files."""
     return markdown(
         _front_matter(facts, rows, boxes),
@@ -77,7 +77,7 @@ def datasheet(facts: Facts, rows: str, boxes: str) -> str:
     )
 
 
-def _front_matter(facts: Facts, rows: str, boxes: str) -> str:
+def _front_matter(facts: SheetFacts, rows: str, boxes: str) -> str:
     return f"""
 ---
 pretty_name: {facts.contract.name}
@@ -91,7 +91,7 @@ configs:
 """
 
 
-def _head(facts: Facts, rows: str, boxes: str) -> str:
+def _head(facts: SheetFacts, rows: str, boxes: str) -> str:
     return f"""
 # {facts.contract.name}
 
@@ -116,7 +116,7 @@ rows = pandas.read_parquet("{rows}")
 """
 
 
-def _composition(facts: Facts, boxes: str) -> str:
+def _composition(facts: SheetFacts, boxes: str) -> str:
     columns = ("column", "is", "from", "to", "in steps of", "no range reaches across")
     coarsened = (
         (
@@ -141,7 +141,7 @@ All columns are doubles without blanks. `{boxes}` has a row a class of equal row
 """
 
 
-def _statistics(facts: Facts) -> str:
+def _statistics(facts: SheetFacts) -> str:
     """Figures of the published values, which anybody can work out who has them."""
     columns = ("column", "unit", "least", "quartile", "median", "quartile", "greatest", "mean",
                "standard deviation", "different values")  # fmt: skip
@@ -157,7 +157,7 @@ Of the published values, which are midpoints of ranges:
 """
 
 
-def _described(facts: Facts, name: str, values: Float64s) -> tuple[str, ...]:
+def _described(facts: SheetFacts, name: str, values: Float64s) -> tuple[str, ...]:
     least, first, median, third, greatest = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
     with np.errstate(over="ignore", invalid="ignore"):  # the ends of all doubles are far apart
         figures = (least, first, median, third, greatest, values.mean(), values.std())
@@ -165,12 +165,12 @@ def _described(facts: Facts, name: str, values: Float64s) -> tuple[str, ...]:
     return (f"`{name}`", _unit(facts, name) or "-", *(f"{f:.4g}" for f in figures), different)
 
 
-def _unit(facts: Facts, name: str) -> str:
+def _unit(facts: SheetFacts, name: str) -> str:
     declared = facts.contract.column(name)
     return (declared.unit if declared else None) or ""
 
 
-def _balance(facts: Facts) -> str:
+def _balance(facts: SheetFacts) -> str:
     """How many rows have which answer, for each declared edge of the target."""
     target = facts.table.publication.target
     if target is None or not target.edges:
@@ -187,7 +187,7 @@ def _balance(facts: Facts) -> str:
     return f"Class balance:\n\n{table((f'value of `{target.column}`', 'rows', 'share'), rows)}"
 
 
-def _collection(facts: Facts) -> str:
+def _collection(facts: SheetFacts) -> str:
     status, contracts = facts.status, facts.table.declarations.contracts
     people = len(np.unique(facts.table.evidence.raw.people[0]))
     sources = (
@@ -230,7 +230,7 @@ Rows by zone:
 """
 
 
-def _preprocessing(facts: Facts) -> str:
+def _preprocessing(facts: SheetFacts) -> str:
     audit = facts.audit
     axes = ", ".join(f"`{axis.column}`" for axis in facts.table.publication.axes)
     return f"""
@@ -249,7 +249,7 @@ The raw data is not part of this data set.
 """
 
 
-def _privacy(facts: Facts) -> str:
+def _privacy(facts: SheetFacts) -> str:
     audit = facts.audit
     columns = ("attack", "knows", "and wants", "gets, at worst", "without the classes", "may get")
     attacks = ((name, *_attack(attack)) for name, attack in audit.attacks.items())
@@ -281,12 +281,12 @@ def _both_sides(audit: Audit) -> str:
     return f"The share of a class that one person stands in on either side {told}."
 
 
-def _weakness(facts: Facts) -> str:
+def _weakness(facts: SheetFacts) -> str:
     weakness = facts.table.publication.weakness
     return f"\n\n**Weaker than recommended:** {weakness}." if weakness else ""
 
 
-def _uses(facts: Facts) -> str:
+def _uses(facts: SheetFacts) -> str:
     return f"""
 ## Uses, and what it can't be used for
 
@@ -296,7 +296,7 @@ Don't try to find out who a row is from, and don't join it with data about peopl
 """
 
 
-def _maintenance(facts: Facts) -> str:
+def _maintenance(facts: SheetFacts) -> str:
     return f"""
 ## Maintenance
 
@@ -320,7 +320,7 @@ def _people(number: int) -> str:
     return counted(number, "person", "people")
 
 
-def _describe(facts: Facts, column: str) -> str:
+def _describe(facts: SheetFacts, column: str) -> str:
     declared = facts.contract.column(column)
     return declared.description if declared else ""
 
@@ -339,7 +339,7 @@ def _share(share: float) -> str:
     return next((words for below, words in _SHARES if share < below), "two thirds or more")
 
 
-def _rows(facts: Facts, name: str, people: int) -> str:
+def _rows(facts: SheetFacts, name: str, people: int) -> str:
     """The rows of a table: exactly of the published one, which anybody can count."""
     rows = facts.status.tables[name].rows or 0
     return f"{rows:,}" if name == facts.contract.name else about(rows, people)
@@ -357,14 +357,14 @@ def _number(value: float) -> str:
     return f"{value:.10g}"
 
 
-def _left_out(facts: Facts) -> str:
+def _left_out(facts: SheetFacts) -> str:
     left_out = sum(facts.table.suppressed.values())
     if not left_out:
         return "none was left out"
     return "some were left out, of people with too many, or in ranges with too few people"
 
 
-def _noise(facts: Facts) -> str:
+def _noise(facts: SheetFacts) -> str:
     if not facts.audit.noise:
         return ""
     return f"""How often a class is repeated is not how many rows it has: whole numbers were added
@@ -373,7 +373,7 @@ came out at none or less are left out. So counts of few rows mean nothing, and t
 in all than there were. No epsilon of differential privacy is claimed for it. """
 
 
-def _errors(facts: Facts) -> Iterator[tuple[str, str, str]]:
+def _errors(facts: SheetFacts) -> Iterator[tuple[str, str, str]]:
     """How far published values are from measured ones: each person's mean, by quantile of people.
 
     At least k people lie beyond each quantile that is told: the largest error is one person's.

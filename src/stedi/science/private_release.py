@@ -27,13 +27,13 @@ from stedi.privacy.private.noise import library, with_noise
 from stedi.privacy.private.spectral import Spectrum
 from stedi.privacy.published import PublishedTable
 from stedi.progress import doing
-from stedi.rights.budget import Budget, Charge, Wanted, due_after
+from stedi.rights.budget import Budget, BudgetRequest, Charge, due_after
 from stedi.rights.ledger import Handing, PrivateCost
 from stedi.run import holding
 from stedi.run.forget import is_begun
 from stedi.science.croissant import CROISSANT, DataSet, croissant, record_set
 from stedi.science.documents import new_folder, require_empty, sha256, write_checksums
-from stedi.science.private_sheet import Facts, private_sheet
+from stedi.science.private_sheet import PrivateFacts, private_sheet
 from stedi.status import Status
 from stedi.storage.notes import Notes
 from stedi.storage.sweep import sweep
@@ -73,7 +73,7 @@ class PrivateRelease:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReleaseRequest:
     """What was asked for; `epsilon` is what the contract declares where it is None."""
 
     folder: Path
@@ -83,7 +83,9 @@ class Asked:
     wait: float = 0.0
 
 
-def release_private(published: PublishedTable, status: Status, asked: Asked) -> PrivateRelease:
+def release_private(
+    published: PublishedTable, status: Status, asked: ReleaseRequest
+) -> PrivateRelease:
     """Write synthetic rows to a fresh folder and to their own table, and charge the budget.
 
     Nothing is written before the budget is charged. Raises `UsageError` where something is in the
@@ -108,7 +110,9 @@ def release_private(published: PublishedTable, status: Status, asked: Asked) -> 
         )
     status.refuse_stale(contract.name)
     epsilon = private.epsilon if asked.epsilon is None else asked.epsilon
-    wanted = Wanted(contract, private, _state(published), _mechanism(published, epsilon), epsilon)
+    wanted = BudgetRequest(
+        contract, private, _state(published), _mechanism(published, epsilon), epsilon
+    )
     Handing(published, "private release", 0, asked.folder, asked.recipient)  # is it a name?
     warehouse = published.warehouse
     with holding(warehouse, asked.wait) as lock:
@@ -125,7 +129,7 @@ def release_private(published: PublishedTable, status: Status, asked: Asked) -> 
         return _give_out(facts, asked, is_new)
 
 
-def _buy(published: PublishedTable, wanted: Wanted, budget: Budget) -> tuple[Budget, Charge]:
+def _buy(published: PublishedTable, wanted: BudgetRequest, budget: Budget) -> tuple[Budget, Charge]:
     """A noisy vector of the table as it is, charged before there is any noise."""
     prove(published.declarations)
     if problems := "; ".join(published.people_problems):
@@ -163,11 +167,11 @@ def _buy(published: PublishedTable, wanted: Wanted, budget: Budget) -> tuple[Bud
 
 def _facts(
     published: PublishedTable,
-    wanted: Wanted,
+    wanted: BudgetRequest,
     budget: Budget,
     charge: Charge,
     licence: str | None,
-) -> Facts:
+) -> PrivateFacts:
     """What the data sheet is of; the rows are drawn here."""
     spectrum = _spectrum(published, charge.epsilon)
     noisy = budget.vector(charge)
@@ -175,10 +179,12 @@ def _facts(
         raise StorageError(f"the noisy vector of charge {charge.number} is of another size")
     doing("fitting densities to the noisy sums, and drawing synthetic rows")
     rows = synthetic_rows(spectrum, noisy)
-    return Facts(published, spectrum, charge, budget.around(wanted, charge), noisy, rows, licence)
+    return PrivateFacts(
+        published, spectrum, charge, budget.around(wanted, charge), noisy, rows, licence
+    )
 
 
-def _give_out(facts: Facts, asked: Asked, is_new: bool) -> PrivateRelease:
+def _give_out(facts: PrivateFacts, asked: ReleaseRequest, is_new: bool) -> PrivateRelease:
     """Write the rows to their table, and with all that one should know to the folder."""
     doing("writing the data set and its data sheet")
     published, charge, spent = facts.table, facts.charge, facts.spent
@@ -214,7 +220,7 @@ def _give_out(facts: Facts, asked: Asked, is_new: bool) -> PrivateRelease:
     )
 
 
-def _commit(facts: Facts) -> Path:
+def _commit(facts: PrivateFacts) -> Path:
     """Have the rows in their own table, and nothing else; returns its file."""
     warehouse, private = facts.table.warehouse, facts.spectrum.private
     columns, fingerprinter = facts.table.contract.columns, Fingerprinter.of_user()
@@ -246,7 +252,7 @@ def _batches(rows: Mapping[str, Float64s], fields: tuple[Field, ...]) -> Iterato
     yield from pa.Table.from_arrays(arrays, schema=schema).to_batches(_GROUP_ROWS)
 
 
-def _write(facts: Facts, file: Path, folder: Path) -> None:
+def _write(facts: PrivateFacts, file: Path, folder: Path) -> None:
     contract, table = facts.table.contract, facts.spectrum.private.table
     rows = f"{table}.parquet"
     shutil.copyfile(file, folder / rows)

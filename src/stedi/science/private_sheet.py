@@ -22,7 +22,7 @@ _NOT_STATED = "Not stated. The owner of the data has to state it before it is pa
 
 
 @dataclass(frozen=True)
-class Facts:
+class PrivateFacts:
     """A private release: how its vector was made, what it cost, and the rows drawn from it.
 
     `licence` is None where the owner states none.
@@ -62,7 +62,7 @@ class Facts:
         return self.noisy.deviation / STEPS / max(float(units[:, constant].max()), 1.0)
 
 
-def private_sheet(facts: Facts, rows: str) -> str:
+def private_sheet(facts: PrivateFacts, rows: str) -> str:
     """The data sheet in Markdown; `rows` names the file."""
     return markdown(
         _head(facts, rows),
@@ -75,7 +75,7 @@ def private_sheet(facts: Facts, rows: str) -> str:
     )
 
 
-def _head(facts: Facts, rows: str) -> str:
+def _head(facts: PrivateFacts, rows: str) -> str:
     columns = ((f"`{c.name}`", c.description) for c in facts.contract.columns)
     return f"""
 # {facts.spectrum.private.table}
@@ -101,7 +101,7 @@ rows = pandas.read_parquet("{rows}")
 """
 
 
-def _promise(facts: Facts) -> str:
+def _promise(facts: PrivateFacts) -> str:
     charge, publication = facts.charge, facts.table.publication
     sides = " and ".join(publication.people)
     return f"""
@@ -130,7 +130,7 @@ What it does not hide:
 """
 
 
-def _budget(facts: Facts) -> str:
+def _budget(facts: PrivateFacts) -> str:
     spent, private = facts.spent, facts.spectrum.private
     rows = (
         ("released before this", f"{spent.before:.6g}"),
@@ -152,7 +152,7 @@ too, take effect in a release that comes {private.days:g} days later or more.
 """
 
 
-def _mechanism(facts: Facts) -> str:
+def _mechanism(facts: PrivateFacts) -> str:
     spectrum, charge = facts.spectrum, facts.charge
     private, resolution = spectrum.private, spectrum.resolution
     warps = ((f"`{w.column}`", f"{w.centre:g}", f"{w.spread:g}") for w in private.warps)
@@ -190,7 +190,7 @@ The sensitivity argument is one page, `docs/sensitivity.md` of stedi.
 """
 
 
-def _errors(facts: Facts) -> str:
+def _errors(facts: PrivateFacts) -> str:
     return f"""
 ## Known errors
 
@@ -204,7 +204,7 @@ def _errors(facts: Facts) -> str:
 """
 
 
-def _uses(facts: Facts) -> str:
+def _uses(facts: PrivateFacts) -> str:
     return f"""
 ## Uses, and what it can't be used for
 

@@ -21,7 +21,7 @@ from stedi.rights.holding_back import hold_back
 from stedi.rights.ledger import Handing
 from stedi.roots.scratch import scratch
 from stedi.science.croissant import CROISSANT, DataSet, RecordSet, croissant, record_set
-from stedi.science.datasheet import Facts, datasheet
+from stedi.science.datasheet import SheetFacts, datasheet
 from stedi.science.documents import new_folder, require_empty, sha256, write_checksums
 from stedi.status import Status
 from stedi.text import counted
@@ -78,7 +78,7 @@ def release(
             f"{'; '.join(audit.problems)}. `stedi audit` says more"
         )
     doing("writing the data set and its data sheet")
-    facts = Facts(published, audit, status, licence)
+    facts = SheetFacts(published, audit, status, licence)
     table = published.contract.name
     with scratch(published.warehouse.root, "release") as meanwhile:
         values = {f"{table}.parquet": _whole(published, meanwhile), BOXES: published.boxes_path}
@@ -105,7 +105,7 @@ def _whole(published: PublishedTable, folder: Path) -> Path:
     return whole
 
 
-def _write(facts: Facts, values: Mapping[str, Path], folder: Path) -> None:
+def _write(facts: SheetFacts, values: Mapping[str, Path], folder: Path) -> None:
     for name, path in values.items():
         shutil.copyfile(path, folder / name)
     rows, boxes = values
@@ -115,7 +115,7 @@ def _write(facts: Facts, values: Mapping[str, Path], folder: Path) -> None:
     write_checksums(folder)
 
 
-def _croissant(facts: Facts, rows: str, boxes: str, sums: Mapping[str, str]) -> str:
+def _croissant(facts: SheetFacts, rows: str, boxes: str, sums: Mapping[str, str]) -> str:
     """The description as JSON-LD; `rows` and `boxes` name the files, `sums` are their SHA-256."""
     contract, k = facts.contract, facts.audit.k
     done = (
@@ -134,12 +134,12 @@ def _croissant(facts: Facts, rows: str, boxes: str, sums: Mapping[str, str]) -> 
     return croissant(about, sums, [_rows(facts, rows), _boxes(facts, boxes)])
 
 
-def _rows(facts: Facts, file: str) -> RecordSet:
+def _rows(facts: SheetFacts, file: str) -> RecordSet:
     columns = {column.name: column.description for column in facts.contract.columns}
     return record_set(facts.contract.name, facts.contract.description, file, columns)
 
 
-def _boxes(facts: Facts, file: str) -> RecordSet:
+def _boxes(facts: SheetFacts, file: str) -> RecordSet:
     columns = {}
     for column in facts.contract.columns:
         columns[f"{column.name}_from"] = f"The least {column.name} that belongs to the class."

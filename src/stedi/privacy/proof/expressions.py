@@ -12,7 +12,7 @@ from typing import Protocol
 from sqlglot import exp
 
 from stedi.privacy.proof.owners import are_of_one, named_windows
-from stedi.privacy.proof.sides import PLAIN, Cell, Node, Relation, Rows
+from stedi.privacy.proof.sides import PLAIN, Cell, JoinedRows, Node, Relation
 
 ALLOWED = (
     "equal (or not) to a direct column of the same subject",
@@ -47,11 +47,11 @@ class Statements(Protocol):
     numbering: Iterator[int]
 
     def query(
-        self, query: exp.Expr, tables: Tables, around: Rows | None, *, is_list: bool = False
+        self, query: exp.Expr, tables: Tables, around: JoinedRows | None, *, is_list: bool = False
     ) -> Relation:
         """The columns that a statement gives, and whose rows they are."""
 
-    def asks(self, select: exp.Select, tables: Tables, around: Rows) -> None:
+    def asks(self, select: exp.Select, tables: Tables, around: JoinedRows) -> None:
         """Follow a SELECT of which nothing but whether there is a row matters."""
 
     def with_(self, query: exp.Expr, tables: Tables) -> Tables:
@@ -71,7 +71,7 @@ class Expressions:
     statements: Statements
     select: exp.Select | None
     tables: Tables
-    rows: Rows
+    rows: JoinedRows
 
     def check(self) -> None:
         """Look at every clause but the columns that it gives."""

@@ -11,13 +11,13 @@ from collections.abc import Iterator, Mapping
 
 from sqlglot import exp
 
-from stedi.privacy.proof.sides import Node, Rows
+from stedi.privacy.proof.sides import JoinedRows, Node
 
 Named = Mapping[str, Node]
 """The columns that a SELECT gives and that name people of one side: what each is a copy of."""
 
 
-def owners(select: exp.Select, rows: Rows, side: int, named: Named) -> frozenset[str]:
+def owners(select: exp.Select, rows: JoinedRows, side: int, named: Named) -> frozenset[str]:
     """Those of the columns that have one value for each person whose values are in the rows."""
     found = frozenset(named)
     for reached in (*_of_tables(rows, rows, side), *_of_windows(select, rows, side)):
@@ -25,7 +25,7 @@ def owners(select: exp.Select, rows: Rows, side: int, named: Named) -> frozenset
     return found
 
 
-def reads_values(select: exp.Select, rows: Rows) -> bool:
+def reads_values(select: exp.Select, rows: JoinedRows) -> bool:
     """Whether a SELECT depends on more of its rows than which identifiers there are."""
     if rows.reads_values or select.find(exp.AggFunc, exp.Window) is not None:
         return True
@@ -33,7 +33,7 @@ def reads_values(select: exp.Select, rows: Rows) -> bool:
     return any(cell is None or cell.is_plain for cell in cells)
 
 
-def are_of_one(rows: Rows, partition: list[exp.Column], column: exp.Column) -> bool:
+def are_of_one(rows: JoinedRows, partition: list[exp.Column], column: exp.Column) -> bool:
     """Whether rows with equal keys are all of whom the column's table names."""
     known = rows.reached({rows.node(key) for key in partition})
     own = rows.owners.get(column.table, {})
@@ -42,7 +42,7 @@ def are_of_one(rows: Rows, partition: list[exp.Column], column: exp.Column) -> b
     )
 
 
-def _of_tables(outer: Rows, rows: Rows, side: int) -> Iterator[set[Node]]:
+def _of_tables(outer: JoinedRows, rows: JoinedRows, side: int) -> Iterator[set[Node]]:
     """What the people of each table determine, those of subqueries included."""
     for alias, by_side in rows.owners.items():
         for own, names in by_side.items():
@@ -56,7 +56,7 @@ def _of_tables(outer: Rows, rows: Rows, side: int) -> Iterator[set[Node]]:
         yield from _of_tables(outer, inner, side)
 
 
-def _of_windows(select: exp.Select, rows: Rows, side: int) -> Iterator[set[Node]]:
+def _of_windows(select: exp.Select, rows: JoinedRows, side: int) -> Iterator[set[Node]]:
     """What is determined by the keys alone by which a window's rows are put together."""
     for window in select.find_all(exp.Window):
         if window.find_ancestor(exp.Select) is not select:
@@ -79,7 +79,7 @@ def _of_windows(select: exp.Select, rows: Rows, side: int) -> Iterator[set[Node]
         yield rows.reached(keys)
 
 
-def _is_of(rows: Rows, column: exp.Column, side: int) -> bool:
+def _is_of(rows: JoinedRows, column: exp.Column, side: int) -> bool:
     cell = rows.cell(column)
     return cell is not None and cell.side is not None and rows.side(cell.side) == side
 

@@ -19,7 +19,7 @@ from sqlglot import exp
 
 from stedi.privacy.proof.expressions import Expressions, Tables, given_clauses
 from stedi.privacy.proof.owners import owners, reads_values
-from stedi.privacy.proof.sides import PLAIN, Cell, Owners, Relation, Rows
+from stedi.privacy.proof.sides import PLAIN, Cell, JoinedRows, Owners, Relation
 from stedi.sql.tree import DIALECT
 
 _SHOWN = 90
@@ -52,7 +52,7 @@ class Positions:
     # Statements ----------------------------------------------------------------------------------
 
     def query(
-        self, query: exp.Expr, tables: Tables, around: Rows | None, *, is_list: bool = False
+        self, query: exp.Expr, tables: Tables, around: JoinedRows | None, *, is_list: bool = False
     ) -> Relation:
         """The columns of a statement, or of a part of one, and whose rows they are.
 
@@ -80,7 +80,7 @@ class Positions:
                 known[cte.alias] = _renamed(self.query(cte.this, known, None), cte)
         return known
 
-    def _union(self, query: exp.Union, tables: Tables, around: Rows | None) -> Relation:
+    def _union(self, query: exp.Union, tables: Tables, around: JoinedRows | None) -> Relation:
         """Rows of both parts; no column may tell which of them a row is from."""
         left = self.query(query.left, tables, around)
         right = self.query(query.right, tables, around)
@@ -117,7 +117,7 @@ class Positions:
         self,
         select: exp.Select,
         tables: Tables,
-        around: Rows | None,
+        around: JoinedRows | None,
         *,
         asks: bool = False,
         is_list: bool = False,
@@ -127,7 +127,7 @@ class Positions:
         `is_list` is set where nothing but which identifiers there are does.
         """
         self._refuse_clauses(select, _CLAUSES)
-        rows = Rows(around)
+        rows = JoinedRows(around)
         self._from(select, tables, rows)
         rows.join(select.args.get("where"))
         rows.make_present(select.args.get("where"))
@@ -181,7 +181,7 @@ class Positions:
         )
         return frozenset(named)
 
-    def asks(self, select: exp.Select, tables: Tables, around: Rows) -> None:
+    def asks(self, select: exp.Select, tables: Tables, around: JoinedRows) -> None:
         """Follow a SELECT of which nothing but whether there is a row matters."""
         self._select(select, tables, around, asks=True)
 
@@ -192,7 +192,7 @@ class Positions:
             shown = given if isinstance(given, exp.Expr) else node
             self.refuse(shown, f"{what} may not stand here: it can choose among people's rows")
 
-    def _refuse_unnamed(self, select: exp.Select, rows: Rows, named: set[int]) -> None:
+    def _refuse_unnamed(self, select: exp.Select, rows: JoinedRows, named: set[int]) -> None:
         missing = rows.sides - named
         if missing:
             whose = ", ".join(rows.aliases(missing)) or "a table"
@@ -205,7 +205,7 @@ class Positions:
 
     # FROM and JOIN -------------------------------------------------------------------------------
 
-    def _from(self, select: exp.Select, tables: Tables, rows: Rows) -> None:
+    def _from(self, select: exp.Select, tables: Tables, rows: JoinedRows) -> None:
         from_ = select.args.get("from_")
         if from_ is None:
             return
@@ -225,7 +225,7 @@ class Positions:
             if side in ("RIGHT", "FULL"):
                 rows.make_optional(before)
 
-    def _add(self, source: exp.Expr, tables: Tables, rows: Rows) -> None:
+    def _add(self, source: exp.Expr, tables: Tables, rows: JoinedRows) -> None:
         alias = source.alias_or_name
         self._refuse_clauses(source, {*_TABLE, "expressions"})
         if isinstance(source, exp.Table):
@@ -250,7 +250,7 @@ class Positions:
             self.refuse(source, "of what FROM may have, only tables and SELECTs may stand here")
             rows.columns[alias] = {}
 
-    def _unnest(self, source: exp.Unnest, tables: Tables, rows: Rows) -> None:
+    def _unnest(self, source: exp.Unnest, tables: Tables, rows: JoinedRows) -> None:
         """Arrays of a row's own values; or names that a column has one a line, taken apart."""
         alias = source.alias_or_name
         names = [column.name for column in source.args["alias"].args.get("columns") or ()]
@@ -284,7 +284,7 @@ def _nameless(query: exp.Expr) -> Relation:
     return Relation(dict.fromkeys(names, PLAIN))
 
 
-def _unique(select: exp.Select, rows: Rows) -> frozenset[str]:
+def _unique(select: exp.Select, rows: JoinedRows) -> frozenset[str]:
     """The columns of a SELECT that have no value twice."""
     bare = {p.alias_or_name: p.unalias().unnest() for p in select.selects}
     group = select.args.get("group")

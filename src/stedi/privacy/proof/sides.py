@@ -119,7 +119,7 @@ class Relation:
 
 
 @dataclass
-class Rows:
+class JoinedRows:
     """The rows that FROM and JOINs make: columns by alias, and which sides are the same.
 
     `around` has the rows of the statement that a subquery stands in, and `inner` those of the
@@ -127,14 +127,14 @@ class Rows:
     lists of identifiers that depend on values.
     """
 
-    around: Rows | None = None
+    around: JoinedRows | None = None
     columns: dict[str, Mapping[str, Cell]] = field(default_factory=dict)
     _same: dict[int, int] = field(default_factory=dict)
     _own: set[int] = field(default_factory=set)
     unique: dict[str, frozenset[str]] = field(default_factory=dict)
     owners: dict[str, Owners] = field(default_factory=dict)
     folded: dict[str, Mapping[str, str]] = field(default_factory=dict)
-    inner: list[Rows] = field(default_factory=list)
+    inner: list[JoinedRows] = field(default_factory=list)
     sought: list[exp.Column] = field(default_factory=list)
     reads_values: bool = False
     _equal: list[tuple[Node, Node]] = field(default_factory=list)
@@ -189,12 +189,12 @@ class Rows:
         """Which column of which rows it is."""
         return id(self._having(column)), column.table, column.name
 
-    def _having(self, column: exp.Column) -> Rows | None:
+    def _having(self, column: exp.Column) -> JoinedRows | None:
         return next((rows for rows in self._and_around if column.table in rows.columns), None)
 
     @property
-    def _and_around(self) -> Iterator[Rows]:
-        rows: Rows | None = self
+    def _and_around(self) -> Iterator[JoinedRows]:
+        rows: JoinedRows | None = self
         while rows is not None:
             yield rows
             rows = rows.around

@@ -59,7 +59,7 @@ def draw_in(
     return ends
 
 
-class Reach(NamedTuple):
+class EndOfColumn(NamedTuple):
     """How far out people's values lie at one end of a column.
 
     That of whoever's lies furthest, then the value that `enough` people have or go beyond, and the
@@ -71,7 +71,7 @@ class Reach(NamedTuple):
     twice: int
 
 
-Reaches = Sequence[Sequence[tuple[Reach, Reach]]]
+Reaches = Sequence[Sequence[tuple[EndOfColumn, EndOfColumn]]]
 """Reaches at the lower and the upper end, by column, the target first, and by side."""
 
 
@@ -82,7 +82,7 @@ def ends_of(reaches: Reaches, k: int, bands: Int32s) -> Ends:
 
 
 def _ends(
-    reaches: Sequence[tuple[Reach, Reach]], k: int, bands: Int32s | None = None
+    reaches: Sequence[tuple[EndOfColumn, EndOfColumn]], k: int, bands: Int32s | None = None
 ) -> tuple[int, int]:
     """The ends of one column, from its reaches by side."""
     if k == 1:  # a class may be of one person, so an end may be, too
@@ -103,17 +103,17 @@ def enough(people: int, k: int, people_an_end: int) -> int:
     return max(k, people // people_an_end)
 
 
-def _reaches(outermost: Int32s, k: int, people_an_end: int) -> tuple[Reach, Reach]:
+def _reaches(outermost: Int32s, k: int, people_an_end: int) -> tuple[EndOfColumn, EndOfColumn]:
     """The reaches of one side, from the least and greatest value of each person."""
     least, most = outermost[:, outermost[0] <= outermost[1]]  # of people who have any
     return _reach(least, k, people_an_end), _reach(-most, k, people_an_end)
 
 
-def _reach(values: Int32s, k: int, people_an_end: int) -> Reach:
+def _reach(values: Int32s, k: int, people_an_end: int) -> EndOfColumn:
     count = enough(len(values), k, people_an_end)
     ranks = [0, min(count, len(values)) - 1, min(2 * count, len(values)) - 1]
     ordered = np.partition(values, ranks)
-    return Reach(*(int(ordered[rank]) for rank in ranks))
+    return EndOfColumn(*(int(ordered[rank]) for rank in ranks))
 
 
 def _roundest(first: int, last: int) -> int:

@@ -18,7 +18,7 @@ from stedi.arrays import Int64s
 from stedi.declared.contract import Publication
 from stedi.engines import Engine
 from stedi.parquet import as_array, identifier
-from stedi.privacy.publication.ends import Ends, Reach, ends_of, enough
+from stedi.privacy.publication.ends import EndOfColumn, Ends, ends_of, enough
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.mondrian import AXES, SIDES, TARGET
 from stedi.privacy.publication.search import PEOPLE_AN_END, Crowds, Grids, shortcomings_of
@@ -185,11 +185,11 @@ class Spilled:
         sides = [self._reaches(people) for people in self._people]
         columns = [*zip(*sides, strict=True)]
         if self.grids.target is None:
-            nothing = Reach(0, 0, 0)
+            nothing = EndOfColumn(0, 0, 0)
             columns.insert(0, ((nothing, nothing),) * len(sides))
         return ends_of(columns, self.publication.k, self.grids.bands)
 
-    def _reaches(self, people: str) -> list[tuple[Reach, Reach]]:
+    def _reaches(self, people: str) -> list[tuple[EndOfColumn, EndOfColumn]]:
         """The reaches of one side, by column."""
         [found] = fetch(
             self.engine,
@@ -210,7 +210,10 @@ class Spilled:
                       GROUP BY v) AS h) AS w"""
                 )
         rows = {row["place"]: row for row in fetch(self.engine, " UNION ALL ".join(queries))}
-        reaches = [Reach(*(int(rows[n][name]) for name in Reach._fields)) for n in range(len(rows))]
+        reaches = [
+            EndOfColumn(*(int(rows[n][name]) for name in EndOfColumn._fields))
+            for n in range(len(rows))
+        ]
         return [*zip(reaches[::2], reaches[1::2], strict=True)]
 
     @cached_property

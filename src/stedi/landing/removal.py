@@ -37,7 +37,7 @@ _AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class Taking:
+class Removal:
     """Records of a raw file that are to be taken out: their places, and how many by reason.
 
     The file is called `renamed` then, where it may not keep its name. `fingerprint` is that of the
@@ -53,51 +53,53 @@ class Taking:
 
 
 @dataclass(frozen=True)
-class Taken:
+class Removed:
     """A raw file that records were taken out of: its fingerprints then and now.
 
     `path` and `stat` are those of the file as it is; where nothing was left of it, `after` and
     `stat` are None.
     """
 
-    taking: Taking
+    removal: Removal
     path: Path
     before: str
     after: str | None
     stat: Stat | None
 
 
-def take_out(files: Files, takings: Sequence[Taking], fingerprinter: Fingerprinter) -> list[Taken]:
+def remove_records(
+    files: Files, removals: Sequence[Removal], fingerprinter: Fingerprinter
+) -> list[Removed]:
     """Write raw files without some of their records, and note what was taken out of them.
 
     Each file is replaced as a whole; one without records is removed. Raises `OSError`.
     """
-    taken: list[Taken] = []
-    for first in range(0, len(takings), _AT_ONCE):
-        some, known = takings[first : first + _AT_ONCE], read_erased(files)
+    taken: list[Removed] = []
+    for first in range(0, len(removals), _AT_ONCE):
+        some, known = removals[first : first + _AT_ONCE], read_erased(files)
         with scratch(files.root, "cut") as folder:
             folder.mkdir(parents=True, exist_ok=True)
-            targets = [folder / f"{n}-{taking.path.name}" for n, taking in enumerate(some)]
+            targets = [folder / f"{n}-{removal.path.name}" for n, removal in enumerate(some)]
             dropped, prints = [], list[tuple[str, str | None]]()
-            for taking, target in zip(some, targets, strict=True):
-                before = taking.fingerprint or fingerprinter.of_file(taking.path, files.open)
-                has_rest = cut(taking.path, taking.spans, target, files.open)
+            for removal, target in zip(some, targets, strict=True):
+                before = removal.fingerprint or fingerprinter.of_file(removal.path, files.open)
+                has_rest = cut(removal.path, removal.spans, target, files.open)
                 after = fingerprinter.of_file(target) if has_rest else None
                 if not has_rest:
                     target.unlink()
-                elif (stat := files.stat(taking.path)) is not None:  # it arrived when it did
+                elif (stat := files.stat(removal.path)) is not None:  # it arrived when it did
                     os.utime(target, ns=(stat.modified, stat.modified))
-                dropped.append(known.taken_out(taking.source, before, after, taking.counts))
+                dropped.append(known.taken_out(removal.source, before, after, removal.counts))
                 prints.append((before, after))
             add_erased(files, Erased(dropped=tuple(dropped)))
-            for taking, target, (before, after) in zip(some, targets, prints, strict=True):
-                path = taking.renamed or taking.path
+            for removal, target, (before, after) in zip(some, targets, prints, strict=True):
+                path = removal.renamed or removal.path
                 if after:
                     files.replace(target, path)
-                if taking.renamed or not after:
-                    files.remove([taking.path], emptied=taking.renamed is not None)
+                if removal.renamed or not after:
+                    files.remove([removal.path], emptied=removal.renamed is not None)
                 stat = files.stat(path) if after else None
-                taken.append(Taken(taking, path, before, after, stat))
+                taken.append(Removed(removal, path, before, after, stat))
     return taken
 
 
@@ -144,12 +146,12 @@ class Screen:
             located = [
                 *pool.map(self._locate, paths, banned, (file.size for _, file in work)),
             ]
-        takings = [
-            Taking(source, path, _spans(found), {ERASED: len(found.places)})
+        removals = [
+            Removal(source, path, _spans(found), {ERASED: len(found.places)})
             for (source, _), path, found in zip(work, paths, located, strict=True)
             if found.places
         ]
-        take_out(self._files, takings, fingerprinter)
+        remove_records(self._files, removals, fingerprinter)
         self._tell_respelled((source for source, _ in work), banned)
         return sum(len(found.places) for found in located)
 

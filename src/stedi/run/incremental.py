@@ -40,7 +40,7 @@ class Lookup:
 
 
 @dataclass(frozen=True)
-class Keyed:
+class Incremental:
     """A SELECT that can be worked out for some keys alone.
 
     `key` is the table's column, `source_key` that of the table `source` which it is selected from.
@@ -65,11 +65,11 @@ class Keyed:
         return tree
 
 
-class NotKeyed(Exception):
+class NotIncremental(Exception):
     """Why a SELECT can't be followed by a column."""
 
 
-def keyed(declarations: Declarations, table: str) -> Keyed | str:
+def incremental(declarations: Declarations, table: str) -> Incremental | str:
     """How a table with a key is maintained by it; or, in words, why its SELECT can't be."""
     contract = declarations.contracts[table]
     assert contract.key is not None
@@ -77,7 +77,7 @@ def keyed(declarations: Declarations, table: str) -> Keyed | str:
         return f"{contract.key} is a double"
     try:
         analysed = _analysed(declarations.select(table), contract.key, declarations.schemas)
-    except NotKeyed as reason:
+    except NotIncremental as reason:
         return str(reason)
     columns = {column.name: column for column in declarations.schemas[analysed.source]}
     if not columns[analysed.source_key].required:
@@ -188,7 +188,7 @@ def _tie(tree: exp.Select, node: exp.Table, of_key: tuple[str, str]) -> str | No
     try:
         inside = selected(inner, column)
         _refuse_mixing(inner, inside, join.this.alias)
-    except NotKeyed:
+    except NotIncremental:
         return None
     return None if inner.args.get("joins") else inside.name
 
@@ -204,45 +204,47 @@ def _equal(condition: exp.Expr | None, name: str, of_key: tuple[str, str]) -> st
     return None
 
 
-def _analysed(tree: exp.Query, key: str, schemas: Schemas) -> Keyed:
+def _analysed(tree: exp.Query, key: str, schemas: Schemas) -> Incremental:
     if sum(1 for _ in tree.find_all(exp.With)) > 1:
-        raise NotKeyed("a CTE has CTEs of its own")
+        raise NotIncremental("a CTE has CTEs of its own")
     select = _plain(tree, "the statement")
     column = selected(select, key)
     if any(cte.alias == "judged" for cte in tree.ctes):
         if select.args.get("joins") or select.args["from_"].this.name != "judged":
-            raise NotKeyed("it joins more to its CTE judged")
+            raise NotIncremental("it joins more to its CTE judged")
         select = _plain(cte_of(tree, "judged"), "its CTE judged")
         column = selected(select, column.name)
     source = select.args["from_"].this
     if not isinstance(source, exp.Table) or column.table != source.alias_or_name:
-        raise NotKeyed(f"{key} is not a column of the table that it is selected from")
+        raise NotIncremental(f"{key} is not a column of the table that it is selected from")
     columns = schemas.get(source.name, ()) if not is_cte(tree, source.name) else ()
     folded = {c.name for c in columns if c.folded_from == column.name}
     lookups = tuple(_lookup(tree, join, column, folded) for join in select.args.get("joins") or ())
     if not is_cte(tree, source.name):
-        return Keyed(key, source.name, column.name, True, lookups)
+        return Incremental(key, source.name, column.name, True, lookups)
     grouped = cte_of(tree, source.name)
     base = grouped.args["from_"].this if grouped.args.get("from_") else None
     if not isinstance(base, exp.Table) or is_cte(tree, base.name) or grouped.args.get("joins"):
-        raise NotKeyed(f"its CTE {source.name} reads more than one table")
+        raise NotIncremental(f"its CTE {source.name} reads more than one table")
     base_key = selected(grouped, column.name)
     _refuse_mixing(grouped, base_key, source.name)
     for cte in tree.ctes:
         read = {table.name for table in cte.this.find_all(exp.Table)}
         if cte.alias != "judged" and source.name in read:
-            raise NotKeyed(f"its CTE {cte.alias} reads all rows of its CTE {source.name}")
-    return Keyed(key, base.name, base_key.name, False, lookups)
+            raise NotIncremental(f"its CTE {cte.alias} reads all rows of its CTE {source.name}")
+    return Incremental(key, base.name, base_key.name, False, lookups)
 
 
 def _plain(tree: exp.Expr, what: str) -> exp.Select:
     """A SELECT that looks at row after row."""
     if not isinstance(tree, exp.Select) or not tree.args.get("from_"):
-        raise NotKeyed(f"{what} is not one SELECT")
+        raise NotIncremental(f"{what} is not one SELECT")
     if any(tree.args.get(part) for part in _CUTS):
-        raise NotKeyed(f"{what} groups or cuts rows")
+        raise NotIncremental(f"{what} groups or cuts rows")
     if any(_own(tree, exp.AggFunc, exp.Window, exp.Subquery, exp.Exists, exp.Unnest)):
-        raise NotKeyed(f"{what} has more in it than columns of its own row and of lookup tables")
+        raise NotIncremental(
+            f"{what} has more in it than columns of its own row and of lookup tables"
+        )
     return tree
 
 
@@ -262,21 +264,23 @@ def selected(select: exp.Select, name: str) -> exp.Column:
             value = projection.unalias()
             if isinstance(value, exp.Column):
                 return value
-    raise NotKeyed(f"{name} is not given as it stands in the table that it is selected from")
+    raise NotIncremental(f"{name} is not given as it stands in the table that it is selected from")
 
 
 def _lookup(tree: exp.Query, join: exp.Join, key: exp.Column, folded: set[str]) -> Lookup:
     table, on = join.this, join.args.get("on")
     if join.side != "LEFT" or not isinstance(table, exp.Table):
-        raise NotKeyed("it joins otherwise than a table or CTE by LEFT JOIN")
+        raise NotIncremental("it joins otherwise than a table or CTE by LEFT JOIN")
     sides = [on.left, on.right] if isinstance(on, exp.EQ) else []
     columns = [side for side in sides if isinstance(side, exp.Column)]
     own = [c for c in columns if c.table == table.alias_or_name]
     keys = [c for c in columns if c.table == key.table and c.name in {key.name, *folded}]
     if len(own) != 1 or len(keys) != 1:
-        raise NotKeyed(f"its lookup table {table.name} is joined on something else than the key")
+        raise NotIncremental(
+            f"its lookup table {table.name} is joined on something else than the key"
+        )
     if own[0].is_type("double") != keys[0].is_type("double"):
-        raise NotKeyed(f"the key of its lookup table {table.name} is of another type")
+        raise NotIncremental(f"the key of its lookup table {table.name} is of another type")
     name = table.name
     reads = frozenset(_reads(tree, name))
     of_rows = _of_rows(tree, name, own[0].name)
@@ -297,7 +301,7 @@ def _of_rows(tree: exp.Query, name: str, key: str) -> str | None:
     try:
         column = selected(select, key)
         _refuse_mixing(select, column, name)
-    except NotKeyed:
+    except NotIncremental:
         return None
     return column.name if column.table == table.alias_or_name else None
 
@@ -340,15 +344,15 @@ def _present_in(tree: exp.Query, name: str) -> str | None:
 def _refuse_mixing(select: exp.Select, key: exp.Column, name: str) -> None:
     """Refuse a CTE in which rows of one key depend on those of another."""
     if any(_own(select, exp.Subquery, exp.Exists, exp.Unnest)) or select.args.get("limit"):
-        raise NotKeyed(f"its CTE {name} has more in it than rows of one table")
+        raise NotIncremental(f"its CTE {name} has more in it than rows of one table")
     windows = list(_own(select, exp.Window))
     for window in windows:
         if not _is_among(key, window.args.get("partition_by") or []):
-            raise NotKeyed(f"a window of its CTE {name} is not partitioned by the key")
+            raise NotIncremental(f"a window of its CTE {name} is not partitioned by the key")
     aggregates = [a for a in _own(select, exp.AggFunc) if not a.find_ancestor(exp.Window)]
     group = select.args.get("group")
     if (group or aggregates) and not (group and _is_among(key, group.expressions)):
-        raise NotKeyed(f"its CTE {name} is not grouped by the key")
+        raise NotIncremental(f"its CTE {name} is not grouped by the key")
 
 
 def _is_among(key: exp.Column, columns: Iterable[exp.Expr]) -> bool:
@@ -384,5 +388,5 @@ def cte_of(tree: exp.Query, name: str) -> exp.Select:
     """The SELECT of a CTE; raises `NotKeyed`."""
     [select] = (cte.this for cte in tree.ctes if cte.alias == name)
     if not isinstance(select, exp.Select):
-        raise NotKeyed(f"its CTE {name} is not one SELECT")
+        raise NotIncremental(f"its CTE {name} is not one SELECT")
     return select

@@ -11,7 +11,7 @@ from stedi.landing.reasons import FEW_RECORDS
 from stedi.roots import Files
 
 
-def too_much_aside(
+def too_much_quarantined(
     files: Files, contract: Contract, loads: Sequence[Load], quarantine: Sequence[Path]
 ) -> str | None:
     """What to tell of a source of which more was set aside than its contract allows; None if not.
