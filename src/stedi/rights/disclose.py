@@ -73,7 +73,7 @@ def who(text: str, known: Mapping[str, Kind]) -> tuple[Identity, ...]:
 
 def _held_of(
     warehouse: Warehouse, declarations: Declarations, text: str, progress: Progress
-) -> tuple[Own, Found]:
+) -> tuple[Own, Found, Versions | None]:
     """What is held of whom an identifier names; raises `UsageError` where that isn't one person."""
     known = kinds(declarations)
     options = ", ".join(kind.option for kind in known.values())
@@ -102,13 +102,13 @@ def _held_of(
             "nothing is held under that identifier, so nothing was written."
             f"{hint if spelled else ''} Look at how it is spelled in the records"
         )
-    return hits[0]
+    return *hits[0], versions
 
 
 def _versions(warehouse: Warehouse, declarations: Declarations) -> Versions | None:
     """What a bucket keeps of files as they were before; None where nobody may look into that."""
     try:
-        return Versions(warehouse, declarations)
+        return Versions(warehouse, declarations, may_skip=True)
     except StediError:
         return None
 
@@ -126,9 +126,10 @@ def disclose(
     """
     if warehouse.files.holds(folder):
         raise UsageError(f"{folder} lies in the lakehouse; name a folder elsewhere")
-    held, found = _held_of(warehouse, declarations, person, progress)
+    held, found, versions = _held_of(warehouse, declarations, person, progress)
     progress("leaving out what says something of others")
-    telling = _Telling(warehouse, declarations, held, Others(warehouse, declarations, held))
+    others = Others(warehouse, declarations, held)
+    telling = _Telling(warehouse, declarations, held, others, versions)
     if state_of(warehouse, declarations) != found.state:
         raise StorageError(
             "the lakehouse changed while it was read, so nothing was written; run it again when no "
@@ -164,6 +165,7 @@ class _Telling:
     declarations: Declarations
     held: Own
     others: Others
+    versions: Versions | None
 
     def write(self, folder: Path) -> Person:
         """Write everything; returns what `person.json` has."""
@@ -325,10 +327,12 @@ class _Telling:
                 f"{counted(hidden, 'record')} as delivered, which may say something of other "
                 "people, too"
             )
-        versions = _versions(self.warehouse, self.declarations)
-        if versions is None:
+        if self.versions is None:
             yield "what the storage keeps of files as they were before: nobody may look into that"
-        elif versions.has_uploads:
+        elif self.versions.skipped:
+            kept = counted(self.versions.skipped, "version")
+            yield f"{kept} of files as they were before, which nobody may read"
+        if self.versions is not None and self.versions.has_uploads:
             yield "uploads that never ended, if they are of yours: nobody can read them"
         for contract in self.declarations.contracts.values():
             if contract.identifiers and not any(column.subject for column in contract.columns):

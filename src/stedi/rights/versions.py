@@ -6,6 +6,7 @@ Of raw files and of the tables' data files; each is downloaded, looked through, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from stedi.declared.contract import Contract
 from stedi.landing.locate import Place, Sought, contents, locate
 from stedi.landing.window import packing_of
 from stedi.rights.rows import taken_rows
-from stedi.roots import Remainder
+from stedi.roots import NotAllowed, Remainder
 from stedi.roots.names import landing_folder
 from stedi.roots.remainders import copies
 from stedi.storage.warehouse import DataFile, Warehouse
@@ -48,9 +49,16 @@ class InVersion:
 
 
 class Versions:
-    """The versions of before below a root; to list them raises `Unavailable`."""
+    """The versions of before below a root; to list them raises `Unavailable`.
 
-    def __init__(self, warehouse: Warehouse, declarations: Declarations) -> None:
+    One that nobody may read raises `NotAllowed`, or is counted where it `may_skip` those.
+    """
+
+    def __init__(
+        self, warehouse: Warehouse, declarations: Declarations, *, may_skip: bool = False
+    ) -> None:
+        self._may_skip = may_skip
+        self._skipped: set[Remainder] = set()
         self._files, self._warehouse, self._declarations = warehouse.files, warehouse, declarations
         remainders = [*self._files.remainders()]
         self._kept = [r for r in remainders if r.version is not None and r.size]
@@ -59,6 +67,11 @@ class Versions:
     def __len__(self) -> int:
         """How many there are."""
         return len(self._kept)
+
+    @property
+    def skipped(self) -> int:
+        """How many nobody may read."""
+        return len(self._skipped)
 
     def in_landing(self, contract: Contract, sought: Sought) -> Iterator[InVersion]:
         """Records of a source that are sought; raises `OSError`."""
@@ -92,4 +105,12 @@ class Versions:
                     )
 
     def _below(self, folder: Path) -> Iterator[tuple[Remainder, Path]]:
-        return copies(self._files, [r for r in self._kept if r.path.is_relative_to(folder)])
+        for kept in self._kept:
+            if kept.path.is_relative_to(folder):
+                with closing(copies(self._files, [kept])) as copied:
+                    try:
+                        yield from copied
+                    except NotAllowed:
+                        if not self._may_skip:
+                            raise
+                        self._skipped.add(kept)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from stedi.roots import Files, Remainder
 from stedi.roots.scratch import scratch
 
 
-def copies(files: Files, remainders: Iterable[Remainder]) -> Iterator[tuple[Remainder, Path]]:
+def copies(
+    files: Files, remainders: Iterable[Remainder]
+) -> Generator[tuple[Remainder, Path], None, None]:
     """Versions with a copy of each on this machine, that is there until the next one is."""
     for remainder in remainders:
         with scratch(files.root, "version") as folder:

@@ -12,8 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from stedi import Lakehouse
+from stedi.errors import Unavailable
 from tests.roots.s3.conftest import Opened
 from tests.support import small
+from tests.support.faults import Faults, Request
 from tests.support.tables import declare
 
 
@@ -92,6 +94,28 @@ def test_what_the_bucket_keeps_of_files_as_they_were_is_disclosed_too(
     landed().erase([("email", "zoe@example.com")])
     assert not [name for name, body in bodies(s3, bucket).items() if b"zoe@" in body]
     assert not [name for name in bodies(s3, bucket) if "step_trainer/landing/zoe" in name]
+
+
+def test_versions_that_nobody_may_read_are_told_of_in_what_is_disclosed(
+    landed: Opened, aws: Faults, s3: Any, bucket: str, tmp_path: Path
+) -> None:
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    key = "stedi/customer/landing/later.json"
+    for phone in ("0000000001", "0000000002", "0000000003"):
+        body = json.dumps({**small.customer("zoe", "S70", 100), "phone": phone}).encode()
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+    landed().run()
+
+    def no_versions(request: Request) -> Any:
+        return "denied" if "versionId=" in request.path and key in request.path else None
+
+    aws.rule = no_versions
+    told = landed().disclose("zoe@example.com", tmp_path / "zoe")
+    assert told.records == {"customer": 1}
+    assert told.not_shown == ["2 versions of files as they were before, which nobody may read"]
+    assert told.not_shown[0] in (tmp_path / "zoe" / "index.html").read_text()
+    with pytest.raises(Unavailable, match="not allowed to s3:"):
+        landed().erase([("email", "zoe@example.com")])
 
 
 def test_a_private_release_is_charged_in_the_bucket(
