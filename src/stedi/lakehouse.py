@@ -765,6 +765,13 @@ class Lakehouse:
             reading or reached,
         )
 
+    @property
+    def is_erasing(self) -> bool:
+        """Whether an erasure was begun and not finished; the next run finishes it."""
+        from stedi.run import forget
+
+        return forget.is_begun(self._root.files)
+
     def prove_erased(
         self,
         subjects: Iterable[tuple[str, str]],
