@@ -1,4 +1,4 @@
-"""`stedi query`: one SELECT, here or on Athena; its rows are printed, or written to a file."""
+"""`stedi query`: runs one SELECT, here or on Athena; prints its rows, or writes them to a file."""
 
 from __future__ import annotations
 
@@ -330,7 +330,7 @@ class _Seen:
 
 
 class _First:
-    """The first rows of batches; the others are counted, and told of on stderr."""
+    """The first rows of batches; the others are counted, and reported on stderr."""
 
     def __init__(self, result: Batches, limit: int) -> None:
         self._result, self.schema, self._limit = result, result.schema, limit

@@ -53,7 +53,7 @@ def sentences(text: str) -> None:
 
 
 def hint() -> None:
-    """Name the page to whoever reads on a terminal."""
+    """Name the page to anyone who reads on a terminal."""
     if sys.stdout.isatty():
         sentences("\n`stedi page FILE.html` shows it as a page.")
 
