@@ -94,6 +94,11 @@ def test_the_container_file_names_what_is_there_and_prepares_what_make_does() ->
     compiled = re.findall(r'python -c "([^"]+)"', text)
     makefile = " ".join((ROOT / "Makefile").read_text().replace("\\\n", " ").split())
     assert len(compiled) == 2 and [code for code in compiled if f"'{code}'" not in makefile] == []
+    # Compiled by the user who runs it, who isn't root: another couldn't use what root has compiled.
+    assert text.index("\nUSER stedi\n") < text.index('python -c "')
+    # The secret outlives a container, or each would be another user.
+    assert re.search(r"^ENV .*XDG_CONFIG_HOME=/secret$", text, re.MULTILINE)
+    assert re.search(r'^VOLUME \["/lake", "/secret"\]$', text, re.MULTILINE)
     # What builds the package is in the lock: nothing is downloaded without a hash.
     assert "--no-build-isolation" in text
     assert re.search(r"^flit-core==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)

@@ -1,7 +1,7 @@
-"""The way of the rows from files to a table: how many come in, why others don't, and where.
+"""The way of the rows from files to a table: how many arrive, and why and where others are dropped.
 
-A funnel in steps: what files hold, what was quarantined, what each SELECT on the way drops. Each
-reason has its count, as the run noted it, and an example, which is looked for now.
+A funnel in steps: the records of files, quarantined records, the rows that each SELECT drops. Each
+reason has its count, as the run noted it, and an example, which is looked up now.
 """
 
 from __future__ import annotations

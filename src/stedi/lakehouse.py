@@ -1,4 +1,4 @@
-"""The facade: what the command line does, as methods with the same names."""
+"""The facade: the commands of the command line, as methods with the same names."""
 
 from __future__ import annotations
 
@@ -765,6 +765,13 @@ class Lakehouse:
             reading or reached,
         )
 
+    @property
+    def is_erasing(self) -> bool:
+        """Whether an erasure was begun and not finished; the next run finishes it."""
+        from stedi.run import forget
+
+        return forget.is_begun(self._root.files)
+
     def prove_erased(
         self,
         subjects: Iterable[tuple[str, str]],
@@ -806,7 +813,7 @@ class Lakehouse:
         return check(Path(path), Keyer.of_user()).content
 
     def secret(self) -> Secret:
-        """Where the secret is, and whether this lakehouse has lists keyed by one before it."""
+        """Return where the secret is, and whether lists here are keyed by an earlier secret."""
         from stedi.rights.rekey import secret
 
         return secret(self._root.files if self._root.files.exists else None)
@@ -814,10 +821,15 @@ class Lakehouse:
     def rotate_secret(self, output: Path | None = None) -> tuple[Path, Rekeyed | None]:
         """Make a new secret for this user, keep earlier ones, and key this lakehouse by it.
 
-        Fingerprints of earlier secrets are still compared and verified. `output` is for a secret in
-        STEDI_SECRET, which nothing here can change: the file gets its new value, and no list gets
-        new keys. Returns where the secrets are, and what got new keys; None where nothing could.
-        Raises `UsageError`, `StorageError`.
+        Fingerprints made with earlier secrets can still be compared and verified. Returns where the
+        secrets are, and the lists that were keyed again; None if there are none.
+
+        Args:
+            output: For a secret in STEDI_SECRET, which stedi can't change: a file for its new
+                value. No list is keyed again then.
+
+        Raises `UsageError` or `StorageError`.
+
         """
         from stedi.landing.secret import rotate
 
@@ -828,8 +840,8 @@ class Lakehouse:
     def rekey(self) -> Rekeyed:
         """Key this lakehouse's lists of people by the newest secret; see `rotate_secret`.
 
-        Raises `UsageError` where the secret of a list isn't known, `StorageError` for a damaged
-        one, `Locked`.
+        Raises `UsageError` if the secret of a list isn't known, `StorageError` if a list is
+        damaged, or `Locked`.
         """
         from stedi.rights.rekey import rekey
         from stedi.run import holding

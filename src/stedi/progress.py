@@ -1,6 +1,6 @@
-"""What long work says while it is at it: steps in words of action, and how much of each is done.
+"""The progress of long work: steps in words of action, and how much of each is done.
 
-Whoever watches, as the command line does, is told; by default nobody does. There is one watcher a
+A watcher receives it, such as the command line; by default there is none. There is one watcher a
 process, since work is shared out among threads, and a terminal shows one step at a time.
 """
 

@@ -1,8 +1,8 @@
-"""Whether everything adds up: tables, sources, steps and files as they are now.
+"""Whether all counts reconcile: tables, sources, steps and files as they are now.
 
-Nothing here is worked out from anything else: records come from the load's count of each file,
-loaded rows from the typed table's manifests, pieces set aside from the quarantine's rows, rows in
-and dropped from queries at the time, rows kept from manifests.
+No count is computed from another: records come from the load's count of each file, loaded rows from
+the typed table's manifests, quarantined records from the rows of `quarantine`, rows in and dropped
+from queries at the time, rows kept from manifests.
 """
 
 from __future__ import annotations

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import json
+import os
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stedi import Lakehouse
+from stedi.cli import main
 from stedi.declared import packaged
+from stedi.roots.names import erasure_file
 from tests.conftest import already_run
-from tests.support.processes import STEDI, started, stedi
+from tests.support.processes import STEDI, Process, started, stedi
 
 
 @pytest.fixture
@@ -82,14 +89,38 @@ def test_errors_are_json_for_programs(root: Path) -> None:
 
 
 @already_run
-@pytest.mark.parametrize("verb", [["status"], ["query", "SELECT 1"], ["status", "--json"]])
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ["status"],
+        ["status", "--json"],
+        ["query", "SELECT 1"],
+        ["query", "SELECT 1", "--format", "arrow"],
+        pytest.param(["audit"], marks=pytest.mark.slow),
+        pytest.param(["run", "--help"], marks=pytest.mark.slow),
+        ["--help"],
+    ],
+)
 def test_standard_output_that_is_full_is_named(root: Path, verb: list[str]) -> None:
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
-            [STEDI, *verb, "--root", root], stdout=full, stderr=subprocess.PIPE, text=True
+            [STEDI, *verb],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "STEDI_ROOT": str(root)},
         )
     assert done.returncode == 1
     assert "standard output: No space left on device" in done.stderr
+
+
+@already_run
+@pytest.mark.parametrize("format_", ["csv", "parquet"])
+def test_an_output_file_that_is_full_is_named(root: Path, format_: str) -> None:
+    wide = ["query", "SELECT 1 AS a", "--output", "/dev/full", "--format", format_]
+    done = started(*wide, "--root", root).ended()
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "stedi: /dev/full: No space left on device\n"
 
 
 @pytest.mark.parametrize(
@@ -140,3 +171,105 @@ def test_ctrl_c_says_stopping_and_then_what_is_true(
     done = process.ended()
     assert done.returncode == 130
     assert done.stderr == f"stedi: stopping\nstedi: {what_is_true}\n"
+
+
+def _stopped_at(module: str, name: str, call: int, after: bool, arguments: list[str]) -> None:
+    """`stedi` with these arguments, sent SIGINT at the so-many-th call of a function of ours."""
+    owner = importlib.import_module(module)
+    function = getattr(owner, name)
+    calls = itertools.count(1)
+
+    def stopped(*given: Any, **options: Any) -> Any:
+        is_it = next(calls) == call
+        if is_it and not after:
+            signal.raise_signal(signal.SIGINT)
+        result = function(*given, **options)
+        if is_it:
+            signal.raise_signal(signal.SIGINT)
+        return result
+
+    setattr(owner, name, stopped)
+    sys.argv = [str(STEDI), *arguments]
+    main()
+
+
+ERASE = ["erase", "--email", "ann@example.com"]
+NOTHING = "stopped; nothing was changed"
+BEGUN = (
+    "stopped; the erasure was begun and is not finished; the next `stedi run` finishes it, then "
+    "`stedi erase --verify` searches every byte"
+)
+UNPROVEN = (
+    "stopped; the records were erased, the proof was not finished, and there is no receipt; "
+    "`stedi erase --verify` searches every byte again"
+)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "at", "what_is_true", "is_held", "has_plan"),
+    [
+        ([*ERASE, "--dry-run"], ("stedi.rights.find", "find"), NOTHING, 1, 0),
+        ([*ERASE, "--yes"], ("stedi.run.forget", "write_erasure"), BEGUN, 1, 1),
+        pytest.param(
+            [*ERASE, "--yes"], ("stedi.rights.erase", "find"), NOTHING, 1, 0, marks=pytest.mark.slow
+        ),
+        pytest.param(
+            [*ERASE, "--verify"], ("stedi.rights.erase", "trace"), NOTHING, 1, 0,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            [*ERASE, "--yes"], ("stedi.run.forget", "remove_records"), BEGUN, 1, 1,
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            [*ERASE, "--yes"], ("stedi.rights.erase", "trace"), UNPROVEN, 0, 0,
+            marks=pytest.mark.slow,
+        ),
+    ],
+)  # fmt: skip
+@already_run
+def test_ctrl_c_in_an_erasure_says_what_is_true(
+    root: Path,
+    arguments: list[str],
+    at: tuple[str, str],
+    what_is_true: str,
+    is_held: int,
+    has_plan: int,
+) -> None:
+    done = Process(_stopped_at, *at, 1, True, [*arguments, "--root", str(root)]).ended()
+    assert done.returncode == 130
+    assert done.stderr.splitlines()[-2:] == ["stedi: stopping", f"stedi: {what_is_true}"]
+    assert not list(root.glob("_stedi/receipts/*"))
+    stedi("erase", "--email", "ann@example.com", "--verify", "--root", root, check=is_held)
+    assert erasure_file(root).exists() == bool(has_plan)
+    if has_plan:
+        stedi("run", "--root", root)
+        stedi("erase", "--email", "ann@example.com", "--verify", "--root", root)
+
+
+def test_ctrl_c_in_ingest_leaves_whole_files_and_the_rest_is_copied_later(
+    root: Path, tmp_path: Path
+) -> None:
+    delivery = tmp_path / "delivery"
+    stedi("simulate", delivery, "--customers", "20")
+    files = sorted(path.relative_to(delivery) for path in delivery.glob("*/landing/*"))
+    lakehouse = tmp_path / "new"
+    at = ("stedi.landing.ingest", "_placed", 2, False)
+    done = Process(_stopped_at, *at, ["ingest", str(delivery), "--root", str(lakehouse)]).ended()
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr == (
+        "stedi: stopping\nstedi: stopped; each file is copied whole or not at all; the same command "
+        "copies the rest\n"
+    )
+    copied = [path.relative_to(lakehouse) for path in lakehouse.glob("*/landing/*")]
+    assert len(copied) == 1
+    stedi("ingest", delivery, "--root", lakehouse)
+    for file in files:
+        assert (lakehouse / file).read_bytes() == (delivery / file).read_bytes()
+    done = Process(
+        _stopped_at, "stedi.look", "look", 1, False,
+        ["ingest", str(delivery), "--look", "--root", str(lakehouse)],
+    ).ended()  # fmt: skip
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        130, "stedi: stopped; nothing was changed",
+    )  # fmt: skip

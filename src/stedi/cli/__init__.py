@@ -1,4 +1,4 @@
-"""The command line: arguments in, the facade called, the result shown."""
+"""The command line: reads arguments, calls the facade, shows the result."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import sys
+from contextlib import nullcontext
 from typing import NoReturn
 
 from stedi.cli import stopping
@@ -14,6 +15,10 @@ from stedi.errors import StediError
 UMASK = "STEDI_UMASK"
 """The environment variable with the rights that files and folders don't get: 077 unless it says
 otherwise, so that only their owner can read people's data; 027 lets a group read it."""
+
+
+_PRINTED = frozenset({"-h", "--help", "--show-completion"})
+"""Options for which Typer prints, and names no file where it can't."""
 
 
 def main() -> NoReturn:
@@ -83,7 +88,8 @@ def _command() -> None:
     from stedi.cli.show import to_stdout
 
     try:
-        status = app(standalone_mode=False)
+        with to_stdout() if _PRINTED.intersection(sys.argv[1:]) else nullcontext():
+            status = app(standalone_mode=False)
     except Abort:  # Ctrl-C or Ctrl-D at a question
         raise stopping.Stopped(stopping.NOTHING_CHANGED) from None
     except TyperException as error:
@@ -104,7 +110,7 @@ def _command() -> None:
 
 
 def _fail_unless_stopped(kind: str, message: str, exit_status: int) -> NoReturn:
-    """Tell of an error, unless it is what a library makes of Ctrl-C."""
+    """Report an error, unless it is what a library makes of Ctrl-C."""
     if stopping.was_asked_for():
         _stopped(stopping.NOTHING_CHANGED)
     _fail(kind, message, exit_status)

@@ -1,4 +1,4 @@
-"""The command `stedi`: its verbs, and the options that may stand before them."""
+"""The command `stedi`: its verbs, and the options before them."""
 
 from __future__ import annotations
 

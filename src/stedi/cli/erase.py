@@ -1,18 +1,20 @@
-"""`stedi erase`: who asks to be forgotten is, and a receipt proves it."""
+"""`stedi erase`: erases people from every file, proves it, and writes a receipt."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, BadParameter, Exit, Option, confirm
 
 from stedi.cli import show
-from stedi.cli.verb import Call, Engine, Master, verb
+from stedi.cli.stopping import NOTHING_CHANGED
+from stedi.cli.verb import Call, Engine, Master, stopping_with, verb
 from stedi.errors import UsageError
+from stedi.progress import reached
 from stedi.text import counted, visible
 
 if TYPE_CHECKING:
@@ -25,11 +27,7 @@ SETTINGS = {"ignore_unknown_options": True}
 """Options that name subjects are those that contracts declare: no list of them is here."""
 
 
-@verb(
-    takes_long=True,
-    stopped="an erasure that was begun is finished by the next `stedi run`; "
-    "`stedi erase --verify` tells whether anything is left",
-)
+@verb(takes_long=True)
 def erase(
     call: Call,
     who: Annotated[
@@ -111,7 +109,15 @@ def _erase(
             _show_found(found)  # which hides progress, so that a question can be asked
         return yes or confirm("Forget them?", default=False)
 
-    forgotten = lakehouse.erase(asked, with_shared=with_shared, confirm=confirmed, **options)
+    stage = _Stage(lakehouse)
+    with stopping_with(stage.what_is_true):
+        forgotten = lakehouse.erase(
+            asked,
+            with_shared=with_shared,
+            confirm=stage.confirmed_by(confirmed),
+            reading=stage.reading,
+            **options,
+        )
     if forgotten is None:
         show.line("Nothing was done.")
         return
@@ -132,6 +138,44 @@ def _erase(
         from stedi.run import refuse_withheld
 
         refuse_withheld(run)
+
+
+class _Stage:
+    """How far an erasure has got, for what is true of it after Ctrl-C."""
+
+    def __init__(self, lakehouse: Lakehouse) -> None:
+        self._lakehouse = lakehouse
+        self._is_confirmed = self._is_read = False
+
+    def confirmed_by(self, confirm: Callable[[Found], bool]) -> Callable[[Found], bool]:
+        """Note the answer."""
+
+        def confirmed(found: Found) -> bool:
+            self._is_confirmed = confirm(found)
+            return self._is_confirmed
+
+        return confirmed
+
+    def reading(self, done: int, total: int) -> None:
+        """Note that the records are gone: the proof reads what is left."""
+        self._is_read = True
+        reached(done, total)
+
+    def what_is_true(self) -> str:
+        """What holds if the erasure is stopped now."""
+        if not self._is_confirmed:
+            return NOTHING_CHANGED
+        if self._is_read:
+            return (
+                "the records were erased, the proof was not finished, and there is no receipt; "
+                "`stedi erase --verify` searches every byte again"
+            )
+        if self._lakehouse.is_erasing:
+            return (
+                "the erasure was begun and is not finished; the next `stedi run` finishes it, "
+                "then `stedi erase --verify` searches every byte"
+            )
+        return "no erasure is half done; `stedi erase --verify` tells whether anything is left"
 
 
 def _named(who: Sequence[str]) -> Iterator[tuple[str, str]]:

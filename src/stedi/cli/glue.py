@@ -31,7 +31,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def job(table: str, arguments: Sequence[str] | None = None) -> None:
-    """Bring one derived table up to date on Spark, and the landing tables that it reads.
+    """Update one derived table on Spark, and the landing tables that it reads.
 
     Understands `--root`, `--profile`, `--declarations`, `--database` and `--wait` as `stedi run`
     does; `--max-age` tells of landing files that have waited longer. `--secret` is the ARN of the

@@ -1,4 +1,4 @@
-"""`stedi ingest` and `stedi simulate`: raw files, given or made up."""
+"""`stedi ingest` copies delivered raw files, `stedi simulate` writes simulated ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, BadParameter, Option
 
 from stedi.cli import complete, show
-from stedi.cli.verb import Call, verb
+from stedi.cli.stopping import NOTHING_CHANGED
+from stedi.cli.verb import Call, stopping_with, verb
 from stedi.lakehouse import DEMO_CUSTOMERS, Lakehouse
 from stedi.text import counted
 
@@ -54,7 +55,8 @@ def ingest(
     if look:
         if path is None:
             raise BadParameter("--look: give a folder, or files with --source")
-        looked = lakehouse.look(path, source=source)
+        with stopping_with(lambda: NOTHING_CHANGED):
+            looked = lakehouse.look(path, source=source)
         call.show(looked, lambda: _show_look(looked))
         return
     if path is None:

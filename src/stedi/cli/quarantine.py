@@ -1,4 +1,4 @@
-"""`stedi quarantine`: what was quarantined and why, and another try."""
+"""`stedi quarantine`: lists quarantined records with their reasons, and reads them again."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def list_pieces(
 
 
 def _show_list(result: Quarantine, is_narrowed: bool) -> None:
-    """Counts by source, reason and file, then pieces."""
+    """Counts by source, reason and file, then single records."""
     if not result.count:
         show.line("No such record is quarantined." if is_narrowed else "No record is quarantined.")
         return
@@ -79,7 +79,7 @@ def _show_list(result: Quarantine, is_narrowed: bool) -> None:
 
 
 def _begin(text: str) -> str:
-    """The beginning of a piece, on one line of a few characters."""
+    """The beginning of a record, on one line of a few characters."""
     shown = visible(text.replace("\n", "⏎"))
     most = max(20, show.width() // 3)
     return shown if len(shown) <= most else f"{shown[: most - 1]}…"

@@ -1,4 +1,4 @@
-"""`stedi query`: one SELECT, here or on Athena; its rows are printed, or written to a file."""
+"""`stedi query`: runs one SELECT, here or on Athena; prints its rows, or writes them to a file."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -243,19 +244,28 @@ def show_rows(
             seen: Any = _Terminal(sys.stdout.buffer)
             _write(result, format_, seen if is_seen else sys.stdout.buffer)
     elif output.is_symlink() or (output.exists() and not output.is_file()):  # as /dev/stdout is
-        with output.open("wb") as file:
+        with _naming(output), output.open("wb") as file:
             _write(result, format_, file)
     else:
         result = _Seen(result)
         part = output.with_name(f".{output.name}.part")
         try:
-            with part.open("wb") as file:
+            with _naming(output), part.open("wb") as file:
                 _write(result, format_, file)
             part.replace(output)  # which stays what it was where anything fails
         finally:
             part.unlink(missing_ok=True)
         size = f"{output.stat().st_size:,} bytes"
         echo(f"Wrote {counted(result.rows, 'row')} to {output} ({size})", err=True)
+
+
+@contextmanager
+def _naming(output: Path) -> Iterator[None]:
+    """Name the file where it can't be written to, as on a disk that is full."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, error.filename or str(output)) from None
 
 
 class _Terminal(io.RawIOBase):
@@ -320,7 +330,7 @@ class _Seen:
 
 
 class _First:
-    """The first rows of batches; the others are counted, and told of on stderr."""
+    """The first rows of batches; the others are counted, and reported on stderr."""
 
     def __init__(self, result: Batches, limit: int) -> None:
         self._result, self.schema, self._limit = result, result.schema, limit

@@ -1,4 +1,4 @@
-"""`stedi review`: whose consent is suspended and why, and what a person decides about it."""
+"""`stedi review`: lists suspended consents with the reasons, and records decisions on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stedi run` and `stedi demo`: every table up to date, and what that took."""
+"""`stedi run` and `stedi demo`: update every table, and show what that took."""
 
 from __future__ import annotations
 

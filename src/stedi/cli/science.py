@@ -1,4 +1,4 @@
-"""`stedi release`, `train` and `predict`: what is published as a data set, and what it teaches."""
+"""`stedi release`, `train` and `predict`: data sets, models, and their predictions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`stedi secret`: which secret keys the fingerprints, and a new one in its place."""
+"""`stedi secret`: shows which secret keys the fingerprints, and replaces it by a new one."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def sentences(text: str) -> None:
 
 
 def hint() -> None:
-    """Name the page to whoever reads on a terminal."""
+    """Name the page to anyone who reads on a terminal."""
     if sys.stdout.isatty():
         sentences("\n`stedi page FILE.html` shows it as a page.")
 
@@ -64,10 +64,16 @@ def _write(text: str) -> None:
 
 
 def as_json(value: object) -> None:
-    """Print a model, or dataclasses in whatever JSON knows, as JSON."""
+    """Print a model, or models and dataclasses within other values, as JSON."""
     dump = getattr(value, "model_dump_json", None)
-    text = dump(by_alias=True, indent=2) if dump else json.dumps(value, indent=2, default=asdict)
+    text = dump(by_alias=True, indent=2) if dump else json.dumps(value, indent=2, default=_plain)
     _write(visible_json(text))
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """A model or a dataclass within something else."""
+    dump = getattr(value, "model_dump", None)
+    return dump(mode="json", by_alias=True) if dump else asdict(value)
 
 
 def remarks(texts: Iterable[str]) -> None:

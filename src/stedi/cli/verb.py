@@ -124,15 +124,15 @@ class Call:
 
 
 @contextmanager
-def _stopping(what_is_true: str) -> Iterator[None]:
+def stopping_with(what_is_true: Callable[[], str]) -> Iterator[None]:
     """Raise `Stopped` after Ctrl-C, whatever a library has made of it."""
     try:
         yield
     except (KeyboardInterrupt, Abort):
-        raise stopping.Stopped(what_is_true) from None
+        raise stopping.Stopped(what_is_true()) from None
     except Exception:
         if stopping.was_asked_for():
-            raise stopping.Stopped(what_is_true) from None
+            raise stopping.Stopped(what_is_true()) from None
         raise
 
 
@@ -147,7 +147,8 @@ def verb(
     The command takes the fields of `Call` as options after its own, but those that it does
     `without`. A function that has a parameter of the same name gets that option, too, and decides
     where it stands in the help. Options given after the verb win over those before it. `stopped` is
-    what is true after Ctrl-C. How work goes that `takes_long` is shown.
+    what is true after Ctrl-C, unless the function says more with `stopping_with`. How work goes
+    that `takes_long` is shown.
     """
     parameters = signature(Call, eval_str=True).parameters
     shared = {name: option for name, option in parameters.items() if name not in without}
@@ -166,7 +167,7 @@ def verb(
             logs.begin(call.log_format, call.log_file, verbose=bool(call.verbose))
             is_quiet = call.quiet or not takes_long
             with (
-                _stopping(stopped),
+                stopping_with(lambda: stopped),
                 logs.following(context.info_name or function.__name__),
                 watching(quiet=is_quiet, as_json=call.as_json),
             ):

@@ -1,8 +1,8 @@
 """Names in contracts that become part of a path: one pattern for them all, no two places one.
 
-Tables, sources and locations name folders and files below a root, and what is swept or made anew is
-removed with all that lies there. So a name has nothing in it that a file system or a URI reads as
-anything but a name, and no table lies in another's place or among raw files.
+Tables, sources and locations name folders and files below the lakehouse folder. A run that cleans
+up or rebuilds a table removes its whole folder. So a name contains nothing that a file system or a
+URI reads as anything but a name, and no table lies in another table's place or among raw files.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the SELECT of a derived table shows: what it reads, why rows are dropped, what is paired."""
+"""What a derived table's SELECT shows: its inputs, why rows are dropped, what a join matches."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Who was erased: a keyed list under the root, by which later deliveries are kept out.
+"""Who was erased: a keyed list in the lakehouse folder, which keeps their later deliveries out.
 
-It has fingerprints, made with the secret that never lies under the root, and no identifier. Beside
-it stands how many records were taken out of raw files, by reason, so that sums hold.
+It contains fingerprints and no identifier. They are made with the secret, which is never in the
+lakehouse folder. Beside the list is how many records were removed from raw files, by reason, so
+that counts reconcile.
 """
 
 from __future__ import annotations

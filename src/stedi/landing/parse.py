@@ -1,7 +1,7 @@
 """The landing parser: raw files and a contract in; typed Parquet, quarantine and counts out.
 
 One pass over each file. `stedi.landing.scan` reads what is clear at the speed of compiled code, and
-stops where it isn't sure; `stedi.landing.records` then reads one piece, slowly and strictly. Files
+stops where it isn't sure; `stedi.landing.records` then reads one record, slowly and strictly. Files
 are shared out among a crew: each share makes one typed and one quarantine file.
 """
 

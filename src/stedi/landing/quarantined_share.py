@@ -1,4 +1,4 @@
-"""Whether too much of a source was set aside for a run to have gone well."""
+"""Whether a larger share of a source was quarantined than its contract allows."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Slow and strict. Harmless spellings are read: blank space, a byte order mark, commas and brackets
 between objects, several objects on a line, one object over several lines, keys in any order and
-case, escapes, whole numbers written 12.0 or 1e3, keys that the contract lacks. A piece that is set
-aside ends where the next good object or the next line begins, so that it costs no other.
+case, escapes, whole numbers written 12.0 or 1e3, keys that the contract lacks. A quarantined record
+ends where the next valid object or the next line begins, so that it costs no other record.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Takes records out of raw files under a root, and notes how many, so that sums hold."""
+"""Removes records from raw files, and notes how many, so that counts reconcile."""
 
 from __future__ import annotations
 

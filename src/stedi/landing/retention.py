@@ -1,7 +1,7 @@
-"""Records that were kept long enough, by the time that their contract declares.
+"""Expired records: those kept for as long as their contract declares.
 
-A record is over when its time (`retentionColumn`) lies `retentionDays` back. A piece that doesn't
-fit its contract is, where every such time that can be read in it does.
+A record expires when its time (`retentionColumn`) is `retentionDays` days ago. A quarantined record
+expires when every such time that can be read in it has.
 """
 
 from __future__ import annotations

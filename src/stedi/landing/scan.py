@@ -1,13 +1,13 @@
-"""Reads records that fit their contract, compiled: one strict pass from bytes to typed columns.
+"""The compiled parser of valid records: one strict pass from bytes to typed columns.
 
-What `scan` isn't sure of `stedi.landing.records` looks at; so what it takes it must read exactly as
-that does. It passes over what it can't take and whose end is clear, flat objects and what ends with
-its line, and stops before anything else. It takes objects of scalar values with keys it was taught,
-in any order and however spaced, whole numbers of up to 18 digits, decimal numbers, text without
-escapes. Numba compiles it when it is first called on a machine and keeps the result.
+Where `scan` isn't sure, `stedi.landing.records` reads the record; so what `scan` reads it must read
+exactly as `records` does. It reads objects of scalar values with known keys, in any order and with
+any spacing, whole numbers of up to 18 digits, decimal numbers, and text without escapes. Of the
+rest, it passes over flat objects and lines whose end is clear, and stops before anything else.
+Numba compiles it when it is first called on a machine and keeps the result.
 
-What there is of a file must be followed by NUL: no token goes on over one, so that no place but
-the beginning of a record has to be compared with an end.
+The bytes of a file must be followed by NUL. No token continues over a NUL, so only the beginning of
+a record has to be compared with the end.
 
 Decimal numbers whose digits make a whole number below 2^53 and whose power of ten is at most 22 are
 exact after one division or multiplication (W. D. Clinger, "How to read floating point numbers

@@ -1,4 +1,4 @@
-"""The secret of anyone who runs this, which never lies under a root, and those it replaced.
+"""The user's secret, which is never in a lakehouse folder, and the secrets that it replaced.
 
 A secret that is replaced isn't thrown away: what it made a fingerprint of, only it finds again. So
 the newest makes a fingerprint of what the one before it made (`Keys`). Anyone who learned an older

@@ -4,7 +4,7 @@ Facts
 ├── TableFacts         a declared table: its columns, rules, SELECT, and what it is made from
 │   ├── ColumnFacts    a column, where it comes from, and where it goes
 │   └── RunFacts       a snapshot that is kept: when, how many rows, who left
-├── SourceFacts        a source: files, records, what was set aside, what came when
+├── SourceFacts        a source: files, records, quarantined records, deliveries by time
 └── PublishedFacts     a published table: its values, its audit if one was made
 """
 

@@ -1,4 +1,4 @@
-"""The flow of the rows as a picture: where tables stand, and the arrows between them."""
+"""The flow of the rows as a picture: the places of the tables, and the arrows between them."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""What a comparison of two publications tells about those who came or left in between.
+"""What a comparison of two publications reveals about people who joined or left in between.
 
 Each publication divides space in its own way. A decoder finds the smallest regions that are unions
-of classes in both, by where their rows can lie, and compares their counts. Where fewer rows than k
-came or went in a region, the comparison tells of fewer people than any one publication does.
+of classes in both, by where their rows can lie, and compares their counts. Where fewer than k rows
+were added or removed in a region, the comparison is about fewer people than either publication.
 
-Where the rows of a class can lie is told by the edges of its box and by its published value, which
-is the middle of a range with round ends. It is a lower bound all the same: who knows some of the
-rows can tell more.
+The edges of its box and its published value, which is the middle of a range with round ends, show
+where the rows of a class can lie. The result is a lower bound: anyone who knows some of the rows
+can infer more.
 """
 
 from __future__ import annotations

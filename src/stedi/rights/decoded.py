@@ -1,4 +1,4 @@
-"""What files say once they are decoded: archives, Avro, SQLite, escapes in text."""
+"""The decoded content of files: archives, Avro, SQLite, escapes in text."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Where records of somebody lie under a root: raw files, tables with their snapshots, quarantine.
+"""Finds a person's records in a lakehouse: raw files, tables with their snapshots, quarantine.
 
-The typed tables tell which raw files have records of theirs, where they are up to date. These
-files, and all that no run has read, are then read as the landing parser reads them.
+Typed tables that are up to date show which raw files have records of the person. These files, and
+all that no run has read, are then read as the landing parser reads them.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Holds a release back while few people came or went since an earlier one.
+"""Holds a release back while few people joined or left since an earlier release.
 
-Whoever has two releases can compare them, and where only a few people make the difference, it tells
-of these. So a release waits until the declared number of people came or went since each release
-before it. The first is never held back, nor is one that is the same as one before.
+Two releases can be compared. If only a few people make the difference, it is about these few. So a
+release waits until the declared number of people joined or left since each earlier release. The
+first release is never held back, nor is one with the same values as an earlier one.
 """
 
 from __future__ import annotations

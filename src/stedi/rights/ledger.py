@@ -1,4 +1,4 @@
-"""The ledger: what was given out, to whom, from which snapshot; kept below `_stedi/ledger`.
+"""The ledger of releases and models: recipients, snapshots, files; kept below `_stedi/ledger`.
 
 An entry is two files that are written once and never changed, and one that says that it was done:
 
@@ -6,11 +6,12 @@ An entry is two files that are written once and never changed, and one that says
     NAME.json     what was given out, noted before anybody can see it
     NAME.done     empty, written when it could be seen
 
-A new secret (`stedi secret rotate`) keys who is in it anew: NAME.KEY.people is written, then
-NAME.json is replaced by one with the name of that key and another seal, then NAME.people goes.
+A new secret (`stedi secret rotate`) makes new fingerprints of the people: NAME.KEY.people is
+written, then NAME.json is replaced by one with the name of that key and another seal, then
+NAME.people is removed.
 
-So a kill leaves all of an entry, or one that is only begun: the folder may be there or not then, so
-it counts as given out. `stedi run --full` makes tables anew and leaves the ledger as it is.
+So a kill leaves a whole entry, or one that is only begun. The folder of a begun entry may be there
+or not, so the entry counts as released. `stedi run --full` doesn't touch the ledger.
 """
 
 from __future__ import annotations

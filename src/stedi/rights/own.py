@@ -1,7 +1,7 @@
-"""What is held of one person: their rows and records, read, with whatever is others' left out.
+"""One person's rows and records, without those of anybody else.
 
-Of something that others have or had too, only what was taken in the person's own time is theirs, as
-far as records tell since when who had it; where they don't, nothing is.
+A device may have had other owners. Then only readings from the person's own time with it are
+theirs, as far as records show that time; if they don't, no reading is.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""After a new secret: the lists of people under a root are keyed anew by it.
+"""Keys a lakehouse's lists of people by a new secret.
 
-What else was made with an older secret stays as it is, and can be checked: receipts, charges of
-private releases, numbers of decisions, fingerprints of files.
+Everything else that was made with an older secret stays as it is, and can still be verified:
+receipts, charges of private releases, numbers of decisions, fingerprints of files.
 """
 
 from __future__ import annotations

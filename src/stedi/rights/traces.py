@@ -1,8 +1,8 @@
-"""The proof: every byte under a root is read, raw and decoded, for any form of some identifiers.
+"""The proof: searches every byte of a lakehouse, raw and decoded, for identifiers in any form.
 
-Parquet files are asked four times: their bytes, their values, the least and greatest values that
+Parquet files are searched four times: their bytes, their values, the least and greatest values that
 they note, and their Bloom filters. Archives are unpacked, Avro and SQLite files decoded, escapes in
-text undone. Names of files count, and what a bucket keeps beside its objects.
+text undone. Names of files count, and so does what a bucket keeps beside its objects.
 """
 
 from __future__ import annotations

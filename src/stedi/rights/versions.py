@@ -1,6 +1,6 @@
-"""Versions of before that a bucket keeps of its objects: whose records and rows these have.
+"""Earlier versions of raw files and data files that a bucket keeps: whose records they have.
 
-Of raw files and of the tables' data files; each is downloaded, looked through, and let go of.
+Each is downloaded, searched, and removed from this machine again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which rows, records and pieces are of the subjects that are asked for, by their identifiers."""
+"""Which rows, records and quarantined records belong to the people asked for, by identifier."""
 
 from __future__ import annotations
 

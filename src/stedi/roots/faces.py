@@ -1,4 +1,4 @@
-"""What a root offers, wherever it lies: its files, its catalog and its lock."""
+"""The parts of a lakehouse, on a disk or on S3: its files, its catalog and its lock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written below a root is its owner's alone, or as STEDI_UMASK says."""
+"""Only their owner may read the files of a lakehouse, unless STEDI_UMASK says otherwise."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Carries out an erasure that was planned: what is killed on the way, the next run finishes.
+"""Carries out an erasure that was planned. If it is killed, the next run finishes it.
 
-The plan lies under the root until all is done. It names files and places in them, and has
-fingerprints of people: so whoever finishes it needs no names. First the list of who was erased is
-added to, which keeps later deliveries out; then raw files are written without these records, each
-as a whole; then a run brings all tables up to date; then snapshots that had these rows go.
+The plan stays in the lakehouse folder until all is done. It names files and places in them, and has
+fingerprints of people, so a run needs no names to finish it. First, people are added to the list of
+erased people, which keeps later deliveries out. Then raw files are rewritten without these records,
+each as a whole. Then a run updates all tables, and removes snapshots that had these rows.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How a derived table is maintained by its key, as far as its SELECT shows that it can be.
 
-A SELECT qualifies whose rows for one value of the key depend on nothing but the rows of its FROM
-table with that value, and on look-ups with that value: it reads one table, or one CTE over one
-table whose windows and groups are those of the key, and joins look-ups to the key from the left, or
+A SELECT qualifies if its rows for one value of the key depend only on the rows of its FROM table
+with that value, and on lookup tables with that value. It reads one table, or one CTE over one table
+whose windows and groups are those of the key. It joins lookup tables to the key from the left, or
 to the folded key, of which each key has one.
 """
 

@@ -1,7 +1,7 @@
-"""Which columns a SELECT looks for an equal of, and drops the row where there is none.
+"""Which columns must have an equal in another table, or the SELECT drops the row.
 
-Found in the SELECT alone: look-ups whose key a reason asks for, and the join of two tables. A
-column is followed through CTEs and transforms to where its values were delivered.
+They are found in the SELECT alone: lookup tables whose key a reason asks for, and the join of two
+tables. A column is followed through CTEs and transforms to where its values were delivered.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Brings the typed tables up to date with the landing zone.
+"""Updates the typed tables from the landing zone.
 
 `loads` is committed after the tables it describes: a source whose typed table is not at the
 snapshot that `loads` notes is read again from the beginning.

@@ -1,8 +1,8 @@
-"""Takes out of the landing zone what was kept long enough, before a run reads it.
+"""Removes expired records from the landing zone before a run reads it.
 
-Raw files are written without these records, each as a whole, and the run that follows takes them
-for files that changed: so tables follow by themselves. Snapshots of before go when the run has come
-through. Which tables these are is noted under the root until then: what is killed, the next run
+Raw files are rewritten without these records, each as a whole. The run that follows reads them as
+changed files, so it updates the tables. Earlier snapshots are removed when the run has succeeded.
+Until then, a note in the lakehouse folder names these tables: if the run is killed, the next run
 finishes.
 """
 

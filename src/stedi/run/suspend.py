@@ -1,8 +1,8 @@
-"""Works out whose consent is suspended: what is declared, less what people decided, as of now.
+"""Finds whose consent is suspended: by the declared query, without those a person has accepted.
 
-The declared query says who, why, and until when; which spellings are suspects of one another it
-says by `suspect`. Tables read what comes of it as `suspended`. Were they made anew at the same time
-with the same decisions, it would have the same rows.
+The declared query returns who, why, and until when; its column `suspect` shows which spellings may
+be of one person. Transforms read the result as the table `suspended`. A rebuild at the same time,
+with the same decisions, would return the same rows.
 """
 
 from __future__ import annotations

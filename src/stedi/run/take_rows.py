@@ -1,10 +1,10 @@
-"""Takes the rows of people who are forgotten out of the typed tables, and nothing else.
+"""Removes the rows of erased people from the typed tables, and nothing else.
 
-Whoever looked for them knows which rows of which files are theirs, so no raw file is read again:
-row groups without such rows are copied as they are, and `loads` learns what the raw files are now.
-That is done where it can't go wrong: where all is as it was when they were looked for, all records
-of the raw files fit, and as many rows are taken out as records were. Any other table is left as it
-is, and the run that follows reads its raw files again.
+The search has found which rows of which files are theirs, so no raw file is read again. Row groups
+without such rows are copied as they are, and `loads` gets the new fingerprints of the raw files.
+That is only done if nothing has changed since the search, all records of the raw files are valid,
+and as many rows are removed as records were. Any other table is left as it is, and the run that
+follows reads its raw files again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Why the values of two columns are not equal: what each side looks like, and what would help.
 
-What is told of them names no value: how long texts are and of which signs, in which month and unit
-times lie, and how many values would be equal if one side were written as the other is.
+A description contains no value: it has the lengths and kinds of characters of texts, the month and
+unit of times, and how many values would be equal if one side were written like the other.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""A data sheet: what one should know before using a data set, from contracts and figures alone.
+"""A data sheet: what to know before using a data set, from contracts and figures alone.
 
 After T. Gebru et al., "Datasheets for Datasets", Communications of the ACM 64(12), 2021. Its front
-matter tells Hugging Face's tools which file holds what.
+matter names the contents of each file for Hugging Face's tools.
 """
 
 from __future__ import annotations

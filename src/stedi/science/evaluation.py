@@ -4,8 +4,8 @@ People are tested in folds, each by a model that learnt from the other folds. Th
 fingerprint of who somebody is, so that the same person is always in the same fold, and nobody
 without the key can tell in which. In each fold people are resampled, not rows (the cluster
 bootstrap: A. C. Davison and D. V. Hinkley, "Bootstrap Methods and their Application", 1997, chapter
-3), since rows of one person are alike; all models are measured on the same resamples, so that
-differences are paired.
+3), since rows of one person are alike. All models are measured on the same resamples, so that
+their differences are taken resample by resample.
 
 A figure is the mean over folds, and so are the ends of its interval. That is wider than an interval
 of the mean: models of different folds learn mostly from the same people, so that a mean over folds

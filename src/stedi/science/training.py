@@ -1,12 +1,12 @@
 """Trains models on what is published, and tests them on raw rows of people they haven't seen.
 
-The task: whether the target lies below its first declared edge, from the axes of the same instant.
-It is done inside the lakehouse, because nobody outside can: what is published doesn't tell people
-apart, so a person's rows could be on both sides of a split. Here people are split into folds. For
-each fold the pairs of all others are generalised exactly as the publication does it, models learn
-from those, and are tested on the fold's raw rows. The same models trained on raw rows stand beside
-them: the difference is the price of generalisation. The model that is kept learns from the
-published table itself.
+The task: predict from the axes whether the target of the same timestamp lies below its first
+declared edge. Only the lakehouse can test that: the published table doesn't tell people apart, so a
+person's rows could be on both sides of a split. Here people are split into folds. For each fold,
+the matched readings of all other people are generalised exactly as the publication does it. Models
+learn from these, and are tested on the fold's raw rows. The same models trained on raw rows are
+reported beside them: the difference is the price of generalisation. The model that is kept learns
+from the published table itself.
 """
 
 from __future__ import annotations

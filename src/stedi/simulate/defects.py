@@ -1,11 +1,11 @@
-"""Plants defects among good lines: pieces that must be set aside, and odd spellings that must not.
+"""Plants defects: invalid records to be quarantined, and odd spellings of valid ones to be read.
 
-Broken pieces are extra: each is a good record broken in one way, on a line of its own before a good
-one, behind good ones in an archive that ends too early, or in a file with hardly anything good in
-it. Odd spellings change how existing records are written, or move them to a file of their own. So
-no good record is ever lost.
+Invalid records are extra: each is a valid record broken in one way, on a line of its own before a
+valid one, behind valid ones in an archive that ends too early, or in a file with hardly any valid
+record. Odd spellings change how existing records are written, or move them to a file of their own.
+So no valid record is ever lost.
 
-Every piece is followed by a good line: what two broken ones in a row would be is anybody's guess.
+Every invalid record is followed by a valid line: how two in a row would be read is anybody's guess.
 """
 
 from __future__ import annotations

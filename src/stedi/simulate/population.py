@@ -5,9 +5,9 @@ with the number of customers. Rates follow the public starter data: 482 of 956 c
 research, 30 step readings a customer within two minutes, 2.83 accelerometer records a reading.
 
 Customers come in cohorts of 1,000 who exercise within the same 43 minutes, on a clock that ticks
-every 12 milliseconds; so about 6 % of the pairs of readings with equal times join two people,
-however many customers there are. Cohorts follow one another: no instant is in two of them, and
-whatever two customers share (an instant, a Step Trainer) they share within their batch.
+every 12 milliseconds; so about 6 % of the matched readings join two people, however many customers
+there are. Cohorts follow one another: no timestamp is in two of them, and two customers who share a
+timestamp or a device are in the same batch.
 """
 
 from __future__ import annotations

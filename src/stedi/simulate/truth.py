@@ -1,8 +1,8 @@
-"""What a lakehouse must find in simulated data, worked out from what was drawn.
+"""The counts that a lakehouse must find in simulated data, computed from the drawn arrays.
 
-Nothing is read back and no SQL is run: records, drops by reason, pairs and notes are counted with
-NumPy, batch by batch, from the very arrays that were written. The counts follow the words of the
-design: who consents is decided by the newest record, equal instants make a pair.
+Nothing is read back and no SQL is run: records, drops by reason, matched readings and notes are
+counted with NumPy, batch by batch, from the very arrays that were written. The counts follow the
+design: the newest record decides on consent, equal timestamps make a matched reading.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 `sql/dialects.py` does the same for those that declared SQL may use on every engine. What starts
 with `athena_` is Python's: `engines/athena_functions.py` has it. What DuckDB can't do as Athena
-does is refused here, or told of by `sql/told.py`. tests/support/edges.json has the values of Trino
+does is refused here, or reported by `sql/told.py`. tests/support/edges.json has the values of Trino
 that tests hold this to.
 """
 

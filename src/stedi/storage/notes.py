@@ -9,8 +9,8 @@
 
 They are in the snapshot's summary. Those of a landing table that was merged from many files lie
 below `_stedi` (`names.notes_file`), since a table's metadata has all snapshots' summaries; so do
-those of a published table, which tell of people who left: its summary, which its readers see, has a
-random name for them and nothing else. Version 0.1.0 had all of these in the summary.
+those of a published table, which are about people who left: its summary, which its readers see,
+has a random name for them and nothing else. Version 0.1.0 had all of these in the summary.
 
 A snapshot that no run has written has `Notes` without any files. Each field is JSON under its own
 key (`stedi.` before it), and the keys stay: tables made by earlier versions have them.

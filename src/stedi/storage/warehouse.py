@@ -1,4 +1,4 @@
-"""Iceberg tables under one root: looked up, made, and committed to, one snapshot at a time.
+"""The Iceberg tables of a lakehouse: looked up, made, and committed to, one snapshot at a time.
 
 A snapshot's `content` names what is in it: the id of the snapshot that first had these rows. One
 that only stores the same rows in other files, or notes that they are still right, keeps it.

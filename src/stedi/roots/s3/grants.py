@@ -1,6 +1,6 @@
 """Rights to columns, granted in AWS Lake Formation to the roles that are declared.
 
-A table that is made anew has lost its grants, so every run makes them again. They say which columns
+A table that is rebuilt has lost its grants, so every run makes them again. They say which columns
 a role reads of which table; a role that has none reads nothing.
 https://docs.aws.amazon.com/lake-formation/latest/dg/hybrid-access-mode.html
 """

@@ -1,7 +1,7 @@
 """One run at a time on a bucket: an object that only conditional writes take and keep.
 
-Its body says who holds the root, and is empty when nobody does. Anyone who holds it writes it again
-every few seconds; one that was not written for a minute, by S3's own clock, is anybody's.
+Its body names the process that has the lock, and is empty when none has. That process writes it
+again every few seconds. A lock that was not written for a minute, by S3's own clock, is free.
 """
 
 from __future__ import annotations
