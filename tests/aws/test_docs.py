@@ -241,7 +241,7 @@ def test_what_it_costs_is_worked_out() -> None:
     assert [smallest.cpu_seconds, largest.cpu_seconds] == [float(spark[0]), float(spark[-1])]
     start = 4 * smallest.cpu_seconds
     assert costs["seconds"](largest) == pytest.approx(
-        5 * (90 + 15) + (largest.cpu_seconds + start) / (4 * 4 * 0.5)
+        5 * (90 + 15 + 2) + (largest.cpu_seconds + start) / (4 * 4 * 0.5)
     )
     assert costs["glue"](largest) == pytest.approx(30 * costs["seconds"](largest) / 3600 * 4 * 0.44)
     assert costs["storage"](largest) == pytest.approx(
@@ -263,7 +263,7 @@ def test_prices_are_named_beside_the_pages_they_are_from() -> None:
     assert f"{costs['GLUE_DPU_HOUR']} a DPU-hour" in prices
     assert "1 a key, 0.40 a secret, 0.10 an alarm and 3 a dashboard" in prices
     assert len(re.findall(r"https://aws.amazon.com/[\w-]+/pricing/", prices)) == 6
-    for assumed in (costs["START_SECONDS"], costs["COMPILE_SECONDS"]):
+    for assumed in (costs["START_SECONDS"], costs["COMPILE_SECONDS"], costs["PAGE_SECONDS"]):
         assert str(assumed) in TEXT.split("How the table is worked out")[1]
 
 
