@@ -56,13 +56,14 @@ def add(d: Deployment) -> None:
 
 
 def arguments(d: Deployment) -> dict[str, str]:
-    """The arguments of every job: Glue's own and stedi's. Buckets say with which key to encrypt."""
+    """The arguments of every job: Glue's own and stedi's."""
     return {
         "--root": d.names.uri(d.names.lake, PREFIX),
         "--database": d.settings.database,
         "--wait": str(d.settings.wait_seconds),
         "--max-age": f"{d.settings.late_hours}h",
         "--secret": d.names.secret,
+        "--kms-key": d.names.lake_key,
         "--page": d.names.uri(d.names.results, PAGE),
         "--readers": d.names.role(ANALYST),
         "--python-virtual-env": d.names.uri(d.names.code, ENVIRONMENT),

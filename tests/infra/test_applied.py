@@ -44,8 +44,8 @@ def test_a_run_on_what_it_made_gives_the_right_counts(
 ) -> None:
     """With the arguments of the jobs, in this process; then columns are granted."""
     given = arguments(stack)
-    for option in ("secret", "readers"):
-        monkeypatch.setenv(_VARIABLES[option], given[f"--{option}"])
+    for option, variable in _VARIABLES.items():
+        monkeypatch.setenv(variable, given[f"--{option.replace('_', '-')}"])
     small.land(tmp_path)
     bucket = given["--root"].split("/")[2]
     # moto takes a Deny without its conditions; tests/infra/test_who_may.py decides with them.
@@ -63,7 +63,7 @@ def test_a_run_on_what_it_made_gives_the_right_counts(
     )
     for one in stack.client("s3").list_objects_v2(Bucket=bucket)["Contents"]:
         head = stack.client("s3").head_object(Bucket=bucket, Key=one["Key"])
-        assert head["SSEKMSKeyId"] == stack.answers["LakeKey.Arn"], one["Key"]
+        assert head["SSEKMSKeyId"] == given["--kms-key"], one["Key"]
     granted = stack.client("lakeformation").list_permissions()["PrincipalResourcePermissions"]
     columns = {
         one["Resource"]["TableWithColumns"]["Name"]: one["Resource"]["TableWithColumns"][

@@ -104,6 +104,7 @@ def test_each_role_has_the_rights_that_its_work_takes(
             assert done.returncode == 0, done.stderr
     environment = {
         "STEDI_SECRET": arguments["--secret"],
+        "STEDI_KMS_KEY": arguments["--kms-key"],
         "STEDI_READERS": arguments["--readers"],
         "STEDI_DECLARATIONS": str(not_anonymous),
     }

@@ -185,7 +185,6 @@ def test_the_jobs_are_the_scripts_in_their_order(account: Account) -> None:
         assert arguments["--secret"].startswith("arn:aws:secretsmanager:")
         results = account.properties("ResultsBucket")["BucketName"]
         assert arguments["--page"] == f"s3://{results}/page/lakehouse.html"
-        assert "--kms-key" not in arguments  # the page belongs to another bucket, with another key
         assert job["GlueVersion"] == "5.1"
         # Glue's defaults: no retries, and one run at a time.
         assert not {"MaxRetries", "ExecutionProperty"} & {*job}
