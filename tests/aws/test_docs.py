@@ -69,6 +69,15 @@ def test_the_shell_reads_every_block() -> None:
         subprocess.run(["bash", "-n"], input=text, text=True, check=True)
 
 
+def test_nothing_of_the_lake_is_asked_as_an_administrator() -> None:
+    """Whom its policy refuses; `ddl` prints statements alone."""
+    asking = [line for line in SHELL.splitlines() if "$LAKE/" in line or "--athena" in line]
+    asking += [line for line in SHELL.splitlines() if "--bucket $LAKE" in line]
+    assert len(asking) >= 8
+    for line in asking:
+        assert line.strip().startswith(("infra/as.sh ", "stedi ddl ")), line
+
+
 @pytest.mark.slow
 def test_every_command_of_the_page_runs(tmp_path: Path) -> None:
     """Against moto, in one shell and the project's folder; the packed environment has stedi alone."""
