@@ -55,7 +55,8 @@ SETTINGS = {
     ),
     "STEDI_KMS_KEY": (
         "",
-        "The KMS key that encrypts what is written to S3. Default: the bucket's.",
+        "The KMS key that encrypts what is written to S3. Default: the bucket's, which pages "
+        "always get.",
     ),
     "STEDI_READERS": (
         "",

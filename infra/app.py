@@ -68,10 +68,15 @@ def _short(tree: Any) -> Any:
     if match := re.fullmatch(r"\$\{([\w:]+)\}", str(tree.get("Fn::Sub"))):
         return {"Ref": match[1]}
     if "Effect" in tree:  # a statement; what it is called stands in `docs/aws`
-        tree = {key: value for key, value in tree.items() if key != "Sid"}
-        lists = {k: v for k, v in tree.items() if isinstance(v, list) and len(v) == 1}
-        tree = {**tree, **{key: value for key, [value] in lists.items()}}
+        tree = _single({key: value for key, value in tree.items() if key != "Sid"})
+        if "Condition" in tree:
+            tree["Condition"] = {k: _single(v) for k, v in tree["Condition"].items()}
     return {key: _short(value) for key, value in tree.items()}
+
+
+def _single(tree: dict[str, Any]) -> dict[str, Any]:
+    """Values of a dictionary, those of lists of one as such."""
+    return {k: v[0] if isinstance(v, list) and len(v) == 1 else v for k, v in tree.items()}
 
 
 def text(made: dict[str, Any]) -> str:

@@ -18,15 +18,12 @@ GB = 1_000_000_000
 def add(d: Deployment) -> None:
     """Add databases, links to published tables, workgroups and registered folders."""
     account = sub("${AWS::AccountId}")
-    for database, what in (
-        (d.settings.database, "Every table of the lake"),
-        (d.settings.published, "Links to the tables that are published"),
-    ):
+    for database in (d.settings.database, d.settings.published):
         CfnDatabase(
             d.stack,
             "Published" if database == d.settings.published else "Database",
             catalog_id=account,
-            database_input={"name": database, "description": what},
+            database_input={"name": database},
         )
     # A link outlives the table: a run may make that anew.
     for table in (*d.folders.published, *d.folders.synthetic):

@@ -6,7 +6,7 @@ from aws_cdk.aws_glue import CfnJob
 from aws_cdk.aws_logs import CfnLogGroup
 
 from infra.deployment import Deployment, explain, filled, sub
-from infra.places import PREFIX
+from infra.places import PAGE, PREFIX
 from infra.policies import ANALYST, JOB
 from infra.settings import JOBS
 
@@ -37,7 +37,7 @@ def add(d: Deployment) -> None:
                 "scriptLocation": sub(d.names.uri(d.names.code, f"{script}.py")),
             },
             default_arguments=filled(arguments(d)),
-            execution_class="FLEX" if d.settings.flex else "STANDARD",
+            execution_class="FLEX" if d.settings.flex else None,
             glue_version=d.settings.glue_version,
             number_of_workers=d.settings.workers,
             timeout=d.settings.timeout_minutes,
@@ -64,6 +64,7 @@ def arguments(d: Deployment) -> dict[str, str]:
         "--max-age": f"{d.settings.late_hours}h",
         "--secret": d.names.secret,
         "--kms-key": d.names.lake_key,
+        "--page": d.names.uri(d.names.results, PAGE),
         "--readers": d.names.role(ANALYST),
         "--python-virtual-env": d.names.uri(d.names.code, ENVIRONMENT),
         "--custom-logGroup-prefix": d.names.log_group,

@@ -33,7 +33,10 @@ def add(d: Deployment) -> None:
 
 
 def definition(d: Deployment) -> dict[str, Any]:
-    """The state machine: one job after the other, each again while another run has the lock."""
+    """The state machine: one job after the other, each again while another run has the lock.
+
+    Each job grants columns again as its last step.
+    """
     one = {
         "StartAt": "Run",
         "States": {
@@ -79,7 +82,6 @@ def definition(d: Deployment) -> dict[str, Any]:
         "CausePath": "$.error.Cause",
     }
     return {
-        "Comment": "One job after the other; each grants columns again as its last step.",
         "StartAt": "Jobs",
         "TimeoutSeconds": 6 * 3600,
         "States": {
@@ -154,7 +156,7 @@ def _on_arrival(d: Deployment, machine: CfnStateMachine) -> None:
                 "source": ["aws.s3"],
                 "detail-type": ["Object Created"],
                 "detail": {
-                    "bucket": {"name": [d.names.lake]},
+                    "bucket": {"name": ["${LakeBucket}"]},
                     "object": {
                         "key": [
                             {"prefix": f"{PREFIX}/{folder}/"}

@@ -14,6 +14,8 @@ from stedi.declared.athena import typed_name
 
 PREFIX = "stedi"
 """Of the lake's bucket: the lakehouse's root is `s3://BUCKET/stedi`."""
+PAGE = "page/lakehouse.html"
+"""Of the results' bucket: the page that each job writes."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,17 @@ class Names:
         """ARNs that Glue asks about for tables of a database."""
         return [
             self.arn("glue", "catalog"),
-            self.arn("glue", f"database/{database}"),
-            *(self.arn("glue", f"table/{database}/{table}") for table in tables),
+            self.database(database),
+            *self.tables(database, tables),
         ]
+
+    def database(self, database: str) -> str:
+        """The ARN of a database alone."""
+        return self.arn("glue", f"database/{database}")
+
+    def tables(self, database: str, tables: Sequence[str]) -> list[str]:
+        """The ARNs of tables alone: Glue asks for those of catalog and database, too."""
+        return [self.arn("glue", f"table/{database}/{table}") for table in tables]
 
 
 def in_template(settings: Settings) -> Names:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.places import PREFIX, Folders, Names, in_docs
+from infra.places import PAGE, PREFIX, Folders, Names, in_docs
 from infra.settings import PROD
 from stedi.declared import packaged, read_declarations
 
@@ -21,6 +21,9 @@ Policy = dict[str, Any]
 
 JOB, ERASURE, STEWARD, ANALYST = "job", "erasure", "steward", "analyst"
 SCIENTIST, SYNTHETIC, LAKE_FORMATION = "data-scientist", "synthetic-reader", "lake-formation"
+
+PAGE_READERS = (STEWARD, ANALYST, SCIENTIST)
+"""Not who reads synthetic data: they may be outsiders, and the page has counts without noise."""
 
 OBJECT = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload")
 
@@ -85,8 +88,6 @@ class Rights:
         return _policy(
             _allow("ReadCode", ["s3:GetObject"], n.bucket(n.code, "*")),
             _allow("WriteTables", [*OBJECT, "s3:DeleteObjectVersion"], n.in_lake(*f.tables)),
-            *self._lists(),
-            _allow("KeepCatalog", _CATALOG, n.catalog(n.settings.database, ["*"])),
             _allow(
                 "GrantColumns",
                 [
@@ -107,9 +108,21 @@ class Rights:
                 ["*"],
                 {"StringEquals": {"cloudwatch:namespace": "Glue"}},
             ),
+            # It is read before it is replaced: nothing but a page may be.
+            _allow("WritePage", ["s3:GetObject", "s3:PutObject"], n.bucket(n.results, PAGE)),
+            self._list("FindPage", n.results, [PAGE]),
+            _allow("UseResultsKey", ["kms:Decrypt", "kms:GenerateDataKey"], [n.results_key]),
+            self._landing(),
+        )
+
+    def runs(self) -> Policy:
+        """What all runs take, those of an erasure too, beside the policy of their role."""
+        n = self.names
+        return _policy(
+            *self._lists(),
+            _allow("KeepCatalog", _CATALOG, n.catalog(n.settings.database, ["*"])),
             _allow("ReadSecret", ["secretsmanager:GetSecretValue"], [n.secret]),
             _allow("UseLakeKey", ["kms:Decrypt", "kms:GenerateDataKey"], [n.lake_key]),
-            self._landing(),
         )
 
     def _landing(self) -> Statement:
@@ -124,11 +137,7 @@ class Rights:
         n = self.names
         return _policy(
             _allow("RewriteEverything", [*OBJECT, *_VERSIONS], n.in_lake()),
-            *self._lists(),
-            _allow("KeepCatalog", _CATALOG, n.catalog(n.settings.database, ["*"])),
             _allow("ListUploads", ["s3:ListBucketMultipartUploads"], n.bucket(n.lake)),
-            _allow("ReadSecret", ["secretsmanager:GetSecretValue"], [n.secret]),
-            _allow("UseLakeKey", ["kms:Decrypt", "kms:GenerateDataKey"], [n.lake_key]),
         )
 
     def ingest(self, source: str) -> Policy:
@@ -136,7 +145,7 @@ class Rights:
         n, folder = self.names, self.folders.landing[source]
         return _policy(
             _allow("DeliverFiles", ["s3:PutObject", "s3:AbortMultipartUpload"], n.in_lake(folder)),
-            self._list("ListLanding", n.lake, [f"{PREFIX}/{folder}"]),
+            self._list("ListLanding", n.lake, [f"{PREFIX}/{folder}/*"]),
             _allow("KnowBucket", ["s3:GetBucketLocation"], n.bucket(n.lake)),
             _allow("UseLakeKey", ["kms:Decrypt", "kms:GenerateDataKey"], [n.lake_key]),
         )
@@ -161,7 +170,7 @@ class Rights:
         tables = [*f.curated, *f.published]
         return _policy(
             *self._queries(ANALYST),
-            _allow("FindTables", _FIND, n.catalog(n.settings.database, tables)),
+            _allow("FindTables", _FIND, n.tables(n.settings.database, tables)),
             _allow("ReadByLakeFormation", ["lakeformation:GetDataAccess"], ["*"]),
         )
 
@@ -170,7 +179,7 @@ class Rights:
         n, folders = self.names, self.registered
         return _policy(
             _allow("ReadTables", ["s3:GetObject"], n.in_lake(*folders)),
-            self._list("ListTables", n.lake, [f"{PREFIX}/{folder}" for folder in folders]),
+            self._list("ListTables", n.lake, [f"{PREFIX}/{folder}/*" for folder in folders]),
             _allow("UseLakeKey", ["kms:Decrypt"], [n.lake_key]),
         )
 
@@ -206,16 +215,14 @@ class Rights:
     def _reader(self, who: str, tables: Mapping[str, str], database: str) -> Policy:
         """Queries tables of a database; those of the published one are links to the lake's."""
         n = self.names
-        databases = dict.fromkeys((database, n.settings.database))
+        found = n.tables(n.settings.database, [*tables])
+        if database != n.settings.database:
+            found = [n.database(database), *n.tables(database, [*tables]), *found]
         return _policy(
             *self._queries(who),
-            _allow(
-                "FindTables",
-                _FIND,
-                [*dict.fromkeys(arn for name in databases for arn in n.catalog(name, [*tables]))],
-            ),
+            _allow("FindTables", _FIND, found),
             _allow("ReadTables", ["s3:GetObject"], n.in_lake(*tables.values())),
-            self._list("ListTables", n.lake, [f"{PREFIX}/{place}" for place in tables.values()]),
+            self._list("ListTables", n.lake, [f"{PREFIX}/{place}/*" for place in tables.values()]),
             _allow("UseLakeKey", ["kms:Decrypt"], [n.lake_key]),
         )
 
@@ -224,7 +231,8 @@ class Rights:
         n = self.names
         return _policy(
             _allow("SeeCatalog", _SEE, [n.arn("athena", "datacatalog/AwsDataCatalog")]),
-            _allow("FindDefaultDatabase", ["glue:GetDatabase"], n.catalog("default")),
+            _allow("FindDatabase", _FIND, n.catalog(n.settings.database)),
+            _allow("FindDefaultDatabase", ["glue:GetDatabase"], [n.database("default")]),
             _allow("KnowBuckets", ["s3:GetBucketLocation"], n.bucket(n.results) + n.bucket(n.lake)),
             _allow("UseResultsKey", ["kms:Decrypt", "kms:GenerateDataKey"], [n.results_key]),
         )
@@ -236,12 +244,16 @@ class Rights:
         return [
             _allow("RunQueries", _QUERY, [workgroup]),
             _allow("KeepResults", _RESULTS, n.bucket(n.results, f"{folder}/*")),
-            self._list("ListResults", n.results, [folder]),
+            *(
+                [_allow("ReadPage", ["s3:GetObject"], n.bucket(n.results, PAGE))]
+                if who in PAGE_READERS
+                else []
+            ),
+            self._list("ListResults", n.results, [f"{folder}/*"]),
         ]
 
-    def _list(self, sid: str, bucket: str, folders: Sequence[str]) -> Statement:
-        prefixes = [f"{folder}/*" for folder in folders]
-        condition = {"StringLike": {"s3:prefix": prefixes}}
+    def _list(self, sid: str, bucket: str, prefixes: Sequence[str]) -> Statement:
+        condition = {"StringLike": {"s3:prefix": [*prefixes]}}
         return _allow(sid, ["s3:ListBucket"], self.names.bucket(bucket), condition)
 
     def lake_bucket(self) -> Policy:
@@ -296,10 +308,14 @@ class Rights:
         )
 
     def results_bucket(self) -> Policy:
-        """The policy of the results' bucket: each workgroup's are its role's alone."""
+        """The policy of the results' bucket: each workgroup's are its role's alone.
+
+        The jobs alone write the page, and members of some roles read it.
+        """
         n = self.names
         return _policy(
             _tls_only(n.bucket(n.results) + n.bucket(n.results, "*")),
+            self._all_but("OnlyPage", n.bucket(n.results, PAGE), [JOB, *PAGE_READERS]),
             *(
                 self._all_but(f"Only{_camel(folder)}", n.bucket(n.results, f"{folder}/*"), [who])
                 for who, folder in self.workgroups.items()
@@ -354,7 +370,7 @@ class Rights:
         return _policy(
             self._administered(),
             self._used(
-                "QueryThroughS3", ["kms:Decrypt", "kms:GenerateDataKey"], [*self.workgroups]
+                "UseThroughS3", ["kms:Decrypt", "kms:GenerateDataKey"], [JOB, *self.workgroups]
             ),
         )
 
@@ -533,6 +549,7 @@ def documents() -> dict[Path, str]:
     policies = {
         **rights.people,
         "queries": rights.queries(),
+        "runs": rights.runs(),
         "job-trust": rights.trust(JOB),
         "lake-bucket": rights.lake_bucket(),
         "lake-key": rights.lake_key(),

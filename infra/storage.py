@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aws_cdk import CfnDeletionPolicy, CfnResource, RemovalPolicy
+from aws_cdk import CfnResource, RemovalPolicy
 from aws_cdk.aws_kms import CfnKey
 from aws_cdk.aws_s3 import CfnBucket, CfnBucketPolicy
 from aws_cdk.aws_secretsmanager import CfnResourcePolicy, CfnSecret
@@ -38,7 +38,6 @@ def _keys(d: Deployment) -> None:
             description=f"{d.settings.name}: {name.lower()}",
             enable_key_rotation=True,
             key_policy=filled(policy),
-            pending_window_in_days=30,
         )
         _keep(key, keeps=d.settings.keeps_data and name == "Lake")
 
@@ -99,13 +98,15 @@ def _logs(d: Deployment) -> None:
 
 
 def _bucket(d: Deployment, what: str, name: str, key: str | None = None, **more: Any) -> CfnBucket:
-    default: dict[str, Any] = {"sseAlgorithm": "AES256"}
+    default: Any = {"sseAlgorithm": "AES256"}
     if key:
         default = {"sseAlgorithm": "aws:kms", "kmsMasterKeyId": sub(f"${{{key}.Arn}}")}
-    encryption = {"serverSideEncryptionByDefault": default, "bucketKeyEnabled": bool(key)}
+    encryption = {"serverSideEncryptionByDefault": default}
+    if key:
+        encryption["bucketKeyEnabled"] = True
     if what != "Logs":
         more["logging_configuration"] = {
-            "destinationBucketName": sub(d.names.logs),
+            "destinationBucketName": _found(d, "LogsBucket").ref,
             "logFilePrefix": f"{what.lower()}/",
         }
     bucket = CfnBucket(
@@ -172,5 +173,3 @@ def _keep(resource: CfnResource, *, keeps: bool) -> None:
     """Leave it behind when the stack is deleted or the resource replaced."""
     if keeps:
         resource.apply_removal_policy(RemovalPolicy.RETAIN)
-    else:
-        resource.cfn_options.deletion_policy = CfnDeletionPolicy.DELETE

@@ -118,7 +118,7 @@ def _bucket(stack: Stack, p: Tree) -> Made:
     rules = [
         {
             "ApplyServerSideEncryptionByDefault": rule["ServerSideEncryptionByDefault"],
-            "BucketKeyEnabled": rule["BucketKeyEnabled"],
+            "BucketKeyEnabled": rule.get("BucketKeyEnabled", False),
         }
         for rule in p["BucketEncryption"]["ServerSideEncryptionConfiguration"]
     ]

@@ -24,8 +24,10 @@ ROWS: dict[str, Row] = {
         **dict.fromkeys(LANDING, "read"),
         **dict.fromkeys(TABLES, FULL),
         "code": "read",
+        "page": "read add replace",
         "secret": "read",
         **LAKE_KEY,
+        **RESULTS_KEY,
     },
     "erasure": {**dict.fromkeys([*LANDING, *TABLES], FULL), "secret": "read", **LAKE_KEY},
     "ingest-customer": {"customer/landing": "add", **LAKE_KEY},
@@ -34,14 +36,16 @@ ROWS: dict[str, Row] = {
     "steward": {
         **dict.fromkeys([*TRUSTED, CURATED, PUBLISHED, SYNTHETIC], "read"),
         "results of stewards": "read add replace",
+        "page": "read",
         **LAKE_KEY,
         **RESULTS_KEY,
     },
     # Lake Formation reads for them: no object of the lake, and none of its key.
-    "analyst": {"results of analysis": "read add replace", **RESULTS_KEY},
+    "analyst": {"results of analysis": "read add replace", "page": "read", **RESULTS_KEY},
     "data-scientist": {
         PUBLISHED: "read",
         "results of research": "read add replace",
+        "page": "read",
         **LAKE_KEY,
         **RESULTS_KEY,
     },

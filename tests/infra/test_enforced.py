@@ -91,7 +91,7 @@ def is_refused(attempt: Callable[[], Any]) -> bool:
 def test_each_role_has_the_rights_that_its_work_takes(
     account: Account, tmp_path: Path, not_anonymous: Path
 ) -> None:
-    """Deliveries, a run, a second one that finds nothing to do, an erasure."""
+    """Deliveries, a run, a second one that finds nothing to do, the page of each, an erasure."""
     small.land(tmp_path)
     given = account.stack.client("glue").get_job(JobName="stedi-step_trainer_trusted")["Job"]
     arguments = given["DefaultArguments"]
@@ -108,7 +108,8 @@ def test_each_role_has_the_rights_that_its_work_takes(
         "STEDI_READERS": arguments["--readers"],
         "STEDI_DECLARATIONS": str(not_anonymous),
     }
-    run = ("run", *root, "--database", arguments["--database"])
+    page = arguments["--page"]
+    run = ("run", *root, "--database", arguments["--database"], "--page", page)
     for expected in ("machine_learning_curated", "up to date"):
         done = account.stedi("job", *run, **environment)
         assert done.returncode == 0, done.stderr
@@ -123,6 +124,14 @@ def test_each_role_has_the_rights_that_its_work_takes(
     assert done.returncode == 0, done.stderr
     # Whoever delivers tries to read what is there, and does without; nobody else tries in vain.
     assert [one for one in account.judge.refused if not one.startswith("ingest-")] == []
+    bucket, key = page.removeprefix("s3://").split("/", 1)
+    readers = ("steward", "analyst", "data-scientist")
+    for who in readers:
+        shown = account.client(who).get_object(Bucket=bucket, Key=key)
+        assert "machine_learning_curated" in shown["Body"].read().decode()
+        assert shown["SSEKMSKeyId"] == account.stack.answers["ResultsKey.Arn"]
+    for who in {*ROWS} - {*readers, "job"}:
+        assert is_refused(partial(account.client(who).get_object, Bucket=bucket, Key=key)), who
 
 
 def attempts(account: Account, who: str) -> dict[str, Callable[[], Any]]:

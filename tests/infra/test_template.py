@@ -80,6 +80,7 @@ def test_what_is_in_the_docs_is_what_is_in_the_template(account: Account) -> Non
         "lake-key": account.properties("LakeKey")["KeyPolicy"],
         "results-key": account.properties("ResultsKey")["KeyPolicy"],
         "queries": account.properties("Queries")["PolicyDocument"],
+        "runs": account.properties("Runs")["PolicyDocument"],
         "job-trust": account.properties("JobRole")["AssumeRolePolicyDocument"],
     }.items():
         assert plain(document) == shown(name), name
@@ -109,7 +110,7 @@ def test_every_role_has_named_actions_on_named_resources(account: Account) -> No
             assert services in ({"lakeformation"}, {"cloudwatch"})
             continue
         for resource in [resources] if isinstance(resources, str) else resources:
-            below = r"(stedi(/[a-z_]+){0,2}|[a-z]+)/\*"
+            below = r"(stedi(/[a-z_]+){0,2}|[a-z]+)/\*|page/lakehouse\.html"
             assert resource.count("*") <= 1
             assert "*" not in resource or re.fullmatch(
                 rf"arn:aws:s3:::stedi-\w+-\d+-eu-west-1/({below}|\*)"
@@ -129,7 +130,8 @@ def test_policies_are_of_a_size_that_aws_takes(account: Account) -> None:
         assert size(bucket["PolicyDocument"]) < 20_480
     for key in account.of_type("AWS::KMS::Key").values():
         assert size(key["KeyPolicy"]) < 32_768
-    assert size(account.properties("Queries")["PolicyDocument"]) < 6_144
+    for managed in account.of_type("AWS::IAM::ManagedPolicy").values():
+        assert size(managed["PolicyDocument"]) < 6_144
 
 
 @pytest.mark.parametrize("bucket", BUCKETS)
@@ -181,6 +183,8 @@ def test_the_jobs_are_the_scripts_in_their_order(account: Account) -> None:
         assert "--additional-python-modules" not in arguments
         assert arguments["--python-virtual-env"].startswith(f"s3://{code}/")
         assert arguments["--secret"].startswith("arn:aws:secretsmanager:")
+        results = account.properties("ResultsBucket")["BucketName"]
+        assert arguments["--page"] == f"s3://{results}/page/lakehouse.html"
         assert job["GlueVersion"] == "5.1"
         # Glue's defaults: no retries, and one run at a time.
         assert not {"MaxRetries", "ExecutionProperty"} & {*job}

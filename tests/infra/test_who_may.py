@@ -36,6 +36,7 @@ def objects() -> Iterator[tuple[str, str, str]]:
             yield place, "Lake", f"stedi/{place}/{name}"
     for workgroup in WORKGROUPS:
         yield f"results of {workgroup}", "Results", f"{workgroup}/q.csv"
+    yield "page", "Results", "page/lakehouse.html"
     yield "code", "Code", "environment.tar.gz"
     yield "logs", "Logs", "lake/2026-11-30"
 

@@ -81,7 +81,7 @@ def call(service: str, verb: str, words: list[str]) -> None:
     if "query" in given:
         answer = jmespath.search(given["query"][0], answer)
     if given.get("output") == ["text"]:
-        print(answer)
+        print("\t".join(answer) if isinstance(answer, list) else answer)
     elif answer:
         print(json.dumps(answer, indent=4, default=str))
 

@@ -14,13 +14,15 @@ from tests.support.processes import stedi
 
 
 def test_it_is_put_where_browsers_show_it_and_replaces_a_page_alone(
-    cloud: Cloud, ran: OnS3, tmp_path: Path
+    cloud: Cloud, ran: OnS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("STEDI_KMS_KEY", "arn:aws:kms:eu-west-1:123456789012:key/of-the-lakehouse")
     uri = f"s3://{cloud.bucket}/results/page.html"
     stedi("page", uri, "--title", "first", "--root", ran.uri, "--database", ran.database)
     ran.lakehouse.page(uri, title="second")
     put = boto3.client("s3").get_object(Bucket=cloud.bucket, Key="results/page.html")
     assert put["ContentType"] == "text/html; charset=utf-8"
+    assert "SSEKMSKeyId" not in put  # readers of a page need no key of the lakehouse
     there = put["Body"].read().decode()
     assert "<title>second" in there
     here = ran.lakehouse.page(tmp_path / "page.html", title="second").read_text()

@@ -340,8 +340,10 @@ class S3Files:
 
     def _upload(self, target: Path, path: Path | None = None) -> None:
         extra = encryption.headers()
-        if target.suffix == ".html":
-            extra["ContentType"] = "text/html; charset=utf-8"  # browsers would download it
+        if target.suffix.lower() in (".html", ".htm"):
+            # A page, which lies outside: browsers would download it, and those who may read it need
+            # no key of the lakehouse. Its bucket says how it is encrypted.
+            extra = {"ContentType": "text/html; charset=utf-8"}
         here, key = str(path or target), self.key(target)
         self.trying(lambda: self.client.upload_file(here, self.bucket, key, ExtraArgs=extra), key)
 
