@@ -268,7 +268,34 @@ def test_a_model_that_unpacks_to_too_much_is_none(tmp_path: Path) -> None:
 
     path = tmp_path / "model.skops"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("schema.json", bytes(70 << 20))
+        archive.writestr("schema.json", b"[" + b"[]," * (3 << 20) + b"[]]")
     assert path.stat().st_size < 1 << 20
     with pytest.raises(UsageError, match="unpacks to"):
         load(path)
+
+
+@pytest.mark.parametrize("name", ["model.skops", "figures.json"])
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder", "large"])
+def test_a_model_that_is_no_plain_file_is_none_at_once(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    """Whoever opens a pipe waits for ever, and a device has no end."""
+    from stedi.declared import packaged, read_declarations
+    from stedi.science.models import load
+    from stedi.science.predicting import predict
+
+    path = tmp_path / name
+    if kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a device":
+        path.symlink_to("/dev/zero")
+    elif kind == "a folder":
+        path.mkdir()
+    else:
+        path.touch()
+        os.truncate(path, 1 << 40)
+    with pytest.raises(UsageError, match=f"{name}: no plain file"):
+        if name == "model.skops":
+            load(path)
+        else:
+            predict(read_declarations(packaged()), tmp_path, [])
