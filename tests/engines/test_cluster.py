@@ -17,10 +17,12 @@ from stedi import Lakehouse
 from stedi.roots import open_root
 from stedi.simulate import simulate
 from tests.support.cluster import Cluster, cluster
-from tests.support.contents import contents, figures, published_bytes, truth
+from tests.support.contents import contents, figures, foreseeable, published_bytes, truth
 from tests.support.processes import STEDI
 
 pytestmark = pytest.mark.slow
+PATIENCE = 900
+"""Seconds after which it is an error: a machine with other work takes many times as long."""
 
 
 @pytest.fixture
@@ -37,6 +39,15 @@ def begin(root: Path, master: str, stedi: Sequence[str] = (str(STEDI),)) -> subp
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
+
+
+def wait_for(pattern: str, root: Path, running: subprocess.Popen[str]) -> None:
+    """Wait until a run has begun a file of that name."""
+    deadline = time.monotonic() + PATIENCE
+    while not list(root.glob(pattern)):
+        assert running.poll() is None, running.communicate()
+        assert time.monotonic() < deadline, pattern
+        time.sleep(0.05)
 
 
 def files_below(root: Path) -> set[Path]:
@@ -66,18 +77,15 @@ def test_a_cluster_gives_the_same_whichever_worker_dies(
     if dies != "nobody":
         begun = {"while landing files are read": "*/typed/data/*/*.parquet",
                  "later": "customer/trusted/data/*/*.parquet"}[dies]  # fmt: skip
-        deadline = time.monotonic() + 120
-        while not list(other.glob(begun)) and time.monotonic() < deadline:
-            assert running.poll() is None, running.communicate()
-            time.sleep(0.05)
+        wait_for(begun, other, running)
         two_workers.kill_worker()
-    said, errors = running.communicate(timeout=300)
+    said, errors = running.communicate(timeout=PATIENCE)
     assert (running.returncode, errors) == (0, "")
     assert len(json.loads(said)["built"]) == 8
     left, right = Lakehouse(one), Lakehouse(other)
     status = right.status(verify=True)
     assert status.problems == []
-    assert figures(status) == truth(one)["seed"]
+    assert foreseeable(figures(status)) == truth(one)["seed"]
     assert contents(right) == contents(left)
     assert published_bytes(right) == published_bytes(left)
     assert files_below(other) == referenced(other)
@@ -101,13 +109,9 @@ def test_a_publication_in_parts_is_the_same_though_a_worker_dies(
     Lakehouse(one).run()
     running = begin(other, two_workers.url, [sys.executable, "-c", IN_PARTS])
     begun = {"while boxes are cut": "*_people1-*", "while parts are finished": "parts-*"}[dies]
-    deadline = time.monotonic() + 900
-    while not list(other.glob(f"_stedi/**/{begun}")) and time.monotonic() < deadline:
-        assert running.poll() is None, running.communicate()
-        time.sleep(0.05)
-    assert list(other.glob(f"_stedi/**/{begun}"))
+    wait_for(f"_stedi/**/{begun}", other, running)
     two_workers.kill_worker()
-    said, errors = running.communicate(timeout=900)
+    said, errors = running.communicate(timeout=PATIENCE)
     assert (running.returncode, errors) == (0, "")
     assert len(json.loads(said)["built"]) == 8
     assert published_bytes(Lakehouse(other)) == published_bytes(Lakehouse(one))
@@ -116,16 +120,14 @@ def test_a_publication_in_parts_is_the_same_though_a_worker_dies(
 def test_a_cluster_that_loses_all_workers_is_given_up(two_workers: Cluster, tmp_path: Path) -> None:
     simulate(tmp_path / "root", customers=20_000, people=True)
     running = begin(tmp_path / "root", two_workers.url)
-    deadline = time.monotonic() + 120
-    while not list(tmp_path.glob("root/*/typed/data/*/*.parquet")) and time.monotonic() < deadline:
-        assert running.poll() is None, running.communicate()
-        time.sleep(0.05)
+    wait_for("*/typed/data/*/*.parquet", tmp_path / "root", running)
     two_workers.kill_worker()
     two_workers.kill_worker()
-    said, errors = running.communicate(timeout=300)
+    said, errors = running.communicate(timeout=PATIENCE)
     assert running.returncode == 1
     assert "has had no executor for 60 seconds" in errors
     assert "Traceback" not in errors + said
     again = Lakehouse(tmp_path / "root")
     again.run()
-    assert figures(again.status(verify=True)) == truth(tmp_path / "root")["seed"]
+    found = foreseeable(figures(again.status(verify=True)))
+    assert found == truth(tmp_path / "root")["seed"]

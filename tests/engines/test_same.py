@@ -18,7 +18,7 @@ from stedi.lakehouse import EngineName
 from stedi.simulate import simulate
 from tests.conftest import on
 from tests.support import small
-from tests.support.contents import contents, figures, published_bytes, truth
+from tests.support.contents import contents, figures, foreseeable, published_bytes, truth
 from tests.support.damage import file_of
 from tests.support.reference import COLUMNS
 
@@ -62,7 +62,8 @@ def test_on_the_starter_data(starter: Path, tmp_path: Path, profile: str, publis
 def test_on_simulated_people_with_every_defect(customers: int, seed: int, tmp_path: Path) -> None:
     simulate(tmp_path / "landing", customers=customers, seed=seed, people=True, defects=9)
     expected = truth(tmp_path / "landing")
-    assert assert_same(tmp_path / "landing", tmp_path, ("seed", "strict")) == expected
+    found = assert_same(tmp_path / "landing", tmp_path, ("seed", "strict"))
+    assert {profile: foreseeable(one) for profile, one in found.items()} == expected
 
 
 NAMES = ["ann", "ben", "cat", "Ann", "é", "\U0001f600", "\uffff", "o'neil", "d\\e", "f g"]

@@ -254,5 +254,17 @@ QUERIES: list[tuple[str, list[Any]]] = [
     ("SELECT LEAD(s, 1, 'z') OVER (ORDER BY m) AS v FROM t ORDER BY m",
      ["b", "é", None, "", "B", "z"]),
     ("SELECT n FROM t WHERE EXISTS (SELECT 1 FROM t AS u WHERE u.m = t.n + 9)", [1, 1]),
+    ("SELECT n FROM ((WITH a AS (SELECT 1 AS n) SELECT n FROM a) UNION ALL"
+     " (WITH a AS (SELECT 2 AS n) SELECT n FROM a)) AS s ORDER BY n", [1, 2]),
+    ("SELECT n FROM t WHERE n IN (WITH b AS (SELECT MAX(n) AS n FROM t) SELECT n FROM b)", [3]),
+    # The innermost CTE of a name is meant, but not by its own SELECT.
+    ("WITH a AS (SELECT 1 AS n) SELECT n FROM (WITH a AS (SELECT 2 AS n) SELECT n FROM a) AS s",
+     [2]),
+    ("WITH a AS (SELECT 1 AS n) SELECT n FROM (SELECT n FROM a UNION ALL"
+     " (WITH a AS (SELECT 2 AS n) SELECT n FROM a)) AS s ORDER BY n", [1, 2]),
+    ("WITH a AS (SELECT 1 AS n), b AS (WITH a AS (SELECT n + 4 AS n FROM a) SELECT n FROM a)"
+     " SELECT a.n + b.n AS n FROM a CROSS JOIN b", [6]),
+    ("WITH t AS (SELECT n FROM t WHERE n > 1) SELECT n FROM t"
+     " WHERE EXISTS (WITH t AS (SELECT 5 AS n) SELECT 1 FROM t) ORDER BY n", [2, 2, 3]),
 ]  # fmt: skip
 """Queries of the table that ROWS are of, and the first column of what they give."""

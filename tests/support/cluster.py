@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,9 +30,7 @@ class Cluster:
     def kill_worker(self) -> None:
         """Kill a worker and its executors at once, as a machine dies."""
         worker = self.workers.pop(0)
-        for process in [worker.pid, *_below(worker.pid)]:
-            os.kill(process, signal.SIGKILL)
-        worker.wait()
+        _kill(worker)
 
 
 @contextmanager
@@ -74,10 +72,15 @@ def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
         yield Cluster(url, processes[1:])
     finally:
         for process in processes:
-            for one in [process.pid, *_below(process.pid)]:
-                if process.returncode is None:
-                    os.kill(one, signal.SIGKILL)
-            process.wait()
+            if process.returncode is None:
+                _kill(process)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    for one in [process.pid, *_below(process.pid)]:
+        with suppress(ProcessLookupError):  # it ended meanwhile
+            os.kill(one, signal.SIGKILL)
+    process.wait()
 
 
 def _found(log: Path, pattern: str) -> str:

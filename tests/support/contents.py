@@ -34,6 +34,12 @@ def figures(status: Status) -> dict[str, Any]:
     }
 
 
+def foreseeable(found: dict[str, Any]) -> dict[str, Any]:
+    """Figures but for how far values are spread: nobody knows that before they are published."""
+    notes = {c: n for c, n in found["notes"].items() if not c.endswith("_spread")}
+    return found | {"notes": notes}
+
+
 def truth(root: Path) -> dict[str, Any]:
     """The figures of `truth.json` by profile, without those that `status` gives as a sum only."""
     profiles: dict[str, Any] = json.loads((root / "truth.json").read_text())["profiles"]

@@ -85,7 +85,7 @@ def test_every_figure_is_one_of_the_audit(reported: tuple[str, dict[str, Any]]) 
     known |= {*map(str, range(len(ALLOWED) + 1))}  # places are numbered
     known |= {*FIGURE.findall(" ".join([*ALLOWED, contract.usage, contract.limitations]))}
     for number in numbers(told):
-        known |= {number} if isinstance(number, str) else {f"{number:.3f}", f"{number:,}"}
+        known |= {number} if isinstance(number, str) else {f"{number:.3f}", f"{number:,}", f"{number:.1%}"}
     found = FIGURE.findall(generated(report))
     assert len(found) > 80
     assert [figure for figure in found if figure not in known] == []

@@ -102,7 +102,7 @@ def test_one_person_no_longer_withholds_the_table_from_everybody(
 
 def test_more_than_the_contract_lets_is_withheld(land: Land, tmp_path: Path) -> None:
     landed(land, [*EVERYBODY, *[("p7", 249)] * 5])
-    with pytest.raises(NotAnonymous, match="there are rows of 1 people, and 5 are needed"):
+    with pytest.raises(NotAnonymous, match="there are rows of 1 person, and 5 are needed"):
         Lakehouse(tmp_path / "root").run()
 
 
@@ -113,5 +113,5 @@ def test_without_a_word_of_the_contract_nothing_is_left_out(land: Land, tmp_path
     lines = contract.read_text().splitlines(keepends=True)
     contract.write_text("".join(line for line in lines if "suppress:" not in line))
     landed(land, [*EVERYBODY, ("p7", 249)])
-    with pytest.raises(NotAnonymous, match="there are rows of 1 people, and 5 are needed"):
+    with pytest.raises(NotAnonymous, match="there are rows of 1 person, and 5 are needed"):
         Lakehouse(tmp_path / "root", declarations=declarations).run()

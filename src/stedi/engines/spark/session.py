@@ -24,6 +24,8 @@ _SESSION: Mapping[str, str] = {
     # The same meaning as Athena's: an overflow is an error, not another number.
     "spark.sql.ansi.enabled": "true",
     "spark.sql.session.timeZone": "UTC",
+    # Of two CTEs of one name the inner one is meant: Spark 3.5 would refuse them.
+    "spark.sql.legacy.ctePrecedencePolicy": "CORRECTED",
     # Tables are broadcast that the engine knows to be small; what a query makes of others is,
     # where it turns out to be.
     "spark.sql.autoBroadcastJoinThreshold": "-1",
