@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -89,10 +88,11 @@ class Lakehouse:
         They are people who walk, change consent and share devices: there is something to find.
         """
         from stedi.landing.files import list_files
+        from stedi.roots.copies import temporary_folder
 
         simulated = None
         if not list_files(self._root.files, "customer"):
-            with tempfile.TemporaryDirectory(prefix="stedi-demo-") as folder:
+            with temporary_folder() as folder:
                 simulated = self.simulate(folder, customers=DEMO_CUSTOMERS, seed=seed, people=True)
                 self.ingest(folder)
         return simulated, self.run(progress=progress)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,7 +47,7 @@ class Document:
 
     def write(self, text: str) -> None:
         """Write it, whole or not at all; raises `UsageError`."""
-        fresh = self.path.with_name(f".{self.path.name}-{os.getpid()}")
+        fresh = begun(self.path)
         try:
             fresh.write_text(text, encoding="utf-8", errors="replace")
             fresh.replace(self.path)
@@ -57,3 +59,30 @@ class Document:
 
     def _refusal(self, why: str) -> UsageError:
         return UsageError(f"{self.name}: {why}")
+
+
+def begun(path: Path) -> Path:
+    """Where to write what takes the place of `path` when it is whole: a hidden name beside it.
+
+    What processes that were killed have begun to write for that place is removed.
+    """
+    name = f".{path.name}-"
+    for leftover in path.parent.glob(f"{glob.escape(name)}*"):
+        number = leftover.name.removeprefix(name)
+        if number.isdecimal() and not is_alive(number):
+            if leftover.is_dir() and not leftover.is_symlink():
+                shutil.rmtree(leftover, ignore_errors=True)
+            else:
+                leftover.unlink(missing_ok=True)
+    return path.with_name(f"{name}{os.getpid()}")
+
+
+def is_alive(process: str) -> bool:
+    """Whether there is a process of that number, whoever's; a text that is none counts as one."""
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except (OSError, ValueError):  # somebody else's; no number
+        pass
+    return True

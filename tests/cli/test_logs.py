@@ -235,3 +235,13 @@ def test_opentelemetry_is_set_up_where_the_environment_says_where_to_send() -> N
 def test_without_a_log_events_cost_nothing(caplog: pytest.LogCaptureFixture) -> None:
     events.event("something", logging.DEBUG, rows=1)
     assert caplog.records == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
+@already_run
+def test_a_log_that_is_full_is_told_once_and_stops_nothing(small_lakehouse: Lakehouse) -> None:
+    done = cli("run", "--quiet", "--root", small_lakehouse.root, "--log-file", "/dev/full")
+    assert (done.returncode, done.stderr) == (
+        0,
+        "stedi: --log-file /dev/full: No space left on device\n",
+    )

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import socket
 import stat
 import subprocess
+import tempfile
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from stedi import Lakehouse
 from stedi.errors import Locked, NotAnonymous, UsageError
+from stedi.rights.private import private_folder
+from stedi.roots.copies import temporary_folder
+from stedi.science.documents import new_folder
 from stedi.text import visible, visible_lines
 from tests.support import small
 from tests.support.processes import STEDI, stedi
@@ -211,13 +218,49 @@ def test_rights_that_are_none_are_wrong_use(tmp_path: Path, umask: str) -> None:
 def test_folders_of_processes_that_were_killed_are_gone_with_the_next_command(
     tmp_path: Path,
 ) -> None:
+    """Whoever has the number of a process since, or had it before in another container."""
     dead = tmp_path / "stedi-copies-4194304-x"  # no process has so high a number
-    alive = tmp_path / f"stedi-copies-{os.getpid()}-x"
-    for folder in (dead, alive):
+    numbered_again = tmp_path / f"stedi-copies-{os.getpid()}-old"
+    begun = tmp_path / f"stedi-copies-{os.getpid()}-x"
+    held = tmp_path / "stedi-copies-4194304-held"
+    odd = [tmp_path / f"stedi-copies-{number}-x" for number in ("²", "9" * 99, "-5", "1e3")]
+    for folder in (dead, numbered_again, begun, held, *odd):
         folder.mkdir()
         (folder / "people.parquet").write_bytes(b"x")
+    os.utime(numbered_again, (0, 0))
+    descriptor = os.open(held, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_SH)
     stedi("--version", TMPDIR=str(tmp_path))
-    assert [dead.exists(), alive.exists()] == [False, True]
+    os.close(descriptor)
+    left = sorted(path.name for path in tmp_path.iterdir())
+    assert begun.exists()
+    assert held.exists()
+    assert not {dead.name, numbered_again.name, odd[1].name} & {*left}
+
+
+def test_a_folder_for_copies_is_held_while_it_is_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with temporary_folder() as folder:
+        os.utime(folder, (0, 0))
+        stedi("--version", TMPDIR=str(tmp_path))
+        assert folder.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("hand_out", [private_folder, partial(new_folder, noting=nullcontext)])
+def test_what_was_begun_for_a_folder_is_gone_with_the_next_for_it(
+    tmp_path: Path, hand_out: Callable[[Path], AbstractContextManager[Path]]
+) -> None:
+    names = (".ann-4194304", ".ann-4194305", ".anne-4194304", f".ann-{os.getppid()}", ".ann-notes")
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "person.json").write_text("{}")
+    (tmp_path / ".ann-4194306").write_text("{}")
+    with hand_out(tmp_path / "ann") as folder:
+        (folder / "person.json").write_text("{}")
+    assert {p.name for p in tmp_path.iterdir()} == {*names[2:], "ann"}
 
 
 def test_a_model_that_unpacks_to_too_much_is_none(tmp_path: Path) -> None:
@@ -225,7 +268,34 @@ def test_a_model_that_unpacks_to_too_much_is_none(tmp_path: Path) -> None:
 
     path = tmp_path / "model.skops"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("schema.json", bytes(70 << 20))
+        archive.writestr("schema.json", b"[" + b"[]," * (3 << 20) + b"[]]")
     assert path.stat().st_size < 1 << 20
     with pytest.raises(UsageError, match="unpacks to"):
         load(path)
+
+
+@pytest.mark.parametrize("name", ["model.skops", "figures.json"])
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder", "large"])
+def test_a_model_that_is_no_plain_file_is_none_at_once(
+    tmp_path: Path, name: str, kind: str
+) -> None:
+    """Whoever opens a pipe waits for ever, and a device has no end."""
+    from stedi.declared import packaged, read_declarations
+    from stedi.science.models import load
+    from stedi.science.predicting import predict
+
+    path = tmp_path / name
+    if kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a device":
+        path.symlink_to("/dev/zero")
+    elif kind == "a folder":
+        path.mkdir()
+    else:
+        path.touch()
+        os.truncate(path, 1 << 40)
+    with pytest.raises(UsageError, match=f"{name}: no plain file"):
+        if name == "model.skops":
+            load(path)
+        else:
+            predict(read_declarations(packaged()), tmp_path, [])

@@ -70,6 +70,12 @@ def test_the_packaged_declarations_fit_together_in_every_profile() -> None:
         ("name: x\n", "name: y\n", "column y twice"),
         ("version: 1.0.0", "version: 1.0.0\nversion: 2.0.0", "'version' twice"),
         ("schema:", "schema: [", "not YAML"),
+        ("version: 1.0.0", "version: 2026-13-45", "line 5, column 10: not YAML: no timestamp"),
+        ("version: 1.0.0", f"version: {1 << 63}", "beyond 64 bits"),
+        ("version: 1.0.0", "version: " + "9" * 5_000, "beyond 64 bits"),
+        ("version: 1.0.0", "version: 0x" + "f" * 5_000, "beyond 64 bits"),
+        ("version: 1.0.0", "version: " + "[" * 950 + "]" * 950, CONTRACT),
+        ("version: 1.0.0", "version: " + "[" * 5_000, "maximum nesting depth"),
     ],
 )
 def test_a_contract_that_is_wrong_names_the_place(

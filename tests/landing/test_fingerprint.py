@@ -9,6 +9,7 @@ import pytest
 
 from stedi import Lakehouse, UsageError
 from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.secret import secret_of_user
 from tests.conftest import already_run
 
 
@@ -78,3 +79,44 @@ def test_a_stored_secret_that_was_cut_or_emptied_is_refused(config: Path, conten
         Fingerprinter.of_user()
     config.unlink()
     assert Fingerprinter.of_user()
+
+
+@pytest.mark.parametrize("around", ["{}\n", " {}", "\t{}\r\n", "{} \n\n"])
+def test_white_space_around_a_secret_is_no_part_of_it_wherever_it_comes_from(
+    config: Path, monkeypatch: pytest.MonkeyPatch, around: str
+) -> None:
+    secret = b"a secret of thirty-two bytes or more"
+    config.parent.mkdir(parents=True)
+    config.write_text(around.format(secret.decode()))
+    config.chmod(0o600)
+    assert secret_of_user() == secret
+    monkeypatch.setenv("STEDI_SECRET", around.format(secret.decode()))
+    assert secret_of_user() == secret
+
+
+@pytest.mark.parametrize("secret", ["", " ", "\n", " \t\r\n "])
+def test_a_secret_that_is_set_and_empty_is_none_and_no_other_takes_its_place(
+    config: Path, monkeypatch: pytest.MonkeyPatch, secret: str
+) -> None:
+    """A scheduler that lacks the value sets an empty one: a new secret would read all again."""
+    monkeypatch.setenv("STEDI_SECRET", secret)
+    with pytest.raises(UsageError, match="set, and empty"):
+        secret_of_user()
+    assert not config.exists()
+
+
+def test_the_name_of_a_stored_secret_is_never_taken_for_the_secret(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (" arn:aws:s3:::bucket-of-a-long-name", "ARN:AWS:S3:::BUCKET-OF-A-LONG-NAME\n"):
+        monkeypatch.setenv("STEDI_SECRET", name)
+        with pytest.raises(UsageError, match="not the ARN of a secret"):
+            secret_of_user()
+
+
+def test_a_secret_of_bytes_that_are_no_text_is_one(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = bytes(range(200, 240))
+    monkeypatch.setenv("STEDI_SECRET", os.fsdecode(secret))
+    assert secret_of_user() == secret

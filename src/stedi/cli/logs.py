@@ -8,7 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -46,6 +46,25 @@ def _as_text(value: object) -> str:
     return json.dumps(text, ensure_ascii=False) if " " in text or '"' in text else text
 
 
+class _File(logging.FileHandler):
+    """A log file; where it can't be written, as on a full disk, that is said once."""
+
+    _is_told = False
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        """Say what is wrong; what was logged is lost, and the command goes on."""
+        if not self._is_told:
+            error = sys.exc_info()[1]
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            sys.stderr.write(f"stedi: --log-file {self.baseFilename}: {reason}\n")
+        self._is_told = True
+
+    def close(self) -> None:
+        """Close it, whatever is left to be written."""
+        with suppress(OSError):
+            super().close()
+
+
 def begin(kind: LogFormat | None, file: Path | None, *, verbose: bool) -> None:
     """Write a log, if any of these is given; raises `UsageError` for a file that can't be."""
     if kind is None and file is None and not verbose:
@@ -55,7 +74,7 @@ def begin(kind: LogFormat | None, file: Path | None, *, verbose: bool) -> None:
         handler = logging.StreamHandler(sys.stderr)
     else:
         try:
-            handler = logging.FileHandler(file, encoding="utf-8")
+            handler = _File(file, encoding="utf-8")
         except OSError as error:
             raise UsageError(f"--log-file {file}: {error.strerror}") from None
     handler.setFormatter(Formatter(kind or "text"))

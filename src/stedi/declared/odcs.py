@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, TypeVar, cast, get_args
 
-import yaml
 from open_data_contract_standard.model import (
     CustomProperty,
     DataQuality,
@@ -49,6 +48,7 @@ from stedi.declared.patterns import why_refused
 from stedi.declared.private import LEAST_EPSILON, MOST_EPSILON, Private, Resolution, Warp
 from stedi.declared.texts import Texts
 from stedi.declared.wrong_values import in_words
+from stedi.declared.yaml_documents import read_yaml
 from stedi.errors import DeclarationError
 
 _LOGICAL_TYPES = {type_: names.odcs for type_, names in TYPES.items() if names.odcs}
@@ -217,12 +217,7 @@ class _Problem(Exception):
 
 
 def _read(place: str, text: bytes) -> Contract:
-    try:
-        document = yaml.load(text, Loader=_UniqueKeyLoader)  # noqa: S506 - a SafeLoader
-    except UnicodeDecodeError:
-        raise DeclarationError(f"{place}: not YAML: it is not UTF-8") from None
-    except yaml.YAMLError as error:
-        raise DeclarationError(f"{place}{_not_yaml(error)}") from None
+    document = read_yaml(place, text)
     try:
         standard = _validate(OpenDataContractStandard, document, "")
         return _contract(place, standard)
@@ -230,24 +225,6 @@ def _read(place: str, text: bytes) -> Contract:
         raise DeclarationError(
             "\n".join(f"{place}: {line}" for line in str(problem).split("\n"))
         ) from None
-
-
-_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The same, compiled, where PyYAML was built with it."""
-
-
-class _UniqueKeyLoader(_Loader):  # type: ignore[valid-type,misc]
-    """YAML as safe as ever, with a key given twice an error instead of the last one winning."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(
-                    problem=f"key {key!r} twice", problem_mark=node.start_mark
-                )
-        mapping: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-        return mapping
 
 
 def _validate(model: type[_Model], value: object, where: str) -> _Model:
@@ -259,13 +236,6 @@ def _validate(model: type[_Model], value: object, where: str) -> _Model:
             place = ".".join([*filter(None, [where]), *map(str, problem["loc"])])
             problems.append(f"{place}: {in_words(problem)}")
         raise _Problem("\n".join(problems)) from None
-
-
-def _not_yaml(error: yaml.YAMLError) -> str:
-    """Where YAML can't be read, and why, on one line."""
-    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
-    at = "" if mark is None else f", line {mark.line + 1}, column {mark.column + 1}"
-    return f"{at}: not YAML: {problem or 'it has a character that no text has'}"
 
 
 def _contract(place: str, standard: OpenDataContractStandard) -> Contract:

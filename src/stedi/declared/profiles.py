@@ -41,12 +41,9 @@ def _extended(folder: Traversable, profile: str) -> str:
     file, place = folder / profile / _FILE, f"transforms/{profile}/{_FILE}"
     if not file.is_file():
         return SEED
-    import yaml
+    from stedi.declared.yaml_documents import read_yaml
 
-    try:
-        declared = yaml.safe_load(file.read_bytes())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DeclarationError(f"{place}: not YAML: {error}") from None
+    declared = read_yaml(place, file.read_bytes())
     if not isinstance(declared, dict) or [*declared] != ["extends"]:
         raise DeclarationError(f"{place}: has the key extends, and no other")
     if declared["extends"] not in profiles(folder):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from stedi.landing.files import is_passed_over, list_files, looks_like_data, ski
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.progress import advance, doing, expect
 from stedi.roots import Files, NotAllowed, local_files
+from stedi.roots.copies import temporary_folder
 from stedi.roots.local.files import refuse_unreadable
 from stedi.roots.names import is_hidden, landing_folder
 from stedi.roots.private import kept_private
@@ -133,9 +133,9 @@ def starter(repository: str = STARTER_REPOSITORY, commit: str = STARTER_COMMIT) 
 
     Raises `Unavailable` without git, without a network, or where it isn't as published.
     """
-    with tempfile.TemporaryDirectory(prefix="stedi-starter-") as temporary:
-        _fetch(repository, commit, Path(temporary))
-        folder = Path(temporary) / STARTER_FOLDER
+    with temporary_folder() as temporary:
+        _fetch(repository, commit, temporary)
+        folder = temporary / STARTER_FOLDER
         for source, expected in STARTER_RECORDS.items():
             records = sum(
                 _lines(landing_folder(folder, source) / file.name)

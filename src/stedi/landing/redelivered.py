@@ -14,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
@@ -196,36 +197,64 @@ class _Notice:
         self._files = files
         self._names = [column.name for column in contract.delivered]
         self._longs = [c.name for c in contract.delivered if c.type == "long" and c.required]
-        tables, orders = list[pa.Table](), list[int]()
-        for table, order in self._samples(new):
-            tables.append(table)
-            orders += [order] * table.num_rows
-        self._orders: Int64s = np.array(orders, np.int64)
-        self._rows = pa.concat_tables(tables).combine_chunks() if tables else None
+        self._new = new
         self._new_rows = sum(span.end - span.begin for span in new)
         self._flagged: set[int] = set()
         self._in_known: set[int] = set()
 
     def look(self, spans: Sequence[Span]) -> Noticed:
         """Look samples up in the rows of these files."""
-        if self._rows is not None:
-            self._numbers = {n: self._rows.column(n).chunk(0).to_numpy() for n in self._longs}
-            self._probe = self._most_distinct()
-            self._by_row: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-            for row, order in zip(_tuples(self._rows), self._orders.tolist(), strict=True):
-                self._by_row[row].append(order)
+        longs, orders = self._sampled(self._longs or self._names)
+        if longs is not None:
+            self._orders: Int64s = np.array(orders, np.int64)
+            self._numbers = {n: longs.column(n).chunk(0).to_numpy() for n in self._longs}
+            self._probe, self._sought = self._probe_of(longs)
             for path, groups in groupby(self._groups(spans), key=lambda group: group.path):
                 with pq.ParquetFile(footer_source(self._files, path)) as file:
                     for group in groups:
                         self._look_at(file, group)
         return Noticed(frozenset(self._flagged), frozenset(self._in_known))
 
-    def _samples(self, spans: Sequence[Span]) -> Iterator[tuple[pa.Table, int]]:
+    def _probe_of(self, longs: pa.Table) -> tuple[str, pa.Array]:
+        """The column that is looked up first, and the samples' values in it.
+
+        It is a whole number that each record must have, if samples differ in it well enough: then
+        their other columns are read only where one of its values is found.
+        """
+        distinct = {name: pc.count_distinct(longs.column(name)).as_py() for name in self._longs}
+        best = max(self._longs, key=lambda name: distinct[name], default=None)
+        if best is None or 2 * distinct[best] < longs.num_rows:
+            best, longs = self._most_distinct(), self._rows
+        return best, longs.column(best).chunk(0)
+
+    def _sampled(self, columns: Sequence[str]) -> tuple[pa.Table | None, list[int]]:
+        tables, orders = list[pa.Table](), list[int]()
+        for table, order in self._samples(columns):
+            tables.append(table)
+            orders += [order] * table.num_rows
+        return (pa.concat_tables(tables).combine_chunks() if tables else None), orders
+
+    @cached_property
+    def _rows(self) -> pa.Table:
+        """The samples in all columns."""
+        rows, _ = self._sampled(self._names)
+        assert rows is not None
+        return rows
+
+    @cached_property
+    def _by_row(self) -> Mapping[tuple[Any, ...], Sequence[int]]:
+        """Whose samples are which rows; most new files have no value that makes anyone ask."""
+        found: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+        for row, order in zip(_tuples(self._rows), self._orders.tolist(), strict=True):
+            found[row].append(order)
+        return found
+
+    def _samples(self, columns: Sequence[str]) -> Iterator[tuple[pa.Table, int]]:
         """Some rows of each file, evenly spread over the first, a middle and the last row group.
 
         The first and the last row are among them: a file that grew begins, or ends, with old ones.
         """
-        for path, own in _by_path(spans).items():
+        for path, own in _by_path(self._new).items():
             with pq.ParquetFile(footer_source(self._files, path)) as file:
                 begins = _begins(file)
                 wanted: dict[int, list[Span]] = defaultdict(list)
@@ -239,9 +268,9 @@ class _Notice:
                     stretches = [(max(s.begin - at, 0), s.end - at) for s in of_group]
                     size = min(max(end for _, end in stretches), int(begins[group + 1]) - at)
                     batches = file.iter_batches(
-                        size, row_groups=[group], columns=self._names, use_threads=False
+                        size, row_groups=[group], columns=columns, use_threads=False
                     )
-                    rows = pa.Table.from_batches([next(batches)]).select(self._names)
+                    rows = pa.Table.from_batches([next(batches)]).select(columns)
                     for span, (begin, end) in zip(of_group, stretches, strict=True):
                         end = min(end, rows.num_rows)
                         count = max(_LEAST_SAMPLED, (end - begin) // _SHARE_SAMPLED)
@@ -251,7 +280,6 @@ class _Notice:
 
     def _most_distinct(self) -> str:
         """The column in which samples differ most; a number if it does nearly as well."""
-        assert self._rows is not None
         rows, names = self._rows, self._names
         distinct = {name: pc.count_distinct(rows.column(name)).as_py() for name in names}
         numbers = [n for n in names if not pa.types.is_string(rows.schema.field(n).type)]
@@ -296,13 +324,12 @@ class _Notice:
         return may
 
     def _look_at(self, file: pq.ParquetFile, group: _Group) -> None:
-        assert self._rows is not None
         may = group.may & ~np.isin(self._orders, list(self._flagged))
         if not may.any():
             return
-        sought = self._rows.column(self._probe).take(np.flatnonzero(may).tolist())
+        sought = self._sought if may.all() else self._sought.filter(pa.array(may))
         probed = file.read_row_group(group.number, columns=[self._probe]).column(0)
-        is_hit = pc.is_in(probed, value_set=sought.combine_chunks())
+        is_hit = pc.is_in(probed, value_set=sought)
         hits: list[int] = pc.indices_nonzero(is_hit).to_pylist()
         if not hits:
             return

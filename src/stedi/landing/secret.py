@@ -21,6 +21,8 @@ from stedi.errors import StorageError, Unavailable, UsageError
 
 LEAST_BYTES = 32
 _LEAST_DIFFERENT = 8
+_VARIABLE = "STEDI_SECRET"
+_ONE_IS_MADE = "make one with `openssl rand -hex 32`"
 _SEVERAL = "stedi-secrets"
 """What a file or variable begins with that has several: in hexadecimal digits, the newest last."""
 _DIGITS = 32
@@ -69,21 +71,24 @@ def secrets_of_user() -> tuple[bytes, ...]:
 
     They are in STEDI_SECRET, which may be the ARN of a secret in AWS Secrets Manager, or in the
     file `stedi/secret` of the user's configuration folder. Raises `UsageError` for one that is
-    short enough to be guessed, `Unavailable` for one that can't be had.
+    short enough to be guessed, `Unavailable` for one that can't be had. White space around a secret
+    is no part of it, wherever it comes from: files and stored texts often end with a line.
     """
-    told = os.environ.get("STEDI_SECRET")
-    if not told:
+    told = os.environ.get(_VARIABLE)
+    if told is None:
         return _Store().secrets()
-    if told.startswith("arn:"):
+    if not told.strip():
+        raise UsageError(f"{_VARIABLE} is set, and empty: {_ONE_IS_MADE}; or unset it")
+    if told.strip().lower().startswith("arn:"):
         from stedi.roots.s3.secret import stored
 
-        told = stored(told)
-    return _read(told.encode(), "STEDI_SECRET")
+        told = stored(told.strip())
+    return _read(os.fsencode(told), _VARIABLE)
 
 
 def known_secrets() -> tuple[bytes, ...]:
     """The same for those who only compare: empty where there is none, or it can't be used."""
-    if not os.environ.get("STEDI_SECRET") and not _Store().path.exists():
+    if _VARIABLE not in os.environ and not _Store().path.exists():
         return ()
     try:
         return secrets_of_user()
@@ -98,7 +103,7 @@ def secret_of_user() -> bytes:
 
 def place_of_secret() -> str:
     """Where the secret is."""
-    return "STEDI_SECRET" if os.environ.get("STEDI_SECRET") else str(_Store().path)
+    return _VARIABLE if _VARIABLE in os.environ else str(_Store().path)
 
 
 def rotate(output: Path | None = None) -> Path:
@@ -107,7 +112,7 @@ def rotate(output: Path | None = None) -> Path:
     The file is replaced as a whole, and durably. Where the secret is in STEDI_SECRET, nothing here
     can change that: `output` gets what has to be its value. Raises `UsageError`, `StorageError`.
     """
-    is_told = bool(os.environ.get("STEDI_SECRET"))
+    is_told = _VARIABLE in os.environ
     if is_told and output is None:
         raise UsageError(
             "the secret is in STEDI_SECRET, which stedi can't change: give --output FILE, set "
@@ -173,7 +178,7 @@ class _Store:
 
     def _read(self) -> tuple[bytes, ...]:
         return _read(
-            self.path.read_bytes().strip(),
+            self.path.read_bytes(),
             str(self.path),
             ". Put it back from a backup; or remove it, and `stedi run --full` reads everything "
             "again with a new secret",
@@ -201,10 +206,8 @@ def _several(every: Sequence[bytes]) -> str:
     return " ".join([_SEVERAL, *(secret.hex() for secret in every)]) + "\n"
 
 
-def _read(
-    content: bytes, place: str, remedy: str = ": make one with `openssl rand -hex 32`"
-) -> tuple[bytes, ...]:
-    every = [content]
+def _read(content: bytes, place: str, remedy: str = f": {_ONE_IS_MADE}") -> tuple[bytes, ...]:
+    every = [content.strip()]
     if content.split()[:1] == [_SEVERAL.encode()]:
         try:
             every = [bytes.fromhex(digits.decode()) for digits in content.split()[1:]]

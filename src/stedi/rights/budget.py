@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hmac
 import os
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from stedi.privacy.private.density import NoisyVector
 from stedi.privacy.private.noise import Cost, cost_of, epsilon_of
 from stedi.rights.ledger import Ledger
 from stedi.roots import Files
+from stedi.roots.copies import temporary_folder
 from stedi.roots.names import budget_folder
 from stedi.storage.withdrawals import DAY, epoch_ms
 
@@ -260,8 +260,8 @@ class Budget:
     def _write(self, number: int, part: str, content: str) -> None:
         path = _path(self.files, number, part)
         try:
-            with tempfile.TemporaryDirectory(prefix="stedi-budget-") as folder:
-                fresh = Path(folder) / part
+            with temporary_folder() as folder:
+                fresh = folder / part
                 fresh.write_text(content, encoding="utf-8")
                 self.files.add(fresh, path)
             _outlive_power_cuts(path)

@@ -19,7 +19,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from stedi.landing.erased import Keyer
 from stedi.privacy.published import PublishedTable
 from stedi.rights.behind import Person, people_behind
 from stedi.roots import Files
+from stedi.roots.copies import temporary_folder
 from stedi.roots.names import ledger_folder
 from stedi.storage.withdrawals import epoch_ms
 
@@ -218,8 +218,8 @@ class Ledger:
     def _write(self, name: str, part: str, content: bytes, *, over: bool = False) -> None:
         path = _path(self.files, name, part)
         try:
-            with tempfile.TemporaryDirectory(prefix="stedi-ledger-") as folder:
-                fresh = Path(folder) / part
+            with temporary_folder() as folder:
+                fresh = folder / part
                 fresh.write_bytes(content)
                 self.files.replace(fresh, path) if over else self.files.add(fresh, path)
         except OSError as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from stedi.errors import UsageError
+from stedi.written import begun
 
 _FOLDER, _FILE = 0o700, 0o600
 
@@ -22,7 +22,7 @@ def private_folder(folder: Path) -> Iterator[Path]:
     """
     if folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir()))):
         raise UsageError(f"{folder}: something is there already; name a new or an empty folder")
-    fresh = folder.with_name(f".{folder.name}-{os.getpid()}")
+    fresh = begun(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh.mkdir(mode=_FOLDER)

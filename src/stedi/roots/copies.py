@@ -1,21 +1,29 @@
 """What is needed only meanwhile and belongs below no root: temporary folders of this process.
 
 Only its user can read them. They are gone when it ends; where it was killed, the next process of
-the same user removes them.
+the same user removes them. Each is locked while it is in use: a number of a process says little, as
+another may have it since, or this one, where a container was started again.
 """
 
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from stedi.written import is_alive
+
 _COPIES = "stedi-copies-"
-_folders: list[Path] = []
+_SETTLED = 60.0
+"""Seconds after which a folder that is in use is locked for certain."""
+_folders: dict[Path, int] = {}
+"""Those of this process, with the descriptors that lock them."""
 
 
 def remove_leftovers() -> None:
@@ -26,7 +34,7 @@ def remove_leftovers() -> None:
         return  # no folder can be written to, as on a full disk: anyone who needs one is told
     for leftover in temporary.glob(f"{_COPIES}*-*"):
         owner = leftover.name.removeprefix(_COPIES).split("-")[0]
-        if owner.isdigit() and not _is_alive(int(owner)):
+        if leftover not in _folders and _is_left(leftover, owner):
             shutil.rmtree(leftover, ignore_errors=True)
 
 
@@ -38,14 +46,16 @@ def temporary_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        _folders.remove(folder)
+        os.close(_folders.pop(folder))
 
 
 def folder_for_copies() -> Path:
     """A new folder, empty."""
     remove_leftovers()
     folder = Path(tempfile.mkdtemp(prefix=f"{_COPIES}{os.getpid()}-"))
-    _folders.append(folder)
+    _folders[folder] = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(_folders[folder], fcntl.LOCK_SH)
     return folder
 
 
@@ -56,11 +66,21 @@ def remove_copies() -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_alive(process: int) -> bool:
+def _is_left(folder: Path, owner: str) -> bool:
+    """Whether a folder is this user's, and whoever made it is dead."""
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
         return False
-    except OSError:  # somebody else's
-        pass
-    return True
+    try:
+        made = os.fstat(descriptor)
+        if made.st_uid != os.geteuid():
+            return False
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return time.time() - made.st_mtime > _SETTLED or not is_alive(owner)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return not is_alive(owner)
+    finally:
+        os.close(descriptor)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from stedi.errors import UsageError
+from stedi.written import begun
 
 CHECKSUMS = "SHA256SUMS"
 
@@ -43,8 +42,7 @@ def new_folder(
     It does so inside of what `noting` returns for it.
     """
     require_empty(folder)
-    _remove_leftovers(folder)
-    fresh = folder.with_name(f".{folder.name}-{os.getpid()}")
+    fresh = begun(folder)
     try:
         fresh.mkdir(parents=True)
         yield fresh
@@ -55,22 +53,3 @@ def new_folder(
         raise UsageError(f"{folder} can't be written: {reason}") from None
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
-
-
-def _remove_leftovers(folder: Path) -> None:
-    """Remove what processes that died have begun to write for a folder of that name."""
-    begun = f".{folder.name}-"
-    for leftover in folder.parent.glob(f"{glob.escape(begun)}*"):
-        number = leftover.name.removeprefix(begun)
-        if number.isdecimal() and not _is_alive(int(number)):
-            shutil.rmtree(leftover, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (ProcessLookupError, OverflowError):
-        return False
-    except PermissionError:
-        pass
-    return True

@@ -23,8 +23,9 @@ _TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 """What a kept model is made of, beyond what skops trusts by itself: arrays of nodes, no code."""
 
 
-_LARGEST = 1 << 26
-"""Bytes that a model's archive may unpack to: ours have a hundredth of that."""
+_LARGEST = 1 << 23
+"""Bytes that a model's archive may unpack to, tenfold what ours do: read, lists of nothing take
+twenty times as much memory."""
 
 
 class Classifier(Protocol):
@@ -71,6 +72,7 @@ def load(path: Path) -> Classifier:
     """Read a model; raises `UsageError` for what isn't one, or holds more than a model does."""
     with _from_the_extra():
         import skops.io
+    refuse_odd(path, _LARGEST)
     _refuse_large(path)
     try:
         model: Classifier = skops.io.load(path, trusted=_TRUSTED)
@@ -83,6 +85,14 @@ def load(path: Path) -> Classifier:
     if not hasattr(model, "predict_proba"):
         raise UsageError(f"{path}: has no model in it")
     return model
+
+
+def refuse_odd(path: Path, most: int) -> None:
+    """Raise `UsageError` for what is no plain file, as a pipe or a device, or too large a one."""
+    if path.exists() and (not path.is_file() or path.stat().st_size > most):
+        raise UsageError(
+            f"{path}: no plain file of at most {most:,} bytes; `stedi train` wrote none other"
+        )
 
 
 def _refuse_large(path: Path) -> None:

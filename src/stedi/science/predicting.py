@@ -25,10 +25,12 @@ from stedi.landing.parse import Job, Parsed, parse
 from stedi.parquet import Field, Target, arrow_schema
 from stedi.roots import local_files
 from stedi.roots.copies import temporary_folder
-from stedi.science.models import FIGURES, MODEL, load, probabilities
+from stedi.science.models import FIGURES, MODEL, load, probabilities, refuse_odd
 from stedi.science.training import Training
 
 PROBABILITY = "probability"
+_MOST_FIGURES = 1 << 20
+"""Bytes of the figures of a model: ours have a thousandth of that."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ def predict(declarations: Declarations, folder: Path, files: Sequence[Path]) -> 
 
     Raises `UsageError` for a folder that holds no model, and files that aren't there.
     """
+    refuse_odd(folder / FIGURES, _MOST_FIGURES)
     try:
         training = Training.model_validate_json((folder / FIGURES).read_bytes())
     except (OSError, ValidationError):
@@ -73,7 +76,7 @@ def _read(
     landing.mkdir(parents=True)
     for number, path in enumerate(files):
         if not path.is_file():
-            raise UsageError(f"{path}: no such file")
+            raise UsageError(f"{path}: {'not a plain' if path.exists() else 'no such'} file")
         shutil.copyfile(path, landing / f"{number:06}-{path.name}")
     crew = Threads(os.cpu_count() or 1)
     fields = [Field(c.name, c.type, n) for n, c in enumerate(contract.columns, start=1)]

@@ -352,6 +352,9 @@ def test_what_is_wrongly_declared_is_told(
         ("extend: strict", "has the key extends"),
         ("- strict", "has the key extends"),
         (": [", "not YAML"),
+        ("extends: strict\nextends: strict", "'extends' twice"),
+        ("extends: " + "[" * 900 + "]" * 900, "no such profile|nesting depth"),
+        ("extends: 2026-13-45", "no timestamp"),
     ],
 )
 def test_a_profile_that_extends_none_is_told(text: str, told: str, tmp_path: Path) -> None:

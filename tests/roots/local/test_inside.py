@@ -137,3 +137,17 @@ def test_metadata_that_names_files_elsewhere_is_damaged(
     small_lakehouse.run(full=True)
     assert small_lakehouse.status(verify=True).ok
     assert len(list((tmp_path / "x/customer/trusted/data").rglob("*.parquet"))) == 1
+
+
+@already_run
+def test_a_catalog_that_lies_elsewhere_is_not_opened(
+    small_lakehouse: Lakehouse, outside: Path
+) -> None:
+    """SQLite opens to write even what is only read, and makes tables where it finds none."""
+    catalog = small_lakehouse.root / "_stedi" / "catalog.db"
+    catalog.unlink()
+    (outside / "empty.db").touch()
+    catalog.symlink_to(outside / "empty.db")
+    with pytest.raises(StorageError, match="outside of"):
+        small_lakehouse.query("SELECT COUNT(*) FROM customer_trusted")
+    assert (outside / "empty.db").read_bytes() == b""

@@ -15,7 +15,6 @@ import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from stedi.errors import StorageError
 from stedi.landing.erased import Keyer
 from stedi.privacy.publication.boxes import Range
 from stedi.roots import Files
+from stedi.roots.copies import temporary_folder
 from stedi.roots.names import noise_folder
 
 Randomness = Callable[[bytes], bytes]
@@ -57,8 +57,8 @@ class Kept:
         if (known := self.of(state)) is not None:
             return known
         drawn, path = fresh(state), self._path(state)
-        with tempfile.TemporaryDirectory(prefix="stedi-noise-") as folder:
-            new = Path(folder) / path.name
+        with temporary_folder() as folder:
+            new = folder / path.name
             new.write_text(json.dumps({"random": drawn.hex()}) + "\n", encoding="utf-8")
             self.files.add(new, path)
         return drawn

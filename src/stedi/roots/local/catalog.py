@@ -61,7 +61,7 @@ class LocalCatalog:
 
     @cached_property
     def _file(self) -> CatalogFile:
-        return CatalogFile(NAMESPACE, self._path)
+        return CatalogFile(NAMESPACE, self._files.inside(self._path))
 
     def prepare(self, landing: Sequence[Contract]) -> None:
         """Load what the catalog would at the first commit; nobody else uses it."""
