@@ -249,7 +249,9 @@ def test_a_folder_for_copies_is_held_while_it_is_in_use(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("hand_out", [private_folder, partial(new_folder, noting=nullcontext)])
+@pytest.mark.parametrize(
+    "hand_out", [private_folder, partial(new_folder, noting=lambda _: nullcontext())]
+)
 def test_what_was_begun_for_a_folder_is_gone_with_the_next_for_it(
     tmp_path: Path, hand_out: Callable[[Path], AbstractContextManager[Path]]
 ) -> None:
