@@ -22,7 +22,7 @@ from tests.support.processes import started
 HUGE = "UNNEST(SEQUENCE(1, 100000)) AS {0} (n)"
 ENDLESS = {
     "cross join": "SELECT COUNT(*) FROM {a}, {b}, {c} WHERE a.n + b.n + c.n < 0",
-    "sort": "SELECT a.n FROM {a}, {b} ORDER BY a.n * b.n % 7919, b.n LIMIT 1 OFFSET 999999999",
+    "sort": "SELECT a.n FROM {a}, {b} ORDER BY a.n * b.n % 7919, b.n OFFSET 999999999 LIMIT 1",
     "distinct": "SELECT COUNT(DISTINCT a.n * 100000 + b.n) FROM {a}, {b}",
     "window": "SELECT MAX(r) FROM (SELECT SUM(a.n) OVER (ORDER BY b.n) AS r FROM {a}, {b})",
     "recursion": "WITH RECURSIVE t (n) AS (SELECT 1 UNION ALL SELECT n + 1 - n % 2 FROM t WHERE n > 0) SELECT COUNT(*) FROM t",

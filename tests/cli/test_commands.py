@@ -366,11 +366,12 @@ def test_quarantine_list_keeps_to_120_characters_in_a_pipe(root: Path) -> None:
 
 
 @already_run
-def test_a_secret_that_was_rotated_is_told_to_programs(root: Path, tmp_path: Path) -> None:
+def test_a_secret_that_was_rotated_is_told_to_programs(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     config = str(tmp_path / "config")
-    printed = stedi(
-        "secret", "rotate", "--json", "--root", root, XDG_CONFIG_HOME=config, STEDI_SECRET=""
-    )
+    monkeypatch.delenv("STEDI_SECRET")
+    printed = stedi("secret", "rotate", "--json", "--root", root, XDG_CONFIG_HOME=config)
     told = json.loads(printed)
     place = tmp_path / "config" / "stedi" / "secret"
     assert told == {"place": str(place), "rekeyed": {"erased": 0, "ledger": 0}}

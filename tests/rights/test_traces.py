@@ -369,6 +369,7 @@ def test_short_identifiers_are_found_encoded_and_not_in_random_names(
 ) -> None:
     rng = random.Random(11)
     names_of_files = [f"{rng.getrandbits(128):032x}" for _ in range(40_000)]
+    names_of_files += [str(uuid.UUID(name)) for name in names_of_files]
     keys = [base64.b64encode(rng.randbytes(24)).decode() for _ in range(40_000)]
     digits = value.encode().hex()
     assert len(digits) > 4 or sum(digits in name for name in names_of_files) > 10  # by chance

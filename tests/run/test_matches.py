@@ -201,4 +201,4 @@ def test_the_command_line_says_it_and_ends_with_1(
     assert "would be equal in small letters" in result.output
     assert "All record counts reconcile" not in result.output
     as_json = CliRunner().invoke(app, [*shared, "status", "--json"], catch_exceptions=False)
-    assert json.loads(as_json.output)["ok"] is False
+    assert json.loads(as_json.stdout)["ok"] is False

@@ -20,6 +20,8 @@ from stedi.landing.fold import fold
 from stedi.rights.subjects import Identity
 
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
+_NAME = re.compile(rb"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
+"""A random name, four of whose digits stand between hyphens."""
 _FOR_ADDRESSES = bytes.maketrans(b"+/", b"-_")
 SHORTEST = 4
 """Bytes of the shortest form that is looked for in bytes of any kind; a shorter one would be found
@@ -236,6 +238,11 @@ def _decoded_whole(
     plain = Form(form.identity, form.name, "text", value)
     found = [(text, at) for text in decoded for at in _places(text.lower(), value)]
     if len(value) < _BY_CHANCE:
+        if any(
+            m.start() <= begin and end <= m.end()
+            for m in _NAME.finditer(data, max(0, begin - 36), end + 36)
+        ):
+            return False
         return any(
             stands_whole(plain, text, at, at + len(value)) for text, at in found if is_text(text)
         )
