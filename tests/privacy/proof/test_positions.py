@@ -369,6 +369,25 @@ def test_nobody_has_several_numbers(users: str, passes: bool) -> None:
     assert (problems(f"{people} {sql.replace(inlined, users)}") == []) == passes
 
 
+@pytest.mark.parametrize("column", ["phone", "customername"])
+@pytest.mark.parametrize(
+    "test",
+    ["= ''", "<> ''", "IS NULL", "IS NOT NULL", "IS DISTINCT FROM ''", "IS NOT DISTINCT FROM ''"],
+)
+def test_whether_a_former_owners_name_or_phone_is_there_tells_nothing(
+    column: str, test: str
+) -> None:
+    """It is of no row that is published."""
+    others = f"SELECT serialnumber FROM customer_landing WHERE {column} {test}"
+    assert problems(last(f"WHERE s.serialnumber NOT IN ({others})"))
+    assert problems(last(f"WHERE s.serialnumber IN ({others})"))
+    through = f"WITH o AS ({others}) SELECT serialnumber FROM o"
+    assert problems(last(f"WHERE s.serialnumber NOT IN ({through})"))
+    assert not problems(last(f"WHERE c.{column} {test}"))  # of a row's own person
+    swapped = f"SELECT serialnumber FROM customer_landing WHERE '' = {column}"
+    assert problems(last(f"WHERE s.serialnumber NOT IN ({swapped})"))
+
+
 def test_an_earlier_table_is_held_to_the_same() -> None:
     table = "accelerometer_trusted"
     assert not problems(accelerations("a.x"), table)

@@ -30,7 +30,8 @@ def reads_values(select: exp.Select, rows: JoinedRows) -> bool:
     if rows.reads_values or select.find(exp.AggFunc, exp.Window) is not None:
         return True
     cells = (rows.cell(column) for column in select.find_all(exp.Column))
-    return any(cell is None or cell.is_plain for cell in cells)
+    # A name or a phone identifies no subject: whether it is there is a value as others are.
+    return any(cell is None or cell.is_plain or not cell.kinds for cell in cells)
 
 
 def are_of_one(rows: JoinedRows, partition: list[exp.Column], column: exp.Column) -> bool:
