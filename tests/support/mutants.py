@@ -75,7 +75,7 @@ class Mutant:
             sql = f"{sql} {self.one(['UNION ALL', 'UNION', 'EXCEPT', 'INTERSECT'])} {other}"
         elif part == "distinct":
             sql = sql.replace("SELECT CAST(s", "SELECT DISTINCT CAST(s", 1)
-        return f"WITH {', '.join([*_WITH, *self.with_])} {sql}"
+        return f"WITH {', '.join([*WITH, *self.with_])} {sql}"
 
     def statement(self, x: str, where: str) -> str:
         person = "u.person" if self.rare(0.95) else self.one(["p.person", "1", "u.person + 1"])
@@ -245,7 +245,7 @@ class Mutant:
         return name
 
 
-_WITH = [
+WITH = [
     "people AS (SELECT serialnumber, ROW_NUMBER() OVER (ORDER BY serialnumber) AS person "
     "FROM customer_trusted GROUP BY serialnumber)",
     "users AS (SELECT k.email, q.person FROM customer_trusted k "
@@ -320,8 +320,12 @@ def _values(row: dict[str, Any]) -> tuple[float | None, ...]:
 
 
 def otherwise(name: str) -> str:
-    """Everybody's identifiers in another order, with another beginning and length."""
-    return name if not name else f"{'zmba'[len(name) % 4]}{name[::-1]}{'x' * (ord(name[0]) % 5)}"
+    """Everybody's identifiers in another order, with another beginning and length.
+
+    Those that differ by case only still do.
+    """
+    more = "x" * (ord(name[:1].lower() or "x") % 5)
+    return name if not name else f"{'zmba'[len(name) % 4]}{name[::-1]}{more}"
 
 
 def one_otherwise(whose: str, prefix: str) -> Spelling:
@@ -336,12 +340,12 @@ CHANGED = "eve"
 
 
 def _records(spelling: Spelling, changed: str | None) -> dict[str, list[dict[str, Any]]]:
-    """Nine people; two share a device, one had another's, one consents no more, one was set aside.
+    """Ten people; two share a device, one had another's, one consents no more, one was set aside.
 
-    One of them has other values: `changed`.
+    One is spelled in two ways, and one has other values: `changed`.
     """
     random = Random(7)
-    names = ["ann", "bob", "cat", "dan", "eve", "fay", "mia", "tom", "zoe"]
+    names = ["ann", "bob", "cat", "dan", "eve", "fay", "mia", "tom", "zoe", "lea"]
     customers, accelerations, readings = [], [], []
     for n, name in enumerate(names):
         device, more = "ZOE" if name == "tom" else name.upper(), 500 if name == changed else 0
@@ -357,7 +361,7 @@ def _records(spelling: Spelling, changed: str | None) -> dict[str, list[dict[str
         for at in range(4):
             x, y = (round(random.gauss(0, 1), 2) + more for _ in "xy")
             moment = {"timestamp": 100 + at, "x": x, "y": y, "z": 0.5}
-            user = spelling(f"{name}@example.com")
+            user = spelling(f"{'LEA' if name == 'lea' and at < 2 else name}@example.com")
             accelerations.append({"user": user, "userfolded": fold(user), **moment})
             distance = 200 + 9 * at + random.randint(0, 8) + more
             reading = {"sensorreadingtime": 100 + at, "distancefromobject": distance}

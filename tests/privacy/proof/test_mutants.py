@@ -10,7 +10,7 @@ import pytest
 from stedi.declared import Declarations
 from stedi.errors import DeclarationError, StediError
 from stedi.privacy.proof import Proof
-from tests.support.mutants import CHANGED, DECLARED, LAST, Mutant, World, declared, worlds
+from tests.support.mutants import CHANGED, DECLARED, LAST, WITH, Mutant, World, declared, worlds
 
 
 @pytest.fixture(scope="module")
@@ -58,3 +58,29 @@ def test_what_passes_can_not_tell(spelled: list[World]) -> None:
 @pytest.mark.slow  # the same with more of them
 def test_what_passes_can_not_tell_of_many(spelled: list[World]) -> None:
     assert verdicts(range(90, 6_000), spelled)["passes"] > 900
+
+
+FOUND_FOLDED = (
+    "FROM customer_landing d INNER JOIN accelerometer_landing b ON b.userfolded = d.emailfolded"
+)
+TOLD_APART = [
+    f'EXISTS (SELECT 1 {FOUND_FOLDED} WHERE d.email = a."user" AND b."user" <> d.email)',
+    f'EXISTS (SELECT 1 {FOUND_FOLDED} WHERE d.email = a."user" AND b."user" IS DISTINCT FROM d.email)',
+    f'EXISTS (SELECT 1 {FOUND_FOLDED} LEFT JOIN customer_trusted e ON e.email = b."user" '
+    'WHERE d.email = a."user" AND e.email IS NULL)',
+    f'a."user" IN (SELECT d.email {FOUND_FOLDED} WHERE b."user" <> d.email)',
+]
+
+
+@pytest.mark.parametrize("condition", TOLD_APART)
+def test_two_spellings_are_a_fact_and_how_they_are_spelled_is_not(
+    condition: str, spelled: list[World]
+) -> None:
+    mutant = Mutant(0)
+    sql = mutant.statement(f"CASE WHEN {condition} THEN 1e0 ELSE 0e0 END", "")
+    declarations = declared(f"WITH {', '.join(WITH)} {sql}")
+    assert passes(declarations)
+    select = declarations.select(LAST)
+    first, _, *others = (world.published(select) for world in spelled)
+    assert all(first == other for other in others)
+    assert {value[2] for value in first if value[0] == "all"} == {0.0, 1.0}  # lea, and all others
