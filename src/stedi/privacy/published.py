@@ -24,6 +24,7 @@ from stedi.privacy.audit import Audit, Provenance, audit, not_audited
 from stedi.privacy.audit.counting import Counting
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.in_parts import Room
+from stedi.privacy.audit.sample import some_people
 from stedi.privacy.audit.stored import Stored
 from stedi.privacy.people import people_problems
 from stedi.privacy.proof import Proof
@@ -197,6 +198,18 @@ class PublishedTable:
             return rows
         on_grid = points(self.publication, rows.columns, rows.people)
         return rows.taken(np.flatnonzero(within_cap(on_grid, cap)))
+
+    def rows_of_some(self, rows: int) -> Raw:
+        """The rows of some people, who have about so many; at least one person's.
+
+        The same people each time.
+        """
+        if not self.is_large:
+            return self.rows.taken(some_people(self.rows, rows))
+        table, select = self.contract.name, self.declarations.select(self.contract.name)
+        with self._engine_for([select]) as (engine, folder):
+            counting = Counting(engine, self.warehouse.files, folder, self.publication, self.room)
+            return counting.rows_of_some(counting.rows(table, select).kept, rows)
 
     def audit(self) -> Audit:
         """Check it, and attack it with all that the landing zone holds.

@@ -244,12 +244,18 @@ Ramakrishnan, ICDE 2006) without a look at what is to be predicted but for its d
 edges; a published value is the midpoint of the part of its box that isn't empty. An axis
 ends where a tenth of the people, and at least {audit.k}, have values as far out or further, the
 target where {_people(audit.k)} {"does" if audit.k == 1 else "do"}; the outermost boxes are for
-those, too. By how much published values differ from measured ones, on average for each person:
+those, too. By how much published values differ from measured ones, on average for each
+person{_of_sample(facts)}:
 
 {table(("column", "of half of the people", "of nine tenths of them"), _errors(facts))}
 
 The raw data is not part of this data set.
 """
+
+
+def _of_sample(facts: SheetFacts) -> str:
+    sample = facts.audit.sample
+    return " of the audit's sample" if sample and sample.in_table else ""
 
 
 def _privacy(facts: SheetFacts) -> str:

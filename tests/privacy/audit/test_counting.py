@@ -413,6 +413,50 @@ def hold_said(table: PublishedTable, fewer: Audit) -> None:
     }  # fmt: skip
 
 
+def test_rows_of_some_people_are_the_same_both_ways(done: Lakehouse) -> None:
+    table = opened(done)
+    large = replace(table, room=Room(3_000))
+    for rows in (1, 4_000, 10**9):
+        one, other = (t.rows_of_some(rows) for t in (table, large))
+        assert sorted_rows(one) == sorted_rows(other)
+        assert one.rows <= max(rows, 1_000)  # which is all that one person may have
+    every = table.rows
+    assert one.rows == every.rows
+    some = table.rows_of_some(4_000)
+    people = np.unique(np.concatenate(some.people))
+    own = np.all([np.isin(side, people) for side in every.people], axis=0)
+    assert own.sum() == some.rows  # all of theirs
+
+
+def sorted_rows(raw: Any) -> list[tuple[float, ...]]:
+    return sorted(zip(*raw.columns.values(), *raw.people, strict=True))
+
+
+def test_a_release_of_a_large_table_is_that_of_a_small_one(
+    done: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done.release(tmp_path / "small", now=True)
+    monkeypatch.setattr("stedi.privacy.published.ROWS_AT_ONCE", 3_000)
+    assert opened(done).is_large
+    done.release(tmp_path / "large", now=True)
+    names = sorted(path.name for path in (tmp_path / "small").iterdir())
+    assert sorted(path.name for path in (tmp_path / "large").iterdir()) == names
+    for name in names:
+        small, large = ((tmp_path / way / name).read_bytes() for way in ("small", "large"))
+        assert small == large, name
+
+
+def test_training_on_a_large_table_learns_from_a_sample(
+    done: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = done.train(tmp_path / "small", sample=9_000)
+    monkeypatch.setattr("stedi.privacy.published.ROWS_AT_ONCE", 9_000)
+    large = done.train(tmp_path / "large")
+    assert large.rows == small.rows
+    assert large.models == small.models  # of the same people's rows
+    assert "a sample of 9,000" in (tmp_path / "large" / "README.md").read_text()
+
+
 def test_the_command_line_says_that_a_sample_was_attacked(done: Lakehouse, tmp_path: Path) -> None:
     from importlib.resources import as_file
 

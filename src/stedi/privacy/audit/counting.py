@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +23,14 @@ from stedi.engines import Engine
 from stedi.parquet import Field, identifier
 from stedi.privacy.audit.evidence import Evidence, coded_by, ends_of
 from stedi.privacy.audit.in_parts import Room, tally_in_parts
-from stedi.privacy.audit.sample import MOST_ROWS, Candidates, Sample, Sampled
+from stedi.privacy.audit.sample import (
+    MOST_ROWS,
+    Candidates,
+    Sample,
+    Sampled,
+    last_turn,
+    places_in_turn,
+)
 from stedi.privacy.audit.stored import Stored
 from stedi.privacy.audit.withdrawal import LARGEST
 from stedi.privacy.comparison import Edition
@@ -32,7 +40,7 @@ from stedi.privacy.publication.spilled import Spilled, columns
 from stedi.roots import Files
 from stedi.sql.tree import parse
 
-_CHOSEN, _CONTROLS, _GATHERED = "_chosen", "_controls", "_gathered"
+_CHOSEN, _PLACES, _CONTROLS, _GATHERED = "_chosen", "_places", "_controls", "_gathered"
 """No declared table is called so."""
 
 
@@ -130,23 +138,49 @@ class Counting:
         of = Sampled(attacked=len(chosen), people=len(candidates.people))
         return of, self._gather(table, chosen)
 
+    def rows_of_some(self, kept: Spilled, rows: int) -> Raw:
+        """The rows of some people, who have about so many (see `sample.some_people`)."""
+        people = kept.people()
+        self._hand_over(_PLACES, person=people, place=places_in_turn(people))
+        first, last = map(identifier, (self.publication.people[0], self.publication.people[-1]))
+        names = ", ".join(f"r.{identifier(name)}" for name in raw_columns(self.publication))
+        # A row belongs to the last of its people: so each person more only adds rows.
+        placed = (
+            f"SELECT {names}, GREATEST(a.place, b.place) AS turn "
+            f"FROM {identifier(kept.table)} AS r INNER JOIN {_PLACES} AS a ON a.person = r.{first} "
+            f"INNER JOIN {_PLACES} AS b ON b.person = r.{last}"
+        )
+        counts = columns(
+            self.engine,
+            f"SELECT turn, CAST(COUNT(*) AS BIGINT) AS n FROM ({placed}) AS p GROUP BY turn",
+        )
+        by_turn = np.zeros(len(people), np.int64)
+        by_turn[counts["turn"]] = counts["n"]
+        query = f"SELECT * FROM ({placed}) AS r WHERE turn <= {last_turn(by_turn, rows)}"
+        gathered = self.engine.gather(f"{_GATHERED}_some", parse(query, "audit"))
+        return raw_rows(gathered, self.publication)
+
     def _gather(self, table: str, people: Int64s | None = None) -> Raw:
         """The rows of a table, of some people where they are given."""
         names = ", ".join(f"r.{identifier(name)}" for name in raw_columns(self.publication))
         query = f"SELECT {names} FROM {identifier(table)} AS r"
         if people is not None:
-            path = self.files.inside(self.folder / f"{_CHOSEN}-{table}.parquet")
-            fields = [Field("person", "long", 1)]
-            batch = pa.RecordBatch.from_arrays(
-                [pa.array(people)], schema=parquet.arrow_schema(fields)
-            )
-            parquet.write_batches([batch], fields, path)
-            self.files.publish([path])
-            self.engine.declare(_CHOSEN, [Column("person", "long", "direct")], [str(path)])
+            self._hand_over(_CHOSEN, person=people)
             first = identifier(self.publication.people[0])
             query += f" INNER JOIN {_CHOSEN} AS c ON c.person = r.{first}"
         rows = self.engine.gather(f"{_GATHERED}_{table}", parse(query, "audit"))
         return raw_rows(rows, self.publication)
+
+    def _hand_over(self, name: str, **numbers: Int64s) -> None:
+        """Let the engine read numbers as a table."""
+        path = self.files.inside(self.folder / f"{name}-{uuid4()}.parquet")
+        fields = [Field(column, "long", n) for n, column in enumerate(numbers, start=1)]
+        arrays = [pa.array(column) for column in numbers.values()]
+        batch = pa.RecordBatch.from_arrays(arrays, schema=parquet.arrow_schema(fields))
+        parquet.write_batches([batch], fields, path)
+        self.files.publish([path])
+        columns = [Column(column, "long", "direct") for column in numbers]
+        self.engine.declare(name, columns, [str(path)])
 
 
 def _counts(stored: Stored, boxes: Mapping[str, Range], names: list[str]) -> Int64s:

@@ -90,3 +90,25 @@ def _sampled(raw: Raw, most_people: int | None) -> tuple[Sampled | None, Int64s 
         return None, None
     places = np.flatnonzero(np.isin(first, chosen))
     return Sampled(attacked=len(chosen), people=len(own)), places
+
+
+def some_people(raw: Raw, rows: int) -> Int64s:
+    """The places of the rows of some people, who have about so many; at least one person's."""
+    people = np.unique(np.concatenate(raw.people))
+    place = places_in_turn(people)
+    # A row belongs to the last of its people: so each person more only adds rows.
+    turn = np.max([place[np.searchsorted(people, side)] for side in raw.people], axis=0)
+    last = last_turn(np.bincount(turn, minlength=len(people)), rows)
+    return np.flatnonzero(turn <= last)
+
+
+def places_in_turn(people: Int64s) -> Int64s:
+    """When each person's turn is, at random, the same each time; people are in order."""
+    place = np.empty(len(people), np.int64)
+    place[np.random.default_rng(0).permutation(len(people))] = np.arange(len(people))
+    return place
+
+
+def last_turn(rows_by_turn: Int64s, rows: int) -> int:
+    """The last person whose rows make no more than so many, with those of all before."""
+    return max(int(np.searchsorted(np.cumsum(rows_by_turn), rows, side="right")) - 1, 0)

@@ -176,6 +176,12 @@ class Spilled:
         [found] = fetch(self.engine, query)
         return found["least"], found["most"]
 
+    def people(self) -> Int64s:
+        """The numbers of all people, on either side, in order."""
+        each = " UNION ".join(f"SELECT person FROM {people}" for people in self._people)
+        query = f"SELECT person FROM ({each}) AS p ORDER BY person"
+        return columns(self.engine, query)["person"]
+
     def people_in_all(self) -> list[tuple[int, int, int]]:
         """By side: how many people, the most rows of one, and ordered pairs of rows of one."""
         found = [
