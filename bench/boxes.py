@@ -17,6 +17,7 @@ from stedi import Lakehouse
 from stedi.declared import packaged, read_declarations
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.inference import guesses
+from stedi.privacy.audit.stored import Stored
 from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.search import points, search
@@ -52,7 +53,9 @@ def main() -> None:
         classes = coder.classes_of(on_grid.rows)
         values = {name: one.values for name, one in ranges.items()}
         published = {name: one[classes] for name, one in values.items()}
-        evidence = Evidence(publication, published, values, classes, raw, control_group, ranges)
+        evidence = Evidence.of_rows(
+            publication, Stored.of([published]), values, raw, control_group, ranges
+        )
         print(f"{people} people a box: {coder.boxes:,} boxes, {len(values['x']):,} classes")
         for guess in guesses(evidence) or ():
             print(

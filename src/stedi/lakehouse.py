@@ -653,7 +653,8 @@ class Lakehouse:
 
         The model, its figures and its card go to a new folder; there is no model if there are too
         few people. `threshold` is the decision threshold. The ledger records a model that is kept,
-        and its `recipient`. With a `sample` models learn from about so many rows, which is faster.
+        and its `recipient`. With a `sample` models learn from about so many rows, which is faster;
+        by default from all, or from 16.8 million where there are more.
         The card states the `licence`. Needs the extra `science`.
         """
         from stedi import __version__
@@ -673,6 +674,8 @@ class Lakehouse:
         require_empty(folder)
         published, status = self._published(table)
         status.refuse_stale(published.contract.name)
+        if sample is None and published.is_large:
+            sample = published.room.rows
         trained = train(published, threshold, progress or doing, sample)
         details = Details(__version__, time.monotonic() - begun, licence, sample)
         write_model(trained, published, folder, recipient, details)

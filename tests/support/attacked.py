@@ -9,6 +9,7 @@ import numpy as np
 from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Coarsened, Noise, Publication
 from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.audit.stored import Stored
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import table_of_boxes
 from stedi.privacy.publication.coding import Coder
@@ -61,10 +62,12 @@ def evidence_of(raw: Raw, control_group: Raw, noise: Int64s | None = None) -> Ev
     order = np.lexsort([values[name][classes] for name in "yxt"])
     published = {name: values[name][classes][order] for name in "txy"}
     if noise is None:
-        return Evidence(PUBLICATION, published, values, classes, raw, control_group, boxes)
+        stored = Stored.of([published])
+        return Evidence.of_rows(PUBLICATION, stored, values, raw, control_group, boxes)
     drawn = noise[: len(values["t"])]
     counts = np.maximum(np.bincount(classes, minlength=len(drawn)) + drawn, 0)
     order = np.lexsort([values[name] for name in "yxt"])
     repeated = {name: np.repeat(values[name][order], counts[order]) for name in "txy"}
     publication = replace(PUBLICATION, noise=Noise(SCALE, 90))
-    return Evidence(publication, repeated, values, classes, raw, control_group, boxes, noise=drawn)
+    stored = Stored.of([repeated])
+    return Evidence.of_rows(publication, stored, values, raw, control_group, boxes, noise=drawn)

@@ -85,7 +85,8 @@ class Publication:
     `weaker_than_recommended` is the reason for a smaller k than `RECOMMENDED_K`. A release is held
     back until `people_between_releases` people came or went since each release before it. `private`
     is how it is released under differential privacy, None where it isn't. `noise` is how published
-    counts are changed, None where they are true.
+    counts are changed, None where they are true. The audit's attacks that go person by person are
+    measured on `attacked_people` people at most, in the table and outside it.
     """
 
     k: int
@@ -103,6 +104,7 @@ class Publication:
     people_between_releases: int = field(default=0, repr=False)  # nor on this
     private: Private | None = field(default=None, repr=False)  # nor on this
     noise: Noise | None = field(default=None, repr=False)  # which `Contract.fingerprint` adds
+    attacked_people: int = field(default=100_000, repr=False)  # nor on this
 
     @property
     def weakness(self) -> str | None:

@@ -150,6 +150,7 @@ class _Publication(_Closed):
     people_between_releases: Annotated[int, Field(ge=0)] | None = None
     private: _Private | None = None
     noise: _Noise | None = None
+    attacked_people: Annotated[int, Field(ge=100)] = 100_000
 
 
 class _Margins(_Closed):
@@ -508,6 +509,7 @@ def _publication(
         rows_per_person=declared.rows_per_person,
         spread_margin=declared.spread_margin,
         people_between_releases=declared.k if between is None else between,
+        attacked_people=declared.attacked_people,
     )
     if declared.k < RECOMMENDED_K and not reason:
         raise _Problem(

@@ -498,11 +498,10 @@ def _audited(warehouse: Warehouse, proof: Proof, name: str) -> _Audited:
     if table.withheld:
         return _Audited(audit)
     evidence = table.evidence
-    people = [
-        np.bincount(crowd.classes, minlength=evidence.class_count) for crowd in evidence.crowds
-    ]
-    raw = evidence.raw
-    return _Audited(audit, np.min(people, axis=0), raw.columns, raw.people[0])
+    sizes, raw = evidence.people_by_class, evidence.raw
+    if table.is_large:
+        return _Audited(audit, sizes)
+    return _Audited(audit, sizes, raw.columns, raw.people[0])
 
 
 def _proof_problems(warehouse: Warehouse, proof: Proof, contract: Contract) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,18 +13,23 @@ import numpy as np
 import pyarrow as pa
 from sqlglot import exp
 
-from stedi.arrays import Int64s
+from stedi.arrays import Float64s, Int64s
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract, Publication
+from stedi.engines import Engine, MakeEngine
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.errors import StorageError, UsageError
+from stedi.parquet import as_array
 from stedi.privacy.audit import Audit, Provenance, audit, not_audited
+from stedi.privacy.audit.counting import Counting
 from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.audit.in_parts import Room
+from stedi.privacy.audit.sample import some_people
+from stedi.privacy.audit.stored import Stored
 from stedi.privacy.people import people_problems
 from stedi.privacy.proof import Proof
-from stedi.privacy.publication import Raw, raw_rows, read_published
+from stedi.privacy.publication import ROWS_AT_ONCE, Raw, batches, raw_rows
 from stedi.privacy.publication.boxes import Range, read_boxes
-from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.noise import Kept, discrete_laplace, state_of
 from stedi.privacy.publication.search import points
 from stedi.privacy.publication.suppression import Suppressed, suppress, within_cap
@@ -45,6 +50,8 @@ class PublishedTable:
     contract: Contract
     publication: Publication
     version: Version
+    make_engine: MakeEngine = DuckDBEngine
+    room: Room = field(default_factory=lambda: Room(ROWS_AT_ONCE))
 
     @property
     def withheld(self) -> str | None:
@@ -77,14 +84,20 @@ class PublishedTable:
         return self._read[0]
 
     @property
+    def is_large(self) -> bool:
+        """Whether the rows behind it are counted by an engine, since memory may not hold them."""
+        notes = self.version.published
+        return max(notes.rows_in if notes else 0, self.version.rows) > self.room.rows
+
+    @property
     def suppressed(self) -> Mapping[str, int]:
         """How many rows were left out, by reason."""
-        return self._suppressed.reasons
+        return self._counted.suppressed if self.is_large else self._suppressed.reasons
 
     @property
     def people_problems(self) -> Sequence[str]:
         """What is wrong with how its people are numbered, in counts alone."""
-        return self._read[2]
+        return self._counted.people_problems if self.is_large else self._read[2]
 
     @cached_property
     def _suppressed(self) -> Suppressed:
@@ -99,9 +112,56 @@ class PublishedTable:
     @cached_property
     def evidence(self) -> Evidence:
         """What an audit looks at; raises `StorageError` where that can't be read."""
+        if self.is_large:
+            return self._counted.evidence
         doing(f"reading the raw rows behind {self.contract.name}")
-        raw, notes = self.rows, self.version.published
+        raw, stored = self.rows, self._stored()
         doing(f"coding {counted(raw.rows, 'raw row')} by the table of boxes")
+        boxes, notes = stored.boxes, self.version.published
+        evidence = Evidence.of_rows(
+            self.publication,
+            stored.rows,
+            stored.values,
+            raw,
+            self._within_cap(self.control_group),
+            boxes,
+            most_people=self.publication.attacked_people,
+            difference=notes.difference if notes else None,
+            people_problems=self.people_problems,
+            proof_problems=self._proof_problems(),
+            suppressed=sum(self.suppressed.values()),
+        )
+        return replace(evidence, noise=self._noise(boxes, evidence.rows_by_class))
+
+    @cached_property
+    def _counted(self) -> Counted:
+        """The same of more rows than memory has room for, which an engine counts."""
+        table, notes, stored = self.contract.name, self.version.published, self._stored()
+        select, controls = self.declarations.select(table), self.declarations.controls(table)
+        queries = [select, controls, self.declarations.identities(table)]
+        with self._engine_for([query for query in queries if query]) as (engine, folder):
+            doing(f"writing the raw rows behind {table} to files")
+            counting = Counting(engine, self.warehouse.files, folder, self.publication, self.room)
+            rows = counting.rows(table, select)
+            doing(f"counting {counted(rows.kept.rows, 'raw row')} by the table of boxes")
+            evidence = counting.evidence(
+                rows,
+                stored.rows,
+                stored.boxes,
+                controls,
+                difference=notes.difference if notes else None,
+                people_problems=[*people_problems(engine, self.declarations, table)],
+                proof_problems=self._proof_problems(),
+            )
+        evidence = replace(
+            evidence,
+            control_group=self._within_cap(evidence.control_group),
+            noise=self._noise(stored.boxes, evidence.rows_by_class),
+        )
+        return Counted(evidence, rows.suppressed, evidence.people_problems)
+
+    def _stored(self) -> _Stored:
+        """What is published; raises `StorageError` where it can't be read."""
         names = [coarsened.column for coarsened in self.publication.coarsened]
         files = self.warehouse.files
         unreadable = "can't be read; `stedi run --full` rebuilds it"
@@ -113,31 +173,14 @@ class PublishedTable:
             raise StorageError(f"{name}: the table of boxes {unreadable}") from None
         try:
             files.fetch(self.paths)
-            published = read_published(self.paths)
-        except (OSError, pa.ArrowException):
+            stored = Stored.of(
+                {name: as_array(batch, name) for name in batch.schema.names}
+                for batch in batches(self.paths)
+            )
+        except (OSError, KeyError, pa.ArrowException):
             name = ", ".join(map(files.name, self.paths))
             raise StorageError(f"{name}: what is published {unreadable}") from None
-        on_grid = points(self.publication, raw.columns, raw.people)
-        try:
-            classes = Coder(boxes, on_grid).classes_of(on_grid.rows)
-        except BoxesOverlap:
-            classes = np.zeros(raw.rows, np.int64)  # the check of the boxes tells why
-        values = {name: boxes[name].values for name in names}
-        counts = np.bincount(classes, minlength=len(values[names[0]]))
-        return Evidence(
-            self.publication,
-            published=published,
-            values=values,
-            classes=classes,
-            raw=raw,
-            control_group=self._within_cap(self.control_group),
-            boxes=boxes,
-            difference=notes.difference if notes else None,
-            people_problems=self.people_problems,
-            proof_problems=self._proof_problems(),
-            suppressed=sum(self.suppressed.values()),
-            noise=self._noise(boxes, counts),
-        )
+        return _Stored(stored, boxes, {name: boxes[name].values for name in names})
 
     def _noise(self, boxes: Mapping[str, Range], counts: Int64s) -> Int64s | None:
         """What was added to the counts of classes; None where none was, or nobody knows."""
@@ -155,6 +198,18 @@ class PublishedTable:
             return rows
         on_grid = points(self.publication, rows.columns, rows.people)
         return rows.taken(np.flatnonzero(within_cap(on_grid, cap)))
+
+    def rows_of_some(self, rows: int) -> Raw:
+        """The rows of some people, who have about so many; at least one person's.
+
+        The same people each time.
+        """
+        if not self.is_large:
+            return self.rows.taken(some_people(self.rows, rows))
+        table, select = self.contract.name, self.declarations.select(self.contract.name)
+        with self._engine_for([select]) as (engine, folder):
+            counting = Counting(engine, self.warehouse.files, folder, self.publication, self.room)
+            return counting.rows_of_some(counting.rows(table, select).kept, rows)
 
     def audit(self) -> Audit:
         """Check it, and attack it with all that the landing zone holds.
@@ -199,21 +254,21 @@ class PublishedTable:
 
     def fetch(self, queries: Sequence[exp.Query]) -> list[pa.Table]:
         """The results of queries over the lakehouse's tables."""
-        with self._engine_for(queries) as engine:
+        with self._engine_for(queries) as (engine, _):
             return [engine.fetch(query) for query in queries]
 
     @contextmanager
-    def _engine_for(self, queries: Sequence[exp.Query]) -> Iterator[DuckDBEngine]:
-        """An engine that knows what queries read."""
+    def _engine_for(self, queries: Sequence[exp.Query]) -> Iterator[tuple[Engine, Path]]:
+        """An engine that knows what queries read, and its scratch folder."""
         with (
             scratch(self.warehouse.root, "audit") as folder,
-            closing(DuckDBEngine(folder, self.warehouse.files)) as engine,
+            closing(self.make_engine(folder, self.warehouse.files)) as engine,
         ):
             for name in {read.name for query in queries for read in tables_read(query)}:
                 version = self.warehouse.version(name)
                 files = [str(file.path) for file in version.files] if version else []
                 engine.declare(name, self.declarations.schemas[name], files)
-            yield engine
+            yield engine, folder
 
     @cached_property
     def _read(self) -> tuple[Raw, Raw | None, Sequence[str]]:
@@ -221,11 +276,29 @@ class PublishedTable:
         table, declarations = self.contract.name, self.declarations
         select, controls = declarations.select(table), declarations.controls(table)
         queries = [select, controls, declarations.identities(table)]
-        with self._engine_for([query for query in queries if query]) as engine:
+        with self._engine_for([query for query in queries if query]) as (engine, _):
             rows = raw_rows(engine.gather(table, select), self.publication)
             others = raw_rows(engine.fetch(controls), self.publication) if controls else None
             problems = [*people_problems(engine, declarations, table)]
         return rows, others, problems
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What an engine counted of a published table."""
+
+    evidence: Evidence
+    suppressed: Mapping[str, int]
+    people_problems: Sequence[str]
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """What is published: rows, the table of boxes, and the published values of each class."""
+
+    rows: Stored
+    boxes: Mapping[str, Range]
+    values: Mapping[str, Float64s]
 
 
 def published_table(

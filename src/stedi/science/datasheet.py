@@ -13,11 +13,11 @@ from itertools import pairwise
 
 import numpy as np
 
-from stedi.arrays import Float64s
 from stedi.declared.contract import Contract
 from stedi.markdown import markdown, table
 from stedi.privacy.audit import Audit
 from stedi.privacy.audit.attack import AttackResult
+from stedi.privacy.audit.stored import Stored
 from stedi.privacy.publication.suppression import OVER_CAP, SUPPRESSED
 from stedi.privacy.published import PublishedTable
 from stedi.status import Status, StepStatus
@@ -145,22 +145,24 @@ def _statistics(facts: SheetFacts) -> str:
     """Figures of the published values, which anybody can work out who has them."""
     columns = ("column", "unit", "least", "quartile", "median", "quartile", "greatest", "mean",
                "standard deviation", "different values")  # fmt: skip
-    values = facts.table.evidence.published
+    stored = facts.table.evidence.stored
     return f"""
 ## Statistics
 
 Of the published values, which are midpoints of ranges:
 
-{table(columns, (_described(facts, name, values[name]) for name in values))}
+{table(columns, (_described(facts, name, stored) for name in stored.columns))}
 
 {_balance(facts)}
 """
 
 
-def _described(facts: SheetFacts, name: str, values: Float64s) -> tuple[str, ...]:
-    least, first, median, third, greatest = np.quantile(values, (0, 0.25, 0.5, 0.75, 1))
+def _described(facts: SheetFacts, name: str, stored: Stored) -> tuple[str, ...]:
+    values, counts = stored.columns[name], stored.counts
     with np.errstate(over="ignore", invalid="ignore"):  # the ends of all doubles are far apart
-        figures = (least, first, median, third, greatest, values.mean(), values.std())
+        mean = np.average(values, weights=counts)
+        spread = np.sqrt(np.average((values - mean) ** 2, weights=counts))
+        figures = (*stored.quantiles(name, (0, 0.25, 0.5, 0.75, 1)), mean, spread)
     different = f"{len(np.unique(values)):,}"
     return (f"`{name}`", _unit(facts, name) or "-", *(f"{f:.4g}" for f in figures), different)
 
@@ -175,21 +177,22 @@ def _balance(facts: SheetFacts) -> str:
     target = facts.table.publication.target
     if target is None or not target.edges:
         return ""
-    values = facts.table.evidence.published[target.column]
+    stored = facts.table.evidence.stored
+    values, counts = stored.columns[target.column], stored.counts
     unit = f" {_unit(facts, target.column)}".rstrip()
     edges = [float("-inf"), *target.edges, float("inf")]
     rows = []
     for lower, upper in pairwise(edges):
         parts = [f"{_number(lower)}{unit} or more"] if np.isfinite(lower) else []
         parts += [f"below {_number(upper)}{unit}"] if np.isfinite(upper) else []
-        count = int(((values >= lower) & (values < upper)).sum())
-        rows.append((" and ".join(parts), f"{count:,}", f"{count / max(len(values), 1):.1%}"))
+        count = int(counts[(values >= lower) & (values < upper)].sum())
+        rows.append((" and ".join(parts), f"{count:,}", f"{count / max(stored.rows, 1):.1%}"))
     return f"Class balance:\n\n{table((f'value of `{target.column}`', 'rows', 'share'), rows)}"
 
 
 def _collection(facts: SheetFacts) -> str:
     status, contracts = facts.status, facts.table.declarations.contracts
-    people = len(np.unique(facts.table.evidence.raw.people[0]))
+    people = facts.table.evidence.tally.totals[0].people
     sources = (
         (name, *(about(n, people) for n in (s.records, s.loaded, sum(s.quarantined.values()))))
         for name, s in status.sources.items()
@@ -241,12 +244,18 @@ Ramakrishnan, ICDE 2006) without a look at what is to be predicted but for its d
 edges; a published value is the midpoint of the part of its box that isn't empty. An axis
 ends where a tenth of the people, and at least {audit.k}, have values as far out or further, the
 target where {_people(audit.k)} {"does" if audit.k == 1 else "do"}; the outermost boxes are for
-those, too. By how much published values differ from measured ones, on average for each person:
+those, too. By how much published values differ from measured ones, on average for each
+person{_of_sample(facts)}:
 
 {table(("column", "of half of the people", "of nine tenths of them"), _errors(facts))}
 
 The raw data is not part of this data set.
 """
+
+
+def _of_sample(facts: SheetFacts) -> str:
+    sample = facts.audit.sample
+    return " of the audit's sample" if sample and sample.in_table else ""
 
 
 def _privacy(facts: SheetFacts) -> str:

@@ -21,8 +21,9 @@ from pydantic import BaseModel
 
 from stedi.arrays import Bools, Float64s, Int64s
 from stedi.errors import NotAnonymous, UsageError
-from stedi.parquet import Field
-from stedi.privacy.publication import Raw, read_published, write_published
+from stedi.parquet import Field, as_array
+from stedi.privacy.audit.stored import Stored
+from stedi.privacy.publication import Raw, batches, read_published, write_published
 from stedi.privacy.published import PublishedTable
 from stedi.progress import expect, reach
 from stedi.roots.scratch import scratch
@@ -129,7 +130,7 @@ class _People:
     folds: Int64s
 
     @classmethod
-    def of(cls, published: PublishedTable) -> _People:
+    def of(cls, published: PublishedTable, sample: int | None) -> _People:
         identities = published.declarations.identities(published.contract.name)
         if identities is None:
             raise UsageError(
@@ -137,23 +138,10 @@ class _People:
                 "can't be split into those to learn from and those to test on"
             )
         # By person and values: engines give rows in any order, and models mind.
-        rows = published.rows
+        rows = published.rows if sample is None else published.rows_of_some(sample)
         rows = rows.taken(np.lexsort([*rows.columns.values(), *rows.people]))
         [known] = published.fetch([identities])
         return cls(rows, np.array(folds_of(known, rows.people)))
-
-    def sampled(self, rows: int) -> _People:
-        """Those of some people, who have about so many rows; at least one person's."""
-        people = np.unique(np.concatenate(self.rows.people))
-        shuffled = np.random.default_rng(0).permutation(people)
-        place = np.empty(len(people), np.int64)
-        place[np.searchsorted(people, shuffled)] = np.arange(len(people))
-        # A row belongs to the last of its people: so each person more only adds rows.
-        last = np.max([place[np.searchsorted(people, side)] for side in self.rows.people], axis=0)
-        counted = np.cumsum(np.bincount(last, minlength=len(people)))
-        most = int(np.searchsorted(counted, rows, side="right"))
-        chosen = np.flatnonzero(last <= max(most - 1, 0))
-        return _People(self.rows.taken(chosen), self.folds[:, chosen])
 
     @cached_property
     def is_tested(self) -> Bools:
@@ -187,9 +175,7 @@ def train(
     if published.withheld:
         raise NotAnonymous(f"{published.contract.name} holds nothing: {published.withheld}")
     progress("splitting people into folds")
-    people = _People.of(published)
-    if sample is not None:
-        people = people.sampled(sample)
+    people = _People.of(published, sample)
     problem = _too_few(people, task)
     if problem:
         return Trained(_training(published, task, people, {}, None, problem), None)
@@ -213,16 +199,25 @@ def train(
     has_signal, verdict = _verdict(figures[BEST])
     progress("training the model that is kept")
     published.warehouse.files.fetch(published.paths)
-    model = task.trained(kept, _sampled(read_published(published.paths), sample))
+    model = task.trained(kept, _learned(published, sample))
     return Trained(_training(published, task, people, figures, has_signal, verdict), model)
 
 
-def _sampled(columns: dict[str, Float64s], rows: int | None) -> dict[str, Float64s]:
-    """So many rows, the same each time; all of them where there are no more, or it is None."""
+def _learned(published: PublishedTable, rows: int | None) -> dict[str, Float64s]:
+    """So many published rows, the same each time; all where there are no more, or it is None."""
+    rng = np.random.default_rng(0)
+    if published.is_large and rows is not None:
+        stored = Stored.of(
+            {name: as_array(batch, name) for name in batch.schema.names}
+            for batch in batches(published.paths)
+        )
+        times = rng.multinomial(rows, stored.counts / stored.rows)  # of so many, few twice
+        return {name: np.repeat(values, times) for name, values in stored.columns.items()}
+    columns = read_published(published.paths)
     count = len(next(iter(columns.values())))
     if rows is None or rows >= count:
         return columns
-    chosen = np.random.default_rng(0).choice(count, rows, replace=False)
+    chosen = rng.choice(count, rows, replace=False)
     return {name: values[chosen] for name, values in columns.items()}
 
 

@@ -22,6 +22,7 @@ from stedi.privacy.audit import ATTACKS, Audit, audit
 from stedi.privacy.audit.attribution import Attribution
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.linkability import Linkability
+from stedi.privacy.audit.stored import Stored
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import Range, table_of_boxes
 from stedi.privacy.publication.coding import Coder
@@ -79,9 +80,9 @@ def audited(
     places = np.lexsort(rows.T[::-1]) if order is None else np.array(order)
     return audit(
         "naive",
-        Evidence(
+        Evidence.of_rows(
             PUBLICATION,
-            published={name: column[places] for name, column in values.items()},
+            Stored.of([{name: column[places] for name, column in values.items()}]),
             values=dict(zip(values, known.T, strict=True)),
             classes=classes,
             raw=raw,
@@ -127,13 +128,13 @@ def in_order(
     values = coded(ours)
     order = np.lexsort([values[name] for name in reversed(COLUMNS)])
     evidence: dict[str, Any] = {
-        "published": {name: values[name][order] for name in COLUMNS},
+        "stored": Stored.of([{name: values[name][order] for name in COLUMNS}]),
         "values": {name: ranges[name].values for name in COLUMNS},
         "classes": classes, "raw": raw, "control_group": OTHERS.raw, "boxes": ranges,
     }  # fmt: skip
     return audit(
         "ours",
-        Evidence(PUBLICATION, **{**evidence, **changes}),
+        Evidence.of_rows(PUBLICATION, **{**evidence, **changes}),
         [],
         (),
         (),
@@ -270,9 +271,9 @@ def test_rows_left_out_or_changed_are_caught(ours: tuple[dict[str, Range], Int64
     order = np.lexsort([values[name] for name in reversed(COLUMNS)])
     published = {name: values[name][order] for name in COLUMNS}
     fewer = {name: column[1:] for name, column in published.items()}
-    assert caught(in_order(ours, published=fewer)) == {"rows"}
+    assert caught(in_order(ours, stored=Stored.of([fewer]))) == {"rows"}
     other = {**published, "z": np.roll(published["z"], 1)}
-    assert "rows" in caught(in_order(ours, published=other))
+    assert "rows" in caught(in_order(ours, stored=Stored.of([other])))
 
 
 def test_boxes_across_the_step_threshold_are_caught(ours: tuple[dict[str, Range], Int64s]) -> None:
@@ -293,9 +294,9 @@ def test_attribution_and_linkability_are_what_counting_gives(seed: int) -> None:
     classes, people = rng.integers(0, 25, count), rng.integers(0, 12, count)
     _, classes = np.unique(classes, return_inverse=True)
     zeros = np.zeros(count)
-    evidence = Evidence(
+    evidence = Evidence.of_rows(
         PUBLICATION,
-        published=dict.fromkeys(COLUMNS, zeros),
+        Stored.of([dict.fromkeys(COLUMNS, zeros)]),
         values={name: np.zeros(classes.max() + 1) for name in COLUMNS},
         classes=classes,
         raw=Raw(dict.fromkeys(COLUMNS, zeros), (people, people)),
@@ -355,7 +356,9 @@ def test_people_are_counted_on_both_sides_together(publication: Publication) -> 
     classes, people = rng.integers(0, 9, 400), rng.integers(0, 40, (2, 400))
     values = {name: np.arange(9.0) for name in COLUMNS}
     raw = Raw({name: column[classes] for name, column in values.items()}, (people[0], people[1]))
-    evidence = Evidence(publication, values, values, classes, raw, None, None)
+    evidence = Evidence.of_rows(
+        publication, Stored.of([values]), values, raw, None, None, classes=classes
+    )
     shares = [
         np.mean((people[:, classes == number] == person).any(axis=0))
         for number in range(9)
@@ -367,7 +370,9 @@ def test_people_are_counted_on_both_sides_together(publication: Publication) -> 
         assert evidence.largest_share_both_sides == pytest.approx(max(shares))
         assert evidence.largest_share < max(shares) <= 2 * evidence.largest_share
     both = Raw(raw.columns, (people[0], people[0]))
-    alike = replace(evidence, raw=both, publication=PUBLICATION)
+    alike = Evidence.of_rows(
+        PUBLICATION, Stored.of([values]), values, both, None, None, classes=classes
+    )
     assert alike.largest_share_both_sides == alike.largest_share
 
 

@@ -12,7 +12,7 @@ from stedi.arrays import Float64s
 from stedi.privacy.audit import withdrawal
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.readings import classes_of, own_rows
-from stedi.privacy.audit.targets import SEED
+from stedi.privacy.audit.sample import SEED
 from stedi.privacy.audit.withdrawal import Withdrawal, ranks_by_way, ranks_of_who_left
 from stedi.privacy.comparison import Edition, ranges_of, regions_of
 from stedi.privacy.publication.boxes import table_of_boxes

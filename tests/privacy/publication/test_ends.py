@@ -16,10 +16,12 @@ from hypothesis import strategies as st
 from stedi import Lakehouse
 from stedi.arrays import Float64s, Int64s
 from stedi.privacy.audit.checks import problems
+from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.audit.stored import Stored
 from stedi.privacy.publication.boxes import Range, table_of_boxes
 from stedi.privacy.publication.ends import draw_in
 from stedi.privacy.publication.search import points, search, shortcomings
-from tests.support.attacked import TWO_SIDES, evidence_of, rows_around
+from tests.support.attacked import PUBLICATION, TWO_SIDES, evidence_of, rows_around
 
 
 def published(columns: dict[str, Float64s], sides: list[Int64s]) -> dict[str, Range] | None:
@@ -130,9 +132,11 @@ def test_the_audit_finds_published_values_that_only_one_person_reaches() -> None
     raw.columns["x"][7] = 998
     evidence = evidence_of(raw, others)
     assert problems(evidence, [], [], [])["ends"] == []
-    far = {**evidence.published, "x": evidence.published["x"].copy()}
+    far = {n: np.repeat(v, evidence.stored.counts) for n, v in evidence.stored.columns.items()}
     far["x"][0] = 990
-    found = problems(replace(evidence, published=far), [], [], [])["ends"]
+    stored = Stored.of([far])
+    changed = Evidence.of_rows(PUBLICATION, stored, evidence.values, raw, others, evidence.boxes)
+    found = problems(changed, [], [], [])["ends"]
     assert found == ["as far out as the greatest value of x are readings of only 1 person"]
 
 

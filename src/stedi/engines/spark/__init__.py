@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -16,6 +17,7 @@ from stedi.columns import TYPES, Column, ColumnType
 from stedi.engines.delete_rows import Deleted, Deletion, by_query
 from stedi.engines.parted import files_by_number
 from stedi.engines.spark.executors import Executors, translated_errors
+from stedi.engines.spark.numbering import into_ranges, numbered, numberings
 from stedi.engines.spark.session import driver_bytes, join_or_start
 from stedi.errors import DeclarationError
 from stedi.parquet import Field
@@ -50,6 +52,8 @@ class SparkEngine:
         self._is_closed = False
         self._counted: dict[str, int] = {}
         self._small: set[str] = set()
+        self._numbered: dict[str, tuple[set[str], str]] = {}
+        """The view of each SELECT that numbers many groups, and what it reads."""
         self._broadcast_bytes = min(driver_bytes(self.session) // 16, _MOST_BROADCAST_BYTES)
         self.crew.refuse_other_versions()
 
@@ -66,7 +70,7 @@ class SparkEngine:
                 )
                 rows = self.session.sql(f"SELECT {nulls} WHERE false")
             rows.createOrReplaceTempView(table)
-        self._small.discard(table)
+        self._forget(table)
         if self._is_small(files, columns):
             self._small.add(table)
 
@@ -102,14 +106,26 @@ class SparkEngine:
         return pq.read_table(sorted(map(str, written)))
 
     def _materialise(self, table: str, query: exp.Query) -> Path:
-        rows = self._rows(query)
-        self._small.discard(table)
-        folder = self._scratch / f"{table}-{uuid4()}"
-        self.crew.wait(lambda: rows.write.parquet(self._files.uri(folder)), f"work out {table}")
+        folder, read = self._written_out(self._rows(query), table)
+        self._forget(table)
+        with translated_errors():
+            read.createOrReplaceTempView(table)
+        return folder
+
+    def _written_out(self, rows: DataFrame, what: str) -> tuple[Path, DataFrame]:
+        """Rows in files, in scratch, and what reads them from there."""
+        folder = self._scratch / f"{what}-{uuid4()}"
+        self.crew.wait(lambda: rows.write.parquet(self._files.uri(folder)), f"work out {what}")
         with translated_errors():
             reader = self.session.read.schema(rows.schema).option("__globPaths__", "false")
-            reader.parquet(self._files.uri(folder)).createOrReplaceTempView(table)
-        return folder
+            return folder, reader.parquet(self._files.uri(folder))
+
+    def _forget(self, table: str) -> None:
+        """Let go of what is known of a table that is another now."""
+        self._small.discard(table)
+        stale = [sql for sql, (tables, _) in self._numbered.items() if table in tables]
+        for sql in stale:
+            del self._numbered[sql]
 
     def write(self, query: exp.Query, fields: Sequence[Field], folder: Path) -> list[Path]:
         """Write the rows of a query to new Parquet files in a fresh folder, in no set order."""
@@ -196,8 +212,33 @@ class SparkEngine:
         return parquet.count_rows(footer_source(self._files, path))
 
     def _rows(self, query: exp.Query) -> DataFrame:
+        tree = self._with_numbers(query)
         with translated_errors():
-            return self.session.sql(for_spark(query, self._small))
+            return self.session.sql(for_spark(tree, self._small))
+
+    def _with_numbers(self, query: exp.Query) -> exp.Query:
+        """A query in which many groups are numbered by many tasks, as `numbering` does it."""
+        if not query.find(exp.RowNumber):
+            return query
+        tree = query.copy()
+        for found in [*numberings(tree)]:
+            if found.tables <= self._small:
+                continue  # one task is quicker
+            sql = found.select.sql()
+            if sql not in self._numbered:
+                with translated_errors():
+                    apart = into_ranges(self.session.sql(for_spark(found.unnumbered, self._small)))
+                _, written = self._written_out(apart, "numbered")
+                rows = self.crew.wait(partial(numbered, written, found.number), "number people")
+                view = f"numbered_{uuid4().hex}"
+                with translated_errors():
+                    rows.createOrReplaceTempView(view)
+                self._numbered[sql] = found.tables, view
+            reading = found.reading(self._numbered[sql][1])
+            if found.select is tree:
+                return reading
+            found.select.replace(reading)
+        return tree
 
 
 def _to_arrow(rows: DataFrame) -> pa.Table:

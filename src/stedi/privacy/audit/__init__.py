@@ -21,6 +21,7 @@ from stedi.privacy.audit.membership import (
     Membership,
     MembershipByReference,
 )
+from stedi.privacy.audit.sample import Sample
 from stedi.privacy.audit.withdrawal import Withdrawal
 from stedi.privacy.publication.spread import Spread, changed, deviation
 from stedi.progress import doing
@@ -55,7 +56,8 @@ class Audit(BaseModel):
     contract's reason for a k that is. `checks` has the problems that each found, `provenance` which
     publication this is of. `suppressed` counts rows that were left out, and `warnings` has what
     isn't wrong, but should be looked at. `noise` is the scale of the noise in the counts that were
-    attacked; None where they are true.
+    attacked; None where they are true. `sample` is how many people were attacked in the attacks
+    that are measured person by person; None where everybody was.
     """
 
     ok: bool
@@ -74,6 +76,7 @@ class Audit(BaseModel):
     suppressed: int = 0
     warnings: list[str] = []
     noise: float | None = None
+    sample: Sample | None = None
 
 
 def audit(
@@ -103,7 +106,7 @@ def audit(
         ok=not problems,
         table=table,
         k=evidence.publication.k,
-        rows=len(next(iter(evidence.published.values()))),
+        rows=evidence.stored.rows,
         classes=int(np.count_nonzero(evidence.counts)),
         smallest_class=evidence.fewest_people,
         largest_share=evidence.largest_share,
@@ -114,6 +117,7 @@ def audit(
         problems=problems,
         suppressed=evidence.suppressed,
         noise=evidence.noise_scale or None,
+        sample=evidence.sample,
         warnings=[text for _, text in changed(_spreads(evidence), evidence.publication)],
     )
 
@@ -121,9 +125,9 @@ def audit(
 def _spreads(evidence: Evidence) -> dict[str, Spread]:
     """How far measured and published values are spread, by column."""
     return {
-        name: Spread(deviation(evidence.raw.columns[name]), deviation(values))
-        for name, values in evidence.published.items()
-        if name in evidence.raw.columns and len(values)
+        name: Spread(evidence.deviations[name], deviation(values, evidence.stored.counts))
+        for name, values in evidence.stored.columns.items()
+        if name in evidence.deviations and len(values)
     }
 
 

@@ -6,8 +6,6 @@ on Anonymisation Techniques; the third is inference.
 
 from __future__ import annotations
 
-import numpy as np
-
 from stedi.privacy.audit.attack import AttackResult, Risk, is_at_most
 from stedi.privacy.audit.evidence import Evidence
 from stedi.text import counted
@@ -21,15 +19,14 @@ class Attribution:
 
     def run(self, evidence: Evidence) -> AttackResult:
         """Find the worst class, and the mean; the baseline is the largest share of all rows."""
-        overall = [np.bincount(crowd.people, weights=crowd.rows) for crowd in evidence.crowds]
         k, people, worst = evidence.publication.k, evidence.fewest_people, evidence.largest_share
-        limit = 1 / k
+        limit, rows = 1 / k, int(evidence.rows_by_class.sum())
         return AttackResult(
             knows="all raw data, and which class a row is in",
             withheld="whose row it is",
             worst=worst,
             mean=float(max(shares.mean() for shares in evidence.largest_shares)),
-            baseline=float(max(rows.max() / rows.sum() for rows in overall)),
+            baseline=max(side.most for side in evidence.tally.totals) / rows,
             limit=limit,
             ok=is_at_most(worst, limit),
             figures={"fewest_people": people} | _fewest_rows(evidence),

@@ -9,11 +9,9 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from stedi.privacy import publication as written
-from stedi.privacy.audit.evidence import Evidence
-from stedi.privacy.publication.coding import BoxesOverlap, Coder
+from stedi.privacy.audit.evidence import Evidence, ends_of
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.noise import noisy
-from stedi.privacy.publication.search import points
 from stedi.text import counted
 
 _METADATA = {b"ARROW:schema"}
@@ -33,16 +31,17 @@ def problems(
 def _columns(evidence: Evidence) -> Iterator[str]:
     """Columns that are not declared, or are missing."""
     declared = {column.column for column in evidence.publication.coarsened}
-    for name in sorted(declared.symmetric_difference(evidence.published)):
+    for name in sorted(declared.symmetric_difference(evidence.stored.columns)):
         yield f"column {name} is {'missing' if name in declared else 'published undeclared'}"
 
 
 def _midpoints(evidence: Evidence) -> Iterator[str]:
     """Values that are not half-way between two numbers of their grid, or not in their range."""
     for column in evidence.publication.coarsened:
-        if column.column not in evidence.published:
+        if column.column not in evidence.stored.columns:
             continue
-        off = int(np.count_nonzero(~Grid(column).is_midpoint(evidence.published[column.column])))
+        is_midpoint = Grid(column).is_midpoint(evidence.stored.columns[column.column])
+        off = int(evidence.stored.counts[~is_midpoint].sum())
         if off:
             yield f"{off:,} values of {column.column} are not midpoints of the grid"
         if evidence.boxes is not None:
@@ -54,14 +53,8 @@ def _midpoints(evidence: Evidence) -> Iterator[str]:
 
 def _order(evidence: Evidence) -> Iterator[str]:
     """Rows that are not in the order of their values: any other order could tell something."""
-    columns = list(evidence.published.values())
-    earlier = np.zeros(max(len(columns[0]) - 1, 0), np.bool_)
-    undecided = ~earlier
-    for column in columns:
-        earlier |= undecided & (column[1:] < column[:-1])
-        undecided &= column[1:] == column[:-1]
-    if earlier.any():
-        yield f"{int(earlier.sum()):,} rows are not in the order of their values"
+    if evidence.stored.disorder:
+        yield f"{evidence.stored.disorder:,} rows are not in the order of their values"
 
 
 def _boxes(evidence: Evidence) -> Iterator[str]:
@@ -74,11 +67,8 @@ def _boxes(evidence: Evidence) -> Iterator[str]:
     if evidence.boxes is None:
         yield "there is no table of boxes"
         return
-    try:
-        on_grid = points(publication, evidence.raw.columns, evidence.raw.people)
-        Coder(evidence.boxes, on_grid).classes_of(on_grid.rows)
-    except BoxesOverlap as problem:
-        yield str(problem)
+    if evidence.strays:
+        yield evidence.strays
     for column in publication.coarsened:
         box = evidence.boxes[column.column]
         for edge in column.edges:
@@ -91,23 +81,14 @@ def _boxes(evidence: Evidence) -> Iterator[str]:
 
 def _ends(evidence: Evidence) -> Iterator[str]:
     """Published values further out than the readings of k people: few people's, or one's, show."""
-    publication = evidence.publication
-    for column in publication.coarsened:
-        if column.column not in evidence.published:
-            continue
-        grid = Grid(column)
-        numbers, _ = grid.numbers(evidence.raw.columns[column.column])
-        halves = grid.halves(evidence.published[column.column])
-        if not len(halves) or halves.min() == halves.max():
+    for name, at_ends in evidence.at_ends.items():
+        least, most = ends_of(evidence.publication, evidence.stored, name)
+        if least == most:
             continue  # a single value is the end of nothing
-        for far_out, end in (
-            (2 * numbers <= halves.min(), "least"),
-            (2 * numbers >= halves.max(), "greatest"),
-        ):
-            people = min(len(np.unique(side[far_out])) for side in evidence.raw.people)
-            if people < publication.k:
+        for people, end in zip(at_ends, ("least", "greatest"), strict=True):
+            if people < evidence.publication.k:
                 yield (
-                    f"as far out as the {end} value of {column.column} are readings of only "
+                    f"as far out as the {end} value of {name} are readings of only "
                     f"{counted(people, 'person', 'people')}"
                 )
 
@@ -125,7 +106,7 @@ def _proof(evidence: Evidence) -> Iterator[str]:
 
 def _rows(evidence: Evidence) -> Iterator[str]:
     """Rows that are published but shouldn't be, or should be but aren't."""
-    names = [name for name in evidence.values if name in evidence.published]
+    names = [name for name in evidence.values if name in evidence.stored.columns]
     wanted = np.column_stack([evidence.values[name] for name in names])
     classes, place = np.unique(wanted, axis=0, return_inverse=True)
     counts = np.zeros(len(classes), np.int64)
@@ -137,9 +118,10 @@ def _rows(evidence: Evidence) -> Iterator[str]:
         wanted_counts = noisy(wanted_counts, evidence.noise)
     np.add.at(counts, place, wanted_counts)
     classes, counts = classes[counts > 0], counts[counts > 0]
-    published, held = np.unique(
-        np.column_stack([evidence.published[name] for name in names]), axis=0, return_counts=True
-    )
+    runs = np.column_stack([evidence.stored.columns[name] for name in names])
+    published, run = np.unique(runs, axis=0, return_inverse=True)
+    held = np.zeros(len(published), np.int64)
+    np.add.at(held, run, evidence.stored.counts)
     if classes.shape != published.shape or (classes != published).any() or (counts != held).any():
         yield "the rows published are not the rows behind them, coded with the table of boxes"
 

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from stedi.arrays import Float64s, Int64s
 from stedi.declared.contract import Publication
 from stedi.privacy.audit.readings import Readings
+from stedi.privacy.audit.sample import Sample
+from stedi.privacy.audit.stored import Stored
+from stedi.privacy.audit.tally import Tally
 from stedi.privacy.comparison import Edition
-from stedi.privacy.publication import Raw, classes_of
+from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import Range
-from stedi.privacy.publication.coding import BoxesOverlap
+from stedi.privacy.publication.coding import BoxesOverlap, Coder
+from stedi.privacy.publication.grid import Grid
+from stedi.privacy.publication.search import points
+from stedi.privacy.publication.spread import deviation
 from stedi.progress import note
 
 Columns = Mapping[str, Float64s]
@@ -24,34 +31,91 @@ Columns = Mapping[str, Float64s]
 class Evidence:
     """A published table, and all that an attacker may have besides.
 
-    `published` are its columns as they are stored. `values` are the published values of each class,
-    `classes` the class of each row behind it, in the order of `raw`, the rows before they were
-    coarsened, with their people. `control_group` are like rows of people who are not in the table.
+    `stored` is what is published, as it is stored. `values` are the published values of each class.
     `boxes` is the table of boxes, in the order of the classes, where there is one that can be
-    relied on; an attacker without one goes by the nearest published values. `difference` is what
-    the publication noted of the one before it, `people_problems` what is wrong with how people are
-    numbered, `proof_problems` how many things the proof finds in the declarations. `suppressed` is
-    how many rows were left out. `noise` is what was added to the count of each class, where counts
-    are noisy; None where it isn't known.
+    relied on; an attacker without one goes by the nearest published values. `strays` says why boxes
+    are no partition of the rows.
+
+    Of all rows behind the table there are counts: `tally` by class, `deviations` of each column,
+    and `at_ends`, by column, of people with rows as far out as the least and the greatest published
+    value. `raw` are the rows that are attacked, before they were coarsened, with their people and
+    `classes`: all of them, or those of a `sample` of people. `whole` are all of them, where there
+    are not too many. `control_group` are like rows of people who are not in the table.
+
+    `difference` is what the publication noted of the one before it, `people_problems` what is wrong
+    with how people are numbered, `proof_problems` how many things the proof finds in the
+    declarations. `suppressed` is how many rows were left out. `noise` is what was added to the
+    count of each class, where counts are noisy; None where it isn't known.
     """
 
     publication: Publication
-    published: Columns
+    stored: Stored
     values: Columns
-    classes: Int64s
+    tally: Tally
     raw: Raw
+    classes: Int64s
+    whole: Raw | None
     control_group: Raw | None
     boxes: Mapping[str, Range] | None
+    deviations: Mapping[str, float]
+    at_ends: Mapping[str, tuple[int, int]]
+    strays: str | None = None
+    sample: Sample | None = None
     difference: Mapping[str, int] | None = None
     people_problems: Sequence[str] = ()
     suppressed: int = 0
     proof_problems: int = 0
     noise: Int64s | None = None
 
-    @cached_property
+    @classmethod
+    def of_rows(
+        cls,
+        publication: Publication,
+        stored: Stored,
+        values: Columns,
+        raw: Raw,
+        control_group: Raw | None,
+        boxes: Mapping[str, Range] | None,
+        *,
+        classes: Int64s | None = None,
+        most_people: int | None = None,
+        **others: Any,
+    ) -> Evidence:
+        """The evidence where all rows are at hand.
+
+        `classes` are by row; by default those that `boxes` say. Of more than `most_people` in the
+        table, or outside it, a sample is attacked.
+        """
+        strays = None
+        if boxes is not None:
+            coded, strays = coded_by(boxes, raw, publication)
+            classes = coded if classes is None else classes
+        assert classes is not None
+        count = len(next(iter(values.values())))
+        are_alike = len(raw.people) == 1 or publication.identities is not None
+        names = [c.column for c in publication.coarsened if c.column in stored.columns]
+        sample, attacked, outside = Sample.of(raw, control_group, most_people)
+        return cls(
+            publication,
+            stored,
+            values,
+            Tally.of(classes, raw.people, count, are_alike=are_alike),
+            raw if attacked is None else raw.taken(attacked),
+            classes if attacked is None else classes[attacked],
+            raw,
+            outside,
+            boxes,
+            {name: deviation(column) for name, column in raw.columns.items()},
+            {name: _at_ends(publication, stored, raw, name) for name in names},
+            strays,
+            sample,
+            **others,
+        )
+
+    @property
     def rows_by_class(self) -> Int64s:
         """How many rows behind the table each class has."""
-        return np.bincount(self.classes, minlength=self.class_count)
+        return self.tally.rows
 
     @cached_property
     def counts(self) -> Int64s:
@@ -59,8 +123,7 @@ class Evidence:
         if self.publication.noise is None or self.boxes is None:
             return self.rows_by_class
         try:
-            published = classes_of([self.published])
-            return Edition.of(self.boxes, published, is_noisy=True).counts
+            return Edition.of(self.boxes, self.stored.classes, is_noisy=True).counts
         except ValueError:  # which the check of the rows tells
             return self.rows_by_class
 
@@ -77,47 +140,47 @@ class Evidence:
         return f"counts with noise of scale {self.noise_scale:g}"
 
     @property
+    def of_sample(self) -> str:
+        """On whom attacks are measured, in words to be added; nothing where on everybody."""
+        return f"; {self.sample.in_words}" if self.sample else ""
+
+    @property
     def class_count(self) -> int:
         """How many classes there are."""
         return len(next(iter(self.values.values())))
 
     @cached_property
-    def crowds(self) -> tuple[Crowd, ...]:
-        """Who is in each class, by side."""
-        return tuple(Crowd.of(self.classes, people) for people in self.raw.people)
-
-    @cached_property
     def largest_shares(self) -> tuple[Float64s, ...]:
         """The largest share that one person has of each class, by side."""
-        return tuple(crowd.largest(self.rows_by_class) for crowd in self.crowds)
+        rows = np.maximum(self.rows_by_class, 1)
+        return tuple(side.most / rows for side in self.tally.sides)
 
     @property
     def largest_share(self) -> float:
         """The largest share that one person has of any class, on any side."""
         return float(max(shares.max() for shares in self.largest_shares))
 
-    @cached_property
+    @property
     def largest_share_both_sides(self) -> float | None:
         """The largest share of any class that one person stands in, on whichever side.
 
         None where nothing says that the sides number the same people alike.
         """
-        first, *others = self.raw.people
-        if others and self.publication.identities is None:
+        both = self.tally.both_sides
+        if both is None:
             return None
-        classes, people = [self.classes], [first]
-        for other in others:  # one, at most; who stands on both sides of a row counts once
-            is_another = other != first
-            classes.append(self.classes[is_another])
-            people.append(other[is_another])
-        crowd = Crowd.of(np.concatenate(classes), np.concatenate(people))
-        return float(crowd.largest(self.rows_by_class).max())
+        return float((both / np.maximum(self.rows_by_class, 1)).max())
 
     @cached_property
+    def people_by_class(self) -> Int64s:
+        """How many different people each class has, on the side that has fewer."""
+        people: Int64s = np.min([side.people for side in self.tally.sides], axis=0)
+        return people
+
+    @property
     def fewest_people(self) -> int:
         """The fewest different people of any class, on any side."""
-        people = [np.bincount(crowd.classes, minlength=self.class_count) for crowd in self.crowds]
-        return int(min(side.min() for side in people))
+        return int(self.people_by_class.min())
 
     @cached_property
     def groups(self) -> tuple[Float64s, Int64s]:
@@ -148,23 +211,33 @@ class Evidence:
             note("")
 
 
-@dataclass(frozen=True)
-class Crowd:
-    """Rows by class and person, in this order: three columns of equal length."""
+def coded_by(
+    boxes: Mapping[str, Range], raw: Raw, publication: Publication
+) -> tuple[Int64s, str | None]:
+    """The class of each row, and why boxes are no partition, where they are none.
 
-    classes: Int64s
-    people: Int64s
-    rows: Int64s
+    Then all rows are taken for one class.
+    """
+    on_grid = points(publication, raw.columns, raw.people)
+    try:
+        return Coder(boxes, on_grid).classes_of(on_grid.rows), None
+    except BoxesOverlap as problem:
+        return np.zeros(raw.rows, np.int64), str(problem)
 
-    @classmethod
-    def of(cls, classes: Int64s, people: Int64s) -> Crowd:
-        """Count rows of people, given by any numbers."""
-        known, numbers = np.unique(people, return_inverse=True)
-        keys, rows = np.unique(classes * len(known) + numbers, return_counts=True)
-        return cls(keys // len(known), keys % len(known), rows)
 
-    def largest(self, rows_by_class: Int64s) -> Float64s:
-        """The largest share that one person has of each class."""
-        largest = np.zeros(len(rows_by_class), np.int64)
-        np.maximum.at(largest, self.classes, self.rows)
-        return largest / np.maximum(rows_by_class, 1)
+def ends_of(publication: Publication, stored: Stored, name: str) -> tuple[int, int]:
+    """The least and the greatest published value of a column, as doubled numbers of its grid."""
+    [column] = [c for c in publication.coarsened if c.column == name]
+    halves = Grid(column).halves(stored.columns[name])
+    return (int(halves.min()), int(halves.max())) if len(halves) else (0, 0)
+
+
+def _at_ends(publication: Publication, stored: Stored, raw: Raw, name: str) -> tuple[int, int]:
+    [column] = [c for c in publication.coarsened if c.column == name]
+    least, most = ends_of(publication, stored, name)
+    numbers, _ = Grid(column).numbers(raw.columns[name])
+    low, high = (
+        min(len(np.unique(side[far_out])) for side in raw.people)
+        for far_out in (2 * numbers <= least, 2 * numbers >= most)
+    )
+    return low, high

@@ -13,6 +13,7 @@ import numpy as np
 from stedi.arrays import Float64s, Int64s
 from stedi.privacy.audit.attack import AttackResult, Risk, is_at_most
 from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.audit.stored import quantiles
 from stedi.privacy.audit.targets import NOT_MEASURED, RESAMPLES, Targets, inside_and_outside
 from stedi.privacy.publication.grid import Grid
 from stedi.progress import expect, note
@@ -67,7 +68,7 @@ class Inference:
             limit=MOST_EXCESS,
             ok=is_at_most(worst.lower, MOST_EXCESS),
             figures=[asdict(guess) for guess in ways],
-            note=_note(worst),
+            note=_note(worst) + evidence.of_sample,
             doubt="classes reveal too much about the people in them, or the control group differs "
             f"in how {withheld} depends on {knows}",
         )
@@ -128,8 +129,8 @@ class _Held:
 
     @classmethod
     def of(cls, evidence: Evidence, grid: Grid, group_of_class: Int64s) -> _Held:
-        published = evidence.published[grid.column]
-        least, most = np.quantile(grid.positions(published), [0.05, 0.95])
+        positions = grid.positions(evidence.stored.columns[grid.column])
+        least, most = quantiles(positions, evidence.stored.counts, (0.05, 0.95))
         held = np.column_stack([group_of_class, grid.positions(evidence.values[grid.column])])
         known, place = np.unique(held, axis=0, return_inverse=True)
         group, values = known[:, 0].astype(np.int64), known[:, 1]
@@ -146,7 +147,7 @@ class _Held:
             bands.argmax(axis=1),
             values[by_count][begins],
             values[np.clip(middle, begins, ends - 1)],
-            float(most - least),
+            most - least,
         )
 
     def rights(self, targets: Targets, group: Int64s) -> dict[str, Float64s]:

@@ -27,7 +27,8 @@ from stedi.privacy.audit.auc import Auc
 from stedi.privacy.audit.decoder import decoded
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.readings import Readings
-from stedi.privacy.audit.targets import FEWEST_PEOPLE, NOT_MEASURED, SEED
+from stedi.privacy.audit.sample import SEED
+from stedi.privacy.audit.targets import FEWEST_PEOPLE, NOT_MEASURED
 from stedi.progress import each
 
 _WITHHELD = "whether that person consented"
@@ -108,7 +109,8 @@ class MembershipByZone:
 
     def run(self, evidence: Evidence) -> AttackResult:
         """Score by a linear decoder of all that aren't ruled out."""
-        knows = f"{self._share} of the landing zone, and the table"
+        zone = "a sample of the landing zone" if evidence.sample else "the landing zone"
+        knows = f"{self._share} of {zone}, and the table"
         people = _people(evidence)
         if people is None:
             return _not_measured(knows)
@@ -130,7 +132,8 @@ class MembershipByZone:
             counts = _counts(evidence)
             variance = _variance(counts, evidence)
             # With the whole zone there is nobody unknown, and noise isn't to be taken for them.
-            unknown = np.zeros(len(counts)) if self._parts == 1 else _expected(evidence, known)
+            is_all = self._parts == 1 and evidence.sample is None
+            unknown = np.zeros(len(counts)) if is_all else _expected(evidence, known)
             weights, explained = decoded(counts, known, unknown, rng, variance)
             others = explained[known.classes] - known.rows * weights[known.person]
             return _likelihood(known, counts, others, variance)
@@ -139,7 +142,7 @@ class MembershipByZone:
         some, counts = known.of_people(possible), _counts(evidence)
         weights, explained = decoded(counts, some, _expected(evidence, known), rng)
         scores = -_SURE * too_many
-        if self._parts == 1:
+        if self._parts == 1 and evidence.sample is None:
             scores[possible] = weights
         else:
             others = explained[some.classes] - some.rows * weights[some.person]
@@ -286,7 +289,7 @@ def _told(
         },
         note=f"AUC {told}, by the numbers of rows alone {alone}{_of_noisy(evidence)}"
         f"{_of_a_part(evidence)}; measured only, since whether somebody is in the table is not "
-        "protected",
+        f"protected{evidence.of_sample}",
     )
 
 

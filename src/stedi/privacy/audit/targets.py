@@ -14,13 +14,13 @@ import numpy as np
 
 from stedi.arrays import Float64s, Int64s
 from stedi.privacy.audit.evidence import Evidence
+from stedi.privacy.audit.sample import SEED
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.coding import BoxesOverlap, Coder
 from stedi.privacy.publication.search import points
 from stedi.progress import advance
 
 RESAMPLES = 1_000
-SEED = 20_260_101
 FEWEST_PEOPLE = 30
 """In the table and outside it: of fewer nothing can be told."""
 NOT_MEASURED = f"not measured: fewer than {FEWEST_PEOPLE} people in the table, or outside it"

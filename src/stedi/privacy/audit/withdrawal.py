@@ -16,7 +16,8 @@ from stedi.privacy.audit.attack import AttackResult, Risk
 from stedi.privacy.audit.decoder import decoded
 from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.readings import Readings, classes_of, own_rows, summed
-from stedi.privacy.audit.targets import FEWEST_PEOPLE, SEED
+from stedi.privacy.audit.sample import SEED
+from stedi.privacy.audit.targets import FEWEST_PEOPLE
 from stedi.privacy.comparison import Edition, ranges_of, regions_of
 from stedi.privacy.publication import Raw
 from stedi.privacy.publication.boxes import table_of_boxes
@@ -45,27 +46,31 @@ class Withdrawal:
     def run(self, evidence: Evidence) -> AttackResult:
         """Take some people out, one at a time, and rank all people each time."""
         knows, withheld = "all readings of each person, this table and the next", "who left"
-        if evidence.raw.rows > LARGEST:
+        rows = int(evidence.rows_by_class.sum())
+        if evidence.whole is None or rows > LARGEST:
             why = f"not measured: each try costs a publication, of {LARGEST:,} rows at most"
             return AttackResult(knows=knows, withheld=withheld, note=why)
-        tries = int(np.clip(MOST_ROWS // max(evidence.raw.rows, 1), FEWEST_TRIES, MOST_TRIES))
+        tries = int(np.clip(MOST_ROWS // max(rows, 1), FEWEST_TRIES, MOST_TRIES))
         ranks = ranks_of_who_left(evidence, tries)
         if not ranks:
-            why = "not measured: there are too few people, or too few are left when one leaves"
+            why = (
+                "not measured: there are too few people, or too few are left when one leaves, or "
+                "boxes overlap or leave rows out"
+            )
             return AttackResult(knows=knows, withheld=withheld, note=why)
-        assert evidence.readings is not None
+        people = len(np.unique(own_rows(evidence.whole)[1]))
         first = sum(rank == 1 for rank in ranks)
         return AttackResult(
             knows=knows,
             withheld=withheld,
             worst=first / len(ranks),
-            baseline=1 / rounded(evidence.readings.people),
+            baseline=1 / rounded(people),
             figures={
                 "tries": len(ranks),
                 "first": first,
                 "mean_rank": float(np.mean(ranks)),
                 "worst_rank": max(ranks),
-                "people": evidence.readings.people,
+                "people": people,
             },
             note=f"the attacker named the person who left first in {first} of {len(ranks)} tries, "
             f"and at rank {np.mean(ranks):.1f} on average, by {evidence.form}; worst is the share "
@@ -86,20 +91,20 @@ def ranks_by_way(evidence: Evidence, tries: int) -> dict[str, list[float]]:
     tie share the middle of their ranks. Nobody's where too few people are left to publish anything.
     """
     ranks: dict[str, list[float]] = {"certain": [], "most rows": [], "decoded": []}
-    if evidence.boxes is None or evidence.readings is None:
-        return ranks
-    if evidence.readings.people < FEWEST_PEOPLE:
+    if evidence.boxes is None or evidence.whole is None or evidence.strays:
         return ranks
     scale, before = evidence.noise_scale, Edition(evidence.boxes, evidence.counts)
     rng = np.random.default_rng(SEED)
-    own, person = own_rows(evidence.raw)
+    own, person = own_rows(evidence.whole)
     names = np.unique(own.people[0])
+    if len(names) < FEWEST_PEOPLE:
+        return ranks
     classes = classes_of(own, evidence.publication, evidence.boxes)
     own_classes = Readings.of_rows(person, classes)
     weights = _weights(before, own_classes, scale)
     for leaver in each([*map(int, rng.permutation(len(names))[:tries])], "people taken out"):
-        stay = np.all([side != names[leaver] for side in evidence.raw.people], axis=0)
-        now = _published(evidence.raw.taken(np.flatnonzero(stay)), evidence.publication, rng)
+        stay = np.all([side != names[leaver] for side in evidence.whole.people], axis=0)
+        now = _published(evidence.whole.taken(np.flatnonzero(stay)), evidence.publication, rng)
         if now is None:
             continue
         classes_now = classes_of(own, evidence.publication, now.boxes)

@@ -173,10 +173,7 @@ def publish_in_parts(
     """
     if rows.rows == 0:
         return Published([], None, 0, None, {})
-    for name, count in rows.blanks.items():
-        _refuse_blank(name, count, publication)
-    for column, count in rows.no_numbers.items():
-        _refuse_no_number(column, count)
+    refuse_unusable(rows)
     fewer, reasons = rows.suppressed()
     missing = "; ".join(fewer.shortcomings())
     if missing or not fewer.rows:
@@ -232,6 +229,14 @@ def raw_rows(table: pa.Table, publication: Publication) -> Raw:
     """Rows before they are generalised; raises `RuleBroken` for one without a value or a person."""
     _refuse_blanks(table, publication)
     return _raw(table, publication)
+
+
+def refuse_unusable(rows: Spilled) -> None:
+    """Raise `RuleBroken` where rows in an engine's files lack a value or a person."""
+    for name, count in rows.blanks.items():
+        _refuse_blank(name, count, rows.publication)
+    for column, count in rows.no_numbers.items():
+        _refuse_no_number(column, count)
 
 
 def _refuse_blanks(table: pa.Table, publication: Publication) -> None:

@@ -6,25 +6,35 @@ Independent of the search that cut the boxes: the audit checks that search by it
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from stedi.arrays import Float64s, Int32s, Int64s
 from stedi.privacy.publication.boxes import Range
 from stedi.privacy.publication.mondrian import AXES, TARGET
-from stedi.privacy.publication.search import Points
+from stedi.privacy.publication.search import Grids, Points
 
 
 class BoxesOverlap(Exception):
     """Boxes that are no partition: a row could be coded in several ways, or in none."""
 
 
+class Cut(NamedTuple):
+    """A plane between boxes: on an axis, those on its `low` side end below `at`, others don't."""
+
+    axis: int
+    at: int
+    low: Int64s
+    high: Int64s
+
+
 class Coder:
     """The classes of a table of boxes, ready to code rows that lie on the same grids."""
 
-    def __init__(self, ranges: Mapping[str, Range], points: Points) -> None:
-        self._points = points
-        columns = [grid.ranges(*_edges(ranges[grid.column])) for grid in points.axes]
+    def __init__(self, ranges: Mapping[str, Range], grids: Grids | Points) -> None:
+        self._grids = grids
+        columns = [grid.ranges(*_edges(ranges[grid.column])) for grid in grids.axes]
         least, most = np.array([c[0] for c in columns]), np.array([c[1] for c in columns])
         edges = np.concatenate([least, most]).T
         boxes, self.box_of_class = np.unique(edges, axis=0, return_inverse=True)
@@ -42,11 +52,10 @@ class Coder:
             if len(boxes) == 1:
                 box_of_row[places] = boxes[0]
                 continue
-            axis, cut = self._cut(boxes)
-            is_low = rows[places, AXES + axis] < cut
-            is_low_box = self._most[boxes, axis] < cut
-            waiting.append((boxes[is_low_box], places[is_low]))
-            waiting.append((boxes[~is_low_box], places[~is_low]))
+            cut = self.cut(boxes)
+            is_low = rows[places, AXES + cut.axis] < cut.at
+            waiting.append((cut.low, places[is_low]))
+            waiting.append((cut.high, places[~is_low]))
         self._refuse_strays(box_of_row, rows)
         return box_of_row
 
@@ -66,7 +75,7 @@ class Coder:
 
     def _targets(self, ranges: Mapping[str, Range]) -> tuple[Int64s, Int64s, Int64s]:
         """Classes by box and target, with the first and last target of each, behind their boxes."""
-        target = self._points.target
+        target = self._grids.target
         if target is None:
             least = most = np.zeros(len(self.box_of_class), np.int32)
         else:
@@ -78,23 +87,31 @@ class Coder:
             raise BoxesOverlap("classes of one box overlap")
         return order, begins, ends
 
-    def _cut(self, boxes: Int64s) -> tuple[int, int]:
-        """A plane between boxes that none lies across: its axis, and what follows it."""
-        best, axis_of_best, cut = len(boxes), -1, 0
+    def cut(self, boxes: Int64s, weights: Int64s | None = None) -> Cut:
+        """A plane between boxes that none lies across, with as much on either side as can be.
+
+        By default each box weighs as much. Raises `BoxesOverlap`.
+        """
+        best, axis_of_best, at = np.inf, -1, 0
         for axis in range(self._least.shape[1]):
             order = boxes[np.argsort(self._least[boxes, axis], kind="stable")]
             begins = self._least[order, axis]
             ends = np.maximum.accumulate(self._most[order, axis])
             possible = np.flatnonzero(ends[:-1] < begins[1:])
             if len(possible):
-                uneven = np.abs(2 * (possible + 1) - len(boxes))
+                if weights is None:
+                    uneven = np.abs(2 * (possible + 1) - len(boxes))
+                else:
+                    upto = np.cumsum(weights[order])
+                    uneven = np.abs(2 * upto[possible] - upto[-1])
                 n = int(np.argmin(uneven))
                 if uneven[n] < best:
-                    best, axis_of_best = int(uneven[n]), axis
-                    cut = int(begins[possible[n] + 1])
+                    best, axis_of_best = float(uneven[n]), axis
+                    at = int(begins[possible[n] + 1])
         if axis_of_best < 0:
             raise BoxesOverlap("boxes overlap")
-        return axis_of_best, cut
+        is_low = self._most[boxes, axis_of_best] < at
+        return Cut(axis_of_best, at, boxes[is_low], boxes[~is_low])
 
     def _refuse_strays(self, boxes: Int64s, rows: Int32s) -> None:
         for axis in range(self._least.shape[1]):

@@ -7,6 +7,7 @@ rows at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from stedi.arrays import Int32s
+from stedi.arrays import Int32s, Int64s
 from stedi.parquet import as_array
 from stedi.privacy.publication.levels import cut_by_levels, number_expression
 from stedi.privacy.publication.mondrian import AXES, BAND, SIDES, TARGET, Leaves
@@ -52,21 +53,23 @@ def search_in_parts(spilled: Spilled, files: Files, most_rows: int) -> Partition
     boxes = [*whole.leaves]
     for number, box in enumerate(boxes):
         box.number = number
-    names = [TARGET_NAME, BAND_NAME, *(axis_name(n) for n in range(len(cutting.sizes)))]
+    parts = [
+        _Part(tuple(paths), boxes[number].region)
+        for number, paths in apart(spilled, points, number_expression(whole)).items()
+    ]
+    leaves = engine.crew.map_large(_Finishing(files, cutting), parts)
+    return partition_of(leaves, ends, spilled.grids)
+
+
+def apart(spilled: Spilled, points: str, number: str) -> dict[int, list[Path]]:
+    """Files of rows by the number of their part, an SQL expression over `points`."""
+    names = [TARGET_NAME, BAND_NAME, *(axis_name(n) for n in range(len(spilled.grids.axes)))]
     sides = [side_name(side) for side in range(AXES - SIDES)]
     names += sides if spilled.people_are_small else []
     numbers = ", ".join(f"CAST({name} AS INTEGER) AS {name}" for name in names)
     numbers += "" if spilled.people_are_small else f", {', '.join(sides)}"
-    apart = parse(
-        f"SELECT {numbers}, {number_expression(whole)} AS {_PART} FROM ({points}) AS r",
-        "publication",
-    )
-    parts = [
-        _Part(tuple(paths), boxes[number].region)
-        for number, paths in sorted(engine.part(apart, _PART).items())
-    ]
-    leaves = engine.crew.map_large(_Finishing(files, cutting), parts)
-    return partition_of(leaves, ends, spilled.grids)
+    query = parse(f"SELECT {numbers}, {number} AS {_PART} FROM ({points}) AS r", "publication")
+    return dict(sorted(spilled.engine.part(query, _PART).items()))
 
 
 @dataclass(frozen=True)
@@ -85,26 +88,7 @@ class _Finishing:
     cutting: Cutting
 
     def __call__(self, part: _Part) -> Leaves:
-        rows, people = self._read(part)
-        return cut(rows, people, part.region, self.cutting)
-
-    def _read(self, part: _Part) -> tuple[Int32s, int]:
-        """The rows of a part with its people numbered from 0, and how many people these are."""
-        opened = [pq.ParquetFile(self._source(path)) for path in part.paths]
-        count = sum(file.metadata.num_rows for file in opened)
-        rows: Int32s = np.empty((count, AXES + len(self.cutting.sizes)), np.int32)
-        places = {TARGET_NAME: TARGET, BAND_NAME: BAND}
-        places |= {axis_name(n): AXES + n for n in range(len(self.cutting.sizes))}
-        sides = [side_name(side) for side in range(AXES - SIDES)]
-        people, begin = [], 0
-        for file in opened:
-            with file:
-                for batch in file.iter_batches(BLOCK_ROWS):
-                    end = begin + batch.num_rows
-                    for name, place in places.items():
-                        rows[begin:end, place] = as_array(batch, name)
-                    people.append([as_array(batch, name) for name in sides])
-                    begin = end
+        rows, people = read_points(self.files, part.paths, len(self.cutting.sizes))
         numbering = Numbering(people)
         begin = 0
         for block in people:
@@ -112,8 +96,34 @@ class _Finishing:
             for side, numbers in enumerate(block):
                 rows[begin:end, SIDES + side] = numbering.numbers(numbers)
             begin = end
-        return rows, numbering.count
+        return cut(rows, numbering.count, part.region, self.cutting)
 
-    def _source(self, path: Path) -> Path | BufferedReader:
-        """What to read a file from, which may lie elsewhere."""
-        return path if path.exists() else BufferedReader(self.files.open(path), _READ_AT_ONCE)
+
+def read_points(
+    files: Files, paths: Sequence[Path], axes: int
+) -> tuple[Int32s, list[list[Int64s]]]:
+    """Rows that an engine wrote of `Spilled.points`, as `mondrian` takes them but without people.
+
+    Those come in blocks beside them, by side, with the numbers that they have in the files.
+    """
+    opened = [pq.ParquetFile(_source(files, path)) for path in paths]
+    count = sum(file.metadata.num_rows for file in opened)
+    rows: Int32s = np.empty((count, AXES + axes), np.int32)
+    places = {TARGET_NAME: TARGET, BAND_NAME: BAND}
+    places |= {axis_name(n): AXES + n for n in range(axes)}
+    sides = [side_name(side) for side in range(AXES - SIDES)]
+    people, begin = [], 0
+    for file in opened:
+        with file:
+            for batch in file.iter_batches(BLOCK_ROWS):
+                end = begin + batch.num_rows
+                for name, place in places.items():
+                    rows[begin:end, place] = as_array(batch, name)
+                people.append([as_array(batch, name) for name in sides])
+                begin = end
+    return rows, people
+
+
+def _source(files: Files, path: Path) -> Path | BufferedReader:
+    """What to read a file from, which may lie elsewhere."""
+    return path if path.exists() else BufferedReader(files.open(path), _READ_AT_ONCE)

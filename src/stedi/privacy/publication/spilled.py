@@ -176,6 +176,59 @@ class Spilled:
         [found] = fetch(self.engine, query)
         return found["least"], found["most"]
 
+    def people(self) -> Int64s:
+        """The numbers of all people, on either side, in order."""
+        each = " UNION ".join(f"SELECT person FROM {people}" for people in self._people)
+        query = f"SELECT person FROM ({each}) AS p ORDER BY person"
+        return columns(self.engine, query)["person"]
+
+    def people_in_all(self) -> list[tuple[int, int, int]]:
+        """By side: how many people, the most rows of one, and ordered pairs of rows of one."""
+        found = [
+            fetch(
+                self.engine,
+                "SELECT COUNT(*) AS people, CAST(MAX(n) AS BIGINT) AS most, "
+                "CAST(SUM(n * (n - 1)) AS BIGINT) AS pairs FROM "
+                f"(SELECT CAST(SUM(n) AS BIGINT) AS n FROM {people} GROUP BY person) AS p",
+            )
+            for people in self._people[: len(self.publication.people)]
+        ]
+        return [(row["people"], row["most"] or 0, row["pairs"] or 0) for [row] in found]
+
+    def people_beyond(self, column: str, least: int, most: int) -> tuple[int, int]:
+        """How many people have a row as far out as each end of a column, on the side with fewer.
+
+        Ends are numbers of its grid, doubled.
+        """
+        [at] = [at for at, grid in self.grids.placed if grid.column == column]
+        found = [
+            fetch(
+                self.engine,
+                "SELECT COUNT(CASE WHEN least <= "
+                f"{least} THEN 1 END) AS low, COUNT(CASE WHEN most >= {most} THEN 1 END) AS high "
+                f"FROM (SELECT 2 * MIN(least{at}) AS least, 2 * MAX(most{at}) AS most "
+                f"FROM {people} GROUP BY person) AS p",
+            )
+            for people in self._people
+        ]
+        return min(row["low"] for [row] in found), min(row["high"] for [row] in found)
+
+    @cached_property
+    def raw_deviations(self) -> dict[str, float]:
+        """The standard deviation of each column's own values, beyond the grid or not."""
+        names = [column.column for column in self.publication.coarsened]
+        largest = ", ".join(
+            f"GREATEST(MAX(ABS({identifier(name)})), {_double(1)}) AS c{n}"
+            for n, name in enumerate(names)
+        )
+        [units] = fetch(self.engine, f"SELECT {largest} FROM {identifier(self.table)}")
+        scaled = ", ".join(  # squares of large doubles are none
+            f"STDDEV_POP({identifier(name)} / {_double(units[f'c{n}'])}) AS c{n}"
+            for n, name in enumerate(names)
+        )
+        [found] = fetch(self.engine, f"SELECT {scaled} FROM {identifier(self.table)}")
+        return {name: found[f"c{n}"] * units[f"c{n}"] for n, name in enumerate(names)}
+
     def shortcomings(self) -> Iterator[str]:
         """Why no partition at all is good, a sentence each."""
         return shortcomings_of(self.crowds, self.grids.target, self.publication)
