@@ -80,6 +80,11 @@ def test_a_look_tells_units(
             "`recordsUnder: Records` in the contract customer_landing reads them",
         ),
         (
+            "customer",
+            json.dumps({"took": 5, "hits": {"total": 8, "hits": small.CUSTOMERS}}).encode(),
+            "`recordsUnder: hits.hits` in the contract customer_landing reads them",
+        ),
+        (
             "step_trainer",
             [{"sensorReadingTime": 5, "serialNumber": "S", "distance_from_object": 3}],
             "`jsonKey: distance_from_object` for the column distancefromobject of "
@@ -117,8 +122,8 @@ def test_ingest_says_in_a_line_what_does_not_fit(tmp_path: Path) -> None:
     folder = delivered(tmp_path / "delivery", records, "accelerometer")
     told = stedi("ingest", folder, "--root", tmp_path / "root")
     assert (
-        "Accelerometer: of the first 3 records 3 would be quarantined, most because of text where a "
-        "number belongs at the key timestamp; `stedi ingest PATH --look` says more." in told
+        "Source accelerometer: 3 of the first 3 records would be quarantined, most because of text "
+        "where a number belongs at the key timestamp; `stedi ingest PATH --look` says more." in told
     )
     told = stedi("ingest", folder, "--look", "--root", tmp_path / "root")
     assert "accelerometer: 1 file, 3 records: 0 to load, 3 to quarantine" in told

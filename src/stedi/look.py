@@ -122,12 +122,13 @@ def glance(declarations: Declarations, delivered: Delivered, opener: Opener) -> 
             if read.pieces:
                 [((reason, key), _)] = read.faults.most_common(1)
                 lines.append(
-                    f"{source}: of the first {counted(read.records, 'record')} {read.pieces:,} "
-                    f"would be quarantined, most because of {_fault(reason, key)}; "
+                    f"source {source}: {read.pieces:,} of the first "
+                    f"{counted(read.records, 'record')} would be quarantined, most because of "
+                    f"{_fault(reason, key)}; "
                     "`stedi ingest PATH --look` says more"
                 )
             for key in unknown_keys(read.contract, read.oddities)[:1]:
-                lines.append(f"{source}: keys that the contract lacks, such as {key}")
+                lines.append(f"source {source}: keys that the contract lacks, such as {key}")
     return lines
 
 

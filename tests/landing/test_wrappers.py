@@ -12,6 +12,7 @@ from stedi import Lakehouse
 from stedi.errors import LandingError
 from stedi.landing.cut import cut
 from stedi.landing.locate import locate
+from stedi.landing.records import RecordReader
 from tests.conftest import Land, rows
 from tests.support import parsing, small
 from tests.support.parsing import VIEWS, View, parse
@@ -34,6 +35,23 @@ WRAPPED = {
     "not wrapped": f"{FIRST}\n{SECOND}",
     "with a byte order mark": f'\xef\xbb\xbf{{"Records":[{FIRST},{SECOND}]}}',
     "in a list": f'[{{"Records":[{FIRST}]}},\n{{"Records":[{SECOND}]}}]',
+}
+
+NESTED = {
+    "as search engines do": (
+        f'{{"took":5,"hits":{{"total":{{"value":40}},"hits":[{FIRST},{SECOND}]}},"aggregations":{{}}}}'
+    ),
+    "one a line": f'{{"hits":{{"hits":[{FIRST}]}}}}\n{{"hits":{{"hits":[{SECOND}]}}}}\n',
+    "pretty": f'{{\n "hits": {{\n  "n":40,\n  "HITS": [\n{FIRST},\n{SECOND}\n]\n}}\n}}\n',
+    "none among them": f'{{"hits":{{"hits":[]}},"n":0}}\n{{"hits":{{"hits":[{FIRST},{SECOND}]}}}}',
+    "another of that name before": (
+        f'{{"hits":{{"n":1}},"HITS":{{"hits":[{FIRST},{SECOND}]}},"a":{{"hits":[{{}}]}}}}'
+    ),
+    "dots in the key": f'{{"n":1,"hits.hits":[{FIRST},{SECOND}],"more":[1,{{}}]}}',
+    "keys behind on both levels": (
+        f'{{"hits":{{"hits":[{FIRST},{SECOND}] , "a":[{{"b":1}}]}} , "c":"}}]","d":null}}'
+    ),
+    "not wrapped": f"{FIRST}\n{SECOND}",
 }
 
 
@@ -59,6 +77,19 @@ def test_records_are_read_wherever_they_are_wrapped(name: str, view: View) -> No
     assert parsed.with_unknown_keys == 0
 
 
+@pytest.mark.parametrize("view", VIEWS)
+@pytest.mark.parametrize("name", NESTED)
+def test_records_are_read_under_a_path_of_keys(
+    name: str, view: View, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = replace(parsing.CONTRACTS["accelerometer"], records_under="hits.hits")
+    monkeypatch.setitem(parsing.CONTRACTS, "accelerometer", declared)
+    parsed = parse("accelerometer", NESTED[name].encode(), view=view)
+    assert parsed.pieces == []
+    assert {record[1] for record in parsed.records} == {*range(40)}
+    assert len(parsed.records) == 40
+
+
 @pytest.mark.usefixtures("under")
 @pytest.mark.parametrize("view", [VIEWS[0], View(64), View(64, few=1 << 30)])
 def test_what_is_broken_in_a_wrapper_costs_no_other_record(view: View) -> None:
@@ -78,6 +109,30 @@ def test_without_a_declaration_it_is_one_piece_that_says_what_it_is(view: View) 
     parsed = parse("accelerometer", content, view=view)
     assert parsed.records == []
     assert parsed.pieces == [("records in a wrapper", 0, content, 1)]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "key"),
+    [
+        ('{"hits":{"total":2,"hits":[{"a":1},{"b":2}]}}', "records in a wrapper", "hits.hits"),
+        ('{"data":{"users":{"edges":[{}]}}}', "records in a wrapper", "data.users.edges"),
+        ('{"timestamp":7,"Records":[{}]}', "records in a wrapper", "Records"),
+        ('{"a":{"b":[{}]},"c":[{}]}', "key missing", "user"),
+        ('{"a":{"b":[{},1]}}', "key missing", "user"),
+        ('{"a":[{"b":[{}]}]}', "records in a wrapper", "a"),
+        ('{"user":"ann","timestamp":7,"x":1,"y":2,"tags":[{}]}', "key missing", "z"),
+        ('{"hits":{"n":1,"hits":[', "records in a wrapper", "hits.hits"),
+        ('{"user":"ann","timestamp":7,"x":1,"tags":[', "cut off", None),
+    ],
+)
+def test_the_reason_names_the_keys_that_lead_to_the_list(
+    content: str, reason: str, key: str | None
+) -> None:
+    parsed = parse("accelerometer", f"{content}\n{LINES[0]},\n{LINES[1]}\n".encode())
+    assert parsed.pieces == [(reason, 0, content.encode(), 1)]
+    assert len(parsed.records) == 2
+    reader = RecordReader(parsing.CONTRACTS["accelerometer"])
+    assert reader.fault(content.encode()) == key
 
 
 class _Ann:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from stedi import Lakehouse
+from stedi.errors import UsageError
 from tests.conftest import counts, rows
 from tests.support import earlier
 from tests.support.earlier import as_told, figures, snapshots
@@ -59,6 +60,40 @@ def test_a_run_reads_again_what_has_more_columns_now_and_changes_no_row(root: La
     told = as_told(figures(earlier.status(root, verify=True)))
     assert told == figures(SAID["status"])
     assert root.run().built == ()
+
+
+def test_a_run_of_one_table_says_which_other_one_has_to_be_read_again_first(
+    root: Lakehouse,
+) -> None:
+    with pytest.raises(UsageError, match="customer_landing lacks columns that its contract has"):
+        root.run(only=["step_trainer_trusted"])
+    root.run(only=["customer_trusted"])
+    root.run(only=["step_trainer_trusted"])
+    root.run()
+    assert as_told(figures(earlier.status(root, verify=True))) == figures(SAID["status"])
+
+
+@pytest.mark.parametrize("runs", ["at once", "later"])
+def test_records_that_0_1_0_read_are_noticed_when_they_come_again(
+    root: Lakehouse, runs: str
+) -> None:
+    if runs == "later":
+        root.run()
+    before = root.status().sources
+    again: dict[str, int] = {}
+    for source, time in (("accelerometer", "timestamp"), ("step_trainer", "sensorReadingTime")):
+        folder = root.root / source / "landing"
+        old = [(folder / f"{name}.json").read_bytes() for name in ("second", "small-3", "small-8")]
+        again[source] = sum(content.count(b"\n") for content in old)
+        new = json.loads(old[0].splitlines()[0]) | {time: 1_700_009_999_000}
+        (folder / "zz-again.json").write_bytes(b"".join(old) + json.dumps(new).encode())
+    for is_rebuilt in (False, True):
+        root.run(full=is_rebuilt)
+        status = root.status(verify=True)
+        assert status.ok, status.problems
+        for source, count in again.items():
+            assert status.sources[source].dropped == {"re-delivered": count}
+            assert status.sources[source].loaded == before[source].loaded + 1
 
 
 def test_its_files_arrived_when_0_1_0_found_them(root: Lakehouse) -> None:

@@ -7,9 +7,9 @@ even the columns are written down here once more.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from enum import Enum
 
 BLANK = " \t\r\n"
 BETWEEN_PIECES = BLANK + ",[]"
@@ -107,7 +107,7 @@ def parse(content: bytes, columns: tuple[Column, ...]) -> Parsed:
         reason, end = _extent(text, at)
         try:
             if reason is not None:
-                opens = reason == "cut off" and _opens_wrapper(content[at:end])
+                opens = reason == "cut off" and _opens_wrapper(content[at:end], columns)
                 raise _Bad("records in a wrapper" if opens else reason)
             record, unknown = _judged(content[at:end], columns)
             records.append(record)
@@ -120,15 +120,20 @@ def parse(content: bytes, columns: tuple[Column, ...]) -> Parsed:
     return Parsed(records, pieces, with_unknown_keys)
 
 
-def _opens_wrapper(raw: bytes) -> bool:
-    """Whether it is an object's brace, a plain key and the bracket of its list, and nothing else."""
-    head, _, behind = raw.decode("latin-1").rpartition(":")
-    head, behind = head.strip(BLANK), behind.strip(BLANK)
-    if behind != "[" or not head.startswith("{") or not head.endswith('"'):
-        return False
-    quoted = head[1:].lstrip(BLANK)
-    key = quoted[1:-1]
-    return quoted[:1] == '"' and 1 <= len(key) <= 40 and not set(key) & {'"', "\\"}
+def _opens_wrapper(raw: bytes, columns: tuple[Column, ...]) -> bool:
+    """Whether an object of other keys is whole once the list that it ends with is closed."""
+    raw = _without_blank_end(raw)
+    for level in range(1, LEVELS + 1) if raw.endswith(b"[") else ():
+        with suppress(_Bad):
+            members = _Json(raw + b"]" + b"}" * level).whole() or []
+            return _has_other_keys([key.lower() for key, _ in members], columns)
+    return False
+
+
+def _has_other_keys(keys: list[str], columns: tuple[Column, ...]) -> bool:
+    """Whether fewer than half of the keys that a record must have are there."""
+    required = {column.key.lower() for column in columns if column.required}
+    return len(required & {*keys}) * 2 < len(required)
 
 
 # How far a piece goes ------------------------------------------------------------------------
@@ -316,11 +321,11 @@ def _broken_end(text: str, start: int, broken: _Broken) -> int:
 # What a piece holds --------------------------------------------------------------------------
 
 
-class _Nested(Enum):
-    """An object or a list; what it holds doesn't matter, but whether it is a list of objects."""
+@dataclass(frozen=True)
+class _Nested:
+    """An object or a list; all that matters is how many lists of objects can be got at by keys."""
 
-    NESTED = 1
-    OBJECTS = 2
+    lists: int
 
 
 @dataclass(frozen=True)
@@ -394,11 +399,8 @@ class _Json:
         if self.next() in ("{", "["):
             begin = self.at
             self.nested()
-            found = json.loads(self.text[begin : self.at])
-            is_of_objects = (
-                isinstance(found, list) and found and all(isinstance(item, dict) for item in found)
-            )
-            return _Nested.OBJECTS if is_of_objects else _Nested.NESTED
+            found = json.loads(self.text[begin : self.at], object_pairs_hook=tuple)
+            return _Nested(_lists_of_objects(found))
         return self.scalar()
 
     def nested(self) -> None:
@@ -530,9 +532,17 @@ def _judged(raw: bytes, columns: tuple[Column, ...]) -> tuple[Record, bool]:
     record = tuple(fields.get(column.key.lower()) for column in columns)
     for field, column in zip(record, columns, strict=True):
         if column.required and field is None:
-            lists = [value for _, value in members if value is _Nested.OBJECTS]
-            raise _Bad("records in a wrapper" if len(lists) == 1 else "key missing")
+            lists = sum(value.lists for _, value in members if isinstance(value, _Nested))
+            is_wrapper = lists == 1 and _has_other_keys(keys, columns)
+            raise _Bad("records in a wrapper" if is_wrapper else "key missing")
     return record, unknown
+
+
+def _lists_of_objects(value: object) -> int:
+    """How many lists of objects there are in objects (each a tuple) within a value, or it is one."""
+    if isinstance(value, tuple):
+        return sum(_lists_of_objects(inner) for _, inner in value)
+    return isinstance(value, list) and value != [] and all(isinstance(v, tuple) for v in value)
 
 
 def _field(value: Value, column: Column) -> Field:

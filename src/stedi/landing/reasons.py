@@ -62,7 +62,8 @@ EXPLANATIONS: Mapping[Reason, Meaning] = {
         "Another version of the app, a file of another source, a measurement that failed.",
     ),
     "records in a wrapper": Meaning(
-        "It is no record: one of its keys has a list of objects, which may be records.",
+        "It is no record: a key of it, or of an object in it, has a list of objects, which may be "
+        "records.",
         "An export or an event queue that wraps records. The contract's `recordsUnder` reads them.",
     ),
     "key twice": Meaning(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import NamedTuple, TypeVar
@@ -38,8 +39,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXT_BEHIND = re.compile(rb'\s*:\s*("(?>[^"\\]++|\\.)*+")(?=\s*(?:[,}\]]|$))')
 """A text behind which nothing that could follow stands has lost its quote."""
 _ANY_TEXT = re.compile(rb'"(?:[^"\\\r\n]|\\.)*+"')
-_OPENED = re.compile(rb'\{[ \t\r\n]*+"([^"\\]{1,40})"[ \t\r\n]*+:[ \t\r\n]*+\[')
-"""What of a wrapper stands before its first record."""
 _FEW_BRACKETS = 4
 """So many of an object are looked at one by one, before those that are clear are passed over."""
 _OBJECT, _LIST, _QUOTE, _COLON, _NEWLINE = b'{[":\n'
@@ -113,7 +112,7 @@ class RecordReader:
         raw = bytes(data[begin:stop]).rstrip(_BLANK)
         if problem is None:
             return Span(begin, stop, self._whole(raw))
-        if problem == "cut off" and _OPENED.fullmatch(raw):
+        if problem == "cut off" and self._validator.opened(raw):
             problem = WRAPPER  # too long to be taken as a whole; its records were read
         is_broken = problem in ("cut off", "not JSON", WRAPPER)
         value = _Invalid(problem) if is_broken else _parse(raw)
@@ -137,9 +136,12 @@ class RecordReader:
         return Piece(verdict.reason, raw, self._validator.subject(value, raw))
 
     def fault(self, raw: bytes) -> str | None:
-        """The key by whose value a piece doesn't fit; None where it is not one value's fault."""
-        if opened := _OPENED.fullmatch(raw):
-            return opened[1].decode(errors="replace")
+        """The key by whose value a piece doesn't fit; None where it is not one value's fault.
+
+        Of a list within objects these are all keys that lead to it, with dots between them.
+        """
+        if opened := self._validator.opened(raw):
+            return opened
         verdict = self._validator.judge(_parse(raw), raw)
         return None if isinstance(verdict, Record) else verdict.column
 
@@ -422,14 +424,37 @@ class _Validator:
                 if isinstance(converted, _Invalid):
                     return _Invalid(converted.reason, column.json_key or column.name)
                 values[n] = converted
-        for n in self._required:
-            if values[n] is None:
-                wrapping = [key for key, item in value if _are_objects(item)]
-                if len(wrapping) == 1:
-                    return _Invalid(WRAPPER, wrapping[0])
-                return _Invalid("key missing", self._columns[n].json_key or self._columns[n].name)
+        missing = [n for n in self._required if values[n] is None]
+        if missing:
+            lists = [*_lists_of_objects(value)] if self._is_foreign(value) else []
+            if len(lists) == 1:
+                return _Invalid(WRAPPER, lists[0])
+            column = self._columns[missing[0]]
+            return _Invalid("key missing", column.json_key or column.name)
         keys = tuple(key for key, _ in value)
         return Record(tuple(values), keys, has_unknown_keys, tuple(as_text))
+
+    def opened(self, raw: bytes) -> str | None:
+        """Which keys lead to the list that opens at the end of a piece; None where it is a record.
+
+        The piece is what of a wrapper stands before its first record.
+        """
+        if not raw.endswith(b"["):
+            return None
+        brackets = Counter(bracket[0] for bracket in _BRACKET.finditer(raw))
+        value = whole = _parse(raw + b"]" + b"}" * (brackets[b"{"] - brackets[b"}"]))
+        keys = []
+        while isinstance(value, _Pairs) and value:
+            key, value = value[-1]
+            keys.append(key)
+        is_list = isinstance(value, list) and not isinstance(value, _Pairs)
+        is_wrapper = is_list and isinstance(whole, _Pairs) and self._is_foreign(whole)
+        return ".".join(keys) if is_wrapper else None
+
+    def _is_foreign(self, value: _Pairs) -> bool:
+        """Whether most of what a record must have is not among the keys of an object."""
+        there = {self._by_key.get(key.lower()) for key, _ in value}
+        return 2 * len(there.intersection(self._required)) < len(self._required)
 
     def subject(self, value: object, raw: bytes) -> str | None:
         """Whom a broken piece is about, each on a line of its own; `value` is what `raw` spells.
@@ -450,14 +475,13 @@ class _Validator:
         return "\n".join(dict.fromkeys(filter(None, lines))) or None
 
 
-def _are_objects(value: object) -> bool:
-    """Whether a JSON value is a list of objects."""
-    return (
-        isinstance(value, list)
-        and not isinstance(value, _Pairs)
-        and len(value) > 0
-        and all(isinstance(item, _Pairs) for item in value)
-    )
+def _lists_of_objects(value: _Pairs) -> Iterator[str]:
+    """Which keys, with dots between them, lead to lists of nothing but objects."""
+    for key, item in value:
+        if isinstance(item, _Pairs):
+            yield from (f"{key}.{path}" for path in _lists_of_objects(item))
+        elif isinstance(item, list) and item and all(isinstance(i, _Pairs) for i in item):
+            yield key
 
 
 def _texts_behind(key: bytes, raw: bytes) -> Iterator[bytes]:

@@ -217,8 +217,14 @@ def _suspended(
 
 
 def refuse_missing(warehouse: Warehouse, declarations: Declarations, only: Iterable[str]) -> None:
-    """Raise `UsageError` where a table that one of these reads is not there, nor built with it."""
+    """Raise `UsageError` where something that one of these tables reads can't be read as it is.
+
+    So it is where a derived table is not there, nor built with it; and where a table that is not
+    brought up to date with it lacks columns that its contract has by now.
+    """
     only = set(only)
+    stay = {*declarations.read_by_suspensions} & declarations.contracts.keys() if only else set()
+    built = {*only}
     for table in (name for name in declarations.transforms if name in only):
         read = declarations.read_by(table) & declarations.transforms.keys()
         for name in sorted(read - only):
@@ -227,6 +233,16 @@ def refuse_missing(warehouse: Warehouse, declarations: Declarations, only: Itera
                     f"{table} reads {name}, which isn't there yet; build that first: "
                     f"stedi run --only {name}, or on Glue the job that builds it"
                 )
+        stay |= read
+        built |= set(declarations.transforms[table].inputs) - declarations.transforms.keys()
+    for name in sorted(stay - built):
+        version = warehouse.version(name)
+        declared = {column.name for column in declarations.contracts[name].columns}
+        if version is not None and declared - {column for column, _ in version.columns}:
+            raise UsageError(
+                f"--only: {name} lacks columns that its contract has by now; bring it up to date "
+                "first: `stedi run` without --only, or on Glue the job that builds it"
+            )
 
 
 def _shown_reading(reading: Reading) -> Planned:
