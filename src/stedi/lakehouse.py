@@ -31,9 +31,10 @@ if TYPE_CHECKING:
     from stedi.query import Result
     from stedi.review import Review
     from stedi.rights.disclosed import Disclosure
-    from stedi.rights.erase import Forgotten, Proof
+    from stedi.rights.erase import Forgotten
     from stedi.rights.find import Found
     from stedi.rights.given_out import GivenOut
+    from stedi.rights.prove import Proof
     from stedi.rights.rekey import Rekeyed, Secret
     from stedi.roots import Files
     from stedi.run import Planned, RunReport
@@ -782,38 +783,35 @@ class Lakehouse:
         progress: Callable[[str], None] | None = None,
         reading: Callable[[int, int], None] | None = None,
     ) -> Proof:
-        """Search every byte in the lakehouse folder for people, raw and decoded, in any form."""
-        from stedi.rights.erase import prove
+        """Search every byte in the lakehouse folder for people, raw and decoded, in any form.
+
+        If nothing is left, this completes the receipts of their erasures that were interrupted.
+        """
+        from stedi.rights.prove import prove
+        from stedi.rights.receipt import complete
         from stedi.rights.subjects import asked_for, kinds
 
         declarations, warehouse = self._opened()
-        return prove(
-            warehouse,
-            declarations,
-            asked_for(subjects, kinds(declarations)),
-            progress or doing,
-            reading or reached,
-        )
+        identities = asked_for(subjects, kinds(declarations))
+        proof = prove(warehouse, declarations, identities, progress or doing, reading or reached)
+        complete(self._root.files, identities, proof)
+        return proof
 
     def receipt(self, forgotten: Forgotten) -> tuple[Path, str]:
-        """Write the receipt of an erasure to the lakehouse folder; return its path and text."""
+        """Return where the receipt of an erasure is in the lakehouse folder, and its text."""
         from stedi.landing.erased import Keyer
-        from stedi.rights.given_out import out_of_reach
-        from stedi.rights.receipt import keep, receipt
+        from stedi.run.receipts import keep, written
 
-        declarations, warehouse = self._opened()
-        people = [(identity.kind, identity.value) for identity in forgotten.found.identities]
-        beyond = out_of_reach(warehouse, declarations, people)
-        text = receipt(forgotten, self.location, Keyer.of_user(), beyond)
-        return keep(self._root.files, text, forgotten), text
+        text = written(forgotten.receipt, Keyer.of_user())
+        return keep(self._root.files, forgotten.receipt, text), text
 
     @staticmethod
     def check_receipt(path: str | Path) -> Mapping[str, Any]:
         """Return the content of a receipt, if its seal is intact. Raises `UsageError`."""
         from stedi.landing.erased import Keyer
-        from stedi.rights.receipt import check
+        from stedi.run.receipts import check
 
-        return check(Path(path), Keyer.of_user()).content
+        return check(Path(path), Keyer.of_user())
 
     def secret(self) -> Secret:
         """Return where the secret is, and whether lists here are keyed by an earlier secret."""

@@ -214,7 +214,7 @@ UNPROVEN = (
             [*ERASE, "--yes"], ("stedi.rights.erase", "find"), NOTHING, 1, 0, marks=pytest.mark.slow
         ),
         pytest.param(
-            [*ERASE, "--verify"], ("stedi.rights.erase", "trace"), NOTHING, 1, 0,
+            [*ERASE, "--verify"], ("stedi.rights.prove", "trace"), NOTHING, 1, 0,
             marks=pytest.mark.slow,
         ),
         pytest.param(
@@ -222,7 +222,7 @@ UNPROVEN = (
             marks=pytest.mark.slow,
         ),
         pytest.param(
-            [*ERASE, "--yes"], ("stedi.rights.erase", "trace"), UNPROVEN, 0, 0,
+            [*ERASE, "--yes"], ("stedi.rights.prove", "trace"), UNPROVEN, 0, 0,
             marks=pytest.mark.slow,
         ),
     ],

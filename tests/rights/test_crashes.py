@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,7 @@ from tests.conftest import Land, already_run
 from tests.rights.conftest import assert_whole, named, rows_on_disk, without
 from tests.support import small
 from tests.support.dying_erasure import erase_and_die
-from tests.support.processes import Process, started
+from tests.support.processes import Process, started, stedi
 from tests.support.traces import holding
 
 ANN, S1 = "ann@example.com", "S1"
@@ -40,7 +42,27 @@ def assert_raw_files_whole(root: Path) -> None:
         assert text.count("\n") in (len(records), len(records) - (1 if source == "customer" else 3))
 
 
-STEPS = [1, 9, 25, 60, 110, 170]
+def receipts(lakehouse: Lakehouse) -> list[Mapping[str, Any]]:
+    """What receipts say, oldest first; each is checked."""
+    folder = lakehouse.root / "_stedi" / "receipts"
+    return sorted(map(lakehouse.check_receipt, folder.glob("*")), key=lambda one: one["begun"])
+
+
+def assert_receipt_without_proof(lakehouse: Lakehouse) -> None:
+    """There is one receipt: of what was done, and that nobody has looked since."""
+    [receipt] = receipts(lakehouse)
+    assert receipt["removed"]["records"] == ANNS
+    assert receipt["done"] >= receipt["begun"]
+    assert receipt["verified"] == {"at": None, "proven": False}
+    [path] = (lakehouse.root / "_stedi" / "receipts").iterdir()
+    assert "**Not verified yet.**" in path.read_text()
+    assert "the proof was NOT made yet" in stedi(
+        "erase", "--receipt", path, "--root", lakehouse.root
+    )
+
+
+ANNS = {"accelerometer": 3, "customer": 1, "step_trainer": 3}
+STEPS = [1, 9, 25, 61, 111, 170]
 EVERY = [n for n in range(1, ABOUT_EVENTS) if n not in STEPS]
 
 
@@ -57,12 +79,21 @@ def test_a_killed_erasure_is_finished_by_the_next_run_or_erasure(
     assert_raw_files_whole(small_lakehouse.root)
     small_lakehouse.status()
     is_begun = (small_lakehouse.root / "_stedi" / "erasure.json").exists()
+    assert not (is_begun and receipts(small_lakehouse))
     if is_begun and step % 2:
         small_lakehouse.run()
+        assert_receipt_without_proof(small_lakehouse)
+        assert small_lakehouse.prove_erased([("email", ANN)]).holds
+        assert_receipt_without_proof(small_lakehouse)  # of S1 nothing was proven
+        assert small_lakehouse.prove_erased([("email", ANN), ("serial-number", S1)]).holds
+        [receipt] = receipts(small_lakehouse)
+        assert receipt["verified"]["proven"] is True
     else:
         forgotten = small_lakehouse.erase([("email", ANN)])
         assert forgotten
         assert forgotten.proof.holds, forgotten.proof
+        assert receipts(small_lakehouse)[-1]["verified"]["proven"] is True
+        assert not is_begun or receipts(small_lakehouse)[0]["removed"]["records"] == ANNS
     assert holding(small_lakehouse.root, ANN, '"S1"') == []
     assert named(rows_on_disk(small_lakehouse.root)) == without(before, ANN, S1)
     dropped = {name: s.dropped for name, s in small_lakehouse.status().sources.items()}

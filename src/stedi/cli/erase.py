@@ -19,8 +19,9 @@ from stedi.text import counted, visible
 
 if TYPE_CHECKING:
     from stedi.lakehouse import Lakehouse
-    from stedi.rights.erase import Forgotten, Proof
+    from stedi.rights.erase import Forgotten
     from stedi.rights.find import Found
+    from stedi.rights.prove import Proof
 
 _MOST_SHOWN = 20
 SETTINGS = {"ignore_unknown_options": True}
@@ -205,8 +206,9 @@ def _read(lakehouse: Lakehouse, subjects: str) -> list[tuple[str, str]]:
 
 def _check(call: Call, path: Path) -> None:
     content = call.lakehouse.check_receipt(path)
-    proven = content["verified"]["proven"]
-    what = "it was proven that nothing is left" if proven else "it was NOT proven"
+    verified = content["verified"]
+    what = "it was proven that nothing is left" if verified["proven"] else "it was NOT proven"
+    what = "the proof was NOT made yet" if verified["at"] is None else what
     call.show(content, lambda: show.line(f"The seal of {path} holds; {what}."))
 
 

@@ -6,39 +6,33 @@ What is killed on the way, `stedi.run.forget` finishes: with the next erasure, o
 from __future__ import annotations
 
 import secrets
-import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from stedi import parquet
 from stedi.declared import Declarations
 from stedi.engines import MakeEngine
 from stedi.errors import LandingError, StediError
 from stedi.landing.erased import ERASED, Entry, Keyer, read_erased
 from stedi.landing.fingerprint import Fingerprinter
-from stedi.landing.fold import as_spelled, fold
+from stedi.landing.fold import fold
 from stedi.landing.records import Record
 from stedi.rights.find import Found, find, state_of
 from stedi.rights.forms import ENDINGS
-from stedi.rights.mentions import Mention, without_mentions
+from stedi.rights.given_out import out_of_reach
+from stedi.rights.prove import Progress, Proof, epoch_ms, prove, summary
+from stedi.rights.receipt import begun_receipt, complete, proven_receipt
 from stedi.rights.rows import read_rows
 from stedi.rights.subjects import Identity
-from stedi.rights.traces import Trace, Traced, trace
+from stedi.rights.traces import trace
 from stedi.rights.versions import Versions
 from stedi.rights.wanted import has_name, identifiers
-from stedi.rights.whole import any_whole, has_whole
 from stedi.roots import Files, Lock, Remainder
 from stedi.run import RunReport, forget, holding, run_locked
 from stedi.run.options import Options
+from stedi.run.receipts import Receipt, keep, written
 from stedi.storage.warehouse import Warehouse
 
 _BEGUN = "The erasure was begun: the next `stedi erase` or `stedi run` finishes it"
-Progress = Callable[[str], None]
 Confirm = Callable[[Found], bool]
 
 
@@ -56,25 +50,6 @@ class ErasureRequest:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What was read after an erasure, and what is still held; `at` is in epoch ms.
-
-    `left` counts records and rows that are still found, by place. `mentions` are records of others
-    that have an identifier: they are about others, and stay.
-    """
-
-    at: int
-    traced: Traced
-    left: Mapping[str, int] = field(default_factory=dict)
-    mentions: tuple[Mention, ...] = ()
-
-    @property
-    def holds(self) -> bool:
-        """Whether nothing of theirs is left, and all could be read."""
-        return not (self.traced.exact or self.left or self.traced.unreadable)
-
-
-@dataclass(frozen=True)
 class Forgotten:
     """What an erasure did; times are epoch milliseconds.
 
@@ -89,6 +64,7 @@ class Forgotten:
     run: RunReport | None
     proof: Proof
     remarks: tuple[str, ...]
+    receipt: Receipt
 
 
 def forget_people(
@@ -122,13 +98,18 @@ def forget_people(
             warehouse.look_again()
             if state_of(warehouse, declarations) == found.state:
                 begun = epoch_ms()
-                erasure = planned(warehouse, declarations, found, begun)
+                receipt = _begun_receipt(warehouse, declarations, found, begun)
+                erasure = planned(warehouse, declarations, found, begun, receipt)
                 forget.write_erasure(warehouse.files, erasure)
                 report = _run(warehouse, declarations, make_engine, lock, progress)
                 proof = prove(warehouse, declarations, found.identities, progress, reading)
                 fingerprints = tuple(f"{e.kind}:{e.exact}" for e in erasure.entries)
                 remarks = (*(report.remarks if report else ()), *_damaged(found))
-                return Forgotten(begun, epoch_ms(), found, fingerprints, report, proof, remarks)
+                done, rebuilt = epoch_ms(), [one.table for one in report.built] if report else []
+                receipt = proven_receipt(receipt, found.identities, proof, rebuilt, done)
+                keep(warehouse.files, receipt, written(receipt, Keyer.of_user()))
+                complete(warehouse.files, found.identities, proof)
+                return Forgotten(begun, done, found, fingerprints, report, proof, remarks, receipt)
             # What they have may be known no more, where half of an erasure was done before.
             known = {(i.kind, i.value): replace(i, spared=()) for i in found.identities} | known
             again = find(
@@ -146,18 +127,8 @@ def _once_more(confirm: Confirm) -> Confirm:
     return lambda found: agreed.pop() if agreed else confirm(found)
 
 
-def summary(found: Found) -> dict[str, int]:
-    """What was found, counted by place."""
-    counts = Counter[str]()
-    for raw in found.landing:
-        counts[f"{raw.source}/landing/{raw.name}"] += len(raw.places)
-    for rows in found.tables:
-        counts[f"{rows.table} in {len(rows.snapshots)} snapshots"] += len(rows.rows)
-    return dict(counts)
-
-
 def planned(
-    warehouse: Warehouse, declarations: Declarations, found: Found, now: int
+    warehouse: Warehouse, declarations: Declarations, found: Found, now: int, receipt: Receipt
 ) -> forget.Erasure:
     """What is to be done about what was found; raises `LandingError` for a file that changed."""
     files, keyer, fingerprinter = warehouse.files, Keyer.of_user(), Fingerprinter.of_user()
@@ -201,7 +172,16 @@ def planned(
         tuple(_to_discard(files, found.identities)),
         tuple(_names(warehouse, found, keyer)),
         _typed(declarations, found),
+        receipt,
     )
+
+
+def _begun_receipt(
+    warehouse: Warehouse, declarations: Declarations, found: Found, begun: int
+) -> Receipt:
+    people = [(identity.kind, identity.value) for identity in found.identities]
+    beyond = out_of_reach(warehouse, declarations, people)
+    return begun_receipt(found, begun, warehouse.files.name(warehouse.root), beyond)
 
 
 def _typed(declarations: Declarations, found: Found) -> dict[str, dict[str, list[int]]]:
@@ -287,78 +267,6 @@ def _run(
     return None
 
 
-def prove(
-    warehouse: Warehouse,
-    declarations: Declarations,
-    identities: Sequence[Identity],
-    progress: Progress = lambda _: None,
-    reading: Callable[[int, int], None] = lambda done, total: None,
-) -> Proof:
-    """Read everything under the root for who was forgotten; see `stedi.rights.traces`.
-
-    What others share is told by its records alone.
-    """
-    progress("reading every byte for traces of them")
-    traced = trace(warehouse.files, identifiers(identities), reading)
-    judged = [_judged(warehouse, declarations, t) for t in traced.traces]
-    traces, mentions = without_mentions(warehouse, declarations, judged)
-    traced = replace(traced, traces=tuple(traces))
-    warehouse.look_again()
-    left = Counter[str]()
-    shared = [identity for identity in identities if identity.spared]
-    if shared:
-        left.update(_still_found(warehouse, declarations, shared))
-    return Proof(epoch_ms(), traced, dict(left), tuple(mentions))
-
-
-def _judged(warehouse: Warehouse, declarations: Declarations, found: Trace) -> Trace:
-    """A trace in a table, which is another spelling's where only what was folded has it."""
-    path = warehouse.root / found.file
-    if not found.is_exact or path.suffix != ".parquet":
-        return found
-    for contract in declarations.landing:
-        folded = [c.name for c in contract.columns if c.folded_from]
-        if folded and path.is_relative_to(warehouse.data_folder(contract.location)):
-            is_exact = _has_beside(warehouse, path, found.identity.value, folded)
-            return replace(found, is_exact=is_exact)
-    if path.is_relative_to(warehouse.data_folder(declarations.locations["quarantine"])):
-        is_exact = _has_pieces_of(warehouse, path, found.identity)
-        return replace(found, is_exact=is_exact)
-    return found
-
-
-def _has_beside(warehouse: Warehouse, path: Path, value: str, folded: Sequence[str]) -> bool:
-    """Whether a column that isn't folded has a value."""
-    warehouse.files.fetch([path])
-    rows = parquet.read(path)
-    names = {column.name for column in rows.schema} - {*folded}
-    texts = [rows[n] for n in names if pa.types.is_string(rows.schema.field(n).type)]
-    having = (t.filter(pc.match_substring(t, value).fill_null(False)).unique() for t in texts)
-    return any(
-        text == value or (fold(text) != fold(value) and has_whole(text, value))
-        for values in having
-        for text in values.to_pylist()
-    )
-
-
-def _has_pieces_of(warehouse: Warehouse, path: Path, identity: Identity) -> bool:
-    """Whether a piece that was set aside has an identifier as it is spelled."""
-    warehouse.files.fetch([path])
-    rows = parquet.read(path, ["file", "subject", "raw"]).to_pylist()
-    return any(
-        identity.value in as_spelled(row["subject"])
-        or any_whole(row["raw"] or b"", [identity.value])
-        or has_name(row["file"], [identity])
-        for row in rows
-    )
-
-
-def _still_found(
-    warehouse: Warehouse, declarations: Declarations, identities: Sequence[Identity]
-) -> dict[str, int]:
-    return summary(find(warehouse, declarations, identities, is_closed=True))
-
-
 def _damaged(found: Found) -> list[str]:
     return [
         f"{raw.source}/landing/{raw.name} was a damaged archive: what could not be unpacked of it "
@@ -366,8 +274,3 @@ def _damaged(found: Found) -> list[str]:
         for raw in found.landing
         if raw.is_damaged
     ]
-
-
-def epoch_ms() -> int:
-    """Epoch milliseconds."""
-    return time.time_ns() // 1_000_000

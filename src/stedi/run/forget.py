@@ -33,6 +33,7 @@ from stedi.parquet import RowWriter
 from stedi.roots import Files, Remainder
 from stedi.roots.names import erasure_file, landing_folder
 from stedi.roots.scratch import scratch
+from stedi.run.receipts import Receipt, keep, written
 from stedi.storage.sweep import remove_outdated
 from stedi.storage.warehouse import Warehouse, short_name
 
@@ -77,6 +78,7 @@ class Erasure:
     left that refers to one. `remainders` are what the storage keeps beside its files, `names`
     fingerprints of names of raw files that `loads` may not keep. `typed` are rows of theirs in the
     newest snapshots of landing tables, by URI and counted from 0, where that is all that they hold.
+    `receipt` is to be written when all is done.
     """
 
     key_id: str
@@ -87,6 +89,7 @@ class Erasure:
     remainders: tuple[tuple[str, str | None, str | None], ...] = ()
     names: tuple[str, ...] = ()
     typed: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
+    receipt: Receipt | None = None
 
 
 def write_erasure(files: Files, erasure: Erasure) -> None:
@@ -99,6 +102,7 @@ def write_erasure(files: Files, erasure: Erasure) -> None:
             **vars(erasure),
             "entries": [vars(entry) for entry in erasure.entries],
             "cuts": [vars(cut) for cut in erasure.cuts],
+            "receipt": vars(erasure.receipt) if erasure.receipt else None,
         }
         planned.write_text(json.dumps(values), encoding="utf-8")
         files.replace(planned, _path(files))
@@ -121,6 +125,7 @@ def read_erasure(files: Files) -> Erasure | None:
             tuple((path, version, upload) for path, version, upload in values["remainders"]),
             tuple(values["names"]),
             values.get("typed", {}),
+            Receipt(**values["receipt"]) if values.get("receipt") else None,
         )
     except (OSError, ValueError, LookupError, TypeError):
         raise StorageError(
@@ -143,6 +148,9 @@ def _renewed(erasure: Erasure) -> Erasure:
     cuts = tuple(
         replace(cut, fingerprint=fingerprinter.renewed(cut.fingerprint)) for cut in erasure.cuts
     )
+    receipt = erasure.receipt
+    if receipt is not None:
+        receipt = receipt.renewed(lambda digits: keyer.renewed(digits, erasure.list_key))
     return replace(
         erasure,
         key_id=fingerprinter.key_id,
@@ -150,6 +158,7 @@ def _renewed(erasure: Erasure) -> Erasure:
         entries=entries,
         cuts=cuts,
         names=tuple(name for name in names if name is not None),
+        receipt=receipt,
     )
 
 
@@ -199,7 +208,7 @@ def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> list[
 def end(warehouse: Warehouse, declarations: Declarations, erasure: Erasure) -> None:
     """Remove every snapshot that had rows of theirs, and what the storage keeps; then the plan.
 
-    To be called when all tables are up to date.
+    To be called when all tables are up to date. There is a receipt then, which lacks the proof.
     """
     files = warehouse.files
     warehouse.look_again()
@@ -222,6 +231,10 @@ def end(warehouse: Warehouse, declarations: Declarations, erasure: Erasure) -> N
         Remainder(files.root / path, version, upload)
         for path, version, upload in erasure.remainders
     )
+    if erasure.receipt is not None:
+        content = {**erasure.receipt.content, "done": time.time_ns() // 1_000_000}
+        receipt = Receipt(erasure.receipt.name, content)
+        keep(files, receipt, written(receipt, Keyer.of_user()))
     files.remove([_path(files)])
 
 
