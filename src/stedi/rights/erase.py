@@ -78,7 +78,7 @@ class Proof:
 class Forgotten:
     """What an erasure did; times are epoch milliseconds.
 
-    `run` is what brought the tables up to date, None where there are none. `fingerprints` name the
+    `run` is the run that updated the tables, None where there are none. `fingerprints` name the
     identities that were found, in their order.
     """
 
@@ -273,7 +273,7 @@ def _run(
     lock: Lock,
     progress: Progress,
 ) -> RunReport | None:
-    """Do what is planned, and bring the tables up to date where there are any."""
+    """Do what is planned, and update the tables, if there are any."""
     if warehouse.exists:
         try:
             return run_locked(warehouse, declarations, make_engine, Options(), progress, lock)
@@ -294,9 +294,9 @@ def prove(
     progress: Progress = lambda _: None,
     reading: Callable[[int, int], None] = lambda done, total: None,
 ) -> Proof:
-    """Read everything under the root for who was forgotten; see `stedi.rights.traces`.
+    """Read every file of the lakehouse for erased people; see `stedi.rights.traces`.
 
-    What others share is told by its records alone.
+    Only the records show whose something shared is.
     """
     progress("reading every byte for traces of them")
     traced = trace(warehouse.files, identifiers(identities), reading)
@@ -342,7 +342,7 @@ def _has_beside(warehouse: Warehouse, path: Path, value: str, folded: Sequence[s
 
 
 def _has_pieces_of(warehouse: Warehouse, path: Path, identity: Identity) -> bool:
-    """Whether a piece that was set aside has an identifier as it is spelled."""
+    """Whether a quarantined record has an identifier as it is spelled."""
     warehouse.files.fetch([path])
     rows = parquet.read(path, ["file", "subject", "raw"]).to_pylist()
     return any(

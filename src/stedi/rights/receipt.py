@@ -59,7 +59,7 @@ def receipt(forgotten: Forgotten, location: str, keyer: Keyer, beyond: Iterable[
 
 
 def keep(files: Files, text: str, forgotten: Forgotten) -> Path:
-    """Put a receipt under the root; returns where."""
+    """Write a receipt into the lakehouse folder; returns where."""
     first = forgotten.fingerprints[0].rpartition(":")[2][:8] if forgotten.fingerprints else "none"
     name = f"{_time(forgotten.done).replace(':', '').replace(' ', '-')}-{first}.md"
     with scratch(files.root, "receipt") as folder:

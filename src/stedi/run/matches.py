@@ -95,7 +95,7 @@ def _why(work: Work, one: Place, other: Place) -> str:
 def _elsewhere(
     work: Work, one: Place, other: Place, ours: set[str], theirs: set[str]
 ) -> Change | None:
-    """Whether the values of one side stand in another column of the other's: ids were swapped."""
+    """Whether the values of one side stand in another column of the other's: ids were exchanged."""
     for values, place in ((ours, other), (theirs, one)):
         for column in work.declarations.schemas[place.table]:
             if column.name == place.column or column.type != "string" or column.is_computed:

@@ -13,7 +13,7 @@ from stedi.simulate.drawn import CustomerRecords, People
 LONGEST_DELAY_MS = 15 * 60_000
 PAIR_RATE, TRIPLE_RATE = 0.010, 0.003
 SPELLINGS_OF_NONE = ("", "null", '""', "0")
-"""How a record says that a consent was not given: without the key, or with one of these values."""
+"""A record without consent has no such key, or one of these values."""
 
 
 @dataclass(frozen=True)

@@ -24,15 +24,15 @@ Columns = Mapping[str, Float64s]
 class Evidence:
     """A published table, and all that an attacker may have besides.
 
-    `published` are its columns as they are stored. `values` are the published values of each class,
-    `classes` the class of each row behind it, in the order of `raw`, the rows before they were
-    coarsened, with their people. `control_group` are like rows of people who are not in the table.
-    `boxes` is the table of boxes, in the order of the classes, where there is one that can be
-    relied on; an attacker without one goes by the nearest published values. `difference` is what
-    the publication noted of the one before it, `people_problems` what is wrong with how people are
-    numbered, `proof_problems` how many things the proof finds in the declarations. `suppressed` is
-    how many rows were left out. `noise` is what was added to the count of each class, where counts
-    are noisy; None where it isn't known.
+    `published` are its columns as they are stored. `values` are the published values of each
+    equivalence class, `classes` the class of each row behind it, in the order of `raw`, the rows
+    before they were generalised, with their people. `control_group` are like rows of people who are
+    not in the table. `boxes` is the table of boxes, in the order of the classes, where there is one
+    that can be relied on; an attacker without one goes by the nearest published values.
+    `difference` is what the publication noted of the one before it, `people_problems` what is wrong
+    with how people are numbered, `proof_problems` how many things the proof finds in the
+    declarations. `suppressed` is how many rows were left out. `noise` is what was added to the
+    count of each class, where counts are noisy; None where it isn't known.
     """
 
     publication: Publication
@@ -61,7 +61,7 @@ class Evidence:
         try:
             published = classes_of([self.published])
             return Edition.of(self.boxes, published, is_noisy=True).counts
-        except ValueError:  # which the check of the rows tells
+        except ValueError:  # which the check of the rows reports
             return self.rows_by_class
 
     @property

@@ -14,14 +14,14 @@ from stedi.progress import note
 class Linkability:
     """The chance that two rows are of one person: two of one class, or one each of two classes.
 
-    Exact, over all classes and pairs of classes, and on all sides.
+    Exact, over all classes and any two classes, and on all sides.
     """
 
     name = "linkability"
     risk: Risk = "linkability"
 
     def run(self, evidence: Evidence) -> AttackResult:
-        """Find the worst class, and pair of them; the mean is over classes, of two rows of each.
+        """Find the worst class, and the worst two; the mean is over classes, of two rows of each.
 
         The baseline is the chance that any two rows have.
         """
@@ -60,7 +60,7 @@ def _chance_of_any(crowd: Crowd) -> float:
 
 
 def _worst_of_two(crowd: Crowd, rows: Int64s) -> float:
-    """The greatest sum of products of shares, over all pairs of classes.
+    """The greatest sum of products of shares, over any two classes.
 
     Classes in the order of their norms, greatest first: no product is greater than that of the
     norms (Cauchy and Schwarz), so the search ends as soon as these fall below the best.

@@ -170,7 +170,7 @@ class Positions:
         if found or not self.numbers_once or not named:
             return found
         if len(named) == 1 and listed >= {*named} and not reads_values(select, rows):
-            return frozenset(named)  # a list of identifiers, whoever had them
+            return frozenset(named)  # a list of identifiers, whichever person had them
         self.refuse(
             select,
             f"{' and '.join(named)} may have several values for one person whose values are here, "
