@@ -47,7 +47,7 @@ def test_ingest_run_status_query(root: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     assert "3 files copied" in stedi("ingest", root, "--root", other)
     assert "0 files copied" in stedi("ingest", root, "--root", other)
-    assert "brings 8 tables up to date" in stedi("status", "--root", other)
+    assert "updates 8 tables" in stedi("status", "--root", other)
     assert "machine_learning_curated" in stedi("run", "--root", other)
     assert "up to date" in stedi("run", "--root", other)
     assert "All record counts reconcile" in stedi("status", "--verify", "--root", other)
@@ -63,7 +63,7 @@ def test_ingest_run_status_query(root: Path, tmp_path: Path) -> None:
 def test_what_is_left_to_do_is_told(root: Path) -> None:
     stedi("run", "--only", "customer_trusted", "--root", root)
     again = stedi("run", "--only", "customer_trusted", "--root", root)
-    assert "`stedi run` brings 6 tables up to date." in again
+    assert "`stedi run` updates 6 tables." in again
     assert "Everything" not in again
 
 

@@ -233,7 +233,7 @@ def _show_found(found: Found) -> None:
         rows.append((table.table, f"{table.file.path.name}, {when}", len(table.rows)))
     for kept in found.versions:
         place = f"{kept.source}/landing/{kept.name}" if kept.source else kept.name
-        rows.append(("version of before", f"{visible(place)}, {kept.version}", kept.records))
+        rows.append(("earlier version", f"{visible(place)}, {kept.version}", kept.records))
     if rows:
         show.table(("where", "file", "rows"), rows)
     else:

@@ -85,7 +85,7 @@ def show_notes(status: Status) -> None:
 def out_of_date(status: Status) -> str:
     """What `stedi run` would still do; nothing where that is nothing."""
     late = sum(table.freshness != "fresh" for table in status.tables.values())
-    return f"`stedi run` brings {counted(late, 'table')} up to date" if late else ""
+    return f"`stedi run` updates {counted(late, 'table')}" if late else ""
 
 
 def _show_sources(status: Status) -> None:
@@ -102,11 +102,12 @@ def _show_sources(status: Status) -> None:
 def _show_steps(status: Status) -> None:
     rows = []
     for name, step in status.steps.items():
-        dropped, why = None, "its SELECT groups, unites or cuts rows: no sum to hold"
+        dropped, why = None, "its SELECT groups, unites or limits rows: nothing to reconcile"
         if step.adds_up is not None:
             dropped = sum(step.dropped.values())
-            why = ", ".join(f"{reason} {count:,}" for reason, count in step.dropped.items())
+            reasons = [f"{count:,} {reason}" for reason, count in step.dropped.items()]
             if step.noise is not None:
-                why = "; ".join(filter(None, (why, f"noise made it {step.noise:+,} rows")))
+                reasons.append(f"{step.noise:+,} by noise")
+            why = "\n".join(reasons)
         rows.append((name, step.in_, step.kept, dropped, why))
     show.table(("step", "in", "kept", "dropped", "why dropped"), rows)

@@ -48,7 +48,7 @@ def _of_pairing(
     if all(sizes) and pairs < least * min(sizes):
         for joined in paired:
             yield _note(
-                work, table, joined, f"{pairs:,} pairs of {sizes[0]:,} and {sizes[1]:,} rows"
+                work, table, joined, f"{pairs:,} matches of {sizes[0]:,} and {sizes[1]:,} rows"
             )
 
 

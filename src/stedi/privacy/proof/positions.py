@@ -176,8 +176,8 @@ class Positions:
             f"{' and '.join(named)} may have several values for one person whose values are here, "
             "who would be counted as several people, or whose values would be in others' rows: "
             f"join {', '.join(rows.aliases({side}))} by columns that are unique (as a contract "
-            "says, or by GROUP BY or DISTINCT of one alone), or give the column that names whom "
-            "the records are about",
+            "declares, or by GROUP BY or DISTINCT of one alone), or give the column that names "
+            "whom the records are about",
         )
         return frozenset(named)
 
