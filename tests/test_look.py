@@ -117,8 +117,9 @@ def test_ingest_says_in_a_line_what_does_not_fit(tmp_path: Path) -> None:
     folder = delivered(tmp_path / "delivery", records, "accelerometer")
     told = stedi("ingest", folder, "--root", tmp_path / "root")
     assert (
-        "Accelerometer: of the first 3 records 3 would be quarantined, most because of text where a "
-        "number belongs at the key timestamp; `stedi ingest PATH --look` says more." in told
+        "Accelerometer: of the first 3 records 3 would be quarantined, most for the reason "
+        '"text where a number belongs at the key timestamp"; `stedi ingest PATH --look` says more.'
+        in told
     )
     told = stedi("ingest", folder, "--look", "--root", tmp_path / "root")
     assert "accelerometer: 1 file, 3 records: 0 to load, 3 to quarantine" in told

@@ -123,7 +123,7 @@ def glance(declarations: Declarations, delivered: Delivered, opener: Opener) -> 
                 [((reason, key), _)] = read.faults.most_common(1)
                 lines.append(
                     f"{source}: of the first {counted(read.records, 'record')} {read.pieces:,} "
-                    f"would be quarantined, most because of {_fault(reason, key)}; "
+                    f'would be quarantined, most for the reason "{_fault(reason, key)}"; '
                     "`stedi ingest PATH --look` says more"
                 )
             for key in unknown_keys(read.contract, read.oddities)[:1]:

@@ -54,7 +54,7 @@ def test_ingest_run_status_query(root: Path, tmp_path: Path) -> None:
     more = tmp_path / "more.json"
     more.write_text(json.dumps(small.acceleration("ann", 5000, 0.1)))
     told = stedi("ingest", more, "--source", "accelerometer", "--root", other)
-    assert f"1 file copied into {other}, 0 there already" in told
+    assert f"1 file copied into {other}, 0 with a content that is there already" in told
     assert "1 landing file not read yet" in stedi("status", "--root", other)
     assert "1 new landing file " in stedi("run", "--root", other)
     assert "12" in stedi("query", "SELECT COUNT(*) FROM machine_learning_curated", "--root", other)

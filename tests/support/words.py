@@ -16,7 +16,7 @@ OF_DATA = "(?:tables?|files?|columns?|rows?|records?|quer(?:y|ies)|contracts?|fu
 
 @dataclass(frozen=True)
 class OldWord:
-    """A word of before, how it is recognised in running text, and the word to use."""
+    """An old word, how it is recognised in running text, and the word to use."""
 
     word: str
     prefer: str

@@ -37,11 +37,11 @@ def explain(
 
 
 def _show(explanation: Explanation) -> None:
-    show.line(f"Profile {explanation.profile}.")
+    show.sentences(f"Profile {explanation.profile}.")
     for stage in explanation.stages:
         _show_stage(stage)
     if explanation.stale:
-        show.line(f"\n{explanation.table} is out of date: {explanation.stale}.")
+        show.sentences(f"\n{explanation.table} is out of date: {explanation.stale}.")
     show.hint()
 
 

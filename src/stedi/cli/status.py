@@ -47,19 +47,19 @@ def _seconds(text: str) -> float:
 
 
 def _show(status: Status) -> None:
-    show.line(f"Profile {status.profile}.\n")
+    show.sentences(f"Profile {status.profile}.\n")
     show_tables(status)
     _show_sources(status)
     if status.steps:
         _show_steps(status)
     show_notes(status)
     for why in status.late:
-        show.line(f"\nToo old: {why}.")
+        show.sentences(f"\nToo old: {why}.")
     if status.ok:
         late = out_of_date(status)
-        show.line(f"\nAll record counts reconcile{f'; {late}' if late else ''}.")
+        show.sentences(f"\nAll record counts reconcile{f'; {late}' if late else ''}.")
     else:
-        show.line(f"\n{counted(len(status.problems), 'problem')}:")
+        show.sentences(f"\n{counted(len(status.problems), 'problem')}:")
         for problem in status.problems:
             show.sentences(f"  {problem}")
     show.hint()
@@ -77,7 +77,7 @@ def show_tables(status: Status) -> None:
 def show_notes(status: Status) -> None:
     """Print what is to be known of the data."""
     if status.notes:
-        show.line("\nTo note:")
+        show.sentences("\nTo note:")
     for note in status.notes:
         show.sentences(f"  {note.text}")
 
@@ -96,7 +96,7 @@ def _show_sources(status: Status) -> None:
     show.table(("source", "files", "records", "loaded", "quarantined", "unread files"), rows)
     for name, source in status.sources.items():
         for reason, count in source.dropped.items():
-            show.line(f"  {counted(count, 'record')} of {name} dropped: {reason}")
+            show.sentences(f"  {counted(count, 'record')} of {name} dropped: {reason}")
 
 
 def _show_steps(status: Status) -> None:
