@@ -56,7 +56,7 @@ def test_templates_have_no_old_words() -> None:
         assert (path.name, old_words(prose(text))) == (path.name, [])
 
 
-@pytest.mark.parametrize("folder", ["src", "bench", "docs", "glue", "infra", "supply"])
+@pytest.mark.parametrize("folder", ["src", "bench", "docs", "glue", "infra", "supply", "tests"])
 def test_docstrings_and_comments_have_no_old_words(folder: str) -> None:
     paths = [path for path in (ROOT / folder).rglob("*.py") if ".venv" not in path.parts]
     assert paths
