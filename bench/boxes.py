@@ -1,4 +1,4 @@
-"""Why a box has rows of so many people: what is told of people in the table, by people a box.
+"""Why a box has rows of so many people: what the table reveals about people in it, by people a box.
 
     python bench/boxes.py [--customers 10000] [--seed 11]
 
@@ -30,7 +30,7 @@ PEOPLE = (5, 10, 20, 40, 80)
 
 
 def main() -> None:
-    """Simulate people who walk, and publish their pairs with boxes of different sizes."""
+    """Simulate people who walk, and publish them with boxes of different sizes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=11)

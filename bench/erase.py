@@ -2,9 +2,9 @@
 
     python bench/erase.py [CUSTOMERS] [FOLDER]
 
-Each is a process of its own, one after the other on the same lakehouse. CPU time is told as a share
-of a full run's: without the proof, which reads every byte, and also without the publication, which
-is made anew as a whole however few people leave.
+Each is a process of its own, one after the other on the same lakehouse. CPU time is printed as a
+share of a full run's: without the proof, which reads every byte, and also without the publication,
+which is rebuilt as a whole however few people leave.
 """
 
 from __future__ import annotations

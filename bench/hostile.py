@@ -3,10 +3,11 @@
     python bench/hostile.py [MEGABYTES] [SHAPE…]
 
 Each shape is so many megabytes (4) of what is broken, between good lines. The landing parser reads
-it as a run does, on one core. Printed are megabytes a second of processor time, the records and
-pieces found, and how much longer twice as much takes. It ends with 1 where a long broken shape is
-read at less than 20 MB/s, or where twice the bytes take more than three times as long. Shapes that
-are many small pieces by the rules, each a row of the quarantine, are told by pieces a second.
+it as a run does, on one core. Printed are megabytes a second of processor time, the valid and
+invalid records found, and how much longer twice as much takes. It ends with 1 where a long broken
+shape is read at less than 20 MB/s, or where twice the bytes take more than three times as long.
+Shapes of many small invalid records, each a row of the quarantine, are measured in records a
+second.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from stedi.roots.local.files import LocalFiles
 GOOD = b'{"user":"a@example.com","timestamp":1700000000000,"x":0.1,"y":0.2,"z":-1.0}\n'
 LEAST = 20.0
 FEW = 1_000
-"""Pieces of a shape up to which it counts as long."""
+"""A shape with at most so many invalid records counts as long."""
 
 
 def _only(unit: bytes) -> Callable[[int], bytes]:
@@ -83,7 +84,7 @@ def main() -> int:
     megabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 4.0
     size = int(megabytes * 1e6)
     contract = read_declarations(packaged()).contracts["accelerometer_landing"]
-    _read(GOOD * 10_000, contract)  # compiles the scan where it wasn't
+    _read(GOOD * 10_000, contract)  # compiles the parser if it wasn't
     failed = 0
     for name in sys.argv[2:] or SHAPES:
         once, records, pieces = _read(SHAPES[name](size), contract)
@@ -102,7 +103,7 @@ def main() -> int:
 
 
 def _read(shape: bytes, contract: Contract) -> tuple[float, int, int]:
-    """Seconds of processor time, records loaded, and pieces set aside, of a shape."""
+    """Seconds of processor time, records loaded, and records quarantined, of a shape."""
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         landing = root / str(contract.source) / "landing"

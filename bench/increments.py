@@ -112,7 +112,7 @@ def simulated(customers: int) -> Path:
 
 
 def linked(data: Path) -> Path:
-    """A root whose landing files are hard links to the data's."""
+    """A lakehouse whose landing files are hard links to the data's."""
     root = data / "increments"
     shutil.rmtree(root, ignore_errors=True)
     for source in (data / "landing").iterdir():

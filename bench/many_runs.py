@@ -1,4 +1,4 @@
-"""Metadata of a root of many runs: how many files and bytes it has, and how long a run takes.
+"""Metadata of a lakehouse of many runs: how many files and bytes it has, and how long a run takes.
 
     python bench/many_runs.py [RUNS]
 

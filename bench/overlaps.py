@@ -1,4 +1,4 @@
-"""What the look-up of overlaps with earlier deliveries costs, as a share of reading a file.
+"""What the search for overlaps with earlier deliveries costs, as a share of reading a file.
 
     python bench/overlaps.py [RECORDS…]
 

@@ -1,4 +1,4 @@
-"""What a publication in parts costs: pairs of people who walk, made directly, as files of Parquet.
+"""What a publication in parts costs: matched readings of people who walk, as files of Parquet.
 
     python bench/parts.py [--pairs 46000000] [--rows-at-once 16777216] [--engine duckdb]
 
@@ -39,7 +39,7 @@ SIDES = ("step_person", "accelerometer_person")
 
 
 def main() -> None:
-    """Make the pairs, and publish them in a process of its own."""
+    """Make the matched readings, and publish them in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=46_000_000)
     parser.add_argument("--rows-at-once", type=int, default=ROWS_AT_ONCE)
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def make(folder: Path, pairs: int) -> None:
-    """Files of so many pairs: those of some people again and again, moved a little, as others'."""
+    """Files of so many matched readings: those of some people again and again, moved a little."""
     folder.mkdir(parents=True, exist_ok=True)
     files = -(-pairs // (PEOPLE_A_FILE * PAIRS_PER_PERSON))
     if len([*folder.iterdir()]) == files:

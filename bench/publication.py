@@ -1,8 +1,8 @@
-"""What the publication costs: millions of walking pairs, and data with few distinct values.
+"""What the publication costs: millions of matched readings, and data with few distinct values.
 
     python bench/publication.py [--pairs 5000000]
 
-Prints seconds and peak memory of a process that holds nothing but the pairs.
+Prints seconds and peak memory of a process that has nothing but the matched readings in memory.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def measure(case: str, pairs: int) -> None:
-    """Publish pairs that are in memory already, and print what that took."""
+    """Publish matched readings that are in memory already, and print what that took."""
     publication = read_declarations(packaged()).contracts["machine_learning_curated"].publication
     assert publication is not None
     with tempfile.TemporaryDirectory() as folder:
@@ -63,7 +63,7 @@ def measure(case: str, pairs: int) -> None:
 
 
 def publish(publication: Publication, raw: Raw, folder: Path) -> int:
-    """Publish pairs as a run does, files included; gives the number of classes."""
+    """Publish matched readings as a run does, files included; returns the number of classes."""
     import pyarrow.parquet as pq
 
     fields = [Field(name, "double", n) for n, name in enumerate(COLUMNS, start=1)]
@@ -73,7 +73,7 @@ def publish(publication: Publication, raw: Raw, folder: Path) -> int:
 
 
 def walking(people: int, seed: int = 1) -> Raw:
-    """Pairs of people who walk, stand and balance, each reading with its person's own records."""
+    """Matched readings of people who walk, stand and balance, with their own records."""
     rng = np.random.default_rng(seed)
     readings = people * READINGS_PER_CUSTOMER
     person = np.repeat(np.arange(people), READINGS_PER_CUSTOMER)
@@ -87,7 +87,7 @@ def walking(people: int, seed: int = 1) -> Raw:
 
 
 def few_values(pairs: int) -> Raw:
-    """Pairs with the values of the starter data."""
+    """Matched readings with the values of the starter data."""
     rng = np.random.default_rng(2)
     readings = int(pairs / 2.83)
     reading = records_of_readings(rng, readings)

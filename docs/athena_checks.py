@@ -1,6 +1,6 @@
-"""Statements that show in Athena whether the tables are as their contracts say, zone by zone.
+"""Statements that show in Athena whether the tables are as declared, zone by zone.
 
-Each gives a row of figures, and a comment above it says which are right. `stedi query` runs them
+Each returns a row of figures, and a comment above it says which are right. `stedi query` runs them
 too, except those about what only a catalog on AWS has.
 """
 

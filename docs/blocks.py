@@ -125,7 +125,7 @@ def steady(text: str) -> str:
 def run(page: Path, work: Path) -> list[Printed]:
     """Run a page's blocks in an empty folder; raises `AssertionError` for one that fails.
 
-    The command `stedi` is that of this Python.
+    The command `stedi` is that of this Python; its secret is a file, as on a reader's machine.
     """
     bin_, folder = work / "bin", work / "work"
     bin_.mkdir()
@@ -138,13 +138,11 @@ def run(page: Path, work: Path) -> list[Printed]:
         command.write_text(text)
         command.chmod(0o755)
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "STEDI_SECRET"},
         "PATH": f"{bin_}:{os.environ['PATH']}",
         "HF_HUB_OFFLINE": "1",
         "HF_HOME": str(work / "cache"),
-        "STEDI_SECRET": os.environ.get(
-            "STEDI_SECRET", "a secret of the documents, of 32 bytes or more"
-        ),
+        "XDG_CONFIG_HOME": str(work / "config"),
     }
     printed, out = [], ""
     for block in blocks(page.read_text()):

@@ -91,7 +91,7 @@ def requests() -> float:
 
 
 def glue(size: Size) -> float:
-    """Five jobs a day, each of which reads and builds everything anew, for a month."""
+    """Five jobs a day, each of which reads and rebuilds everything, for a month."""
     return DAYS * seconds(size) / 3600 * size.dpus * GLUE_DPU_HOUR
 
 

@@ -151,7 +151,7 @@ def workflow(declarations: Declarations) -> str:
 
 
 def contracts(declarations: Declarations) -> str:
-    """Every table's contract, and why landing records are set aside, for people."""
+    """Every table's contract, and why landing records are quarantined, for people."""
     parts = [
         "# Contracts",
         "",

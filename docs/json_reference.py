@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ BEFORE = (
     "ingest a --quiet",
 )
 COMMANDS = (
+    ("demo", "demo --root demo"),
     ("simulate DIR", "simulate c --customers 20"),
     ("ingest PATH", "ingest b"),
     ("ingest PATH --look", "ingest b --look"),
@@ -35,30 +37,44 @@ COMMANDS = (
     ("query SQL", "query 'SELECT 1 AS a'"),
     ("explain TABLE", "explain accelerometer_trusted"),
     ("quarantine list", "quarantine list --limit 3"),
+    ("quarantine show PLACE", "quarantine show {place}"),
     ("quarantine replay", "quarantine replay"),
-    ("review", "review"),
     ("check", "check"),
     ("check --explain COLUMN", "check --explain machine_learning_curated.x"),
     ("audit", "audit"),
     ("release DIR", "release data-set --recipient Somebody"),
+    ("release DIR --private", "release synthetic --private --recipient Somebody"),
     ("releases", "releases"),
     ("train DIR", "train model"),
     ("predict DIR FILE...", "predict model b/accelerometer/landing/*.json"),
     ("page FILE.html", "page page.html"),
     ("export --duckdb FILE", "export --duckdb lakehouse.duckdb"),
+    ("review", "review"),
+    ("review accept NUMBER...", "review accept {number}"),
     ("disclose PERSON DIR", "disclose {person} disclosed"),
     ("erase --dry-run", "erase --email {person} --dry-run"),
     ("erase", "erase --email {person} --yes"),
+    ("erase --verify", "erase --verify --email {person}"),
+    ("secret", "secret"),
+    ("secret rotate", "secret rotate"),
+    ("secret rekey", "secret rekey"),
     ("ddl", "ddl"),
 )
 """Each command as the page names it, and as it is run: in this order, in one lakehouse."""
+PERSON = "SELECT MIN(email) AS email FROM customer_curated"
+ASKED: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+    ("person", f"query '{PERSON}'", lambda rows: rows[0]["email"]),
+    ("place", "quarantine list --limit 1", lambda listed: listed["pieces"][0]["place"]),
+    ("number", "review", lambda review: review["to_decide"][0]["review"]),
+)
+"""What commands need that only the lakehouse knows, and the command that says it."""
 OF_DATA = re.compile(r"[^a-z_0-9]|_landing$|_trusted$|_curated$|_synthetic$")
 NAMES = {
     *("customer", "accelerometer", "step_trainer", "email", "serial_number"),
     *("quarantine", "loads", "suspended", "device"),
 }
 """Keys that are names of tables, sources or subjects, and are shown as NAME."""
-MAPS = ("attacks", "checks", "dropped", "quarantined", "set_aside")
+MAPS = ("attacks", "checks", "dropped", "left_for", "quarantined", "set_aside")
 """Keys of objects whose own keys are names."""
 
 
@@ -90,15 +106,11 @@ def printed(folder: Path) -> Iterator[tuple[str, Any]]:
     for words in BEFORE:
         called(words, folder)
     for title, words in COMMANDS:
-        if "{person}" in words:
-            words = words.format(person=somebody(folder))
+        for name, ask, answer in ASKED:
+            if f"{{{name}}}" in words:
+                told = answer(json.loads(called(f"{ask} --json", folder)))
+                words = words.replace(f"{{{name}}}", shlex.quote(told))
         yield title, json.loads(called(f"{words} --json", folder))
-
-
-def somebody(folder: Path) -> str:
-    """One customer, simulated."""
-    sql = "SELECT MIN(email) AS email FROM customer_curated"
-    return str(json.loads(called(f'query "{sql}" --json', folder))[0]["email"])
 
 
 def called(words: str, folder: Path) -> str:
@@ -106,7 +118,7 @@ def called(words: str, folder: Path) -> str:
     done = subprocess.run(
         ["bash", "-c", f'"{sys.executable}" -m stedi {words}'],
         cwd=folder,
-        env={**os.environ, "STEDI_ROOT": "lakehouse"},
+        env=environment(folder),
         capture_output=True,
         text=True,
         check=False,
@@ -114,6 +126,12 @@ def called(words: str, folder: Path) -> str:
     if done.returncode > 1:
         raise RuntimeError(f"{words}: {done.stderr}")
     return done.stdout
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Where the secret is a file of the folder: `secret rotate` replaces it."""
+    told = {"STEDI_ROOT": "lakehouse", "XDG_CONFIG_HOME": str(folder / "config")}
+    return {**{k: v for k, v in os.environ.items() if k != "STEDI_SECRET"}, **told}
 
 
 def layout(value: Any) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Takes the pictures of the page that the README shows: `python docs/page_pictures.py [ROOT]`.
 
-Without a root a lakehouse is simulated. Needs the extra `page`, Playwright and a Chromium.
+Without ROOT, a lakehouse is simulated. Needs the extra `page`, Playwright and a Chromium.
 """
 
 from __future__ import annotations

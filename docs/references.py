@@ -131,11 +131,14 @@ SHARED = ("--root", "--declarations", "--database", "--json", "--quiet", "--log-
 
 def _command(name: str, command: Any, level: int) -> Iterator[str]:
     yield from (f"{'#' * level} {name}", "", _help(command), "")
-    inner = getattr(command, "commands", None)
-    if inner:
-        for word, one in inner.items():
-            yield from _command(f"{name} {word}", one, level + 1)
-        return
+    inner = getattr(command, "commands", {})
+    if not inner or command.invoke_without_command:
+        yield from _usage(name, command)
+    for word, one in inner.items():
+        yield from _command(f"{name} {word}", one, level + 1)
+
+
+def _usage(name: str, command: Any) -> Iterator[str]:
     arguments = [p for p in command.params if p.param_type_name == "argument"]
     words = " ".join(_metavar(p) if p.required else f"[{_metavar(p)}]" for p in arguments)
     yield from (f"Usage: `{' '.join(f'{name} {words}'.split())} [OPTIONS]`", "")

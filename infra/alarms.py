@@ -71,7 +71,7 @@ def _topic(d: Deployment) -> CfnTopic:
 
 
 def _ended(d: Deployment, topic: CfnTopic) -> None:
-    """Tell of each job, and of each night, that failed, took too long or was stopped."""
+    """Report each job, and each night, that failed, took too long or was stopped."""
     jobs = {
         "jobName": [d.names.job(script) for script in JOBS],
         "state": ["FAILED", "TIMEOUT", "STOPPED", "ERROR"],

@@ -25,7 +25,7 @@ def add(d: Deployment) -> None:
             catalog_id=account,
             database_input={"name": database},
         )
-    # A link outlives the table: a run may make that anew.
+    # A link outlives the table: a run may rebuild that.
     for table in (*d.folders.published, *d.folders.synthetic):
         target = {
             "catalogId": account,

@@ -20,7 +20,7 @@ PAGE = "page/lakehouse.html"
 
 @dataclass(frozen=True)
 class Folders:
-    """Folders below the root, by what is in them; those of tables by the tables' names."""
+    """Folders of the lakehouse, by what is in them; those of tables by the tables' names."""
 
     landing: Mapping[str, str]
     typed: Mapping[str, str]
@@ -76,7 +76,7 @@ class Names:
         return [f"{arn}/{key}" for key in keys] or [arn]
 
     def in_lake(self, *folders: str) -> list[str]:
-        """ARNs of all objects in folders below the root; of all below it without folders."""
+        """ARNs of all objects in folders of the lakehouse; of all its objects without folders."""
         places = [f"{PREFIX}/{folder}/*" for folder in folders] or [f"{PREFIX}/*"]
         return self.bucket(self.lake, *places)
 

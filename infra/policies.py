@@ -29,7 +29,7 @@ OBJECT = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartU
 
 
 def ingest(source: str) -> str:
-    """The role of whoever delivers files of a source."""
+    """The role of a person who delivers files of a source."""
     return f"ingest-{source.replace('_', '-')}"
 
 
@@ -133,7 +133,7 @@ class Rights:
         return _allow("RewriteLanding", [*OBJECT, *_VERSIONS], places)
 
     def erasure(self) -> Policy:
-        """The role of whoever calls `stedi erase`: everything below the root, versions included."""
+        """The role of a person who calls `stedi erase`: the whole lakehouse, versions included."""
         n = self.names
         return _policy(
             _allow("RewriteEverything", [*OBJECT, *_VERSIONS], n.in_lake()),
@@ -141,7 +141,7 @@ class Rights:
         )
 
     def ingest(self, source: str) -> Policy:
-        """The role of whoever delivers files of a source: puts new files, and reads none."""
+        """The role of a person who delivers files of a source: puts new files, and reads none."""
         n, folder = self.names, self.folders.landing[source]
         return _policy(
             _allow("DeliverFiles", ["s3:PutObject", "s3:AbortMultipartUpload"], n.in_lake(folder)),
@@ -151,7 +151,7 @@ class Rights:
         )
 
     def steward(self) -> Policy:
-        """The role of whoever may see identifiers: queries all but raw data."""
+        """The role of a person who may see identifiers: queries all but raw data."""
         f = self.folders
         tables = {**f.trusted, **f.curated, **f.published, **f.synthetic}
         return self._reader(STEWARD, tables, self.names.settings.database)
@@ -404,7 +404,7 @@ class Rights:
         )
 
     def secret(self) -> Policy:
-        """The policy of the secret: nobody but jobs and whoever erases reads it."""
+        """The policy of the secret: nobody but jobs and the person who erases reads it."""
         return _policy(
             {
                 "Sid": "JobsAndErasureOnly",

@@ -21,7 +21,7 @@ LOGGED: Mapping[str, tuple[str, str]] = {
     "RunFailed": ("job.failed", "A run ended with 1; its message is in the log."),
     "Remark": ("remark", "A run could not do something, or passed over something."),
     "Withheld": ("publication.withheld", "A table is published empty: too few people."),
-    "SetAside": ("source.refused", "More of a source was set aside than its contract allows."),
+    "SetAside": ("source.refused", "More of a source was quarantined than its contract allows."),
     "Stale": ("data.late", "A landing file has waited longer than declared."),
 }
 """Alarms by the event in a job's log that rings them, and what that means."""

@@ -115,15 +115,16 @@ def _unpacked(jar: Path, folder: Path) -> Path:
 
 def main(words: Sequence[str]) -> int:
     """Run the tests with each version; returns 1 where some fail."""
-    versions, _, options = " ".join(words).partition("--")
+    end = words.index("--") if "--" in words else len(words)
+    versions, options = words[:end], words[end + 1 :]
     is_failed = False
-    for version in versions.split() or PRESETS:
+    for version in versions or PRESETS:
         found = interpreter(version)
         print(f"Python {version}: {found.path}", flush=True)
         lock = ROOT / "requirements-dev.lock"
         python = found.environment_at(ROOT / f".venv-{version}", lock, "--editable", ROOT)
         done = subprocess.run(
-            [python, "-m", "pytest", *(options.split() or _FAST)],
+            [python, "-m", "pytest", *(options or _FAST)],
             cwd=ROOT,
             env=found.environment,
             check=False,

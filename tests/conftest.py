@@ -1,4 +1,4 @@
-"""Fixtures: a secret of the tests' own, landing zones, and the starter data where it is at hand."""
+"""Fixtures: a secret of the tests' own, landing zones, and the starter data if it is there."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def run_once(
 
 @pytest.fixture
 def land(place: Path) -> Land:
-    """Write records, or bytes as they are, as a landing file of a source below a root."""
+    """Write records, or bytes as they are, as a landing file of a source in a lakehouse folder."""
 
     def write(source: str, content: small.Records | bytes, name: str = "one.json") -> Path:
         return small.write(place, source, content, name)
@@ -184,7 +184,7 @@ def remarks(report: RunReport) -> list[str]:
 
 
 def on(engine: EngineName, root: Path, declarations: Path | None = None) -> Lakehouse:
-    """The lakehouse at a root, worked on by an engine."""
+    """The lakehouse in a folder, worked on by an engine."""
     kind = {"duckdb": OnDuckDB, "spark": OnSpark}[engine]
     return kind(root, declarations=declarations)
 

@@ -208,7 +208,7 @@ def assert_known(words: list[str]) -> None:
         if word.startswith("-") and word != "-":
             option = word.split("=")[0]
             assert option in known | {"--help", "-h"} | subjects, words
-        elif getattr(command, "commands", None) and word != "COMMAND":
+        elif getattr(command, "commands", None) and word not in ("COMMAND", "[OPTIONS]"):
             assert word in command.commands, words
             command = command.commands[word]
             known |= {name for p in command.params for name in (*p.opts, *p.secondary_opts)}
@@ -235,6 +235,33 @@ def test_the_site_has_every_page_once() -> None:
     assert sorted(listed) == pages
     home = (DOCS / "index.md").read_text()
     assert [page for page in pages if page != "index.md" and f"]({page})" not in home] == []
+
+
+def commands_with(option: str) -> Iterator[str]:
+    """Each command, below groups too, that has an option."""
+    below = [("", COMMANDS)]
+    while below:
+        name, command = below.pop()
+        if name and any(option in parameter.opts for parameter in command.params):
+            yield name
+        below += [
+            (f"{name} {n}".strip(), one) for n, one in getattr(command, "commands", {}).items()
+        ]
+
+
+def test_the_page_on_json_has_every_command_that_prints_json() -> None:
+    headings = re.findall(r"^## stedi (.*)$", json_reference.PAGE.read_text(), re.MULTILINE)
+    described = {re.match(r"[a-z ]*[a-z]", heading)[0] for heading in headings}  # type: ignore[index]
+    assert described == {*commands_with("--json")}
+    assert {"status", "review", "review accept", "secret", "quarantine show"} <= described
+
+
+def test_the_page_on_json_has_each_form_of_a_command_that_prints_something_else() -> None:
+    headings = re.findall(r"^## stedi (.*)$", json_reference.PAGE.read_text(), re.MULTILINE)
+    forms = {"release DIR --private", "ingest PATH --look", "run --dry-run", "erase --verify"}
+    assert forms <= {*headings}
+    for heading in headings:
+        assert_known([word for word in heading.split() if not word[0].isupper()])
 
 
 @pytest.mark.slow

@@ -80,8 +80,8 @@ def test_the_command_line_tells_it_and_json(done: Lakehouse, not_anonymous: Path
     shared = ["--root", str(done.root), "--declarations", str(not_anonymous), "explain"]
     told = CliRunner().invoke(app, [*shared, "machine_learning_curated"], catch_exceptions=False)
     assert "-4  user does not consent" in told.output
-    assert "9 on both sides" in told.output
-    assert "1 in step_trainer_trusted alone, with 1 row\n" in told.output
+    assert "9 values on both sides" in told.output
+    assert "1 value in step_trainer_trusted alone, with 1 row\n" in told.output
     assert "@example.com" not in told.output
     printed = CliRunner().invoke(app, [*shared, "customer_trusted", "--json"]).stdout
     [landing, trusted] = json.loads(printed)["stages"]

@@ -185,7 +185,7 @@ def test_a_clock_that_is_set_back_costs_nothing(
     assert small_lakehouse.status(verify=True).ok
     assert small_lakehouse.run().built == ()
     assert strays(small_lakehouse) == []
-    for name in ("customer_trusted", "accelerometer_trusted"):  # snapshots of before are gone
+    for name in ("customer_trusted", "accelerometer_trusted"):  # earlier snapshots are gone
         sql = f"SELECT * FROM {name}"
         later = datetime.fromtimestamp(now() + 2 * back, UTC)
         held = str(small_lakehouse.query(sql, as_of=later).to_arrow().to_pylist())

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 import stedi
-from tests.support.words import OLD_WORDS, old_words, prose
+from tests.support.words import OLD_WORDS, old_words, prose, prose_of_python
 
 SOURCE = Path(stedi.__file__).parent
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,25 @@ def test_templates_have_no_old_words() -> None:
     for path in templates:
         text = re.sub(r"<[^>]*>|\{[%{].*?[%}]\}", " ", path.read_text())
         assert (path.name, old_words(prose(text))) == (path.name, [])
+
+
+@pytest.mark.parametrize("folder", ["src", "bench", "docs", "glue", "infra", "supply", "tests"])
+def test_docstrings_and_comments_have_no_old_words(folder: str) -> None:
+    paths = [path for path in (ROOT / folder).rglob("*.py") if ".venv" not in path.parts]
+    assert paths
+    for path in paths:
+        text = " ¶ ".join(prose_of_python(path.read_text()))
+        assert (path.name, old_words(text)) == (path.name, [])
+
+
+def test_prose_of_python_is_docstrings_and_comments() -> None:
+    source = (
+        '"""Set aside.\n\n    Made anew, by `root`.\n"""\nROOT = "swap"  # stale:\n# it\n'
+        'class A:\n    """A pair."""\n    x: int\n    """The scan."""\n'
+    )
+    found = [old_words(text) for text in prose_of_python(source)]
+    assert sorted(len(words) for words in found if words) == [1, 1, 1, 2]
+    assert not any("lakehouse folder" in word for words in found for word in words)
 
 
 def test_code_is_no_prose() -> None:

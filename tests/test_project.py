@@ -45,7 +45,7 @@ def test_the_public_names_are_the_facade_and_the_errors() -> None:
     ("work", "said"),
     [
         ("print(*lakehouse.check().tables)", "machine_learning_curated"),
-        pytest.param(  # there it compiles anew what the project's own folder keeps compiled
+        pytest.param(  # there it compiles again what the project's own folder keeps compiled
             "lakehouse.demo(); print(lakehouse.status().tables['accelerometer_trusted'].rows > 1e4)",
             "True",
             marks=pytest.mark.slow,

@@ -1,4 +1,4 @@
-"""What was set aside is counted, explained, masked, and tried again."""
+"""Quarantined records are counted, explained, masked, and tried again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BAD = b"".join(b"no record %d of ann@example.com\n" % n for n in range(400))
 
 
 def refused(do: Callable[..., object], of: str = "step_trainer", **options: object) -> RunReport:
-    """What a run says that does all it can, and fails since too much of a source is set aside."""
+    """The output of a run that does all it can, and fails: too much of a source is quarantined."""
     with pytest.raises(LandingError, match=f"source {of}: .* records were quarantined") as caught:
         do(**options)
     report = caught.value.report

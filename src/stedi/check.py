@@ -101,7 +101,7 @@ def check(
     Every column resolves, every SELECT returns the contract's columns with their types, no column
     is classified weaker than those it is made from, no value of a `direct` column reaches a
     published table, every rule can be run, and unless it is just for a run the queries that audits
-    and training ask. Returns the proof, which may be at hand already; raises `DeclarationError`,
+    and training ask. Returns the proof, which may have been made before; raises `DeclarationError`,
     which lists all that is wrong.
     """
     proof = proof or Proof(declarations)

@@ -21,7 +21,7 @@ Field = str | int | float | bool | None
 LOGGER = logging.getLogger("stedi")
 LOGGER.addHandler(logging.NullHandler())
 _run: list[str] = []
-"""The run that is at work in this process: one at a time has a root."""
+"""The run that is at work in this process: a lakehouse has one at a time."""
 
 
 def new_run() -> str:
@@ -75,7 +75,7 @@ def stage(name: str, level: int = logging.INFO, **fields: Field) -> Iterator[dic
 
 
 def done(name: str, **fields: Field) -> None:
-    """Tell of a stage that is over and had no others within it."""
+    """Report a stage that is over and had no stages within it."""
     _tell(name, logging.INFO, fields)
     if telemetry := _telemetry():
         telemetry.count(name, fields)

@@ -31,7 +31,7 @@ from stedi.text import counted
 
 
 class Example(BaseModel):
-    """A row or a piece that was dropped, masked or not; `where` names file, byte and line."""
+    """A dropped row or a quarantined record, masked or not; `where` names file, byte and line."""
 
     text: str
     where: str | None

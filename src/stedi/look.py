@@ -38,7 +38,7 @@ from stedi.text import counted
 Delivered = Mapping[str, Sequence[tuple[Path, str]]]
 """Files by source: where each is, and its name below the source's landing folder."""
 _JUDGED = 10_000
-"""Pieces of a source that are judged again, for the key that did it."""
+"""How many quarantined records of a source are read again, for the key that is the cause."""
 _GLANCE_BYTES, _GLANCE_FILES = 1 << 18, 8
 
 
@@ -54,10 +54,10 @@ class Times(BaseModel):
 class SourceLook(BaseModel):
     """What the files of one source have, and what would become of it.
 
-    `set_aside` counts pieces by reason and key; `notes` are what is odd about records that would be
-    loaded, and keys that the contract lacks. `known` people are named in the lakehouse's tables,
-    `new` ones aren't. `present` records are equal to one that is loaded already. `advice` says what
-    would read what is quarantined.
+    `set_aside` counts quarantined records by reason and key; `notes` are what is odd about records
+    that would be loaded, and keys that the contract lacks. `known` people are named in the
+    lakehouse's tables, `new` ones aren't. `present` records are equal to one that is loaded
+    already. `advice` says what would read what is quarantined.
     """
 
     source: str
@@ -169,7 +169,7 @@ def _read(
 
 
 def _judge(read: _Read, quarantine: Path) -> None:
-    """Count pieces by what is wrong with them."""
+    """Count quarantined records by what is wrong with them."""
     reader = RecordReader(read.contract)
     columns = {c.json_key or c.name: c for c in read.contract.delivered}
     known = {key.lower() for key in columns}

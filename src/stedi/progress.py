@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 
 class Watcher(Protocol):
-    """Is told of steps, from any thread."""
+    """Is called at each step, from any thread."""
 
     def step(self, text: str) -> None:
         """A step begins; `text` begins with what is done: "reading 20 files"."""

@@ -32,7 +32,7 @@ _PLACE_COLUMNS = ("source", "file", "byte_offset", "byte_length", "line", "reaso
 
 
 class QuarantinedGroup(BaseModel):
-    """How many pieces of one file were set aside for one reason, and when that usually happens."""
+    """How many records of one file are quarantined for one reason, and its usual cause."""
 
     source: str
     reason: str
@@ -43,9 +43,9 @@ class QuarantinedGroup(BaseModel):
 
 
 class QuarantinedPiece(BaseModel):
-    """One piece: bytes `byte_offset` to `byte_offset + byte_length` of its file, from `line` on.
+    """A record: bytes `byte_offset` to `byte_offset + byte_length` of its file, from `line` on.
 
-    `text` begins like the piece, its letters and digits masked unless they were asked for.
+    `text` begins like the record, its letters and digits masked unless they were asked for.
     """
 
     place: str
@@ -62,7 +62,7 @@ class QuarantinedPiece(BaseModel):
 
 
 class Quarantine(BaseModel):
-    """What was quarantined: all of it counted, and the first pieces."""
+    """What was quarantined: all of it counted, and the first records."""
 
     count: int
     groups: list[QuarantinedGroup]
@@ -71,7 +71,7 @@ class Quarantine(BaseModel):
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of reading again: pieces set aside by source and reason, before and after."""
+    """The result of reading again: quarantined records by source and reason, before and after."""
 
     before: Mapping[str, Mapping[str, int]]
     after: Mapping[str, Mapping[str, int]]
@@ -88,7 +88,7 @@ def quarantine(
     limit: int | None,
     raw: bool,
 ) -> Quarantine:
-    """Count what was quarantined, and list up to `limit` pieces in the order of their places.
+    """Count what was quarantined, and list up to `limit` records in the order of their places.
 
     Raises `UsageError` for a source or a reason that there isn't, or a limit below 0.
     """
@@ -116,7 +116,7 @@ def quarantine(
 
 
 def examples(warehouse: Warehouse, declarations: Declarations) -> Iterator[QuarantinedPiece]:
-    """The first piece of each source and reason, masked."""
+    """The first quarantined record of each source and reason, masked."""
     rows = _rows(warehouse)
     if rows is None:
         return
@@ -131,7 +131,7 @@ def examples(warehouse: Warehouse, declarations: Declarations) -> Iterator[Quara
 def quarantined(
     warehouse: Warehouse, declarations: Declarations, place: str, *, raw: bool
 ) -> QuarantinedPiece:
-    """The piece at a place as `quarantine` lists it; raises `UsageError` if there is none."""
+    """The record at a place as `quarantine` lists it; raises `UsageError` if there is none."""
     match = re.fullmatch(r"([^/]+)/(.+)@([0-9]{1,18})", place, re.DOTALL)
     if match and not _SURROGATE.search(place):
         source, file, offset = match.groups()
@@ -154,7 +154,7 @@ def replay(
     accept_bad_files: bool,
     progress: Progress,
 ) -> Replay:
-    """Read again what was quarantined, of one source or all, and bring every table up to date.
+    """Read again what was quarantined, of one source or all, and update every table.
 
     `open_warehouse` returns the tables as they are then. Raises `UsageError` for a source that
     there isn't, and whatever a run does.
@@ -180,7 +180,7 @@ def replay(
 
 
 def counts_by_reason(warehouse: Warehouse) -> dict[str, dict[str, int]]:
-    """How many pieces are quarantined, by source and reason."""
+    """How many records are quarantined, by source and reason."""
     rows = _rows(warehouse)
     counts: dict[str, Counter[str]] = {}
     for row in _dicts(rows, ["source", "reason"]):

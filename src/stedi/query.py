@@ -411,7 +411,7 @@ def _translated(error: Exception) -> StediError:
 
 
 def _is_of_memory(error: Exception) -> bool:
-    """Whether an error tells of memory, in words: Arrow and C++ have kinds of their own for it."""
+    """Whether an error is about memory, in words: Arrow and C++ have kinds of their own for it."""
     return any(word in str(error) for word in ("Out of Memory", "bad_alloc", "bad allocation"))
 
 

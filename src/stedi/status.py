@@ -50,7 +50,7 @@ Freshness = Literal["fresh", "stale", "missing"]
 
 
 class TableStatus(BaseModel):
-    """A table's newest snapshot; `why` says what makes it stale."""
+    """A table's newest snapshot; `why` says what makes it out of date."""
 
     zone: str
     rows: int | None
@@ -116,7 +116,7 @@ class Times(BaseModel):
 
 
 class Status(BaseModel):
-    """The state of a lakehouse; `ok` is whether there are no problems. Stale tables are fine.
+    """The state of a lakehouse; `ok` is whether there are no problems. Being out of date is none.
 
     `version` is that of the program. `late` says why it may be older than was asked for.
     """
@@ -133,7 +133,7 @@ class Status(BaseModel):
     problems: list[str]
 
     def refuse_stale(self, table: str) -> None:
-        """Raise `UsageError` where a table is not up to date."""
+        """Raise `UsageError` where a table is out of date."""
         if why := self.tables[table].why:
             raise UsageError(f"{table} is out of date, {why}; run `stedi run` first")
 
@@ -373,7 +373,7 @@ class _Inspection:
 
     @cached_property
     def _quarantined(self) -> Mapping[str, Mapping[str, int]]:
-        """Pieces set aside by source and reason, counted in the quarantine's files."""
+        """Quarantined records by source and reason, counted in the quarantine's files."""
         version = self.versions["quarantine"]
         reasons: dict[str, Counter[str]] = defaultdict(Counter)
         for path in self._present(version) if version else ():
@@ -526,7 +526,7 @@ class _Inspection:
         return notes
 
     def _redelivered(self, contract: Contract) -> Note | None:
-        """What to tell of records of a source that came before, in an earlier file."""
+        """The note on records of a source that came before, in an earlier file."""
         own = [load for load in self.loads if load.source == contract.source]
         again = [load for load in own if load.state == "read" and load.repeated]
         if not again:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 LEAST_TOLD = 10
-"""What `about` tells of a number below it is only that."""
+"""`about` only says that a number is below it."""
 
 
 def counted(number: int, noun: str, nouns: str | None = None) -> str:

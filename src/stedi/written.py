@@ -78,7 +78,7 @@ def begun(path: Path) -> Path:
 
 
 def is_alive(process: str) -> bool:
-    """Whether there is a process of that number, whoever's; a text that is none counts as one."""
+    """Whether any user has a process of that number; a text that is none counts as one."""
     try:
         os.kill(int(process), 0)
     except (ProcessLookupError, OverflowError):

@@ -119,7 +119,7 @@ def test_every_command_of_the_page_runs(tmp_path: Path) -> None:
             "environment.tar.gz",
             *(f"{script}.py" for script in IN_ORDER),
         }
-    assert re.search(r"machine_learning_curated +\d", done.stdout)  # `stedi run` told of rows
+    assert re.search(r"machine_learning_curated +\d", done.stdout)  # `stedi run` noted rows
 
 
 def test_what_the_jobs_need_is_locked_with_hashes() -> None:

@@ -47,14 +47,14 @@ def test_ingest_run_status_query(root: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     assert "3 files copied" in stedi("ingest", root, "--root", other)
     assert "0 files copied" in stedi("ingest", root, "--root", other)
-    assert "brings 8 tables up to date" in stedi("status", "--root", other)
+    assert "updates 8 tables" in stedi("status", "--root", other)
     assert "machine_learning_curated" in stedi("run", "--root", other)
     assert "up to date" in stedi("run", "--root", other)
     assert "All record counts reconcile" in stedi("status", "--verify", "--root", other)
     more = tmp_path / "more.json"
     more.write_text(json.dumps(small.acceleration("ann", 5000, 0.1)))
     told = stedi("ingest", more, "--source", "accelerometer", "--root", other)
-    assert f"1 file copied into {other}, 0 there already" in told
+    assert f"1 file copied into {other}, 0 with a content that is there already" in told
     assert "1 landing file not read yet" in stedi("status", "--root", other)
     assert "1 new landing file " in stedi("run", "--root", other)
     assert "12" in stedi("query", "SELECT COUNT(*) FROM machine_learning_curated", "--root", other)
@@ -63,7 +63,7 @@ def test_ingest_run_status_query(root: Path, tmp_path: Path) -> None:
 def test_what_is_left_to_do_is_told(root: Path) -> None:
     stedi("run", "--only", "customer_trusted", "--root", root)
     again = stedi("run", "--only", "customer_trusted", "--root", root)
-    assert "`stedi run` brings 6 tables up to date." in again
+    assert "`stedi run` updates 6 tables." in again
     assert "Everything" not in again
 
 

@@ -218,7 +218,7 @@ def test_rights_that_are_none_are_wrong_use(tmp_path: Path, umask: str) -> None:
 def test_folders_of_processes_that_were_killed_are_gone_with_the_next_command(
     tmp_path: Path,
 ) -> None:
-    """Whoever has the number of a process since, or had it before in another container."""
+    """A process that has got the number since, or had it before in another container."""
     dead = tmp_path / "stedi-copies-4194304-x"  # no process has so high a number
     numbered_again = tmp_path / f"stedi-copies-{os.getpid()}-old"
     begun = tmp_path / f"stedi-copies-{os.getpid()}-x"
@@ -281,7 +281,7 @@ def test_a_model_that_unpacks_to_too_much_is_none(tmp_path: Path) -> None:
 def test_a_model_that_is_no_plain_file_is_none_at_once(
     tmp_path: Path, name: str, kind: str
 ) -> None:
-    """Whoever opens a pipe waits for ever, and a device has no end."""
+    """To open a pipe is to wait for ever, and a device has no end."""
     from stedi.declared import packaged, read_declarations
     from stedi.science.models import load
     from stedi.science.predicting import predict

@@ -1,7 +1,7 @@
-"""What queries call has Trino's values, or fails, or is told of: at the edges of its arguments, too.
+"""Functions return Trino's values, or fail, or a note says so: at the edges of arguments, too.
 
-tests/support/edges.json has what Trino 476 gave for each expression, which tests/roots/s3/test_trino.py
-asks it again.
+tests/support/edges.json has what Trino 476 returned for each expression, which
+tests/roots/s3/test_trino.py asks it again.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def test_what_queries_call_has_trinos_values(connection: duckdb.DuckDBPyConnecti
         try:
             found = value(connection, edge.expression)
         except (StediError, duckdb.Error, Told):
-            continue  # a query says so
+            continue  # a note says so
         if edge.value == FAILS:
             wrong.append(f"{edge.expression}: {found}, and Trino fails")
         elif found != OTHERWISE.get(edge.expression, found) or (
@@ -122,7 +122,7 @@ NEVER_HELD = (
     "json_format json_parse numeric_histogram regexp_count regexp_extract regexp_extract_all "
     "regexp_replace regexp_split"
 )
-"""Functions that are refused, fail or are told of, whatever their arguments."""
+"""Functions that are refused, fail or have a note, whatever their arguments."""
 
 
 ALIKE = {

@@ -252,7 +252,7 @@ LARGE_PLANS = {
     ],
     "customer_curated": JOINED,
     "step_trainer_trusted": ["SortMergeJoin LeftOuter", SHUFFLED, SHUFFLED],
-    # By instant, then by serial number, then by user; everything is shared out but the numbering.
+    # By time, then by serial number, then by user; everything is shared out but the numbering.
     "machine_learning_curated": [
         "SortMergeJoin LeftOuter", SHUFFLED, "SortMergeJoin LeftOuter", SHUFFLED,
         *JOINED, SHUFFLED, *NUMBERED,
@@ -298,7 +298,7 @@ def test_customers_that_are_not_small_are_joined_instead_of_broadcast(
 def test_a_skewed_instant_is_shared_out_among_tasks(
     engine_at_work: SparkEngine, tmp_path: Path
 ) -> None:
-    """Half of a million readings at one instant, joined; the sizes of large data scaled down."""
+    """Half of a million readings at one time, joined; the sizes of large data scaled down."""
     conf = engine_at_work.session.conf
     for key, value in {
         "spark.sql.adaptive.autoBroadcastJoinThreshold": "-1",

@@ -99,7 +99,7 @@ def _transformed(target: Mapping[str, Any], event: Mapping[str, Any]) -> str:
 
 
 def delivered(stack: Stack, topic: str, message: str) -> str:
-    """What whoever subscribed to a topic is handed of a message."""
+    """What a subscriber to a topic receives of a message."""
     sns, sqs = stack.client("sns"), stack.client("sqs")
     queue = sqs.create_queue(QueueName=f"listener-{uuid4().hex[:8]}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])

@@ -1,4 +1,4 @@
-"""A run is broken, and whoever subscribed to the alerts hears of it: from what the job prints on."""
+"""A run is broken, and subscribers to the alerts hear of it: from what the job prints on."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def of_job(name: str, state: str) -> dict[str, Any]:
 
 
 def of_night(stack: Stack, status: str, machine: str = "") -> dict[str, Any]:
-    """As Step Functions tells it: https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html"""
+    """See https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html"""
     return {
         **of_job("", ""),
         "detail-type": "Step Functions Execution Status Change",

@@ -70,7 +70,7 @@ def account(stack: Stack, cloud: Cloud) -> Iterator[Account]:
 
 
 def lay_out(account: Account) -> None:
-    """Objects for whoever tries to read, replace or copy them."""
+    """Objects that roles try to read, replace or copy."""
     s3 = account.stack.client("s3")
     for key in (RAW, TRUSTED, PUBLISHED):
         s3.put_object(Bucket=account.lake, Key=key, Body=b"{}\n")
@@ -122,7 +122,7 @@ def test_each_role_has_the_rights_that_its_work_takes(
         "erasure", "erase", *root, "--yes", "--email", "ann@example.com", **environment
     )
     assert done.returncode == 0, done.stderr
-    # Whoever delivers tries to read what is there, and does without; nobody else tries in vain.
+    # Only the role that delivers tries to read what is there, and does without.
     assert [one for one in account.judge.refused if not one.startswith("ingest-")] == []
     bucket, key = page.removeprefix("s3://").split("/", 1)
     readers = ("steward", "analyst", "data-scientist")

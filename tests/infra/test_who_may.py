@@ -42,7 +42,7 @@ def objects() -> Iterator[tuple[str, str, str]]:
 
 
 def questions(account: Account, who: str) -> Iterator[tuple[str, str, list[Asked]]]:
-    """Everything that a row says: place, verb and the requests that it takes."""
+    """All content of a row: place, verb and the requests that it takes."""
     for place, bucket, key in objects():
         for verb in VERBS:
             yield place, verb, getattr(account, f"to_{verb}")(who, bucket, key)

@@ -1,4 +1,4 @@
-"""Archives that unpack to more than their contract allows are set aside whole, and not unpacked."""
+"""Archives that unpack to more than their contract allows are quarantined, and not unpacked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each kind of dirt is read or set aside as was decided by hand, at every place in a file."""
+"""Each kind of dirt is read or quarantined as people decided, at every place in a file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def applying(source: Source) -> list[Case]:
 
 
 def place(piece: bytes, noise: bytes, where: str) -> tuple[bytes, int, int]:
-    """A file with the piece somewhere among good records; how often it is there, and how many those are."""
+    """A file with the dirt among good records; how often it is there, and how many those are."""
     times = 1000 if len(piece) < 1000 else 1 + MOST_BYTES // len(piece)
     return {
         "alone": (piece, 1, 0),

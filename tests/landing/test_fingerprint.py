@@ -1,4 +1,4 @@
-"""Fingerprints are keyed, and the key lies outside the root with mode 0600."""
+"""Fingerprints are keyed, and the key lies outside the lakehouse folder with mode 0600."""
 
 from __future__ import annotations
 

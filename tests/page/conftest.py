@@ -28,7 +28,7 @@ def facts_of(lakehouse: Lakehouse) -> Facts:
 
 
 def plant(root: Path) -> None:
-    """Names, and what a page could take for code: as values, keys, pieces and names of files."""
+    """Names, and what a page could take for code: as values, keys, records and names of files."""
     small.land(root)
     somebody = small.customer("zebulon quetzalia", "Oxnard-1", 100, consent=100)
     late = small.customer("oxnard", "Zebulon-2", 99_999_999_999_999, consent=100)

@@ -1,4 +1,4 @@
-"""What lies beside the published rows tells nothing of who left."""
+"""What lies beside the published rows does not reveal who left."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two publications compared: what a reader can tell of those who came or left in between."""
+"""Two publications compared: what a reader can infer about people who joined or left in between."""
 
 from __future__ import annotations
 

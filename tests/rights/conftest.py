@@ -54,7 +54,7 @@ def ran(small_lakehouse: Lakehouse) -> Lakehouse:
 
 
 def assert_whole(lakehouse: Lakehouse) -> None:
-    """It adds up, files are as noted, and a run has nothing to do."""
+    """It reconciles, files are as noted, and a run has nothing to do."""
     status = lakehouse.status(verify=True)
     assert status.ok, status.problems
     assert {table.freshness for table in status.tables.values()} == {"fresh"}

@@ -124,7 +124,7 @@ def test_what_changes_waits_until_the_next_release_is_due(
 def test_two_vectors_of_the_same_rows_have_noise_of_their_own(
     quick: Lakehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Made anew, all tables have the same rows, and another state: else a difference told all."""
+    """Rebuilt, all tables have the same rows, and another state: else a difference told all."""
     quick.release_private(tmp_path / "1")
     quick.run(full=True)
     at(monkeypatch, 91)
@@ -136,7 +136,7 @@ def test_two_vectors_of_the_same_rows_have_noise_of_their_own(
 
 
 def test_a_lifetime_is_over_when_it_is(quick: Lakehouse, folder: Path, tmp_path: Path) -> None:
-    """Of epsilon 3 at this delta there are seven releases of epsilon 1, by theory: rho adds up."""
+    """Of epsilon 3 at this delta there are seven releases of epsilon 1, by the sum of rho."""
     most = int(CAP / RHO)
     assert most == 7
     for n in range(most):

@@ -106,7 +106,7 @@ def test_other_declarations_have_other_subjects(clinic: Lakehouse, is_run: bool)
     if is_run:
         assert clinic.status(verify=True).ok
         assert clinic.run().built == ()
-    # Patients have no enteredAt: whatever is delivered of one who was erased is of before.
+    # Patients have no enteredAt: all delivered records of an erased one count as earlier.
     (root / "patient" / "landing" / "new.json").write_text(
         json.dumps({"insuranceNumber": "A-100-200", "pumpId": "pump-00009", "seen": 10**15}) + "\n"
     )

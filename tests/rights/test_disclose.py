@@ -111,7 +111,7 @@ def starterless(tmp_path_factory: pytest.TempPathFactory, not_anonymous: Path) -
         ("gus", set()),  # never alone
         ("kim", {800}),  # S11 since 200; lee had S10, too, while it was hers
         ("lee", {900}),  # S10: kim had it until 200
-        ("jon", {700}),  # S8 and S9 at 700, both his
+        ("jon", {700}),  # S8 and S9 at 700, both bob's
         ("hal", set()),  # ivy has it as long
     ],
 )
@@ -130,7 +130,7 @@ def test_of_a_shared_device_only_the_time_that_was_theirs_alone(
 def test_who_had_a_device_before_is_told_nothing_of(
     small_lakehouse: Lakehouse, land: Land, tmp_path: Path
 ) -> None:
-    """Pip had P1, and his record was written long after he began to use it."""
+    """Pip had P1, and the record was written long after they began to use it."""
     people = [small.customer("pip", "P1", 1000), small.customer("pat", "P1", 2000)]
     people.append(small.customer("pip", "P2", 2000))
     land("customer", people, name="more.json")

@@ -224,7 +224,7 @@ def test_snapshots_with_them_go_at_once_and_others_stay(
     small_lakehouse.erase([("email", "zoe@example.com")])
     warehouse = Warehouse(open_root(small_lakehouse.root))
     kept = [*warehouse.snapshots("customer_landing")]
-    assert kept[0] == first  # of before she came
+    assert kept[0] == first  # from before she came
     assert len(kept) == 2
     assert holding(small_lakehouse.root, "zoe@example.com") == []
     small_lakehouse.erase([("email", ANN)])

@@ -23,7 +23,7 @@ def records(name: str, consent: int | None = 100, updated: int = 100) -> list[di
 
 @pytest.fixture
 def lakehouse(place: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Lakehouse:
-    """Twelve people who each have a pair of their own; a release needs three who joined or left."""
+    """Twelve people with a matched reading each; a release needs three who joined or left."""
     monkeypatch.setenv("STEDI_DECLARATIONS", str(folder))
     declare(folder, "3")
     place.mkdir(exist_ok=True)
@@ -141,7 +141,7 @@ def test_people_who_came_and_are_behind_no_row_do_not_count(
 def test_every_earlier_release_counts_not_just_the_last(
     lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
-    """Three come and go again, and one with them: it is the first release that tells who."""
+    """Three join and leave again, and one with them: it is the first release that reveals who."""
     lakehouse.release(tmp_path / "1", recipient="First")
     for name in ("q20", "q21", "q22"):
         come(lakehouse.root, name)

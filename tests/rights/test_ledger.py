@@ -1,4 +1,4 @@
-"""What was given out is noted whatever happens, and who left since is told of each release."""
+"""What was given out is noted whatever happens, and who left since is counted by release."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.dying import release_and_die
 from tests.support.processes import Process, stedi
 
 BEHIND = {"seed": "ann eve fay gus hal jon lee", "strict": "ann eve jon"}
-"""Who is on a side of a pair that `tests.support.small` lists."""
+"""Who is on a side of a matched reading that `tests.support.small` lists."""
 DEVICES = {"ann": "S1", "eve": "S5", "fay": "S6", "gus": "S6", "hal": "S7", "jon": "S9"}
 DEVICES |= {"lee": "S10", "ned": "S13"}
 
@@ -98,7 +98,7 @@ def test_one_side_alone_is_a_side(small_lakehouse: Lakehouse, land: Land, tmp_pa
     people = [small.customer(name, f"P-{name}", 100, consent=100) for name in ("pam", "pat", "pia")]
     land("customer", people, name="more.json")
     records = [
-        small.acceleration("pam", 77, 1),  # without a reading at that instant
+        small.acceleration("pam", 77, 1),  # without a reading at that time
         small.acceleration("pat", 3000, 1),
         small.acceleration("pia", 78, 1),
     ]

@@ -36,7 +36,7 @@ def config(monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def digests(root: Path) -> set[str]:
-    """All in lists of people under a root that may be a keyed fingerprint."""
+    """All in a lakehouse's lists of people that may be a keyed fingerprint."""
     paths = [*(root / "_stedi/erased").glob("*"), *(root / "_stedi/ledger").glob("*.people")]
     texts = (p.read_text() if p.suffix == ".json" else p.read_bytes().hex() for p in paths)
     found = (re.findall(r"[0-9a-f]{32}", text) for text in texts)
@@ -102,7 +102,7 @@ def test_a_decision_still_holds(lakehouse: Lakehouse, land: Land, config: Path) 
     lakehouse.run()
     [suspension] = lakehouse.review().to_decide
     lakehouse.rotate_secret()
-    lakehouse.accept([str(suspension.review)])  # the number of before is what the list has
+    lakehouse.accept([str(suspension.review)])  # the earlier number is what the list has
     lakehouse.run()
     assert lakehouse.review().to_decide == []
     lakehouse.rotate_secret()

@@ -59,7 +59,7 @@ def summed(lakehouse: Lakehouse) -> dict[str, tuple[object, ...]]:
 
 
 def assert_as_if_made_anew(lakehouse: Lakehouse) -> None:
-    """It adds up, and a full run finds the same of all that there is."""
+    """It reconciles, and a full run finds the same of all that there is."""
     assert_whole(lakehouse)
     noted, sums = loads(lakehouse.root), summed(lakehouse)
     everything = rows_on_disk(lakehouse.root)

@@ -1,4 +1,4 @@
-"""A run compares the files that it reads anyway with what a run wrote, and makes anew what was changed."""
+"""A run compares the files that it reads with what a run wrote, and rebuilds what was changed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def tamper(path: Path) -> None:
     ("table", "new"),
     [
         ("customer/typed", "customer"),  # read whole to say who consents
-        ("customer/trusted", "accelerometer"),  # a look-up
+        ("customer/trusted", "accelerometer"),  # a lookup table
         ("accelerometer/trusted", "accelerometer"),  # to be published
         ("_stedi/loads", "customer"),
     ],

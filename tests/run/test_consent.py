@@ -102,7 +102,7 @@ def test_a_withdrawal_whose_update_time_is_in_seconds_suspends_consent(
     land("customer", [
         customer("ann@x.com", NOW - 5000, consent=NOW - DAY), customer("ann@x.com", NOW // 1000),
         customer("cat@x.com", NOW - 5000, consent=NOW - DAY), customer("CAT@x.com", NOW // 1000),
-        customer("dan@x.com", NOW // 1000 - 5, consent=NOW - DAY),  # all his are in seconds
+        customer("dan@x.com", NOW // 1000 - 5, consent=NOW - DAY),  # all of them in seconds
         customer("eve@x.com", NOW // 1000 - 5, consent=NOW - DAY), customer("eve@x.com", NOW // 1000),
         customer("fay@x.com", NOW // 1000, consent=NOW - DAY), customer("fay@x.com", NOW - 5000),
     ])  # fmt: skip

@@ -208,7 +208,7 @@ def test_more_than_the_declared_share_set_aside_fails_the_run(
 ) -> None:
     good = people()
     land("customer", good, "good.json")
-    for n in range(bad):  # each in a file of its own, so that none is bad through and through
+    for n in range(bad):  # each in a file of its own, so that none is mostly bad
         land("customer", [{**good[0], "email": n}], f"bad-{n:02}.json")
     if fails:
         with pytest.raises(LandingError, match=r"91 of 121 records .* 'number where text belongs'"):

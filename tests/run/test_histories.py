@@ -185,7 +185,7 @@ class History(RuleBasedStateMachine):
         assert strays(self.root) == []
 
     def compare_with_rebuild(self) -> None:
-        """Sums, notes and the published bytes with those of a lakehouse made anew."""
+        """Sums, notes and the published bytes with those of a rebuilt lakehouse."""
         self.compare()
         other = self.folder / "other"
         other.mkdir()

@@ -72,7 +72,7 @@ CASES: dict[str, tuple[dict[str, Change], str, str, str]] = {
     ),
     "an hour": (
         {"accelerometer": set_to(TIME, lambda t: t + 3_600_000)}, PAIRS,
-        "0 pairs of 200 and 200 rows",
+        "0 matches of 200 and 200 rows",
         "100% would be equal with the times of the first side 1 hour later",
     ),
     "capitals": (

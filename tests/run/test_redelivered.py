@@ -56,7 +56,7 @@ def note(lakehouse: Lakehouse) -> str:
 
 
 def rebuilt(lakehouse: Lakehouse) -> None:
-    """Asserts that everything made anew is the same."""
+    """Asserts that everything rebuilt is the same."""
 
     def trusted() -> Counter[tuple[Any, ...]]:
         return Counter(rows(lakehouse, "SELECT * FROM accelerometer_trusted"))

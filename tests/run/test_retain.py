@@ -60,7 +60,7 @@ def landed(lakehouse: Lakehouse, source: str) -> list[Any]:
 
 
 def times(lakehouse: Lakehouse) -> set[int]:
-    """Every accelerometer time in any Parquet file below the root, whatever refers to it."""
+    """Every accelerometer time in any Parquet file of the lakehouse, whatever refers to it."""
     found: set[int] = set()
     for path in lakehouse.root.rglob("*.parquet"):
         table = pq.read_table(path)

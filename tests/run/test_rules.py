@@ -1,4 +1,4 @@
-"""Rules of contracts hold also where few rows are looked at."""
+"""Data quality checks work also where few rows are looked at."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_rule_that_asks_for_more_than_presence_is_told(condition: str, expecte
     "late",
     [
         ("accelerometer", [small.acceleration("ann", 3000, 0.9)]),  # new rows are added
-        ("customer", [small.customer("ann", "S1", 900, 200)]),  # her rows are worked out anew
+        ("customer", [small.customer("ann", "S1", 900, 200)]),  # her rows are recomputed
     ],
 )
 def test_a_row_without_consent_stops_the_run_also_where_few_rows_are_looked_at(

@@ -29,7 +29,7 @@ LICENCE = "https://example.org/licence"
 
 @pytest.fixture(scope="module")
 def own(walking: Lakehouse, tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
-    """The lakehouse of people who walk, made anew elsewhere: releases are charged to it alone."""
+    """The lakehouse of people who walk, rebuilt elsewhere: releases are charged to it alone."""
     folder = tmp_path_factory.mktemp("own")
     shutil.copytree(walking.root, folder / "root", ignore=shutil.ignore_patterns("budget"))
     lakehouse = Lakehouse(folder / "root")
@@ -127,7 +127,7 @@ def test_what_was_damaged_is_written_again(
     status = own.status()
     assert not status.ok
     assert "`stedi release DIR --private` rebuilds it" in status.problems[0]
-    # The lakehouse doesn't add up, and this is what mends it.
+    # The lakehouse doesn't reconcile, and this is what mends it.
     again = own.release_private(tmp_path / "again")
     assert (again.is_new, again.rows) == (False, made.rows)
     assert own.status().ok

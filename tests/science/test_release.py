@@ -223,7 +223,7 @@ def test_a_k_that_is_small_is_told_with_its_reason(tmp_path: Path) -> None:
         contract.write_text(text.replace("k: 5\n", stated))
         lakehouse = Lakehouse(root, declarations=folder)
         report = lakehouse.run()
-        assert not report.built or "pilot" in reason  # another reason makes nothing anew
+        assert not report.built or "pilot" in reason  # another reason rebuilds nothing
         weakness = f"k is 4, and one person may have up to 1/4 of a class: {WEAKER}{reason}"
         [remark] = report.remarks
         assert remark == f"machine_learning_curated: {weakness}"

@@ -30,7 +30,7 @@ def records(root: Path, source: str) -> list[dict[str, Any]]:
 
 
 def auc(score: Float64s, positive: Bools) -> float:
-    """The share of pairs of one positive and one negative that the score puts in order."""
+    """How often the score puts one positive and one negative in order."""
     rank = np.argsort(np.argsort(score)) + 1.0
     count = int(positive.sum())
     above: float = rank[positive].sum() - count * (count + 1) / 2

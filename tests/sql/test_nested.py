@@ -1,4 +1,4 @@
-"""CTEs of one name in two subqueries, as what compares a table with itself of before has them."""
+"""CTEs of one name in two subqueries, as a comparison of a table with its earlier self has them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A root that version 0.1.0 made opens, says what 0.1.0 said of it, and is maintained further."""
+"""A lakehouse that version 0.1.0 made opens, has the same figures, and is maintained further."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lakehouse]
 
 @pytest.fixture
 def updated(root: Lakehouse) -> Lakehouse:
-    """The root after a run of this version."""
+    """The lakehouse after a run of this version."""
     root.run()
     return root
 

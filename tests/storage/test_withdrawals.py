@@ -30,7 +30,7 @@ ROWS_OF_ANN = {
 
 
 def assert_gone(lakehouse: Lakehouse) -> None:
-    """Nothing of ann is below the root, but in the landing zone."""
+    """Nothing of ann is in the lakehouse, but in the landing zone."""
     assert held_on_disk(lakehouse.root, "ann@example.com") == []
     assert held_on_disk(lakehouse.root, "'S1'") == []
 
@@ -316,7 +316,7 @@ def test_a_file_that_went_before_the_secret_changed_is_forgotten(
 def test_a_publication_goes_where_the_run_cannot_make_another(
     lakehouse: Lakehouse, land: Land, not_anonymous: Path
 ) -> None:
-    """One customer's crowded instant, or one broken clock, must not keep others' rows public."""
+    """One customer's crowded time, or one broken clock, must not keep others' rows public."""
     small.land(lakehouse.root)
     lakehouse = type(lakehouse)(lakehouse.root, declarations=not_anonymous)
     lakehouse.run()

@@ -46,7 +46,7 @@ class Cloud:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What names the endpoint to whoever asks AWS's own libraries."""
+        """What names the endpoint to users of AWS's own libraries."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_DEFAULT_REGION": REGION,

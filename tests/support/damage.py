@@ -57,7 +57,7 @@ GARBAGE = [
 
 
 def file_of(random: Random, columns: tuple[Column, ...], count: int) -> bytes:
-    """A file of so many records and broken pieces."""
+    """A file of so many valid and invalid records."""
     parts = []
     for _ in range(count):
         one = _spelled(random, _members(random, columns)).encode(errors="surrogatepass")

@@ -1,7 +1,7 @@
-"""Each kind of dirt, with its verdict decided by hand, for a record of any source.
+"""Each kind of dirt, with the verdict of people, for a record of any source.
 
-A case says what stands in the file, what records of it are loaded (each as what differs from the
-good record), and for what reasons pieces are set aside, in order.
+A case has what is in the file, what records of it are loaded (each as what differs from the good
+record), and for what reasons records are quarantined, in order.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
     PYTHON-WITH-STEDI-0.1.0 tests/support/earlier.py
 
 made root-0.1.0.tar.xz and root-0.1.0.json beside this file. The metadata of Iceberg's tables has
-absolute paths: a root opens only where it was made, so that is a place that every machine has.
+absolute paths: a lakehouse opens only where it was made, so that is a place that every machine has.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def as_strict(folder: Path) -> Path:
 
 
 class Unusable(Exception):
-    """The root's place can't be used here."""
+    """The lakehouse's place can't be used here."""
 
 
 @contextmanager
 def unpacked() -> Iterator[Path]:
-    """The root at its place, for one process at a time; raises `Unusable`."""
+    """The lakehouse at its place, for one process at a time; raises `Unusable`."""
     guard = PLACE.with_name(f"{PLACE.name}.lock")
     try:
         if PLACE.resolve() != PLACE:

@@ -212,7 +212,7 @@ class Mutant:
         return f"CASE WHEN {self.tested()} THEN 1e0 ELSE a.x END"
 
     def tested(self) -> str:
-        """A look-up that is joined, and the test for NULL of it."""
+        """A lookup table that is joined, and the test for NULL of it."""
         name = self.join()
         return f"{name}.k IS {self.one(['', 'NOT'])} NULL"
 
@@ -365,7 +365,7 @@ def _records(spelling: Spelling, changed: str | None) -> dict[str, list[dict[str
             accelerations.append({"user": user, "userfolded": fold(user), **moment})
             distance = 200 + 9 * at + random.randint(0, 8) + more
             reading = {"sensorreadingtime": 100 + at, "distancefromobject": distance}
-            if name != "tom":  # or two readings of one device and instant are equally first
+            if name != "tom":  # or two readings of one device and time are equally first
                 readings.append({"serialnumber": spelling(device), **reading})
     aside = {
         "source": "customer", "file": "one", "byte_offset": 0, "byte_length": 1, "line": 1,

@@ -49,7 +49,7 @@ def auc(with_noise: WithNoise, sensitivity: int, cost: Cost) -> float:
 
 
 def check(with_noise: WithNoise, cost: Cost, epsilon: float, delta: float) -> None:
-    """The noise is what theory says, and drawn anew each time; else `AssertionError`.
+    """The noise is what theory says, and drawn each time; else `AssertionError`.
 
     An AUC of so many draws has a standard error of 0.003.
     """

@@ -82,7 +82,7 @@ def same(one: Parsed, other: Parsed) -> bool:
 
 
 def misplaced(content: bytes, pieces: Sequence[Piece]) -> list[Piece]:
-    """Pieces that don't lie in the file where they say, or lie over the one before."""
+    """Quarantined records that aren't at their place in the file, or overlap the one before."""
     wrong = []
     behind = line = 0
     for piece in pieces:

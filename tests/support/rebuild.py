@@ -37,7 +37,7 @@ EMAIL = re.compile(rb'"email": ?"([^"]+)"')
 
 
 def rebuild(root: Path, profile: str, *, notes: bool = False) -> Tables:
-    """Every table but the published one, whose rows before coarsening are under `pairs`.
+    """Every table but the published one, whose rows before generalisation are under `pairs`.
 
     With `notes` accelerometer records have a column `note`.
     """

@@ -69,9 +69,9 @@ Piece = tuple[str, int, bytes, int]
 
 @dataclass(frozen=True)
 class Parsed:
-    """The records of a file, how many of them hold unknown keys, and the pieces set aside.
+    """The records of a file, how many of them have unknown keys, and the quarantined records.
 
-    A piece is a reason, a byte offset, the bytes, and the number of the line it begins on.
+    A quarantined record is a reason, a byte offset, the bytes, and the line it begins on.
     """
 
     records: list[Record]
@@ -80,7 +80,7 @@ class Parsed:
 
 
 class _Bad(Exception):
-    """A piece can't be loaded; its argument is the reason."""
+    """A record can't be loaded; its argument is the reason."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def _has_other_keys(keys: list[str], columns: tuple[Column, ...]) -> bool:
     return len(required & {*keys}) * 2 < len(required)
 
 
-# How far a piece goes ------------------------------------------------------------------------
+# How far a record goes -----------------------------------------------------------------------
 
 
 def _between(text: str, at: int) -> int:
@@ -155,7 +155,7 @@ def _without_blank_end(raw: bytes) -> bytes:
 
 
 def _extent(text: str, at: int) -> tuple[str | None, int]:
-    """Where the piece that begins at `at` ends, and the reason if that is already known."""
+    """Where the record that begins at `at` ends, and the reason if that is already known."""
     if text[at] != "{":
         end = at
         while end < min(len(text), at + BROKEN_BYTES) and text[end] not in "\n{":
@@ -318,7 +318,7 @@ def _broken_end(text: str, start: int, broken: _Broken) -> int:
     return len(text)
 
 
-# What a piece holds --------------------------------------------------------------------------
+# What a record has ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -514,7 +514,7 @@ def _is_object(raw: bytes) -> bool:
 
 
 def _judged(raw: bytes, columns: tuple[Column, ...]) -> tuple[Record, bool]:
-    """The record of a piece, and whether it holds unknown keys."""
+    """The record in these bytes, and whether it has unknown keys."""
     members = _Json(raw).whole()
     if members is None:
         raise _Bad("not an object")

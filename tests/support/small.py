@@ -62,7 +62,7 @@ ACCELEROMETER = [
     acceleration("dan", 1000, 1.0),
     acceleration("eve", 500, 0.4),
     acceleration("eve", 1500, 0.5),
-    acceleration("eve", 2000, 0.6),  # at the same instant as ann
+    acceleration("eve", 2000, 0.6),  # at the same time as ann
     acceleration("fay", 400, 0.7),
     acceleration("gus", 200, 0.8),
     acceleration("gus", 400, 0.9),
@@ -97,7 +97,7 @@ STEP_TRAINER = [
 
 
 def land(root: Path) -> None:
-    """Write the landing zone below a root."""
+    """Write the landing zone of a lakehouse folder."""
     write(root, "customer", CUSTOMERS)
     write(root, "accelerometer", ACCELEROMETER)
     write(root, "step_trainer", STEP_TRAINER)

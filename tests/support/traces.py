@@ -48,7 +48,7 @@ def spelled(word: str) -> dict[str, bytes]:
 
 
 def layers(path: Path) -> Iterator[tuple[str, bytes]]:
-    """What a file says, as it lies and decoded."""
+    """The content of a file, as it lies and decoded."""
     data = path.read_bytes()
     yield "raw", data
     if data[:4] == b"PAR1":

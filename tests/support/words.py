@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import io
 import re
+import tokenize
+from collections.abc import Iterator
 from dataclasses import dataclass
 from re import Pattern
 
@@ -11,7 +16,7 @@ OF_DATA = "(?:tables?|files?|columns?|rows?|records?|quer(?:y|ies)|contracts?|fu
 
 @dataclass(frozen=True)
 class OldWord:
-    """A word of before, how it is recognised in running text, and the word to use."""
+    """An old word, how it is recognised in running text, and the word to use."""
 
     word: str
     prefer: str
@@ -70,6 +75,7 @@ _FENCED = re.compile(r"^([ ]*)(```|~~~).*?^\1\2\s*$", re.DOTALL | re.MULTILINE)
 _INDENTED = re.compile(r"(?:^\s*\n)(?:^(?: {4}|\t).*\n)+", re.MULTILINE)
 _CODE = re.compile(r"`[^`]*`")
 _TARGET = re.compile(r"\]\([^)]*\)")
+_BETWEEN_COMMENTS = (tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 
 
@@ -94,3 +100,21 @@ def old_words(text: str) -> list[str]:
         for old in OLD_WORDS
         for found in old.pattern.finditer(text)
     ]
+
+
+def prose_of_python(source: str) -> Iterator[str]:
+    """Each docstring of Python, those of attributes too, and each comment; code within is left out."""
+    for node in ast.walk(ast.parse(source)):
+        body = getattr(node, "body", None)
+        for statement in body if isinstance(body, list) else ():
+            match statement:
+                case ast.Expr(ast.Constant(str() as docstring)):
+                    yield prose(inspect.cleandoc(docstring))
+    comments, comment = [], ""
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT and not token.string.startswith("#!"):
+            comment += token.string.lstrip("#")
+        elif comment and token.type not in _BETWEEN_COMMENTS:
+            comments.append(comment)
+            comment = ""
+    yield from map(prose, [*comments, comment])

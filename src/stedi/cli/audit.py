@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from stedi.privacy.audit import Audit
     from stedi.privacy.audit.attack import AttackResult
 
-_ATTACKS = ("attack", "knows", "withheld", "baseline", "mean", "worst", "limit", "")
+_ATTACKS = ("attack", "knows", "withheld", "baseline", "mean", "worst", "limit", "result")
 _VERDICTS = {True: "holds", False: "FAILS", None: "measured only"}
 
 
@@ -53,9 +53,10 @@ def _show(result: Audit, report: Path | None) -> None:
 
 def _show_attacked(result: Audit) -> None:
     show.sentences(
-        f"{result.table}: {result.rows:,} rows in {result.classes:,} classes. Each holds rows of "
-        f"{counted(result.smallest_class, 'person', 'people')} or more (k is {result.k}), and none "
-        f"has more than {result.largest_share:.1%} of a class on one side, {_both_sides(result)}.\n"
+        f"{result.table}: {result.rows:,} rows in {result.classes:,} classes. Each has "
+        f"rows of at least {counted(result.smallest_class, 'person', 'people')} (k is {result.k}). "
+        f"No person has more than {result.largest_share:.1%} of a class on one side, "
+        f"{_both_sides(result)}.\n"
     )
     if result.noise:
         show.sentences(
@@ -75,7 +76,7 @@ def _show_attacked(result: Audit) -> None:
     for name, attack in result.attacks.items():
         for sentence in filter(None, (attack.summary, attack.note)):
             show.sentences(f"{name}: {sentence}")
-    show.sentences("\nIt holds." if result.ok else f"\n{len(result.problems)} problems:")
+    show.sentences("\nThe audit passes." if result.ok else f"\n{len(result.problems)} problems:")
     for problem in result.problems:
         show.sentences(f"  {problem}")
 

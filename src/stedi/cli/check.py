@@ -50,29 +50,31 @@ def check(
     else:
         call.show(result, lambda: _show(checked))
     if graph and not (call.quiet or call.as_json):
-        show.line(f"The lineage of the published columns is in {graph}.")
+        show.sentences(f"The lineage of the published columns is in {graph}.")
 
 
 def _show(checked: Checked) -> None:
     show.sentences(f"{len(checked.tables)} tables fit together: {', '.join(checked.tables)}")
     show.sentences("No value of a direct column reaches what is published.")
     if checked.events:
-        show.line(f"Column lineage, as OpenLineage events: {checked.events}")
+        show.sentences(f"Column lineage, as OpenLineage events: {checked.events}")
 
 
 def _show_explanation(explanation: ColumnOrigins) -> None:
-    show.line(f"{explanation.column} is {explanation.classification}.")
+    show.sentences(f"{explanation.column} is {explanation.classification}.")
     if explanation.published_through:
-        show.line(f"It is published through {explanation.published_through}.")
+        show.sentences(f"It is published through {explanation.published_through}.")
     for title, origins, has_steps in (
         ("Its value comes from", explanation.values, True),
         ("Decides which rows there are", explanation.influences, False),
     ):
-        show.line(f"\n{title}:" if origins else f"\n{title}: nothing")
+        show.sentences(f"\n{title}:" if origins else f"\n{title}: nothing")
         for origin in origins:
-            show.line(f"  {origin.column} ({origin.classification}), {', '.join(origin.subtypes)}")
+            show.sentences(
+                f"  {origin.column} ({origin.classification}), {', '.join(origin.subtypes)}"
+            )
             for step in origin.path if has_steps else ():
-                show.line(f"      {step}")
+                show.sentences(f"      {step}")
 
 
 @verb(without=["quiet"])

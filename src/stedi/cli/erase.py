@@ -120,7 +120,7 @@ def _erase(
             **options,
         )
     if forgotten is None:
-        show.line("Nothing was done.")
+        show.sentences("Nothing was done.")
         return
     path, text = lakehouse.receipt(forgotten)
     if output is not None:
@@ -220,9 +220,9 @@ def _end(proof: Proof) -> None:
 def _show_found(found: Found) -> None:
     for identity in found.identities[:_MOST_SHOWN]:
         how = "asked for" if identity.asked else "theirs"
-        show.line(f"{identity.kind} {visible(identity.value)} ({how})")
+        show.sentences(f"{identity.kind} {visible(identity.value)} ({how})")
     if len(found.identities) > _MOST_SHOWN:
-        show.line(f"and {len(found.identities) - _MOST_SHOWN:,} more")
+        show.sentences(f"and {len(found.identities) - _MOST_SHOWN:,} more")
     rows: list[tuple[str, str, int]] = []
     for raw in found.landing:
         place = f"{raw.source}/landing/{visible(raw.name)}"
@@ -235,28 +235,28 @@ def _show_found(found: Found) -> None:
         rows.append((table.table, f"{table.file.path.name}, {when}", len(table.rows)))
     for kept in found.versions:
         place = f"{kept.source}/landing/{kept.name}" if kept.source else kept.name
-        rows.append(("version of before", f"{visible(place)}, {kept.version}", kept.records))
+        rows.append(("earlier version", f"{visible(place)}, {kept.version}", kept.records))
     if rows:
         show.table(("where", "file", "rows"), rows)
     else:
-        show.line("Nothing is held of them.")
+        show.sentences("Nothing is held of them.")
     for shared in found.shared:
         _show_shared(found, shared)
     if found.spelled:
-        show.line("Also there? Spelled alike, and left as it is unless you ask for it:")
+        show.sentences("Also there? Spelled alike, and left as it is unless you ask for it:")
         for (kind, value), number in sorted(found.spelled.items()):
-            show.line(f"  {kind} {visible(value)!a}: {counted(number, 'row')}")
+            show.sentences(f"  {kind} {visible(value)!a}: {counted(number, 'row')}")
     if found.mentions:
-        show.line("Also there? Records about others that mention them, and stay the others':")
+        show.sentences("Also there? Records about others that mention them, and stay the others':")
         for mention in found.mentions:
-            show.line(f"  {visible(mention.file)}: {counted(mention.records, 'record')}")
+            show.sentences(f"  {visible(mention.file)}: {counted(mention.records, 'record')}")
 
 
 def _show_shared(found: Found, shared: Any) -> None:
     identity = shared.identity
     kept = found.kept.get((identity.kind, identity.value), 0)
     since = "from their own time with it" if shared.known else "as far as their time is known"
-    show.line(
+    show.sentences(
         f"{identity.kind} {visible(identity.value)}: {counted(shared.others, 'other person')} "
         f"had it too; {counted(kept, 'row')} stay, taken {since}. What was taken before goes."
     )
@@ -267,37 +267,37 @@ def _show_forgotten(forgotten: Forgotten, receipt: str) -> None:
     for raw in forgotten.found.landing:
         sources[raw.source] += len(raw.places)
     for source, count in sorted(sources.items()):
-        show.line(f"{counted(count, 'record')} taken out of the raw files of {source}.")
+        show.sentences(f"{counted(count, 'record')} taken out of the raw files of {source}.")
     if forgotten.run:
         built = ", ".join(built.table for built in forgotten.run.built)
-        show.line(f"Updated: {built or 'nothing had to be'}.")
+        show.sentences(f"Updated: {built or 'nothing had to be'}.")
     show.remarks(forgotten.remarks)
     _show_proof(forgotten.proof)
-    show.line(f"Receipt: {receipt}")
+    show.sentences(f"Receipt: {receipt}")
 
 
 def _show_proof(proof: Proof) -> None:
     traced = proof.traced
-    show.line(
+    show.sentences(
         f"{counted(traced.files, 'file')}, {counted(traced.bytes, 'byte')} read, raw and decoded: "
         + ("nothing of theirs is left." if proof.holds else "NOT proven.")
     )
     if proof.mentions:
-        show.line("Records about others that mention them stay, since they are the others':")
+        show.sentences("Records about others that mention them stay, since they are the others':")
         for mention in proof.mentions:
-            show.line(f"  {visible(mention.file)}: {counted(mention.records, 'record')}")
+            show.sentences(f"  {visible(mention.file)}: {counted(mention.records, 'record')}")
     for one in traced.exact:
         file = visible(one.file)
-        show.line(f"  {file}, {one.where}: {one.identity.kind}, {one.form}")
+        show.sentences(f"  {file}, {one.where}: {one.identity.kind}, {one.form}")
     for name in traced.unreadable:
-        show.line(f"  {visible(name)}: can't be read")
+        show.sentences(f"  {visible(name)}: can't be read")
     for place, count in proof.left.items():
-        show.line(f"  {visible(place)}: {counted(count, 'record')} left")
+        show.sentences(f"  {visible(place)}: {counted(count, 'record')} left")
     spelled = sorted({one.file for one in traced.traces if not one.is_exact})
     if spelled:
-        show.line("Spelled alike, and left as it is:")
+        show.sentences("Spelled alike, and left as it is:")
         for name in spelled:
-            show.line(f"  {visible(name)}")
+            show.sentences(f"  {visible(name)}")
 
 
 def _found_as_json(found: Found) -> dict[str, Any]:

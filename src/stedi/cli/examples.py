@@ -49,7 +49,7 @@ EXAMPLES: Mapping[str, Sequence[str]] = {
     "ddl": ["stedi ddl --location s3://bucket/prefix", "stedi ddl machine_learning_curated"],
     "erase": [
         "stedi erase --email ann@example.com --dry-run",
-        "stedi erase --subjects people.txt --yes --output receipt.json",
+        "stedi erase --subjects people.txt --yes --output receipt.md",
         "stedi erase --email ann@example.com --verify",
     ],
     "quarantine list": ["stedi quarantine list --source accelerometer --limit 100"],

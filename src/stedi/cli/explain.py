@@ -13,7 +13,7 @@ from stedi.text import counted, visible
 if TYPE_CHECKING:
     from stedi.explain import Dropped, Explanation, Pairing, Stage
 
-_LONGEST, _BEFORE = 100, 19
+_LONGEST, _BEFORE = 100, 25
 
 
 @verb(without=["quiet"])
@@ -37,11 +37,11 @@ def explain(
 
 
 def _show(explanation: Explanation) -> None:
-    show.line(f"Profile {explanation.profile}.")
+    show.sentences(f"Profile {explanation.profile}.")
     for stage in explanation.stages:
         _show_stage(stage)
     if explanation.stale:
-        show.line(f"\n{explanation.table} is out of date: {explanation.stale}.")
+        show.sentences(f"\n{explanation.table} is out of date: {explanation.stale}.")
     show.hint()
 
 
@@ -63,15 +63,17 @@ def _show_dropped(dropped: Dropped) -> None:
         text = visible(example.text)
         longest = min(_LONGEST, show.width() - _BEFORE)
         cut = text if len(text) <= longest else f"{text[: longest - 1]}…"
-        show.sentences(f"{'':14}  as {cut}")
+        show.sentences(f"{'':14}  example: {cut}")
         if example.where:
             show.sentences(f"{'':14}  at {visible(example.where)}")
 
 
 def _show_pairing(pairing: Pairing) -> None:
-    show.sentences(f"{'':14}  by {', '.join(pairing.by)}: {pairing.values_shared:,} on both sides")
+    show.sentences(
+        f"{'':14}  where {', '.join(pairing.by)}: {pairing.values_shared:,} values on both sides"
+    )
     for side in pairing.sides:
         show.sentences(
-            f"{'':14}  {side.values_alone:,} in {side.table} alone, "
+            f"{'':14}  {counted(side.values_alone, 'value')} in {side.table} alone, "
             f"with {counted(side.rows_alone, 'row')}"
         )

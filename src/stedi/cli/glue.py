@@ -34,7 +34,7 @@ def job(table: str, arguments: Sequence[str] | None = None) -> None:
     """Update one derived table on Spark, and the landing tables that it reads.
 
     Understands `--root`, `--profile`, `--declarations`, `--database` and `--wait` as `stedi run`
-    does; `--max-age` tells of landing files that have waited longer. `--secret` is the ARN of the
+    does; `--max-age` reports landing files that have waited longer. `--secret` is the ARN of the
     secret in AWS Secrets Manager (STEDI_SECRET may come as CUSTOMER_STEDI_SECRET, too), `--kms-key`
     the key of what is written, `--readers` the roles that are granted columns in AWS Lake
     Formation, `--page` where the page is written afterwards (needs the extra `page`). Glue passes

@@ -63,7 +63,7 @@ def ingest(
         if not call.quiet and not call.as_json:
             from stedi.landing.ingest import STARTER_LICENCE
 
-            show.line(STARTER_LICENCE)
+            show.sentences(STARTER_LICENCE)
         ingested = lakehouse.ingest_starter()
     else:
         ingested = lakehouse.ingest(path, source=source)
@@ -71,14 +71,14 @@ def ingest(
 
 
 def _show(ingested: Ingested, location: str) -> None:
-    show.line(
+    show.sentences(
         f"{counted(len(ingested.copied), 'file')} copied into {location}, "
-        f"{len(ingested.present):,} there already"
+        f"{len(ingested.present):,} with a content that is there already"
     )
     if ingested.erased:
-        show.line(f"Left out {counted(ingested.erased, 'record')} of people who were erased.")
+        show.sentences(f"Left out {counted(ingested.erased, 'record')} of people who were erased.")
     for name in ingested.renamed:
-        show.line(
+        show.sentences(
             f"{name}: a file of its name was there with another content; both are read. "
             "Remove the one that it replaces"
         )
@@ -88,22 +88,24 @@ def _show(ingested: Ingested, location: str) -> None:
 
 def _show_look(looked: Look) -> None:
     for one in looked.sources:
-        show.line(
+        show.sentences(
             f"{one.source}: {counted(one.files, 'file')}, {counted(one.records, 'record')}: "
             f"{one.loaded:,} to load, {sum(one.set_aside.values()):,} to quarantine"
         )
         for fault, count in one.set_aside.items():
-            show.line(f"  quarantined: {fault}: {count:,}")
+            show.sentences(f"  quarantined: {fault}: {count:,}")
         for time in one.times:
-            show.line(f"  time: {time.key} from {time.first} to {time.last}, in {time.unit}")
+            show.sentences(f"  time: {time.key} from {time.first} to {time.last}, in {time.unit}")
         if one.known is not None:
-            show.line(f"  people: {one.known:,} known, {one.new:,} new")
+            show.sentences(f"  people: {one.known:,} known, {one.new:,} new")
         if one.present:
-            show.line(f"  overlap: {counted(one.present, 'record')} equal to some already loaded")
+            show.sentences(
+                f"  overlap: {counted(one.present, 'record')} equal to some already loaded"
+            )
         for note in one.notes:
-            show.line(f"  note: {note}")
+            show.sentences(f"  note: {note}")
         for advice in one.advice:
-            show.line(f"  to do: {advice}")
+            show.sentences(f"  to do: {advice}")
 
 
 @verb(
@@ -135,10 +137,10 @@ def simulate(
         f"{counted(simulated.customers, 'customer')}, "
         f"{counted(simulated.step_readings, 'step reading')} and "
         f"{counted(simulated.accelerometer_records, 'accelerometer record')} in "
-        f"{counted(simulated.files, 'file')} below {folder}; "
-        f"{folder / 'truth.json'} counts what must be found in them"
+        f"{counted(simulated.files, 'file')} below {folder}. "
+        f"{folder / 'truth.json'} has the expected results."
     )
-    call.show(simulated, lambda: show.line(text))
+    call.show(simulated, lambda: show.sentences(text))
 
 
 def _defects(values: list[str]) -> int | dict[str, int]:

@@ -37,4 +37,4 @@ def page(
     """Write a report on the lakehouse as one HTML page."""
     written = call.lakehouse.page(file, audit=audit, model=model, title=title)
     result = {"page": file, "bytes": written.stat().st_size}
-    call.show(result, lambda: show.line(f"The page is in {file}; it needs no other file."))
+    call.show(result, lambda: show.sentences(f"The page is in {file}; it needs no other file."))

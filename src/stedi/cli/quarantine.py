@@ -17,7 +17,7 @@ from stedi.text import visible
 if TYPE_CHECKING:
     from stedi.quarantine import Quarantine, QuarantinedPiece, Replay
 
-_GROUPS_SHOWN = 50
+_GROUPS_SHOWN = 20
 
 app = Typer(
     no_args_is_help=True,
@@ -55,14 +55,18 @@ def list_pieces(
 def _show_list(result: Quarantine, is_narrowed: bool) -> None:
     """Counts by source, reason and file, then single records."""
     if not result.count:
-        show.line("No such record is quarantined." if is_narrowed else "No record is quarantined.")
+        show.sentences(
+            "No such record is quarantined." if is_narrowed else "No record is quarantined."
+        )
         return
     shown = result.groups[:_GROUPS_SHOWN]
     groups = ((group.source, group.reason, visible(group.file), group.count) for group in shown)
     show.table(("source", "reason", "file", "records"), groups, piped=show.PIPE_WIDTH)
     if (more := len(result.groups) - _GROUPS_SHOWN) > 0:
-        show.line(f"… and {more:,} more groups; --json lists all")
-    for reason, group in {group.reason: group for group in result.groups}.items():
+        show.sentences(
+            f"… and {more:,} more groups; --source, --reason and --file narrow, --json lists all"
+        )
+    for reason, group in {group.reason: group for group in shown}.items():
         show.wrapped(f"{reason}: {group.meaning}", "  ")
         show.wrapped(f"  Usually: {group.cause}", "  ")
     if result.pieces:
@@ -73,7 +77,7 @@ def _show_list(result: Quarantine, is_narrowed: bool) -> None:
         columns = ("place", "line", "bytes", "reason", "text")
         show.table(columns, pieces, piped=show.PIPE_WIDTH)
     if more := result.count - len(result.pieces):
-        show.line(
+        show.sentences(
             f"… and {more:,} more quarantined records; --limit lists more, --raw shows the text"
         )
 
@@ -100,9 +104,9 @@ def show_piece(
 
 
 def _show_piece(piece: QuarantinedPiece) -> None:
-    show.line(f"{piece.source}, file {visible(piece.file)}, line {piece.line:,}")
-    show.line(f"bytes {piece.byte_offset:,} to {piece.byte_offset + piece.byte_length:,}")
-    show.line(f"{piece.reason}: {piece.meaning}\n  Usually: {piece.cause}\n")
+    show.sentences(f"{piece.source}, file {visible(piece.file)}, line {piece.line:,}")
+    show.sentences(f"bytes {piece.byte_offset:,} to {piece.byte_offset + piece.byte_length:,}")
+    show.sentences(f"{piece.reason}: {piece.meaning}\n  Usually: {piece.cause}\n")
     show.line("\n".join(map(visible, piece.text.split("\n"))))
 
 
@@ -133,4 +137,4 @@ def _show_replay(replay: Replay) -> None:
     if replay.before or replay.after:
         show.table(("source", "reason", "quarantined before", "quarantined now"), rows)
     else:
-        show.line("No record is quarantined.")
+        show.sentences("No record is quarantined.")

@@ -64,32 +64,32 @@ def accept(
     whole = call.lakehouse.accept(numbers)
     call.show(
         {"accepted": whole},
-        lambda: show.line(f"{counted(len(whole), 'decision')} noted; `stedi run` follows it."),
+        lambda: show.sentences(f"{counted(len(whole), 'decision')} noted; `stedi run` follows it."),
     )
 
 
 def _show(review: Review) -> None:
     if not (review.to_decide or review.waiting):
-        show.line("No consent is suspended.")
+        show.sentences("No consent is suspended.")
     for suspension in review.to_decide:
-        show.line(f"{suspension.review}  {', '.join(map(visible, suspension.people))}")
-        show.line(f"  {suspension.why}")
+        show.sentences(f"{suspension.review}  {', '.join(map(visible, suspension.people))}")
+        show.sentences(f"  {suspension.why}")
         _show_evidence(suspension)
-        show.line(f"  Decide: {suspension.question}")
+        show.sentences(f"  Decide: {suspension.question}")
     if review.to_decide:
-        show.line(
+        show.sentences(
             "\nIf a consent counts all the same: stedi review accept NUMBER, then stedi run. "
             "Until then it does not count. A new record of the person suspends it again."
         )
     for suspension in review.waiting:
         people = ", ".join(map(visible, suspension.people))
-        show.line(f"{suspension.until}  {people}\n  {suspension.why}")
+        show.sentences(f"{suspension.until}  {people}\n  {suspension.why}")
     if review.decisions:
-        show.line(f"{counted(review.decisions, 'decision')} noted.")
+        show.sentences(f"{counted(review.decisions, 'decision')} noted.")
     if review.outdated:
-        show.line(f"As of the last run; {review.outdated}: `stedi run` looks again.")
+        show.sentences(f"As of the last run; {review.outdated}: `stedi run` looks again.")
 
 
 def _show_evidence(suspension: Suspension) -> None:
     for line in suspension.evidence:
-        show.line(f"  See: {visible(line)}")
+        show.sentences(f"  See: {visible(line)}")

@@ -34,12 +34,12 @@ def _show_releases(result: GivenOut) -> None:
         show.table(columns, map(_row, result.given))
     for one in result.given:
         if one.letter:
-            show.line(f"\n{one.name} has rows of {_people(one.left or 0)} since. Send:\n")
+            show.sentences(f"\n{one.name} has rows of {_people(one.left or 0)} since. Send:\n")
             show.line("\n".join(f"    {visible(line)}".rstrip() for line in one.letter.split("\n")))
     if not result.ok:
-        show.line(f"\n{counted(len(result.problems), 'problem')}:")
+        show.sentences(f"\n{counted(len(result.problems), 'problem')}:")
         for problem in result.problems:
-            show.line(f"  {problem}")
+            show.sentences(f"  {problem}")
 
 
 def _row(one: Given) -> tuple[str | int | None, ...]:
@@ -95,11 +95,11 @@ def _show_disclosed(disclosed: Disclosure) -> None:
     rows = ((name, count, earlier.get(name)) for name, count in disclosed.rows.items())
     show.table(("table", "rows", "in earlier snapshots only"), rows)
     show.table(("source", "records"), disclosed.records.items())
-    show.line(f"Given out that was made of it: {counted(disclosed.given_out, 'time')}.")
+    show.sentences(f"Given out that was made of it: {counted(disclosed.given_out, 'time')}.")
     show.remarks(f"not shown: {text}" for text in disclosed.not_shown)
     if disclosed.spelled:
-        show.line(
+        show.sentences(
             f"Also there? {counted(disclosed.spelled, 'row')} under other spellings (case, spaces, "
             "Unicode form): if they are the same person's, disclose these, too."
         )
-    show.line(f"Written to {disclosed.folder}; index.html there is for people.")
+    show.sentences(f"Written to {disclosed.folder}; index.html there is for people.")

@@ -102,11 +102,11 @@ def _as_json(report: RunReport) -> dict[str, object]:
 
 def _show(report: RunReport, status: Status) -> None:
     if report.profile_changed:
-        show.line(f"Profile changed from {report.profile_before} to {report.profile}.")
+        show.sentences(f"Profile changed from {report.profile_before} to {report.profile}.")
     if report.swept:
-        show.line(f"Removed {counted(report.swept, 'file')} that no table refers to.")
+        show.sentences(f"Removed {counted(report.swept, 'file')} that no table refers to.")
     if not report.built:
-        show.line(f"{out_of_date(status) or 'Everything is up to date'}.")
+        show.sentences(f"{out_of_date(status) or 'Everything is up to date'}.")
     else:
         rows = ((b.table, b.rows, f"{b.seconds:.2f}", b.how, b.reason) for b in report.built)
         show.table(("table", "rows", "seconds", "how", "why"), rows)
@@ -125,9 +125,9 @@ def _show_remarks(report: RunReport, status: Status) -> None:
 def _show_withdrawn(withdrawn: Withdrawn) -> None:
     rows = ", ".join(f"{count:,} of {table}" for table, count in withdrawn.rows.items())
     people = f"People who don't consent any more: {withdrawn.people:,}."
-    show.line(f"{people} Rows of theirs that left: {rows}.")
+    show.sentences(f"{people} Rows of theirs that left: {rows}.")
     if difference := withdrawn.difference:
-        show.line(
+        show.sentences(
             f"Anyone with the earlier publication can compare it with this one in "
             f"{counted(difference['regions'], 'region')}; in {difference['few']:,} of them fewer "
             "rows than k were added or removed. `stedi audit` says more."
@@ -136,7 +136,7 @@ def _show_withdrawn(withdrawn: Withdrawn) -> None:
 
 def _show_plan(planned: Sequence[Planned]) -> None:
     if not planned:
-        show.line("Everything is up to date.")
+        show.sentences("Everything is up to date.")
         return
     rows = ((step.table, step.how, step.files, step.rows, step.reason) for step in planned)
     show.table(("table", "how", "files", "rows now", "why"), rows)
@@ -157,18 +157,18 @@ def demo(
 
 def _show_demo(call: Call, simulated: Simulated | None, report: RunReport) -> None:
     if simulated:
-        show.line(
+        show.sentences(
             f"Simulated {counted(simulated.customers, 'customer')}, "
             f"{simulated.accelerometer_records:,} accelerometer and "
             f"{simulated.step_readings:,} step trainer records."
         )
     else:
-        show.line("There is landing data already; nothing was simulated.")
+        show.sentences("There is landing data already; nothing was simulated.")
     if report.built:
         built = counted(len(report.built), "table")
-        show.line(f"Updated {built} in {report.seconds:.1f} seconds.\n")
+        show.sentences(f"Updated {built} in {report.seconds:.1f} seconds.\n")
     else:
-        show.line("Everything is up to date.\n")
+        show.sentences("Everything is up to date.\n")
     status = call.lakehouse.status()
     show_tables(status)
     _show_remarks(report, status)

@@ -79,10 +79,10 @@ def release(
 
 def _show_release(released: Release, licence: str | None) -> None:
     show.table(("file", "bytes"), released.files.items())
-    show.line(f"{released.rows:,} rows of {released.table} in {released.classes:,} classes.")
+    show.sentences(f"{released.rows:,} rows of {released.table} in {released.classes:,} classes.")
     show.remarks(released.tells)
     _ask_for_licence(licence)
-    show.line(f"Read {released.folder / 'README.md'} before you pass it on.")
+    show.sentences(f"Read {released.folder / 'README.md'} before you pass it on.")
 
 
 def _ask_for_licence(licence: str | None) -> None:
@@ -95,19 +95,19 @@ def _ask_for_licence(licence: str | None) -> None:
 
 def _show_private(made: PrivateRelease, licence: str | None) -> None:
     show.table(("file", "bytes"), made.files.items())
-    show.line(
+    show.sentences(
         f"{made.rows:,} synthetic rows of {made.published}, epsilon {made.epsilon:g} at delta "
         f"{made.delta:g} for each person; also as the table {made.table}."
     )
     cost = "Charged" if made.is_new else f"Nothing charged: these are the rows of {made.at}, of"
-    show.line(
+    show.sentences(
         f"{cost} rho {made.rho:.4g}. Spent for ever: {made.spent:.4g} of {made.cap:.4g}. What "
         f"changes takes effect in a release from {made.due} on."
     )
     shares = ", ".join(f"{n} of epsilon {e:.2g}" for n, e in made.left_for.items())
-    show.line(f"What is left is enough for one of these: {shares}.")
+    show.sentences(f"What is left is enough for one of these: {shares}.")
     _ask_for_licence(licence)
-    show.line(f"Read {made.folder / 'README.md'} before you pass it on.")
+    show.sentences(f"Read {made.folder / 'README.md'} before you pass it on.")
 
 
 @verb(takes_long=True, stopped="no model was kept")

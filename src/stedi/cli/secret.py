@@ -69,23 +69,23 @@ def rekey(call: Call) -> None:
 
 
 def _show(told: Secret) -> None:
-    show.line(f"{told.place}, key {told.key}, {counted(told.retired, 'retired secret')} kept")
+    show.sentences(f"{told.place}, key {told.key}, {counted(told.retired, 'retired secret')} kept")
     if told.erased or told.ledger:
-        show.line("Lists of people here are keyed by a retired one: run `stedi secret rekey`")
+        show.sentences("Lists of people here are keyed by a retired one: run `stedi secret rekey`")
 
 
 def _show_rotated(place: Path, rekeyed: Rekeyed | None, *, is_told: bool) -> None:
-    show.line(f"{place} has a new secret, and those before it: back it up.")
+    show.sentences(f"{place} has a new secret, and those before it: back it up.")
     if is_told:
-        show.line("Set STEDI_SECRET to what it has, then run `stedi secret rekey`.")
+        show.sentences("Set STEDI_SECRET to what it has, then run `stedi secret rekey`.")
         return
     if rekeyed is not None:
         _show_rekeyed(rekeyed)
-    show.line("Each other lakehouse of yours: stedi secret rekey --root ROOT")
+    show.sentences("Each other lakehouse of yours: stedi secret rekey --root ROOT")
 
 
 def _show_rekeyed(rekeyed: Rekeyed) -> None:
-    show.line(
+    show.sentences(
         f"Keyed by the new secret: {counted(rekeyed.erased, 'identifier')} in the list of "
         f"erased people, {counted(rekeyed.ledger, 'release')} in the ledger."
     )

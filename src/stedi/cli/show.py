@@ -79,7 +79,8 @@ def _plain(value: Any) -> dict[str, Any]:
 def remarks(texts: Iterable[str]) -> None:
     """Print what could not be done, or was passed over."""
     for text in texts:
-        sentences(f"{text[0].upper()}{text[1:]}.")
+        is_name = "_" in text.split(" ")[0]
+        sentences(f"{text if is_name else text[0].upper() + text[1:]}.")
 
 
 def problems(texts: Iterable[str]) -> None:

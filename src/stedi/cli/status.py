@@ -47,19 +47,19 @@ def _seconds(text: str) -> float:
 
 
 def _show(status: Status) -> None:
-    show.line(f"Profile {status.profile}.\n")
+    show.sentences(f"Profile {status.profile}.\n")
     show_tables(status)
     _show_sources(status)
     if status.steps:
         _show_steps(status)
     show_notes(status)
     for why in status.late:
-        show.line(f"\nToo old: {why}.")
+        show.sentences(f"\nToo old: {why}.")
     if status.ok:
         late = out_of_date(status)
-        show.line(f"\nAll record counts reconcile{f'; {late}' if late else ''}.")
+        show.sentences(f"\nAll record counts reconcile{f'; {late}' if late else ''}.")
     else:
-        show.line(f"\n{counted(len(status.problems), 'problem')}:")
+        show.sentences(f"\n{counted(len(status.problems), 'problem')}:")
         for problem in status.problems:
             show.sentences(f"  {problem}")
     show.hint()
@@ -77,7 +77,7 @@ def show_tables(status: Status) -> None:
 def show_notes(status: Status) -> None:
     """Print what is to be known of the data."""
     if status.notes:
-        show.line("\nTo note:")
+        show.sentences("\nTo note:")
     for note in status.notes:
         show.sentences(f"  {note.text}")
 
@@ -85,7 +85,7 @@ def show_notes(status: Status) -> None:
 def out_of_date(status: Status) -> str:
     """What `stedi run` would still do; nothing where that is nothing."""
     late = sum(table.freshness != "fresh" for table in status.tables.values())
-    return f"`stedi run` brings {counted(late, 'table')} up to date" if late else ""
+    return f"`stedi run` updates {counted(late, 'table')}" if late else ""
 
 
 def _show_sources(status: Status) -> None:
@@ -96,17 +96,18 @@ def _show_sources(status: Status) -> None:
     show.table(("source", "files", "records", "loaded", "quarantined", "unread files"), rows)
     for name, source in status.sources.items():
         for reason, count in source.dropped.items():
-            show.line(f"  {counted(count, 'record')} of {name} dropped: {reason}")
+            show.sentences(f"  {counted(count, 'record')} of {name} dropped: {reason}")
 
 
 def _show_steps(status: Status) -> None:
     rows = []
     for name, step in status.steps.items():
-        dropped, why = None, "its SELECT groups, unites or cuts rows: no sum to hold"
+        dropped, why = None, "its SELECT groups, unites or limits rows: nothing to reconcile"
         if step.adds_up is not None:
             dropped = sum(step.dropped.values())
-            why = ", ".join(f"{reason} {count:,}" for reason, count in step.dropped.items())
+            reasons = [f"{count:,} {reason}" for reason, count in step.dropped.items()]
             if step.noise is not None:
-                why = "; ".join(filter(None, (why, f"noise made it {step.noise:+,} rows")))
+                reasons.append(f"{step.noise:+,} by noise")
+            why = "\n".join(reasons)
         rows.append((name, step.in_, step.kept, dropped, why))
     show.table(("step", "in", "kept", "dropped", "why dropped"), rows)

@@ -147,8 +147,8 @@ def verb(
     The command takes the fields of `Call` as options after its own, but those that it does
     `without`. A function that has a parameter of the same name gets that option, too, and decides
     where it stands in the help. Options given after the verb win over those before it. `stopped` is
-    what is true after Ctrl-C, unless the function says more with `stopping_with`. How work goes
-    that `takes_long` is shown.
+    what is true after Ctrl-C, unless the function adds to it by `stopping_with`. How work goes that
+    `takes_long` is shown.
     """
     parameters = signature(Call, eval_str=True).parameters
     shared = {name: option for name, option in parameters.items() if name not in without}

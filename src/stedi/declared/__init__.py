@@ -60,7 +60,7 @@ class Declarations:
 
     @property
     def locations(self) -> Mapping[str, str]:
-        """Where every table lies, relative to the root."""
+        """Where every table lies, relative to the lakehouse folder."""
         return {
             **{name: f"_stedi/{name}" for name in MACHINERY},
             **{name: contract.location for name, contract in self.contracts.items()},

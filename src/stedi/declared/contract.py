@@ -137,8 +137,8 @@ class Publication:
 class Margins:
     """How far figures may be beyond those of earlier runs before `status` says so.
 
-    `rows` is a share of the largest change of before, `set_aside` and `consenting` are differences
-    of shares, `per_person` is a share of the most readings a person of before.
+    `rows` is a share of the largest earlier change, `set_aside` and `consenting` are differences of
+    shares, `per_person` is a share of the most readings of a person in an earlier run.
     """
 
     rows: float = 0.5
@@ -153,7 +153,7 @@ class Retention:
 
     `snapshot_days` is for those of this table. `withdrawal_days` belongs to a table of people who
     consent, with their name as its key: a person who leaves it has withdrawn, and after so many
-    days no table of the trusted and curated zones keeps a snapshot of before. Records of a landing
+    days no table of the trusted and curated zones keeps an earlier snapshot. Records of a landing
     table are kept for `record_days` since the time in `record_column` (epoch ms), and for ever
     where that isn't declared.
     """
@@ -169,20 +169,20 @@ class Contract:
     """One table: where it lives, its columns in order, and what must be true of it.
 
     `usage` and `limitations` say what the table is good for, and what not. `location` is relative
-    to the root. `source` and `subject` (the column that names whom a record
-    is about) belong to landing tables, and so does `max_bad_share`: a file of which a greater share
-    is bad is quarantined whole, and so is an archive that unpacks to more than `max_unpacked_ratio`
-    times its size or to more than `max_unpacked_bytes`. Where a greater share than
-    `max_aside_share` of all its records is quarantined, a run fails. Records may lie in lists under
-    the key `records_under` of objects that wrap them. `redelivered` says how often records are
-    loaded that are equal to one of an earlier file. A contract with a
-    `publication` is of a table that leaves the lakehouse; its SELECT carries working columns beyond
-    the published ones. A table with a `key` (one of its columns) is maintained by it. `suspensions`
-    is a query for whose consent does not count for now, though a record gives it, and why: the
-    table `suspended` is made from it. `entered_at` and `changed_at` name columns (epoch ms):
-    since when whom or what a row is about is here, or when it was taken; and when the row was last
-    changed. `consent_at` belongs to a table of people who consent: since when they do. A join of
-    a derived table that finds a partner for a smaller share of rows than `least_matched` is noted.
+    to the lakehouse folder. `source` and `subject` (the column that names whom a record is about)
+    belong to landing tables, and so does `max_bad_share`: a file of which a greater share is bad is
+    quarantined whole, and so is an archive that unpacks to more than `max_unpacked_ratio` times its
+    size or to more than `max_unpacked_bytes`. Where a greater share than `max_aside_share` of all
+    its records is quarantined, a run fails. Records may lie in lists under the key `records_under`
+    of objects that wrap them. `redelivered` says how often records are loaded that are equal to one
+    of an earlier file. A contract with a `publication` is of a table that leaves the lakehouse; its
+    SELECT carries working columns beyond the published ones. A table with a `key` (one of its
+    columns) is maintained by it. `suspensions` is a query for whose consent does not count for now,
+    though there is a record with consent, and why: the table `suspended` is made from it.
+    `entered_at` and `changed_at` name columns (epoch ms): since when whom or what a row is about is
+    here, or when it was taken; and when the row was last changed. `consent_at` belongs to a table
+    of people who consent: since when they do. A join of a derived table that finds a partner for a
+    smaller share of rows than `least_matched` is noted.
     """
 
     name: str

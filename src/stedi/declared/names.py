@@ -21,13 +21,13 @@ def is_name(text: str | None) -> bool:
 
 
 def is_location(text: str) -> bool:
-    """Whether a text is a path below a root: names with slashes between them."""
+    """Whether a text is a path below a lakehouse folder: names with slashes between them."""
     names = text.split("/")
     return len(names) <= _DEEPEST and all(map(is_name, names))
 
 
 def overlaps(places: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Pairs of owners, by their places, of which the first's lies in the second's, or is it."""
+    """Owners whose place is another owner's place, or lies in it, each with that other."""
     for owner, place in places.items():
         for other, around in places.items():
             if other != owner and f"{place}/".startswith(f"{around}/"):

@@ -57,10 +57,10 @@ class Resolution:
 class Private:
     """How a published table is released under person-level differential privacy.
 
-    Synthetic rows go to the table `table` at `location` (relative to the root), too. Of a person,
-    rows together count as at most `rows_per_person`. `epsilon` is the default of one release, at
-    `delta`. All releases together stay within `lifetime_epsilon` at that delta, for ever. Whatever
-    changes after one takes effect in a release that is at least `days` later.
+    Synthetic rows go to the table `table` at `location` (relative to the lakehouse folder), too. Of
+    a person, rows together count as at most `rows_per_person`. `epsilon` is the default of one
+    release, at `delta`. All releases together stay within `lifetime_epsilon` at that delta, for
+    ever. Whatever changes after one takes effect in a release that is at least `days` later.
     """
 
     table: str

@@ -50,7 +50,7 @@ class Select:
 
     @cached_property
     def pairing(self) -> exp.Query | None:
-        """Counts the pairs of the transform's one INNER JOIN by equal values, without joining.
+        """Counts the rows of the transform's one INNER JOIN by equal values, without joining.
 
         Returns `pairs` (rows of the join) and `crowd` (the most rows of the FROM table that share
         one value); None where the SELECT has no INNER JOIN of two tables.
@@ -94,13 +94,13 @@ class Select:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The FROM table, and the one that it is paired with, if it is."""
+        """The FROM table, and the table of the INNER JOIN, if there is one."""
         paired = self._paired
         return (self.source.name, *((paired.right.name,) if paired else ()))
 
     @property
     def paired_columns(self) -> tuple[tuple[str, str], ...]:
-        """The columns that the pairing sets equal: of the FROM table, and of the other."""
+        """The columns that the INNER JOIN compares: of the FROM table, and of the other table."""
         if self._paired is None:
             return ()
         sides = zip(self._paired.of_left, self._paired.of_right, strict=True)
@@ -108,7 +108,7 @@ class Select:
 
     @cached_property
     def one_sided(self) -> exp.Query | None:
-        """Counts the values that both sides of the pairing have, and for each side its own alone.
+        """Counts the values that both sides of the join have, and those that only one side has.
 
         Returns how many both have; then values and rows of the FROM table alone, and of the other.
         """
@@ -222,7 +222,7 @@ def _select(sql: str) -> exp.Select:
 def _equal_columns(
     condition: exp.Expression | None, left: exp.Expression, right: exp.Expression
 ) -> list[tuple[exp.Column, exp.Column]]:
-    """Column pairs (of left, of right) that a join sets equal; empty if it asks anything else."""
+    """The columns (left, right) that a join compares; empty if it has any other condition."""
     pairs = []
     for term in condition.flatten() if isinstance(condition, exp.And) else [condition]:
         if not isinstance(term, exp.EQ):

@@ -43,12 +43,12 @@ class Transform:
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
-        """The FROM table, whose rows are counted as `in`, and the one that it is paired with."""
+        """The FROM table, whose rows are counted as `in`, and the table of the INNER JOIN."""
         return self.select.sources
 
     @cached_property
     def paired_columns(self) -> tuple[tuple[str, str], ...]:
-        """The columns that the pairing sets equal: of the FROM table, and of the other."""
+        """The columns that the INNER JOIN compares: of the FROM table, and of the other table."""
         return self.select.paired_columns
 
     @cached_property
@@ -58,7 +58,7 @@ class Transform:
 
     @property
     def paired_by(self) -> tuple[str, ...]:
-        """What the pairing sets equal, as in `table.column = table.column`."""
+        """What the INNER JOIN compares, as in `table.column = table.column`."""
         if not self.paired_columns:
             return ()
         one, other = self.sources

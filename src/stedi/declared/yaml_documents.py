@@ -9,7 +9,7 @@ import yaml
 from stedi.errors import DeclarationError
 
 _LARGEST = 1 << 63
-"""Of whole numbers: no column holds larger ones, and no engine compares with them."""
+"""Of whole numbers: no column has larger ones, and no engine compares with them."""
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The same, compiled, where PyYAML was built with it."""

@@ -11,7 +11,7 @@ Result = TypeVar("Result")
 
 
 class Crew(Protocol):
-    """Does parts of a piece of work side by side; `size` is how many at a time."""
+    """Does parts of a job side by side; `size` is how many at a time."""
 
     @property
     def size(self) -> int:

@@ -43,7 +43,7 @@ _PART = "_part"
 _TABLE, _ROWS = "table", "rows"
 _SPILLED = "spilled"
 _LARGE = 1 << 23
-"""Bytes of a table of which, most likely, some row groups have none of the rows that leave."""
+"""Bytes of a table of which, most likely, some row groups have none of the removed rows."""
 
 
 class DuckDBEngine:

@@ -33,11 +33,11 @@ _FORMATS = {
 """What other files than JSON begin with."""
 _BATCH_ROWS = 1 << 12
 _TRIED = 1_000
-"""Pieces that are looked at for the key that did it."""
+"""How many quarantined records are searched for the key that is the cause."""
 
 
 def cause(files: Files, contract: Contract, quarantine: Sequence[Path]) -> str:
-    """The reason that most pieces were quarantined for, and the key by whose value."""
+    """The reason of most quarantined records, and the key whose value is the cause."""
     reasons = Counter(reason for (reason,) in _pieces(files, contract, quarantine, ["reason"]))
     own = Counter({r: n for r, n in reasons.items() if r != _FITS}) or reasons
     [(reason, count)] = own.most_common(1)
@@ -72,7 +72,7 @@ def _format(contract: Contract, begin: bytes) -> str | None:
 
 
 def _hint(contract: Contract, reason: str, raw: bytes, key: str) -> str:
-    """What a piece seems to have in the place of what belongs there; empty where nothing."""
+    """What a quarantined record seems to have instead of the right value; empty if nothing."""
     if reason == "key missing":
         return _other_key(contract, parsed_object(raw), key)
     unit = unit_at(contract, raw, key)

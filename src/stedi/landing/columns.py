@@ -110,7 +110,7 @@ class Scanned(NamedTuple):
 
 
 def prepare() -> None:
-    """Have the scan loaded, or compiled when it is first used on a machine."""
+    """Load the compiled parser, or compile it when a machine first uses it."""
     nothing = np.zeros(PADDING, np.uint8)
     scan.scan(nothing, 0, 0, Vocabulary(()).keys, _buffers(0, 0), 0)
 
@@ -154,7 +154,7 @@ class TypedRows:
         return Scanned(status == scan.UNCLEAR, invalid, columns.passed[:n_passed].tolist())
 
     def add(self, record: Record) -> None:
-        """Add a record that was read piece by piece; scans learn its keys."""
+        """Add a record that the strict parser read; the compiled parser learns its keys."""
         values = record.values
         self._reserve(sum(4 * len(value) for value in values if isinstance(value, str)))
         row, columns = self._rows, self._columns
@@ -224,7 +224,7 @@ class TypedRows:
         return [int(begin) for begin in self._columns.begins[first : self._rows][~is_valid]]
 
     def _convert_open(self, count: int, first: int) -> Bools:
-        """Convert the decimal numbers that the scan left open; which new rows' numbers fit."""
+        """Convert decimal numbers that the compiled parser left; returns which new rows' fit."""
         columns = self._columns
         is_valid = np.ones(self._rows - first, np.bool_)
         texts = _strings(count, None, columns.open_ends, columns.open_text)

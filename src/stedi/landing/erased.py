@@ -52,7 +52,7 @@ class Keyer:
 
     @classmethod
     def of_user(cls) -> Keyer:
-        """The one of whoever runs this process."""
+        """The one of the user who runs this process."""
         return cls(*secrets_of_user())
 
     def as_of(self, key_id: str) -> Keyer | None:
@@ -93,7 +93,7 @@ class Entry:
     spared: tuple[tuple[int, int | None], ...] = ()
 
     def drops(self, when: int | None, now: int) -> bool:
-        """Whether a record of that time is of before the erasure; unknown times are.
+        """Whether a record of that time is earlier than the erasure; unknown times are.
 
         Times of the future (a day's grace) are wrong, and so unknown.
         """
@@ -118,7 +118,7 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Erased:
-    """The list as it lies under a root, or a part of it that is to be added."""
+    """The list as a lakehouse has it, or a part of it that is to be added."""
 
     key_id: str | None = None
     entries: tuple[Entry, ...] = ()
@@ -159,10 +159,10 @@ class Erased:
 
 
 def read_erased(files: Files) -> Erased:
-    """The list under a root, empty where there is none; raises `StorageError` if it is damaged.
+    """The list of a lakehouse, empty where there is none; raises `StorageError` if it is damaged.
 
-    Of one identifier, and of one file, what was noted last counts. What secrets of before made is
-    read as the newest would have made it.
+    Of one identifier, and of one file, what was noted last counts. Fingerprints by earlier secrets
+    are read as the newest secret would have made them.
     """
     return _joined([_renewed(_read(files, path)) for path in _parts(files)])
 
@@ -242,10 +242,10 @@ def is_of_retired(files: Files, keyer: Keyer, fingerprinter: Fingerprinter) -> b
 
 
 def rekey_erased(files: Files, keyer: Keyer, fingerprinter: Fingerprinter) -> int:
-    """Write the list anew by the newest secret, if that has to be; how many entries it has.
+    """Rewrite the list by the newest secret, if it must be; returns how many entries it has.
 
     Killed at any point it says the same, twice at most. Raises `UsageError` where a secret is
-    unknown, `StorageError` for a list that is damaged. Whoever calls it holds the root's lock.
+    unknown, `StorageError` for a list that is damaged. The caller holds the lock of the lakehouse.
     """
     if not is_of_retired(files, keyer, fingerprinter):
         return 0
@@ -260,7 +260,7 @@ def rekey_erased(files: Files, keyer: Keyer, fingerprinter: Fingerprinter) -> in
 
 
 def add_erased(files: Files, part: Erased, at: int | None = None) -> None:
-    """Add to the list under a root: whole, or not at all. What lies there stays as it is."""
+    """Add to the list of a lakehouse: whole, or not at all. What lies there stays as it is."""
     name = f"{at or time.time_ns():020d}-{secrets.token_hex(4)}.json"
     with scratch(files.root, "erased") as folder:
         folder.mkdir(parents=True, exist_ok=True)
@@ -274,10 +274,10 @@ def _folder(files: Files) -> Path:
 
 @dataclass
 class Banned:
-    """Records of who was erased, of before that, in one source: as `locate` asks for them.
+    """Records of erased people from before the erasure, in one source, as `locate` asks.
 
-    `respelled` counts records whose identifier is spelled like that of somebody who was erased; who
-    they are of nobody can tell, and they stay.
+    `respelled` counts records whose identifier is spelled like that of somebody who was erased;
+    nobody knows whose they are, and they stay.
     """
 
     contract: Contract
@@ -299,7 +299,7 @@ class Banned:
         )
 
     def __post_init__(self) -> None:
-        """Find out which columns say whose a record is."""
+        """Find the columns that name the person of a record."""
         subjects = {c.name: c.subject for c in self.contract.delivered if c.subject}
         named = {name: kind for name, kind in subjects.items() if kind in self.people}
         self._kinds = named or subjects
@@ -319,7 +319,7 @@ class Banned:
         ]
 
     def record(self, values: Mapping[str, object]) -> bool:
-        """Whether a record is of somebody who was erased, of before that."""
+        """Whether a record is of an erased person, and earlier than the erasure."""
         when = values.get(self.contract.entered_at) if self.contract.entered_at else None
         now = time.time_ns() // 1_000_000
         for column, kind in self._kinds.items():
@@ -334,7 +334,7 @@ class Banned:
         return False
 
     def piece(self, piece: Piece) -> bool:
-        """Whether a piece that doesn't fit names somebody who was erased."""
+        """Whether an invalid record names an erased person."""
         kinds = {*self._kinds.values()} | ({*self.people} if self._kinds else set())
         texts = {*as_spelled(piece.subject)}
         for text in texts_in(piece.raw):
@@ -359,7 +359,7 @@ def people_of(declarations: Declarations) -> frozenset[str]:
 
 
 def respelled_remark(source: str, count: int) -> str:
-    """What to tell of records that are spelled like those of somebody who was erased."""
+    """The note on records whose identifier is spelled like that of an erased person."""
     return (
         f"{counted(count, 'new record')} of the source {source} name somebody almost as a person "
         "who was erased is named (case, spaces or Unicode form differ): if it is the same person, "

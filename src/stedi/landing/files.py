@@ -43,8 +43,8 @@ def list_files(files: Files, source: str) -> list[LandingFile]:
 
     Names that begin with a dot or an underscore are not data, by the custom of Spark and Hive, nor
     are those of files in the making; where they look like data, `files.remarks` says so. Raises
-    `LandingError` where the folder is a file, and for symbolic links that lead out of it, or of the
-    root.
+    `LandingError` where the folder is a file, and for symbolic links that lead out of it, or out of
+    the lakehouse folder.
     """
     folder = landing_folder(files.root, source)
     skipped: list[str] = []

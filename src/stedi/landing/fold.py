@@ -59,7 +59,7 @@ _ASCII_NOT_SEEN = dict.fromkeys([*range(0x20), 0x7F])
 
 
 def as_spelled(subjects: str | None) -> list[str]:
-    """The lines of what a piece is about, without those that are just how others of them fold."""
+    """Whom a quarantined record is about, a line each, without lines that only fold another."""
     lines = (subjects or "").split("\n")
     folds = {fold(line) for line in lines if fold(line) != line}
     return [line for line in lines if line and line not in folds]

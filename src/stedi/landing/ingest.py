@@ -41,12 +41,12 @@ _BLOCK = 1 << 20
 
 @dataclass(frozen=True)
 class Ingested:
-    """What was copied and what was there already, as paths below the root.
+    """What was copied and what was there already, as paths below the lakehouse folder.
 
     Of what was copied `renamed` got another name, since its own was another content's. `remarks`
     say what was left where it is though it looks like data. `erased` records were left out: they
-    are of people who were erased. `glance` tells what the first records copied are like, where they
-    don't fit.
+    are of people who were erased. `glance` says how the first records copied differ from their
+    contract.
     """
 
     copied: tuple[str, ...]
@@ -249,7 +249,7 @@ def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except OSError:
-        return 0  # what can't be read is told of when it is read
+        return 0  # what can't be read is reported when it is read
 
 
 def _is_of(files: Files, source: str, path: Path) -> bool:

@@ -78,7 +78,7 @@ class ZoneChanges:
     changed: tuple[LandingFile, ...]
     gone: tuple[Load, ...]
     touched: tuple[Load, ...]
-    """Loads whose files have other times but the same bytes, brought up to date."""
+    """Loads whose files have other times but the same bytes, with the new times."""
 
 
 def parts_of(load: Load, by_file: Mapping[str, Load]) -> set[str]:

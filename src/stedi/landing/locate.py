@@ -36,12 +36,12 @@ class Sought(Protocol):
         """Whether a record with these values, by column, is sought."""
 
     def piece(self, piece: Piece) -> bool:
-        """Whether a piece that doesn't fit the contract is sought."""
+        """Whether an invalid record is sought."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A record, or a piece that doesn't fit: bytes `begin` to `end` of a file's content."""
+    """A record, valid or not: bytes `begin` to `end` of a file's content."""
 
     begin: int
     end: int
@@ -50,7 +50,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Located:
-    """What was found in a file, in its order, and how many records and pieces the file has.
+    """What was found in a file, in its order, and how many records the file has, valid or not.
 
     `is_damaged` says that it is an archive of which not everything could be unpacked.
     """
@@ -69,7 +69,7 @@ def locate(
     *,
     size: int | None = None,
 ) -> Located:
-    """Find the records and pieces of a file that are sought; raises `OSError`.
+    """Find the records of a file that are sought, valid or not; raises `OSError`.
 
     Of a file of a few bytes (`size`) records are read one by one.
     """
@@ -83,7 +83,7 @@ def locate_raw(
     is_sought: Callable[[bytes, Record | Piece], bool],
     opener: Opener = open_local,
 ) -> Iterator[tuple[int, int]]:
-    """Where records and pieces lie whose bytes are sought; read one by one. Raises `OSError`."""
+    """Where records lie whose bytes are sought; reads one by one. Raises `OSError`."""
     reader = RecordReader(contract)
     with Window(path, None, 0, opener) as window:
         window.slide()

@@ -19,7 +19,7 @@ from stedi.text import counted
 
 Kind = Literal["as text", "blank", "unknown", "wrapper"]
 """A `lenient` column's value that is no text; none at all; a key that the contract lacks; a key
-under which the records of a piece lie that was set aside."""
+with a list of records, in a quarantined record."""
 Oddities = Counter[tuple[Kind, str]]
 _PLAIN = re.compile(r"(?!.*[0-9]{4})[A-Za-z_$][A-Za-z0-9_$.:-]{0,39}")
 """A key that names a thing: no address, no number of a person or device."""
@@ -64,7 +64,7 @@ class Noticing:
         self.found["unknown", shown_key(key)] += count
 
     def wrapper(self, key: str) -> None:
-        """Note a piece whose records lie in a list under a key."""
+        """Note a quarantined record that has records in a list under a key."""
         self.found["wrapper", shown_key(key)] += 1
 
     def take(self) -> Oddities:
@@ -121,7 +121,7 @@ def nearest_key(contract: Contract, key: str) -> str | None:
 
 
 def told(contract: Contract, oddities: Oddities) -> list[tuple[str, int, str]]:
-    """What to tell of the oddities of a source but for unknown keys: a code, a count, a text."""
+    """Notes on the oddities of a source, without unknown keys: a code, a count, a text."""
     source, found = contract.source, []
     for (kind, key), count in sorted(oddities.items()):
         records = counted(count, "record")
@@ -136,7 +136,7 @@ def told(contract: Contract, oddities: Oddities) -> list[tuple[str, int, str]]:
 
 
 def wrappers(contract: Contract, oddities: Oddities) -> list[str]:
-    """What to tell of pieces that wrap records."""
+    """Notes on quarantined records that wrap records."""
     return [
         f"{counted(count, 'object')} of the source {contract.source} with records in a list under "
         f"the key {key}, which `recordsUnder: {key}` in the contract {contract.name} reads"

@@ -45,7 +45,7 @@ _SMALL_ARCHIVE = 1 << 26
 class ReadFile:
     """A file that was read, or found to be a copy: how many records it holds.
 
-    `records` counts the pieces too, of which so many were `set_aside`; `unknown_keys` counts
+    `records` counts the quarantined records, too, which are `set_aside`; `unknown_keys` counts
     records. A file is `bad` and was quarantined whole if a greater share of it than its contract
     allows can't be read, but for one that is `accepted` all the same; so is a file of which nothing
     can. So many records are `repeated`: equal to one of the `earlier` files. `parts` names the
@@ -426,7 +426,7 @@ class _Reading:
         return is_named or self.job.accept_bad_files
 
     def _reader(self) -> FileReader:
-        """Writes to files of its own, whoever else reads the same."""
+        """Writes to files of its own, whatever other process reads the same."""
         job, name = self.job, secrets.token_hex(8)
         path = job.typed.folder / f"part-{name}.parquet"
         kind = RowWriter if job.are_few else ParquetFile

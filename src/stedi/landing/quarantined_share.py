@@ -14,7 +14,7 @@ from stedi.roots import Files
 def too_much_quarantined(
     files: Files, contract: Contract, loads: Sequence[Load], quarantine: Sequence[Path]
 ) -> str | None:
-    """What to tell of a source of which more was set aside than its contract allows; None if not.
+    """The note on a source of which more is quarantined than its contract allows, or None.
 
     `loads` are of any source, `quarantine` are the files of that table. Files that somebody
     accepted all the same don't count.

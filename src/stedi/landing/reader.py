@@ -41,7 +41,7 @@ _BEGINNING = re.compile(rb'[}\n][ \t\r\n,\[\]]*+(?=\{[ \t\r\n]*+")')
 
 @dataclass(frozen=True)
 class Counts:
-    """What was read: records, how many of them are pieces set aside, or have unknown keys.
+    """What was read: records, how many of them are quarantined, or have unknown keys.
 
     `end` is where reading ended in the file, always between two records; `lines` how many newlines
     lie before it. `oddities` are what else was odd about records that were read.
@@ -104,8 +104,8 @@ class FewRows:
 class FileReader:
     """Reads files of one source one after another, into one typed and one quarantine file.
 
-    Where `typed` is a `RowWriter`, records are read one by one. `load` is the number that is noted
-    with what is set aside.
+    Where `typed` is a `RowWriter`, records are read one by one. `load` is the number that
+    quarantined records have.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class FileReader:
     ) -> Counts:
         """Read the records of a file that begin at `begin` or later and before `stop`.
 
-        Bytes are fed to `digest`. Of a bad file every record is set aside. Lines are counted from
+        Bytes are fed to `digest`. Every record of a bad file is quarantined. Lines are counted from
         `begin`, byte offsets from the beginning of the file. Raises `ArchiveTooLarge` where an
         archive unpacks to more than `most` bytes.
         """
@@ -158,7 +158,7 @@ class FileReader:
             return Counts(loaded + pieces, pieces, unknown_keys, end, window.line - 1, found)
 
     def set_aside_unread(self, name: str) -> Counts:
-        """Set aside an archive that unpacks to too much, as one record without its content."""
+        """Quarantine an archive that unpacks to too much, as one record without its content."""
         self._set_aside(name, 0, 1, Piece("archive too large", b"", None))
         return Counts(1, 1, 0, 0, 0)
 
@@ -271,7 +271,7 @@ def _rows(contract: Contract, typed: ParquetFile | RowWriter) -> TypedRows | Few
 def one_by_one(
     contract: Contract, path: Path, opener: Opener = open_local
 ) -> Iterator[tuple[int, int, Record | Piece]]:
-    """The records and broken pieces of a file, with byte offset and line; nothing is written."""
+    """The records of a file, valid or not, with byte offset and line; nothing is written."""
     nowhere = path.with_name(".nothing-is-written")
     few, none = RowWriter(nowhere, ()), RowWriter(nowhere, ())
     reader = FileReader(contract, few, none, 0, opener)

@@ -59,7 +59,7 @@ class Record(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A piece that was set aside; `subject` is whom it is about, where that can be read."""
+    """A quarantined record; `subject` is whom it is about, where that can be read."""
 
     reason: Reason
     raw: bytes
@@ -90,7 +90,7 @@ class _Pairs(list[tuple[str, object]]):
 
 
 class RecordReader:
-    """Reads single records and broken pieces under one contract; `marks` finds what is in them."""
+    """Reads single records, valid or not, under one contract; `marks` finds what is in them."""
 
     def __init__(self, contract: Contract) -> None:
         self._validator = _Validator(contract)
@@ -128,7 +128,7 @@ class RecordReader:
         return Piece(reason, raw, self._validator.subject(None, raw))
 
     def _whole(self, raw: bytes) -> Record | Piece:
-        """What a piece is, of which it is known where it ends."""
+        """What the bytes are, once it is known where they end: a record, or an invalid one."""
         value = _parse(raw)
         verdict = self._validator.judge(value, raw)
         if isinstance(verdict, Record):
@@ -146,7 +146,7 @@ class RecordReader:
         return None if isinstance(verdict, Record) else verdict.column
 
     def piece(self, reason: Reason, raw: bytes) -> Piece:
-        """A piece that is set aside for a reason outside of it, with whom it is about."""
+        """A record that is quarantined for a reason outside of it, with whom it is about."""
         return Piece(reason, raw, self._validator.subject(_parse(raw), raw))
 
 
@@ -165,7 +165,7 @@ class _Stretch:
         return match.end()
 
     def extent(self, begin: int) -> tuple[int, Reason | None]:
-        """Where the piece that begins at `begin` ends, and what is wrong if that shows already."""
+        """Where the record that begins at `begin` ends, and what is wrong if that shows already."""
         data, end = self._data, self._end
         if data[begin] != _OBJECT:
             return self._line_or_object(begin), None
@@ -215,7 +215,7 @@ class _Stretch:
         return place
 
     def _unquoted(self, begin: int, place: int) -> tuple[int, Reason]:
-        """Where a piece ends that has a text without its end, or with something odd behind it."""
+        """Where a record ends that has a text without its end, or with something odd behind it."""
         if self._behind_text == NONE:
             if not _LINE_END.search(self._data, place, self._end):
                 self._need_last()
@@ -274,7 +274,7 @@ class _Stretch:
         return match.start() if match else limit
 
     def _before_good(self, begin: int, broken: int, most: int | None = None) -> int:
-        """The end of a piece that is broken at `broken`: where a good object or line begins."""
+        """The end of a record that is broken at `broken`: where a good object or line begins."""
         limit = most or min(self._end, broken + LONGEST_GARBAGE)
         at = begin + 1
         while (place := self._marks.line_or_object(self._data, at, limit, broken)) != NONE:
@@ -344,7 +344,7 @@ _DECODER, _DECODER_OF_LONG_EXPONENTS = _decoder(Decimal), _decoder(_number)
 
 
 def _parse(raw: bytes) -> object:
-    """The JSON value of a piece, or the `_Misfit` that says why there is none."""
+    """The JSON value of a record, or the `_Misfit` that says why there is none."""
     try:
         text = raw.decode()
     except UnicodeDecodeError:
@@ -457,11 +457,11 @@ class _Validator:
         return 2 * len(there.intersection(self._required)) < len(self._required)
 
     def subject(self, value: object, raw: bytes) -> str | None:
-        """Whom a broken piece is about, each on a line of its own; `value` is what `raw` spells.
+        """Whom an invalid record is about, each on a line; `value` is what `raw` spells.
 
         Who is not spelled as they are folded (`landing/fold.py`) has another line for that.
 
-        Of an object all values under the key; where it has none, and of a piece that isn't one,
+        Of an object all values under the key; where it has none, and of bytes that are no object,
         all texts that follow the key anywhere.
         """
         if self._subject is None or b'"' not in raw:
@@ -497,7 +497,7 @@ def _texts_behind(key: bytes, raw: bytes) -> Iterator[bytes]:
 
 
 def _converted(value: object, column: Column) -> Value | _Invalid:
-    """What a column holds for a JSON value that isn't null; None for an empty text, or why not."""
+    """A column's value for a JSON value that isn't null; None for an empty text, or why not."""
     if isinstance(value, Decimal):
         if column.type == "string":
             return _Invalid("number where text belongs")
@@ -526,7 +526,7 @@ def _text(value: str, column: Column) -> str | _Invalid:
 
 
 def _is_text(value: str) -> bool:
-    """Whether a string can be stored: JSON can spell half a surrogate pair, UTF-8 can't."""
+    """Whether a string can be stored: JSON can spell a lone surrogate, UTF-8 can't."""
     return value.isascii() or _SURROGATE.search(value) is None
 
 
@@ -587,7 +587,7 @@ def _plain(item: object) -> object:
 
 
 def texts_in(raw: bytes) -> Iterator[str]:
-    """What a piece may say, whatever is wrong with it: as it stands, and each text in it."""
+    """What an invalid record may say: as it is written, and each text in it."""
     yield raw.decode(errors="replace")
     for match in _ANY_TEXT.finditer(raw):
         text = _parse(match.group())

@@ -33,7 +33,7 @@ from stedi.roots.scratch import scratch
 from stedi.text import counted
 
 _AT_ONCE = 16
-"""Files that are written anew before what was taken out of them is noted."""
+"""How many files are rewritten before the removed records are noted."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def remove_records(
 
 
 class Screen:
-    """Keeps who was erased out of what is read, by the list under the root.
+    """Keeps erased people out of what is read, by the list of the lakehouse.
 
     Raises `UsageError` where the list was made with another secret.
     """
@@ -131,9 +131,9 @@ class Screen:
         fingerprinter: Fingerprinter,
         known: Mapping[Path, Stat | None],
     ) -> int:
-        """Take who was erased out of raw files under the root; how many records there were.
+        """Remove erased people's records from raw files; returns how many there were.
 
-        Files that are as `known` have nobody who was erased.
+        Files that are as `known` have no erased people.
         """
         work = [
             (str(contract.source), file)
@@ -204,7 +204,7 @@ class Screen:
 
 
 def erased_remark(count: int) -> str:
-    """What to tell of records that a delivery brought of who was erased."""
+    """The note on records of erased people that a delivery brought."""
     return f"dropped {counted(count, 'record')} of people who were erased, out of new landing files"
 
 

@@ -53,11 +53,11 @@ class Over:
         return self.among(self.column, [values[self.column]])[0]
 
     def piece(self, piece: Piece) -> bool:
-        """Whether a piece that doesn't fit is over, as far as its times can be read."""
+        """Whether an invalid record has expired, as far as its times can be read."""
         return self.raw(piece.raw)
 
     def raw(self, raw: bytes) -> bool:
-        """Whether a piece with these bytes is over."""
+        """Whether an invalid record with these bytes has expired."""
         times = [int(time) for time in self._times.findall(raw)]
         return bool(times) and all(self.among(self.column, times))
 

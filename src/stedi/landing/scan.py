@@ -42,12 +42,12 @@ _PLUS, _MINUS, _POINT, _0, _9, _E, _SMALL_E, _N = b"+-.09Een"
 
 
 class Keys(NamedTuple):
-    """What a contract lets a record hold.
+    """What a contract allows in a record.
 
-    Spelling `n` is `text[ends[n] : ends[n + 1]]` and means slot `slots[n]`. The first slots
-    are the columns, in order; those behind are keys that the contract lacks. By slot: `kinds`,
-    whether it is `required`, and the ranges of numbers and of lengths in characters. What can't be
-    taken is passed over only where the scan `passes` it: never where records may be wrapped.
+    Spelling `n` is `text[ends[n] : ends[n + 1]]` and means slot `slots[n]`. The first slots are the
+    columns, in order; those behind are keys that the contract lacks. By slot: `kinds`, whether it
+    is `required`, and the ranges of numbers and of lengths in characters. What can't be taken is
+    passed over only where the parser `passes` it: never where records may be wrapped.
     """
 
     text: Bytes
@@ -96,7 +96,8 @@ def scan(
     """Read records that begin in `data[at:end]` into `columns` from `row` on.
 
     Returns why it stopped (`DONE` at the end, `UNCLEAR`, or `FULL`), where, the next row, how many
-    newlines it passed, how many decimal numbers are open, and how many pieces it passed over.
+    newlines it passed, how many decimal numbers are open, and how many invalid records it passed
+    over.
     """
     n_columns, most_rows = columns.valid.shape
     most_open = len(columns.open_rows) - n_columns
@@ -204,7 +205,7 @@ def _record(
 
 @compiled
 def piece(data: Bytes, at: int) -> tuple[int, int]:
-    """Behind a piece whose end is clear, and what it is; or -1."""
+    """The place behind an invalid record whose end is clear, and what it is; or -1."""
     if _byte(data, at) == _OBJECT:
         behind = _flat(data, at)
         return (behind, WHOLE) if behind >= 0 else _broken(data, at)

@@ -67,7 +67,7 @@ class Keys:
 
 
 def secrets_of_user() -> tuple[bytes, ...]:
-    """The secrets of whoever runs this process, the newest last; one is made where there is none.
+    """The secrets of this user, the newest last; one is made where there is none.
 
     They are in STEDI_SECRET, which may be the ARN of a secret in AWS Secrets Manager, or in the
     file `stedi/secret` of the user's configuration folder. Raises `UsageError` for one that is
@@ -97,7 +97,7 @@ def known_secrets() -> tuple[bytes, ...]:
 
 
 def secret_of_user() -> bytes:
-    """The newest secret of whoever runs this process; each use makes a key of its own from it."""
+    """The newest secret of this user; each use makes a key of its own from it."""
     return secrets_of_user()[-1]
 
 

@@ -29,7 +29,7 @@ class SightedRows(TypedRows):
         self._begins: list[int] = []
 
     def sight(self, window: Window) -> tuple[list[int], Scanned]:
-        """Scan once: where records begin that may be sought, and how the scan ended."""
+        """Scan once: where records begin that may be sought, and how scanning ended."""
         self._begins = []
         scanned = self.scan(window, window.end)
         self._look()

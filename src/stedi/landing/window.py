@@ -19,7 +19,7 @@ from stedi.roots import Opener, open_local
 
 WINDOW_BYTES = 1 << 21
 LONGEST_RECORD = 1 << 28
-"""A record with more bytes than this is set aside as cut off here."""
+"""A record with more bytes than this is quarantined as cut off here."""
 PADDING = 1 << 11
 _PACKED_BYTES = 1 << 11
 _LARGEST_FRAME = 1 << 28

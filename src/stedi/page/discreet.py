@@ -39,7 +39,7 @@ class Discreet:
         self.rounded = frozenset(rounded)
 
     def is_few(self, count: int) -> bool:
-        """Whether a count tells of few people; of nobody it doesn't."""
+        """Whether a count is of few people, but not of nobody."""
         return 0 < count < self.least
 
     @property

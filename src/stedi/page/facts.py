@@ -96,7 +96,7 @@ class TableFacts:
 
 @dataclass(frozen=True)
 class Quarantined:
-    """A reason, how many pieces were set aside for it, and one of them, masked."""
+    """A reason, how many records were quarantined for it, and one of them, masked."""
 
     reason: str
     count: int
@@ -259,7 +259,7 @@ def _sums(declarations: Declarations, status: Status) -> list[Sum]:
         sums.append(Sum(frozenset({contract.name}), (source.records, source.loaded, *dropped)))
     for name, step in status.steps.items():
         sources = declarations.transforms[name].sources
-        paired = len(sources) > 1  # what comes in are pairs, not rows of one table
+        paired = len(sources) > 1  # what comes in are matched readings, not rows of one table
         tables = frozenset({name, *(() if paired else sources)})
         sums.append(Sum(tables, (step.in_, step.kept, *step.dropped.values())))
     return sums

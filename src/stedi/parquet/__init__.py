@@ -25,7 +25,7 @@ GROUP_ROWS = 20_480
 DuckDB writes them."""
 _GROUPS_PER_FILE = 192
 _DICTIONARY_VALUES = 1 << 12
-"""A column with more values in a row group has no dictionary: instants, which repeat seldom."""
+"""A column with more values in a row group has no dictionary: timestamps, which repeat seldom."""
 _FALSE_HITS = 1e-6
 """Of Bloom filters, some 4 bytes a value: few row groups pass though a thousand are sought."""
 _BLOOM_FILTER = {"ndv": 1 << 14, "fpp": _FALSE_HITS}
@@ -84,7 +84,7 @@ def write_query(
 ) -> list[Path]:
     """Write the rows of a DuckDB query, cast to `fields` by name, to new files in a fresh folder.
 
-    Files hold a few million rows each, so that a change to some rows swaps some files.
+    Each file has a few million rows, so that a change to some rows rewrites some files.
     """
     columns = ", ".join(
         f"CAST({identifier(f.name)} AS {TYPES[f.type].duckdb}) AS {identifier(f.name)}"
@@ -154,7 +154,7 @@ class ParquetFile:
 def write_batches(batches: Iterable[pa.RecordBatch], fields: Sequence[Field], path: Path) -> int:
     """Write Arrow record batches of these fields to one new file; returns rows.
 
-    The same rows give the same bytes.
+    The same rows make the same bytes.
     """
     file = ParquetFile(path, fields)
     for batch in batches:

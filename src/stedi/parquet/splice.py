@@ -49,8 +49,8 @@ class _Group(NamedTuple):
 def split(path: Path, rows: Int64s, having: Path, lacking: Path) -> Split:
     """Split a file by whether row groups have one of these rows, which are counted from 0.
 
-    Nothing is written where nearly all have: the file stands for both then. Raises `ValueError`
-    or PyArrow's errors for what is no Parquet file.
+    Nothing is written where nearly all have: the file itself is returned then, and nothing lacks
+    them. Raises `ValueError` or PyArrow's errors for what is no Parquet file.
     """
     metadata = pq.read_metadata(path)
     groups = [_group(metadata, number) for number in range(metadata.num_row_groups)]
@@ -150,7 +150,7 @@ def _write(source: BinaryIO, footer: bytes, groups: Sequence[_Group], target: Pa
 
 
 def _copy(source: BinaryIO, place: _Place, file: BinaryIO) -> int:
-    """Copy bytes to where a file stands; returns how many bytes behind where they lay that is."""
+    """Copy bytes to the file's position; returns how many bytes further than before that is."""
     moved = file.tell() - place.begin
     source.seek(place.begin)
     remaining = place.end - place.begin

@@ -51,7 +51,7 @@ def tables_of_people(declarations: Declarations) -> list[Contract]:
 
 
 def who_consents(warehouse: Warehouse, declarations: Declarations) -> frozenset[Person] | None:
-    """Everybody who consents, as tables are now; None where no table tells.
+    """Everybody who consents, as tables are now; None where no table knows.
 
     A person who was erased, or whose consent was withdrawn or is suspended, isn't among them.
     """

@@ -7,7 +7,7 @@ Below `_stedi/budget`, by number from 1:
 
 Nothing of it is ever changed or removed. What a release cost is spent, also where the command died
 before it had a vector, and also for people who left since: rho of zero-concentrated differential
-privacy adds up over all charges, and the sum stays within what the contract declares for a
+privacy is summed over all charges, and the sum stays within what the contract declares for a
 lifetime. A vector serves again, at no cost, for the same state of the tables that it is made from,
 and, until the next release is due, for whatever became of them: so that nobody learns from a
 release that comes right after somebody left, who that was.
@@ -144,7 +144,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class Budget:
-    """The charges of one root, the earliest first; whoever changes it holds the root's lock."""
+    """The charges of one lakehouse, the earliest first; they change under its lock only."""
 
     files: Files
     keyer: Keyer
@@ -168,16 +168,16 @@ class Budget:
 
     def spent(self, table: str) -> float:
         """The rho of all that was ever charged for a published table."""
-        return sum(charge.rho for charge in self.charges if charge.table == table)
+        return sum((charge.rho for charge in self.charges if charge.table == table), 0.0)
 
     def around(self, wanted: BudgetRequest, charge: Charge) -> Spent:
         """What was spent before a charge, and is up to now."""
         name = wanted.contract.name
         earlier = (c.rho for c in self.charges if c.table == name and c.number < charge.number)
-        return Spent(sum(earlier), self.spent(name), wanted.cap, wanted.private.delta)
+        return Spent(sum(earlier, 0.0), self.spent(name), wanted.cap, wanted.private.delta)
 
     def at_hand(self, wanted: BudgetRequest) -> Charge | None:
-        """The charge whose vector serves again; None where a release costs anew.
+        """The charge whose vector serves again; None where a release costs again.
 
         Raises `NotAnonymous` where it would cost more than is left, or is not due yet, and
         `UsageError` for an epsilon beyond what is declared for a lifetime.

@@ -92,7 +92,7 @@ def _held_of(
         spelled += sum(found.spelled.values())
         if not held.is_empty:
             hits.append((held, found))
-    # A piece that doesn't fit has the identifier of whatever kind.
+    # An invalid record has the identifier of whatever kind.
     hits = [(held, found) for held, found in hits if held.identities] or hits[:1]
     if len(hits) > 1:
         raise UsageError(f"the identifier names several; give it as KIND=IDENTIFIER: {options}")

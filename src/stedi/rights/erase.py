@@ -53,7 +53,7 @@ class ErasureRequest:
 class Forgotten:
     """What an erasure did; times are epoch milliseconds.
 
-    `run` is what brought the tables up to date, None where there are none. `fingerprints` name the
+    `run` is the run that updated the tables, None where there are none. `fingerprints` name the
     identities that were found, in their order.
     """
 
@@ -253,7 +253,7 @@ def _run(
     lock: Lock,
     progress: Progress,
 ) -> RunReport | None:
-    """Do what is planned, and bring the tables up to date where there are any."""
+    """Do what is planned, and update the tables, if there are any."""
     if warehouse.exists:
         try:
             return run_locked(warehouse, declarations, make_engine, Options(), progress, lock)

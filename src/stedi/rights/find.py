@@ -63,12 +63,12 @@ class InLanding:
 
     @property
     def records(self) -> int:
-        """How many of the places are records that fit their contract."""
+        """How many of the places are valid records."""
         return sum(isinstance(place.content, Record) for place in self.places)
 
     @property
     def pieces(self) -> int:
-        """How many are pieces that don't."""
+        """How many are invalid records."""
         return len(self.places) - self.records
 
 
@@ -128,8 +128,8 @@ def find(
 ) -> Found:
     """Find all that is held of who is asked for; nothing is written.
 
-    Where it `is_closed`, what they have is not looked for: all of it is asked for. What others'
-    records say of them is looked for `with_mentions`, and in `versions` of before where given.
+    Where it `is_closed`, what they have is not looked for: all of it is asked for. Mentions of them
+    in others' records are looked for `with_mentions`, and in earlier `versions` where given.
 
     Raises `UsageError` where it isn't clear who is meant, `LandingError` and `StorageError` for
     what can't be read.
@@ -139,7 +139,7 @@ def find(
 
 
 def state_of(warehouse: Warehouse, declarations: Declarations) -> tuple[object, ...]:
-    """What there is under the root, as far as listings and newest snapshots tell."""
+    """What there is in the lakehouse, as far as listings and newest snapshots know."""
     versions = (warehouse.version(table) for table in declarations.locations)
     snapshots = tuple(version.snapshot_id if version else None for version in versions)
     listed = (_listed(warehouse.files, contract) for contract in declarations.landing)

@@ -98,7 +98,7 @@ def out_of_reach(
 
 
 class _Telling:
-    """Tells of entries who left since."""
+    """Counts for each entry who left since."""
 
     def __init__(self, warehouse: Warehouse, declarations: Declarations) -> None:
         self._warehouse, self._declarations = warehouse, declarations

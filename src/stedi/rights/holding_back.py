@@ -45,10 +45,10 @@ class Compared:
 
 
 def hold_back(handing: Handing, sums: Mapping[str, str], *, now: bool) -> tuple[str, ...]:
-    """What a release tells whoever has an earlier one; nothing where enough people came or went.
+    """What a release reveals to owners of an earlier one; nothing if enough people joined or left.
 
     `sums` are SHA-256 by the name of each file that has published values; an earlier release with
-    the same tells nothing. Raises `NotAnonymous` where too few people came or went, unless `now`.
+    the same tells nothing. Raises `NotAnonymous` where too few people joined or left, unless `now`.
     """
     publication, contract = handing.published.publication, handing.published.contract
     least = publication.people_between_releases

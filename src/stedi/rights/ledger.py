@@ -166,7 +166,7 @@ class Recorded:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger of one root."""
+    """The ledger of one lakehouse."""
 
     files: Files
 
@@ -199,7 +199,7 @@ class Ledger:
         self._write(entry.name, "done", b"")
 
     def rekey(self, noted: Recorded, keyer: Keyer) -> None:
-        """Key an entry anew by the newest secret; killed at any point it can be read.
+        """Key an entry again by the newest secret; killed at any point it can be read.
 
         Raises `StorageError` where nobody can tell who is in it.
         """
@@ -288,7 +288,7 @@ class Handing:
         entry = self._entry(fresh).sealed(self.keyer, self.people)
         try:
             self.ledger.begin(entry, self.people)
-            # Whoever publishes anew looks into the ledger afterwards: one of both sees the other.
+            # A run that publishes looks into the ledger afterwards: one of both sees the other.
             self._refuse_outdated()
             yield
         except (OSError, StediError):

@@ -112,7 +112,7 @@ class _Looking:
         """What is found without these records, and how many they are; None for other files."""
         path = self._files.root / name
         if self._files.stat(path) is None:
-            return None  # a version of before
+            return None  # an earlier version
         with scratch(self._files.root, "mentions") as folder:
             folder.mkdir(parents=True, exist_ok=True)
             target = folder / path.name

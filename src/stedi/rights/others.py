@@ -61,14 +61,14 @@ class Others:
         return any(word in self._others for word in _words(text))
 
     def may_be_in(self, delivery: Delivery) -> bool:
-        """Whether a record, or a piece, as it was delivered may say something of others."""
+        """Whether a record, valid or not, as it was delivered may say something of others."""
         content = delivery.place.content
         if isinstance(content, Record):
             return content.has_unknown_keys and self.are_in(delivery.raw)
         return self.may_be_in_piece(delivery.source, delivery.raw, content.subject)
 
     def may_be_in_piece(self, source: str, raw: bytes, subject: str | None) -> bool:
-        """Whether a piece that doesn't fit may: where it isn't clear whose each value is."""
+        """Whether an invalid record may: where it isn't clear whose each value is."""
         subjects = [value for value in (subject or "").split("\n") if value]
         if any(value not in self._own for value in subjects) or self.are_in(raw):
             return True

@@ -37,7 +37,7 @@ class TableRows:
 
 @dataclass(frozen=True)
 class Delivery:
-    """A record, or a piece that doesn't fit, as it was delivered: `raw` are its bytes."""
+    """A record, valid or not, as it was delivered: `raw` are its bytes."""
 
     source: str
     file: str
@@ -47,7 +47,7 @@ class Delivery:
 
     @property
     def is_record(self) -> bool:
-        """Whether it fits its contract."""
+        """Whether it is valid."""
         return isinstance(self.place.content, Record)
 
 
@@ -134,7 +134,7 @@ class _Owning:
                 yield Delivery(hit.source, hit.name, place, raw, is_packed)
 
     def _before(self, kept: InVersion) -> Iterator[Delivery]:
-        """Records as they were delivered, in a version of before of a raw file."""
+        """Records as they were delivered, in an earlier version of a raw file."""
         name, source = f"{kept.name}, version {kept.version}", str(kept.source)
         for place, raw in zip(kept.places, kept.raws, strict=True):
             if self._is_own_content(source, place):
@@ -169,7 +169,7 @@ class _Owning:
         return isinstance(time, int) and any(i.holds(time) for i in self._shared[key])
 
     def _is_own_piece(self, contract: Contract, raw: bytes) -> bool:
-        """Whether a piece that doesn't fit is the person's: not where it is of something shared."""
+        """Whether an invalid record is the person's: not where it is of something shared."""
         if any(self._known[one.kind].is_people for one in deciding(contract, self._known)):
             return True
         values = parsed_object(raw)
@@ -181,7 +181,7 @@ class _Owning:
         return bool(values) or not self._shared
 
     def _own_times(self) -> dict[tuple[str, str], Sequence[Period]]:
-        """When the person had what others have or had, too, as their own records tell."""
+        """When the person had what others have or had, too, according to their own records."""
         own_times: dict[tuple[str, str], Sequence[Period]] = {}
         records = [*self._own_records()] if self._found.shared else []
         for shared in self._found.shared:

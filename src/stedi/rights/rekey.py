@@ -30,14 +30,14 @@ class Secret(BaseModel):
 
 
 class Rekeyed(BaseModel):
-    """What was keyed anew: people in the list of who was erased, entries of the ledger."""
+    """What was keyed again: people in the list of erased people, entries of the ledger."""
 
     erased: int
     ledger: int
 
 
 def secret(files: Files | None) -> Secret:
-    """Which secret is in use, and whether lists of people under a root are keyed by one before."""
+    """Which secret is in use, and whether the lakehouse's lists are keyed by an earlier one."""
     keyer, fingerprinter = Keyer.of_user(), Fingerprinter.of_user()
     told = Secret(place=place_of_secret(), key=keyer.key_id, retired=len(secrets_of_user()) - 1)
     if files is None:
@@ -47,7 +47,7 @@ def secret(files: Files | None) -> Secret:
 
 
 def rekey(files: Files) -> Rekeyed:
-    """Key the lists of people under a root anew, by whoever holds it.
+    """Key the lakehouse's lists of people by the newest secret; the caller holds its lock.
 
     Killed at any point, all can be read, and the next time does the rest. Raises `UsageError` where
     a secret isn't known, and `StorageError` for what is damaged.

@@ -72,7 +72,7 @@ class _Default(dict[str, Any]):
 
 
 def _lacking(file: DataFile, metadata: Any, columns: Sequence[str], wanted: Wanted) -> set[int]:
-    """Row groups that have nobody who is wanted, as the Bloom filters of all columns say."""
+    """Row groups that have nobody who is wanted, according to the Bloom filters of all columns."""
     lacking = [set[int]() for _ in columns]
     asked = Hashed(text.encode(errors="replace") for text in sorted(wanted.texts))
     with file.path.open("rb") as opened:

@@ -108,7 +108,7 @@ def deciding(contract: Contract, known: Mapping[str, Kind]) -> tuple[Deciding, .
 
 
 def linking(declarations: Declarations, known: Mapping[str, Kind]) -> list[Contract]:
-    """The landing tables whose records say which things a person has."""
+    """The landing tables with records of which things a person has."""
     return [
         contract
         for contract in declarations.landing

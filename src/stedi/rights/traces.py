@@ -114,7 +114,7 @@ def trace(
     *,
     only_remainders: bool = False,
 ) -> Traced:
-    """Read everything below a root for some identifiers; `progress` gets bytes done and in all.
+    """Read every file of a lakehouse for identifiers; `progress` gets bytes done and in all.
 
     With `only_remainders`, only what the storage keeps beside its files. Raises `OSError`, and
     `Unavailable` for a bucket.
@@ -215,7 +215,7 @@ class _Tracing:
             self._decoded(file, path, name, 0)
 
     def _decoded(self, file: IO[bytes], path: Path | None, name: str, depth: int) -> None:
-        """Look through what a file says once it is decoded, and what is packed in that."""
+        """Look through the decoded content of a file, and what is packed in that."""
         head = file.read(_HEAD)
         file.seek(0)
         if is_text(head):  # which may begin like anything, and may have an archive behind it

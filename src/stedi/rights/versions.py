@@ -27,7 +27,7 @@ RowsOf = Callable[[DataFile, bool], Int64s]
 
 @dataclass(frozen=True)
 class InVersion:
-    """Records of theirs in a version of before of a file, of which `name` is the path.
+    """Records of theirs in an earlier version of a file, of which `name` is the path.
 
     Of a raw file of `source`: `places`, and their bytes in `raws`. Of a data file of `table`:
     `rows` by column.
@@ -49,7 +49,7 @@ class InVersion:
 
 
 class Versions:
-    """The versions of before below a root; to list them raises `Unavailable`.
+    """The earlier versions of a lakehouse's files; to list them raises `Unavailable`.
 
     One that nobody may read raises `NotAllowed`, or is counted where it `may_skip` those.
     """

@@ -47,7 +47,7 @@ class Wanted:
             of_kind = {i.value: i for i in self.identities if i.kind == one.kind}
             self._by_column[one.column.name] = of_kind
             self._folded[one.column.name] = {fold(value) for value in of_kind}
-        # A broken piece may be of whoever it names; what others share is told by its time alone.
+        # An invalid record may be of anyone it names; of a shared thing, its time alone decides.
         kinds = {column.subject for column in self.contract.delivered}
         self._whole = [
             i.value
@@ -122,11 +122,11 @@ class Wanted:
         return any(found)
 
     def piece(self, piece: Piece) -> bool:
-        """Whether a piece that doesn't fit is about somebody who is asked for."""
+        """Whether an invalid record is about somebody who is asked for."""
         return self.raw(piece.raw, piece.subject)
 
     def raw(self, raw: bytes, subject: str | None) -> bool:
-        """Whether a piece with these bytes, or about these subjects, is of who is asked for."""
+        """Whether an invalid record, by its bytes or subjects, is of somebody who is asked for."""
         named = as_spelled(subject)
         if any(value in named for value in self._whole) or any_whole(raw, self._whole):
             return True
@@ -137,7 +137,7 @@ class Wanted:
         return bool(shared) and self._is_of(shared, raw)
 
     def _is_of(self, shared: Iterable[Identity], raw: bytes) -> bool:
-        """Whether a piece with something shared was taken when it was not others'."""
+        """Whether an invalid record with something shared was taken when it was not others'."""
         if any(self.known[one.kind].is_people for one in self.deciding):
             return False  # it is about a person, and that one isn't asked for
         values = parsed_object(raw)

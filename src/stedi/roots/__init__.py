@@ -53,7 +53,7 @@ _ELSEWHERE: Mapping[str, Callable[[str, str], Root]] = {"s3://": _open_s3}
 
 
 def open_root(uri: str | Path, database: str = DEFAULT_DATABASE) -> Root:
-    """The root at a path or a URI; raises `UsageError`, `Unavailable`.
+    """The lakehouse folder at a path or a URI; raises `UsageError`, `Unavailable`.
 
     `database` is where a catalog that several roots share keeps the tables of this one.
     """

@@ -67,7 +67,7 @@ def remove_copies() -> None:
 
 
 def _is_left(folder: Path, owner: str) -> bool:
-    """Whether a folder is this user's, and whoever made it is dead."""
+    """Whether a folder is this user's, and the process that made it is dead."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     except OSError:

@@ -31,7 +31,7 @@ class Stat:
 
 @dataclass(frozen=True)
 class Remainder:
-    """What a storage keeps beside its files: a version of before, or an upload that never ended.
+    """What a storage keeps beside its files: an earlier version, or an upload that never ended.
 
     `version` names the version of `path`, `upload` the upload to it; one of them is None. `size` is
     in bytes, None where nobody can tell.
@@ -44,7 +44,7 @@ class Remainder:
 
 
 class Lock(Protocol):
-    """One run at a time on a root; held as a context manager."""
+    """One run at a time in a lakehouse; held as a context manager."""
 
     last_run_died: bool
 
@@ -61,7 +61,7 @@ class Lock(Protocol):
 
 
 class Files(Protocol):
-    """The files below one root; can be sent to other processes.
+    """The files of one lakehouse; can be sent to other processes.
 
     They are named by local paths below `root`. On a disk these are the files; of objects in a
     bucket they are copies, made where a whole file is needed.
@@ -69,14 +69,14 @@ class Files(Protocol):
 
     @property
     def root(self) -> Path:
-        """Where the root is on this machine, or the copies of what lies below it."""
+        """Where the lakehouse folder is on this machine, or the copies of its files."""
 
     @property
     def exists(self) -> bool:
         """Whether there is a place to read from and write to, empty or not."""
 
     def holds(self, path: Path) -> bool:
-        """Whether a file of this machine lies below the root itself."""
+        """Whether a file of this machine lies in the lakehouse folder itself."""
 
     def uri(self, path: Path) -> str:
         """The URI of a file."""
@@ -100,8 +100,8 @@ class Files(Protocol):
         """All files that people put below a folder, in no set order; none where it isn't there.
 
         Hidden ones are among them; those in hidden folders not always unless `hidden`. Raises
-        `LandingError` where the folder is a file, and for links that lead out of it, or of the
-        root.
+        `LandingError` where the folder is a file, and for links that lead out of it, or out of the
+        lakehouse folder.
         """
 
     def open(self, path: Path) -> RawIOBase:
@@ -111,7 +111,7 @@ class Files(Protocol):
         """Have whole files on this machine; raises `OSError`."""
 
     def inside(self, path: Path) -> Path:
-        """A path that may be written or removed; raises `StorageError` for any outside of the root.
+        """A path that may be written or removed; raises `StorageError` for one outside the folder.
 
         Links are followed. Whatever writes to a file by itself asks for its path, or its folder's.
         """
@@ -132,13 +132,13 @@ class Files(Protocol):
         """
 
     def remainders(self) -> Iterator[Remainder]:
-        """What is kept below the root beside its files."""
+        """What the storage keeps beside the lakehouse's files."""
 
     def fetch_remainder(self, remainder: Remainder, target: Path) -> None:
-        """Have a version of before as a local file; raises `OSError`."""
+        """Get an earlier version as a local file; raises `OSError`."""
 
     def discard(self, remainders: Iterable[Remainder]) -> None:
-        """Remove versions of before, and uploads that never ended."""
+        """Remove earlier versions, and uploads that never ended."""
 
     def remove(self, paths: Iterable[Path], *, emptied: bool = False) -> None:
         """Remove files, older versions of them included; those that aren't there are.
@@ -161,11 +161,11 @@ class Files(Protocol):
 
 
 class Catalog(Protocol):
-    """Where the tables of one root are looked up."""
+    """Where the tables of one lakehouse are looked up."""
 
     namespace: str
     is_in_root: bool
-    """Whether it has no other root's tables, and this root's tables are in no other."""
+    """Whether it has this lakehouse's tables only, and no other catalog has them."""
 
     @property
     def exists(self) -> bool:
@@ -182,7 +182,7 @@ class Catalog(Protocol):
         """What a table is called in it, namespace included."""
 
     def notes(self) -> Mapping[str, str]:
-        """What is noted of the root as a whole."""
+        """The notes on the lakehouse as a whole."""
 
     def tables(self) -> list[str]:
         """The names of all its tables, as it calls them."""
@@ -200,7 +200,7 @@ class Catalog(Protocol):
         """The catalog, made if need be, with the namespace."""
 
     def forget(self, notes: Mapping[str, str]) -> None:
-        """Take all tables of the root out of it, and note these things of the root as a whole."""
+        """Remove all tables of the lakehouse from it, and note this on the lakehouse as a whole."""
 
 
 class NotAllowed(Unavailable):
@@ -209,7 +209,7 @@ class NotAllowed(Unavailable):
 
 @dataclass(frozen=True)
 class Root:
-    """One root; get it with `open_root`. Opening it reads nothing.
+    """One lakehouse folder; get it with `open_root`. Opening it reads nothing.
 
     `lock` makes its lock; its argument is how many seconds to wait for anyone who holds it.
     """

@@ -50,7 +50,7 @@ def notes_file(root: Path, table: str, name: str) -> Path:
 
 
 def inside(path: Path, root: Path) -> Path:
-    """A path below a root, links followed; raises `StorageError` for any other."""
+    """A path below a lakehouse folder, links followed; raises `StorageError` for any other."""
     if not path.resolve().is_relative_to(root.resolve()):
         raise outside(str(path), str(root))
     return path

@@ -14,7 +14,7 @@ from stedi.roots.names import inside, scratch_folder
 
 @contextmanager
 def scratch(root: Path, purpose: str) -> Iterator[Path]:
-    """A folder below a root that is gone afterwards; none yet where nothing can be written."""
+    """A folder in the lakehouse that is gone afterwards; none where nothing can be written."""
     from uuid import uuid4  # it would cost every command 2 ms
 
     folder = inside(scratch_folder(root), root) / f"{purpose}-{uuid4()}"

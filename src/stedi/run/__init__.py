@@ -45,7 +45,7 @@ __all__ = ["Built", "Left", "Options", "Planned", "RunReport", "Withdrawn", "dry
 class Withdrawn:
     """Customers who consented before a run and don't any more, and rows of theirs that left.
 
-    A run that publishes tells of all who left since the publication before it, `rows` by table.
+    A run that publishes reports all who left since the publication before it, `rows` by table.
     `difference` is what a comparison of the two tells (as in the audit); None where these can't be
     compared.
     """
@@ -73,11 +73,11 @@ class RunReport:
     remarks: tuple[str, ...] = ()
     """What could not be done, and that somebody should know of."""
     refused: Mapping[str, str] = field(default_factory=dict)
-    """Sources of which too much was set aside, with what did it."""
+    """Sources of which too much was quarantined, with the cause."""
 
     @property
     def profile_changed(self) -> bool:
-        """Whether the root was run with another profile before."""
+        """Whether the lakehouse was run with another profile before."""
         return self.profile_before not in (None, self.profile)
 
 
@@ -88,7 +88,7 @@ def run(
     options: Options,
     progress: Progress,
 ) -> RunReport:
-    """Bring every table up to date.
+    """Update every table.
 
     Raises `DeclarationError` before any table is touched, `LandingError`, `RuleBroken`,
     `PairingTooLarge`, `EngineFailed`, `StorageError`, `Locked`, and `NotAnonymous` when all else
@@ -106,7 +106,7 @@ def run(
 
 @contextmanager
 def holding(warehouse: Warehouse, wait: float) -> Iterator[Lock]:
-    """Work on a root alone; what goes wrong with its disk is told plainly. Raises `Locked`."""
+    """Work on a lakehouse alone; errors of its disk are reported plainly. Raises `Locked`."""
     with failing_plainly(warehouse.name), warehouse.make_lock(wait) as lock:
         warehouse.lock = lock
         yield lock
@@ -120,7 +120,7 @@ def run_locked(
     progress: Progress,
     lock: Lock,
 ) -> RunReport:
-    """Bring every table up to date, by who holds the root; see `run`.
+    """Update every table; the caller holds the lock. See `run`.
 
     What is published empty is in the report, and raises nothing.
     """
@@ -190,7 +190,7 @@ def _run_locked(
                 if len(warehouse.changed) == changed:
                     raise
             engines.close()
-            # What is damaged is known now, and made anew.
+            # What is damaged is known now, and rebuilt.
             events.event("files.changed", logging.ERROR, files=len(warehouse.changed) - changed)
             plan, more = _screened_plan(warehouse, declarations, options, fingerprinter, {})
             told += more
@@ -327,7 +327,7 @@ def _screened_plan(
 ) -> tuple[Plan, list[str]]:
     """What is to be done, with nobody who was erased, and nothing that is over, in what is read.
 
-    And what to tell of them.
+    And the notes on them.
     """
     screen = Screen(warehouse.files, declarations)
     remarks, told = [*warehouse.files.remarks], list[str]()
@@ -350,7 +350,7 @@ def _screened_plan(
 
 
 def _finished(options: Options) -> list[str]:
-    """What to tell of an erasure that was begun before this run."""
+    """The note on an erasure that was begun before this run."""
     if options.only is not None:
         return ["an erasure was begun and is not done: `stedi run` without --only finishes it"]
     return [
@@ -399,7 +399,7 @@ def _withdrawn(
 
 
 def _refuse_unusable(warehouse: Warehouse, declarations: Declarations, options: Options) -> None:
-    """Refuse a root that was moved or damaged; a full run goes by its landing files alone."""
+    """Refuse a lakehouse that was moved or damaged; a full run goes by its landing files alone."""
     try:
         if warehouse.moved_from:
             raise StorageError(warehouse.moved_message)
@@ -422,7 +422,7 @@ def _has_strays(warehouse: Warehouse, lock: Lock) -> bool:
 
 
 def _changed(warehouse: Warehouse) -> list[str]:
-    """What to tell of files that had another content than a run wrote."""
+    """The notes on files that had another content than a run wrote."""
     names = sorted(warehouse.files.name(path) for path in warehouse.changed)
     return [f"{name} was changed since a run wrote it, and was rebuilt" for name in names]
 
@@ -446,12 +446,12 @@ def _rewritten_remark(table: str) -> str:
 
 
 def _weaker_than_recommended(declarations: Declarations) -> list[str]:
-    """What to tell of publications that promise less than they should, and why."""
+    """The notes on publications that promise less than they should, and why."""
     return [f"{table}: {weakness}" for table, weakness in declarations.weaknesses.items()]
 
 
 def _undeclared(warehouse: Warehouse, declarations: Declarations) -> list[str]:
-    """What to tell of tables that other declarations made: nobody keeps them up to date."""
+    """The notes on tables that other declarations made: no run updates them."""
     return [
         f"the table {name} is not declared and stays as it is, with rows of people who may have "
         "withdrawn since: give --declarations, or remove its folder"
@@ -460,7 +460,7 @@ def _undeclared(warehouse: Warehouse, declarations: Declarations) -> list[str]:
 
 
 def _without_records(warehouse: Warehouse, declarations: Declarations) -> list[str]:
-    """What to tell of sources of which nothing was read: is it the right root?"""
+    """The notes on sources of which nothing was read: is it the right lakehouse folder?"""
     tables = ((c.source, warehouse.version(c.name)) for c in declarations.landing)
     empty = [source for source, version in tables if version is not None and not version.rows]
     loads = _loads(warehouse) if empty else []
@@ -478,7 +478,7 @@ def _loads(warehouse: Warehouse) -> list[Load]:
 
 
 def _refused(warehouse: Warehouse, declarations: Declarations) -> dict[str, str]:
-    """Sources of which more was set aside than their contracts allow, with what to tell."""
+    """Sources of which more was quarantined than their contracts allow, with a note on each."""
     quarantine = warehouse.version("quarantine")
     if quarantine is None or not quarantine.rows:
         return {}
@@ -493,7 +493,7 @@ def _refused(warehouse: Warehouse, declarations: Declarations) -> dict[str, str]
 
 
 def _left_in_publication(warehouse: Warehouse, declarations: Declarations) -> list[str]:
-    """What to tell of publications that a run with `only` left as they were."""
+    """The notes on publications that a run with `only` left as they were."""
     return [
         f"rows of people who have withdrawn are still in {name}: `stedi run` publishes it again"
         for name in outdated_publications(warehouse, declarations)

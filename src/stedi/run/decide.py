@@ -29,7 +29,7 @@ class Planned:
     """What a run would do with a table, and why.
 
     `files` are landing files to be read, or the table's files that stay or are looked at; `rows`
-    are those it has now. "by key" is an append or a swap, which only the data can tell.
+    are those it has now. "by key" is an append or a rewrite, which only the data can decide.
     """
 
     table: str
@@ -78,7 +78,7 @@ class Step:
 class Plan:
     """What a run is to do: landing files to be read, then derived tables, each after its inputs.
 
-    `suspended` is set where whose consent is suspended has to be worked out anew already.
+    `suspended` is set if the suspended consents must be recomputed already.
     """
 
     landing: LandingPlan

@@ -38,8 +38,8 @@ _GONE = "_gone"
 LEAST_PAIR_LIMIT = 1_000_000
 PAIRS_PER_ROW = 10
 CROWD = 1_000
-"""By default a pairing may give a million rows, or ten times those of its largest input while no
-more than a thousand rows share one value."""
+"""By default an INNER JOIN may return a million rows, or ten times those of its largest input while
+no more than a thousand rows share one value."""
 
 
 @dataclass
@@ -184,7 +184,7 @@ class Derivation:
         self.engine.declare(table, contract.columns, [str(path) for path in files])
         made.notes = self._hold_to_contract(
             contract,
-            result.added,  # what is left of swapped files was held to it before
+            result.added,  # what is left of rewritten files was held to it before
             lambda rule: by_key.recount(before, result, rule),
             by_key.came(result),
         )

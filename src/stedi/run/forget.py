@@ -93,7 +93,7 @@ class Erasure:
 
 
 def write_erasure(files: Files, erasure: Erasure) -> None:
-    """Put a plan under the root: from then on it is begun."""
+    """Write a plan into the lakehouse folder: from then on it is begun."""
     with scratch(files.root, "erasure") as folder:
         folder.mkdir(parents=True, exist_ok=True)
         planned = folder / "planned.json"
@@ -183,8 +183,8 @@ def begin(files: Files, erasure: Erasure, fingerprinter: Fingerprinter) -> list[
     """Add to the list of who was erased, and take their records out of raw files.
 
     Returns the files that were written. What was done before is left. A file that is another by now
-    is left too: whoever screens new deliveries by the list looks at it. Raises `UsageError` where
-    the plan was made with another secret, and `OSError`.
+    is left too: commands that screen new deliveries by the list look at it. Raises `UsageError`
+    where the plan was made with another secret, and `OSError`.
     """
     if fingerprinter.key_id != erasure.key_id:
         raise UsageError(

@@ -307,7 +307,7 @@ def _of_rows(tree: exp.Query, name: str, key: str) -> str | None:
 
 
 def is_required(tree: exp.Query, key: exp.Column) -> bool:
-    """Whether a row is dropped where a look-up's key is NULL."""
+    """Whether a row is dropped where a lookup table's key is NULL."""
     if not is_cte(tree, "judged"):
         return False
     dropped = (p.unalias() for p in cte_of(tree, "judged").selects if p.alias_or_name == "dropped")

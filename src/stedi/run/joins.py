@@ -50,7 +50,7 @@ def pairings(declarations: Declarations, table: str) -> list[Joined]:
 
 
 def lookups(declarations: Declarations, table: str) -> list[Joined]:
-    """The look-ups without which rows are dropped, one for each pair of columns."""
+    """The lookup tables without which rows are dropped, one for each two compared columns."""
     tree = declarations.select(table)
     if not is_cte(tree, "judged"):
         return []

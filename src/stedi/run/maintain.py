@@ -41,9 +41,9 @@ _FOLDED, _DIFFERING = "_folded", "_differing"
 class Maintained:
     """What became of a table, and how many rows are dropped by reason.
 
-    `changed` is how many keys were worked out anew. `added` are files of new rows, `swapped` hold
-    what is left of `touched`, which had rows of changed keys; the others are `kept`. `left` are
-    changed keys that have no rows any more.
+    `changed` is how many keys were recomputed. `added` are files of new rows, `swapped` hold what
+    is left of `touched`, which had rows of changed keys; the others are `kept`. `left` are changed
+    keys that have no rows any more.
     """
 
     changed: int = 0
@@ -152,7 +152,7 @@ class Maintaining:
         return {self.keyed.key: self._came} if result.changed and not self._appends else {}
 
     def _find_changed(self) -> int:
-        """Materialise the keys to be worked out anew; returns how many there are."""
+        """Materialise the keys to be recomputed; returns how many there are."""
         certain = [*self._changed_in_source(), *self._changed_in_lookups()]
         if not self._present:
             self._materialise(self._changed, certain)
@@ -272,13 +272,13 @@ class Maintaining:
         table.replace(exp.Subquery(this=rows, alias=table.args["alias"]))
 
     def _materialise_presence(self, name: str, look_up: Lookup) -> None:
-        """Which candidates a look-up has, now and before."""
+        """Which candidates a lookup table has, now and before."""
         column, change = str(look_up.present_in), self.changes[name]
         known = change.touched if change.touched and change.touched.key == column else None
         sought: exp.Query = _keys(_CANDIDATES, KEY)
         had: list[exp.Query] = []
         if look_up.is_required and rows_of(change.before) > rows_of(self._source.before):
-            # Who has rows in this table was there: a large look-up is asked for others only.
+            # Who has rows in this table was there: a large lookup table is asked for others only.
             own = _keys(_before(self.contract.name), self.keyed.key)
             had.append(among(own, self.keyed.key, _CANDIDATES))
             sought = _except(sought, had[0])
@@ -347,7 +347,7 @@ class Maintaining:
         return Counter(count_dropped(self.engine, self.keyed.over(reasons, source, renamed)))
 
     def _delete_rows(self, before: Version, target: Target, result: Maintained) -> None:
-        """Swap the files that hold rows of changed keys for files without them."""
+        """Rewrite the files that contain rows of changed keys, without these rows."""
         by_path = {str(file.path): file for file in before.files}
         deleted = self.engine.delete_rows(
             Deletion(

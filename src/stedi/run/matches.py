@@ -48,7 +48,7 @@ def _of_pairing(
     if all(sizes) and pairs < least * min(sizes):
         for joined in paired:
             yield _note(
-                work, table, joined, f"{pairs:,} pairs of {sizes[0]:,} and {sizes[1]:,} rows"
+                work, table, joined, f"{pairs:,} matches of {sizes[0]:,} and {sizes[1]:,} rows"
             )
 
 
@@ -95,7 +95,7 @@ def _why(work: Work, one: Place, other: Place) -> str:
 def _elsewhere(
     work: Work, one: Place, other: Place, ours: set[str], theirs: set[str]
 ) -> Change | None:
-    """Whether the values of one side stand in another column of the other's: ids were swapped."""
+    """Whether the values of one side stand in another column of the other's: ids were exchanged."""
     for values, place in ((ours, other), (theirs, one)):
         for column in work.declarations.schemas[place.table]:
             if column.name == place.column or column.type != "string" or column.is_computed:

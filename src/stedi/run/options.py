@@ -16,10 +16,10 @@ Progress = Callable[[str], None]
 class Options:
     """What a run was asked for. `max_pairs` of None is the default limit.
 
-    `only` are the derived tables to bring up to date, with the landing tables that they read; None
-    is all of them. `wait` is how many seconds to wait for another run to end. `replays` are sources
-    to read again because of what was quarantined of them. What fits of bad files is loaded of
-    the sources in `accept_bad_files`.
+    `only` are the derived tables to update, with the landing tables that they read; None is all of
+    them. `wait` is how many seconds to wait for another run to end. `replays` are sources to read
+    again because of what was quarantined of them. What fits of bad files is loaded of the sources
+    in `accept_bad_files`.
     """
 
     only: Collection[str] | None = None
@@ -47,12 +47,12 @@ class Options:
 
 
 How = Literal["rebuild", "append", "swap", "by key", "no change"]
-"""All again; new rows added; files swapped and rows added; one of both; right as it was."""
+"""Rebuilt; new rows added; files rewritten and rows added; one of both; right as it was."""
 
 
 @dataclass(frozen=True)
 class Built:
-    """A table brought up to date; `publication_seconds` went into generalising it.
+    """A table that was updated; `publication_seconds` went into generalising it.
 
     `left` is how many keys, and how many rows of theirs, are no longer in a table that has a key.
     """

@@ -106,7 +106,7 @@ def coded_at_edges(published: Published) -> tuple[Note, ...]:
 
 
 def spread_otherwise(contract: Contract, published: Published) -> tuple[Note, ...]:
-    """Notes on columns that are spread otherwise, as published, than the contract lets pass."""
+    """Notes on columns whose published spread differs by more than the contract allows."""
     from stedi.privacy.publication.spread import changed
 
     assert contract.publication is not None

@@ -25,7 +25,7 @@ class Reading:
 
     `known` are the fingerprints of files that stay loaded, with their sizes. `before` is the typed
     table as it is, of which the files `kept` stay; all raw files are `listed`. `outdated` are the
-    landing files whose pieces leave the quarantine, None is all.
+    landing files whose records leave the quarantine, None is all.
     """
 
     contract: Contract

@@ -106,7 +106,7 @@ def end(warehouse: Warehouse, declarations: Declarations) -> None:
 
 
 def remark(count: int) -> str:
-    """What to tell of what was taken out."""
+    """The note on what was removed."""
     return (
         f"dropped {counted(count, 'record')} that were kept long enough, out of landing files and "
         "all tables, as their contracts declare (retentionDays)"
@@ -154,7 +154,7 @@ def _suspects(
 
 
 def _known_suspects(warehouse: Warehouse, over: Over, loads: Sequence[Load]) -> Iterator[str]:
-    """Names of raw files that were read, and whose typed rows or pieces are over, or may be.
+    """Names of raw files that were read, and have records that have expired, or may have.
 
     Files with the same bytes are among them: of these only one was read.
     """
@@ -196,7 +196,7 @@ def _least(files: Files, path: Path, column: str) -> int | None:
 
 
 def _pieces_over(files: Files, quarantine: Version, over: Over) -> Iterator[str]:
-    """Raw files of the source with pieces that are over."""
+    """Raw files of the source with quarantined records that have expired."""
     paths = [file.path for file in quarantine.files]
     files.fetch(paths)
     for path in paths:

@@ -38,7 +38,7 @@ def settle(
     *,
     is_declared: bool,
 ) -> Settled:
-    """Take out records that came before; `loads` are those of before this one, numbered `load`.
+    """Remove records that came before; `loads` are those before this one, numbered `load`.
 
     Where it `is_declared` as it was, and no file is another, what was noticed then still is.
     """

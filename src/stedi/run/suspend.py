@@ -36,7 +36,7 @@ class Cause:
 
 
 def suspend(work: Work) -> None:
-    """Bring the table `suspended` up to date, before any table that reads it."""
+    """Update the table `suspended`, before any table that reads it."""
     query, warehouse = work.declarations.suspensions, work.warehouse
     if query is None or not (
         work.options.full or why_outdated(warehouse, work.declarations) is not None
@@ -103,7 +103,7 @@ def _row(subject: str, causes: set[Cause], number: str) -> SuspendedRow:
 def _numbers(suspect: str, causes: Iterable[Cause], fingerprinter: Fingerprinter) -> list[str]:
     """The number of what there is to decide: another one when anything of it is another.
 
-    Behind it are those that it had by secrets of before: decisions may be noted by them.
+    Behind it are those that it had by earlier secrets: decisions may be noted by them.
     """
     seen = sorted({(cause.why, cause.evidence) for cause in causes})
     digest = fingerprinter.begin()

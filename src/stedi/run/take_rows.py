@@ -48,8 +48,8 @@ def take_rows(
 ) -> dict[str, Touched]:
     """Take rows out of typed tables; returns how those changed that were done.
 
-    `taken` are the raw files that the erasure has just written. The rows that left lie in the
-    folder `scratch` while the engine may read them. Raises `StorageError`, `OSError`.
+    `taken` are the raw files that the erasure has just written. The removed rows lie in the folder
+    `scratch` while the engine may read them. Raises `StorageError`, `OSError`.
     """
     taking = _Taking(work, erasure, taken, scratch)
     return taking.take() if taking.noted is not None else {}
@@ -104,7 +104,7 @@ class _Taking:
         return notes
 
     def _cut(self, contract: Contract, version: Version | None) -> list[Load] | None:
-        """The loads of raw files as they are now, of a table that can be brought up to date."""
+        """The loads of raw files as they are now, of a table that can be updated."""
         rows = self._erasure.typed.get(contract.name)
         if version is None or not rows or not self._is_relied_on(contract, version):
             return None
@@ -306,7 +306,7 @@ class _Hit:
 
 @dataclass(frozen=True)
 class _Rest:
-    """Files of what is left of one, and one of the rows that left."""
+    """Files of what is left of one, and one of the removed rows."""
 
     rest: tuple[Path, ...]
     gone: Path | None

@@ -98,7 +98,7 @@ def share_in(values: set[str], others: set[str]) -> float:
 
 
 def enough(share: float) -> bool:
-    """Whether a share of values is one to tell of."""
+    """Whether a share of values is worth a note."""
     return share >= _LEAST
 
 

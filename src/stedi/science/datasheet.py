@@ -216,7 +216,7 @@ def _collection(facts: SheetFacts) -> str:
 
 Raw records were delivered by devices and an app, and read under contract. What isn't
 published is counted in steps of what a hundred people have, on average, and of ten at least.
-Shares have few steps, too. So two data sheets compared seldom tell of one person:
+Shares have few steps, too. So two data sheets compared seldom reveal one person:
 
 {table(("source", "records", "loaded", "quarantined"), sources)}
 

@@ -128,7 +128,7 @@ class Scored:
         no = np.bincount(self._level, weights - positive, self._levels)
         if not yes.any() or not no.any():
             return Ranks(float("nan"), float("nan"))
-        # Mann and Whitney's U: pairs in the right order, those at one level by half.
+        # Mann and Whitney's U: how often two are in the right order, at one level by half.
         auc = (yes * (np.cumsum(no) - no / 2)).sum() / (yes.sum() * no.sum())
         yes, no = yes[::-1], no[::-1]
         recalled = np.cumsum(yes)
@@ -179,7 +179,7 @@ def measures(folds: Sequence[Scored], threshold: float) -> Measures:
 
 
 def kept_above_chance(published: Sequence[Scored], raw: Sequence[Scored]) -> Interval:
-    """How much of `raw`'s AUC above chance `published` keeps, paired over folds and resamples."""
+    """How much of `raw`'s AUC above chance `published` keeps, on the same folds and resamples."""
 
     def share(kept: Ranks, whole: Ranks) -> float:
         return (kept.auc - 0.5) / (whole.auc - 0.5) if whole.auc != 0.5 else float("nan")

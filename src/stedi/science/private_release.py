@@ -89,9 +89,9 @@ def release_private(
     """Write synthetic rows to a fresh folder and to their own table, and charge the budget.
 
     Nothing is written before the budget is charged. Raises `UsageError` where something is in the
-    folder already, the table is not up to date or has no private release declared, `NotAnonymous`
-    where the budget doesn't allow it, `RuleBroken` where the lakehouse doesn't add up or people are
-    misnumbered, `StorageError` where the budget can't be told, `Unavailable` without the extra
+    folder already, the table is out of date or has no private release declared, `NotAnonymous`
+    where the budget doesn't allow it, `RuleBroken` where the lakehouse doesn't reconcile or people
+    are misnumbered, `StorageError` where the budget can't be read, `Unavailable` without the extra
     `private`, and `Locked` while a run is at work.
     """
     require_empty(asked.folder)

@@ -213,5 +213,5 @@ def _uses(facts: PrivateFacts) -> str:
 Don't take a row for a measurement, and don't estimate from these rows how sure a result is: the
 noise is in none of the usual formulas.
 
-The contract says of {facts.contract.name}, which these rows imitate: {facts.contract.limitations}
+These rows imitate {facts.contract.name}, whose contract declares: {facts.contract.limitations}
 """

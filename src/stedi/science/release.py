@@ -34,7 +34,7 @@ DATASHEET = "README.md"
 class Release:
     """A folder with the data set; `files` by name, with their sizes in bytes.
 
-    `tells` says what whoever has an earlier release learns from this one, where it could have been
+    `tells` says what owners of an earlier release learn from this one, where it could have been
     held back.
     """
 
@@ -59,9 +59,9 @@ def release(
 ) -> Release:
     """Write the data set to a fresh folder, whole or not at all, and note it in the ledger.
 
-    Raises `UsageError` where something is there already or the table is not up to date,
-    `NotAnonymous` where the audit fails or it is held back (unless `now`), and `RuleBroken` where
-    the lakehouse's sums don't hold.
+    Raises `UsageError` where something is there already or the table is out of date, `NotAnonymous`
+    where the audit fails or it is held back (unless `now`), and `RuleBroken` where the lakehouse's
+    sums don't hold.
     """
     require_empty(folder)
     handing = Handing(published, "release", published.version.rows, folder, recipient)

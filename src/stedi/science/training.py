@@ -60,8 +60,8 @@ class Training(BaseModel):
     """What was trained, and what it is worth.
 
     `has_signal` is None where there are too few people to tell. Each of `people` is in one of
-    `folds`; `rows_tested` rows are of people in one fold, `rows_across` are pairs of people in two,
-    which nothing is tested on. `base_rate` is the share of positive rows among those tested.
+    `folds`; `rows_tested` rows are of people in one fold, `rows_across` are of two people in two
+    folds, which nothing is tested on. `base_rate` is the share of positive rows among those tested.
     `kept_model` names the model that is kept.
     """
 
@@ -261,7 +261,7 @@ def _generalised(published: PublishedTable, rows: Raw) -> dict[str, Float64s] | 
 
 
 def _too_few(people: _People, task: _Task) -> str | None:
-    """Why nothing can be told of some fold."""
+    """Why a fold can't be evaluated, if one can't."""
     for fold in range(FOLDS):
         tested = people.test_rows(fold)
         if _count(tested) < FEWEST_PEOPLE:

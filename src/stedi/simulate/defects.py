@@ -34,7 +34,7 @@ CUSTOMERS_PER_DEFECT = 40
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of a source whose values are broken: an instant, and a text that is not e-mail."""
+    """The keys of a source whose values are broken: a timestamp, and a text that is no e-mail."""
 
     instant: str
     text: str
@@ -174,7 +174,7 @@ def plant(
 ) -> Planted:
     """Plant defects among the lines of a source.
 
-    Every other broken piece, from the first on, is a broken copy of one of the lines `known`; in
+    Every other broken record, from the first on, is a broken copy of one of the lines `known`; in
     the customer source the others carry an e-mail that is nobody's.
     """
     planted = Planted()

@@ -13,7 +13,7 @@ from stedi.arrays import Bools, Int64s
 
 @dataclass(frozen=True)
 class People:
-    """One batch of customers; instants are epoch milliseconds, 0 where a consent was not given.
+    """One batch of customers; times are epoch milliseconds, 0 where a consent was not given.
 
     Person `n` is line `n` of each column. There are as many Step Trainers as people: number `n` has
     the serial number `serial_numbers[n]` and came with person `n`.
@@ -36,8 +36,8 @@ class People:
 class CustomerRecords:
     """Customer records in the order of their delivery.
 
-    `person` and `device` are numbers within the batch, instants epoch milliseconds, 0 where a
-    consent was not given; `none` says how the record spells it that one to research was not.
+    `person` and `device` are numbers within the batch, times epoch milliseconds, 0 where a consent
+    was not given; `none` says how the record spells it that one to research was not.
     """
 
     person: Int64s

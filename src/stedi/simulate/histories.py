@@ -13,7 +13,7 @@ from stedi.simulate.drawn import CustomerRecords, People
 LONGEST_DELAY_MS = 15 * 60_000
 PAIR_RATE, TRIPLE_RATE = 0.010, 0.003
 SPELLINGS_OF_NONE = ("", "null", '""', "0")
-"""How a record says that a consent was not given: without the key, or with one of these values."""
+"""A record without consent has no such key, or one of these values."""
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ HISTORIES: Mapping[str, _History] = {
     "consent changed": _History(0.02, "yy"),
     "consent withdrawn": _History(0.04, "yn"),
     "consent given again": _History(0.02, "yny"),
-    "consent withdrawn at the same instant": _History(0.01, "yn", at_one_instant=True),
-    "consent changed at the same instant": _History(0.01, "yy", at_one_instant=True),
+    "consent withdrawn at the same time": _History(0.01, "yn", at_one_instant=True),
+    "consent changed at the same time": _History(0.01, "yy", at_one_instant=True),
     "record repeated": _History(0.02, "dd", at_one_instant=True, befriends=True),
     "Step Trainer exchanged": _History(0.02, "dd", exchanges_device=True),
-    "Step Trainer exchanged at the same instant": _History(
+    "Step Trainer exchanged at the same time": _History(
         0.02, "dd", at_one_instant=True, exchanges_device=True
     ),
-    "Step Trainer exchanged and consent withdrawn at the same instant": _History(
+    "Step Trainer exchanged and consent withdrawn at the same time": _History(
         0.01, "yn", at_one_instant=True, exchanges_device=True
     ),
 }

@@ -54,7 +54,7 @@ def batches(customers: int, seed: int) -> Iterator[People]:
 
 
 def moments(people: People) -> Moments:
-    """Draw 30 moments within two minutes for each person, no two of one person at one instant."""
+    """Draw 30 moments within two minutes for each person, no two of one person at the same time."""
     rng, count = people.rng, len(people.registered)
     ticks_in_cohort = COHORT_MS // TICK_MS
     begin = rng.integers(ticks_in_cohort - EXERCISE_TICKS, size=count)

@@ -120,7 +120,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Pairs of readings with equal times: the one of the Step Trainer, and that of the phone."""
+    """Matched readings, with equal times: the one of the Step Trainer, and that of the phone."""
 
     step: Int64s
     phone: Int64s
@@ -138,7 +138,7 @@ def _pairs(time: Int64s) -> _Pairs:
 
 @dataclass(frozen=True)
 class _Judgement:
-    """What a profile makes of a batch: who is trusted, and which readings and pairs are kept."""
+    """What a profile makes of a batch: who is trusted, and which readings and matches are kept."""
 
     drawn: Drawn
     suspended: Bools
@@ -299,13 +299,13 @@ class _Judgement:
 
     @cached_property
     def _is_crossed(self) -> Bools:
-        """Whether a pair joins two people, which is two Step Trainers."""
+        """Whether a match joins two people, which is two Step Trainers."""
         crossed: Bools = self._used[self.pairs.step] != self._device[self._person][self.pairs.phone]
         return crossed
 
     @cached_property
     def _is_shared(self) -> Bools:
-        """Whether the Step Trainer of a pair has several owners, which matters to `strict`."""
+        """Whether the Step Trainer of a match has several owners, which matters to `strict`."""
         owners = np.bincount(self._device[self._trusted], minlength=len(self._device))
         return (owners[self._used] > 1)[self.pairs.step] & self.is_strict
 

@@ -70,7 +70,7 @@ class Reach:
 
 
 def column_lineage(resolved: exp.Query, place: str) -> dict[str, tuple[Reach, ...]]:
-    """For each column that a resolved query gives, the columns that reach it, once for each way.
+    """For each column that a resolved query returns, the columns that reach it, once a way.
 
     Raises `DeclarationError` for what can't be followed: a column that isn't declared, a table
     function, a pivot.
@@ -362,7 +362,7 @@ class _Following:
                 yield "GROUP_BY", projection
 
     def _telling(self, scope: Scope) -> Iterator[Reach]:
-        """Conditions on rows that tell more than a look-up, to a value that counts rows."""
+        """Conditions on rows that tell more than a lookup table, to a value that counts rows."""
         for subtype, node in self._clauses(scope):
             if subtype in ("FILTER", "JOIN"):
                 for condition in _more_than_lookups(node):

@@ -13,7 +13,7 @@ from stedi.storage.withdrawals import DAY, epoch_ms, is_due
 
 MOST_SNAPSHOTS = 100
 KEPT_SNAPSHOTS = 50
-"""A table with more than the most keeps the newest of them alone, so that a root's metadata stays
+"""A table with more than the most keeps the newest of them alone, so that the metadata stays
 bounded: a run every ten minutes makes a thousand in the seven days that they would be kept."""
 
 
@@ -67,8 +67,8 @@ def _made_since(
 ) -> set[int]:
     """Snapshots of derived tables that have nothing of who left these tables by then.
 
-    When they were committed doesn't tell: clocks differ, and one may have been made later from a
-    table of before, by `--only`. A table of people notes when somebody left; others, what they were
+    When they were committed doesn't tell: clocks differ, and one may have been made later from an
+    earlier table, by `--only`. A table of people notes when somebody left; others, what they were
     made from.
     """
     since: set[int] = set()

@@ -20,7 +20,7 @@ KEPT = 10
 LEAST = 3
 """From how many on anything is compared."""
 _FLOOR = 0.2
-"""Where rows never came or went, the part of the table that the declared margin is taken of."""
+"""Where rows were never added or removed, the part of the table for the declared margin."""
 
 
 def figures(

@@ -11,7 +11,7 @@ from stedi.roots.names import last_run_file
 
 
 def note_run(files: Files, run: str) -> None:
-    """Note that a run has ended well, by who holds the root."""
+    """Note that a run has ended well; the caller holds the lock."""
     path = files.inside(last_run_file(files.root))
     noted = {"run": run, "ended": datetime.now(UTC).isoformat(timespec="milliseconds")}
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -132,10 +132,10 @@ class SuspendedNotes(Notes):
 class DerivedNotes(Notes):
     """What a derived table was made from and how its sum goes.
 
-    `inputs` are the contents of the tables that it was made from, None where it has to be made
-    anew. `rows_in` are the rows of its FROM table, and `sums_hold` says whether they are those kept
-    and those `dropped`, by reason. `left` counts all that ever left a table with a key. A table of
-    people who consent has in `withdrawn` the times (epoch ms) after which snapshots of before may
+    `inputs` are the contents of the tables that it was made from, None where it has to be rebuilt.
+    `rows_in` are the rows of its FROM table, and `sums_hold` says whether they are those kept and
+    those `dropped`, by reason. `left` counts all that ever left a table with a key. A table of
+    people who consent has in `withdrawn` the times (epoch ms) after which earlier snapshots may
     have to go, and the `key` that names people.
     """
 
@@ -217,7 +217,7 @@ class Noted:
 
     @property
     def withdrawn(self) -> tuple[int, ...]:
-        """When people left a table of people who consent, as far as snapshots of before may go."""
+        """When people left a table of people who consent, as far as earlier snapshots may go."""
         return (self.derived.withdrawn or ()) if self.derived else ()
 
 

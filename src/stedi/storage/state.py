@@ -44,7 +44,7 @@ class FieldOf:
 
 @dataclass(frozen=True)
 class State:
-    """What one metadata file says, the one at the URI `place`; `logged` are those before it.
+    """The content of one metadata file, the one at the URI `place`; `logged` are those before it.
 
     `snapshots` are in the order in which they were committed.
     """

@@ -16,7 +16,7 @@ def remove_outdated(warehouse: Warehouse, published: str, location: str) -> None
 
 
 def start_anew(warehouse: Warehouse, locations: Mapping[str, str], profile: str) -> None:
-    """Remove all tables; only landing files stay, and which profile the root is of."""
+    """Remove all tables; only landing files stay, and the lakehouse's profile."""
     warehouse.forget(profile)
     sweep(warehouse, locations)
 

@@ -102,7 +102,7 @@ class Past(Noted):
 
 
 class Warehouse:
-    """The Iceberg tables of a lakehouse, looked up in the catalog of its root."""
+    """The Iceberg tables of a lakehouse, looked up in its catalog."""
 
     def __init__(self, root: Root) -> None:
         self.files, self.root = root.files, root.files.root
@@ -117,7 +117,7 @@ class Warehouse:
         self._notes_beside: dict[str, Notes] = {}
         self._manifests = Manifests(self.files)
         self.lock: Lock | None = None
-        """What says, before each commit, that this root is still ours to work on."""
+        """Is asked before each commit: the lakehouse must still be this run's."""
         self.committed: set[str] = set()
         """Tables that were committed to through this object."""
         self.changed: set[Path] = set()
@@ -206,7 +206,7 @@ class Warehouse:
         """Commit one snapshot: the present files whose URIs are in `keep`, and the files `add`.
 
         `content` is given where the rows are those of the snapshot before. What is published stands
-        alone: its notes lie beside it, and nothing in its metadata tells of the files before it.
+        alone: its notes lie beside it, and nothing in its metadata refers to the files before it.
         Raises `StorageError` where field ids don't fit or another process committed meanwhile.
         """
         from pyiceberg.exceptions import CommitFailedException
@@ -281,7 +281,7 @@ class Warehouse:
             self.files.remove(outdated - self._alive(table, state), emptied=True)
 
     def tidy(self, table: str) -> None:
-        """Remove metadata files of before, but for the last few, which a reader may be opening."""
+        """Remove earlier metadata files, but for the last few, which a reader may be opening."""
         state = self._state(table)
         if state is None:
             return
@@ -296,7 +296,7 @@ class Warehouse:
     def prepare(self, landing: Sequence[Contract], profile: str) -> None:
         """Make the catalog if need be, and load what commits need, before there is any to make.
 
-        From now on the root is one of that profile.
+        From now on the lakehouse has that profile.
         """
         self._root_catalog.prepare(landing)
         self._states = {name: state for name, state in self._states.items() if state}
@@ -329,7 +329,7 @@ class Warehouse:
         return self._root_catalog.is_in_root and "root" not in self._noted
 
     def undeclared_tables(self, declared: Collection[str]) -> list[str]:
-        """Tables of this root alone that are not among these, and whose folders are there."""
+        """Tables of this lakehouse alone that are not among these, and whose folders are there."""
         if not (self._root_catalog.is_in_root and self.exists):
             return []
         tables = []
@@ -340,7 +340,7 @@ class Warehouse:
         return tables
 
     def data_folder(self, location: str) -> Path:
-        """Where the data files of the table at `location` (relative to the root) lie."""
+        """Where the data files of the table at `location` (below the lakehouse folder) lie."""
         return self.files.inside(self.root / location / "data")
 
     @property
@@ -380,13 +380,13 @@ class Warehouse:
 
     @property
     def moved_from(self) -> str | None:
-        """Where the root was when its tables were made, if that is elsewhere."""
+        """Where the lakehouse was when its tables were made, if that is elsewhere."""
         root = self._noted.get("root")
         return None if root in (None, self.name) else root
 
     @property
     def moved_message(self) -> str:
-        """What to tell who works on a root that was moved."""
+        """The advice for a lakehouse that was moved."""
         return (
             f"{self.name} was moved or copied from {self.moved_from}, and its tables' metadata "
             f"names files there. `stedi run --full --root {self.name}` rebuilds the tables from "
@@ -394,9 +394,9 @@ class Warehouse:
         )
 
     def forget(self, profile: str) -> None:
-        """Take all tables out of the catalog: whatever they were, they aren't this root's any more.
+        """Remove all tables from the catalog: they aren't this lakehouse's any more.
 
-        At no time is the root without a profile.
+        At no time is the lakehouse without a profile.
         """
         with self._writing("the catalog"):
             self._root_catalog.forget({PREFIX + "profile": profile})
@@ -407,7 +407,7 @@ class Warehouse:
 
     @cached_property
     def _noted(self) -> dict[str, str]:
-        """What is noted of the root as a whole."""
+        """The notes on the lakehouse as a whole."""
         if not self.exists:
             return {}
         with self._reading("the catalog"):
@@ -550,7 +550,7 @@ class Warehouse:
         return self._notes_beside[name]
 
     def _logged(self, state: State) -> set[Path]:
-        """Metadata files of before that are still there."""
+        """Earlier metadata files that are still there."""
         logged = [self.files.path(uri) for uri in state.logged]
         sizes = self.files.sizes(logged)
         return {path for path, size in zip(logged, sizes, strict=True) if size is not None}

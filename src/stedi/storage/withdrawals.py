@@ -17,7 +17,7 @@ DAY = 86_400_000
 def withdrawals(
     contract: Contract, before: Version | None, left: Left | None, is_known: bool
 ) -> tuple[int, ...] | None:
-    """The times (epoch ms) after which snapshots of before may have to go; None for other tables.
+    """The times (epoch ms) after which earlier snapshots may have to go; None for other tables.
 
     For a table of people who consent. Where it isn't known who left, somebody may have.
     """
@@ -43,7 +43,7 @@ def left_so_far(contract: Contract, before: Version | None, left: Left | None) -
 def left_by_now(warehouse: Warehouse, declarations: Declarations) -> dict[str, Left]:
     """What has ever left tables, by table; noted with a publication.
 
-    So that a run which publishes tells of them all, when runs before it were killed, or were asked
+    So that a run which publishes reports them all, when runs before it were killed, or were asked
     for some tables only.
     """
     versions = {name: warehouse.version(name) for name in declarations.contracts}

@@ -243,7 +243,7 @@ def test_controls_who_differ_as_a_group_neither_fail_it_nor_hide_what_classes_te
     for guess in result.attacks["inference"].figures:
         assert guess["in_table"] - guess["controls"] > 0.1
         assert guess["without_classes"] == pytest.approx(0.2, abs=0.05)
-    # Boxes of few rows tell their people's distances; controls are easy to guess for anyone.
+    # Boxes of few rows reveal distances; the control group's are easy to guess for anyone.
     easy = with_distance(OTHERS, np.median(IN_TABLE.raw.columns["distancefromobject"]))
     few = replace(PUBLICATION, k=1, people_per_box=4)
     result = in_order(published(IN_TABLE.raw, few), control_group=easy)
@@ -383,7 +383,7 @@ def test_the_starter_data_passes_its_audit(starter_run: Run) -> None:
 
 
 def test_the_command_line_audits(done: Lakehouse) -> None:
-    assert "It holds." in stedi("audit", "--root", done.root)
+    assert "The audit passes." in stedi("audit", "--root", done.root)
     told = json.loads(stedi("audit", "--json", "--root", done.root))
     assert {"ok", "k", "rows", "smallest_class", "largest_share", "attacks"} <= told.keys()
     assert {"worst", "mean", "baseline"} <= told["attacks"]["attribution"].keys()

@@ -27,7 +27,7 @@ def said_of(declarations: Declarations) -> list[str]:
 
 RECORDS = "FROM customer_landing l WHERE l.serialnumber = s.serialnumber"
 READINGS = 'FROM accelerometer_landing b INNER JOIN customer_landing l ON l.email = b."user"'
-# Of whoever had the device before.
+# Of those who had the device before.
 FORMER = {
     "a record of theirs": f"(SELECT MAX(l.registrationdate) {RECORDS})",
     "a reading of theirs": f"(SELECT MAX(b.x) {READINGS} WHERE l.serialnumber = s.serialnumber)",

@@ -170,7 +170,7 @@ def problems(sql: str, table: str = LAST) -> list[str]:
     return [*Places(declarations).problems(declarations.contracts[LAST])]
 
 
-# A look-up whose presence speaks.
+# A lookup table whose presence speaks.
 LOOK_UPS = {
     "filtered by an identifier": "SELECT email FROM customer_trusted WHERE email < 'm'",
     "limited": "SELECT email FROM customer_trusted LIMIT 9",

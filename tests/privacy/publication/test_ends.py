@@ -192,6 +192,6 @@ def test_a_column_that_is_spread_otherwise_than_before_is_warned_of(tmp_path: Pa
     edited(lakehouse.root, change)
     lakehouse.run()
     [note] = [n for n in lakehouse.status().notes if n.code == "z_spread"]
-    assert "smaller as published than before" in note.text
+    assert "smaller than the raw one" in note.text
     [warning] = [w for w in lakehouse.audit().warnings if "of z " in w]
-    assert "smaller as published than before" in warning
+    assert "smaller than the raw one" in warning

@@ -1,4 +1,4 @@
-"""Noise on the counts of classes: as theory says, drawn anew for each state, and never taken back."""
+"""Noise on the counts of classes: as theory says, drawn for each state, and never taken back."""
 
 from __future__ import annotations
 

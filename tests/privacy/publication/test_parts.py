@@ -114,7 +114,7 @@ def contents(published: Published) -> tuple[object, ...]:
 def drawn(
     seed: int, count: int, people: int, values: int, mixed: float, heavy: float = 0.0
 ) -> pa.Table:
-    """Pairs with few or many values on the axes; a share of them pair two people.
+    """Matched readings with few or many values on the axes; a share of them match two people.
 
     Of one person there is a `heavy` share of the rows.
     """

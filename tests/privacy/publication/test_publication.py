@@ -43,7 +43,7 @@ def boxes_file(lakehouse: Lakehouse) -> Path:
 
 
 def pairs(root: Path) -> str:
-    """The pairs of the seed profile from the raw files, by SQL of the test's own.
+    """The matched readings of the seed profile from the raw files, by SQL of the test's own.
 
     For landing zones in which e-mails and serial numbers are unique, as in the starter data.
     """
@@ -75,7 +75,7 @@ def pairs(root: Path) -> str:
 def classes(lakehouse: Lakehouse) -> list[tuple[int, int, float]]:
     """For each class and side: rows, people, and the largest share of one person.
 
-    The raw pairs are coded by a range join with the table of boxes, in SQL of the test's own.
+    The raw rows are coded by a range join with the table of boxes, in SQL of the test's own.
     """
     within = " AND ".join(
         f"p.{raw} >= b.{name}_from AND p.{raw} < b.{name}_to"

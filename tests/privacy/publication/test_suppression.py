@@ -58,7 +58,7 @@ def test_what_is_left_is_good_and_what_is_left_out_is_counted_and_bounded(
 
 
 def landed(land: Land, readings: list[tuple[str, int]]) -> None:
-    """Land a pair for each: a person, and a distance."""
+    """Land a matched reading for each: a person, and a distance."""
     people = sorted({name for name, _ in readings})
     land("customer", [small.customer(name, f"S{name}", 100, consent=100) for name in people])
     times = [(name, 1000 + n, distance) for n, (name, distance) in enumerate(readings)]

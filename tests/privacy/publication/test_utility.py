@@ -35,7 +35,7 @@ def walking(tmp_path_factory: pytest.TempPathFactory) -> Lakehouse:
 
 
 def raw(root: Path, consenting: bool) -> Rows:
-    """Each reading with the records of the same person and instant, straight from typed files."""
+    """Each reading with the records of the same person and time, straight from typed files."""
     found = (
         duckdb.connect()
         .execute(

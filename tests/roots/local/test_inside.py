@@ -1,4 +1,4 @@
-"""Nothing outside of a root is written or removed, whatever asks, and wherever links lead."""
+"""Nothing outside of a lakehouse folder is written or removed, wherever links lead."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.conftest import already_run
 
 @pytest.fixture
 def outside(tmp_path: Path) -> Path:
-    """A folder beside the root, with a file that must stay."""
+    """A folder beside the lakehouse folder, with a file that must stay."""
     folder = tmp_path / "outside" / "typed" / "data"
     folder.mkdir(parents=True)
     (folder / "stays.parquet").write_bytes(b"somebody else's")

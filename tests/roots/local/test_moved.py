@@ -1,4 +1,4 @@
-"""A root that was moved or copied says so; under another name it is the same."""
+"""A lakehouse that was moved or copied says so; under another name it is the same."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from tests.support.trino import Trino, started
 
 @dataclass(frozen=True)
 class OnS3:
-    """A lakehouse with its root at a bucket and its tables in a Glue database."""
+    """A lakehouse in a bucket, with its tables in a Glue database."""
 
     lakehouse: Lakehouse
     uri: str

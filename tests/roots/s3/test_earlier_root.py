@@ -1,4 +1,4 @@
-"""A root on S3 that version 0.1.0 made opens, and is maintained further."""
+"""A lakehouse on S3 that version 0.1.0 made opens, and is maintained further."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing outside of a root's prefix is written or removed; no request is made to find out."""
+"""Nothing outside of a lakehouse's prefix is written or removed; no request is made to find out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Glue is told of a landing table is what the DDL says of it."""
+"""Glue has the same landing tables as the DDL."""
 
 from __future__ import annotations
 

@@ -157,7 +157,7 @@ def granted(cloud: Cloud, database: str) -> Grants:
 def test_columns_are_granted_at_the_end_of_each_run(
     landed: Opened, granted: Grants, cloud: Cloud, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A table that is made anew has lost its grants; names, e-mails and serials are in none."""
+    """A table that is rebuilt has lost its grants; names, e-mails and serials are in none."""
     role = "arn:aws:iam::123456789012:role/stedi-analyst"
     landed().run()
     assert granted() == []

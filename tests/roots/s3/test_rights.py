@@ -1,4 +1,4 @@
-"""The ledger, retention and what is held of one person, of a root in a bucket."""
+"""The ledger, retention and the data of one person, in a bucket."""
 
 from __future__ import annotations
 

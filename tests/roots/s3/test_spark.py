@@ -1,4 +1,4 @@
-"""Spark reads and writes a root on S3 through Hadoop's S3A, fetched through Maven."""
+"""Spark reads and writes a lakehouse on S3 through Hadoop's S3A, fetched through Maven."""
 
 from __future__ import annotations
 

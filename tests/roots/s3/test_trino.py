@@ -263,7 +263,7 @@ def over_raw_json(trino: Trino, one: OnS3) -> Trino:
 
 
 def coded(one: OnS3, pairs: list[Row]) -> list[Row]:
-    """Rows of the pairing's SELECT as they are published: by the table of boxes."""
+    """Rows of the time join as they are published: by the table of boxes."""
     opened = published_table(one.lakehouse._warehouse(), one.lakehouse._declared(), PUBLISHED)
     columns = dict(
         zip(

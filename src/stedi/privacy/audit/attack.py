@@ -14,13 +14,13 @@ whether somebody is in the table, or what changed between two publications."""
 
 
 class AttackResult(BaseModel):
-    """What an attacker knows, what is withheld from him, and how far he gets.
+    """What an attacker knows, what is withheld from them, and how far they get.
 
     `ok` is None for what is measured only, because the method doesn't protect against it.
-    `baseline` is what he gets without the published table's classes, `interval` that of 95 % of
-    what was measured; None where it is counted exactly. `summary` says in words what `figures` say,
-    and `doubt` what else a failure can mean, `problem` what is wrong whatever it reaches; none of
-    these goes into JSON.
+    `baseline` is what they get without the published table's equivalence classes, `interval` that
+    of 95 % of what was measured; None where it is counted exactly. `summary` says in words what
+    `figures` say, and `doubt` what else a failure can mean, `problem` what is wrong whatever it
+    reaches; none of these goes into JSON.
     """
 
     knows: str

@@ -60,8 +60,8 @@ def _order(evidence: Evidence) -> Iterator[str]:
 def _boxes(evidence: Evidence) -> Iterator[str]:
     """Boxes that overlap, leave a row out, or reach across a declared edge.
 
-    Boxes of the axes that overlap were cut with an eye on the target: then the axes of a row tell
-    its target.
+    Boxes of the axes that overlap were cut with an eye on the target: then a row's axes reveal its
+    target.
     """
     publication = evidence.publication
     if evidence.boxes is None:
@@ -129,7 +129,7 @@ def _rows(evidence: Evidence) -> Iterator[str]:
 def _files(
     paths: Sequence[Path], in_folder: Collection[Path], alive: Collection[Path]
 ) -> Iterator[str]:
-    """What files tell beside their values: their number, their parts, what they note, leftovers."""
+    """What files reveal beside their values: their number, parts, notes, leftovers."""
     sizes = [pq.read_metadata(path).num_rows for path in paths]
     if not _are_whole(sizes, written.FILE_ROWS):
         yield f"its {len(paths)} files are not of {written.FILE_ROWS:,} rows"

@@ -116,7 +116,7 @@ def guesses(evidence: Evidence) -> list[Guess] | None:
 
 @dataclass(frozen=True)
 class _Held:
-    """What the published table holds of the target, by group of its classes.
+    """What the published table has of the target, by group of its classes.
 
     Values are numbers of the grid.
     """

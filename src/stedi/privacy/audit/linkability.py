@@ -23,7 +23,7 @@ class Linkability:
     risk: Risk = "linkability"
 
     def run(self, evidence: Evidence) -> AttackResult:
-        """Find the worst class, and pair of them; the mean is over classes, of two rows of each.
+        """Find the worst class, and the worst two; the mean is over classes, of two rows of each.
 
         The baseline is the chance that any two rows have.
         """

@@ -147,8 +147,8 @@ def _weights(edition: Edition, readings: Readings, scale: float) -> Float64s:
 def _scores(too_many: Float64s, denser: Float64s) -> Float64s:
     """How likely each person is the one who left, as a rank.
 
-    Whoever has more readings in a region than it lost is ruled out, and by as many the more. Among
-    those who are left, by how much denser rows lay around their readings before than now.
+    A person who has more readings in a region than it lost is ruled out, and by as many the more.
+    Among those who are left, by how much denser rows lay around their readings before than now.
     """
     order = np.lexsort((denser, -too_many))
     differs = (np.diff(too_many[order]) != 0) | (np.diff(denser[order]) != 0)

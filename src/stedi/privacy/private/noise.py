@@ -1,6 +1,6 @@
 """Noise for a vector of whole numbers: OpenDP's discrete Gaussian, and what it costs.
 
-The cost is in rho of zero-concentrated differential privacy, which adds up over releases (M. Bun
+The cost is in rho of zero-concentrated differential privacy, which is summed over releases (M. Bun
 and T. Steinke, "Concentrated Differential Privacy", TCC 2016); what rho means as (ε, δ) OpenDP's
 own accountant says. The noise is C. L. Canonne, G. Kamath, T. Steinke, "The Discrete Gaussian for
 Differential Privacy", NeurIPS 2020, sampled without floating point. OpenDP takes its randomness

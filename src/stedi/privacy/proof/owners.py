@@ -1,7 +1,7 @@
-"""Whose values are in the rows of a SELECT, and whether its columns tell them apart.
+"""Whose values are in the rows of a SELECT, and whether its columns distinguish them.
 
 Somebody may have had several devices, and a device several people after one another. A column
-stands for the people of a side only if each of them has one value of it: by equal columns, and by
+counts as the people of a side only if each of them has one value of it: by equal columns, and by
 unique ones, from what names people in the tables that are read.
 """
 

@@ -211,7 +211,7 @@ class Places:
 
 
 def _quarantined(contract: Contract) -> Kinds:
-    """The kinds of identifiers that pieces of a landing table name: folded, if the table folds."""
+    """The kinds of identifiers in quarantined records of a table: folded, if it folds."""
     column = contract.column(contract.subject) if contract.subject else None
     kinds = frozenset({column.subject} if column and column.subject else ())
     is_folded = any(c.folded_from == contract.subject for c in contract.columns)

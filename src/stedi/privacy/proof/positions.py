@@ -170,14 +170,14 @@ class Positions:
         if found or not self.numbers_once or not named:
             return found
         if len(named) == 1 and listed >= {*named} and not reads_values(select, rows):
-            return frozenset(named)  # a list of identifiers, whoever had them
+            return frozenset(named)  # a list of identifiers, whichever person had them
         self.refuse(
             select,
             f"{' and '.join(named)} may have several values for one person whose values are here, "
             "who would be counted as several people, or whose values would be in others' rows: "
             f"join {', '.join(rows.aliases({side}))} by columns that are unique (as a contract "
-            "says, or by GROUP BY or DISTINCT of one alone), or give the column that names whom "
-            "the records are about",
+            "declares, or by GROUP BY or DISTINCT of one alone), or give the column that names "
+            "whom the records are about",
         )
         return frozenset(named)
 

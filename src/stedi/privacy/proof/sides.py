@@ -1,8 +1,8 @@
 """Whose rows a SELECT has: the people of its tables, joined to sides by equal identifiers.
 
 A side is one person of a row. Each table brings sides of its own; an identifier that is equal to
-one of the same kind of subject makes two of them one. Whoever counts people by a side's key has
-counted all whose values are in the row.
+one of the same kind of subject makes two of them one. To count people by a side's key is to count
+all whose values are in the row.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class Relation:
 
     @property
     def is_list(self) -> bool:
-        """Whether it tells nothing but which identifiers there are, whoever had them."""
+        """Whether it tells nothing but which identifiers there are, not whose they were."""
         return not self.reads_values and len(self.columns) == 1 and {*self.columns} == self.unique
 
 

@@ -119,7 +119,7 @@ def write_published(
     boxes: Path,
     random: Randomness = fresh,
 ) -> Published:
-    """Write rows that are at hand like `publish`."""
+    """Write rows in memory like `publish`."""
     on_grid = points(publication, raw.columns, raw.people)
     return _write(on_grid, publication, fields, folder, boxes, random)
 
@@ -167,7 +167,7 @@ def publish_in_parts(
     most_rows: int,
     random: Randomness = fresh,
 ) -> Published:
-    """Write rows like `publish` that are in an engine's files; `files` are those of its root.
+    """Write rows like `publish` that are in an engine's files; `files` are its lakehouse's.
 
     Memory has no more than `most_rows` of them at a time.
     """

@@ -1,4 +1,4 @@
-"""Where axes end: at least k people have values as far out, or further, on each side of the pair.
+"""Where axes end: at least k people have values as far out, or further, on each side of a match.
 
 One person's outermost reading would move the midpoint of the outermost box, and be told by it. So
 whatever lies further out than such an end is taken for the end itself. An end is no one's value: it
@@ -62,8 +62,8 @@ def draw_in(
 class EndOfColumn(NamedTuple):
     """How far out people's values lie at one end of a column.
 
-    That of whoever's lies furthest, then the value that `enough` people have or go beyond, and the
-    one that twice as many do. At the upper end they are negated.
+    The value of the person whose lies furthest, then the value that `enough` people have or go
+    beyond, and the one that twice as many do. At the upper end they are negated.
     """
 
     outermost: int

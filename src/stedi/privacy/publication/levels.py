@@ -188,7 +188,7 @@ class _Levels:
         return bool(few.any() or half.rows.sum() < self._needs.whole)
 
     def _is_surely_good(self, half: Box) -> bool:
-        """Whether it is good, whoever has its rows: nobody has more than `most`."""
+        """Whether it is good for any owners of its rows: nobody has more than `most`."""
         enough = (half.rows == 0) | (half.rows >= self._needs.band * self._most)
         return bool(enough.all() and half.rows.sum() >= self._needs.whole * self._most)
 

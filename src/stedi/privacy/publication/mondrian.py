@@ -3,9 +3,9 @@
 Mondrian: K. LeFevre, D. J. DeWitt, R. Ramakrishnan, "Mondrian Multidimensional K-Anonymity", ICDE
 2006. Rows are points on a grid of whole numbers from 0. A set of rows is good for k if, in each
 band of the target that has any, there are rows of at least k people and no person has more than 1/k
-of them, on both sides of the pair. A box is cut in two where both halves are good for few people in
-each band, and good for more people as a whole. What unites good sets is good, so a box that no
-single cut divides can't be divided at all.
+of them, on both sides of the matched readings. A box is cut in two where both halves are good for
+few people in each band, and good for more people as a whole. What unites good sets is good, so a
+box that no single cut divides can't be divided at all.
 
 Only values on the axes choose a cut; of the target nothing but its band is looked at. Edges don't
 lie at observed values: a cut stands at the roundest number between two neighbours, and empty space
@@ -319,7 +319,7 @@ def _sizes(
     """Whether a half has too few rows to be good, and whether both have enough to be.
 
     Of k people there are k rows. With k times the most rows of one person, nobody has more than
-    1/k, and there are k people, whoever they are.
+    1/k, and there are at least k people.
     """
     counts = room.digits
     for n in range(2 * n_bands):

@@ -44,7 +44,7 @@ def fresh(_: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Kept:
-    """The random bytes of a published table's states, below the root; whoever adds holds its lock.
+    """The random bytes of a published table's states, in a file that is changed under the lock.
 
     They lie under a keyed fingerprint of the state, so that nobody can try whether it is a guess.
     """

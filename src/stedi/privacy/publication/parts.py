@@ -44,7 +44,7 @@ _READ_AT_ONCE = 1 << 20
 def search_in_parts(spilled: Spilled, files: Files, most_rows: int) -> Partition:
     """The partition that `search` finds; parts have at most `most_rows` rows, if they can be cut.
 
-    `files` are those of the root whose engine has the rows.
+    `files` are those of the lakehouse whose engine has the rows.
     """
     engine, ends = spilled.engine, spilled.ends()
     cutting = Cutting.of(spilled.publication, spilled.crowds, ends, spilled.grids)

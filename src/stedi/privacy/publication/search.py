@@ -126,7 +126,7 @@ def points(
 
 
 def points_of(publication: Publication, blocks: Sequence[Block]) -> Points:
-    """Rows that come in blocks likewise; a block is worked on as a whole while it is at hand."""
+    """Rows that come in blocks likewise; a block is worked on as a whole while it is in memory."""
     grids = Grids.of(publication)
     target, axes, placed = grids.target, grids.axes, grids.placed
     ends = np.cumsum([0, *(len(people[0]) for _, people in blocks)])

@@ -35,14 +35,13 @@ def deviation(values: Float64s, counts: Int64s | None = None) -> float:
 
 
 def changed(spreads: Mapping[str, Spread], publication: Publication) -> Iterator[tuple[str, str]]:
-    """The columns whose spread changed by more than the contract lets pass, and by how much."""
+    """The columns whose spread changed by more than the contract allows, and by how much."""
     for column, spread in spreads.items():
         if abs(spread.change) > publication.spread_margin:
             percent = f"{min(abs(spread.change), 99.99):.0%}"
             yield (
                 column,
-                f"the standard deviation of {column} is {percent} "
-                f"{'larger' if spread.change > 0 else 'smaller'} as published than before; "
-                f"the contract lets {publication.spread_margin:.0%} pass. Look for values that "
-                "can't be",
+                f"the published standard deviation of {column} is {percent} "
+                f"{'larger' if spread.change > 0 else 'smaller'} than the raw one; the contract "
+                f"allows {publication.spread_margin:.0%}. Look for impossible raw values",
             )

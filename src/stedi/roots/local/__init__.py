@@ -17,7 +17,7 @@ _ODD = re.compile(r"[#?\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
 
 
 def open_root(place: str) -> Root:
-    """The root in a folder, which may not be there yet; raises `UsageError`."""
+    """A lakehouse in a folder, which may not be there yet; raises `UsageError`."""
     if "://" in place or _ODD.search(place):
         raise UsageError(
             f"--root {place!a}: a local folder, without #, ?, control characters or %41 and the "

@@ -23,7 +23,7 @@ _CATALOG = "catalog.db"
 
 
 class LocalCatalog:
-    """A SQLite file under the root."""
+    """A SQLite file in the lakehouse folder."""
 
     namespace = NAMESPACE
     is_in_root = True
@@ -48,7 +48,7 @@ class LocalCatalog:
         return f"{NAMESPACE}.{table}"
 
     def notes(self) -> Mapping[str, str]:
-        """What is noted of the root as a whole."""
+        """The notes on the lakehouse as a whole."""
         return self._file.properties(NAMESPACE)
 
     def tables(self) -> list[str]:

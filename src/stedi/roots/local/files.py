@@ -46,7 +46,7 @@ class LocalFiles:
         return f"file://{path.absolute()}"
 
     def path(self, uri: str) -> Path:
-        """The path of a `file://` URI below the root; raises `OSError` for any other."""
+        """The path of a `file://` URI in the lakehouse folder; raises `OSError` for any other."""
         path = local_path(uri)
         if ".." in path.parts or not path.is_relative_to(self.root.absolute()):
             raise OSError(f"{uri} doesn't lie below {self.root}")

@@ -20,9 +20,9 @@ _NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.ENOSYS)
 
 
 class LocalLock:
-    """Holds a root for one run; what is made meanwhile is private.
+    """Locks a lakehouse for one run; what is made meanwhile is private.
 
-    `wait` is how many seconds to wait for whoever holds it. The lock file names its owner while it
+    `wait` is how many seconds to wait for its present owner. The lock file names its owner while it
     is held and is empty afterwards; a name found in it means that a run died, and has left files
     behind that nothing refers to.
     """

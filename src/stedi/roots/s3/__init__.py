@@ -11,6 +11,6 @@ from stedi.roots.s3.lock import S3Lock
 
 
 def open_root(uri: str, database: str) -> Root:
-    """The root at a URI, its tables in a database of Glue; raises `UsageError`, `Unavailable`."""
+    """A lakehouse at a URI, its tables in Glue's catalog; raises `UsageError`, `Unavailable`."""
     files = S3Files.at(uri)
     return Root(files, S3Catalog(files, database), partial(S3Lock, files))

@@ -23,7 +23,7 @@ _ROOT = "stedi.root"
 
 
 class S3Catalog:
-    """One database of the catalog, for the tables of one root.
+    """One database of the catalog, for the tables of one lakehouse.
 
     There, `*_landing` are the external tables over raw JSON, and the typed ones are `*_typed`.
     """
@@ -45,7 +45,7 @@ class S3Catalog:
 
     @property
     def exists(self) -> bool:
-        """Whether the database is there; raises `StorageError` where it is another root's."""
+        """Whether the database is there; raises `StorageError` where it is another lakehouse's."""
         from pyiceberg.exceptions import NoSuchNamespaceError
 
         try:
@@ -67,7 +67,7 @@ class S3Catalog:
         return f"{self.namespace}.{typed_name(table)}"
 
     def notes(self) -> Mapping[str, str]:
-        """What is noted of the root as a whole."""
+        """The notes on the lakehouse as a whole."""
         properties: Mapping[str, str] = self._catalog().load_namespace_properties(self.namespace)
         return properties
 
@@ -95,7 +95,7 @@ class S3Catalog:
                 properties = {_ROOT: self._files.name(self._files.root)}
                 try:
                     catalog.create_namespace(self.namespace, properties)
-                except NamespaceAlreadyExistsError:  # made by hand, and nobody's yet
+                except NamespaceAlreadyExistsError:  # made manually, and nobody's yet
                     catalog.update_namespace_properties(self.namespace, updates=properties)
         except self.failures as error:
             raise self.translated(error) from None
@@ -136,7 +136,7 @@ class S3Catalog:
             glue.update_table(DatabaseName=self.namespace, TableInput=definition)
 
     def forget(self, notes: Mapping[str, str]) -> None:
-        """Take all Iceberg tables of the root out of the database; raises `StorageError`."""
+        """Remove all Iceberg tables of the lakehouse from the database; raises `StorageError`."""
         if not self.exists:
             return
         catalog, root = self._catalog(), self._files.name(self._files.root)

@@ -75,7 +75,7 @@ class _Output(OutputFile):
 
 
 class S3FileIO(FileIO):
-    """Opens, writes and deletes objects below a root that is open in this process."""
+    """Opens, writes and deletes objects of a lakehouse that is open in this process."""
 
     def __init__(self, properties: Properties = EMPTY_DICT) -> None:
         super().__init__(properties)

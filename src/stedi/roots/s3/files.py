@@ -48,7 +48,7 @@ class S3Files:
 
     @classmethod
     def at(cls, uri: str) -> S3Files:
-        """The root at a URI; raises `UsageError`, `Unavailable`."""
+        """The lakehouse folder at a URI; raises `UsageError`, `Unavailable`."""
         match = _ROOT.fullmatch(uri)
         if match is None or match[2].startswith("/_"):
             raise UsageError(
@@ -94,7 +94,7 @@ class S3Files:
         return f"s3://{self.bucket}/{self.key(path)}"
 
     def path(self, uri: str) -> Path:
-        """The path of a URI below the root; raises `OSError` for any other."""
+        """The path of a URI below the lakehouse folder; raises `OSError` for any other."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         below = f"{self._prefix}/" if self._prefix else ""
         name = key.removeprefix(below)
@@ -107,7 +107,7 @@ class S3Files:
         return self.uri(path)
 
     def key(self, path: Path) -> str:
-        """The key of a path; raises `StorageError` for one outside of the root."""
+        """The key of a path; raises `StorageError` for one outside of the lakehouse folder."""
         if not path.is_relative_to(self.root) or ".." in path.parts:
             raise outside(str(path), f"s3://{self.bucket}/{self._prefix}")
         name = path.relative_to(self.root).as_posix()
@@ -179,17 +179,17 @@ class S3Files:
         upload_new(self, path, self.key(target))
 
     def replace(self, path: Path, target: Path) -> None:
-        """Upload a local file to `target`, and remove every version of before."""
+        """Upload a local file to `target`, and remove every earlier version."""
         self._upload(target, path)
         if path != target:
-            target.unlink(missing_ok=True)  # a copy of before
+            target.unlink(missing_ok=True)  # an earlier copy
         self._published.discard(target)
         if self._keeps_versions:
             key = self.key(target)
             self.discard(r for r in self._versions_below(key) if r.path == target and r.version)
 
     def remainders(self) -> Iterator[Remainder]:
-        """Versions of before of all objects below the root, and uploads to it that never ended."""
+        """Earlier versions of all objects of the lakehouse, and uploads to it that never ended."""
         prefix = self.key(self.root)
         prefix = f"{prefix}/" if prefix else ""
         yield from self._versions_below(prefix)
@@ -209,7 +209,7 @@ class S3Files:
                     yield Remainder(path, version=version["VersionId"], size=size)
 
     def fetch_remainder(self, remainder: Remainder, target: Path) -> None:
-        """Download a version of before; raises `OSError`."""
+        """Download an earlier version; raises `OSError`."""
         key, extra = self.key(remainder.path), {"VersionId": remainder.version}
         target.parent.mkdir(parents=True, exist_ok=True)
         self.trying(
@@ -217,7 +217,7 @@ class S3Files:
         )
 
     def discard(self, remainders: Iterable[Remainder]) -> None:
-        """Delete versions of before, and give up uploads that never ended."""
+        """Delete earlier versions, and abort uploads that never ended."""
         for remainder in [*remainders]:
             key = self.key(remainder.path)
             try:

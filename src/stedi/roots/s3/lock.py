@@ -28,7 +28,7 @@ _LOST = ("PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "404",
 
 
 class S3Lock:
-    """Holds a root for one run."""
+    """Locks a lakehouse for one run."""
 
     def __init__(self, files: S3Files, wait: float = 0.0) -> None:
         self._files, self._wait = files, wait
