@@ -209,7 +209,7 @@ def _check(call: Call, path: Path) -> None:
     verified = content["verified"]
     what = "it was proven that nothing is left" if verified["proven"] else "it was NOT proven"
     what = "the proof was NOT made yet" if verified["at"] is None else what
-    call.show(content, lambda: show.line(f"The seal of {path} holds; {what}."))
+    call.show(content, lambda: show.sentences(f"The seal of {path} holds; {what}."))
 
 
 def _end(proof: Proof) -> None:
