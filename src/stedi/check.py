@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
+from stedi.columns import Column
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.declared.transform import Transform
@@ -39,6 +40,16 @@ class Checked:
     _declarations: Declarations = field(repr=False)
     _proof: Proof = field(repr=False)
 
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """Limits of identifiers in landing tables: by spelling, they quarantine records."""
+        return tuple(
+            f"{contract.name}.{column.name} ({', '.join(_limits(column))})"
+            for contract in self._declarations.landing
+            for column in contract.columns
+            if column.classification == "direct" and _limits(column)
+        )
+
     def explain(self, column: str) -> ColumnOrigins:
         """Tell where a column comes from, given as `table.column`, or by name if it is published.
 
@@ -53,6 +64,15 @@ class Checked:
         from stedi.privacy.proof.graph import graph
 
         return graph(self._declarations, self._proof)
+
+
+def _limits(column: Column) -> list[str]:
+    limits = {
+        "pattern": column.pattern,
+        "minLength": column.min_length,
+        "maxLength": column.max_length,
+    }
+    return [name for name, limit in limits.items() if limit is not None]
 
 
 def check_and_record(declarations: Declarations, files: Files) -> Checked:

@@ -514,3 +514,17 @@ def test_a_pattern_takes_time_linear_in_the_text(pattern: str) -> None:
     for text in ("a" * 60 + "?", "a" * 200_000 + "?"):
         matching(pattern, [text])
     assert time.perf_counter() - begin < 2
+
+
+@pytest.mark.parametrize("limit", ["pattern: ^[a-m]", "minLength: 9", "maxLength: 20"])
+def test_a_limit_of_an_identifier_is_named(folder: Path, limit: str) -> None:
+    """By its spelling, it decides which records are quarantined."""
+    assert Lakehouse(folder, declarations=folder).check().limits == ()
+    path = folder / "contracts" / "customer_landing.yaml"
+    text = path.read_text()
+    begin = text.index("- name: email\n")
+    [indent, *_] = text[text.rindex("\n", 0, begin) + 1 :].split("-")
+    option = f"{indent}  logicalTypeOptions:\n{indent}    {limit}\n"
+    path.write_text(text.replace("- name: email\n", f"- name: email\n{option}", 1))
+    [named] = Lakehouse(folder, declarations=folder).check().limits
+    assert named == f"customer_landing.email ({limit.split(':')[0]})"

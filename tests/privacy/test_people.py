@@ -12,7 +12,8 @@ from stedi.check import prove
 from stedi.declared import Declarations, packaged, read_declarations
 from stedi.engines import Engine
 from stedi.errors import RuleBroken
-from stedi.privacy.people import people_problems
+from stedi.privacy.people import control_problems, people_problems
+from stedi.privacy.proof import Proof
 from stedi.sql.tree import parse
 from tests.conftest import already_run
 
@@ -25,11 +26,18 @@ SEVERAL_NUMBERS = "identities that have several numbers, or none"
 NOT_NUMBERS = "numbers of people that are none of its identities'"
 
 
-def with_identities(query: str | None) -> Declarations:
+IN_BOTH = "people of the control group who are also `identities` of the table"
+STRANGERS = "WHERE n.recency = 1 AND c.email IS NULL AND s.serialnumber IS NULL"
+
+
+def with_identities(query: str | None, controls: str | None = None) -> Declarations:
     declarations = read_declarations(packaged())
     contract = declarations.contracts[TABLE]
     assert contract.publication is not None
-    changed = replace(contract, publication=replace(contract.publication, identities=query))
+    publication = replace(contract.publication, identities=query)
+    if controls is not None:
+        publication = replace(publication, controls=controls)
+    changed = replace(contract, publication=publication)
     return replace(declarations, contracts={**declarations.contracts, TABLE: changed})
 
 
@@ -107,3 +115,66 @@ def test_an_audit_tells_of_people_who_are_miscounted(
     assert several == f"{SEVERAL_IDENTITIES}: 1"
     assert unknown.startswith(NOT_NUMBERS)
     assert f"people: {several}" in audit.problems
+
+
+@pytest.mark.parametrize(
+    ("numbered", "several"),
+    [
+        ("DENSE_RANK() OVER (ORDER BY v.one) AS step_person, "
+         "DENSE_RANK() OVER (ORDER BY v.other) AS accelerometer_person", 2),
+        ("DENSE_RANK() OVER w AS step_person, v.other AS accelerometer_person", 2),
+        ("v.one AS step_person, v.one AS accelerometer_person", 1),
+        ("DENSE_RANK() OVER (ORDER BY v.other DESC) AS step_person, "
+         "CAST(NULL AS VARCHAR) AS accelerometer_person", 1),
+        ("v.third AS step_person, v.third AS accelerometer_person", 0),
+    ],
+)  # fmt: skip
+def test_people_of_the_control_group_are_not_in_the_table(
+    working: Engine, numbered: str, several: int
+) -> None:
+    people = "(VALUES ('ann', 'ben', 'dan'), ('ann', 'zoe', 'eve')) AS v (one, other, third)"
+    declarations = with_identities(
+        f"SELECT person, identity FROM (VALUES {ONE_TO_ONE}) AS v (person, identity)",
+        controls=f"SELECT {numbered} FROM {people} WINDOW w AS (ORDER BY v.one)",
+    )
+    found = [*control_problems(working, declarations, TABLE)]
+    assert found == ([f"{IN_BOTH}: {several}"] if several else [])
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        "n.recency = 1 AND s.serialnumber IS NOT NULL",
+        "n.recency = 1",
+        "n.recency = 1 AND c.email IS NOT NULL",
+    ],
+)
+def test_an_audit_of_a_control_group_of_the_tables_own_people_fails(
+    small_lakehouse: Lakehouse, folder: Path, who: str
+) -> None:
+    contract = folder / CONTRACT
+    honest = contract.read_text()
+    assert STRANGERS in honest
+    lakehouse = type(small_lakehouse)(small_lakehouse.root, declarations=folder)
+    lakehouse.run()
+    assert lakehouse.audit().checks["people"] == []
+    contract.write_text(honest.replace(STRANGERS, f"WHERE {who}"))
+    lakehouse = type(small_lakehouse)(small_lakehouse.root, declarations=folder)
+    lakehouse.run()
+    audit = lakehouse.audit()
+    assert not audit.ok
+    [problem] = audit.checks["people"]
+    assert problem.startswith(f"{IN_BOTH}: ")
+
+
+def test_a_control_group_is_numbered_by_the_identities_kind(folder: Path) -> None:
+    contract = folder / CONTRACT
+    text = contract.read_text()
+    by_email = text.replace(
+        "DENSE_RANK() OVER (ORDER BY n.serialnumber)", "DENSE_RANK() OVER (ORDER BY n.email)"
+    )
+    assert by_email != text
+    contract.write_text(by_email)
+    declarations = read_declarations(folder)
+    problems = [*Proof(declarations).misplaced_beside(declarations.contracts[TABLE])]
+    assert any("the audit can't see that they aren't in the table" in text for text in problems)

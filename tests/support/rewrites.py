@@ -161,6 +161,10 @@ LEAKING: dict[str, tuple[str, str]] = {
     "a file's name": (LAST, in_place_of_x('LENGTH(a."$path")')),
     "a table function": (LAST, in_place_of_x("q.n", PAIRS +
         " CROSS JOIN TABLE(my_function(TABLE(customer_trusted))) q")),
+    "values beside a row": (LAST, in_place_of_x("q.n", PAIRS +
+        " CROSS JOIN LATERAL (VALUES (a.x), (a.y)) AS q (n)")),
+    "a value beside a row": (LAST, in_place_of_x("(SELECT MAX(q.n) FROM customer_trusted d "
+        "CROSS JOIN LATERAL (VALUES (d.email)) AS q (n))")),
     "a column that isn't declared": (LAST, in_place_of_x("c.nickname")),
     "a table that isn't declared": (LAST, in_place_of_x("(SELECT MAX(n) FROM elsewhere)")),
 }  # fmt: skip

@@ -42,7 +42,7 @@ def check(
     explanation = checked.explain(explain) if explain else None
     if graph:
         graph.write_text(checked.graph())
-    result = {"ok": True, "tables": checked.tables}
+    result = {"ok": True, "tables": checked.tables, "limits": checked.limits}
     if graph:
         result["graph"] = str(graph)
     if explanation:
@@ -56,6 +56,11 @@ def check(
 def _show(checked: Checked) -> None:
     show.sentences(f"{len(checked.tables)} tables fit together: {', '.join(checked.tables)}")
     show.sentences("No value of a direct column reaches what is published.")
+    if checked.limits:
+        show.sentences(
+            "Limits of direct columns decide by their text which records are quarantined, and so "
+            f"which rows are published: {', '.join(checked.limits)}"
+        )
     if checked.events:
         show.sentences(f"Column lineage, as OpenLineage events: {checked.events}")
 

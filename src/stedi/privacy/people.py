@@ -1,4 +1,4 @@
-"""Whether each number that counts people is one identity, and each identity one number."""
+"""Whether each number that counts people is one identity, and whether controls are others."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from sqlglot import exp
 
 from stedi.declared import Declarations
 from stedi.engines import Engine
+from stedi.privacy.proof.unnumbered import unnumbered
 from stedi.sql.tree import parse
 
 _KNOWN = "_identities"
@@ -21,6 +22,11 @@ _SEVERAL = """
 _UNKNOWN = """
     SELECT COUNT(*) FROM ({numbers}) AS n LEFT JOIN {known} AS k ON k.person = n.person
     WHERE n.person IS NOT NULL AND k.person IS NULL
+"""
+_CONTROLS = "_controls"
+_ALSO_IN_TABLE = """
+    SELECT COUNT(*) AS several FROM ({controls}) AS c
+    INNER JOIN (SELECT DISTINCT identity FROM {known}) AS k ON k.identity = c.identity
 """
 
 
@@ -47,6 +53,27 @@ def people_problems(engine: Engine, declarations: Declarations, table: str) -> I
     for count, problem in zip(found.values(), _PROBLEMS, strict=True):
         if count:
             yield f"{problem}: {count:,}"
+
+
+def control_problems(engine: Engine, declarations: Declarations, table: str) -> Iterator[str]:
+    """People of the control group who can be in the table, in counts alone.
+
+    An attack that is measured against them would look weaker than it is. The engine knows what
+    `controls` and `identities` read.
+    """
+    controls, identities = declarations.controls(table), declarations.identities(table)
+    publication = declarations.contracts[table].publication
+    if controls is None or identities is None or publication is None:
+        return
+    names = " UNION ".join(
+        f'SELECT "{name}" AS identity FROM "{_CONTROLS}"' for name in publication.people
+    )
+    query = parse(_ALSO_IN_TABLE.format(controls=names, known=_KNOWN), "")
+    assert isinstance(query, exp.Select)
+    query = query.with_(_CONTROLS, as_=unnumbered(controls))
+    [found] = engine.fetch(query.with_(_KNOWN, as_=identities.copy())).to_pylist()
+    if several := found["several"]:
+        yield f"people of the control group who are also `identities` of the table: {several:,}"
 
 
 _PROBLEMS = (

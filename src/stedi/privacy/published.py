@@ -26,7 +26,7 @@ from stedi.privacy.audit.evidence import Evidence
 from stedi.privacy.audit.in_parts import Room
 from stedi.privacy.audit.sample import some_people
 from stedi.privacy.audit.stored import Stored
-from stedi.privacy.people import people_problems
+from stedi.privacy.people import control_problems, people_problems
 from stedi.privacy.proof import Proof
 from stedi.privacy.publication import ROWS_AT_ONCE, Raw, batches, raw_rows
 from stedi.privacy.publication.boxes import Range, read_boxes
@@ -150,7 +150,10 @@ class PublishedTable:
                 stored.boxes,
                 controls,
                 difference=notes.difference if notes else None,
-                people_problems=[*people_problems(engine, self.declarations, table)],
+                people_problems=[
+                    *people_problems(engine, self.declarations, table),
+                    *control_problems(engine, self.declarations, table),
+                ],
                 proof_problems=self._proof_problems(),
             )
         evidence = replace(
@@ -279,7 +282,10 @@ class PublishedTable:
         with self._engine_for([query for query in queries if query]) as (engine, _):
             rows = raw_rows(engine.gather(table, select), self.publication)
             others = raw_rows(engine.fetch(controls), self.publication) if controls else None
-            problems = [*people_problems(engine, declarations, table)]
+            problems = [
+                *people_problems(engine, declarations, table),
+                *control_problems(engine, declarations, table),
+            ]
         return rows, others, problems
 
 

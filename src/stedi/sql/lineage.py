@@ -100,7 +100,7 @@ class _Following:
 
     def columns(self, scope: Scope) -> dict[str, tuple[Reach, ...]]:
         """What reaches each column of a scope."""
-        return {name: self._column(scope, name) for name in _query(scope).named_selects}
+        return {name: self._column(scope, name) for name in self._query(scope).named_selects}
 
     def _cannot(self, node: exp.Expr) -> DeclarationError:
         text = " ".join(node.sql(DIALECT).split())[:_SHOWN]
@@ -134,11 +134,11 @@ class _Following:
         yield from (replace(reach, path=(step, *reach.path)) for reach in reaches)
 
     def _united(self, scope: Scope, name: str) -> Iterator[Reach]:
-        position = _query(scope).named_selects.index(name)
+        position = self._query(scope).named_selects.index(name)
         parts = scope.set_operation_scopes
         spelled = set()
         for part in parts:
-            inner = _query(part).named_selects[position]
+            inner = self._query(part).named_selects[position]
             yield from self._column(part, inner)
             if isinstance(part.expression, exp.Select):
                 spelled.add(self._projection(part, inner).unalias().sql(DIALECT))
@@ -149,7 +149,7 @@ class _Following:
                 yield from self._telling(part)
 
     def _projection(self, scope: Scope, name: str) -> exp.Expr:
-        projections = [p for p in _query(scope).selects if p.alias_or_name == name]
+        projections = [p for p in self._query(scope).selects if p.alias_or_name == name]
         if len(projections) != 1 or projections[0].is_star:
             raise self._cannot(scope.expression)
         return projections[0]
@@ -196,7 +196,7 @@ class _Following:
 
     def _source_column(self, column: exp.Column, scope: Scope) -> Iterator[Reach]:
         source = self._source(column, scope)
-        if not column.table and column.name in _query(scope).named_selects:
+        if not column.table and column.name in self._query(scope).named_selects:
             # A term of ORDER BY that names a column of its SELECT.
             yield from self._values(self._projection(scope, column.name), scope)
         elif isinstance(source, exp.Table):
@@ -274,9 +274,14 @@ class _Following:
                 return
         raise self._cannot(node)
 
+    def _query(self, scope: Scope) -> exp.Query:
+        if not isinstance(scope.expression, exp.Query):  # VALUES where a SELECT is wanted
+            raise self._cannot(scope.expression)
+        return scope.expression
+
     def _scalar(self, node: exp.Query, scope: Scope) -> Iterator[Reach]:
         inner = self._inner(node, scope)
-        for name in _query(inner).named_selects:
+        for name in self._query(inner).named_selects:
             yield from self._column(inner, name)
 
     def _subquery_condition(self, node: exp.Expr, scope: Scope) -> Iterator[Reach]:
@@ -314,7 +319,7 @@ class _Following:
             yield reach.seen_through(outer)
 
     def _all_of(self, scope: Scope) -> Iterator[Reach]:
-        for name in _query(scope).named_selects:
+        for name in self._query(scope).named_selects:
             yield from self._column(scope, name)
         yield from self._scope_influences(scope)
 
@@ -400,11 +405,6 @@ def _is_lookup(node: exp.Expr) -> bool:
 def _subquery_of(node: exp.Expr) -> exp.Expr | None:
     query = node.args.get("query") if isinstance(node, exp.In) else node.this
     return query if isinstance(query, exp.Query) else None
-
-
-def _query(scope: Scope) -> exp.Query:
-    assert isinstance(scope.expression, exp.Query)
-    return scope.expression
 
 
 def once(reaches: Iterable[Reach]) -> tuple[Reach, ...]:

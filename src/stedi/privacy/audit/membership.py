@@ -6,7 +6,10 @@ numbers alone tell them apart (a table may have a part of each person's rows onl
 control group are tried with as many of their readings as people in the table have rows.
 
 All of them know what is promised: nobody has more than 1/k of a class. Anyone who has more readings
-that would be in a class than that is not in the table, for sure.
+that would be in a class than that is not in the table, for sure. Whoever would have nearly as much
+as that of some classes, and isn't ruled out, is likely to be in it: classes were cut around them.
+So people are scored in two ways, by the counts of their classes and by their largest shares of
+them; the result is that of the better way.
 
 Where counts are noisy, nothing is sure. Then scores are logarithms of likelihoods: of the published
 counts with the person's rows among them, over those without. Small differences count as normal ones
@@ -41,7 +44,7 @@ _DOUBTS = (0.25, 1, 4, 16, 64, 256, 1_024, 10_000)
 
 
 class Membership:
-    """With one person's readings: who can't be in the table, and whose classes have most rows."""
+    """With one person's readings: who can't be in it, whose classes have most rows or fewest."""
 
     name = "membership"
     risk: Risk = "presence"
@@ -63,6 +66,7 @@ class Membership:
             people,
             [_scores(group, evidence, expected) for group in people],
             evidence,
+            shares=_shares_if_true(people, evidence),
             ruled_out_in_table=float(ruled_out[0].mean()),
             ruled_out_outside=float(ruled_out[1].mean()),
         )
@@ -93,7 +97,10 @@ class MembershipByReference:
         expected = _expected(evidence, reference)
         groups = people[0], outside
         scores = [_scores(group, evidence, expected) for group in groups]
-        return _told(knows, groups, scores, evidence, reference_people=reference.people)
+        shares = _shares_if_true(groups, evidence)
+        return _told(
+            knows, groups, scores, evidence, shares=shares, reference_people=reference.people
+        )
 
 
 class MembershipByZone:
@@ -120,7 +127,7 @@ class MembershipByZone:
             known = people[0].of_people(inside).and_those_of(people[1].of_people(outside))
             score = self._decoded(known, evidence, rng)
             scores[0][inside], scores[1][outside] = np.split(score, [len(inside)])
-        return _told(knows, people, scores, evidence)
+        return _told(knows, people, scores, evidence, shares=_shares_if_true(people, evidence))
 
     def _decoded(self, known: Readings, evidence: Evidence, rng: np.random.Generator) -> Float64s:
         """The weight of each person.
@@ -223,6 +230,28 @@ def _too_many(readings: Readings, evidence: Evidence) -> Float64s:
     return readings.sums(np.maximum(evidence.publication.k * readings.rows - counts, 0))
 
 
+def _shares_if_true(groups: Sequence[Readings], evidence: Evidence) -> Sequence[Float64s] | None:
+    """What each of the groups scores by shares of classes; None where counts are noisy."""
+    if evidence.noise_scale:
+        return None
+    return [_largest_shares(group, evidence) for group in groups]
+
+
+def _largest_shares(readings: Readings, evidence: Evidence) -> Float64s:
+    """By person, the mean of the k largest shares of classes that they would have.
+
+    Less for those who are ruled out.
+    """
+    most, counts = evidence.publication.k, _counts(evidence)[readings.classes]
+    shares = readings.rows / np.maximum(counts, _LEAST)
+    order = np.lexsort((-shares, readings.person))  # people come in their order
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order)) - readings.begins[readings.person]
+    means = readings.sums(np.where(rank < most, shares, 0)) / most
+    largest: Float64s = means - _SURE * _too_many(readings, evidence)
+    return largest
+
+
 def _scores(readings: Readings, evidence: Evidence, expected: Float64s) -> Float64s:
     if evidence.noise_scale:
         # A class of fewer rows than k times a person's is as likely as noise that far off.
@@ -268,9 +297,15 @@ def _told(
     people: tuple[Readings, Readings],
     scores: Sequence[Float64s],
     evidence: Evidence,
+    *,
+    shares: Sequence[Float64s] | None = None,
     **more: float,
 ) -> AttackResult:
-    told = Auc.of(*scores)
+    """The result of scores, or of what people score by their shares where that tells more."""
+    told, by_shares = Auc.of(*scores), None if shares is None else Auc.of(*shares)
+    is_by_shares = by_shares is not None and by_shares.value > told.value
+    told = by_shares if by_shares is not None and is_by_shares else told
+    way = " by the largest shares of classes" if is_by_shares else ""
     alone = Auc.of(*(group.sums(group.rows) for group in people)).either_way
     return AttackResult(
         knows=knows,
@@ -287,7 +322,7 @@ def _told(
             "people_outside": people[1].people,
             **more,
         },
-        note=f"AUC {told}, by the numbers of rows alone {alone}{_of_noisy(evidence)}"
+        note=f"AUC {told}{way}, by the numbers of rows alone {alone}{_of_noisy(evidence)}"
         f"{_of_a_part(evidence)}; measured only, since whether somebody is in the table is not "
         f"protected{evidence.of_sample}",
     )

@@ -20,6 +20,7 @@ from stedi.privacy.proof.sides import (
     folded_kinds,
     kinds_of_lines,
 )
+from stedi.privacy.proof.unnumbered import unnumbered
 
 
 class Places:
@@ -49,6 +50,26 @@ class Places:
             relation = self._followed(controls, place, numbers_once=False)
             yield from self._told()
             yield from self._named(contract, relation, place)
+            yield from self._known_as_identities(contract, controls, place)
+
+    def _known_as_identities(
+        self, contract: Contract, controls: exp.Query, place: str
+    ) -> Iterator[str]:
+        """That the audit can see whether they are people of the table."""
+        assert contract.publication is not None
+        identities = self.declarations.identities(contract.name)
+        if identities is None:
+            return  # which is told where the table is
+        relation = self._followed(unnumbered(controls), place, numbers_once=False)
+        identity = self._followed(identities, place).columns.get("identity", Cell())
+        self._told()  # they were told before
+        for name in contract.publication.people:
+            cell = relation.columns.get(name, Cell())
+            if cell.is_key and (cell.is_number or not cell.named_by(identity)):
+                yield (
+                    f"{place}: {name} counts others than identities of {contract.place} do: the "
+                    "audit can't see that they aren't in the table"
+                )
 
     def _told(self) -> list[str]:
         told, self._problems = self._problems, []
