@@ -344,6 +344,42 @@ def test_records_of_others_that_mention_them_stay_and_are_named(
     assert proof.mentions == forgotten.proof.mentions
 
 
+BROKEN = {**small.acceleration("ben", 7, 0.5), "timeStamp": "no time"}
+ESCAPED, IN_BASE64 = ANN.replace("@", "%40"), base64.b64encode(ANN.encode()).decode()
+PIECES = {
+    "of somebody else": [{**BROKEN, "note": f"friend of {ESCAPED}"}],
+    "of nobody knows whom": [{**BROKEN, "user": None, "note": IN_BASE64}],
+    "beside another spelling": [{**BROKEN, "note": IN_BASE64}, {**BROKEN, "user": ANN.upper()}],
+    "that isn't JSON": [{**BROKEN, "note": IN_BASE64}, "}"],
+}
+
+
+@already_run
+@pytest.mark.parametrize("was_read", [True, False], ids=["read", "not read"])
+@pytest.mark.parametrize("pieces", PIECES.values(), ids=PIECES)
+def test_quarantined_records_of_others_that_mention_them_stay_and_are_named(
+    small_lakehouse: Lakehouse, land: Land, pieces: list[Any], was_read: bool
+) -> None:
+    fits = [small.acceleration("ben", n, 0.5) for n in range(100, 140)]
+    theirs = {**BROKEN, "note": f"of {ANN}"}  # named as it is spelled, it may be of that person
+    lines = [piece if isinstance(piece, str) else json.dumps(piece) for piece in pieces]
+    text = "".join(f"{line}\n" for line in (*map(json.dumps, fits), *lines))
+    land("accelerometer", (text + json.dumps(theirs) + "\n").encode(), name="broken.json")
+    if was_read:
+        small_lakehouse.run()
+    name = "accelerometer/landing/broken.json"
+    found = small_lakehouse.held([("email", ANN)])
+    assert {(one.file, one.records) for one in found.mentions} == {(name, 1)}
+    assert [raw.pieces for raw in found.landing if raw.name == "broken.json"] == [1]
+    forgotten = small_lakehouse.erase([("email", ANN)])
+    assert forgotten
+    assert forgotten.proof.holds, forgotten.proof
+    mentions = {one.file.partition("/data/")[0]: one.records for one in forgotten.proof.mentions}
+    assert mentions == {name: 1, "_stedi/quarantine": 1}
+    assert (small_lakehouse.root / name).read_text() == text
+    assert_whole(small_lakehouse)
+
+
 @already_run
 def test_raw_files_that_are_named_for_them_get_another_name(
     small_lakehouse: Lakehouse, land: Land

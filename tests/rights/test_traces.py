@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import lzma
+import marshal
 import random
 import sqlite3
 import tarfile
@@ -66,6 +67,10 @@ FORMS: dict[str, bytes] = {
     "SHA-256": hashlib.sha256(ANN.encode()).hexdigest().encode(),
     "MD5, as bytes": b"\0\1" + hashlib.md5(ANN.encode(), usedforsecurity=False).digest(),
     "behind its length": b"\0\x0f" + ANN.encode() + b"\0",
+    "in MessagePack, before true": b"\x92\xaf" + ANN.encode() + b"\xc3",
+    "in MessagePack, before a number": b"\x92\xaf" + ANN.encode() + b"\xe9",
+    "in Python's marshal": marshal.dumps((ANN, 1)),
+    "UTF-7 of a mail": b"ann+AEA-example.com",
     "JSON in JSON, escaped": json.dumps(
         json.dumps("".join(f"\\u{ord(c):04x}" for c in ANN))
     ).encode(),
@@ -321,6 +326,14 @@ def test_a_longer_identifier_is_another(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.wide64").write_bytes(base64.b64encode(f"<{text}>".encode("utf-16-le")))
     (tmp_path / "a.widehex").write_bytes(text.encode("utf-16-le").hex().encode())
     (tmp_path / "a.wide").write_bytes(text.encode("utf-16-le"))
+    pq.write_table(pa.table({"user": [text]}), tmp_path / "a.parquet")
+    assert names(traced(tmp_path)) == set()
+
+
+@pytest.mark.parametrize("text", ["éann@example.com", "жann@example.com", "ann@example.comé"])
+def test_letters_beyond_ascii_make_a_longer_identifier(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"user": text}, ensure_ascii=False))
+    (tmp_path / "b.json").write_text(json.dumps({"user": text}))
     pq.write_table(pa.table({"user": [text]}), tmp_path / "a.parquet")
     assert names(traced(tmp_path)) == set()
 

@@ -168,7 +168,7 @@ class _Stage:
             return NOTHING_CHANGED
         if self._is_read:
             return (
-                "the records were erased, the proof was not finished, and there is no receipt; "
+                "the records were erased, the proof was not finished, and the receipt says so; "
                 "`stedi erase --verify` searches every byte again"
             )
         if self._lakehouse.is_erasing:

@@ -28,7 +28,13 @@ from stedi.landing.records import Piece, Record
 from stedi.rights.index import Index
 from stedi.rights.lines import Lines
 from stedi.rights.links import Shared, linked
-from stedi.rights.mentions import Mention, mentions_in
+from stedi.rights.mentions import (
+    Mention,
+    mentions_in,
+    pieces_mentioning,
+    together,
+    wanted_pieces,
+)
 from stedi.rights.rows import read_rows, wanted_rows
 from stedi.rights.subjects import Identity, deciding, kinds
 from stedi.rights.traces import Looking
@@ -95,8 +101,8 @@ class Found:
     tables and raw records that stay since they are others', by kind and value of what is shared.
     `state` changes whenever what was looked at does. `mentions` are records of others that have an
     identifier, where they were looked for: rows of typed tables as they are now, and records of raw
-    files that say what these tables don't have. `versions` are what a bucket keeps of files as they
-    were before, where that was looked into.
+    files that say what these tables don't have, quarantined ones included. `versions` are what a
+    bucket keeps of files as they were before, where that was looked into.
     """
 
     identities: tuple[Identity, ...]
@@ -187,7 +193,7 @@ class _Finding:
             self._mentions += self._mentioned(identities, self._looking)
         return Found(
             identities, shared, tuple(landing), tuple(tables), dict(self._spelled),
-            dict(self._kept), self._state, tuple(sorted(self._mentions)),
+            dict(self._kept), self._state, together(self._mentions),
             tuple(self._in_versions(identities)),
         )  # fmt: skip
 
@@ -260,20 +266,18 @@ class _Finding:
         return rows_of
 
     def _in_quarantine(self, identities: Sequence[Identity]) -> RowsOf:
-        wanted = {
+        wanted: dict[str | None, Wanted] = {
             contract.source: Wanted(contract, identities, self._known)
             for contract in self._declarations.landing
         }
-        anywhere = next(iter(wanted.values()))
 
         def rows_of(file: DataFile, is_current: bool) -> Int64s:
-            rows = read_rows(self._files, file, ["source", "file", "subject", "raw"]).to_pylist()
-            hits = _where(
-                wanted.get(row["source"], anywhere).raw(row["raw"] or b"", row["subject"])
-                or has_name(row["file"], identities)
-                for row in rows
-            )
-            for of_source in {id(one): one for one in (*wanted.values(), anywhere)}.values():
+            rows = read_rows(self._files, file, ["source", "file", "subject", "raw"])
+            theirs = wanted_pieces(rows, wanted, identities)
+            if is_current and self._looking:
+                self._mentions += pieces_mentioning(self._files, rows, theirs, self._looking)
+            hits = np.flatnonzero(theirs).astype(np.int64)
+            for of_source in wanted.values():
                 if is_current:
                     self._spelled.update(of_source.spelled)
                 of_source.spelled.clear()
@@ -395,7 +399,12 @@ class _Finding:
             contract, path = item
             wanted = Wanted(contract, identities, self._known)
             with self._reading(path):
-                return mentions_in(self._files, path, contract, wanted, looking)
+                stat = self._listed[contract.name][path]
+                # Those that a run has read lie in the quarantine.
+                is_read = self._index.has_read(contract, path, stat)
+                return mentions_in(
+                    self._files, path, contract, wanted, looking, with_pieces=not is_read
+                )
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             yield from (found for found in pool.map(mentions, work) if found)

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from stedi.landing.fold import fold
 from stedi.rights.subjects import Identity
+from stedi.rights.whole import unescaped
 
 _UUID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 _NAME = re.compile(rb"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
@@ -31,6 +32,8 @@ ENDINGS = re.compile(
     re.IGNORECASE,
 )
 """How names of files end, which is no part of an identifier."""
+_CHARACTER = 4
+"""Bytes of a character, at most."""
 _BY_CHANCE = 6
 """Bytes below which a value is also found in digits that say no text, such as random names."""
 Shape = Literal[
@@ -126,6 +129,7 @@ def _encoded(text: str, how: str) -> Iterator[tuple[str, Shape, bytes]]:
         ("".join(c if c.isalnum() else f"&#{ord(c)};" for c in text), "HTML"),
         ("".join(c if c.isalnum() else f"&#x{ord(c):x};" for c in text), "HTML"),
         (codecs.encode(text, "rot13"), "ROT13"),
+        (text.replace("@", "+AEA-"), "UTF-7"),
         (text[::-1], "backwards"),
     ):
         if escaped != text:
@@ -183,11 +187,15 @@ def stands_whole(form: Form, data: bytes, begin: int, end: int) -> bool:
     if form.shape in _WIDE:
         return _stands_whole_wide(form, data, begin, end)
     if form.shape == "text":
-        before, behind = data[max(0, begin - 1) : begin], data[end : end + 2]
+        before, behind = data[max(0, begin - _CHARACTER) : begin], data[end : end + 2 * _CHARACTER]
         size = end - begin
-        is_length = bool(before) and before[0] in (size, 2 * size)  # as binary formats have it
-        return (is_length or not _goes_on_before(before.decode("latin-1"))) and not (
-            _goes_on_behind(behind.decode("latin-1"))
+        is_length = bool(before) and before[-1] in (size, 2 * size)  # as binary formats have it
+        # Bytes that are no characters are no letters: they are of a binary format.
+        following = behind.decode(errors="replace")
+        if following.startswith("\\u"):
+            following = unescaped(following)
+        return (is_length or not _goes_on_before(before.decode(errors="replace"))) and not (
+            _goes_on_behind(following)
         )
     return _decoded_whole(form, _RUNS[form.shape], data, begin, end)
 

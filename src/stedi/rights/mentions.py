@@ -1,12 +1,15 @@
 """Records of others that mention somebody: they are about others, so they stay, and are named.
 
+So do records that were set aside, where they don't name the person as it is spelled: then they
+would be taken for that person's.
+
 Whether all traces in a file come from such records is told by looking through a copy without them.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +22,12 @@ from stedi.arrays import Bools
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.landing.cut import cut
+from stedi.landing.fold import as_spelled
 from stedi.landing.locate import by_name, locate_raw
 from stedi.landing.records import Piece, Record
 from stedi.rights.subjects import Identity, deciding, kinds
 from stedi.rights.traces import Looking, Trace
-from stedi.rights.wanted import Wanted
+from stedi.rights.wanted import Wanted, has_name
 from stedi.roots import Files
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import scratch
@@ -38,6 +42,14 @@ class Mention:
 
     file: str
     records: int
+
+
+def together(mentions: Iterable[Mention]) -> tuple[Mention, ...]:
+    """Mentions with one for each file."""
+    counts = Counter[str]()
+    for one in mentions:
+        counts[one.file] += one.records
+    return tuple(Mention(file, counts[file]) for file in sorted(counts))
 
 
 def without_mentions(
@@ -62,9 +74,18 @@ def without_mentions(
 
 
 def mentions_in(
-    files: Files, path: Path, contract: Contract, wanted: Wanted, looking: Looking
+    files: Files,
+    path: Path,
+    contract: Contract,
+    wanted: Wanted,
+    looking: Looking,
+    *,
+    with_pieces: bool,
 ) -> Mention | None:
-    """The records of others in a raw file that mention who is looked for; raises `OSError`."""
+    """The records of others in a raw file that mention who is looked for; raises `OSError`.
+
+    Those that don't fit their contract count `with_pieces`.
+    """
     name = path.relative_to(files.root).as_posix()
     was_here = path.exists()
     if not was_here:
@@ -72,7 +93,8 @@ def mentions_in(
     try:
         if not any(one.is_exact for one in looking.in_file(path, name)):
             return None
-        count = sum(1 for _ in locate_raw(path, contract, mentioning(contract, wanted, looking)))
+        mentions = mentioning(contract, wanted, looking, with_pieces=with_pieces)
+        count = sum(1 for _ in locate_raw(path, contract, mentions))
     finally:
         if not was_here:
             path.unlink(missing_ok=True)  # a copy
@@ -80,18 +102,51 @@ def mentions_in(
 
 
 def mentioning(
-    contract: Contract, wanted: Wanted, looking: Looking
+    contract: Contract, wanted: Wanted, looking: Looking, *, with_pieces: bool
 ) -> Callable[[bytes, Record | Piece], bool]:
     """What tells whether a record is of others, and mentions who is looked for."""
 
     def mentions(raw: bytes, content: Record | Piece) -> bool:
         return (
-            isinstance(content, Record)
+            (with_pieces or isinstance(content, Record))
             and looking.is_in(raw)
-            and not wanted.record(by_name(contract, content))
+            and not _is_theirs(contract, wanted, content)
         )
 
     return mentions
+
+
+def wanted_pieces(
+    rows: pa.Table, wanted: Mapping[str | None, Wanted], identities: Sequence[Identity]
+) -> Bools:
+    """Which rows of the quarantine are of who is `wanted`, by source."""
+    anywhere = next(iter(wanted.values()))
+    return np.array(
+        [
+            wanted.get(row["source"], anywhere).raw(row["raw"] or b"", row["subject"])
+            or has_name(row["file"], identities)
+            for row in rows.select(["source", "file", "subject", "raw"]).to_pylist()
+        ],
+        np.bool_,
+    )
+
+
+def pieces_mentioning(
+    files: Files, rows: pa.Table, theirs: Bools, looking: Looking
+) -> list[Mention]:
+    """The rows of the quarantine that mention who is looked for and aren't theirs, by raw file."""
+    raw = rows.column("raw").combine_chunks()
+    has: Bools = looking.among(raw.fill_null(b"")) & ~theirs
+    found = rows.select(["source", "file"]).filter(pa.array(has)).to_pylist()
+    paths = (landing_folder(files.root, row["source"]) / row["file"] for row in found)
+    counts = Counter(path.relative_to(files.root).as_posix() for path in paths)
+    return [Mention(name, count) for name, count in counts.items()]
+
+
+def _is_theirs(contract: Contract, wanted: Wanted, content: Record | Piece) -> bool:
+    if isinstance(content, Record):
+        return wanted.record(by_name(contract, content))
+    return wanted.piece(content)
 
 
 class _TheirsError(Exception):
@@ -126,19 +181,27 @@ class _Looking:
                     records = self._table(path, contract, target)
                 else:
                     continue
-                if records is None:
-                    return None
-                return self._looking.in_file(target, name) if target.exists() else [], records
+                return self._looked(name, target, records)
+            folder = self._warehouse.data_folder(self._declarations.locations["quarantine"])
+            if path.suffix == ".parquet" and path.is_relative_to(folder):
+                return self._looked(name, target, self._quarantine(path, target))
         return None
+
+    def _looked(
+        self, name: str, target: Path, records: int | None
+    ) -> tuple[list[Trace], int] | None:
+        if records is None:
+            return None
+        return self._looking.in_file(target, name) if target.exists() else [], records
 
     def _raw(self, path: Path, contract: Contract, target: Path) -> int | None:
         """Write a raw file without these records; how many, None where some are theirs."""
         wanted = Wanted(contract, self._sought, self._known)
 
         def mentions(raw: bytes, content: Record | Piece) -> bool:
-            if not (isinstance(content, Record) and self._looking.is_in(raw)):
+            if not self._looking.is_in(raw):
                 return False
-            if wanted.record(by_name(contract, content)):
+            if _is_theirs(contract, wanted, content):
                 raise _TheirsError
             return True
 
@@ -148,6 +211,24 @@ class _Looking:
             return None
         cut(path, spans, target, self._files.open)
         return len(spans)
+
+    def _quarantine(self, path: Path, target: Path) -> int | None:
+        """Write a data file of the quarantine without these rows; None where some are theirs."""
+        self._files.fetch([path])
+        rows = pq.read_table(path)
+        wanted: dict[str | None, Wanted] = {
+            contract.source: Wanted(contract, self._sought, self._known)
+            for contract in self._declarations.landing
+        }
+        if wanted_pieces(rows, wanted, self._sought).any():
+            return None
+        has = self._looking.among(rows.column("raw").combine_chunks().fill_null(b""))
+        rest = rows.filter(pa.array(~has))
+        # What was folded is another spelling's.
+        spelled = ["\n".join(as_spelled(text)) for text in rest.column("subject").to_pylist()]
+        number = rest.schema.get_field_index("subject")
+        pq.write_table(rest.set_column(number, "subject", pa.array(spelled, pa.string())), target)
+        return int(has.sum())
 
     def _table(self, path: Path, contract: Contract, target: Path) -> int | None:
         """Write a data file without these rows; how many, None where some are theirs."""

@@ -17,7 +17,7 @@ from stedi.landing.fold import as_spelled, fold
 from stedi.rights.find import Found, find
 from stedi.rights.mentions import Mention, without_mentions
 from stedi.rights.subjects import Identity
-from stedi.rights.traces import Trace, Traced, trace
+from stedi.rights.traces import Looking, Trace, Traced, trace
 from stedi.rights.wanted import has_name, identifiers
 from stedi.rights.whole import any_whole, has_whole
 from stedi.storage.warehouse import Warehouse
@@ -99,13 +99,15 @@ def _has_beside(warehouse: Warehouse, path: Path, value: str, folded: Sequence[s
 
 
 def _has_pieces_of(warehouse: Warehouse, path: Path, identity: Identity) -> bool:
-    """Whether a piece that was set aside has an identifier as it is spelled."""
+    """Whether a piece that was set aside has an identifier itself, in any form."""
     warehouse.files.fetch([path])
+    looking = Looking([identity])
     rows = parquet.read(path, ["file", "subject", "raw"]).to_pylist()
     return any(
         identity.value in as_spelled(row["subject"])
         or any_whole(row["raw"] or b"", [identity.value])
         or has_name(row["file"], [identity])
+        or looking.is_in(row["raw"] or b"")
         for row in rows
     )
 

@@ -89,10 +89,12 @@ class Looking:
         return any(one.is_exact for one in tracing.found)
 
     def among(self, values: pa.Array) -> Bools:
-        """Which texts of an array, without nulls, have an identifier itself, in any form."""
+        """Which texts or bytes of an array have an identifier itself, in any form."""
         has: Bools = np.zeros(len(values), np.bool_)
         for number in self._tracing.likely(values):
-            has[number] = self.is_in(values[number].as_py().encode(errors="replace"))
+            value = values[number].as_py()
+            data = value if isinstance(value, bytes) else value.encode(errors="replace")
+            has[number] = self.is_in(data)
         return has
 
     def in_file(self, path: Path, name: str) -> list[Trace]:
