@@ -202,7 +202,7 @@ def _walk(folder: Path, top: Path, odd: list[Path], hidden: bool) -> Iterator[tu
             if entry.is_dir(follow_symlinks=False):
                 if is_seen or hidden:
                     yield from _walk(path, top, odd, hidden)
-            elif entry.is_file():
+            elif path.is_file() if entry.is_symlink() else entry.is_file():
                 yield path, _stat(entry.stat())
             elif is_seen:
                 odd.append(path)
