@@ -409,8 +409,8 @@ def _blaming(warehouse: Warehouse, versions: Mapping[str, Version]) -> Iterator[
         for name, version in versions.items():
             if why := warehouse.damage(version):
                 raise StorageError(
-                    f"table {name}: {why}; `stedi status --verify` tells which, and `stedi run` "
-                    "rebuilds it"
+                    f"table {name}: {why}. If a run has just replaced it, ask again; otherwise "
+                    "`stedi status --verify` tells which, and `stedi run` rebuilds it"
                 ) from None
         if isinstance(error, OSError):
             raise StorageError(_FILE_GONE) from None
