@@ -525,9 +525,11 @@ class Warehouse:
         )
 
     def _data_files(self, snapshot: Snapshot) -> tuple[DataFile, ...]:
+        listed, rows = self._manifests.files(snapshot), _rows(snapshot)
+        if rows not in (None, sum(file.rows for file in listed)):
+            raise ValueError("a manifest of another table or snapshot")
         return tuple(
-            DataFile(file.uri, self.files.path(file.uri), file.size, file.rows)
-            for file in self._manifests.files(snapshot)
+            DataFile(file.uri, self.files.path(file.uri), file.size, file.rows) for file in listed
         )
 
     def _keep_beside(self, table: str, notes: Notes) -> dict[str, str]:
