@@ -6,6 +6,7 @@ The table in docs/explanation/internals.md says what each command does; this is 
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,13 @@ DAMAGES: dict[str, Damage] = {
     "flipped": lambda path: path.write_bytes(_flipped(path.read_bytes())),
     "without its head": lambda path: path.write_bytes(path.read_bytes()[9:]),
     "other": lambda path: path.write_bytes(b"\0" * path.stat().st_size),
+    "another table's": lambda path: path.write_bytes(_of_another_table(path)),
+    "JSON of another shape": lambda path: path.write_bytes(b'[{"a": [null]}]'),
+    "a folder": lambda path: _instead(path, Path.mkdir),
+    "a pipe": lambda path: _instead(path, os.mkfifo),
+    "a link to nothing": lambda path: _instead(path, lambda p: p.symlink_to("/nowhere/at/all")),
+    "a link to itself": lambda path: _instead(path, lambda p: p.symlink_to(p.name)),
+    "an endless device": lambda path: _instead(path, lambda p: p.symlink_to("/dev/zero")),
 }
 FILES = {
     "data": "customer/trusted/data/*/*.parquet",
@@ -46,6 +54,23 @@ def _flipped(content: bytes) -> bytes:
     content = content or b"x"
     middle = len(content) // 2
     return content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :]
+
+
+def _of_another_table(path: Path) -> bytes:
+    """The content of another table's file of that kind, the first that isn't the same."""
+    [root] = (above for above in path.parents if above.name == "root")
+    is_list, own = path.name.startswith("snap-"), path.read_bytes()
+    for other in sorted(root.rglob(f"*{path.suffix}")):
+        is_like = other.is_file() and other.name.startswith("snap-") == is_list
+        is_elsewhere = other.parts[:-3] != path.parts[:-3] and "landing" not in other.parts
+        if is_like and is_elsewhere and other.read_bytes() != own:
+            return other.read_bytes()
+    return b"of no other table"
+
+
+def _instead(path: Path, make: Callable[[Path], object]) -> None:
+    path.unlink()
+    make(path)
 
 
 @pytest.fixture(scope="module")
@@ -87,8 +112,47 @@ def test_status_names_each_kind_of_damage(done: Lakehouse, kind: str, how: str) 
         assert any("stedi run" in problem for problem in problems)
 
 
+READING: dict[str, Callable[[Lakehouse, Path], object]] = {
+    "query": lambda lake, _: lake.query("SELECT MIN(email) FROM customer_trusted").to_arrow(),
+    "query what is published": lambda lake, _: lake.query(
+        "SELECT * FROM machine_learning_curated"
+    ).to_arrow(),
+    "audit": lambda lake, _: lake.audit(),
+    "page": lambda lake, folder: lake.page(folder / "page.html"),
+    "explain": lambda lake, _: lake.explain("accelerometer_trusted"),
+    "quarantine": lambda lake, _: lake.quarantine(limit=9),
+    "releases": lambda lake, _: lake.releases(),
+    "review": lambda lake, _: lake.review(),
+    "disclose": lambda lake, folder: lake.disclose("fay@example.com", folder / "disclosed"),
+    "held": lambda lake, _: lake.held([("email", "fay@example.com")]),
+    "plan": lambda lake, _: lake.plan(),
+}
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        *("another table's", "a folder", "a pipe"),
+        *(
+            pytest.param(how, marks=pytest.mark.slow)
+            for how in DAMAGES
+            if how not in ("another table's", "a folder", "a pipe")
+        ),
+    ],
+)
+@pytest.mark.parametrize("kind", FILES)
+def test_no_command_waits_or_fails_in_words_of_its_libraries(
+    done: Lakehouse, kind: str, how: str, tmp_path: Path
+) -> None:
+    """Where it can't do its work, it raises an error of stedi's, which says what is wrong."""
+    with damaged(done, kind, how):
+        for name, read in READING.items():
+            (tmp_path / name).mkdir()
+            with contextlib.suppress(StediError):
+                read(Lakehouse(done.root, declarations=done._declarations), tmp_path / name)
+
+
 UNSEEN = {
-    ("boxes", "flipped"),
     ("manifest", "flipped"),
     ("metadata", "flipped"),
     ("catalog", "flipped"),
@@ -109,6 +173,16 @@ UNSEEN = {
         ("loads", "empty"),
         ("quarantine", "gone"),
         ("lock", "gone"),
+        ("data", "a pipe"),
+        ("data", "another table's"),
+        ("typed data", "a folder"),
+        ("metadata", "another table's"),
+        ("manifest", "another table's"),
+        ("catalog", "a folder"),
+        ("catalog", "a pipe"),
+        ("loads", "another table's"),
+        ("quarantine", "an endless device"),
+        ("boxes", "a link to nothing"),
     ],
 )
 def test_a_run_mends_it_or_says_which_run_does(done: Lakehouse, kind: str, how: str) -> None:

@@ -109,6 +109,35 @@ def test_what_is_killed_while_it_hands_out_leaves_all_or_nothing(
     assert small_lakehouse.status(verify=True).ok
 
 
+WRITING: dict[str, list[str]] = {
+    "rows.parquet": ["query", "SELECT * FROM customer_trusted", "-o"],
+    "rows.csv": ["query", "SELECT * FROM customer_trusted", "-o"],
+    "lakehouse.duckdb": ["export", "--duckdb"],
+    "of fay": ["disclose", "fay@example.com"],
+}
+
+
+@already_run
+@pytest.mark.parametrize("name", WRITING)
+def test_what_is_killed_while_it_writes_is_not_seen_and_is_swept_by_the_next(
+    small_lakehouse: Lakehouse, name: str, tmp_path: Path
+) -> None:
+    """What is half done lies under a hidden name, which the next command for that place removes."""
+    folder = tmp_path / "out"
+    folder.mkdir()
+    target = folder / name
+    command: list[str | Path] = [*WRITING[name], target, "--root", small_lakehouse.root]
+    for at in points(*command, times=5):
+        for path in (target, *folder.iterdir()):
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+        was_killed = killed(*command, at=at).returncode == -9
+        assert {p.name for p in folder.iterdir() if p.name[0] != "."} <= {name}
+        if was_killed and target.exists() and name == "of fay":
+            continue  # it is whole, and a second one is refused
+        assert killed(*command, at=10_000).returncode == 0
+        assert [p.name for p in folder.iterdir()] == [name]
+
+
 @pytest.fixture
 def here() -> Iterator[Path]:
     """A folder that anybody may enter: those above pytest's are their owner's alone."""

@@ -6,7 +6,6 @@ run that replaces such files makes views out of date, or fail; the file is then 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from stedi.columns import Column
 from stedi.errors import UsageError
 from stedi.parquet import identifier, literal
 from stedi.storage.warehouse import Warehouse
+from stedi.written import begun
 
 MARK = "stedi_export"
 """The table by which an earlier export is recognised; it says what was exported, and when."""
@@ -48,7 +48,7 @@ def export_duckdb(
     versions = {name: now for name in sorted(schemas) if (now := warehouse.version(name))}
     if not versions:
         raise UsageError("no table is built yet; `stedi run` builds them")
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part = begun(file)
     try:
         with duckdb.connect(part) as connection:
             for name, now in versions.items():

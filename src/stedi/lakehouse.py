@@ -7,10 +7,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import update_wrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar
 
-from stedi.errors import StorageError, UsageError
+from stedi.errors import EngineFailed, StediError, StorageError, UsageError
 from stedi.progress import doing, reached
 from stedi.roots import DEFAULT_DATABASE, is_elsewhere, open_root
 
@@ -54,6 +55,28 @@ __all__ = ["DEFAULT_DATABASE", "DEFAULT_ROOT", "DEMO_CUSTOMERS", "EngineName", "
 EngineName = Literal["duckdb", "spark"]
 DEFAULT_ROOT = "lakehouse"
 DEMO_CUSTOMERS = 956
+_PROBLEMS_TOLD = 5
+_Given = ParamSpec("_Given")
+_Result = TypeVar("_Result")
+
+
+def _naming_damage(
+    verb: Callable[Concatenate[Lakehouse, _Given], _Result],
+) -> Callable[Concatenate[Lakehouse, _Given], _Result]:
+    """A verb which, where it fails and files are damaged, says which and what mends them."""
+
+    def named(self: Lakehouse, /, *given: _Given.args, **options: _Given.kwargs) -> _Result:
+        try:
+            return verb(self, *given, **options)
+        except Exception as error:
+            if isinstance(error, StediError) and not isinstance(error, EngineFailed):
+                raise
+            if problems := self._damage():
+                raise StorageError("\n".join(problems)) from None
+            raise
+
+    update_wrapper(named, verb)
+    return named
 
 
 class Lakehouse:
@@ -159,6 +182,7 @@ class Lakehouse:
             return replace(ingested, glance=tuple(glance(declarations, copied, files.open)))
         return ingested
 
+    @_naming_damage
     def look(self, path: str | Path, *, source: str | None = None) -> Look:
         """Report what is in a delivery, and what `run` would do with it. Nothing is copied.
 
@@ -244,6 +268,7 @@ class Lakehouse:
         )
         return run.run(warehouse, declarations, make_engine, options, progress or doing)
 
+    @_naming_damage
     def plan(
         self,
         *,
@@ -260,6 +285,7 @@ class Lakehouse:
         options = run.Options(only=only, full=full, accept_bad_files=accepted)
         return run.dry_run(warehouse, declarations, options)
 
+    @_naming_damage
     def quarantine(
         self,
         *,
@@ -277,6 +303,7 @@ class Lakehouse:
             warehouse, declarations, source=source, reason=reason, file=file, limit=limit, raw=raw
         )
 
+    @_naming_damage
     def quarantined(self, place: str, *, raw: bool = False) -> QuarantinedPiece:
         """Return one quarantined record, by its place as `quarantine` lists it."""
         from stedi.quarantine import quarantined
@@ -311,6 +338,7 @@ class Lakehouse:
             progress=progress or doing,
         )
 
+    @_naming_damage
     def review(self, *, raw: bool = False) -> Review:
         """Return suspended consents with their reasons, as of the last run; masked unless `raw`.
 
@@ -321,6 +349,7 @@ class Lakehouse:
         declarations, warehouse = self._opened()
         return review(warehouse, declarations, raw=raw)
 
+    @_naming_damage
     def accept(self, numbers: Sequence[str]) -> list[str]:
         """Record that consents count after all, by the numbers that `review` lists.
 
@@ -335,6 +364,7 @@ class Lakehouse:
         _, warehouse = self._opened()
         return accept(warehouse, numbers)
 
+    @_naming_damage
     def explain(self, table: str, *, raw: bool = False) -> Explanation:
         """Follow the rows from files to a table: each reason with its count and an example.
 
@@ -394,6 +424,7 @@ class Lakehouse:
             parameters=parameters,
         )
 
+    @_naming_damage
     def export_duckdb(self, file: str | Path) -> Exported:
         """Write a DuckDB file with a view for each table, for tools that open DuckDB.
 
@@ -442,6 +473,7 @@ class Lakehouse:
 
         return check_and_record(self._declared(profile), self._root.files)
 
+    @_naming_damage
     def audit(self, table: str | None = None, *, report: str | Path | None = None) -> Audit:
         """Check a published table, and attack it with all raw data.
 
@@ -475,6 +507,7 @@ class Lakehouse:
             document.write(of.text(datetime.now(UTC)))
         return audited
 
+    @_naming_damage
     def page(
         self,
         path: str | Path,
@@ -547,6 +580,7 @@ class Lakehouse:
         files.root.mkdir(parents=True, exist_ok=True)
         return files, files.root / name
 
+    @_naming_damage
     def release(
         self,
         folder: str | Path,
@@ -578,6 +612,7 @@ class Lakehouse:
         folder = Path(folder).absolute()
         return release(published, status, folder, licence, recipient=recipient, now=now)
 
+    @_naming_damage
     def release_private(
         self,
         folder: str | Path,
@@ -613,6 +648,7 @@ class Lakehouse:
         asked = ReleaseRequest(Path(folder).absolute(), licence, recipient, epsilon, wait)
         return release_private(published, status, asked)
 
+    @_naming_damage
     def releases(self) -> GivenOut:
         """Return releases and models, with recipients, and which have rows of people who left."""
         from stedi.rights.given_out import given_out
@@ -620,6 +656,7 @@ class Lakehouse:
         declarations, warehouse = self._opened()
         return given_out(warehouse, declarations)
 
+    @_naming_damage
     def disclose(
         self,
         person: str,
@@ -639,6 +676,7 @@ class Lakehouse:
         folder = Path(folder).absolute()
         return disclose(warehouse, declarations, person, folder, progress or doing)
 
+    @_naming_damage
     def train(
         self,
         folder: str | Path,
@@ -690,6 +728,7 @@ class Lakehouse:
             raise UsageError(f"{files}: a list of files")
         return predict(self._declared(), Path(model), [Path(file) for file in files])
 
+    @_naming_damage
     def held(
         self,
         subjects: Iterable[tuple[str, str]],
@@ -724,6 +763,7 @@ class Lakehouse:
             progress=progress or doing,
         )
 
+    @_naming_damage
     def erase(
         self,
         subjects: Iterable[tuple[str, str]],
@@ -776,6 +816,7 @@ class Lakehouse:
 
         return forget.is_begun(self._root.files)
 
+    @_naming_damage
     def prove_erased(
         self,
         subjects: Iterable[tuple[str, str]],
@@ -797,6 +838,7 @@ class Lakehouse:
         complete(self._root.files, identities, proof)
         return proof
 
+    @_naming_damage
     def receipt(self, forgotten: Forgotten) -> tuple[Path, str]:
         """Return where the receipt of an erasure is in the lakehouse folder, and its text."""
         from stedi.landing.erased import Keyer
@@ -838,6 +880,7 @@ class Lakehouse:
         is_here = output is None and self._root.files.exists
         return place, self.rekey() if is_here else None
 
+    @_naming_damage
     def rekey(self) -> Rekeyed:
         """Key this lakehouse's lists of people by the newest secret; see `rotate_secret`.
 
@@ -872,6 +915,15 @@ class Lakehouse:
         from stedi.declared.athena import statements
 
         return statements(self._declared(), table, location)
+
+    def _damage(self) -> list[str]:
+        """What is wrong with files and counts, as far as anybody can tell now."""
+        try:
+            return self.status(verify=True).problems[:_PROBLEMS_TOLD]
+        except StorageError as error:
+            return [str(error)]
+        except Exception:
+            return []  # what went wrong at first says more
 
     def _published(self, table: str | None) -> tuple[PublishedTable, Status]:
         """A published table, and the state of all; raises `UsageError` where it isn't there."""

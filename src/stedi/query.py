@@ -50,7 +50,7 @@ from stedi.sql.statement import LISTINGS, Names, read_only
 from stedi.sql.strict import refuse_mixed
 from stedi.sql.told import differences
 from stedi.sql.tree import typed
-from stedi.storage.warehouse import Warehouse
+from stedi.storage.warehouse import Version, Warehouse
 from stedi.text import counted
 
 DEFAULT_TIMEOUT = 600.0
@@ -239,7 +239,7 @@ def _query(
         connection = parquet.connect(stack.enter_context(scratch(warehouse.root, "query")))
         attended = Attended(connection, clock.left)
         stack.callback(attended.close)
-        with _translated_errors(limits):
+        with _blaming(warehouse, versions), _translated_errors(limits):
             athena_functions.register(connection)
             allowed = []
             for name, version in versions.items():
@@ -379,6 +379,10 @@ _NO_COLUMN = re.compile(
     r'|(?:Values list|Table) "([^"]+)" does not have a column named "([^"]+)")'
 )
 _OF_FILES = ("IO Error", ".parquet")
+_FILE_GONE = (
+    "a file of a table is gone or damaged: if a run has just replaced it, ask again; otherwise "
+    "`stedi status --verify` tells which, and `stedi run` rebuilds it"
+)
 
 
 @contextmanager
@@ -396,6 +400,23 @@ def _translated_errors(limits: Limits) -> Iterator[None]:
         raise _translated(error) from None
 
 
+@contextmanager
+def _blaming(warehouse: Warehouse, versions: Mapping[str, Version]) -> Iterator[None]:
+    """Where a statement fails, see whether that is because of a table's files, not of its words."""
+    try:
+        yield
+    except (StediError, OSError) as error:
+        for name, version in versions.items():
+            if why := warehouse.damage(version):
+                raise StorageError(
+                    f"table {name}: {why}. If a run has just replaced it, ask again; otherwise "
+                    "`stedi status --verify` tells which, and `stedi run` rebuilds it"
+                ) from None
+        if isinstance(error, OSError):
+            raise StorageError(_FILE_GONE) from None
+        raise
+
+
 def _translated(error: Exception) -> StediError:
     if isinstance(error, duckdb.OutOfMemoryException | MemoryError) or _is_of_memory(error):
         return EngineFailed(
@@ -403,10 +424,7 @@ def _translated(error: Exception) -> StediError:
             "less, or in parts, or allow more: --memory SIZE"
         )
     if isinstance(error, duckdb.IOException) or any(w in str(error) for w in _OF_FILES):
-        return StorageError(
-            "a file of a table is gone or damaged: if a run has just replaced it, ask again; "
-            "otherwise `stedi status --verify` tells which, and `stedi run` rebuilds it"
-        )
+        return StorageError(_FILE_GONE)
     return QueryError(_message(error))
 
 

@@ -36,11 +36,11 @@ from stedi.storage.last_run import last_run
 from stedi.storage.notes import LoadsNotes, Note
 from stedi.storage.suspensions import SUSPENDED, why_outdated
 from stedi.storage.unmatched import unmatched
-from stedi.storage.warehouse import Version, Warehouse
+from stedi.storage.warehouse import Version, Warehouse, short_name
 from stedi.storage.withdrawals import outdated_publications
 from stedi.text import counted
 
-_DAMAGE = (OSError, ValueError, pa.ArrowException)
+_DAMAGE = (OSError, ValueError, LookupError, pa.ArrowException)
 """What reading a Parquet file raises that was cut off or changed."""
 REDELIVERED = "re-delivered"
 """Why records are dropped that came in an earlier file."""
@@ -243,7 +243,7 @@ class _Inspection:
                 any_secret = not self._is_private(version.table)  # the budget needs its own
                 yield from self._content_problems(name, fingerprint, file.path, remedy, any_secret)
         if version.published and version.published.boxes:
-            yield from self._boxes_problems(version.table, version.published.boxes)
+            yield from self._boxes_problems(version, version.published.boxes)
 
     def _remedy(self, table: str, full: str = "") -> str:
         """What rebuilds a table's file; `full` is how a run does, if it has to be told."""
@@ -254,12 +254,15 @@ class _Inspection:
         """Whether it is the table of a private release, which no run makes."""
         return any(private.table == table for _, private in self.declarations.private)
 
-    def _boxes_problems(self, table: str, name: str) -> Iterator[str]:
+    def _boxes_problems(self, version: Version, name: str) -> Iterator[str]:
         path = boxes_folder(self.files.root) / name
-        what = f"table {table}, its table of boxes {self.files.name(path)}"
+        what = f"table {version.table}, its table of boxes {self.files.name(path)}"
+        noted = version.notes.files.get(short_name(path))
         if self.files.stat(path) is None:
             yield f"{what}: missing; `stedi run` rebuilds it"
-        elif self.verify:
+        elif noted is not None and self.fingerprinter:
+            yield from self._content_problems(what, noted, path, "`stedi run --full` rebuilds it")
+        elif self.verify:  # an earlier version of stedi noted nothing
             try:
                 self.files.fetch([path])
                 parquet.read(path)
@@ -380,13 +383,13 @@ class _Inspection:
             try:
                 self.files.fetch([path])
                 rows = parquet.read(path, ["source", "reason"])
+                groups = rows.group_by(["source", "reason"]).aggregate([([], "count_all")])
             except _DAMAGE:
                 self.problems.append(
                     f"table quarantine, file {path.name} in {self.files.name(path.parent)}: "
                     "damaged; `stedi run --full` rebuilds it"
                 )
                 continue
-            groups = rows.group_by(["source", "reason"]).aggregate([([], "count_all")])
             for group in groups.to_pylist():
                 reasons[group["source"]][group["reason"]] += group["count_all"]
         return reasons

@@ -117,6 +117,31 @@ def test_data_under_a_hidden_name_stays_and_is_told_of(
         lakehouse.ingest(folder, source="customer")
 
 
+def test_a_link_out_of_a_delivery_is_refused_and_what_is_no_file_is_told(
+    lakehouse: Lakehouse, tmp_path: Path
+) -> None:
+    folder, secret = tmp_path / "delivery" / "customer" / "landing", tmp_path / "secret.json"
+    folder.mkdir(parents=True)
+    secret.write_text("nobody delivered it")
+    (folder / "a.json").write_text("")
+    os.mkfifo(folder / "pipe.json")
+    (folder / "nothing.json").symlink_to(folder / "nowhere")
+    for ingested in (
+        lakehouse.ingest(tmp_path / "delivery"),
+        lakehouse.ingest(folder, source="customer"),
+    ):
+        [remark] = ingested.remarks
+        assert "passed over 2 entries" in remark and "pipes, sockets or devices" in remark
+    for name in ("pipe.json", "nothing.json"):
+        with pytest.raises(UsageError, match="neither file nor folder, but a pipe"):
+            lakehouse.ingest(folder / name, source="customer")
+    (folder / "out.json").symlink_to(secret)
+    for path, source in ((tmp_path / "delivery", None), (folder, "customer")):
+        with pytest.raises(LandingError, match="symbolic link out"):
+            lakehouse.ingest(path, source=source)
+    assert [path.name for path in (lakehouse.root / "customer" / "landing").iterdir()] == ["a.json"]
+
+
 def test_the_lakehouse_itself_is_no_delivery(tmp_path: Path) -> None:
     (tmp_path / "here").mkdir()
     lakehouse = Lakehouse(tmp_path / "here" / "lakehouse")
@@ -158,4 +183,4 @@ def test_a_name_that_no_table_can_hold_is_refused(
     path.write_text("{}")
     with pytest.raises(LandingError, match="not UTF-8"):
         lakehouse.ingest(tmp_path / "deliveries", source="customer")
-    assert not list((lakehouse.root / "customer" / "landing").iterdir())
+    assert not [*(lakehouse.root / "customer" / "landing").glob("*")]

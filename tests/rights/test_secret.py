@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from stedi.landing.secret import secrets_of_user
 from tests.conftest import Land, already_run
 from tests.rights.conftest import assert_whole
 from tests.support import small
-from tests.support.dying import rotate_and_die
+from tests.support.dying import rotate_and_die, secret_as_nobody
 from tests.support.processes import Process, started, stedi
 
 ANN, EVE = "ann@example.com", "eve@example.com"
@@ -216,3 +217,30 @@ def test_killed_at_any_point_it_is_finished_or_not_begun(
         if done.returncode != -signal.SIGKILL:
             break
     assert step > 6
+
+
+INSTEAD: dict[str, Callable[[Path], object]] = {
+    "a folder": Path.mkdir,
+    "a pipe": lambda path: os.mkfifo(path, 0o600),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+    "a folder that nobody may read": lambda path: path.parent.chmod(0),
+    "a file in its folder's place": lambda path: _in_place_of(path.parent),
+}
+
+
+def _in_place_of(folder: Path) -> None:
+    folder.rmdir()
+    folder.write_text("")
+
+
+@pytest.mark.parametrize("what", INSTEAD)
+def test_what_is_no_secret_is_told_and_nobody_waits_for_it(config: Path, what: str) -> None:
+    config.unlink()
+    INSTEAD[what](config)
+    try:
+        done = Process(secret_as_nobody, str(config)).ended()
+    finally:
+        config.parent.chmod(0o700)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"UsageError {config}"), done.stdout
+    assert "known: 0" in done.stdout

@@ -23,6 +23,7 @@ from stedi.cli.show import line, until_closed
 from stedi.cli.verb import Call, Json, verb
 from stedi.errors import QueryError
 from stedi.text import counted, visible, visible_json, visible_lines
+from stedi.written import begun
 
 _ROWS_SHOWN = 50
 _FORMULA = r"^[=+@\t\r-]"
@@ -248,7 +249,7 @@ def show_rows(
             _write(result, format_, file)
     else:
         result = _Seen(result)
-        part = output.with_name(f".{output.name}.part")
+        part = begun(output)
         try:
             with _naming(output), part.open("wb") as file:
                 _write(result, format_, file)

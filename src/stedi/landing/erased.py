@@ -26,7 +26,7 @@ from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.fold import as_spelled, fold
 from stedi.landing.records import Piece, texts_in
 from stedi.landing.secret import Keys, known_secrets, secrets_of_user
-from stedi.roots import Files
+from stedi.roots import Files, only_files
 from stedi.roots.names import OWN_FOLDER
 from stedi.roots.scratch import scratch
 from stedi.text import counted
@@ -168,7 +168,7 @@ def read_erased(files: Files) -> Erased:
 
 
 def _parts(files: Files) -> list[Path]:
-    return sorted(path for path, _ in files.below(_folder(files)))
+    return only_files(files, _folder(files))
 
 
 def _joined(parts: Iterable[Erased]) -> Erased:

@@ -111,9 +111,12 @@ def delivered_files(files: Files, path: Path, source: str, sources: Sequence[str
     if path.is_file():
         return Delivery({source: [(path, path.name)]})
     if not path.is_dir():
-        raise UsageError(f"{path}: no such file or folder")
+        is_odd = path.is_symlink() or path.exists()
+        what = "neither file nor folder, but a pipe, a device or a link to nothing"
+        raise UsageError(f"{path}: {what if is_odd else 'no such file or folder'}")
+    delivery = local_files(path)
     delivered, skipped = [], []
-    for file in sorted(file for file in path.rglob("*") if file.is_file()):
+    for file, _ in sorted(delivery.delivered(path)):
         name = file.relative_to(path)
         if any(map(is_hidden, name.parts[:-1])) or _is_of(files, source, file):
             continue
@@ -121,7 +124,7 @@ def delivered_files(files: Files, path: Path, source: str, sources: Sequence[str
             delivered.append((file, name.as_posix()))
         elif looks_like_data(name.name):
             skipped.append(name.as_posix())
-    remarks = skipped_remarks(source, skipped)
+    remarks = [*delivery.remarks, *skipped_remarks(source, skipped)]
     if not delivered:
         raise UsageError("; ".join([f"{path}: no files in it", *remarks]))
     return Delivery({source: delivered}, remarks)

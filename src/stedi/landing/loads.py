@@ -165,7 +165,7 @@ def read_loads(files: Files, paths: Sequence[Path]) -> list[Load]:
         files.fetch(paths)
         rows = (row for path in paths for row in pq.ParquetFile(path).read().to_pylist())
         loads = [Load(**{"arrived": row["modified"], **_NOT_NOTED, **_noted(row)}) for row in rows]
-    except (OSError, TypeError, ValueError, pa.ArrowException):
+    except (OSError, TypeError, ValueError, LookupError, pa.ArrowException):
         raise StorageError(
             "table loads: a file of it is missing or damaged; `stedi run --full` rebuilds it"
         ) from None

@@ -21,7 +21,7 @@ Kind = Literal["as text", "blank", "unknown", "wrapper"]
 """A `lenient` column's value that is no text; none at all; a key that the contract lacks; a key
 with a list of records, in a quarantined record."""
 Oddities = Counter[tuple[Kind, str]]
-_PLAIN = re.compile(r"(?!.*[0-9]{4})[A-Za-z_$][A-Za-z0-9_$.:-]{0,39}")
+_PLAIN = re.compile(r"(?!.*[0-9]{4})[A-Za-z_$][A-Za-z0-9_$.:-]{0,79}")
 """A key that names a thing: no address, no number of a person or device."""
 _MOST_KEYS = 64
 _OTHERS = "(others)"
@@ -77,7 +77,7 @@ def shown_key(key: str) -> str:
     """A key as it may be shown and kept; letters and digits of any odd one are masked."""
     if _PLAIN.fullmatch(key):
         return key
-    return re.sub(r"[A-Za-z]|[^\x20-\x7e]", "x", re.sub(r"[0-9]", "0", key))[:40]
+    return re.sub(r"[A-Za-z]|[^\x20-\x7e]", "x", re.sub(r"[0-9]", "0", key))[:80]
 
 
 def limited(oddities: Oddities) -> Oddities:

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from pathlib import Path
+from stat import S_ISREG
 
 from blake3 import blake3
 
@@ -88,9 +89,9 @@ def secrets_of_user() -> tuple[bytes, ...]:
 
 def known_secrets() -> tuple[bytes, ...]:
     """The same for those who only compare: empty where there is none, or it can't be used."""
-    if _VARIABLE not in os.environ and not _Store().path.exists():
-        return ()
     try:
+        if _VARIABLE not in os.environ and not _Store().path.exists():
+            return ()
         return secrets_of_user()
     except (UsageError, Unavailable, OSError):
         return ()
@@ -142,7 +143,19 @@ class _Store:
     def secrets(self) -> tuple[bytes, ...]:
         """What is in the file, which is made where there is none."""
         try:
-            if self.path.stat().st_mode & 0o077:
+            return self._found()
+        except OSError as error:
+            raise UsageError(
+                f"{self.path}, the secret, can't be read or made: {error.strerror or error}. Mend "
+                "its permissions, or set STEDI_SECRET"
+            ) from None
+
+    def _found(self) -> tuple[bytes, ...]:
+        try:
+            mode = self.path.stat().st_mode
+            if not S_ISREG(mode):
+                raise UsageError(f"{self.path} is not a file. Put the secret back from a backup")
+            if mode & 0o077:
                 raise UsageError(f"{self.path} can be read by others; run: chmod 600 '{self.path}'")
             return self._read()
         except FileNotFoundError:

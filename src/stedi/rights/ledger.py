@@ -172,7 +172,9 @@ class Ledger:
 
     def read(self) -> tuple[list[Recorded], list[str]]:
         """All entries, the earliest first, and what is wrong with those that can't be read."""
-        paths = {path.name: path for path, _ in self.files.below(ledger_folder(self.files.root))}
+        folder = ledger_folder(self.files.root)
+        paths = {path.name: path for path, _ in self.files.below(folder)}
+        paths |= {path.name: path for path in folder.glob("*.json")}  # also what is no file
         noted, problems = [], []
         for file in sorted(name for name in paths if name.endswith(".json")):
             name = file.removesuffix(".json")

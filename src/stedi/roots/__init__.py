@@ -18,6 +18,7 @@ from stedi.roots.faces import (
     Root,
     Stat,
     footer_source,
+    only_files,
     open_local,
 )
 
@@ -35,6 +36,7 @@ __all__ = [
     "footer_source",
     "is_elsewhere",
     "local_files",
+    "only_files",
     "open_local",
     "open_root",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from stedi.errors import Unavailable
+from stedi.errors import StorageError, Unavailable
 
 if TYPE_CHECKING:
     from pyiceberg.catalog import MetastoreCatalog
@@ -222,11 +224,24 @@ class Root:
 Opener = Callable[[Path], RawIOBase]
 
 
+def only_files(files: Files, folder: Path) -> list[Path]:
+    """The files below a folder in which nothing else may lie, for lists that nobody may lose.
+
+    Raises `StorageError` where a folder, a pipe or a link to nothing lies in a file's place.
+    """
+    for path in folder.glob("*"):
+        if not path.is_file():
+            raise StorageError(f"{files.name(path)}: not a file; restore it from a backup")
+    return sorted(path for path, _ in files.below(folder))
+
+
 def open_local(path: Path) -> RawIOBase:
-    """A file of this machine."""
+    """A file of this machine; raises `OSError` for what is none, of a pipe without waiting."""
+    if not S_ISREG(path.stat().st_mode):
+        raise OSError(errno.EINVAL, "not a file", str(path))
     return path.open("rb", buffering=0)
 
 
 def footer_source(files: Files, path: Path) -> Path | RawIOBase:
     """What to read the end of a Parquet file from, without having all of it here."""
-    return path if path.exists() else files.open(path)
+    return path if path.is_file() else files.open(path)

@@ -14,6 +14,7 @@ from stedi.errors import PairingTooLarge, RuleBroken
 from stedi.events import stage
 from stedi.parquet import Target
 from stedi.roots import footer_source
+from stedi.roots.names import boxes_folder
 from stedi.run.changes import Touched, rows_of
 from stedi.run.decide import Decider, Maintenance, Step
 from stedi.run.maintain import Maintaining, keys_only_in, left_of
@@ -116,7 +117,9 @@ class Derivation:
             made.added,
             replace(
                 made.published or DerivedNotes(),
-                files=self.work.fingerprints(made.added, step.version, made.kept),
+                files=self.work.fingerprints(
+                    [*made.added, *self._boxes(made)], step.version, made.kept
+                ),
                 inputs=step.inputs,
                 declaration=self.declarations.fingerprint(table),
                 rows_in=rows_in,
@@ -157,6 +160,11 @@ class Derivation:
         made.notes += coded_at_edges(published) + spread_otherwise(contract, published)
         made.published = published_notes(self.work, contract, published, step.version)
         return made
+
+    def _boxes(self, made: _Made) -> list[Path]:
+        """The table of boxes beside a published table."""
+        name = made.published.boxes if made.published else None
+        return [boxes_folder(self.work.warehouse.root) / name] if name else []
 
     def _make_anew(self, step: Step, target: Target) -> _Made:
         table, contract = step.table, self.declarations.contracts[step.table]

@@ -73,7 +73,7 @@ class Work:
             and file.path.parent.name.split("-")[0] != self.attempt
             and (fingerprint := noted.get(short_name(file.path))) is not None
             and self.fingerprinter.can_compare(fingerprint)
-            and file.path.exists()
+            and file.path.is_file()
         }
         now = self.engine.crew.map(self.fingerprinter.of_file, [*compared])
         self._compared.update(compared)

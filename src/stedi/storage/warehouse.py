@@ -450,7 +450,14 @@ class Warehouse:
             raise StorageError(self.moved_message)
         with self._reading(f"table {table}"):
             place = self._root_catalog.metadata_location(table)
-            return None if place is None else read_state(self.files, place)
+            return None if place is None else self._own_state(table, place)
+
+    def _own_state(self, table: str, place: str) -> State:
+        """What a metadata file says, if that is of the table in whose folder it lies."""
+        state = read_state(self.files, place)
+        if not place.startswith(f"{state.location}/"):
+            raise ValueError(f"{table}: the metadata of another table")
+        return state
 
     def _load(self, table: str) -> Table | None:
         """A table as it is, for PyIceberg to commit to; None while it isn't there."""
@@ -518,9 +525,11 @@ class Warehouse:
         )
 
     def _data_files(self, snapshot: Snapshot) -> tuple[DataFile, ...]:
+        listed, rows = self._manifests.files(snapshot), _rows(snapshot)
+        if rows not in (None, sum(file.rows for file in listed)):
+            raise ValueError("a manifest of another table or snapshot")
         return tuple(
-            DataFile(file.uri, self.files.path(file.uri), file.size, file.rows)
-            for file in self._manifests.files(snapshot)
+            DataFile(file.uri, self.files.path(file.uri), file.size, file.rows) for file in listed
         )
 
     def _keep_beside(self, table: str, notes: Notes) -> dict[str, str]:

@@ -97,4 +97,6 @@ class LocalCatalog:
             self._open(folder / _CATALOG).create_namespace(NAMESPACE, dict(notes))
             for part in ("-journal", "-wal", "-shm"):
                 self._path.with_name(f"{_CATALOG}{part}").unlink(missing_ok=True)
+            if self._path.is_dir():  # whose content is not ours to delete
+                self._path.rename(self._path.with_name(f"{_CATALOG}.{folder.name}.aside"))
             (folder / _CATALOG).replace(self._path)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 from urllib.parse import urlparse
 
@@ -57,11 +58,12 @@ class LocalFiles:
         return visible(str(path))
 
     def stat(self, path: Path) -> Stat | None:
-        """What the disk says of a file; None where it isn't there."""
+        """What the disk says of a file; None where it isn't there, or something else is."""
         try:
-            return _stat(path.stat())
+            found = path.stat()
         except OSError:
             return None
+        return _stat(found) if S_ISREG(found.st_mode) else None
 
     def sizes(self, paths: Sequence[Path]) -> list[int | None]:
         """The sizes of files in bytes; None of those that aren't there."""
@@ -99,7 +101,10 @@ class LocalFiles:
         return open_local(path)
 
     def fetch(self, paths: Iterable[Path]) -> None:
-        """They are here."""
+        """They are here; raises `OSError` for what is no file: a reader of a pipe would wait."""
+        for path in paths:
+            if not S_ISREG(path.stat().st_mode):
+                raise OSError(errno.EINVAL, "not a file", str(path))
 
     def inside(self, path: Path) -> Path:
         """A path that may be written or removed: it lies below the folder, links followed."""
@@ -159,7 +164,8 @@ class LocalFiles:
         for folder in {path.parent for path in removed}:
             self.inside(folder)  # a link is removed itself, wherever it leads
         for path in removed:
-            path.unlink(missing_ok=True)
+            with suppress(IsADirectoryError):  # which is no file of ours
+                path.unlink(missing_ok=True)
         for folder in {path.parent for path in removed} if emptied else ():
             with suppress(OSError):  # it holds something, or is gone
                 folder.rmdir()
@@ -196,7 +202,7 @@ def _walk(folder: Path, top: Path, odd: list[Path], hidden: bool) -> Iterator[tu
             if entry.is_dir(follow_symlinks=False):
                 if is_seen or hidden:
                     yield from _walk(path, top, odd, hidden)
-            elif entry.is_file():
+            elif path.is_file() if entry.is_symlink() else entry.is_file():
                 yield path, _stat(entry.stat())
             elif is_seen:
                 odd.append(path)

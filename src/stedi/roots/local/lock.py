@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import stat
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from stedi.errors import Locked, StorageError
+from stedi.roots.faces import open_local
 from stedi.roots.names import OWN_FOLDER, inside
 from stedi.roots.private import kept_private
 
@@ -38,15 +40,13 @@ class LocalLock:
     def is_held(self) -> bool:
         """Whether a run is at work."""
         try:
-            with self._path.open("rb") as file:
+            with open_local(self._path) as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except FileNotFoundError:
             return False
         except BlockingIOError:
             return True
-        except OSError as error:
-            if error.errno not in _NO_LOCKS:
-                raise
+        except OSError:
             return False  # and no run begins there
         return False
 
@@ -59,7 +59,10 @@ class LocalLock:
 
     def _hold(self) -> None:
         inside(self._path, self._root).parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
+        if not stat.S_ISREG(os.fstat(self._file).st_mode):
+            os.close(self._file)
+            raise StorageError(f"{self._path}: not a file; remove it, and a run creates it again")
         deadline = time.monotonic() + self._wait
         while not self._taken():
             if time.monotonic() >= deadline:
