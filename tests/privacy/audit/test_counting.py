@@ -413,6 +413,18 @@ def hold_said(table: PublishedTable, fewer: Audit) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("spark")
+@pytest.mark.parametrize("rows_at_once", [3_000, 10**7])
+def test_spark_audits_a_lakehouse_as_duckdb_does(
+    done: Lakehouse, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
+) -> None:
+    expected = done.audit()
+    monkeypatch.setattr("stedi.privacy.published.ROWS_AT_ONCE", rows_at_once)
+    assert opened(done).is_large == (rows_at_once == 3_000)
+    assert done.audit(engine="spark") == expected
+
+
 def test_rows_of_some_people_are_the_same_both_ways(done: Lakehouse) -> None:
     table = opened(done)
     large = replace(table, room=Room(3_000))
