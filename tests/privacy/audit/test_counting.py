@@ -128,6 +128,7 @@ def test_an_engine_counts_what_memory_does(engine: Engine, folder: Path, **case:
 
 
 @pytest.mark.slow
+@settings(max_examples=25)
 @CASES
 def test_an_engine_counts_what_memory_does_whatever_it_is(
     engine: Engine, folder: Path, **case: Any
@@ -136,7 +137,7 @@ def test_an_engine_counts_what_memory_does_whatever_it_is(
 
 
 @pytest.mark.slow
-@settings(max_examples=5)
+@settings(max_examples=3)
 @CASES
 def test_spark_counts_what_memory_does(spark_engine: Engine, folder: Path, **case: Any) -> None:
     hold_same(spark_engine, folder, **case)
