@@ -474,7 +474,14 @@ class Lakehouse:
         return check_and_record(self._declared(profile), self._root.files)
 
     @_naming_damage
-    def audit(self, table: str | None = None, *, report: str | Path | None = None) -> Audit:
+    def audit(
+        self,
+        table: str | None = None,
+        *,
+        report: str | Path | None = None,
+        engine: EngineName = "duckdb",
+        master: str | None = None,
+    ) -> Audit:
         """Check a published table, and attack it with all raw data.
 
         Args:
@@ -482,17 +489,24 @@ class Lakehouse:
             report: A file on this machine, ending in `.md`, for a privacy report with the findings,
                 ready for an impact assessment (DPIA). It is also written if the audit fails.
 
+            engine: Engine that reads the raw rows, and counts them if there are many.
+            master: Where Spark runs. Default: this machine.
+
         Raises `UsageError` if the table is out of date, or the report can't be written, and
         `StorageError` (after writing the report) if the published table can't be read.
 
         """
         from stedi import __version__
+        from stedi.engines import choose
         from stedi.privacy.audit.report import Report, report_at
+
+        make_engine = choose(engine, master)
 
         document = None if report is None else report_at(Path(report))
         if document is not None:
             document.require_writable(self.root)
         published, status = self._published(table)
+        published = replace(published, make_engine=make_engine)
         status.refuse_stale(published.contract.name)
         try:
             audited = published.audit()

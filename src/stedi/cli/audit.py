@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 from typer import Argument, Option
 
 from stedi.cli import complete, show
-from stedi.cli.verb import Call, verb
+from stedi.cli.verb import Call, Master, verb
+from stedi.lakehouse import EngineName
 from stedi.text import counted
 
 if TYPE_CHECKING:
@@ -34,9 +35,14 @@ def audit(
         Path | None,
         Option(metavar="FILE.md", help="Write a privacy report for an impact assessment (DPIA)."),
     ] = None,
+    engine: Annotated[
+        EngineName,
+        Option(metavar="NAME", help="Engine that reads and counts raw rows: duckdb or spark."),
+    ] = "duckdb",
+    master: Master = None,
 ) -> None:
     """Check the published table, and simulate attackers who have raw data."""
-    result = call.lakehouse.audit(table, report=report)
+    result = call.lakehouse.audit(table, report=report, engine=engine, master=master)
     call.judge(result, lambda: _show(result, report))
 
 

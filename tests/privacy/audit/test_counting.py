@@ -128,6 +128,7 @@ def test_an_engine_counts_what_memory_does(engine: Engine, folder: Path, **case:
 
 
 @pytest.mark.slow
+@settings(max_examples=25)
 @CASES
 def test_an_engine_counts_what_memory_does_whatever_it_is(
     engine: Engine, folder: Path, **case: Any
@@ -136,7 +137,7 @@ def test_an_engine_counts_what_memory_does_whatever_it_is(
 
 
 @pytest.mark.slow
-@settings(max_examples=5)
+@settings(max_examples=3)
 @CASES
 def test_spark_counts_what_memory_does(spark_engine: Engine, folder: Path, **case: Any) -> None:
     hold_same(spark_engine, folder, **case)
@@ -411,6 +412,17 @@ def hold_said(table: PublishedTable, fewer: Audit) -> None:
         "inference", "membership", "membership_reference", "membership_tenth", "membership_half",
         "membership_all",
     }  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("spark")
+def test_spark_audits_a_lakehouse_as_duckdb_does(
+    done: Lakehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = done.audit()
+    monkeypatch.setattr("stedi.privacy.published.ROWS_AT_ONCE", 8_000)
+    assert opened(done).is_large
+    assert done.audit(engine="spark") == expected
 
 
 def test_rows_of_some_people_are_the_same_both_ways(done: Lakehouse) -> None:

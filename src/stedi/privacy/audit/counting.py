@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,7 +142,6 @@ class Counting:
     def rows_of_some(self, kept: Spilled, rows: int) -> Raw:
         """The rows of some people, who have about so many (see `sample.some_people`)."""
         people = kept.people()
-        self._hand_over(_PLACES, person=people, place=places_in_turn(people))
         first, last = map(identifier, (self.publication.people[0], self.publication.people[-1]))
         names = ", ".join(f"r.{identifier(name)}" for name in raw_columns(self.publication))
         # A row belongs to the last of its people: so each person more only adds rows.
@@ -150,37 +150,47 @@ class Counting:
             f"FROM {identifier(kept.table)} AS r INNER JOIN {_PLACES} AS a ON a.person = r.{first} "
             f"INNER JOIN {_PLACES} AS b ON b.person = r.{last}"
         )
-        counts = columns(
-            self.engine,
-            f"SELECT turn, CAST(COUNT(*) AS BIGINT) AS n FROM ({placed}) AS p GROUP BY turn",
-        )
-        by_turn = np.zeros(len(people), np.int64)
-        by_turn[counts["turn"]] = counts["n"]
-        query = f"SELECT * FROM ({placed}) AS r WHERE turn <= {last_turn(by_turn, rows)}"
-        gathered = self.engine.gather(f"{_GATHERED}_some", parse(query, "audit"))
+        with self._lent(_PLACES, person=people, place=places_in_turn(people)):
+            counts = columns(
+                self.engine,
+                f"SELECT turn, CAST(COUNT(*) AS BIGINT) AS n FROM ({placed}) AS p GROUP BY turn",
+            )
+            by_turn = np.zeros(len(people), np.int64)
+            by_turn[counts["turn"]] = counts["n"]
+            query = f"SELECT * FROM ({placed}) AS r WHERE turn <= {last_turn(by_turn, rows)}"
+            gathered = self.engine.gather(f"{_GATHERED}_some", parse(query, "audit"))
         return raw_rows(gathered, self.publication)
 
     def _gather(self, table: str, people: Int64s | None = None) -> Raw:
         """The rows of a table, of some people where they are given."""
         names = ", ".join(f"r.{identifier(name)}" for name in raw_columns(self.publication))
-        query = f"SELECT {names} FROM {identifier(table)} AS r"
-        if people is not None:
-            self._hand_over(_CHOSEN, person=people)
-            first = identifier(self.publication.people[0])
-            query += f" INNER JOIN {_CHOSEN} AS c ON c.person = r.{first}"
-        rows = self.engine.gather(f"{_GATHERED}_{table}", parse(query, "audit"))
+        query, gathered = f"SELECT {names} FROM {identifier(table)} AS r", f"{_GATHERED}_{table}"
+        if people is None:
+            return raw_rows(self.engine.gather(gathered, parse(query, "audit")), self.publication)
+        first = identifier(self.publication.people[0])
+        query += f" INNER JOIN {_CHOSEN} AS c ON c.person = r.{first}"
+        with self._lent(_CHOSEN, person=people):
+            rows = self.engine.gather(gathered, parse(query, "audit"))
         return raw_rows(rows, self.publication)
 
-    def _hand_over(self, name: str, **numbers: Int64s) -> None:
-        """Let the engine read numbers as a table."""
+    @contextmanager
+    def _lent(self, name: str, **numbers: Int64s) -> Iterator[None]:
+        """Let the engine read numbers as a table, for as long."""
         path = self.files.inside(self.folder / f"{name}-{uuid4()}.parquet")
         fields = [Field(column, "long", n) for n, column in enumerate(numbers, start=1)]
         arrays = [pa.array(column) for column in numbers.values()]
         batch = pa.RecordBatch.from_arrays(arrays, schema=parquet.arrow_schema(fields))
         parquet.write_batches([batch], fields, path)
-        self.files.publish([path])
-        columns = [Column(column, "long", "direct") for column in numbers]
-        self.engine.declare(name, columns, [str(path)])
+        is_elsewhere = self.engine.name != "duckdb"
+        if is_elsewhere:  # others see what lies in the root alone
+            self.files.publish([path])
+        declared = [Column(column, "long", "direct") for column in numbers]
+        self.engine.declare(name, declared, [str(path)])
+        try:
+            yield
+        finally:
+            if is_elsewhere:
+                self.files.remove([path])
 
 
 def _counts(stored: Stored, boxes: Mapping[str, Range], names: list[str]) -> Int64s:
