@@ -76,8 +76,8 @@ class Interpreter:
 
 def interpreter(version: str) -> Interpreter:
     """The Python of a version that is installed, or else the one from Maven Central."""
-    if found := shutil.which(f"python{version}"):
-        return Interpreter(version, Path(found))
+    if found := _installed(version):
+        return Interpreter(version, found)
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stedi-tests"
     home = base / f"cpython-{PRESETS[version]}"
     if not home.exists():
@@ -85,6 +85,17 @@ def interpreter(version: str) -> Interpreter:
         with tempfile.TemporaryDirectory(dir=base) as scratch:
             _unpacked(_fetched(version, Path(scratch)), Path(scratch)).rename(home)
     return Interpreter(version, home / "bin" / f"python{version}", home)
+
+
+def _installed(version: str) -> Path | None:
+    """The Python of a version on the PATH, if it starts: one of pyenv's may only name another."""
+    found = shutil.which(f"python{version}")
+    if (
+        found is None
+        or subprocess.run([found, "-c", "import venv"], capture_output=True).returncode
+    ):
+        return None
+    return Path(found)
 
 
 def _fetched(version: str, folder: Path) -> Path:

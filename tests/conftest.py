@@ -18,6 +18,7 @@ from stedi.engines import Engine
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.engines.spark import SparkEngine
 from stedi.engines.spark.session import join_or_start
+from stedi.events import LOGGER
 from stedi.lakehouse import EngineName
 from stedi.quarantine import Replay
 from stedi.run import RunReport
@@ -52,6 +53,14 @@ def configuration(
 ) -> None:
     """A folder of its own, empty, for each test."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+
+
+@pytest.fixture(autouse=True)
+def logger() -> Iterator[None]:
+    """A command in this process may log to a stream that is closed when its test has ended."""
+    before = LOGGER.handlers, LOGGER.level, LOGGER.propagate
+    yield
+    LOGGER.handlers, LOGGER.level, LOGGER.propagate = before
 
 
 PLACES = ("new", "already run")

@@ -41,7 +41,7 @@ def test_each_step_on_the_way_has_its_sum(done: Lakehouse) -> None:
     assert explained.stale is None
 
 
-def test_the_pairing_says_how_many_instants_one_side_has_alone(done: Lakehouse) -> None:
+def test_the_join_says_how_many_timestamps_one_side_has_alone(done: Lakehouse) -> None:
     pairing = done.explain("machine_learning_curated").stages[-1].pairing
     assert pairing is not None
     assert pairing.by == [

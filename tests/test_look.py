@@ -35,7 +35,7 @@ def accelerations(times: list[Any]) -> list[dict[str, Any]]:
 
 
 @already_run
-def test_a_look_tells_of_people_overlap_and_times_and_changes_nothing(
+def test_a_look_reports_people_overlap_and_times_and_changes_nothing(
     small_lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
     before = small_lakehouse.status()

@@ -87,6 +87,21 @@ def test_the_wheel_runs_a_demo_with_other_versions_of_python(version: str, tmp_p
     assert told.startswith(f"(3, {version.partition('.')[2]}) {tmp_path}")
 
 
+def test_a_python_on_the_path_that_does_not_start_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim = tmp_path / "python3.12"
+    shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    (tmp_path / "python3.13").symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    home = tmp_path / "cache" / "stedi-tests" / f"cpython-{pythons.PRESETS['3.12']}"
+    home.mkdir(parents=True)
+    assert pythons.interpreter("3.12").path == home / "bin" / "python3.12"
+    assert pythons.interpreter("3.13").path == tmp_path / "python3.13"
+
+
 def test_the_container_file_names_what_is_there_and_prepares_what_make_does() -> None:
     text = (ROOT / "Containerfile").read_text()
     for line in re.findall(r"^COPY (.*) \S+$", text, re.MULTILINE):

@@ -65,6 +65,17 @@ def test_docstrings_and_comments_have_no_old_words(folder: str) -> None:
         assert (path.name, old_words(text)) == (path.name, [])
 
 
+def test_names_of_tests_have_no_old_words() -> None:
+    names = {
+        name
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^ *def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    assert len(names) > 1_000
+    assert [(name, old_words(name.replace("_", " "))) for name in sorted(names)
+            if old_words(name.replace("_", " "))] == []  # fmt: skip
+
+
 def test_prose_of_python_is_docstrings_and_comments() -> None:
     source = (
         '"""Set aside.\n\n    Made anew, by `root`.\n"""\nROOT = "swap"  # stale:\n# it\n'

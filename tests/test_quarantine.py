@@ -43,7 +43,7 @@ def spoilt(lakehouse: Lakehouse, land: Land) -> Lakehouse:
     return lakehouse
 
 
-def test_what_was_set_aside_is_counted_listed_and_explained(spoilt: Lakehouse) -> None:
+def test_quarantined_records_are_counted_listed_and_explained(spoilt: Lakehouse) -> None:
     found = spoilt.quarantine()
     assert found.count == 2
     assert [(g.source, g.file, g.reason, g.count) for g in found.groups] == [
@@ -84,7 +84,7 @@ def test_the_list_can_be_narrowed(spoilt: Lakehouse) -> None:
         spoilt.quarantined("step_trainer/one.json@1")
 
 
-def test_nothing_set_aside_is_no_error(small_lakehouse: Lakehouse) -> None:
+def test_nothing_quarantined_is_no_error(small_lakehouse: Lakehouse) -> None:
     assert small_lakehouse.quarantine().count == 0
     small_lakehouse.run()
     assert small_lakehouse.quarantine().pieces == []
@@ -117,7 +117,7 @@ def test_replay_after_the_contract_was_mended(
     assert mended.status(verify=True).sources["step_trainer"].loaded == 31
 
 
-def test_a_file_that_is_mostly_bad_is_set_aside_whole_and_alone(
+def test_a_file_that_is_mostly_bad_is_quarantined_whole_and_alone(
     lakehouse: Lakehouse, land: Land
 ) -> None:
     land("step_trainer", lines(GOOD), name="good.json")
@@ -177,7 +177,7 @@ def test_few_records_are_no_reason_to_set_a_file_aside(lakehouse: Lakehouse, lan
     assert lakehouse.status().sources["step_trainer"].loaded == 1
 
 
-def test_customers_in_a_file_set_aside_whole_have_their_consent_suspended(
+def test_customers_in_a_quarantined_file_have_their_consent_suspended(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
     withdrawn = small.customer("ann", "S1", 5000)

@@ -189,7 +189,7 @@ def test_an_error_holds_no_persons_data(done: Lakehouse) -> None:
         "SELECT * FROM (DESCRIBE customer_trusted)",
     ],
 )
-def test_nothing_is_told_of_the_engine(small_lakehouse: Lakehouse, sql: str) -> None:
+def test_nothing_is_revealed_about_the_engine(small_lakehouse: Lakehouse, sql: str) -> None:
     with pytest.raises(QueryError):
         small_lakehouse.query(sql)
 

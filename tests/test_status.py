@@ -203,7 +203,7 @@ def test_a_damaged_catalog_is_told_and_mended(
 
 
 @pytest.mark.parametrize("begins", ["new", "damaged", "copied"])
-def test_a_root_keeps_the_profile_of_a_run_that_was_stopped(
+def test_a_lakehouse_keeps_the_profile_of_a_run_that_was_stopped(
     small_lakehouse: Lakehouse,
     not_anonymous: Path,
     tmp_path: Path,
@@ -259,7 +259,9 @@ def test_a_catalog_that_another_program_holds_is_not_taken_for_a_damaged_one(
 
 
 @already_run
-def test_a_table_is_stale_where_anything_it_is_made_from_is(done: Lakehouse, land: Land) -> None:
+def test_a_table_is_out_of_date_where_anything_it_is_made_from_is(
+    done: Lakehouse, land: Land
+) -> None:
     land("customer", [{**small.CUSTOMERS[0], "phone": "556"}], name="new.json")
     stale = {name for name, one in done.status().tables.items() if one.freshness == "stale"}
     assert stale == {built.table for built in done.run().built}

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
+from typing import TextIO
 
+NARROWEST = 20
+"""Columns of the narrowest terminal that text is broken for."""
 LEAST_TOLD = 10
 """`about` only says that a number is below it."""
 
@@ -11,6 +16,28 @@ LEAST_TOLD = 10
 def counted(number: int, noun: str, nouns: str | None = None) -> str:
     """A number with its noun: `1 file`, `1,200 files`; `nouns` where that isn't one with an s."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {nouns or noun + 's'}"
+
+
+def folded(text: str, where: TextIO) -> str:
+    """Text for reading, broken between words where a terminal would break it within words."""
+    if not where.isatty():
+        return text
+    width = max(shutil.get_terminal_size().columns, NARROWEST)
+    return "\n".join(_folded(line, width) for line in text.split("\n"))
+
+
+def _folded(line: str, width: int) -> str:
+    if len(line) <= width:
+        return line
+    indent = line[: len(line) - len(line.lstrip())]
+    return textwrap.fill(
+        line.strip(),
+        width,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def visible(text: str) -> str:

@@ -193,7 +193,7 @@ def test_counts_in_the_table_of_what_is_made() -> None:
         assert ["three", "four", "five", "six", "seven", "eight", "nine"].index(word) + 3 == count
 
 
-def test_the_ddl_it_prints_is_of_the_root_that_the_jobs_have() -> None:
+def test_the_ddl_it_prints_is_of_the_lakehouse_that_the_jobs_have() -> None:
     statements = Lakehouse().ddl(location="s3://bucket/stedi")
     for source in ("customer", "accelerometer", "step_trainer"):
         assert f"'s3://bucket/stedi/{source}/landing/'" in statements[f"{source}_landing"]

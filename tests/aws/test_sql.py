@@ -56,7 +56,7 @@ def test_each_zone_has_a_file_and_each_landing_table_its_ddl() -> None:
 
 
 @pytest.mark.parametrize("zone", ZONES)
-def test_a_file_holds_one_statement_a_check_each_below_a_comment(zone: Zone) -> None:
+def test_a_file_has_one_statement_a_check_each_below_a_comment(zone: Zone) -> None:
     found = statements(SQL / f"{zone}_checks.sql")
     assert [text.split("\n\n")[-1].lstrip("\n") + ";\n" for text in found] == [
         check.text for check in ZONES[zone]

@@ -235,7 +235,7 @@ def test_a_query_that_fails_leaves_the_file_that_was_there(root: Path, tmp_path:
     assert file.read_text() == '"a"\n1\n'
 
 
-def test_a_file_says_by_its_ending_what_it_holds(root: Path, tmp_path: Path) -> None:
+def test_the_ending_of_a_file_names_its_format(root: Path, tmp_path: Path) -> None:
     ask = ("query", "--root", root, "SELECT 1 AS a", "-o")
     stedi(*ask, tmp_path / "a.JSON")
     assert json.loads((tmp_path / "a.JSON").read_text()) == [{"a": 1}]
@@ -293,7 +293,7 @@ def test_quarantine_list_show_and_replay(root: Path) -> None:
     assert report["before"] == report["after"] == {}
 
 
-def test_what_was_set_aside_does_not_reach_the_terminal_as_commands(root: Path) -> None:
+def test_quarantined_text_does_not_reach_the_terminal_as_commands(root: Path) -> None:
     landing = root / "accelerometer" / "landing"
     (landing / "odd\x1b[31m.json").write_bytes(b"\x1b]0;title\x07 {\n")
     stedi("run", "--root", root)
@@ -339,7 +339,7 @@ def test_what_a_format_has_no_word_for_is_told(root: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("root", ["w/per%41cent", "tab\tbed"])
-def test_a_root_that_a_uri_would_misread_is_refused(root: str) -> None:
+def test_a_folder_that_a_uri_would_misread_is_refused(root: str) -> None:
     assert "without #, ?" in stedi("run", "--root", root, check=2)
 
 

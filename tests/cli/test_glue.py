@@ -167,7 +167,7 @@ def test_a_job_that_publishes_nothing_ends_with_1_and_says_so(
     assert withheld["table"] == "machine_learning_curated"
 
 
-def test_a_job_tells_of_files_that_have_waited(
+def test_a_job_reports_files_that_have_waited(
     small_lakehouse: Lakehouse, spark: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     waiting = next((small_lakehouse.root / "accelerometer" / "landing").glob("*.json"))

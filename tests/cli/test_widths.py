@@ -11,8 +11,10 @@ import pytest
 
 from stedi.cli import show
 from stedi.cli.audit import _show
+from stedi.cli.status import _show_steps
 from stedi.privacy.audit import Audit
 from stedi.privacy.audit.attack import AttackResult
+from stedi.status import Status, StepStatus
 
 WIDTHS = (60, 80, 140)
 KNOWS = "all readings of a person, and half of the landing zone, and the table"
@@ -105,6 +107,27 @@ def test_sentences_keep_their_indent_and_their_words(terminal: Any, width: int) 
     assert " ".join(" ".join(lines).split()) == text.strip()
     assert all(line.startswith("  ") for line in lines if line)
     assert len(lines) > 2
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_problems_on_a_terminal_are_broken_between_words(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    show.problems([f"{KNOWS}; {KNOWS}; {KNOWS}"])
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) > 1 and max(map(len, lines)) <= width
+    assert " ".join(" ".join(lines).split()) == f"stedi: {KNOWS}; {KNOWS}; {KNOWS}"
+
+
+def test_each_reason_of_a_step_has_a_line_of_its_own(terminal: Any) -> None:
+    dropped = {"taken before consent": 1_200, "user does not consent": 34}
+    step = StepStatus(in_=2_000, kept=766, dropped=dropped, adds_up=True)
+    status = Status.model_construct(steps={"accelerometer_trusted": step})
+    for width in WIDTHS:
+        text = "\n".join(terminal(width, _show_steps, status))
+        assert re.search(r"1,200 taken before consent *\n +34 user does not consent", text)
 
 
 def test_what_no_terminal_reads_is_not_broken(capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,7 +87,7 @@ def test_a_contract_that_is_wrong_names_the_place(
     assert place in said
 
 
-def test_a_subject_is_proved_anew_but_makes_no_table_anew(folder: Path) -> None:
+def test_a_subject_is_proved_again_but_rebuilds_no_table(folder: Path) -> None:
     before = read_declarations(folder)
     edit(folder, CONTRACT, "value: customer", "value: device")
     after = read_declarations(folder)
@@ -119,7 +119,7 @@ def test_every_wrong_contract_is_listed_at_once(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("location", ["../elsewhere", "/tmp/x", "_stedi/loads", "A/b"])
-def test_a_location_stays_below_the_root(folder: Path, location: str) -> None:
+def test_a_location_stays_below_the_lakehouse_folder(folder: Path, location: str) -> None:
     edit(folder, "contracts/machine_learning_curated.yaml", "step_trainer/curated", location)
     assert "customProperties.location" in message(folder)
 
@@ -356,7 +356,7 @@ def test_a_private_release_that_can_not_be_is_refused(
     assert problem in message(folder)
 
 
-def test_what_is_declared_of_a_private_release_makes_no_table_anew(folder: Path) -> None:
+def test_what_is_declared_of_a_private_release_rebuilds_no_table(folder: Path) -> None:
     one = read_declarations(folder)
     edit(folder, "contracts/machine_learning_curated.yaml", "clip: 297", "clip: 200")
     other = read_declarations(folder)

@@ -95,7 +95,7 @@ def over_rows(working: Engine, tmp_path: Path) -> Engine:
 
 
 @pytest.mark.parametrize(("sql", "expected"), QUERIES)
-def test_a_query_gives_the_rows_that_athena_gives(
+def test_a_query_returns_the_rows_that_athena_returns(
     over_rows: Engine, sql: str, expected: list[Any]
 ) -> None:
     found = [next(iter(row.values())) for row in over_rows.fetch(select(sql)).to_pylist()]

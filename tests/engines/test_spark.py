@@ -295,7 +295,7 @@ def test_customers_that_are_not_small_are_joined_instead_of_broadcast(
     assert shape(planned(table)) == LARGE_PLANS[table]
 
 
-def test_a_skewed_instant_is_shared_out_among_tasks(
+def test_a_skewed_timestamp_is_shared_out_among_tasks(
     engine_at_work: SparkEngine, tmp_path: Path
 ) -> None:
     """Half of a million readings at one time, joined; the sizes of large data scaled down."""

@@ -221,7 +221,7 @@ def test_no_role_gets_around_its_row(who: str, account: Account) -> None:
     assert allowed == MAY.get(who, set())
 
 
-def test_the_night_takes_nothing_from_whoever_starts_it(stack: Stack) -> None:
+def test_the_night_takes_nothing_from_the_person_who_starts_it(stack: Stack) -> None:
     """Its input is replaced at once, and a job is started with its name alone."""
     resources = {name: one["Properties"] for name, one in stack.resources.items()}
     definition = stack.resolved(resources["Nightly"]["Definition"])
@@ -240,7 +240,7 @@ def test_results_go_where_the_workgroup_says(stack: Stack) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("source", ["customer", "accelerometer", "step-trainer"])
-def test_whoever_delivers_only_adds(source: str, account: Account) -> None:
+def test_a_role_that_delivers_only_adds(source: str, account: Account) -> None:
     who = f"ingest-{source}"
     s3, folder = account.client(who), f"stedi/{source.replace('-', '_')}/landing"
     there = f"{folder}/there.json"

@@ -64,7 +64,7 @@ def decided(asked: list[Asked]) -> bool:
 
 
 @pytest.mark.parametrize("who", ROWS)
-def test_each_role_may_what_its_row_says_and_nothing_else(who: str, account: Account) -> None:
+def test_each_role_may_what_its_row_lists_and_nothing_else(who: str, account: Account) -> None:
     found: dict[str, set[str]] = {}
     answers: dict[tuple[str, str], set[bool]] = {}
     for place, verb, asked in questions(account, who):

@@ -54,7 +54,7 @@ def test_verifying_with_another_secret_says_so(
 
 
 @already_run
-def test_the_secret_is_nowhere_below_the_root(small_lakehouse: Lakehouse) -> None:
+def test_the_secret_is_nowhere_in_the_lakehouse_folder(small_lakehouse: Lakehouse) -> None:
     secret = os.environ["STEDI_SECRET"].encode()
     assert not [
         p for p in small_lakehouse.root.rglob("*") if p.is_file() and secret in p.read_bytes()

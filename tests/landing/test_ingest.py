@@ -97,7 +97,7 @@ def test_a_copy_that_was_cut_off_is_not_data(lakehouse: Lakehouse, tmp_path: Pat
     assert [path.name for path in folder.iterdir()] == ["x.json"]
 
 
-def test_data_under_a_hidden_name_stays_and_is_told_of(
+def test_data_under_a_hidden_name_stays_and_is_reported(
     lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
     folder = tmp_path / "delivery" / "customer" / "landing"
@@ -152,7 +152,7 @@ def test_the_lakehouse_itself_is_no_delivery(tmp_path: Path) -> None:
     assert (again.copied, len(again.present)) == ((), 2)  # the file, and its copy
 
 
-def test_a_folder_of_no_source_is_told_of(lakehouse: Lakehouse, tmp_path: Path) -> None:
+def test_a_folder_of_no_source_is_reported(lakehouse: Lakehouse, tmp_path: Path) -> None:
     for name in ("customer", "step-trainer", ".git", "notes"):
         (tmp_path / "delivery" / name / "landing").mkdir(parents=True)
     (tmp_path / "delivery" / "notes" / "landing").rmdir()

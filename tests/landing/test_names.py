@@ -71,7 +71,7 @@ def test_what_begins_like_nothing_is_what_its_name_says() -> None:
     assert same(parse("accelerometer", b"", "a.json.gz"), parse("accelerometer", b"", "a.json"))
 
 
-def test_a_large_archive_without_its_ending_is_read_in_one_piece() -> None:
+def test_a_large_archive_without_its_ending_is_read_as_a_whole() -> None:
     packed = gzipped(b"".join(LINE.replace(b"7", b"%d" % n) for n in range(2000)))
     assert len(packed) > 1400
     assert len(parse("accelerometer", packed, "one.json", View(range=700)).records) == 2000

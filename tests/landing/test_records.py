@@ -140,9 +140,7 @@ def test_a_file_with_one_long_line_of_objects(lakehouse: Lakehouse, land: Land) 
 
 @pytest.mark.parametrize("between", [b"", b",", b" ", b"\r", b", ", b"\n"])
 @pytest.mark.parametrize("second", [b'u\\"x', b"u}x", b"u{x", b'u"x'])
-def test_a_lost_quote_costs_one_record_wherever_records_stand(
-    between: bytes, second: bytes
-) -> None:
+def test_a_lost_quote_costs_one_record_wherever_records_are(between: bytes, second: bytes) -> None:
     text = b'{"user":"u@x","timestamp":%d,"x":1,"y":2,"z":3}'
     records = [text % time for time in range(5_000)]
     records[10] = records[10].replace(b'"u@x"', b'u@x"')
@@ -181,7 +179,7 @@ def test_a_damaged_end_of_an_archive_costs_no_record_before_it(
     assert [reason for reason, *_ in found.pieces] == ["archive damaged"]
 
 
-def test_a_broken_record_at_the_damaged_end_of_an_archive_is_one_piece() -> None:
+def test_a_broken_record_at_the_damaged_end_of_an_archive_is_one_quarantined_record() -> None:
     broken = GOOD.replace(b"5", b"true")
     packer = zlib.compressobj(wbits=31)
     packed = packer.compress(GOOD + b"\n" + broken) + packer.flush(zlib.Z_SYNC_FLUSH)
@@ -225,7 +223,7 @@ def test_a_name_that_is_not_utf8_and_a_link_to_itself_are_refused_plainly(
         lakehouse.run()
 
 
-def test_a_landing_folder_outside_of_the_root_is_refused(
+def test_a_landing_folder_outside_of_the_lakehouse_is_refused(
     lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()

@@ -104,7 +104,7 @@ def test_what_is_broken_in_a_wrapper_costs_no_other_record(view: View) -> None:
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_without_a_declaration_it_is_one_piece_that_says_what_it_is(view: View) -> None:
+def test_without_a_declaration_it_is_one_quarantined_record_with_the_reason(view: View) -> None:
     content = f'{{"Records": [{FIRST}], "next": null}}'.encode()
     parsed = parse("accelerometer", content, view=view)
     assert parsed.records == []

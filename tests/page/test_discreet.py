@@ -24,7 +24,7 @@ def test_sums_without_a_few_are_exact() -> None:
     assert [discreet.count(n, "trusted") for n in (956, 482, 474)] == ["956", "482", "474"]
 
 
-def test_a_few_can_not_be_worked_out_from_what_they_add_up_with() -> None:
+def test_a_few_can_not_be_worked_out_from_the_sums_that_they_are_in() -> None:
     discreet = Discreet(5, [of(486, 482, 4, tables="landing trusted")])
     assert discreet.count(486, "landing") == discreet.count(490, "landing") == "about 490"
     assert discreet.count(482, "trusted") == "about 480"

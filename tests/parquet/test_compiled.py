@@ -24,7 +24,7 @@ if __name__ == "module":
 """
 
 
-def test_what_was_compiled_for_a_class_of_another_name_is_compiled_anew(tmp_path: Path) -> None:
+def test_what_was_compiled_for_a_class_of_another_name_is_compiled_again(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     for name in ("Room", "Space", "Space"):
         (tmp_path / "module.py").write_text(MODULE.format(name=name))

@@ -102,7 +102,7 @@ def test_a_run_that_would_miscount_people_commits_nothing(
 
 
 @already_run
-def test_an_audit_tells_of_people_who_are_miscounted(
+def test_an_audit_reports_people_who_are_miscounted(
     small_lakehouse: Lakehouse, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert small_lakehouse.audit().checks["people"] == []

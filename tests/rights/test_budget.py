@@ -307,7 +307,7 @@ def test_a_vector_that_was_changed_is_not_served(
         quick.release_private(tmp_path / "2")
 
 
-def test_a_vector_that_is_gone_costs_anew(quick: Lakehouse, tmp_path: Path) -> None:
+def test_a_vector_that_is_gone_costs_again(quick: Lakehouse, tmp_path: Path) -> None:
     """As if the command had died before it had it: what was spent is spent."""
     quick.release_private(tmp_path / "1")
     damaged(quick, "000001.vector", "gone")
@@ -324,7 +324,7 @@ def test_another_secret_is_told(
         quick.release_private(tmp_path / "2", epsilon=0.2)
 
 
-def test_a_run_that_makes_all_anew_forgets_nothing_of_it(quick: Lakehouse, tmp_path: Path) -> None:
+def test_a_full_run_forgets_nothing_of_it(quick: Lakehouse, tmp_path: Path) -> None:
     quick.release_private(tmp_path / "1")
     quick.run(full=True)
     assert spent(quick) == pytest.approx(RHO, rel=1e-3)

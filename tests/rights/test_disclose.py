@@ -85,7 +85,7 @@ def test_everything_of_a_person_is_there_and_nobody_else(
 
 
 @pytest.mark.parametrize("name", sorted({r["customerName"].lower() for r in small.CUSTOMERS}))
-def test_whoever_asks_gets_nothing_of_anybody_else(
+def test_a_person_who_asks_gets_nothing_of_anybody_else(
     starterless: Lakehouse, tmp_path: Path, name: str
 ) -> None:
     starterless.disclose(f"{name}@example.com", tmp_path / "out")
@@ -232,7 +232,7 @@ def test_records_are_as_delivered_byte_for_byte_whatever_the_file_is_like(
     assert b"bob@" not in everything(tmp_path / "out")
 
 
-def test_pieces_that_were_set_aside_are_disclosed_unless_they_name_others(
+def test_quarantined_records_are_disclosed_unless_they_name_others(
     small_lakehouse: Lakehouse, land: Land, tmp_path: Path
 ) -> None:
     pieces = [
@@ -340,7 +340,7 @@ def test_consent_is_told_with_its_date(
 
 
 @already_run
-def test_who_got_what_was_made_of_it_is_told_of_those_who_are_in_it(
+def test_recipients_are_listed_for_people_who_are_in_it(
     small_lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
     small_lakehouse.release(tmp_path / "data", recipient="A & B <University>")

@@ -70,7 +70,7 @@ def test_nothing_of_them_is_left_and_everybody_else_is_as_before(
 
 
 @already_run
-def test_the_publication_is_made_anew_without_them(small_lakehouse: Lakehouse) -> None:
+def test_the_publication_is_rebuilt_without_them(small_lakehouse: Lakehouse) -> None:
     small_lakehouse.erase([("email", ANN)])
     published = rows(small_lakehouse, "SELECT * FROM machine_learning_curated")
     of_ann = [(210.0, 0.1), (210.0, 0.2), (220.0, 0.3), (220.0, 0.6)]
@@ -174,7 +174,7 @@ def test_raw_files_keep_all_else_byte_for_byte(tmp_path: Path, how: str) -> None
 
 
 @already_run
-def test_what_was_set_aside_goes_and_others_pieces_keep_their_places(
+def test_quarantined_records_go_and_those_of_others_keep_their_places(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
     whole = json.dumps(small.customer("cat", "S3", 300)).encode()

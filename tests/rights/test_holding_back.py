@@ -84,7 +84,7 @@ def test_the_same_again_tells_nothing_and_is_never_held_back(
         (3, 0, False),
     ],
 )
-def test_it_is_held_back_while_too_few_came_or_went(
+def test_it_is_held_back_while_too_few_joined_or_left(
     lakehouse: Lakehouse, tmp_path: Path, coming: int, going: int, is_held: bool
 ) -> None:
     lakehouse.release(tmp_path / "1", recipient="A University")
@@ -114,7 +114,7 @@ def test_it_is_held_back_while_too_few_came_or_went(
     assert [given.is_early for given in lakehouse.releases().given] == [False, True]
 
 
-def test_people_whose_readings_changed_did_not_come_or_go(
+def test_people_whose_readings_changed_did_not_join_or_leave(
     lakehouse: Lakehouse, tmp_path: Path
 ) -> None:
     lakehouse.release(tmp_path / "1")
@@ -190,7 +190,7 @@ def test_where_nobody_can_tell_it_is_held_back(
     assert lakehouse.release(tmp_path / "2").tells == ()
 
 
-def test_nothing_is_held_back_where_the_contract_says_so(
+def test_nothing_is_held_back_where_the_contract_declares_it(
     lakehouse: Lakehouse, folder: Path, tmp_path: Path
 ) -> None:
     lakehouse.release(tmp_path / "1")

@@ -199,7 +199,7 @@ def test_the_list_names_nobody_and_needs_the_secret(
 
 
 @already_run
-def test_tables_made_anew_from_nothing_keep_them_out(
+def test_tables_rebuilt_from_nothing_keep_them_out(
     small_lakehouse: Lakehouse, delivery: Path
 ) -> None:
     small_lakehouse.erase([("email", ANN)])

@@ -78,7 +78,7 @@ def test_a_recipient_is_a_name(small_lakehouse: Lakehouse, tmp_path: Path, name:
 
 
 @pytest.mark.parametrize("profile", ["seed", pytest.param("strict", marks=pytest.mark.slow)])
-def test_a_release_has_rows_of_who_left_if_and_only_if_they_are_a_side_of_a_pair(
+def test_a_release_has_rows_of_who_left_if_and_only_if_they_are_a_side_of_a_match(
     small_lakehouse: Lakehouse, land: Land, tmp_path: Path, profile: str
 ) -> None:
     behind = BEHIND[profile].split()
@@ -273,7 +273,7 @@ def test_nothing_is_given_out_that_can_not_be_noted(
 
 
 @already_run
-def test_nothing_is_given_out_of_what_was_published_anew_meanwhile(
+def test_nothing_is_given_out_of_what_was_published_again_meanwhile(
     small_lakehouse: Lakehouse, land: Land, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin = Ledger.begin

@@ -114,7 +114,7 @@ def test_a_decision_still_holds(lakehouse: Lakehouse, land: Land, config: Path) 
 
 @pytest.mark.slow
 @already_run
-def test_another_lakehouse_is_keyed_anew_when_its_turn_comes(
+def test_another_lakehouse_is_keyed_again_when_its_turn_comes(
     small_lakehouse: Lakehouse, config: Path, tmp_path: Path
 ) -> None:
     root = small_lakehouse.root

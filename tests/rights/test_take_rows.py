@@ -169,7 +169,7 @@ LAYOUTS: dict[Callable[[Path, Land], None], set[str]] = {
 
 @already_run
 @pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
-def test_however_raw_files_lie_all_else_is_as_if_made_anew(
+def test_however_raw_files_lie_all_else_is_as_if_rebuilt(
     small_lakehouse: Lakehouse, land: Land, layout: Callable[[Path, Land], None]
 ) -> None:
     layout(small_lakehouse.root, land)

@@ -29,7 +29,7 @@ def tamper(path: Path) -> None:
         ("_stedi/loads", "customer"),
     ],
 )
-def test_a_run_that_reads_a_changed_file_makes_its_table_anew(
+def test_a_run_that_reads_a_changed_file_rebuilds_its_table(
     small_lakehouse: Lakehouse, land: Land, table: str, new: str
 ) -> None:
     root = small_lakehouse.root

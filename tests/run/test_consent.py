@@ -238,7 +238,7 @@ def test_a_spelling_whose_consent_begins_later_suspends_the_others_until_then(
     assert trusted(lakehouse) == ["ANN@x.com", "ann@x.com"]
 
 
-def test_a_piece_that_was_set_aside_suspends_however_it_spells_the_email(
+def test_a_quarantined_record_suspends_however_it_spells_the_email(
     lakehouse: Lakehouse, land: Land
 ) -> None:
     broken = [
@@ -390,7 +390,7 @@ def test_a_file_has_arrived_when_its_content_first_did(
     assert rows(lakehouse, "SELECT arrived FROM customer_landing") == [(1_500_000_000_000,)]
 
 
-def test_a_file_with_another_content_arrives_anew(lakehouse: Lakehouse, land: Land) -> None:
+def test_a_file_with_another_content_arrives_again(lakehouse: Lakehouse, land: Land) -> None:
     path = land("customer", [customer("ann@x.com", 1_600_000_000_000, consent=100)])
     os.utime(path, (1_500_000_000, 1_500_000_000))
     lakehouse.run()
@@ -436,7 +436,7 @@ def test_what_is_maintained_is_what_a_rebuild_gives(
     assert trusted(anew) == trusted(lakehouse)
 
 
-def test_a_suspension_that_could_tell_of_identifiers_fails_the_check(tmp_path: Path) -> None:
+def test_a_suspension_that_could_reveal_identifiers_fails_the_check(tmp_path: Path) -> None:
     for wrong, said in (
         ("CONCAT('lastupdatedate ', o.email)", "direct identifier"),
         ("o.email", "names a person"),

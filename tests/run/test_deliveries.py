@@ -133,7 +133,7 @@ def test_what_a_rule_needs_must_be_there_or_the_run_fails_and_names_the_key_and_
         (lambda n: -5 - n, None),
     ],
 )
-def test_times_in_another_unit_are_told_of(
+def test_times_in_another_unit_are_reported(
     lakehouse: Lakehouse, land: Land, times: Callable[[int], object], unit: str | None
 ) -> None:
     readings = [{**small.reading("S1", 1, 250), "sensorReadingTime": times(n)} for n in range(30)]
@@ -203,7 +203,7 @@ def test_a_file_of_another_format_is_called_by_its_name(
 
 
 @pytest.mark.parametrize(("bad", "fails"), [(90, False), (91, True)])
-def test_more_than_the_declared_share_set_aside_fails_the_run(
+def test_more_than_the_declared_share_quarantined_fails_the_run(
     lakehouse: Lakehouse, land: Land, bad: int, fails: bool
 ) -> None:
     good = people()

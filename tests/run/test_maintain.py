@@ -66,7 +66,7 @@ def crowd(land: Land, people: int) -> None:
 
 
 @both_engines_at_length
-def test_one_of_many_who_withdraws_has_tables_of_people_swapped_too(
+def test_one_of_many_who_withdraws_has_tables_of_people_rewritten_too(
     engine: EngineName, folder: Path, tmp_path: Path, land: Land
 ) -> None:
     crowd(land, 30)
@@ -91,7 +91,7 @@ def test_one_of_many_who_withdraws_has_tables_of_people_swapped_too(
     assert lakehouse.status(verify=True).ok
 
 
-def test_a_table_whose_key_may_be_blank_in_what_it_is_made_from_is_made_anew(
+def test_a_table_whose_key_may_be_blank_in_what_it_is_made_from_is_rebuilt(
     folder: Path, tmp_path: Path, land: Land
 ) -> None:
     contract = folder / "contracts" / "accelerometer_landing.yaml"
@@ -282,7 +282,7 @@ def test_a_row_that_an_earlier_reason_keeps_needs_no_look_up(folder: Path, value
     assert found.lookups[0].is_required is (value != "NULL")
 
 
-def test_copies_that_go_leave_what_was_set_aside_where_it_is(
+def test_copies_that_go_leave_quarantined_records_where_they_are(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
     land("customer", b'{"email": "ann@example.com"\n', name="bad.json")

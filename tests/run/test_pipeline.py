@@ -60,7 +60,7 @@ def test_the_small_landing_zone_gives_what_was_counted_by_hand(
 
 
 @already_run
-def test_json_that_is_passed_over_for_its_name_is_told_of(
+def test_json_that_is_passed_over_for_its_name_is_reported(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
     land("accelerometer", [small.acceleration("ann", 9000, 0.9)], name="_late.json")
@@ -212,7 +212,7 @@ def test_a_run_tells_how_many_rows_a_table_has_not_how_many_came(
     assert rows["step_trainer_landing"] == 18
 
 
-def test_the_root_remembers_its_profile(small_lakehouse: Lakehouse) -> None:
+def test_the_lakehouse_remembers_its_profile(small_lakehouse: Lakehouse) -> None:
     assert small_lakehouse.run(profile="strict").profile_changed is False
     assert small_lakehouse.run().built == ()
     assert small_lakehouse.status().profile == "strict"
@@ -239,7 +239,7 @@ def test_a_landing_zone_in_which_nobody_consents_publishes_nothing(
     assert counts(lakehouse)["machine_learning_curated"] == 0
 
 
-def test_a_record_set_aside_suspends_its_customers_consent(
+def test_a_quarantined_record_suspends_its_customers_consent(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
     path = land("customer", b'{"email": "ann@example.com", "lastUpdateDate": 500', name="cut.json")
@@ -264,7 +264,7 @@ def test_a_record_set_aside_suspends_its_customers_consent(
         (b'{"lastUpdateDate":99}', None),
     ],
 )
-def test_whom_a_record_set_aside_is_about_is_read_as_json_readers_do(
+def test_whom_a_quarantined_record_is_about_is_read_as_json_readers_do(
     small_lakehouse: Lakehouse, land: Land, piece: bytes, suspended: str | None
 ) -> None:
     land("customer", piece, name="aside.json")
@@ -283,7 +283,7 @@ def test_whom_a_record_set_aside_is_about_is_read_as_json_readers_do(
         b'{"email":"ann@example.com","phone":"1"\t"email":"fay@example.com","lastUp',
     ],
 )
-def test_everyone_whom_a_piece_is_about_is_suspended(
+def test_everyone_whom_a_quarantined_record_is_about_is_suspended(
     small_lakehouse: Lakehouse, land: Land, piece: bytes
 ) -> None:
     land("customer", piece, name="aside.json")
@@ -323,7 +323,7 @@ def test_options_of_other_types_are_refused(small_lakehouse: Lakehouse, tmp_path
         small_lakehouse.predict(tmp_path, "one.json")
 
 
-def test_a_crowded_instant_is_not_multiplied_out(lakehouse: Lakehouse, land: Land) -> None:
+def test_a_crowded_timestamp_is_not_multiplied_out(lakehouse: Lakehouse, land: Land) -> None:
     crowd(land, 1_500)
     with pytest.raises(PairingTooLarge, match=r"2,250,000 rows.*--max-pairs 2250000"):
         lakehouse.run()
@@ -338,7 +338,7 @@ def test_a_crowded_instant_is_not_multiplied_out(lakehouse: Lakehouse, land: Lan
     assert counts(lakehouse)["machine_learning_curated"] == step.kept <= 1_500 * 1_000
 
 
-def test_a_run_on_a_root_that_is_being_worked_on_is_refused(
+def test_a_run_on_a_lakehouse_that_is_being_worked_on_is_refused(
     small_lakehouse: Lakehouse,
 ) -> None:
     other = small_lakehouse.root / "_stedi" / "scratch" / "run-1"
@@ -501,7 +501,7 @@ def test_an_assertion_that_fails_stops_the_run_before_the_commit(
 
 
 @already_run
-def test_a_contract_with_another_column_makes_the_table_anew_once_its_rules_hold(
+def test_a_contract_with_another_column_rebuilds_the_table_once_its_checks_pass(
     small_lakehouse: Lakehouse, folder: Path
 ) -> None:
     before = snapshots(small_lakehouse)

@@ -232,7 +232,7 @@ def test_what_was_changed_before_others_came_is_told_by_reading_all(
     rebuilt(lakehouse)
 
 
-def test_whoever_is_erased_goes_from_every_file_that_has_their_records(
+def test_an_erased_person_goes_from_every_file_that_has_their_records(
     lakehouse: Lakehouse, land: Land
 ) -> None:
     small.land(lakehouse.root)

@@ -224,7 +224,7 @@ def test_a_file_of_which_nothing_is_left_is_gone(lakehouse: Lakehouse, at: At) -
     assert_sums(lakehouse, 0, 20)
 
 
-def test_pieces_that_were_set_aside_are_over_where_their_time_can_be_read(
+def test_quarantined_records_expire_where_their_time_can_be_read(
     lakehouse: Lakehouse, at: At
 ) -> None:
     pieces = [
@@ -309,7 +309,7 @@ def test_days_are_a_number_above_0(folder: Path, days: str) -> None:
         Lakehouse(folder.parent, declarations=folder).check()
 
 
-def test_only_landing_tables_say_how_long_and_by_which_column(folder: Path) -> None:
+def test_only_landing_tables_declare_how_long_and_by_which_column(folder: Path) -> None:
     for table, line in (
         ("accelerometer_trusted", "retentionDays: 1"),
         ("accelerometer_landing", "retentionDays: 1"),

@@ -64,7 +64,7 @@ def test_the_seed_profile_gives_the_known_counts(starter_run: Run) -> None:
     assert counts(starter_run("seed")) == SEED
 
 
-def test_the_seed_profile_notes_pairs_of_two_people_and_readings_before_consent(
+def test_the_seed_profile_notes_matches_of_two_people_and_readings_before_consent(
     starter: Path, starter_run: Run
 ) -> None:
     notes = {note.code: note.count for note in starter_run("seed").status().notes}
@@ -82,7 +82,7 @@ def test_the_strict_profile_gives_what_plain_python_gives(starter: Path, starter
 
 
 @pytest.mark.parametrize("profile", ["seed", "strict"])
-def test_everything_adds_up(starter_run: Run, profile: str) -> None:
+def test_everything_reconciles(starter_run: Run, profile: str) -> None:
     status = starter_run(profile).status(verify=True)
     assert status.ok, status.problems
     assert all(step.adds_up for step in status.steps.values())

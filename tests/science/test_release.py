@@ -170,7 +170,7 @@ def test_the_data_sheet_has_the_lakehouse_s_own_figures(walking: Lakehouse, rele
     assert f"| {audit.attacks['membership'].worst:.3f} |" in told
 
 
-def test_what_coarsening_cost_is_what_numpy_finds(walking: Lakehouse, released: Path) -> None:
+def test_what_generalisation_cost_is_what_numpy_finds(walking: Lakehouse, released: Path) -> None:
     """The mean error of a column, from sorted values: published ones keep the order of raw ones."""
     boxes = pq.read_table(released / "boxes.parquet")
     widths = np.asarray(boxes["distancefromobject_to"]) - np.asarray(
@@ -390,7 +390,7 @@ def untold(folder: Path, lakehouse: Lakehouse) -> list[str]:
 
 @pytest.mark.parametrize("people", [7, 20, 110, 150, 464, 1_284, 5_000])
 @pytest.mark.parametrize("of_one", [1, 2, 90])
-def test_a_count_seldom_tells_of_one_person(people: int, of_one: int) -> None:
+def test_a_count_seldom_reveals_one_person(people: int, of_one: int) -> None:
     """Of a lakehouse in which people have so many rows on average, they move one time in 100."""
     counts = range(people * of_one // 2, people * of_one)
     moved = sum(about(n, people) != about(n - of_one, people - 1) for n in counts)

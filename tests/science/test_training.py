@@ -196,7 +196,7 @@ def test_identities_name_the_people_of_the_rows(walking: Lakehouse) -> None:
         assert missing == 0
 
 
-def test_a_person_stays_in_a_fold_whoever_else_is_there(
+def test_a_person_stays_in_a_fold_among_any_other_people(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     import pyarrow as pa

@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert truths[0] == truths[1]
 
 
-def test_a_reading_has_several_accelerometer_records_of_the_same_instant(root: Path) -> None:
+def test_a_reading_has_several_accelerometer_records_of_the_same_time(root: Path) -> None:
     readings = Counter((r["user"], r["timestamp"]) for r in records(root, "accelerometer"))
     assert set(readings.values()) == {2, 3, 4}
     assert len(readings) == 30_000

@@ -90,7 +90,9 @@ def test_truth_knows_every_case(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("customers", [956, 12_000])
-def test_six_in_a_hundred_pairs_join_two_people_at_any_size(customers: int, tmp_path: Path) -> None:
+def test_six_in_a_hundred_matches_join_two_people_at_any_size(
+    customers: int, tmp_path: Path
+) -> None:
     simulate(tmp_path, customers=customers, people=True)
     seed = truth(tmp_path)["seed"]
     share = seed["notes"]["cross_owner_pairs"] / seed["tables"]["machine_learning_curated"]

@@ -50,7 +50,7 @@ def test_they_are_read_where_they_are_needed(
     [Path.unlink, lambda path: path.write_bytes(b"\xff{"), lambda path: path.write_text("[]")],
     ids=["gone", "no JSON", "other JSON"],
 )
-def test_without_them_the_table_is_made_anew(
+def test_without_them_the_table_is_rebuilt(
     small_lakehouse: Lakehouse, spoil: Callable[[Path], object]
 ) -> None:
     [before] = notes_files(small_lakehouse)

@@ -113,7 +113,7 @@ def test_other_readers_see_the_same_starter_tables(
     assert_same(reader(starter_run("seed")), ours(starter_run("seed")))
 
 
-def test_the_published_table_holds_four_doubles_and_nothing_else(
+def test_the_published_table_has_four_doubles_and_nothing_else(
     starter_run: Callable[[str], Lakehouse],
 ) -> None:
     frame = scan(starter_run("seed"), "machine_learning_curated").collect()

@@ -117,7 +117,7 @@ def test_who_withdraws_is_gone_after_the_declared_time(
 
 
 @already_run
-def test_from_a_table_that_was_made_later_from_others_of_before(
+def test_from_a_table_that_was_made_later_from_earlier_ones(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
     land("customer", ANN, name="withdrawn.json")
@@ -214,7 +214,7 @@ def test_when_a_later_table_stops_the_run(small_lakehouse: Lakehouse, land: Land
 
 
 @already_run
-def test_a_run_for_one_table_says_what_it_leaves_published(
+def test_a_run_for_one_reports_what_it_leaves_published(
     small_lakehouse: Lakehouse, land: Land
 ) -> None:
     land("customer", ANN, name="withdrawn.json")
@@ -271,7 +271,7 @@ def test_a_commit_that_was_interrupted_when_it_was_done_stays(
 
 
 @already_run
-def test_what_was_set_aside_of_a_file_that_is_gone_suspends_nobody(
+def test_quarantined_records_of_a_file_that_is_gone_suspend_nobody(
     small_lakehouse: Lakehouse,
     land: Land,
     not_anonymous: Path,
@@ -287,7 +287,7 @@ def test_what_was_set_aside_of_a_file_that_is_gone_suspends_nobody(
     assert counts(small_lakehouse) == landed_since(small_lakehouse.root, tmp_path, not_anonymous)
 
 
-def test_a_moved_root_is_not_made_anew_for_one_table(
+def test_a_moved_lakehouse_is_not_rebuilt_for_one_table(
     small_lakehouse: Lakehouse, not_anonymous: Path, tmp_path: Path
 ) -> None:
     small_lakehouse.run()

@@ -122,11 +122,12 @@ def _stopped(what_is_true: str) -> NoReturn:
 
 
 def _fail(kind: str, message: str, exit_status: int) -> NoReturn:
-    from stedi.text import visible_lines  # names of files and columns may be in it
+    from stedi.text import folded, visible_lines  # names of files and columns may be in it
 
     if "--json" in sys.argv[1:]:
         error = {"type": kind, "message": message, "exit_status": exit_status}
         print(json.dumps({"ok": False, "error": error}), file=sys.stderr)  # noqa: T201
     else:
-        print(f"stedi: {visible_lines(message)}", file=sys.stderr)  # noqa: T201 - the one place that prints errors
+        text = folded(f"stedi: {visible_lines(message)}", sys.stderr)
+        print(text, file=sys.stderr)  # noqa: T201 - the one place that prints errors
     sys.exit(exit_status)

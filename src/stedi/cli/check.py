@@ -66,7 +66,7 @@ def _show(checked: Checked) -> None:
 
 
 def _show_explanation(explanation: ColumnOrigins) -> None:
-    show.sentences(f"{explanation.column} is {explanation.classification}.")
+    show.sentences(f"{explanation.column} is classified as {explanation.classification}.")
     if explanation.published_through:
         show.sentences(f"It is published through {explanation.published_through}.")
     for title, origins, has_steps in (

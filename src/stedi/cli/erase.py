@@ -239,7 +239,7 @@ def _show_found(found: Found) -> None:
     if rows:
         show.table(("where", "file", "rows"), rows)
     else:
-        show.sentences("Nothing is held of them.")
+        show.sentences("There are no records of them.")
     for shared in found.shared:
         _show_shared(found, shared)
     if found.spelled:

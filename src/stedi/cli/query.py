@@ -22,7 +22,7 @@ from typer import Argument, BadParameter, Option, echo
 from stedi.cli.show import line, until_closed
 from stedi.cli.verb import Call, Json, verb
 from stedi.errors import QueryError
-from stedi.text import counted, visible, visible_json, visible_lines
+from stedi.text import counted, folded, visible, visible_json, visible_lines
 from stedi.written import begun
 
 _ROWS_SHOWN = 50
@@ -169,7 +169,7 @@ def query(
                 memory=size,
             )
             for notice in rows.notices:
-                echo(f"Note: {notice}.", err=True)
+                echo(folded(f"Note: {notice}.", sys.stderr), err=True)
             show_rows(Rows(rows.schema, rows.batches()), format_, output, safe, limit)
         return
     if timeout is not None or memory is not None:

@@ -27,7 +27,7 @@ def releases(call: Call) -> None:
 def _show_releases(result: GivenOut) -> None:
     if not result.given and result.ok:
         show.sentences(
-            "Nothing was given out. `stedi release` and `stedi train` note what they do."
+            "Nothing was given out yet. `stedi release` and `stedi train` add an entry each."
         )
     if result.given:
         columns = ("when", "what", "to", "rows", "people", "left since", "where", "name")
@@ -95,7 +95,7 @@ def _show_disclosed(disclosed: Disclosure) -> None:
     rows = ((name, count, earlier.get(name)) for name, count in disclosed.rows.items())
     show.table(("table", "rows", "in earlier snapshots only"), rows)
     show.table(("source", "records"), disclosed.records.items())
-    show.sentences(f"Given out that was made of it: {counted(disclosed.given_out, 'time')}.")
+    show.sentences(f"Releases and models with their readings: {disclosed.given_out:,}.")
     show.remarks(f"not shown: {text}" for text in disclosed.not_shown)
     if disclosed.spelled:
         show.sentences(

@@ -16,7 +16,7 @@ from stedi.cli.query import Format, Rows, show_rows
 from stedi.cli.show import line, problems
 from stedi.cli.verb import Call, verb
 from stedi.errors import StediError, Unavailable, UsageError
-from stedi.text import counted
+from stedi.text import counted, folded
 
 if TYPE_CHECKING:
     from stedi.lakehouse import Lakehouse
@@ -102,7 +102,7 @@ class Shell:
         begin = time.monotonic()
         result = self.lakehouse.query(sql)
         for notice in result.notices:
-            sys.stderr.write(f"Note: {notice}.\n")
+            sys.stderr.write(folded(f"Note: {notice}.\n", sys.stderr))
         seen = _Counted(result.batches())
         show_rows(Rows(result.schema, seen), self.mode, None)
         sys.stdout.flush()

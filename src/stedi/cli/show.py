@@ -13,17 +13,19 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from stedi.cli import watch
-from stedi.text import visible, visible_json, visible_lines
+from stedi.text import folded, visible, visible_json, visible_lines
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-_NARROWEST, _UNBROKEN = 20, 10_000
-"""Columns of the narrowest terminal that text is broken for, and of one that breaks nothing."""
+_UNBROKEN = 10_000
+"""Columns of a terminal that breaks nothing."""
+_TEXT, _LEAST_OF_TEXT = 24, 12
+"""A cell with as many characters is text, which is read in as many columns at least."""
 _NUMERIC = {
     *("rows", "rows now", "files", "unread files", "records", "bytes", "line", "seconds"),
     *("loaded", "quarantined", "quarantined before", "quarantined now", "in", "kept", "dropped"),
-    *("baseline", "mean", "worst", "limit"),
+    *("baseline", "mean", "worst", "limit", "people", "left since"),
 }
 """Names of columns that are aligned to the right."""
 
@@ -35,21 +37,7 @@ def line(text: str) -> None:
 
 def sentences(text: str) -> None:
     """Print text for reading, which a terminal would break within words: broken between them."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for one in visible_lines(text).split("\n"):
-        indent = one[: len(one) - len(one.lstrip())]
-        _write(
-            one
-            if width is None or len(one) <= width
-            else textwrap.fill(
-                one.strip(),
-                max(width, _NARROWEST),
-                initial_indent=indent,
-                subsequent_indent=f"{indent}  ",
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
-        )
+    _write(folded(visible_lines(text), sys.stdout))
 
 
 def hint() -> None:
@@ -87,7 +75,7 @@ def problems(texts: Iterable[str]) -> None:
     """Print what is wrong where nothing else is printed."""
     watch.hide()
     for text in texts:
-        sys.stderr.write(f"stedi: {visible_lines(text)}\n")
+        sys.stderr.write(folded(f"stedi: {visible_lines(text)}\n", sys.stderr))
 
 
 PIPE_WIDTH = 120
@@ -112,8 +100,8 @@ def table(
 ) -> None:
     """Print rows of text and numbers, on a terminal as wide as that if no `width` is given.
 
-    In a pipe lines have up to `piped` characters. Where words would have to be broken, each row is
-    a list of its cells instead.
+    In a pipe lines have up to `piped` characters. Where words would have to be broken, or a long
+    text would be a column of single words, each row is a list of its cells instead.
     """
     from rich import box
     from rich.console import Console
@@ -135,10 +123,12 @@ def table(
         width = width or piped
     console = Plain(markup=False, highlight=False, width=width)
     needed = console.measure(drawn, options=console.options.update(width=_UNBROKEN))
-    if needed.minimum <= console.width < needed.maximum:
-        _share_out(drawn, [*zip(names, *cells, strict=True)], console.width - needed.minimum)
+    is_table = needed.minimum <= console.width
+    if is_table and console.width < needed.maximum:
+        spare = console.width - needed.minimum
+        is_table = _share_out(drawn, [*zip(names, *cells, strict=True)], spare)
     with until_closed():
-        if needed.minimum <= console.width:
+        if is_table:
             console.print(drawn)
             return
         console.print()
@@ -147,10 +137,11 @@ def table(
             console.print()
 
 
-def _share_out(drawn: Table, columns: Sequence[Sequence[str]], spare: int) -> None:
+def _share_out(drawn: Table, columns: Sequence[Sequence[str]], spare: int) -> bool:
     """Make each column as wide as its longest word, and share out what is to spare.
 
-    By itself Rich takes width from the widest columns, whatever words they have.
+    By itself Rich takes width from the widest columns, whatever words they have. Returns whether
+    long texts have enough.
     """
     from rich.cells import cell_len
 
@@ -159,6 +150,8 @@ def _share_out(drawn: Table, columns: Sequence[Sequence[str]], spare: int) -> No
     wanted = [m - n for m, n in zip(most, least, strict=True)]
     for column, n, more in zip(drawn.columns, least, wanted, strict=True):
         column.width = n + spare * more // max(sum(wanted), 1)
+    widths = [column.width or 0 for column in drawn.columns]
+    return all(w >= _LEAST_OF_TEXT or m < _TEXT for w, m in zip(widths, most, strict=True))
 
 
 def _record(names: Sequence[str], cells: Sequence[str]) -> Table:

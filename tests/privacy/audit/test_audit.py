@@ -159,7 +159,7 @@ def test_a_serial_number_that_is_kept_is_caught() -> None:
     assert {"attribution", "linkability"} <= caught(result)
 
 
-def test_an_instant_that_is_kept_is_caught() -> None:
+def test_a_timestamp_that_is_kept_is_caught() -> None:
     nothing = 0 * IN_TABLE.instant
     result = audited(
         {"distancefromobject": IN_TABLE.instant, "x": nothing, "y": nothing, "z": nothing}

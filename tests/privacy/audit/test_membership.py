@@ -202,7 +202,7 @@ def test_an_auc_is_what_scikit_learn_finds_and_its_interval_what_a_bootstrap_doe
     assert [auc.lower, auc.upper] == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.015)
 
 
-def test_an_auc_of_whoever_knows_the_direction_is_never_below_one_half() -> None:
+def test_an_auc_of_anyone_who_knows_the_direction_is_never_below_one_half() -> None:
     auc = Auc.of(np.array([0.0, 1, 2]), np.array([2.0, 3, 1])).either_way
     assert auc == Auc.of(np.array([2.0, 3, 1]), np.array([0.0, 1, 2]))
     assert Auc.of(np.ones(4), np.zeros(3)) == Auc(1.0, 1.0, 1.0)

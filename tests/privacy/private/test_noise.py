@@ -42,7 +42,7 @@ def test_the_cost_is_what_opendp_accounts(epsilon: float) -> None:
     assert gaussian.map(float(sensitivity)) == pytest.approx(cost.rho, rel=1e-9)
 
 
-def test_rho_adds_up_and_epsilon_follows() -> None:
+def test_rho_is_summed_and_epsilon_follows() -> None:
     one = cost_of(1.0, DELTA)
     assert epsilon_of(one.rho, DELTA) == pytest.approx(1.0, rel=1e-6)
     seven = epsilon_of(7 * one.rho, DELTA)

@@ -56,7 +56,7 @@ def test_what_passes_can_not_tell(spelled: list[World]) -> None:
 
 
 @pytest.mark.slow  # the same with more of them
-def test_what_passes_can_not_tell_of_many(spelled: list[World]) -> None:
+def test_what_passes_can_not_reveal_many(spelled: list[World]) -> None:
     assert verdicts(range(90, 6_000), spelled)["passes"] > 900
 
 

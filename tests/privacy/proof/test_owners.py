@@ -97,7 +97,7 @@ REFUSED_DEVICES = [
 
 
 @pytest.mark.parametrize("where", REFUSED_DEVICES)
-def test_a_list_of_devices_whoever_had_them_passes(where: str) -> None:
+def test_a_list_of_devices_passes_whichever_people_had_them(where: str) -> None:
     select = f"SELECT s.* FROM step_trainer_landing s WHERE {where}"
     assert not problems(select, "step_trainer_trusted")
 
@@ -112,7 +112,7 @@ OF_ALL = "FROM customer_trusted k {} JOIN accelerometer_trusted b ON {}"
      'b."user" = a."user" AND k.email = a."user"'],
 )  # fmt: skip
 @pytest.mark.parametrize("what", ["MAX(b.x)", "COUNT(*)", "MIN(k.registrationdate)"])
-def test_a_join_that_keeps_all_rows_says_nothing_of_the_row_around(
+def test_a_join_that_keeps_all_rows_does_not_describe_the_row_around(
     side: str, on: str, what: str
 ) -> None:
     assert problems(in_place_of_x(f"(SELECT {what} {OF_ALL.format(side, on)})"))
@@ -278,7 +278,7 @@ def test_the_same_value_is_not_direct_in_one_table_only(column: str) -> None:
     assert not [*Proof(DECLARED).weakened(contract)]
 
 
-def test_a_published_table_says_who_its_people_are() -> None:
+def test_a_published_table_declares_who_its_people_are() -> None:
     def unsaid(contract: Contract) -> Contract:
         assert contract.publication is not None
         return replace(contract, publication=replace(contract.publication, identities=None))

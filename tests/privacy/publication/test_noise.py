@@ -271,9 +271,7 @@ def test_noise_that_nobody_has_any_more_fails_the_audit(own: Lakehouse, tmp_path
         own.release(tmp_path / "out")
 
 
-def test_a_release_tells_of_noise_and_has_no_true_count(
-    shielded: Lakehouse, tmp_path: Path
-) -> None:
+def test_a_release_reports_noise_and_has_no_true_count(shielded: Lakehouse, tmp_path: Path) -> None:
     shielded.release(tmp_path / "out", now=True)
     sheet = " ".join((tmp_path / "out" / "README.md").read_text().split())
     assert "discrete Laplace, scale 20" in sheet

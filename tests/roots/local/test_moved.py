@@ -41,7 +41,7 @@ def test_a_moved_root_says_which_command_makes_it_work(
 
 
 @already_run
-def test_a_root_under_another_name_is_not_moved(
+def test_a_lakehouse_under_another_name_is_not_moved(
     small_lakehouse: Lakehouse, tmp_path: Path, not_anonymous: Path
 ) -> None:
     (tmp_path / "link").symlink_to(small_lakehouse.root)

@@ -96,7 +96,7 @@ def test_what_the_bucket_keeps_of_files_as_they_were_is_disclosed_too(
     assert not [name for name in bodies(s3, bucket) if "step_trainer/landing/zoe" in name]
 
 
-def test_versions_that_nobody_may_read_are_told_of_in_what_is_disclosed(
+def test_versions_that_nobody_may_read_are_reported_in_what_is_disclosed(
     landed: Opened, aws: Faults, s3: Any, bucket: str, tmp_path: Path
 ) -> None:
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})

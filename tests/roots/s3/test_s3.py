@@ -113,7 +113,7 @@ def test_records_that_are_delivered_again_are_loaded_once(landed: Opened, tmp_pa
 
 
 @pytest.mark.slow  # on a disk it is quick, and in tests/run
-def test_bad_records_are_set_aside(landed: Opened, tmp_path: Path) -> None:
+def test_bad_records_are_quarantined(landed: Opened, tmp_path: Path) -> None:
     bad = tmp_path / "bad.json"
     bad.write_text('{"user": "ann@example.com"\n' + json.dumps(small.acceleration("ann", 1, 0.1)))
     landed().ingest(bad, source="accelerometer")
@@ -326,7 +326,7 @@ def test_a_lock_that_was_lost_commits_nothing(
     assert counts(landed()) == small.SEED
 
 
-def test_a_root_that_cannot_be_one() -> None:
+def test_a_folder_that_cannot_be_a_lakehouse() -> None:
     for root in ("s3://", "s3://b", "s3://bucket/a b", "s3://BUCKET/x", "gs://bucket/x"):
         with pytest.raises(UsageError, match="--root"):
             Lakehouse(root)

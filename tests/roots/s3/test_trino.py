@@ -144,7 +144,7 @@ def test_trino_counts_the_raw_json(trino: Trino, made: Made, data: str) -> None:
 
 
 @both_data
-def test_trino_reads_of_the_raw_json_what_the_typed_tables_hold(
+def test_trino_reads_from_the_raw_json_what_the_typed_tables_have(
     trino: Trino, made: Made, data: str
 ) -> None:
     one = made(data, "seed")
@@ -176,7 +176,7 @@ def test_trino_reads_the_same_tables(trino: Trino, made: Made, data: str, profil
     assert_same_figures(trino, one)
 
 
-def test_trino_reads_the_same_tables_after_an_append_a_swap_and_other_columns(
+def test_trino_reads_the_same_tables_after_an_append_a_rewrite_and_other_columns(
     trino: Trino, on_s3: MakeOnS3, not_anonymous: Path, tmp_path: Path, land: Land
 ) -> None:
     declarations = Path(shutil.copytree(not_anonymous, tmp_path / "declarations"))
@@ -216,7 +216,7 @@ def test_trino_reads_the_same_tables_after_an_append_a_swap_and_other_columns(
     assert Counter(new) == {(400, None): 1, (3000, None): 1, (4000, "slow"): 1}
 
 
-def test_what_is_not_json_is_a_row_of_nulls_in_the_raw_table_and_set_aside_by_us(
+def test_what_is_not_json_is_a_row_of_nulls_in_the_raw_table_and_quarantined_by_us(
     trino: Trino, on_s3: MakeOnS3, not_anonymous: Path, tmp_path: Path, land: Land
 ) -> None:
     one = on_s3("malformed", not_anonymous)
@@ -310,7 +310,7 @@ def test_what_engines_are_held_to_is_what_trino_gives(
 
 
 @pytest.mark.parametrize(("sql", "expected"), QUERIES)
-def test_a_query_gives_trino_the_rows_that_engines_are_held_to(
+def test_a_query_returns_on_trino_the_rows_that_engines_are_held_to(
     trino: Trino, sql: str, expected: list[Any]
 ) -> None:
     values = ", ".join(f"({', '.join(map(literal, row))})" for row in ROWS)
