@@ -1,10 +1,10 @@
-"""What an audit costs that an engine counts in parts: pairs of people who walk, made directly.
+"""What an audit costs that an engine counts in parts, of matched readings made directly.
 
     python bench/audited.py [--pairs 20000000] [--in-memory]
 
-Publishes the pairs of `bench/parts.py`, each person with other readings as the control group, and
-audits them in a process of its own. Prints seconds of processor time by step, and the peak memory
-of that process. `--in-memory` reads all rows, as an audit of a small table does.
+Publishes the matched readings of `bench/parts.py`, each person with other readings as the control
+group, and audits them in a process of its own. Prints seconds of processor time by step, and the
+peak memory of that process. `--in-memory` reads all rows, as an audit of a small table does.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ CONTROLS = 120_000
 
 
 def main() -> None:
-    """Make and publish the pairs, and audit them in a process of its own."""
+    """Make and publish matched readings, and audit them in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=20_000_000)
     parser.add_argument("--in-memory", action="store_true")
@@ -81,7 +81,7 @@ def columns() -> list[Column]:
 
 
 def publish(folder: Path) -> None:
-    """Publish the pairs, in parts."""
+    """Publish the matched readings, in parts."""
     publication = read_declarations(packaged()).contracts["machine_learning_curated"].publication
     assert publication is not None
     fields = [Field(name, "double", n) for n, name in enumerate(COLUMNS, start=1)]

@@ -294,7 +294,7 @@ def test_a_decision_is_followed_until_something_else_comes(
     land("customer", others[case], "other.json")
     lakehouse.run()
     [suspension] = lakehouse.review().to_decide
-    assert suspension.question.endswith(("?", "--raw"))
+    assert suspension.question.endswith(("?", "shows it."))
     number = suspension.review
     assert number is not None
     assert lakehouse.accept([number[:6]]) == [number]

@@ -62,7 +62,7 @@ def test_a_run_reads_again_what_has_more_columns_now_and_changes_no_row(root: La
     assert root.run().built == ()
 
 
-def test_a_run_of_one_table_says_which_other_one_has_to_be_read_again_first(
+def test_a_run_of_one_table_names_another_that_must_be_updated_first(
     root: Lakehouse,
 ) -> None:
     with pytest.raises(UsageError, match="customer_landing lacks columns that its contract has"):

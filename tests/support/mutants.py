@@ -340,7 +340,7 @@ CHANGED = "eve"
 
 
 def _records(spelling: Spelling, changed: str | None) -> dict[str, list[dict[str, Any]]]:
-    """Ten people; two share a device, one had another's, one consents no more, one was set aside.
+    """Ten people; two share a device, one had another's, one consents no more, one was quarantined.
 
     One is spelled in two ways, and one has other values: `changed`.
     """

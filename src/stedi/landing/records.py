@@ -136,7 +136,7 @@ class RecordReader:
         return Piece(verdict.reason, raw, self._validator.subject(value, raw))
 
     def fault(self, raw: bytes) -> str | None:
-        """The key by whose value a piece doesn't fit; None where it is not one value's fault.
+        """The key whose value makes a record invalid; None where it is not one value's fault.
 
         Of a list within objects these are all keys that lead to it, with dots between them.
         """
@@ -435,9 +435,9 @@ class _Validator:
         return Record(tuple(values), keys, has_unknown_keys, tuple(as_text))
 
     def opened(self, raw: bytes) -> str | None:
-        """Which keys lead to the list that opens at the end of a piece; None where it is a record.
+        """Which keys lead to the list that opens at the end of a text; None where it is a record.
 
-        The piece is what of a wrapper stands before its first record.
+        The text is what of a wrapper stands before its first record.
         """
         if not raw.endswith(b"["):
             return None

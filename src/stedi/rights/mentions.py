@@ -1,6 +1,6 @@
 """Records of others that mention somebody: they are about others, so they stay, and are named.
 
-So do records that were set aside, where they don't name the person as it is spelled: then they
+So do quarantined records, where they don't name the person as it is spelled: then they
 would be taken for that person's.
 
 Whether all traces in a file come from such records is told by looking through a copy without them.
@@ -84,7 +84,7 @@ def mentions_in(
 ) -> Mention | None:
     """The records of others in a raw file that mention who is looked for; raises `OSError`.
 
-    Those that don't fit their contract count `with_pieces`.
+    Invalid ones count `with_pieces`.
     """
     name = path.relative_to(files.root).as_posix()
     was_here = path.exists()

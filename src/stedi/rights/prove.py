@@ -51,7 +51,7 @@ def prove(
     progress: Progress = lambda _: None,
     reading: Callable[[int, int], None] = lambda done, total: None,
 ) -> Proof:
-    """Read everything under the root for who was forgotten; see `stedi.rights.traces`.
+    """Read every file of the lakehouse folder for who was forgotten; see `stedi.rights.traces`.
 
     What others share is told by its records alone.
     """
@@ -99,7 +99,7 @@ def _has_beside(warehouse: Warehouse, path: Path, value: str, folded: Sequence[s
 
 
 def _has_pieces_of(warehouse: Warehouse, path: Path, identity: Identity) -> bool:
-    """Whether a piece that was set aside has an identifier itself, in any form."""
+    """Whether a quarantined record has an identifier itself, in any form."""
     warehouse.files.fetch([path])
     looking = Looking([identity])
     rows = parquet.read(path, ["file", "subject", "raw"]).to_pylist()

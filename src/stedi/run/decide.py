@@ -240,8 +240,8 @@ def refuse_missing(warehouse: Warehouse, declarations: Declarations, only: Itera
         declared = {column.name for column in declarations.contracts[name].columns}
         if version is not None and declared - {column for column, _ in version.columns}:
             raise UsageError(
-                f"--only: {name} lacks columns that its contract has by now; bring it up to date "
-                "first: `stedi run` without --only, or on Glue the job that builds it"
+                f"--only: {name} lacks columns that its contract has by now; update it first: "
+                "`stedi run` without --only, or on Glue the job that builds it"
             )
 
 

@@ -43,8 +43,8 @@ from stedi.privacy.publication.suppression import suppress
 from stedi.privacy.published import PublishedTable, published_table
 from stedi.roots.local.files import LocalFiles
 from stedi.sql.tree import parse
-from tests.privacy.publication.test_parts import SELECT, declared, drawn
 from tests.support.attacked import evidence_of, rows_around
+from tests.support.matched import SELECT, declared, drawn
 from tests.support.processes import stedi
 
 
@@ -71,7 +71,7 @@ def both_ways(
     engine: Engine, folder: Path, rows: pa.Table, publication: Publication, room: Room,
     boxes: dict[str, Range] | None = None,
 ) -> tuple[Evidence, Evidence]:  # fmt: skip
-    """The evidence of rows at hand, and of rows that an engine counts; half of them are controls.
+    """The evidence of rows in memory, and of rows that an engine counts; half of them are controls.
 
     They are published with their own boxes, or with others.
     """
@@ -261,7 +261,7 @@ def test_of_many_classes_linkability_says_what_two_can_have_in_common_at_most(
 
 
 def worst_of_two(evidence: Evidence) -> float:
-    """The chance that rows of two classes are of one person, by all pairs of classes."""
+    """The chance that rows of two classes are of one person, over any two classes."""
     worst = 0.0
     for side in evidence.raw.people:
         _, person = np.unique(side, return_inverse=True)

@@ -47,7 +47,7 @@ class Numbering:
     def reading(self, view: str) -> exp.Select:
         """A SELECT of the same columns from a view that has the numbers."""
         columns = (exp.column(name, quoted=True) for name in self.select.named_selects)
-        return exp.select(*columns).from_(exp.to_identifier(view, quoted=True))
+        return exp.select(*columns).from_(exp.to_table(view))
 
 
 def numberings(query: exp.Query) -> Iterator[Numbering]:

@@ -1,6 +1,6 @@
 """Evidence of more rows than memory has room for: an engine counts them, and reads some people's.
 
-`Evidence.of_rows` finds the same where all rows are at hand.
+`Evidence.of_rows` finds the same where all rows are in memory.
 """
 
 from __future__ import annotations

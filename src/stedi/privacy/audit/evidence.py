@@ -81,7 +81,7 @@ class Evidence:
         most_people: int | None = None,
         **others: Any,
     ) -> Evidence:
-        """The evidence where all rows are at hand.
+        """The evidence where all rows are in memory.
 
         `classes` are by row; by default those that `boxes` say. Of more than `most_people` in the
         table, or outside it, a sample is attacked.

@@ -15,7 +15,7 @@ from stedi.progress import note
 class Linkability:
     """The chance that two rows are of one person: two of one class, or one each of two classes.
 
-    Exact, over all classes and pairs of classes, and on all sides. Of very many classes, pairs of
+    Exact, over all classes and any two classes, and on all sides. Of very many classes, two of
     those are tried that can have most in common, and `worst` is what the others can have at most.
     """
 
@@ -47,8 +47,8 @@ class Linkability:
             summary=f"two rows are of one person with a probability of {worst:.1%} at most",
             note=None
             if found == at_most
-            else "pairs of classes were tried where the most can be expected; worst is what no "
-            f"other pair can exceed, and {found:.3f} was found",
+            else "those classes were tried that can have most in common; worst is what no others "
+            f"can exceed, and {found:.3f} was found",
         )
 
 
