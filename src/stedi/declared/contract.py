@@ -81,10 +81,10 @@ class Publication:
     `controls`
     is a query for rows of people who are not in the table, with the same columns and people: the
     audit compares with them. `identities` is one for who people are: the `person` that a number
-    stands for, and a text that names them the same way whoever else is there, as `identity`.
+    stands for, and a text that names them the same way for any set of people, as `identity`.
     `weaker_than_recommended` is the reason for a smaller k than `RECOMMENDED_K`. A release is held
-    back until `people_between_releases` people came or went since each release before it. `private`
-    is how it is released under differential privacy, None where it isn't. `noise` is how published
+    back until `people_between_releases` people joined or left since each release before it.
+    `private` is how it is released under differential privacy, None where it isn't. `noise` is how published
     counts are changed, None where they are true. The audit's attacks that go person by person are
     measured on `attacked_people` people at most, in the table and outside it.
     """

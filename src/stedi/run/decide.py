@@ -220,7 +220,7 @@ def refuse_missing(warehouse: Warehouse, declarations: Declarations, only: Itera
     """Raise `UsageError` where something that one of these tables reads can't be read as it is.
 
     So it is where a derived table is not there, nor built with it; and where a table that is not
-    brought up to date with it lacks columns that its contract has by now.
+    updated with it lacks columns that its contract has by now.
     """
     only = set(only)
     stay = {*declarations.read_by_suspensions} & declarations.contracts.keys() if only else set()

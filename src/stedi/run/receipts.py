@@ -1,7 +1,7 @@
 """Receipts of erasures: one file for people and for programs, sealed with the secret.
 
 Behind the text stands the same as JSON, and a seal of it all that only who has the secret can make,
-and check. Whoever ends an erasure writes its receipt; until its proof is made, it says so.
+and check. The command that ends an erasure writes its receipt; until its proof is made, it says so.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def written(receipt: Receipt, keyer: Keyer) -> str:
 
 
 def keep(files: Files, receipt: Receipt, text: str) -> Path:
-    """Put a receipt under the root, in place of what it said before; returns where."""
+    """Put a receipt into the lakehouse, in place of what it said before; returns where."""
     with scratch(files.root, "receipt") as folder:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / receipt.name).write_text(text, encoding="utf-8")

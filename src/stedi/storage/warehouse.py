@@ -453,7 +453,7 @@ class Warehouse:
             return None if place is None else self._own_state(table, place)
 
     def _own_state(self, table: str, place: str) -> State:
-        """What a metadata file says, if that is of the table in whose folder it lies."""
+        """The content of a metadata file, if it is of the table in whose folder it lies."""
         state = read_state(self.files, place)
         if not place.startswith(f"{state.location}/"):
             raise ValueError(f"{table}: the metadata of another table")

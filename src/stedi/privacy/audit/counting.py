@@ -182,7 +182,7 @@ class Counting:
         batch = pa.RecordBatch.from_arrays(arrays, schema=parquet.arrow_schema(fields))
         parquet.write_batches([batch], fields, path)
         is_elsewhere = self.engine.name != "duckdb"
-        if is_elsewhere:  # others see what lies in the root alone
+        if is_elsewhere:  # others see what lies in the lakehouse alone
             self.files.publish([path])
         declared = [Column(column, "long", "direct") for column in numbers]
         self.engine.declare(name, declared, [str(path)])
@@ -197,5 +197,5 @@ def _counts(stored: Stored, boxes: Mapping[str, Range], names: list[str]) -> Int
     """About how many rows each class has: as many as are published, or else all alike."""
     try:
         return Edition.of(boxes, stored.classes, is_noisy=True).counts
-    except (KeyError, ValueError):  # which the check of the rows tells
+    except (KeyError, ValueError):  # which the check of the rows reports
         return np.ones(len(boxes[names[0]].values), np.int64)

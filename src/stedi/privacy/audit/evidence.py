@@ -38,7 +38,7 @@ class Evidence:
 
     Of all rows behind the table there are counts: `tally` by class, `deviations` of each column,
     and `at_ends`, by column, of people with rows as far out as the least and the greatest published
-    value. `raw` are the rows that are attacked, before they were coarsened, with their people and
+    value. `raw` are the rows that are attacked, before they were generalised, with their people and
     `classes`: all of them, or those of a `sample` of people. `whole` are all of them, where there
     are not too many. `control_group` are like rows of people who are not in the table.
 
@@ -124,7 +124,7 @@ class Evidence:
             return self.rows_by_class
         try:
             return Edition.of(self.boxes, self.stored.classes, is_noisy=True).counts
-        except ValueError:  # which the check of the rows tells
+        except ValueError:  # which the check of the rows reports
             return self.rows_by_class
 
     @property

@@ -1,6 +1,6 @@
 """The tally of more rows than memory has room for: shared out by boxes, and counted part by part.
 
-All rows of a class are in one part. So what is counted of a class there is what all rows say of it.
+All rows of a class are in one part. So its counts there are those of all rows.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def tally_in_parts(
 ) -> tuple[Tally, str | None]:
     """The tally of an engine's rows, and why the boxes are no partition of them, if they are none.
 
-    `counts` are about how many rows each class has, `files` those of the root whose engine has the
-    rows. Where boxes are no partition, all rows are taken for one class.
+    `counts` are about how many rows each class has, `files` those of the lakehouse whose
+    engine has the rows. Where boxes are no partition, all rows are taken for one class.
     """
     totals = [Totals(*found) for found in spilled.people_in_all()]
     try:

@@ -6,8 +6,8 @@ numbers alone tell them apart (a table may have a part of each person's rows onl
 control group are tried with as many of their readings as people in the table have rows.
 
 All of them know what is promised: nobody has more than 1/k of a class. Anyone who has more readings
-that would be in a class than that is not in the table, for sure. Whoever would have nearly as much
-as that of some classes, and isn't ruled out, is likely to be in it: classes were cut around them.
+that would be in a class than that is not in the table, for sure. A person who would have nearly as
+much of some classes, and isn't ruled out, is likely to be in it: classes were cut around them.
 So people are scored in two ways, by the counts of their classes and by their largest shares of
 them; the result is that of the better way.
 

@@ -10,7 +10,7 @@ import numpy as np
 from stedi.arrays import Bools, Float64s, Int64s
 
 MOST_COUNTS = 1 << 24
-"""Counts by class and person that are kept, for the pairs of classes: of 24 bytes each."""
+"""Counts by class and person that are kept, to compare any two classes: of 24 bytes each."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Crowd:
 
 @dataclass(frozen=True)
 class Totals:
-    """People of one side: how many, the most rows of one, and ordered pairs of rows of one."""
+    """People of one side: how many, the most rows of one, and ordered twos of rows of one."""
 
     people: int
     most: int
@@ -56,7 +56,7 @@ class Totals:
 
 @dataclass(frozen=True)
 class Side:
-    """People of one side, by class: how many, the most rows of one, and pairs of rows of one.
+    """People of one side, by class: how many, the most rows of one, and twos of rows of one.
 
     `crowd` has the counts of as many classes as there is room for, those with the greatest norms
     (see `norms`) first. `left_out` is the greatest norm of the others; 0 where there are none.
@@ -87,7 +87,7 @@ class Side:
         return cls(side.people, side.most, pairs, kept, float(norms[order[chosen]]))
 
     def norms(self, rows: Int64s) -> Float64s:
-        """By class, the root of the sum of squared shares that people have of its rows."""
+        """By class, the norm of the shares that people have of its rows."""
         norms: Float64s = np.sqrt(self.pairs + rows) / np.maximum(rows, 1)
         return norms
 

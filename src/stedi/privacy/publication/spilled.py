@@ -183,7 +183,7 @@ class Spilled:
         return columns(self.engine, query)["person"]
 
     def people_in_all(self) -> list[tuple[int, int, int]]:
-        """By side: how many people, the most rows of one, and ordered pairs of rows of one."""
+        """By side: how many people, the most rows of one, and ordered twos of rows of one."""
         found = [
             fetch(
                 self.engine,
