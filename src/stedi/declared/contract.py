@@ -84,9 +84,9 @@ class Publication:
     stands for, and a text that names them the same way for any set of people, as `identity`.
     `weaker_than_recommended` is the reason for a smaller k than `RECOMMENDED_K`. A release is held
     back until `people_between_releases` people joined or left since each release before it.
-    `private` is how it is released under differential privacy, None where it isn't. `noise` is how published
-    counts are changed, None where they are true. The audit's attacks that go person by person are
-    measured on `attacked_people` people at most, in the table and outside it.
+    `private` is how it is released under differential privacy, None where it isn't. `noise` is how
+    published counts are changed, None where they are true. The audit's attacks that go person by
+    person are measured on `attacked_people` people at most, in the table and outside it.
     """
 
     k: int
