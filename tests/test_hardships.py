@@ -60,6 +60,7 @@ def test_a_killed_ingest_leaves_whole_files_and_the_next_one_the_rest(tmp_path: 
         assert sorted(landed) == sorted(sent)
 
 
+@pytest.mark.slow
 @already_run
 def test_a_killed_replay_loses_and_doubles_nothing(small_lakehouse: Lakehouse, land: Land) -> None:
     root = small_lakehouse.root

@@ -79,6 +79,7 @@ def test_five_jobs_in_the_order_of_the_workflow_do_what_one_run_does(
     assert by_jobs.run().built == ()
 
 
+@pytest.mark.slow
 def test_a_job_whose_input_is_not_there_yet_says_so(
     small_lakehouse: Lakehouse, spark: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -150,6 +151,7 @@ def test_a_job_logs_events_that_alarms_count(
     assert "remark: " in printed
 
 
+@pytest.mark.slow
 def test_a_job_that_publishes_nothing_ends_with_1_and_says_so(
     small_lakehouse: Lakehouse, spark: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

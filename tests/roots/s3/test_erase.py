@@ -86,6 +86,7 @@ def test_nothing_is_left_in_a_bucket(
     assert landed().run().built == ()
 
 
+@pytest.mark.slow
 def test_the_same_delivery_again_changes_nothing(
     landed: Opened, tmp_path: Any, s3: Any, bucket: str
 ) -> None:

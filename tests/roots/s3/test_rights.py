@@ -59,6 +59,7 @@ def test_what_was_given_out_is_noted_in_the_bucket(
     ]
 
 
+@pytest.mark.slow
 def test_what_the_bucket_keeps_of_files_as_they_were_is_disclosed_too(
     landed: Opened, s3: Any, bucket: str, tmp_path: Path
 ) -> None:
@@ -139,7 +140,7 @@ def test_a_private_release_is_charged_in_the_bucket(
     assert landed().run().built == ()
 
 
-@pytest.mark.parametrize("is_versioned", [False, True])
+@pytest.mark.parametrize("is_versioned", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_what_is_over_leaves_the_bucket_earlier_versions_included(
     landed: Opened,
     s3: Any,
