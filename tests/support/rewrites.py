@@ -200,11 +200,12 @@ HARMLESS: dict[str, tuple[str, str]] = {
     "coalesced": (LAST, in_place_of_x("COALESCE(a.x, 0e0)")),
     "a mean of a customer's": (LAST, in_place_of_x('AVG(a.x) OVER (PARTITION BY a."user", s.serialnumber)')),
     "the one before of the same customer": (LAST,
-        in_place_of_x('LAG(a.x) OVER (PARTITION BY a."user", s.serialnumber ORDER BY a."timestamp")')),
+        in_place_of_x('LAG(a.x) OVER (PARTITION BY a."user", s.serialnumber ORDER BY a."timestamp", '
+                      'a.x, a.y, a.z, s.distancefromobject)')),
     "smoothed by a named window": (LAST, in_place_of_x("AVG(a.x) OVER w",
         PAIRS + ' WINDOW w AS (PARTITION BY a."user", s.serialnumber ORDER BY a."timestamp")')),
     "of the customer's first reading": ("accelerometer_trusted", accelerations(
-        'FIRST_VALUE(a.x) OVER (PARTITION BY a."user" ORDER BY a."timestamp")')),
+        'FIRST_VALUE(a.x) OVER (PARTITION BY a."user" ORDER BY a."timestamp", a.x, a.y, a.z)')),
     "the mean of a customer": ("accelerometer_trusted",
         accelerations('AVG(a.x) OVER (PARTITION BY c.email)')),
     "a look-up that finds a date": (LAST, in_place_of_x(
@@ -223,7 +224,7 @@ HARMLESS: dict[str, tuple[str, str]] = {
         "PARTITION BY l.email ORDER BY l.lastupdatedate DESC, l.serialnumber) AS n FROM "
         f"customer_landing l) {accelerations('a.x')} INNER JOIN r ON r.email = c.email WHERE r.n = 1"),
     "ranked and filtered by rank": ("accelerometer_trusted", 'WITH r AS (SELECT b.*, ROW_NUMBER() '
-        'OVER (PARTITION BY b."user" ORDER BY b."timestamp") AS n FROM accelerometer_landing b) '
+        'OVER (PARTITION BY b."user" ORDER BY b."timestamp", b.x, b.y, b.z) AS n FROM accelerometer_landing b) '
         'SELECT "user", "timestamp", x, y, z FROM r WHERE n < 100'),
     "united with itself": (LAST, f"{last('')} UNION ALL {last('')}"),
     "grouped by e-mail": (LAST,

@@ -178,7 +178,7 @@ def test_ties_are_broken_among_one_persons_records_only(tie: str, table: str) ->
     def looked_up(key: str) -> str:
         ranked = (
             f"SELECT k.{key}, k.registrationdate AS v, ROW_NUMBER() OVER (PARTITION BY k.{key} "
-            f"ORDER BY k.lastupdatedate, {tie}) AS n FROM {table} k"
+            f"ORDER BY k.lastupdatedate, k.registrationdate, {tie}) AS n FROM {table} k"
         )
         of = "s.serialnumber" if key == "serialnumber" else 'a."user"'
         joined = (
@@ -190,16 +190,61 @@ def test_ties_are_broken_among_one_persons_records_only(tie: str, table: str) ->
     assert not problems(looked_up("email"))
 
 
-@pytest.mark.parametrize(
-    "window",
-    ["ROW_NUMBER() OVER ({})", "FIRST_VALUE(a.x) OVER ({})", "LAST_VALUE(a.x) OVER ({})",
-     "LAG(a.x) OVER ({})", "LEAD(a.x) OVER ({})",
-     "SUM(a.x) OVER ({} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)"],
-)  # fmt: skip
-def test_a_window_that_goes_by_order_has_one(window: str) -> None:
-    own = 'PARTITION BY a."user", s.serialnumber'
-    assert problems(in_place_of_x(window.format(own)))
-    assert not problems(in_place_of_x(window.format(f'{own} ORDER BY a."timestamp"')))
+BY_ORDER = [
+    *("ROW_NUMBER() OVER ({})", "FIRST_VALUE(a.x) OVER ({})", "LAST_VALUE(a.x) OVER ({})"),
+    *("LAG(a.x) OVER ({})", "LEAD(a.x) OVER ({})"),
+    "SUM(a.x) OVER ({} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)",
+]
+OWN = 'PARTITION BY a."user", s.serialnumber'
+GIVEN = ["s.distancefromobject", "a.x", "a.y", "a.z"]
+
+
+@pytest.mark.parametrize("window", BY_ORDER)
+def test_a_window_that_goes_by_order_has_one_of_all_that_its_rows_have(window: str) -> None:
+    def told(*terms: str) -> list[str]:
+        order = f"ORDER BY {', '.join(terms)}" if terms else ""
+        return problems(in_place_of_x(window.format(f"{OWN} {order}")))
+
+    assert told()
+    assert told('a."timestamp"')
+    assert not told('a."timestamp"', *GIVEN)
+    assert not told(*(f"{value} DESC NULLS LAST" for value in reversed(GIVEN)))
+    given = [value for value in GIVEN if value != "a.x" or value in window]
+    for one in given:
+        [problem] = told('a."timestamp"', *(value for value in GIVEN if value != one))
+        assert problem.endswith(f"order by {one}, too")
+
+
+def test_what_a_window_has_beside_its_order_may_follow_from_it() -> None:
+    last_one = (
+        "SELECT {keys}, ROW_NUMBER() OVER (PARTITION BY k.email ORDER BY {order}) AS n "
+        "FROM {table} k {more}"
+    )
+
+    def told(
+        order: str, table: str, keys: str = "k.email, k.registrationdate", more: str = ""
+    ) -> bool:
+        ranked = last_one.format(keys=keys, order=order, table=table, more=more)
+        looked_up = (
+            f'LEFT JOIN (SELECT email FROM ({ranked}) r WHERE n = 1) f ON f.email = a."user"'
+        )
+        return bool(problems(last(f"{looked_up} WHERE f.email IS NULL")))
+
+    assert not told("k.lastupdatedate", "customer_trusted")  # no e-mail is in it twice
+    assert told("k.lastupdatedate", "customer_landing")
+    assert not told("k.lastupdatedate", "customer_landing", "k.email, k.lastupdatedate")
+    assert not told(
+        "k.lastupdatedate", "customer_landing", "k.email, k.phone"
+    )  # compared by nobody
+    assert told("k.lastupdatedate + 1", "customer_landing", "k.email, k.lastupdatedate")
+    grouped = "GROUP BY k.email, k.lastupdatedate"
+    assert not told("k.lastupdatedate", "customer_landing", "k.email, MIN(k.arrived) AS v", grouped)
+    by_device = "GROUP BY k.email, k.serialnumber, k.lastupdatedate"
+    first = "k.email, MIN(k.arrived) AS v"
+    assert told("k.lastupdatedate", "customer_landing", first, by_device)
+    by_first = "k.lastupdatedate, MIN(k.arrived)"
+    assert not told(by_first, "customer_landing", first, by_device)
+    assert told(by_first, "customer_landing", f"{first}, COUNT(*) AS w", by_device)
 
 
 @pytest.mark.parametrize(

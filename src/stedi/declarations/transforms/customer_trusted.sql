@@ -19,7 +19,8 @@ WITH ranked AS (
         l.registrationdate,
         l.sharewithresearchasofdate NULLS FIRST,
         l.sharewithpublicasofdate NULLS FIRST,
-        l.sharewithfriendsasofdate NULLS FIRST
+        l.sharewithfriendsasofdate NULLS FIRST,
+        l.arrived
     ) AS recency
   FROM customer_landing l
 ),

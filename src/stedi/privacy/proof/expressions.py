@@ -13,6 +13,8 @@ from sqlglot import exp
 
 from stedi.privacy.proof.owners import are_of_one, named_windows
 from stedi.privacy.proof.sides import PLAIN, Cell, JoinedRows, Node, Relation
+from stedi.privacy.proof.ties import undecided
+from stedi.sql.tree import DIALECT
 
 ALLOWED = (
     "equal (or not) to a direct column of the same subject",
@@ -318,14 +320,29 @@ class Expressions:
             self._walk_if(function.args.get("expression"))
             function = function.this
         ordered = [term for order in orders for term in order.expressions]
-        if not ordered and (isinstance(function, _BY_ORDER) or any(map(_counts_rows, windows))):
-            self._refuse(
-                node, "without ORDER BY the engine's own order decides, which follows identifiers"
-            )
+        if isinstance(function, _BY_ORDER) or any(map(_counts_rows, windows)):
+            self._refuse_ties(node, keys, ordered)
         breaks_ties = self._ordered(ordered, function, keys)
         for child in function.iter_expressions():
             self.walk(child)
         return Cell(breaks_ties=breaks_ties)
+
+    def _refuse_ties(
+        self, node: exp.Expr, keys: Sequence[exp.Expr], ordered: Sequence[exp.Expr]
+    ) -> None:
+        if not ordered:
+            self._refuse(
+                node, "without ORDER BY the engine's own order decides, which follows identifiers"
+            )
+        elif self.select is not None:
+            known = [*keys, *(term.this for term in ordered)]
+            missing = [value.sql(DIALECT) for value in undecided(self.select, self.rows, known)]
+            if missing:
+                self._refuse(
+                    node,
+                    "of rows that are equal in its ORDER BY the engine chooses, which follows "
+                    f"identifiers: order by {', '.join(missing)}, too",
+                )
 
     def _ordered(
         self, orders: list[exp.Expr], function: exp.Expr, keys: Sequence[exp.Expr]
