@@ -115,6 +115,9 @@ WRITING: dict[str, list[str]] = {
     "rows.csv": ["query", "SELECT * FROM customer_trusted", "-o"],
     "lakehouse.duckdb": ["export", "--duckdb"],
     "of fay": ["disclose", "fay@example.com"],
+    "page.html": ["page"],
+    "privacy.md": ["audit", "--report"],
+    "lineage.svg": ["check", "--graph"],
 }
 
 
@@ -127,7 +130,29 @@ def test_what_is_killed_while_it_writes_is_not_seen_and_is_swept_by_the_next(
     folder = tmp_path / "out"
     folder.mkdir()
     target = folder / name
-    command: list[str | Path] = [*WRITING[name], target, "--root", small_lakehouse.root]
+    hold_swept([*WRITING[name]], target, small_lakehouse.root)
+
+
+@pytest.mark.slow
+def test_what_a_killed_predict_wrote_is_not_seen_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sklearn")
+    monkeypatch.delenv("STEDI_DECLARATIONS")
+    lakehouse = Lakehouse(tmp_path / "root")
+    lakehouse.simulate(lakehouse.root, customers=300, seed=3, people=True)
+    lakehouse.run()
+    lakehouse.train(tmp_path / "model")
+    readings = min((lakehouse.root / "accelerometer/landing").glob("*.json"))
+    (tmp_path / "out").mkdir()
+    command: list[str | Path] = ["predict", tmp_path / "model", readings, "-o"]
+    hold_swept(command, tmp_path / "out" / "predicted.csv", lakehouse.root)
+
+
+def hold_swept(writing: list[str | Path], target: Path, root: Path) -> None:
+    """Kill a command that writes to a place; what it left is hidden, and the next one removes it."""
+    folder, name = target.parent, target.name
+    command: list[str | Path] = [*writing, target, "--root", root]
     for at in points(*command, times=5):
         for path in (target, *folder.iterdir()):
             shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
 import numpy as np
@@ -72,7 +72,9 @@ class Grids:
 class Points:
     """Rows on the grids, as `mondrian` takes them; `beyond` counts values off a grid by column.
 
-    `people` is how many there are, `most` the most rows that one of them has on a side.
+    `people` is how many there are, `most` the most rows that one of them has on a side. `measured`
+    has the columns as they were, where it is known which rows they are of: they order rows that are
+    equal on the grids.
     """
 
     rows: Int32s
@@ -81,6 +83,7 @@ class Points:
     people: int
     most: int
     beyond: dict[str, int]
+    measured: tuple[Float64s, ...] = ()
 
     @property
     def grids(self) -> Grids:
@@ -122,7 +125,8 @@ def points(
         )
         for begin in range(0, len(people[0]), BLOCK_ROWS)
     ]
-    return points_of(publication, blocks)
+    measured = tuple(columns[column.column] for column in publication.coarsened)
+    return replace(points_of(publication, blocks), measured=measured)
 
 
 def points_of(publication: Publication, blocks: Sequence[Block]) -> Points:

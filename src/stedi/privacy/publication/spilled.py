@@ -364,8 +364,9 @@ class Spilled:
 
     def _order(self, side: int) -> str:
         """The order of one person's rows."""
-        columns = [*(self._value(at) for at, _ in self.grids.placed), self._person(1 - side)]
-        return ", ".join(columns)
+        on_grid = [self._value(at) for at, _ in self.grids.placed]
+        measured = [identifier(column.column) for column in self.publication.coarsened]
+        return ", ".join([*on_grid, self._person(1 - side), *measured])
 
     def _person(self, side: int) -> str:
         people = self.publication.people

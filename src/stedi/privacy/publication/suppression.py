@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from stedi.arrays import Bools, Int32s, Int64s
+from stedi.arrays import Bools, Int64s
 from stedi.declared.contract import Publication
 from stedi.privacy.publication.mondrian import AXES, BAND, SIDES, TARGET
 from stedi.privacy.publication.search import Points, occurrences, shortcomings
@@ -56,7 +56,7 @@ def within_cap(on_grid: Points, cap: int) -> Bools:
     if on_grid.most > cap:
         for side in range(SIDES, AXES):
             counts = occurrences(on_grid.rows[kept, side], on_grid.people)
-            _thin_out(on_grid.rows, kept, side, np.minimum(counts, cap))
+            _thin_out(on_grid, kept, side, np.minimum(counts, cap))
     return kept
 
 
@@ -79,22 +79,25 @@ def _good(on_grid: Points, kept: Bools, k: int, may_go: int) -> Bools | None:
                 else:
                     person = int(counts.argmax())
                     counts[person] = (total - most) // (k - 1)
-                    _thin_out(rows, kept, side, counts, inside)
+                    _thin_out(on_grid, kept, side, counts, inside)
                 if len(kept) - kept.sum() > may_go:
                     return None
     return kept
 
 
 def _thin_out(
-    rows: Int32s, kept: Bools, side: int, wanted: Int64s, among: Bools | None = None
+    on_grid: Points, kept: Bools, side: int, wanted: Int64s, among: Bools | None = None
 ) -> None:
     """Keep `wanted` rows of each person on a side, of those that are kept (or of some of them)."""
+    rows = on_grid.rows
     places = np.flatnonzero(kept if among is None else kept & among)
     counts = occurrences(rows[places, side], len(wanted))
     places = places[(counts > wanted)[rows[places, side]]]
     other = SIDES + AXES - 1 - side
     columns = [side, TARGET, *range(AXES, rows.shape[1]), other]
-    places = places[np.lexsort([rows[places, column] for column in reversed(columns)])]
+    order = [rows[places, column] for column in columns]
+    order += [values[places] for values in on_grid.measured]
+    places = places[np.lexsort(order[::-1])]
     person = rows[places, side]
     begins = np.flatnonzero(np.diff(person, prepend=-1))
     rank = np.arange(len(places)) - np.repeat(begins, np.diff(begins, append=len(places)))
@@ -110,4 +113,5 @@ def _left(on_grid: Points, kept: Bools) -> Points:
         int(occurrences(rows[:, side], on_grid.people).max(initial=0))
         for side in range(SIDES, AXES)
     )
-    return replace(on_grid, rows=rows, most=most)
+    measured = tuple(values[kept] for values in on_grid.measured)
+    return replace(on_grid, rows=rows, most=most, measured=measured)
