@@ -144,6 +144,35 @@ def test_the_java_of_the_python_package_runs_spark_of_which_nothing_is_said(
     assert small_lakehouse.status(verify=True).ok
 
 
+STARTING = """
+from stedi.engines.spark.session import join_or_start
+
+session, _ = join_or_start("local[2]")
+java = session.sparkContext._jvm.java.lang.management.ManagementFactory
+print(*(str(one) for one in java.getRuntimeMXBean().getInputArguments()))
+session.stop()
+"""
+
+
+@pytest.mark.slow  # a cold Spark: that of the other tests has options of theirs
+def test_java_compiles_later_unless_spark_is_told_how(tmp_path: Path) -> None:
+    def options(**environment: str) -> list[str]:
+        clean = {k: v for k, v in os.environ.items() if k != "PYSPARK_SUBMIT_ARGS"}
+        command = [sys.executable, "-c", STARTING]
+        return subprocess.check_output(command, text=True, env=clean | environment).split()
+
+    ours = options()
+    assert "-XX:Tier4InvocationThreshold=250000" in ours
+    ours_last = "-XX:Tier4CompileThreshold=750000"
+    assert ("-XX:+UseSerialGC" in ours) == ((os.cpu_count() or 1) <= 2)
+    defaults = tmp_path / "spark-defaults.conf"
+    own = "spark.driver.extraJavaOptions -XX:Tier4CompileThreshold=9 -XX:+UseParallelGC"
+    defaults.write_text(own)
+    theirs = options(SPARK_CONF_DIR=str(tmp_path))
+    assert theirs.index("-XX:Tier4CompileThreshold=9") > theirs.index(ours_last)  # which counts
+    assert "-XX:+UseSerialGC" not in theirs
+
+
 FAILING = """
 import sys
 from pathlib import Path
