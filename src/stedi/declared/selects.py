@@ -68,11 +68,14 @@ class Select:
         )
         on = exp.and_(*(exp.EQ(this=key.copy(), expression=exp.column(f"key_{n}", "groups"))
                         for n, key in enumerate(of_right)))  # fmt: skip
-        return (
+        count = (
             exp.select("SUM(groups.n) AS pairs", "MAX(groups.n) AS crowd")
             .from_(right.copy())
             .join(groups.subquery("groups"), on=on)
         )
+        if (with_ := self.tree.args.get("with_")) is not None:
+            count.set("with_", with_.copy())
+        return count
 
     @cached_property
     def _paired(self) -> _Paired | None:
@@ -123,7 +126,7 @@ class Select:
                 for n in range(len(paired.of_left))
             )
         )
-        return (
+        count = (
             exp.select(
                 "COUNT_IF(one.n IS NOT NULL AND other.n IS NOT NULL)",
                 "COUNT_IF(other.n IS NULL)",
@@ -134,6 +137,9 @@ class Select:
             .from_(left)
             .join(right, on=on, join_type="FULL")
         )
+        if (with_ := self.tree.args.get("with_")) is not None:
+            count.set("with_", with_.copy())
+        return count
 
     @property
     def sums_hold(self) -> bool:

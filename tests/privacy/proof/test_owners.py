@@ -116,8 +116,56 @@ def test_a_join_that_keeps_all_rows_does_not_describe_the_row_around(
     side: str, on: str, what: str
 ) -> None:
     assert problems(in_place_of_x(f"(SELECT {what} {OF_ALL.format(side, on)})"))
-    of_own = OF_ALL.format(side, 'k.email = b."user"') + ' WHERE b."user" = a."user"'
-    assert not problems(in_place_of_x(f"(SELECT MAX(b.x) {of_own})"))
+
+
+APART = (
+    '(SELECT b."user" AS one, d."user" AS two, b."timestamp" AS t, d.x FROM accelerometer_trusted b '
+    'INNER JOIN accelerometer_trusted d ON d."timestamp" = b."timestamp") t'
+)
+
+
+@pytest.mark.parametrize("side", ["RIGHT", "FULL"])
+@pytest.mark.parametrize(
+    "on",
+    ["c.email = t.one AND t.one = t.two", "c.email = t.one AND c.email = t.two", "c.email = t.one"],
+)
+def test_a_join_whose_other_side_stays_makes_nobody_one(side: str, on: str) -> None:
+    rows = f"SELECT t.one, t.t, t.x FROM customer_trusted c {side} JOIN {APART} ON {on}"
+    [*told] = problems(
+        in_place_of_x(
+            "r.x", f'{PAIRS} INNER JOIN ({rows}) r ON r.one = a."user" AND r.t = a."timestamp"'
+        )
+    )
+    assert any(f"{side} JOIN may not stand here: LEFT JOIN" in problem for problem in told)
+
+
+def test_a_join_turned_round_passes() -> None:
+    of_own = 'FROM accelerometer_trusted b LEFT JOIN customer_trusted k ON k.email = b."user"'
+    assert not problems(in_place_of_x(f'(SELECT MAX(b.x) {of_own} WHERE b."user" = a."user")'))
+    twice = f"SELECT t.one, t.t, t.x FROM {APART} LEFT JOIN customer_trusted c ON c.email = t.one"
+    for on in ("AND t.one = t.two", "AND c.email = t.two", ""):
+        joined = f'INNER JOIN ({twice} {on}) r ON r.one = a."user" AND r.t = a."timestamp"'
+        assert problems(in_place_of_x("r.x", f"{PAIRS} {joined}"))
+
+
+READING = '(SELECT b."user" AS email FROM accelerometer_landing b WHERE b.x > 400)'
+FORMERLY = [
+    f"s.serialnumber IN (SELECT l.serialnumber FROM customer_landing l WHERE l.email IN "
+    f"(SELECT {{0}}.email FROM {READING} {{0}}))",
+    f"s.serialnumber IN (SELECT l.serialnumber FROM customer_landing l WHERE EXISTS "
+    f"(SELECT 1 FROM {READING} z WHERE z.email = l.email AND EXISTS (SELECT 1 FROM {READING} "
+    "{0} WHERE {0}.email = z.email)))",
+    f"s.serialnumber IN (SELECT q.serialnumber FROM (SELECT DISTINCT l.serialnumber FROM "
+    f"customer_landing l WHERE l.email IN (SELECT {{0}}.email FROM {READING} {{0}})) q)",
+]
+
+
+@pytest.mark.parametrize("where", FORMERLY)
+@pytest.mark.parametrize("alias", ["l", "v", "s", "a"])
+def test_a_list_reads_what_statements_inside_it_read_whatever_they_call_it(
+    where: str, alias: str
+) -> None:
+    assert problems(in_place_of_x(f"IF({where.format(alias)}, 1e0, 0e0)"))
 
 
 COUNTED = """
@@ -188,63 +236,6 @@ def test_ties_are_broken_among_one_persons_records_only(tie: str, table: str) ->
 
     assert problems(looked_up("serialnumber"))
     assert not problems(looked_up("email"))
-
-
-BY_ORDER = [
-    *("ROW_NUMBER() OVER ({})", "FIRST_VALUE(a.x) OVER ({})", "LAST_VALUE(a.x) OVER ({})"),
-    *("LAG(a.x) OVER ({})", "LEAD(a.x) OVER ({})"),
-    "SUM(a.x) OVER ({} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)",
-]
-OWN = 'PARTITION BY a."user", s.serialnumber'
-GIVEN = ["s.distancefromobject", "a.x", "a.y", "a.z"]
-
-
-@pytest.mark.parametrize("window", BY_ORDER)
-def test_a_window_that_goes_by_order_has_one_of_all_that_its_rows_have(window: str) -> None:
-    def told(*terms: str) -> list[str]:
-        order = f"ORDER BY {', '.join(terms)}" if terms else ""
-        return problems(in_place_of_x(window.format(f"{OWN} {order}")))
-
-    assert told()
-    assert told('a."timestamp"')
-    assert not told('a."timestamp"', *GIVEN)
-    assert not told(*(f"{value} DESC NULLS LAST" for value in reversed(GIVEN)))
-    given = [value for value in GIVEN if value != "a.x" or value in window]
-    for one in given:
-        [problem] = told('a."timestamp"', *(value for value in GIVEN if value != one))
-        assert problem.endswith(f"order by {one}, too")
-
-
-def test_what_a_window_has_beside_its_order_may_follow_from_it() -> None:
-    last_one = (
-        "SELECT {keys}, ROW_NUMBER() OVER (PARTITION BY k.email ORDER BY {order}) AS n "
-        "FROM {table} k {more}"
-    )
-
-    def told(
-        order: str, table: str, keys: str = "k.email, k.registrationdate", more: str = ""
-    ) -> bool:
-        ranked = last_one.format(keys=keys, order=order, table=table, more=more)
-        looked_up = (
-            f'LEFT JOIN (SELECT email FROM ({ranked}) r WHERE n = 1) f ON f.email = a."user"'
-        )
-        return bool(problems(last(f"{looked_up} WHERE f.email IS NULL")))
-
-    assert not told("k.lastupdatedate", "customer_trusted")  # no e-mail is in it twice
-    assert told("k.lastupdatedate", "customer_landing")
-    assert not told("k.lastupdatedate", "customer_landing", "k.email, k.lastupdatedate")
-    assert not told(
-        "k.lastupdatedate", "customer_landing", "k.email, k.phone"
-    )  # compared by nobody
-    assert told("k.lastupdatedate + 1", "customer_landing", "k.email, k.lastupdatedate")
-    grouped = "GROUP BY k.email, k.lastupdatedate"
-    assert not told("k.lastupdatedate", "customer_landing", "k.email, MIN(k.arrived) AS v", grouped)
-    by_device = "GROUP BY k.email, k.serialnumber, k.lastupdatedate"
-    first = "k.email, MIN(k.arrived) AS v"
-    assert told("k.lastupdatedate", "customer_landing", first, by_device)
-    by_first = "k.lastupdatedate, MIN(k.arrived)"
-    assert not told(by_first, "customer_landing", first, by_device)
-    assert told(by_first, "customer_landing", f"{first}, COUNT(*) AS w", by_device)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -269,6 +270,41 @@ def test_a_table_of_people_who_are_not_counted_is_refused(joined: str) -> None:
     assert problems(last("", f"{PAIRS} {joined}"))
 
 
+LINES = "CROSS JOIN UNNEST(SPLIT(q.subject, CHR(10))) AS t (k)"
+
+
+@pytest.mark.parametrize("length", ["byte_length", "byte_offset", "byte_offset + q.byte_length"])
+def test_where_and_how_long_a_quarantined_record_is_is_no_value(length: str) -> None:
+    """It has the identifier in it."""
+    of_own = f"FROM quarantine q {LINES} WHERE t.k = a.userfolded"
+    refused = {}
+    for value in (length, "load"):
+        found = accelerations(f"(SELECT MAX(CAST(q.{value} AS DOUBLE)) {of_own})")
+        said = problems(found, "accelerometer_trusted")
+        refused[value] = any("is a direct identifier and may not stand here" in p for p in said)
+    assert refused == {length: True, "load": False}
+
+
+@pytest.mark.parametrize("column", ["evidence", "why", "question"])
+def test_evidence_may_say_where_a_record_is_and_is_not_read(column: str) -> None:
+    assert DECLARED.suspending is not None
+    query = DECLARED.suspending.suspensions or ""
+    place = "CONCAT('customer/', p.file, '@', CAST(p.byte_offset AS VARCHAR)) AS evidence"
+    assert place in query
+    text = place.replace("evidence", column)
+    was = {"why": "'consent suspended: a record of the customer was set aside' AS why",
+           "question": next(re.finditer(r"'[^']+' AS question", query))[0]}.get(column, place)  # fmt: skip
+    contract = replace(DECLARED.suspending, suspensions=query.replace(was, text))
+    told = replace(DECLARED, contracts={**DECLARED.contracts, contract.name: contract})
+    assert bool([*Places(told).problems(told.contracts[LAST])]) == (column != "evidence")
+
+
+def test_evidence_is_not_read() -> None:
+    joined = f'{PAIRS} LEFT JOIN suspended z ON z.subject = a."user"'
+    assert not problems(in_place_of_x("LENGTH(z.why)", joined))
+    assert problems(in_place_of_x("LENGTH(z.evidence)", joined))
+
+
 def test_two_sides_are_not_one_where_a_look_up_may_be_missing() -> None:
     source = """
       FROM step_trainer_trusted s
@@ -322,6 +358,7 @@ def test_people_are_numbers_of_the_declared_identities(name: str) -> None:
     ("of", "to"),
     [
         ("ROW_NUMBER() OVER (ORDER BY serialnumber)", "ROW_NUMBER() OVER (ORDER BY serialnumber DESC)"),
+        ("ROW_NUMBER() OVER (ORDER BY serialnumber)", "ROW_NUMBER() OVER (ORDER BY serialnumber NULLS FIRST)"),
         ("FROM customer_trusted GROUP BY serialnumber", "FROM customer_curated GROUP BY serialnumber"),
         ("FROM customer_trusted GROUP BY serialnumber", "FROM customer_trusted WHERE birthday > '1970' GROUP BY serialnumber"),
         ("FROM customer_trusted GROUP BY serialnumber", "FROM customer_trusted GROUP BY serialnumber HAVING COUNT(*) > 1"),

@@ -303,7 +303,9 @@ class Expressions:
         if not self._keeps_all(key):
             cell = replace(cell, origin=None)
         otherwise = f"{self.statements.place} {next(self.statements.numbering)}"
-        return cell.numbered(otherwise, ", last first" if ordered.args.get("desc") else "")
+        order = ", last first" if ordered.args.get("desc") else ""
+        order += ", none first" if ordered.args.get("nulls_first") else ""
+        return cell.numbered(otherwise, order)
 
     def _window(self, node: exp.Window) -> Cell:
         """A window within the rows of its people."""
@@ -330,19 +332,30 @@ class Expressions:
     def _refuse_ties(
         self, node: exp.Expr, keys: Sequence[exp.Expr], ordered: Sequence[exp.Expr]
     ) -> None:
+        if self.select is None:
+            return
+        known = [*keys, *(term.this for term in ordered)]
+        missing = [*undecided(self.select, self.rows, known)]
+        direct = [value for value in missing if not self._is_plain(value)]
+        if not missing:
+            return
         if not ordered:
-            self._refuse(
-                node, "without ORDER BY the engine's own order decides, which follows identifiers"
+            why = "without ORDER BY the engine's own order decides, which follows identifiers"
+        elif direct:
+            why = (
+                "of rows that are equal in its ORDER BY the engine chooses, and they may differ in "
+                f"{_listed(direct)}: PARTITION BY it, or leave it out of this SELECT"
             )
-        elif self.select is not None:
-            known = [*keys, *(term.this for term in ordered)]
-            missing = [value.sql(DIALECT) for value in undecided(self.select, self.rows, known)]
-            if missing:
-                self._refuse(
-                    node,
-                    "of rows that are equal in its ORDER BY the engine chooses, which follows "
-                    f"identifiers: order by {', '.join(missing)}, too",
-                )
+        else:
+            why = (
+                "of rows that are equal in its ORDER BY the engine chooses, which follows "
+                f"identifiers: order by {_listed(missing)}, too, which this SELECT gives"
+            )
+        self._refuse(node, why)
+
+    def _is_plain(self, value: exp.Expr) -> bool:
+        cells = (self.rows.cell(column) for column in value.find_all(exp.Column))
+        return all(cell is None or cell.is_plain for cell in cells)
 
     def _ordered(
         self, orders: list[exp.Expr], function: exp.Expr, keys: Sequence[exp.Expr]
@@ -370,6 +383,10 @@ class Expressions:
         self.statements.refuse(node, why)
 
 
+def _listed(values: Sequence[exp.Expr]) -> str:
+    return ", ".join(value.sql(DIALECT) for value in values)
+
+
 def _why_not_equal(one: Cell, other: Cell) -> str:
     if one.is_spelled_unlike(other):
         return (
@@ -392,7 +409,9 @@ def _is_one(node: exp.Expr) -> bool:
 def _counts_rows(window: exp.Expr) -> bool:
     """Whether a window's frame goes by the places of rows."""
     spec = window.args.get("spec")
-    return spec is not None and spec.text("kind").upper() == "ROWS"
+    ends = [spec.args.get(end) for end in ("start", "end")] if spec is not None else []
+    is_whole = ends == ["UNBOUNDED", "UNBOUNDED"]
+    return spec is not None and spec.text("kind").upper() == "ROWS" and not is_whole
 
 
 def given_clauses(node: exp.Expr) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from sqlglot import exp
@@ -21,6 +21,9 @@ from stedi.privacy.proof.sides import (
     kinds_of_lines,
 )
 from stedi.privacy.proof.unnumbered import unnumbered
+
+_LENGTHS = ("byte_offset", "byte_length")
+"""Columns of the quarantine that depend on how long records are, and so the identifiers in them."""
 
 
 class Places:
@@ -75,8 +78,15 @@ class Places:
         told, self._problems = self._problems, []
         return list(dict.fromkeys(told))
 
-    def _followed(self, tree: exp.Query, place: str, *, numbers_once: bool = True) -> Relation:
-        positions = Positions(place, self._table, numbers_once)
+    def _followed(
+        self,
+        tree: exp.Query,
+        place: str,
+        *,
+        numbers_once: bool = True,
+        table: Callable[[str], Relation | None] | None = None,
+    ) -> Relation:
+        positions = Positions(place, table or self._table, numbers_once)
         relation = positions.relation(tree)
         self._problems += positions.problems
         return relation
@@ -152,9 +162,9 @@ class Places:
 
     def _read(self, name: str) -> Relation | None:
         if name == "quarantine":
-            kinds = frozenset().union(*map(_quarantined, self.declarations.landing))
-            columns = self.declarations.schemas[name]
-            return _delivered(name, columns, {"subject": kinds_of_lines(kinds)}, "subject")
+            delivered = self._quarantine()
+            lengths = {name: replace(delivered.columns[name], is_direct=True) for name in _LENGTHS}
+            return replace(delivered, columns={**delivered.columns, **lengths})
         if name == "suspended":
             return self._suspended(name)
         contract = self.declarations.contracts.get(name)
@@ -182,6 +192,15 @@ class Places:
             },
         )
 
+    def _quarantine(self) -> Relation:
+        name, kinds = "quarantine", frozenset().union(*map(_quarantined, self.declarations.landing))
+        columns = self.declarations.schemas[name]
+        return _delivered(name, columns, {"subject": kinds_of_lines(kinds)}, "subject")
+
+    def _with_places(self, name: str) -> Relation | None:
+        """A table, as evidence may have it: it says where a record is."""
+        return self._quarantine() if name == "quarantine" else self._table(name)
+
     def _suspended(self, name: str) -> Relation:
         """The table that a run makes of the declared suspensions: a row for each subject."""
         columns = self.declarations.schemas[name]
@@ -192,7 +211,8 @@ class Places:
         kinds = None
         # Which part a row is from may be told: each gives a reason, and names whose it is.
         for part in parts_of(query):
-            given = self._followed(part, place).columns
+            self._followed(_without_evidence(part), place)
+            given = self._followed(part, place, table=self._with_places).columns
             subject = given.get("subject", Cell())
             kinds = subject.kinds if kinds is None else kinds & subject.kinds
             if not subject.is_key:
@@ -204,9 +224,10 @@ class Places:
             ]
         delivered = _delivered(name, columns, {"subject": kinds or frozenset()}, "subject")
         subject = replace(delivered.columns["subject"], is_optional=False)
+        evidence = replace(delivered.columns["evidence"], is_direct=True)
         return replace(
             delivered,
-            columns={**delivered.columns, "subject": subject},
+            columns={**delivered.columns, "subject": subject, "evidence": evidence},
             unique=frozenset({"subject"}),
         )
 
@@ -229,6 +250,15 @@ class Places:
             origin=f"{contract.name}.{column.name}",
             is_optional=cell.is_optional and not column.required,
         )
+
+
+def _without_evidence(part: exp.Query) -> exp.Query:
+    """A part of the suspensions without its evidence, which nobody reads but people."""
+    part = part.copy()
+    for given in part.selects:
+        if given.alias_or_name == "evidence":
+            given.replace(exp.alias_(exp.null(), "evidence"))
+    return part
 
 
 def _quarantined(contract: Contract) -> Kinds:

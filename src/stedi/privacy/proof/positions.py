@@ -137,6 +137,7 @@ class Positions:
             around.inner.append(rows)
         if asks:
             self._refuse_unnamed(select, rows, set())
+            _note_reading(select, rows, around)
             return Relation({})
         cells = {p.alias_or_name: within.projected(p) for p in select.selects}
         cells = {
@@ -149,6 +150,7 @@ class Positions:
         unique = _unique(select, rows)
         listed = frozenset(cells) if is_list else unique
         own = {side: self._owners(within, cells, side, listed) for side in sides}
+        _note_reading(select, rows, around)
         return Relation(cells, sides, unique, own, reads_values(select, rows))
 
     def _owners(
@@ -211,19 +213,19 @@ class Positions:
             return
         self._add(from_.this, tables, rows)
         for join in select.args.get("joins") or ():
-            before = [*rows.columns]
             self._add(join.this, tables, rows)
             alias, side = join.this.alias_or_name, (join.side or "").upper()
-            on = join.args.get("on")
             kind = (join.kind or "").upper()
             if join.args.get("using") or join.method or kind not in ("", "INNER", "CROSS", "OUTER"):
-                self.refuse(join, "of joins, INNER, CROSS, LEFT, RIGHT and FULL may stand here")
-            of_all = side in ("RIGHT", "FULL")
-            rows.join(on, alias if side in ("LEFT", "FULL") else None, of_all=of_all)
-            if side in ("LEFT", "FULL"):
-                rows.make_optional([alias])
+                self.refuse(join, "of joins, INNER, CROSS and LEFT may stand here")
             if side in ("RIGHT", "FULL"):
-                rows.make_optional(before)
+                self.refuse(
+                    join, f"{side} JOIN may not stand here: LEFT JOIN says it from the other side"
+                )
+            is_optional = side == "LEFT"
+            rows.join(join.args.get("on"), alias if is_optional else None)
+            if is_optional:
+                rows.make_optional([alias])
 
     def _add(self, source: exp.Expr, tables: Tables, rows: JoinedRows) -> None:
         alias = source.alias_or_name
@@ -284,6 +286,12 @@ def _nameless(query: exp.Expr) -> Relation:
     return Relation(dict.fromkeys(names, PLAIN))
 
 
+def _note_reading(select: exp.Select, rows: JoinedRows, around: JoinedRows | None) -> None:
+    """The statement around depends on what one inside it reads."""
+    if around is not None and reads_values(select, rows):
+        around.reads_values = True
+
+
 def _unique(select: exp.Select, rows: JoinedRows) -> frozenset[str]:
     """The columns of a SELECT that have no value twice."""
     bare = {p.alias_or_name: p.unalias().unnest() for p in select.selects}
@@ -302,6 +310,7 @@ def _unique(select: exp.Select, rows: JoinedRows) -> frozenset[str]:
         if isinstance(node, exp.Column)
         and node.table in determining
         and node.name in rows.unique[node.table]
+        and not (rows.cell(node) or PLAIN).is_optional  # it may be lacking more than once
     )
 
 

@@ -13,6 +13,8 @@ from itertools import count
 
 from sqlglot import exp
 
+from stedi.sql.tree import REAL
+
 Owners = Mapping[int, frozenset[str]]
 Node = tuple[int, str, str]
 """A column of some rows: the rows' id, the table's alias, and its name."""
@@ -118,6 +120,25 @@ class Relation:
         return not self.reads_values and len(self.columns) == 1 and {*self.columns} == self.unique
 
 
+@dataclass(frozen=True)
+class LookedUp:
+    """What LEFT JOIN holds equal: a column that may be lacking, and one that is there, by pairs.
+
+    `depends_on_more` is set where other columns of the row, too, decide whether there is a partner.
+    """
+
+    pairs: list[tuple[Node, Node]]
+    depends_on_more: bool
+
+    def reached(self, known: set[Node], *, surely: bool) -> set[Node]:
+        """The columns that have one value, or none, where the `known` ones have one each."""
+        if surely:
+            is_found = not self.depends_on_more and all(old in known for _, old in self.pairs)
+            return {new for new, _ in self.pairs} if is_found else set()
+        first = dict(reversed(self.pairs))  # one that may be lacking is equal to one other alone
+        return {node for pair in first.items() if known & {*pair} for node in pair}
+
+
 @dataclass
 class JoinedRows:
     """The rows that FROM and JOINs make: columns by alias, and which sides are the same.
@@ -138,7 +159,7 @@ class JoinedRows:
     sought: list[exp.Column] = field(default_factory=list)
     reads_values: bool = False
     _equal: list[tuple[Node, Node]] = field(default_factory=list)
-    _looked_up: set[Node] = field(default_factory=set)
+    _looked_up: list[LookedUp] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         if self.around is not None:
@@ -199,45 +220,39 @@ class JoinedRows:
             yield rows
             rows = rows.around
 
-    def join(
-        self, condition: exp.Expr | None, optional: str | None = None, *, of_all: bool = False
-    ) -> None:
+    def join(self, condition: exp.Expr | None, optional: str | None = None) -> None:
         """Make the sides one that a condition holds to be the same.
 
         Of a table that may be lacking (`optional`), each side joins one that is there; where it is
-        lacking, those that are there needn't be the same. `of_all` is set where rows stay for which
-        the condition doesn't hold: it says nothing of the row around.
+        lacking, those that are there needn't be the same.
         """
+        found = list[tuple[Node, Node]]()
         for left, right, is_null_safe in _equals(condition):
             one, other = self.cell(left), self.cell(right)
             if is_null_safe and not _is_there(one) and not _is_there(other):
                 continue  # where both are lacking, they are nobody's
-            if of_all and not {left.table, right.table} <= {*self.columns}:
-                continue
-            self._equate(left, right, optional)
+            if optional is not None:
+                if (left.table == optional) == (right.table == optional):
+                    continue
+                if right.table == optional:
+                    left, right, one, other = right, left, other, one
+            if left.is_type(*REAL) == right.is_type(*REAL):  # several doubles may equal one BIGINT
+                found.append((self.node(left), self.node(right)))
             if not (one and other and one.is_key and other.is_key and one.named_by(other)):
                 continue
-            if optional is None:
+            if optional is None or (one.side is not None and one.side not in self._same):
                 self._unite(one.side, other.side)
-            elif (left.table == optional) != (right.table == optional):
-                new, old = (one, other) if left.table == optional else (other, one)
-                if new.side is not None and new.side not in self._same:
-                    self._unite(new.side, old.side)
+        if optional is None:
+            self._equal += found
+        else:
+            depends = not all(_is_of(term, optional) for term in _conjuncts(condition))
+            self._looked_up.append(LookedUp(found, depends_on_more=depends))
 
-    def _equate(self, left: exp.Column, right: exp.Column, optional: str | None) -> None:
-        """Note that columns are equal; one that may be lacking is so to one other alone."""
-        if optional is not None and left.table != optional:
-            left, right = right, left
-        if optional is not None and not (left.table == optional != right.table):
-            return
-        new, old = self.node(left), self.node(right)
-        if optional is None or new not in self._looked_up:
-            self._equal.append((new, old))
-        if optional is not None:
-            self._looked_up.add(new)
+    def reached(self, known: Iterable[Node], *, surely: bool = False) -> set[Node]:
+        """The columns that have one value where these have one each, or none.
 
-    def reached(self, known: Iterable[Node]) -> set[Node]:
-        """The columns that have one value where these have one each."""
+        `surely` leaves out those that have a value in some rows, and none in others.
+        """
         reached, levels = set(known), [*self._and_around]
         while True:
             more = set[Node]()
@@ -245,6 +260,8 @@ class JoinedRows:
                 for one, other in rows._equal:
                     if (one in reached) != (other in reached):
                         more |= {one, other}
+                for looked_up in rows._looked_up:
+                    more |= looked_up.reached(reached, surely=surely)
                 for alias, unique in rows.unique.items():
                     if any((id(rows), alias, name) in reached for name in unique):
                         more |= rows.nodes(alias)
@@ -309,6 +326,14 @@ class JoinedRows:
 def _is_there(cell: Cell | None) -> bool:
     """Whether it is an identifier that no row lacks."""
     return cell is not None and cell.is_key and not cell.is_optional
+
+
+def _is_of(term: exp.Expr, optional: str) -> bool:
+    """Whether a condition says what a table's row must be, by equal columns of others at most."""
+    for left, right, _ in _equals(term):
+        return optional in (left.table, right.table)
+    tables = {column.table for column in term.find_all(exp.Column)}
+    return tables <= {optional} and term.find(exp.Query) is None
 
 
 def _conjuncts(condition: exp.Expr | None) -> Iterator[exp.Expr]:

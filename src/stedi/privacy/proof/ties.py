@@ -16,12 +16,14 @@ from stedi.privacy.proof.sides import JoinedRows
 def undecided(
     select: exp.Select, rows: JoinedRows, known: Sequence[exp.Expr]
 ) -> Iterator[exp.Expr]:
-    """The plain values that a SELECT gives in which rows differ that are equal in what is `known`.
+    """The values that a SELECT gives in which rows may differ that are equal in what is `known`.
 
-    `known` are the keys of a window and the terms of its order.
+    `known` are the keys of a window and the terms of its order. A direct column counts, too: what
+    it is compared with differs as it does.
     """
     written = {part.unnest() for part in known}
-    reached = rows.reached(rows.node(part) for part in written if isinstance(part, exp.Column))
+    own = {part for part in written if isinstance(part, exp.Column)}
+    reached = rows.reached(map(rows.node, own), surely=True)
 
     def is_known(value: exp.Expr) -> bool:
         is_reached = isinstance(value, exp.Column) and rows.node(value) in reached
@@ -29,7 +31,7 @@ def undecided(
 
     groups = _groups(select)
     if not groups or not all(map(is_known, groups)):
-        given = dict.fromkeys(_given(select, rows))
+        given = dict.fromkeys(_given(select, rows, written))
         yield from (value for value in given if not is_known(value))
 
 
@@ -38,8 +40,11 @@ def _groups(select: exp.Select) -> list[exp.Expr]:
     return [key.unnest() for key in group.expressions] if group is not None else []
 
 
-def _given(select: exp.Select, rows: JoinedRows) -> Iterator[exp.Expr]:
-    """The plain columns that a SELECT gives, or works with; of groups their keys and aggregates."""
+def _given(select: exp.Select, rows: JoinedRows, written: set[exp.Expr]) -> Iterator[exp.Expr]:
+    """The columns that a SELECT gives, or works with; of groups their keys and aggregates.
+
+    Expressions that are `written` out in the window are not taken apart.
+    """
     groups = _groups(select)
     pending: list[exp.Expr] = [
         *select.selects,
@@ -48,19 +53,15 @@ def _given(select: exp.Select, rows: JoinedRows) -> Iterator[exp.Expr]:
     ]
     while pending:
         node = pending.pop(0)
-        if node in groups or (groups and _is_of_a_group(node)):
-            if all(_is_plain(column, rows) for column in node.find_all(exp.Column)):
-                yield node
+        if isinstance(node, exp.Query):  # of one inside, those of the row around
+            yield from (c for c in node.find_all(exp.Column) if c.table in rows.columns)
+        elif node in groups or node in written or (groups and _is_of_a_group(node)):
+            yield node
         elif isinstance(node, exp.Column):
-            if node.table in rows.columns and _is_plain(node, rows):
+            if node.table in rows.columns:
                 yield node
         else:
             pending = [*node.iter_expressions(), *pending]
-
-
-def _is_plain(column: exp.Column, rows: JoinedRows) -> bool:
-    cell = rows.cell(column)
-    return cell is None or cell.is_plain
 
 
 def _is_of_a_group(node: exp.Expr) -> bool:

@@ -1,0 +1,136 @@
+"""Windows that go by order have one of all that their SELECT gives: else the engine chooses."""
+
+from __future__ import annotations
+
+import pytest
+
+from stedi.privacy.proof.places import Places
+from tests.support.mutants import declared
+from tests.support.rewrites import LAST, in_place_of_x, last
+
+
+def problems(sql: str, table: str = LAST) -> list[str]:
+    """What the rule says of STEDI's declarations with one SELECT replaced."""
+    declarations = declared(sql, table)
+    return [*Places(declarations).problems(declarations.contracts[LAST])]
+
+
+BY_ORDER = [
+    *("ROW_NUMBER() OVER ({})", "FIRST_VALUE(a.x) OVER ({})", "LAST_VALUE(a.x) OVER ({})"),
+    *("LAG(a.x) OVER ({})", "LEAD(a.x) OVER ({})"),
+    "SUM(a.x) OVER ({} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)",
+]
+OWN = 'PARTITION BY a."user", s.serialnumber'
+GIVEN = ["s.distancefromobject", "a.x", "a.y", "a.z"]
+
+
+@pytest.mark.parametrize("window", BY_ORDER)
+def test_an_order_is_of_all_that_is_given(window: str) -> None:
+    def told(*terms: str) -> list[str]:
+        order = f"ORDER BY {', '.join(terms)}" if terms else ""
+        return problems(in_place_of_x(window.format(f"{OWN} {order}")))
+
+    assert told()
+    assert told('a."timestamp"')
+    assert not told('a."timestamp"', *GIVEN)
+    assert not told(*(f"{value} DESC NULLS LAST" for value in reversed(GIVEN)))
+    given = [value for value in GIVEN if value != "a.x" or value in window]
+    for one in given:
+        [problem] = told('a."timestamp"', *(value for value in GIVEN if value != one))
+        assert problem.endswith(f"order by {one}, too, which this SELECT gives")
+
+
+def chosen(keys: str, order: str, source: str, partition: str = "k.email") -> list[str]:
+    """What is said of a list of people that a rank decides about."""
+    over = f"PARTITION BY {partition} ORDER BY {order}"
+    ranked = f"SELECT k.email, {keys}, ROW_NUMBER() OVER ({over}) AS n FROM {source}"
+    first = f"SELECT DISTINCT r.email FROM ({ranked}) r WHERE r.n = 1"
+    return problems(last(f'LEFT JOIN ({first}) f ON f.email = a."user" WHERE f.email IS NULL'))
+
+
+TRUSTED, LANDING = "customer_trusted k", "customer_landing k"
+BY_DEVICE = f"{LANDING} GROUP BY k.email, k.serialnumber, k.lastupdatedate"
+
+
+@pytest.mark.parametrize(
+    ("keys", "order", "source"),
+    [
+        ("k.registrationdate", "k.lastupdatedate", TRUSTED),  # no e-mail is in it twice
+        ("k.lastupdatedate", "k.lastupdatedate", LANDING),
+        ("ROUND(k.lastupdatedate, 1) AS v", "ROUND(k.lastupdatedate, 1)", LANDING),
+        ("k.emailfolded", "k.lastupdatedate", LANDING),  # which follows from the e-mail
+        ("k.phone", "k.lastupdatedate, k.phone", LANDING),
+        ("MIN(k.arrived) AS v", "k.lastupdatedate",
+         f"{LANDING} GROUP BY k.email, k.lastupdatedate"),
+        ("MIN(k.arrived) AS v", "k.lastupdatedate, MIN(k.arrived)", BY_DEVICE),
+        ("c.registrationdate", "k.lastupdatedate",
+         f"{LANDING} LEFT JOIN customer_trusted c ON c.email = k.email"),
+        ("c.registrationdate", "k.lastupdatedate",
+         f"{LANDING} LEFT JOIN customer_trusted c ON c.email = k.email AND c.registrationdate < 60"),
+    ],
+)  # fmt: skip
+def test_what_follows_from_keys_and_order_is_not_asked_for(
+    keys: str, order: str, source: str
+) -> None:
+    assert chosen(keys, order, source) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "order", "source"),
+    [
+        ("k.registrationdate", "k.lastupdatedate", LANDING),
+        ("k.lastupdatedate", "k.lastupdatedate + 1", LANDING),
+        ("k.phone", "k.lastupdatedate", LANDING),
+        ("CASE WHEN k.phone IS NULL THEN 1 ELSE 0 END AS v", "k.lastupdatedate", LANDING),
+        ("CASE WHEN k.serialnumber <> '' THEN 1 ELSE 0 END AS v", "k.lastupdatedate", LANDING),
+        ("(SELECT COUNT(*) FROM accelerometer_trusted b WHERE b.\"user\" = k.email AND b.x < "
+         "k.registrationdate) AS v", "k.lastupdatedate", LANDING),
+        ("MIN(k.arrived) AS v", "k.lastupdatedate", BY_DEVICE),
+        ("MIN(k.arrived) AS v, COUNT(*) AS w", "k.lastupdatedate, MIN(k.arrived)", BY_DEVICE),
+        ("MIN(k.arrived) AS v, COUNT(*) FILTER (WHERE k.serialnumber <> '') AS w",
+         "k.lastupdatedate, MIN(k.arrived)", BY_DEVICE),
+        ("c.registrationdate", "k.lastupdatedate",
+         f"{LANDING} LEFT JOIN customer_trusted c ON c.email = k.email AND k.registrationdate < 60"),
+        ("CASE WHEN c.email IS NULL THEN 1 ELSE 0 END AS v", "k.lastupdatedate",
+         f"{LANDING} LEFT JOIN customer_trusted c ON c.email = k.email AND k.registrationdate < 60"),
+        ("k.registrationdate", "c.registrationdate",
+         f"{LANDING} LEFT JOIN customer_trusted c ON c.email = k.email "
+         "AND c.registrationdate = k.registrationdate"),
+        ("MIN(k.registrationdate) AS v", "1e0",
+         f"{LANDING} LEFT JOIN customer_trusted c ON c.email = k.email AND k.arrived > 5 "
+         "GROUP BY k.email, c.registrationdate"),
+    ],
+)  # fmt: skip
+def test_what_rows_may_differ_in_is_asked_for(keys: str, order: str, source: str) -> None:
+    [problem, *_] = chosen(keys, order, source)
+    assert "of rows that are equal in its ORDER BY the engine chooses" in problem
+
+
+@pytest.mark.parametrize(
+    "window",
+    [
+        "FIRST_VALUE(k.registrationdate) OVER (PARTITION BY k.serialnumber ORDER BY k.registrationdate)",
+        "ROW_NUMBER() OVER (PARTITION BY k.serialnumber ORDER BY k.registrationdate)",
+    ],
+)
+def test_whose_row_comes_first_of_several_people_is_not_the_engines_choice(window: str) -> None:
+    rows = f"SELECT k.serialnumber, k.email, k.registrationdate, {window} AS n FROM {TRUSTED}"
+    joined = f"LEFT JOIN ({rows}) f ON f.serialnumber = s.serialnumber WHERE f.n > 1"
+    assert any("PARTITION BY it, or leave it out" in problem for problem in problems(last(joined)))
+
+
+def test_a_frame_of_all_rows_has_no_order() -> None:
+    frame = "ROWS BETWEEN {} AND UNBOUNDED FOLLOWING"
+    whole, rest = (frame.format(begin) for begin in ("UNBOUNDED PRECEDING", "CURRENT ROW"))
+    assert not problems(in_place_of_x(f"AVG(a.x) OVER ({OWN} {whole})"))
+    assert problems(in_place_of_x(f"AVG(a.x) OVER ({OWN} {rest})"))
+
+
+def test_a_double_is_not_what_a_whole_number_equals() -> None:
+    """Several whole numbers from 2 to the power of 53 on equal one double."""
+    source = (
+        f'{LANDING} INNER JOIN accelerometer_trusted b ON b."user" = k.email AND b.{{}} = k.{{}}'
+    )
+    for column, chosen_by in (("x", "b.x"), ('"timestamp"', 'b."timestamp"')):
+        told = chosen("k.arrived", chosen_by, source.format(column, "arrived"))
+        assert bool(told) == (column == "x")
