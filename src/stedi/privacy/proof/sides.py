@@ -122,7 +122,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class LookedUp:
-    """What LEFT JOIN holds equal: a column that may be lacking, and one that is there, by pairs.
+    """What LEFT JOIN holds equal: columns that may be lacking, each with one that is there.
 
     `depends_on_more` is set where other columns of the row, too, decide whether there is a partner.
     """
