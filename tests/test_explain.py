@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,28 @@ def test_the_join_says_how_many_timestamps_one_side_has_alone(done: Lakehouse) -
     step, accelerometer = pairing.sides
     assert (step.table, step.values_alone, step.rows_alone) == ("step_trainer_trusted", 1, 1)
     assert (accelerometer.values_alone, accelerometer.rows_alone) == (0, 0)
+
+
+def test_a_join_of_what_a_with_names_is_counted_likewise(
+    tmp_path: Path, not_anonymous: Path
+) -> None:
+    folder = tmp_path / "declarations"
+    shutil.copytree(not_anonymous, folder)
+    (folder / "transforms" / "accelerometer_trusted.sql").write_text(
+        'WITH r AS (SELECT b."user", b."timestamp", b.x, b.y, b.z FROM accelerometer_landing b) '
+        'SELECT r."user", r."timestamp", r.x, r.y, r.z FROM r '
+        'INNER JOIN customer_trusted c ON c.email = r."user"'
+    )
+    small.land(tmp_path / "root")
+    lakehouse = on("duckdb", tmp_path / "root", folder)
+    lakehouse.run()
+    [*_, stage] = lakehouse.explain("accelerometer_trusted").stages
+    assert stage.kept == stage.in_ == small.SEED["accelerometer_trusted"]
+    assert stage.pairing is not None
+    assert {side.table for side in stage.pairing.sides} == {
+        "accelerometer_landing",
+        "customer_trusted",
+    }
 
 
 def test_each_reason_has_an_example_that_is_masked_and_its_place(done: Lakehouse) -> None:
