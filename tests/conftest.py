@@ -25,7 +25,7 @@ from stedi.run import RunReport
 from tests.support import small
 
 # The same examples every time in `make test`, others each time in `make test-all`.
-settings.register_profile("same", derandomize=True, deadline=None, max_examples=150)
+settings.register_profile("same", derandomize=True, deadline=None, max_examples=100)
 settings.register_profile("random", deadline=None, max_examples=3_000)
 settings.load_profile("same")
 

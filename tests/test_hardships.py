@@ -85,7 +85,7 @@ def test_a_killed_replay_loses_and_doubles_nothing(small_lakehouse: Lakehouse, l
 
 
 @already_run
-@pytest.mark.parametrize("command", ["release", "train"])
+@pytest.mark.parametrize("command", ["release", pytest.param("train", marks=pytest.mark.slow)])
 def test_what_is_killed_while_it_hands_out_leaves_all_or_nothing(
     small_lakehouse: Lakehouse, command: str, tmp_path: Path
 ) -> None:
@@ -119,10 +119,15 @@ WRITING: dict[str, list[str]] = {
     "privacy.md": ["audit", "--report"],
     "lineage.svg": ["check", "--graph"],
 }
+ANEW = ("page.html", "privacy.md", "lineage.svg")
+"""What takes seconds each time."""
 
 
 @already_run
-@pytest.mark.parametrize("name", WRITING)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if name in ANEW else []) for name in WRITING],
+)
 def test_what_is_killed_while_it_writes_is_not_seen_and_is_swept_by_the_next(
     small_lakehouse: Lakehouse, name: str, tmp_path: Path
 ) -> None:

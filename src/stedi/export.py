@@ -101,5 +101,5 @@ def _is_export(file: Path) -> bool:
         with duckdb.connect(file, read_only=True) as connection:
             connection.execute(f"SELECT 1 FROM {MARK}")
             return True
-    except duckdb.Error:
+    except (duckdb.Error, UnicodeDecodeError):
         return False

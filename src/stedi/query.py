@@ -394,6 +394,8 @@ def _translated_errors(limits: Limits) -> Iterator[None]:
             f"the statement was stopped after {limits.timeout:g} seconds; ask for less, or give it "
             "longer: --timeout SECONDS"
         ) from None
+    except UnicodeDecodeError:  # the text of an error has bytes of a damaged file
+        raise StorageError(_FILE_GONE) from None
     except (duckdb.Error, pa.ArrowException, MemoryError, RuntimeError) as error:
         if isinstance(error, RecursionError):
             raise

@@ -169,6 +169,7 @@ def test_a_job_that_publishes_nothing_ends_with_1_and_says_so(
     assert withheld["table"] == "machine_learning_curated"
 
 
+@pytest.mark.slow
 def test_a_job_reports_files_that_have_waited(
     small_lakehouse: Lakehouse, spark: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

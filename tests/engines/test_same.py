@@ -49,6 +49,7 @@ def assert_same(
 
 
 # On Spark each takes half a minute; random landing data below is run with both.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("profile", "published"), [("seed", 43_681), pytest.param("strict", 32_025, marks=slow)]
 )
@@ -107,7 +108,7 @@ def random_landing(folder: Path, random: Random) -> None:
 
 @pytest.mark.parametrize("profile", ["seed", pytest.param("strict", marks=pytest.mark.slow)])
 @settings(
-    max_examples=settings().max_examples // 150,
+    max_examples=max(settings().max_examples // 150, 1),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes Spark many minutes
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -325,6 +325,7 @@ def test_customers_that_are_not_small_are_joined_instead_of_broadcast(
     assert shape(planned(table)) == LARGE_PLANS[table]
 
 
+@pytest.mark.slow
 def test_a_skewed_timestamp_is_shared_out_among_tasks(
     engine_at_work: SparkEngine, tmp_path: Path
 ) -> None:

@@ -65,11 +65,11 @@ def solid(text: bytes) -> bytes:
 
 WHERE = ["alone", "first", "middle", "last", "a thousand times"]
 HERE_AND_THERE = [
-    # A thousand times take long: of one source are enough, but for `make test-all`.
+    # A thousand times take long.
     pytest.param(source, where, id=f"{name}-{where}", marks=[pytest.mark.slow] if is_long else [])
     for where in WHERE
     for name, source in SOURCES.items()
-    for is_long in [where == "a thousand times" and name != "step_trainer"]
+    for is_long in [where == "a thousand times"]
 ]
 
 

@@ -93,6 +93,7 @@ def test_a_release_has_rows_of_who_left_if_and_only_if_they_are_a_side_of_a_matc
         assert only(small_lakehouse).left == len({*gone} & {*behind}), name
 
 
+@pytest.mark.slow
 def test_one_side_alone_is_a_side(small_lakehouse: Lakehouse, land: Land, tmp_path: Path) -> None:
     """Pam's device reads when ann's phone does, pat's phone measures when ann's device reads."""
     people = [small.customer(name, f"P-{name}", 100, consent=100) for name in ("pam", "pat", "pia")]

@@ -168,7 +168,11 @@ LAYOUTS: dict[Callable[[Path, Land], None], set[str]] = {
 
 
 @already_run
-@pytest.mark.parametrize("layout", LAYOUTS, ids=lambda layout: layout.__name__)
+@pytest.mark.parametrize(
+    "layout",
+    [pytest.param(layout, id=layout.__name__, marks=[] if n % 2 else [pytest.mark.slow])
+     for n, layout in enumerate(LAYOUTS)],
+)  # fmt: skip
 def test_however_raw_files_lie_all_else_is_as_if_rebuilt(
     small_lakehouse: Lakehouse, land: Land, layout: Callable[[Path, Land], None]
 ) -> None:

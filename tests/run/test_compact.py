@@ -15,7 +15,8 @@ from tests.support import small
 from tests.support.tables import declare, files, strays
 
 
-@pytest.mark.parametrize("runs", [12, pytest.param(300, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("runs", [12, 300])
 def test_many_small_runs_leave_a_handful_of_files(
     small_lakehouse: Lakehouse, folder: Path, land: Land, runs: int
 ) -> None:

@@ -54,7 +54,7 @@ KILLS = [(PLACES[n % 2], n) for n in range(250)]
 
 @pytest.mark.parametrize(
     ("place", "seed"),
-    [*KILLS[:10], *(pytest.param(*kill, marks=pytest.mark.slow) for kill in KILLS[10:])],
+    [*KILLS[:6], *(pytest.param(*kill, marks=pytest.mark.slow) for kill in KILLS[6:])],
     indirect=["place"],
 )
 def test_a_killed_run_loses_and_doubles_nothing(
@@ -148,7 +148,15 @@ def test_a_disk_that_is_full_is_said_plainly_and_leaves_whole_tables(
 
 @already_run
 @pytest.mark.parametrize(
-    "closed_below", ["", "_stedi", "customer/trusted", "step_trainer/curated/data"]
+    "closed_below",
+    [
+        "",
+        "_stedi",
+        *(
+            pytest.param(of, marks=pytest.mark.slow)
+            for of in ("customer/trusted", "step_trainer/curated/data")
+        ),
+    ],
 )
 def test_a_folder_that_is_read_only_is_said_plainly(
     small_lakehouse: Lakehouse, land: Land, tmp_path: Path, not_anonymous: Path, closed_below: str
@@ -190,7 +198,7 @@ def stopped_at(lakehouse: Lakehouse, step: int) -> Process:
     return process
 
 
-@pytest.mark.parametrize("step", [0, 3, 5, 9])
+@pytest.mark.parametrize("step", [0, 5, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 9))])
 def test_a_second_run_stops_or_waits_as_told_and_nothing_is_doubled(
     small_lakehouse: Lakehouse, step: int
 ) -> None:

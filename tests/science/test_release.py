@@ -185,6 +185,7 @@ def test_what_generalisation_cost_is_what_numpy_finds(walking: Lakehouse, releas
     assert 0 < half < most <= widths[np.isfinite(widths)].max()
 
 
+@pytest.mark.slow
 def test_any_double_may_be_a_reading(tmp_path: Path) -> None:
     lakehouse = Lakehouse(tmp_path / "root")
     lakehouse.simulate(lakehouse.root, customers=300, seed=3, people=True)
@@ -212,6 +213,7 @@ def test_any_double_may_be_a_reading(tmp_path: Path) -> None:
     assert 0 < half < most < 131.072  # forty readings beyond that are of too few people to be told
 
 
+@pytest.mark.slow
 def test_a_k_that_is_small_is_told_with_its_reason(tmp_path: Path) -> None:
     folder, root = tmp_path / "declarations", tmp_path / "root"
     shutil.copytree(str(packaged()), folder)
@@ -321,7 +323,7 @@ def test_the_rows_are_the_published_file_as_it_is(walking: Lakehouse, released: 
 @pytest.mark.parametrize(
     "changed",
     [
-        pytest.param(NOW, id="withdrawn"),
+        pytest.param(NOW, id="withdrawn", marks=pytest.mark.slow),
         pytest.param(1_900_000_000_000, id="suspended", marks=pytest.mark.slow),
     ],
 )

@@ -123,6 +123,7 @@ def test_the_starter_data_has_no_signal_and_the_card_says_so(
     assert "No signal" in (tmp_path / "model" / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_shuffled_labels_can_not_be_told(walking: Lakehouse, tmp_path: Path) -> None:
     """The same people, with the distances of all readings shuffled."""
     lakehouse = Lakehouse(tmp_path / "root")

@@ -31,6 +31,7 @@ def test_the_keys_are_those_of_the_starter_data(starter: Path, tmp_path: Path) -
         assert shapes[0] == shapes[1]
 
 
+@pytest.mark.slow
 def test_rates_are_those_of_the_starter_data_at_any_size(tmp_path: Path) -> None:
     shares = []
     for customers in (956, 12_000):

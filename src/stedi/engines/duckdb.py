@@ -205,7 +205,7 @@ def _translated_errors() -> Iterator[None]:
         yield
     except duckdb.OutOfMemoryException:
         raise EngineFailed("DuckDB ran out of memory; free some, or run on fewer records") from None
-    except duckdb.IOException:
+    except (duckdb.IOException, UnicodeDecodeError):  # whose text has bytes of a damaged file
         raise EngineFailed(_NO_FILE) from None
     except duckdb.Error as error:
         raise EngineFailed(

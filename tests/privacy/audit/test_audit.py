@@ -397,6 +397,7 @@ def test_the_command_line_audits(done: Lakehouse) -> None:
     assert told["attacks"]["withdrawal"]["figures"]["tries"] == 10
 
 
+@pytest.mark.slow
 def test_a_file_changed_behind_the_lakehouses_back_fails_the_audit(
     done: Lakehouse, tmp_path: Path
 ) -> None:
@@ -439,6 +440,7 @@ def test_a_table_that_is_out_of_date_is_not_audited(done: Lakehouse, tmp_path: P
         copy.audit()
 
 
+@pytest.mark.slow
 def test_what_a_second_publication_gives_away_is_noted(done: Lakehouse, tmp_path: Path) -> None:
     copy = Lakehouse(tmp_path / "root")
     copy.ingest(done.root)

@@ -473,6 +473,7 @@ def test_training_on_a_large_table_learns_from_a_sample(
     assert "a sample of 9,000" in (tmp_path / "large" / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_command_line_says_that_a_sample_was_attacked(done: Lakehouse, tmp_path: Path) -> None:
     from importlib.resources import as_file
 

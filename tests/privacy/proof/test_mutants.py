@@ -50,14 +50,14 @@ def verdicts(seeds: range, spelled: list[World]) -> Counter[str]:
 
 
 def test_what_passes_can_not_tell(spelled: list[World]) -> None:
-    counted = verdicts(range(90), spelled)
-    assert counted["passes"] > 10, counted
+    counted = verdicts(range(60), spelled)
+    assert counted["passes"] > 5, counted
     assert counted["tells"] > 3, counted
 
 
 @pytest.mark.slow  # the same with more of them
 def test_what_passes_can_not_reveal_many(spelled: list[World]) -> None:
-    assert verdicts(range(90, 6_000), spelled)["passes"] > 900
+    assert verdicts(range(60, 6_000), spelled)["passes"] > 900
 
 
 FOUND_FOLDED = (

@@ -119,6 +119,7 @@ def test_versions_that_nobody_may_read_are_reported_in_what_is_disclosed(
         landed().erase([("email", "zoe@example.com")])
 
 
+@pytest.mark.slow
 def test_a_private_release_is_charged_in_the_bucket(
     landed: Opened, s3: Any, bucket: str, tmp_path: Path
 ) -> None:
@@ -140,7 +141,8 @@ def test_a_private_release_is_charged_in_the_bucket(
     assert landed().run().built == ()
 
 
-@pytest.mark.parametrize("is_versioned", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("is_versioned", [False, True])
 def test_what_is_over_leaves_the_bucket_earlier_versions_included(
     landed: Opened,
     s3: Any,

@@ -158,6 +158,7 @@ def test_who_withdraws_is_gone_from_every_version(
     assert not first & left
 
 
+@pytest.mark.slow
 def test_versions_that_may_not_be_removed_are_told(
     landed: Opened, aws: Faults, s3: Any, bucket: str
 ) -> None:
@@ -196,6 +197,7 @@ def test_a_run_through_bad_connections(landed: Opened, aws: Faults, kind: Kind) 
     assert landed().status(verify=True).ok
 
 
+@pytest.mark.slow
 def test_an_empty_file_and_one_in_an_archive(landed: Opened, s3: Any, bucket: str) -> None:
     lines = [json.dumps(small.acceleration("ann", n, 0.1)) for n in range(9000, 9100)]
     packed = gzip.compress("\n".join(lines).encode())
