@@ -31,7 +31,6 @@ class Select:
         A SELECT names its reasons in a CTE `judged`; one that just filters a table by a WHERE has
         one reason, "WHERE not met".
         """
-        with_ = self.tree.args.get("with_")
         if self._is_judged:
             count = _select(
                 "SELECT dropped, COUNT(*) AS rows_dropped FROM judged "
@@ -44,7 +43,11 @@ class Select:
             count = count.where(exp.not_(met)).having("COUNT(*) > 0")
         else:
             return None
-        if with_ is not None:
+        return self._with_ctes(count)
+
+    def _with_ctes(self, count: exp.Select) -> exp.Select:
+        """A query about parts of the SELECT, with the CTEs that these may name."""
+        if (with_ := self.tree.args.get("with_")) is not None:
             count.set("with_", with_.copy())
         return count
 
@@ -73,9 +76,7 @@ class Select:
             .from_(right.copy())
             .join(groups.subquery("groups"), on=on)
         )
-        if (with_ := self.tree.args.get("with_")) is not None:
-            count.set("with_", with_.copy())
-        return count
+        return self._with_ctes(count)
 
     @cached_property
     def _paired(self) -> _Paired | None:
@@ -137,9 +138,7 @@ class Select:
             .from_(left)
             .join(right, on=on, join_type="FULL")
         )
-        if (with_ := self.tree.args.get("with_")) is not None:
-            count.set("with_", with_.copy())
-        return count
+        return self._with_ctes(count)
 
     @property
     def sums_hold(self) -> bool:
