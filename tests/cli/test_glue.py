@@ -136,6 +136,7 @@ def events(printed: str) -> list[dict[str, object]]:
     return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
 
 
+@pytest.mark.slow
 def test_a_job_logs_events_that_alarms_count(
     small_lakehouse: Lakehouse, spark: None, capsys: pytest.CaptureFixture[str]
 ) -> None:

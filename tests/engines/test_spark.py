@@ -196,6 +196,7 @@ def failed(scratch: Path, **more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_a_failure_holds_no_values_nor_does_what_spark_says_of_it(tmp_path: Path) -> None:
     done = failed(tmp_path)
     assert done.stderr == ""

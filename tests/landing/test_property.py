@@ -37,7 +37,7 @@ views = st.sampled_from(VIEWS)
 seeds = st.integers(0, 2**64 - 1)
 
 
-@settings(max_examples=settings().max_examples // 5)
+@settings(max_examples=settings().max_examples // 10)
 @given(sources, seeds)
 def test_damaged_files_are_read_as_by_the_reference(source: str, seed: int) -> None:
     content = file_of(Random(seed), COLUMNS[source], RECORDS)

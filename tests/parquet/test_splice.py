@@ -243,7 +243,7 @@ class Table:
         return as_text([tuple(row.values()) for row in rows])
 
 
-@settings(max_examples=settings().max_examples // 3)
+@settings(max_examples=settings().max_examples // 6)
 @given(st.integers(0, 2**64 - 1))
 def test_what_is_left_is_all_but_what_was_taken_out(seed: int) -> None:
     random = Random(seed)

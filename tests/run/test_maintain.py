@@ -13,13 +13,13 @@ from stedi import Lakehouse
 from stedi.declared import read_declarations
 from stedi.lakehouse import EngineName
 from stedi.run.incremental import incremental
-from tests.conftest import Land, already_run, both_engines, both_engines_at_length, counts, on, rows
+from tests.conftest import Land, already_run, both_engines_at_length, counts, on, rows
 from tests.support import small
 from tests.support.tables import files, held_on_disk, how
 
 
 @already_run
-@both_engines
+@both_engines_at_length
 def test_new_readings_are_added(small_lakehouse: Lakehouse, land: Land) -> None:
     before = {table: files(small_lakehouse, table) for table in small.SEED}
     land("accelerometer", [small.acceleration("ann", 3000, 0.9)], name="two.json")

@@ -30,6 +30,7 @@ def folder(walking: Lakehouse, released: Path, tmp_path_factory: pytest.TempPath
     return given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_each_example_runs(folder: Path, number: int) -> None:
     environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "cache")}
@@ -43,6 +44,7 @@ def test_there_is_an_example_for_each_tool() -> None:
     assert tools == {"pandas", "polars", "duckdb", "datasets", "mlcroissant"}
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_from_the_first_cell_to_the_last(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

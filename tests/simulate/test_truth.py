@@ -22,7 +22,7 @@ from tests.support.contents import figures, foreseeable, truth
         (300, 3, False, 7),
         (300, 4, True, 0),
         (1, 5, True, 0),
-        (12_000, 6, True, 40),
+        pytest.param(12_000, 6, True, 40, marks=pytest.mark.slow),
         pytest.param(25_000, 7, True, 300, marks=pytest.mark.slow),
         pytest.param(100_000, 8, True, 25, marks=pytest.mark.slow),
     ],

@@ -379,6 +379,7 @@ def opened(lakehouse: Lakehouse) -> PublishedTable:
     return published_table(lakehouse._warehouse(), lakehouse._declared(), None)
 
 
+@pytest.mark.slow
 def test_a_lakehouse_has_the_same_audit_both_ways(done: Lakehouse) -> None:
     table = opened(done)
     assert not table.is_large

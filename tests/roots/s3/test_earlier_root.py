@@ -13,6 +13,7 @@ from tests.support.cloud import Cloud
 from tests.support.earlier import as_told, figures
 
 
+@pytest.mark.slow
 def test_a_lakehouse_that_0_1_0_made_on_s3_says_and_does_what_it_did(
     cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

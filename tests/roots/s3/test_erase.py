@@ -45,7 +45,8 @@ def holding(s3: Any, bucket: str) -> list[str]:
     return [name for name, data in every_version(s3, bucket).items() if ANN in said(data)]
 
 
-@pytest.mark.parametrize("is_versioned", [pytest.param(False, marks=pytest.mark.slow), True])
+@pytest.mark.slow
+@pytest.mark.parametrize("is_versioned", [False, True])
 def test_nothing_is_left_in_a_bucket(
     landed: Opened, s3: Any, bucket: str, is_versioned: bool
 ) -> None:

@@ -31,6 +31,7 @@ def bodies(s3: Any, bucket: str) -> dict[str, bytes]:
     return found
 
 
+@pytest.mark.slow
 def test_what_was_given_out_is_noted_in_the_bucket(
     landed: Opened, s3: Any, bucket: str, tmp_path: Path
 ) -> None:
