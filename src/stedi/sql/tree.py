@@ -43,6 +43,13 @@ def parse(sql: str, place: str) -> exp.Query:
     return trees[0]
 
 
+def without_parens(node: exp.Expr) -> exp.Expr:
+    """What is in the parentheses; a SELECT's own stay, which can have an ORDER BY and a LIMIT."""
+    while isinstance(node, exp.Paren):
+        node = node.this
+    return node
+
+
 def tables_read(tree: exp.Query) -> list[exp.Table]:
     """The tables of a statement that are not its own CTEs, scope by scope."""
     return [

@@ -13,8 +13,8 @@ from sqlglot import exp
 
 from stedi.privacy.proof.owners import are_of_one, named_windows
 from stedi.privacy.proof.sides import PLAIN, Cell, JoinedRows, Node, Relation
-from stedi.privacy.proof.ties import undecided
-from stedi.sql.tree import DIALECT
+from stedi.privacy.proof.ties import is_one_row, undecided
+from stedi.sql.tree import DIALECT, without_parens
 
 ALLOWED = (
     "equal (or not) to a direct column of the same subject",
@@ -92,6 +92,7 @@ class Expressions:
             for key in group.expressions:
                 self._key(key)
             self._refuse_mixed(group, group.expressions, "GROUP BY")
+        self._refuse_two_orders()
         order = self.select.args.get("order")
         for term in order.expressions if order is not None else ():
             for node in self._written_out(term.this):
@@ -133,7 +134,7 @@ class Expressions:
 
     def projected(self, projection: exp.Expr) -> Cell:
         """What is known of a column that the SELECT gives."""
-        node = projection.unalias().unnest()
+        node = without_parens(projection.unalias())
         if isinstance(node, exp.Column):
             cell = self.rows.cell(node) or PLAIN
             return cell if self._keeps_all(node) else replace(cell, origin=None)
@@ -171,6 +172,8 @@ class Expressions:
         elif isinstance(node, exp.Window):
             if not self._window(node).is_plain:
                 self._refuse(node, "this rank may only be compared with 1")
+        elif isinstance(node, exp.UDTF | exp.Explode):
+            self._refuse(node, "it makes several rows of one: it may stand in FROM only")
         else:
             if isinstance(node, exp.AggFunc) and not self._groups:
                 self._refuse_mixed(node, (), "GROUP BY")
@@ -243,7 +246,9 @@ class Expressions:
             self.rows.sought.append(sought)
 
     def _exists(self, node: exp.Exists) -> None:
-        inner = node.this.unnest() if isinstance(node.this, exp.Subquery) else node.this
+        inner = without_parens(node.this)
+        while isinstance(inner, exp.Subquery) and given_clauses(inner) == ["this"]:
+            inner = inner.this
         if isinstance(inner, exp.Select):
             tables = self.statements.with_(inner, self.tables)
             self.statements.asks(inner, tables, self.rows)
@@ -310,24 +315,43 @@ class Expressions:
     def _window(self, node: exp.Window) -> Cell:
         """A window within the rows of its people."""
         windows = [node, *self._named(node)]
-        keys = [key for window in windows for key in window.args.get("partition_by") or ()]
+        keys, ordered = _keys(windows), _terms(windows)
         for key in keys:
             self._key(key)
         self._refuse_mixed(node, keys, "PARTITION BY")
-        orders = [w.args["order"] for w in windows if w.args.get("order") is not None]
         for window in windows:
             self._walk_if(window.args.get("spec"))
         function = node.this
         while isinstance(function, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
             self._walk_if(function.args.get("expression"))
             function = function.this
-        ordered = [term for order in orders for term in order.expressions]
         if isinstance(function, _BY_ORDER) or any(map(_counts_rows, windows)):
             self._refuse_ties(node, keys, ordered)
         breaks_ties = self._ordered(ordered, function, keys)
         for child in function.iter_expressions():
             self.walk(child)
         return Cell(breaks_ties=breaks_ties)
+
+    def _refuse_two_orders(self) -> None:
+        """Refuse windows that may take equal rows in another order each: together they tell it."""
+        assert self.select is not None
+        found = dict[tuple[tuple[exp.Expr, ...], tuple[exp.Expr, ...]], exp.Window]()
+        for node in self.select.find_all(exp.Window):
+            if node.find_ancestor(exp.Select) is not self.select:
+                continue
+            windows = [node, *self._named(node)]
+            if isinstance(_function(node), _BY_ORDER) or any(map(_counts_rows, windows)):
+                keys, terms = _keys(windows), _terms(windows)
+                known = [*keys, *(term.this for term in terms)]
+                if not is_one_row(self.select, self.rows, known):
+                    found.setdefault((tuple(keys), tuple(terms)), node)
+        for node in [*found.values()][1:]:
+            self._refuse(
+                node,
+                "rows that are equal in its ORDER BY may come in another order for another window "
+                "of this SELECT, as the engine chooses: have one of them in a SELECT inside, and "
+                "order the other by it, too",
+            )
 
     def _refuse_ties(
         self, node: exp.Expr, keys: Sequence[exp.Expr], ordered: Sequence[exp.Expr]
@@ -404,6 +428,24 @@ def _is_empty_text(node: exp.Expr) -> bool:
 
 def _is_one(node: exp.Expr) -> bool:
     return isinstance(node, exp.Literal) and not node.is_string and node.this == "1"
+
+
+def _function(window: exp.Window) -> exp.Expr:
+    function: exp.Expr = window.this
+    while isinstance(function, exp.Filter | exp.IgnoreNulls | exp.RespectNulls):
+        function = function.this
+    return function
+
+
+def _keys(windows: Sequence[exp.Expr]) -> list[exp.Expr]:
+    """What a window and those that it is defined by are partitioned by."""
+    return [key for window in windows for key in window.args.get("partition_by") or ()]
+
+
+def _terms(windows: Sequence[exp.Expr]) -> list[exp.Expr]:
+    """The terms that a window and those that it is defined by are ordered by."""
+    orders = (window.args.get("order") for window in windows)
+    return [term for order in orders if order is not None for term in order.expressions]
 
 
 def _counts_rows(window: exp.Expr) -> bool:

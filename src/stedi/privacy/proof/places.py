@@ -11,6 +11,7 @@ from stedi.columns import Column
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import DeclarationError
+from stedi.privacy.proof.expressions import given_clauses
 from stedi.privacy.proof.positions import Positions
 from stedi.privacy.proof.sides import (
     Cell,
@@ -22,6 +23,9 @@ from stedi.privacy.proof.sides import (
 )
 from stedi.privacy.proof.unnumbered import unnumbered
 
+_PUT_TOGETHER = {"with_", "this", "expression", "distinct"}
+_OF_IDENTIFIERS = ("evidence", "review")
+"""Columns of the suspensions that are worked out of identifiers: where one is, and its hash."""
 _LENGTHS = ("byte_offset", "byte_length")
 """Columns of the quarantine that depend on how long records are, and so the identifiers in them."""
 
@@ -208,9 +212,13 @@ class Places:
         if contract is None or query is None:
             return _delivered(name, columns, {}, None)
         place = f"{contract.place}, suspensions"
-        kinds = None
+        kinds, names = None, query.named_selects
         # Which part a row is from may be told: each gives a reason, and names whose it is.
         for part in parts_of(query):
+            if part.named_selects != names:
+                self._problems.append(
+                    f"{place}: each SELECT gives {', '.join(names)} in this order"
+                )
             self._followed(_without_evidence(part), place)
             given = self._followed(part, place, table=self._with_places).columns
             subject = given.get("subject", Cell())
@@ -224,10 +232,10 @@ class Places:
             ]
         delivered = _delivered(name, columns, {"subject": kinds or frozenset()}, "subject")
         subject = replace(delivered.columns["subject"], is_optional=False)
-        evidence = replace(delivered.columns["evidence"], is_direct=True)
+        telling = {n: replace(delivered.columns[n], is_direct=True) for n in _OF_IDENTIFIERS}
         return replace(
             delivered,
-            columns={**delivered.columns, "subject": subject, "evidence": evidence},
+            columns={**delivered.columns, **telling, "subject": subject},
             unique=frozenset({"subject"}),
         )
 
@@ -286,8 +294,11 @@ def _of_nobody(contract: Contract) -> Iterator[str]:
 
 
 def parts_of(query: exp.Query) -> Iterator[exp.Query]:
-    """The SELECTs that a UNION puts one behind the other, each with the CTEs of all."""
-    if not isinstance(query, exp.Union):
+    """The SELECTs that a UNION puts one behind the other, each with the CTEs of all.
+
+    A UNION that is ordered or cut, or that goes by the names of columns, is not taken apart.
+    """
+    if not isinstance(query, exp.Union) or {*given_clauses(query)} - _PUT_TOGETHER:
         yield query
         return
     for side in (query.left, query.right):

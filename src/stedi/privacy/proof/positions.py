@@ -29,6 +29,7 @@ _CLAUSES = {
 }  # fmt: skip
 _SUBQUERY = {"this", "alias"}
 _TABLE = {"this", "alias", "db", "catalog"}
+_UNION = {"with_", "this", "expression", "distinct", "order", "limit", "offset"}
 
 
 @dataclass
@@ -82,6 +83,7 @@ class Positions:
 
     def _union(self, query: exp.Union, tables: Tables, around: JoinedRows | None) -> Relation:
         """Rows of both parts; no column may tell which of them a row is from."""
+        self._refuse_clauses(query, _UNION)
         left = self.query(query.left, tables, around)
         right = self.query(query.right, tables, around)
         for part in ("limit", "offset", "order"):
@@ -190,7 +192,7 @@ class Positions:
     def _refuse_clauses(self, node: exp.Expr, allowed: set[str]) -> None:
         for clause in {*given_clauses(node)} - allowed:
             given = node.args[clause]
-            what = clause.upper().strip("_")
+            what = clause.upper().strip("_").replace("_", " ")
             shown = given if isinstance(given, exp.Expr) else node
             self.refuse(shown, f"{what} may not stand here: it can choose among people's rows")
 
@@ -223,6 +225,8 @@ class Positions:
                     join, f"{side} JOIN may not stand here: LEFT JOIN says it from the other side"
                 )
             is_optional = side == "LEFT"
+            if is_optional and isinstance(join.this, exp.Lateral):
+                self.refuse(join, "whether LATERAL has a row is a value here: CROSS JOIN it")
             rows.join(join.args.get("on"), alias if is_optional else None)
             if is_optional:
                 rows.make_optional([alias])

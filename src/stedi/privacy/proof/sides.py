@@ -13,7 +13,7 @@ from itertools import count
 
 from sqlglot import exp
 
-from stedi.sql.tree import REAL
+from stedi.sql.tree import REAL, TEXT, WHOLE
 
 Owners = Mapping[int, frozenset[str]]
 Node = tuple[int, str, str]
@@ -23,6 +23,8 @@ Kinds = frozenset[str]
 _NUMBERED = "number of "
 _FOLDED = "folded "
 _LINES = "lines of "
+_TYPES = (TEXT, WHOLE, REAL, (exp.DataType.Type.BOOLEAN,))
+_UNKNOWN = exp.DataType.Type.UNKNOWN
 _new_side = count(1)
 
 
@@ -236,16 +238,21 @@ class JoinedRows:
                     continue
                 if right.table == optional:
                     left, right, one, other = right, left, other, one
-            if left.is_type(*REAL) == right.is_type(*REAL):  # several doubles may equal one BIGINT
+            are_named = bool(one and other and one.is_key and other.is_key and one.named_by(other))
+            if _are_of_one_type(left, right, are_named=are_named):
                 found.append((self.node(left), self.node(right)))
-            if not (one and other and one.is_key and other.is_key and one.named_by(other)):
+            if not are_named:
                 continue
+            assert one is not None
+            assert other is not None
             if optional is None or (one.side is not None and one.side not in self._same):
                 self._unite(one.side, other.side)
         if optional is None:
             self._equal += found
         else:
-            depends = not all(_is_of(term, optional) for term in _conjuncts(condition))
+            terms = [*_conjuncts(condition)]
+            is_said = len(found) == sum(len([*_equals(term)]) for term in terms)
+            depends = not (is_said and all(_is_of(term, optional) for term in terms))
             self._looked_up.append(LookedUp(found, depends_on_more=depends))
 
     def reached(self, known: Iterable[Node], *, surely: bool = False) -> set[Node]:
@@ -326,6 +333,18 @@ class JoinedRows:
 def _is_there(cell: Cell | None) -> bool:
     """Whether it is an identifier that no row lacks."""
     return cell is not None and cell.is_key and not cell.is_optional
+
+
+def _are_of_one_type(left: exp.Column, right: exp.Column, *, are_named: bool) -> bool:
+    """Whether no two values of one column equal one value of the other.
+
+    An engine compares a text with a date, or a whole number with a double, as one of both types:
+    several texts are one date, and several whole numbers one double. Identifiers of one kind of
+    subject (`are_named`) are of one type, even if that of one isn't known.
+    """
+    if are_named and any(c.type is None or c.is_type(_UNKNOWN) for c in (left, right)):
+        return True
+    return any(left.is_type(*types) and right.is_type(*types) for types in _TYPES)
 
 
 def _is_of(term: exp.Expr, optional: str) -> bool:

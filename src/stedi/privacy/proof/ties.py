@@ -35,6 +35,22 @@ def undecided(
         yield from (value for value in given if not is_known(value))
 
 
+def is_one_row(select: exp.Select, rows: JoinedRows, known: Sequence[exp.Expr]) -> bool:
+    """Whether no two rows, or groups, are equal in what is `known`."""
+    written = {part.unnest() for part in known}
+    own = {part for part in written if isinstance(part, exp.Column)}
+    reached = rows.reached(map(rows.node, own), surely=True)
+    if groups := _groups(select):
+        return all(
+            key in written or (isinstance(key, exp.Column) and rows.node(key) in reached)
+            for key in groups
+        )
+    return all(
+        any((id(rows), alias, name) in reached for name in rows.unique.get(alias, ()))
+        for alias in rows.columns
+    )
+
+
 def _groups(select: exp.Select) -> list[exp.Expr]:
     group = select.args.get("group")
     return [key.unnest() for key in group.expressions] if group is not None else []
