@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from stedi import Lakehouse, UsageError
+from stedi import Lakehouse, StorageError, UsageError
 from tests.conftest import Land, already_run, rows
 from tests.rights.conftest import assert_whole, named, rows_on_disk, without
 from tests.support import small
@@ -194,6 +194,45 @@ def test_the_list_names_nobody_and_needs_the_secret(
     monkeypatch.undo()
     monkeypatch.setenv("STEDI_DECLARATIONS", str(small_lakehouse._declarations))
     monkeypatch.setenv("STEDI_SECRET", "a secret of the tests, of at least thirty-two bytes")
+    small_lakehouse.run()
+    assert holding(small_lakehouse.root, ANN) == []
+
+
+@already_run
+@pytest.mark.parametrize("gone", ["first", "last", "all", "folder", "folder and note"])
+def test_a_list_of_which_a_part_is_gone_stops_whatever_reads_deliveries(
+    small_lakehouse: Lakehouse, delivery: Path, gone: str
+) -> None:
+    for name in (ANN, "eve@example.com"):
+        small_lakehouse.erase([("email", name)])
+    own = small_lakehouse.root / "_stedi"
+    parts = sorted((own / "erased").iterdir())
+    assert len(parts) > 1
+    lost = {"first": parts[:1], "last": parts[-1:]}.get(gone, parts)
+    for path in lost:
+        path.unlink()
+    if "folder" in gone:
+        (own / "erased").rmdir()
+    if "note" in gone:
+        (own / "erased.json").unlink()
+    for source, data in lines(delivery).items():
+        small.write(small_lakehouse.root, source, data, "again.json")
+    before = rows_on_disk(small_lakehouse.root)
+    again = (lambda: small_lakehouse.ingest(delivery), lambda: small_lakehouse.run(full=True))
+    for command in (small_lakehouse.run, *again, small_lakehouse.status):
+        with pytest.raises(StorageError, match="list of who was erased is gone") as caught:
+            command()
+        assert gone not in ("first", "last") or lost[0].name in str(caught.value)
+    assert rows_on_disk(small_lakehouse.root) == before
+
+
+@already_run
+def test_a_list_without_the_note_of_its_parts_is_that_of_a_release_before(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    small_lakehouse.erase([("email", ANN)])
+    (small_lakehouse.root / "_stedi" / "erased.json").unlink()
+    land("customer", [small.customer("ann", "S1", 100, consent=100)], "again.json")
     small_lakehouse.run()
     assert holding(small_lakehouse.root, ANN) == []
 

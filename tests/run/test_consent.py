@@ -315,6 +315,56 @@ def test_a_decision_is_followed_until_something_else_comes(
     assert again.review not in (None, number)
 
 
+LATEST = 253_402_300_799_999
+"""The last time there is: one that some phones give."""
+SAME_EVIDENCE: dict[str, tuple[list[dict[str, Any]] | bytes, str, list[dict[str, Any]] | bytes]] = {
+    "a record in the same place": (
+        b'{"email": "ann@x.com", "phone": 7', "other.json",
+        b'{"email": "ann@x.com", "shareWithResearchAsOfDate": nul}'),
+    "the same clock": (
+        [customer("ann@x.com", LATEST, consent=100)], "later.json", [customer("ann@x.com", LATEST)]),
+    "the same time, spelled otherwise": (
+        [customer("ANN@x.com", 107)], "later.json", [customer("Ann@x.com", 107)]),
+    "the same time, spelled as before": (
+        [customer("ANN@x.com", 107)], "later.json", [customer("ANN@x.com", 107, serial="S9")]),
+    "the same time in seconds": (
+        [customer("ann@x.com", 1_700_000_000)], "later.json",
+        [customer("ann@x.com", 1_700_000_000, serial="S9")]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SAME_EVIDENCE)
+def test_a_decision_does_not_hold_for_a_later_record_that_looks_the_same(
+    lakehouse: Lakehouse, land: Land, case: str
+) -> None:
+    first, name, later = SAME_EVIDENCE[case]
+    land("customer", [customer("ann@x.com", NOW - 5000, consent=100)])
+    land("customer", first, "other.json")
+    lakehouse.run()
+    lakehouse.accept([str(one.review) for one in lakehouse.review().to_decide])
+    lakehouse.run()
+    assert trusted(lakehouse) == ["ann@x.com"]
+    land("customer", later, name)
+    lakehouse.run()
+    assert trusted(lakehouse) == []
+    assert lakehouse.review().to_decide
+
+
+@both_profiles
+def test_a_withdrawal_whose_update_time_is_of_another_unit_suspends_consent(
+    lakehouse: Lakehouse, land: Land, profile: str
+) -> None:
+    times = [0, 1, NOW // 86_400_000, NOW // 60_000, NOW // 3_600_000, NOW // 1000]
+    for n, updated in enumerate(times):
+        one = f"{n}@x.com"
+        records = [customer(one, NOW - 5000, consent=NOW - DAY), customer(one, updated)]
+        land("customer", records, f"{n}.json")
+    land("customer", [customer("old@x.com", 5, consent=4), customer("new@x.com", NOW, consent=4)])
+    lakehouse.run(profile=profile)
+    assert trusted(lakehouse) == ["new@x.com", "old@x.com"]
+    assert whys(lakehouse) == [UPDATED_IN_SECONDS] * len(times)
+
+
 def test_a_decision_about_a_wrong_clock_does_not_undo_a_withdrawal(
     lakehouse: Lakehouse, land: Land
 ) -> None:
@@ -445,7 +495,8 @@ def test_a_suspension_that_could_reveal_identifiers_fails_the_check(tmp_path: Pa
         shutil.copytree(str(packaged()), folder)
         contract = folder / "contracts" / "customer_trusted.yaml"
         text = contract.read_text()
-        right = "CONCAT('lastupdatedate ', CAST(o.lastupdatedate AS VARCHAR))"
+        right = "CONCAT('lastupdatedate ', CAST(o.lastupdatedate AS VARCHAR), "
+        right += "', arrived ', CAST(o.arrived AS VARCHAR))"
         assert text.count(right) == 1
         contract.write_text(text.replace(right, wrong))
         with pytest.raises(Exception, match=said):

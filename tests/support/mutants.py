@@ -373,7 +373,7 @@ def _records(spelling: Spelling, changed: str | None) -> dict[str, list[dict[str
     }  # fmt: skip
     return {
         "customer_landing": customers, "accelerometer_landing": accelerations,
-        "step_trainer_landing": readings, "quarantine": [aside],
+        "step_trainer_landing": readings, "quarantine": [aside], "loads": [],
     }  # fmt: skip
 
 

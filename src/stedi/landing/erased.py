@@ -34,7 +34,7 @@ from stedi.text import counted
 ERASED = "erased"
 """Why records are dropped that are of somebody who was erased."""
 _CONTEXT = "stedi lakehouse, fingerprints of people who were erased, 2026"
-_FOLDER = "erased"
+_FOLDER, _PARTS, RECEIPTS = "erased", "erased.json", "receipts"
 _DAY = 86_400_000
 _FEW = 4
 """A word of fewer letters is an identifier only where it stands in quotes."""
@@ -118,11 +118,15 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Erased:
-    """The list as a lakehouse has it, or a part of it that is to be added."""
+    """The list as a lakehouse has it, or a part of it that is to be added.
+
+    A part names those that it was written in place of (`replaced`).
+    """
 
     key_id: str | None = None
     entries: tuple[Entry, ...] = ()
     dropped: tuple[Dropped, ...] = ()
+    replaced: tuple[str, ...] = ()
 
     def refuse_other(self, keyer: Keyer) -> None:
         """Raise `UsageError` where the list was made with another secret: nobody could be told."""
@@ -159,12 +163,51 @@ class Erased:
 
 
 def read_erased(files: Files) -> Erased:
-    """The list of a lakehouse, empty where there is none; raises `StorageError` if it is damaged.
+    """The list of a lakehouse, empty where there is none.
+
+    Raises `StorageError` if it is damaged, or if a part is gone or can't be read.
 
     Of one identifier, and of one file, what was noted last counts. Fingerprints by earlier secrets
     are read as the newest secret would have made them.
     """
-    return _joined([_renewed(_read(files, path)) for path in _parts(files)])
+    paths = _parts(files)
+    parts = [_read(files, path) for path in paths]
+    _refuse_gaps(files, paths, parts)
+    return _joined(map(_renewed, parts))
+
+
+def _refuse_gaps(files: Files, paths: Sequence[Path], parts: Sequence[Erased]) -> None:
+    """Raise `StorageError` where a part that was there is gone: its people could come back.
+
+    What parts there are is noted beside them; receipts tell, too, that there was a list.
+    """
+    there = {path.name for path in paths}
+    there.update(name for part in parts for name in part.replaced)
+    gone = sorted(_noted(files) - there)
+    if not parts and not gone and only_files(files, files.root / OWN_FOLDER / RECEIPTS):
+        gone = ["all of it"]
+    if gone:
+        raise StorageError(
+            f"{files.name(_folder(files))}: a part of the list of who was erased is gone "
+            f"({', '.join(gone)}). Restore it from a backup; without it deliveries could bring "
+            "these people back"
+        )
+
+
+def _noted(files: Files) -> set[str]:
+    """The names of the parts as they are noted outside their folder."""
+    path = files.root / OWN_FOLDER / _PARTS
+    if files.stat(path) is None:
+        return set()
+    try:
+        with files.open(path) as file:
+            return {str(name) for name in json.loads(file.readall() or b"")}
+    except (OSError, ValueError, TypeError) as error:
+        reason = getattr(error, "strerror", None) or "it is damaged"
+        raise StorageError(
+            f"{files.name(path)}: which parts the list of who was erased has can't be read: "
+            f"{reason}. Restore it from a backup"
+        ) from None
 
 
 def _parts(files: Files) -> list[Path]:
@@ -191,7 +234,8 @@ def _read(files: Files, path: Path) -> Erased:
             for entry in values["entries"]
         )
         dropped = tuple(Dropped(**d) for d in values["dropped"])
-        return Erased(values["key_id"] or None, entries, dropped)
+        replaced = tuple(values.get("replaced", ()))
+        return Erased(values["key_id"] or None, entries, dropped, replaced)
     except (OSError, ValueError, LookupError, TypeError):
         raise StorageError(
             f"{files.name(path)}: a part of the list of who was erased is damaged. Restore it "
@@ -250,11 +294,14 @@ def rekey_erased(files: Files, keyer: Keyer, fingerprinter: Fingerprinter) -> in
     if not is_of_retired(files, keyer, fingerprinter):
         return 0
     paths = _parts(files)
-    erased = _joined([_renewed(_read(files, path)) for path in paths])
+    parts = [_read(files, path) for path in paths]
+    _refuse_gaps(files, paths, parts)
+    erased = _joined(map(_renewed, parts))
     erased.refuse_other(keyer)
+    replaced = {path.name for path in paths}.union(*(part.replaced for part in parts))
     # Behind what was read, and before what an `ingest` may add meanwhile.
     after = int(paths[-1].name.partition("-")[0]) + 1
-    add_erased(files, erased, after)
+    add_erased(files, replace(erased, replaced=tuple(sorted(replaced))), after)
     files.remove(paths)
     return len(erased.entries)
 
@@ -266,6 +313,9 @@ def add_erased(files: Files, part: Erased, at: int | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(json.dumps(asdict(part), indent=1), encoding="utf-8")
         files.replace(folder / name, _folder(files) / name)
+        names = {path.name for path in _parts(files)} | _noted(files)
+        (folder / _PARTS).write_text(json.dumps(sorted(names - {*part.replaced})), encoding="utf-8")
+        files.replace(folder / _PARTS, files.root / OWN_FOLDER / _PARTS)
 
 
 def _folder(files: Files) -> Path:

@@ -227,11 +227,19 @@ Opener = Callable[[Path], RawIOBase]
 def only_files(files: Files, folder: Path) -> list[Path]:
     """The files below a folder in which nothing else may lie, for lists that nobody may lose.
 
-    Raises `StorageError` where a folder, a pipe or a link to nothing lies in a file's place.
+    Raises `StorageError` where a folder, a pipe or a link to nothing lies in a file's place, and
+    where the folder may not be read: what is in it is unknown then.
     """
-    for path in folder.glob("*"):
-        if not path.is_file():
-            raise StorageError(f"{files.name(path)}: not a file; restore it from a backup")
+    try:
+        paths = [*folder.iterdir()]
+        others = [path for path in paths if not path.is_file()]
+    except FileNotFoundError:  # there is none, or not on this machine
+        others = []
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise StorageError(f"{files.name(folder)}: can't be read: {reason}") from None
+    for path in others:
+        raise StorageError(f"{files.name(path)}: not a file; restore it from a backup")
     return sorted(path for path, _ in files.below(folder))
 
 

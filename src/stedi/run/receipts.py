@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from stedi.errors import UsageError
-from stedi.landing.erased import Keyer
+from stedi.landing.erased import RECEIPTS, Keyer
 from stedi.roots import Files
 from stedi.roots.names import OWN_FOLDER
 from stedi.roots.scratch import scratch
 from stedi.text import counted
 
-_FOLDER = "receipts"
 _SEAL = re.compile(r"\nSeal: `([0-9a-f]+:[0-9a-f]+)`\n\Z")
 _JSON = re.compile(r"\n```json\n(.*?)\n```\n", re.DOTALL)
 _NOT_YET = (
@@ -110,7 +109,7 @@ def _checked(text: str, where: str, keyer: Keyer) -> Mapping[str, Any]:
 
 
 def _folder(files: Files) -> Path:
-    return files.root / OWN_FOLDER / _FOLDER
+    return files.root / OWN_FOLDER / RECEIPTS
 
 
 def _text(content: Mapping[str, Any]) -> Iterator[str]:

@@ -20,6 +20,7 @@ WHOLE, TEXT = exp.DataType.INTEGER_TYPES, exp.DataType.TEXT_TYPES
 DECIMAL = {exp.DataType.Type.DECIMAL, exp.DataType.Type.BIGDECIMAL}
 REAL = exp.DataType.REAL_TYPES - DECIMAL
 
+_AFTER_PARENS = ("order", "limit", "offset")
 _TOKEN = re.compile(r"<Token [^>]*?text: (.*?), line: [^>]*>")
 """How sqlglot names a word of a statement in some of its errors."""
 
@@ -39,6 +40,12 @@ def parse(sql: str, place: str) -> exp.Query:
         if table.args.get("db"):  # an engine would read the table where a WITH has the same name
             raise DeclarationError(
                 f"{place}: {table.sql(DIALECT)[:60]}: name tables without a database"
+            )
+    for outer in trees[0].find_all(exp.Subquery):
+        lost = [outer.args[part] for part in _AFTER_PARENS if outer.args.get(part)]
+        if lost and isinstance(outer.this, exp.Subquery):  # sqlglot drops it with the parentheses
+            raise DeclarationError(
+                f"{place}: {lost[0].sql(DIALECT)[:60]}: write it inside the parentheses"
             )
     return trees[0]
 

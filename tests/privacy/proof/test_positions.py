@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stedi.declared import packaged
+from stedi.errors import DeclarationError
 from stedi.privacy.proof import Proof
 from stedi.privacy.proof.places import Places
 from stedi.privacy.proof.positions import Positions
@@ -289,7 +290,10 @@ def test_where_and_how_long_a_quarantined_record_is_is_no_value(length: str) -> 
 def test_evidence_may_say_where_a_record_is_and_is_not_read(column: str) -> None:
     assert DECLARED.suspending is not None
     query = DECLARED.suspending.suspensions or ""
-    place = "CONCAT('customer/', p.file, '@', CAST(p.byte_offset AS VARCHAR)) AS evidence"
+    place = (
+        "CONCAT('customer/', p.file, '@', CAST(p.byte_offset AS VARCHAR), ', arrived ', "
+        "CAST(p.arrived AS VARCHAR)) AS evidence"
+    )
     assert place in query
     text = place.replace("evidence", column)
     was = {"why": "'consent suspended: a record of the customer was set aside' AS why",
@@ -423,6 +427,75 @@ def test_whether_a_former_owners_name_or_phone_is_there_tells_nothing(
     assert not problems(last(f"WHERE c.{column} {test}"))  # of a row's own person
     swapped = f"SELECT serialnumber FROM customer_landing WHERE '' = {column}"
     assert problems(last(f"WHERE s.serialnumber NOT IN ({swapped})"))
+
+
+CUT = {
+    "limited": "({} LIMIT 1)",
+    "limited outside": "(({}) LIMIT 1)",
+    "limited around twice": "((({})) LIMIT 1)",
+    "the first": "(({}) FETCH FIRST 1 ROW ONLY)",
+    "the last": "(({}) ORDER BY 1 DESC LIMIT 1)",
+    "of two": "({0} UNION ALL {0} LIMIT 1)",
+}
+
+
+@pytest.mark.parametrize("how", CUT)
+def test_one_of_several_values_is_not_the_engines_to_choose(how: str) -> None:
+    inner = 'SELECT b.x FROM accelerometer_landing b WHERE b."user" = a."user"'
+    for sql in (in_place_of_x(cut := CUT[how].format(inner)), last(f"WHERE EXISTS {cut}")):
+        try:
+            assert problems(sql)
+        except DeclarationError as error:
+            assert "write it inside the parentheses" in str(error)
+    assert not problems(in_place_of_x(f"(({inner.replace('b.x', 'MAX(b.x)')}))"))
+    assert not problems(last(f"WHERE EXISTS (({inner}))"))
+
+
+@pytest.mark.parametrize("how", ["UNION ALL BY NAME", "UNION BY NAME"])
+def test_the_parts_of_a_union_go_by_the_places_of_columns(how: str) -> None:
+    one, other = ("SELECT d.email AS e, d.{} AS f, d.{} AS g FROM customer_trusted d".format(*names)
+                  for names in (("email", "birthday"), ("birthday", "email")))  # fmt: skip
+    if "ALL" in how:
+        one, other = other, one
+    united = f"SELECT COUNT(*) FROM ({one} {how} {other}) t WHERE t.e = a.\"user\" AND t.f < 'm'"
+    assert problems(last(f"WHERE ({united}) > 1"))
+
+
+@pytest.mark.parametrize(
+    "value", ["UNNEST(ARRAY[1, 2])", "UNNEST(SEQUENCE(1, 2))", "1 + UNNEST(ARRAY[1, 2])"]
+)
+@pytest.mark.parametrize("rest", ["", " GROUP BY k.email"])
+def test_rows_are_made_of_one_in_from_alone(value: str, rest: str) -> None:
+    made = f"SELECT k.email, {value} AS n FROM customer_trusted k{rest}"
+    join = f'LEFT JOIN ({made}) f ON f.email = a."user"'
+    assert problems(in_place_of_x("f.n * 1e0", f"{PAIRS} {join}"))
+    assert problems(in_place_of_x(f"{value} * 1e0"))
+
+
+def test_a_row_beside_a_row_is_there_whatever_the_values_are() -> None:
+    beside = "JOIN LATERAL (SELECT a.x * 2 AS n) l"
+    assert problems(in_place_of_x("l.n", f"{PAIRS} LEFT {beside} ON l.n = a.y"))
+    assert not problems(in_place_of_x("l.n", f"{PAIRS} CROSS {beside}"))
+
+
+@pytest.mark.parametrize("column", ["review", "evidence"])
+def test_what_is_worked_out_of_identifiers_is_direct(column: str) -> None:
+    join = 'LEFT JOIN suspended s ON s.subject = a."user"'
+    sql = f"{accelerations('a.x')} {join} WHERE "
+    assert problems(f"{sql}s.{column} < '8'", "accelerometer_trusted")
+    assert not problems(f"{sql}s.why <> '8'", "accelerometer_trusted")
+
+
+@pytest.mark.parametrize("column", ["fingerprint", "size", "records", "parts", "oddities"])
+def test_of_files_that_have_identifiers_only_which_and_when_is_told(column: str) -> None:
+    assert DECLARED.suspending is not None
+    query = (DECLARED.suspending.suspensions or "").replace("d.arrived", f"d.{column}")
+    contract = replace(DECLARED.suspending, suspensions=query)
+    told = replace(DECLARED, contracts={**DECLARED.contracts, contract.name: contract})
+    assert any(
+        f"{column} is a direct identifier" in problem
+        for problem in Places(told).problems(told.contracts[LAST])
+    )
 
 
 def test_an_earlier_table_is_held_to_the_same() -> None:

@@ -134,3 +134,76 @@ def test_a_double_is_not_what_a_whole_number_equals() -> None:
     for column, chosen_by in (("x", "b.x"), ('"timestamp"', 'b."timestamp"')):
         told = chosen("k.arrived", chosen_by, source.format(column, "arrived"))
         assert bool(told) == (column == "x")
+
+
+def by_two(first: str, second: str, source: str = LANDING) -> list[str]:
+    """What is said of a list of people that two windows decide about."""
+    rows = f"SELECT k.email, k.registrationdate, k.lastupdatedate, {first} AS n, {second} AS m FROM {source}"
+    chosen = f"SELECT DISTINCT r.email FROM ({rows}) r WHERE r.n = 1 AND r.m = 2"
+    return problems(last(f'LEFT JOIN ({chosen}) f ON f.email = a."user" WHERE f.email IS NULL'))
+
+
+RANK, BEFORE = "ROW_NUMBER() OVER ({})", "LAG(k.lastupdatedate) OVER ({})"
+RUNNING = "COUNT(k.registrationdate) OVER ({} ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)"
+UP = "PARTITION BY k.email ORDER BY k.lastupdatedate, k.registrationdate"
+
+
+@pytest.mark.parametrize("function", [RANK, BEFORE, RUNNING])
+@pytest.mark.parametrize(
+    "other",
+    [
+        "PARTITION BY k.email ORDER BY k.registrationdate, k.lastupdatedate",
+        "PARTITION BY k.email ORDER BY k.lastupdatedate DESC, k.registrationdate DESC",
+        "PARTITION BY k.email ORDER BY k.lastupdatedate, k.registrationdate NULLS FIRST",
+        "PARTITION BY k.email, k.registrationdate ORDER BY k.lastupdatedate",
+    ],
+)
+def test_equal_rows_have_one_order_in_a_select(function: str, other: str) -> None:
+    assert by_two(function.format(UP), RANK.format(UP)) == []
+    told = by_two(RANK.format(UP), function.format(other))
+    assert any("may come in another order for another window" in problem for problem in told)
+
+
+def test_rows_that_are_never_equal_may_be_ordered_twice() -> None:
+    down = "PARTITION BY k.email ORDER BY k.lastupdatedate DESC, k.registrationdate DESC"
+    assert by_two(RANK.format(UP), RANK.format(down), TRUSTED) == []
+    groups = f"{LANDING} GROUP BY k.email, k.registrationdate, k.lastupdatedate"
+    assert by_two(RANK.format(UP), RANK.format(down), groups) == []
+    inside = f"(SELECT k.email, k.registrationdate, k.lastupdatedate, {RANK.format(UP)} AS o FROM {LANDING}) k"
+    assert by_two("k.o", RANK.format(f"{down}, k.o"), inside) == []
+
+
+TEXTS = "(SELECT DISTINCT l.email, l.birthday, l.arrived FROM customer_landing l) k"
+
+
+@pytest.mark.parametrize(
+    ("values", "column"),
+    [("VALUES DATE '1980-01-01'", "birthday"), ("VALUES 5", "birthday"), ("VALUES 5e0", "birthday"),
+     ("VALUES TRUE", "birthday"), ("VALUES TIMESTAMP '1980-01-01 00:00:00'", "birthday"),
+     ("VALUES 5e0", "arrived"), ("VALUES DECIMAL '5.0'", "birthday")],
+)  # fmt: skip
+def test_what_is_equal_as_another_type_may_differ(values: str, column: str) -> None:
+    source = f"{TEXTS} INNER JOIN ({values}) AS o (d) ON o.d = k.{column}"
+    assert chosen(f"k.{column}", "o.d", source)
+
+
+PARTNERS = (
+    "LEFT JOIN (SELECT t.email, {} AS m FROM customer_trusted t) c ON c.email = k.email AND {}"
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "condition"),
+    [("t.registrationdate", "c.m IS NOT DISTINCT FROM k.registrationdate"),
+     ("CAST(t.registrationdate AS DOUBLE)", "c.m = k.registrationdate"),
+     ("t.birthday", "c.m = k.registrationdate"), ("t.birthday", "k.arrived = c.m"),
+     ("t.registrationdate", "k.registrationdate = c.m")],
+)  # fmt: skip
+def test_whether_there_is_a_partner_depends_on_all_that_it_is_found_by(
+    given: str, condition: str
+) -> None:
+    value = "CASE WHEN c.email IS NULL THEN 1 ELSE 0 END AS v"
+    source = f"{LANDING} {PARTNERS.format(given, condition)}"
+    assert chosen(value, "k.lastupdatedate", source)
+    by_email = source.removesuffix(f" AND {condition}")
+    assert chosen(value, "k.lastupdatedate", by_email) == []

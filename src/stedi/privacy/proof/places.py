@@ -26,6 +26,8 @@ from stedi.privacy.proof.unnumbered import unnumbered
 _PUT_TOGETHER = {"with_", "this", "expression", "distinct"}
 _OF_IDENTIFIERS = ("evidence", "review")
 """Columns of the suspensions that are worked out of identifiers: where one is, and its hash."""
+_OF_FILES = ("source", "file", "arrived")
+"""Columns of the loads that say which file it is, and when it came."""
 _LENGTHS = ("byte_offset", "byte_length")
 """Columns of the quarantine that depend on how long records are, and so the identifiers in them."""
 
@@ -201,9 +203,18 @@ class Places:
         columns = self.declarations.schemas[name]
         return _delivered(name, columns, {"subject": kinds_of_lines(kinds)}, "subject")
 
+    def _loads(self) -> Relation:
+        """Nobody's rows; sizes and fingerprints of files depend on the identifiers in them."""
+        columns = self.declarations.schemas["loads"]
+        return Relation({c.name: Cell(is_direct=c.name not in _OF_FILES) for c in columns})
+
     def _with_places(self, name: str) -> Relation | None:
         """A table, as evidence may have it: it says where a record is."""
-        return self._quarantine() if name == "quarantine" else self._table(name)
+        return self._quarantine() if name == "quarantine" else self._of_deliveries(name)
+
+    def _of_deliveries(self, name: str) -> Relation | None:
+        """A table, as the suspensions may have it: they can read when a file arrived."""
+        return self._loads() if name == "loads" else self._table(name)
 
     def _suspended(self, name: str) -> Relation:
         """The table that a run makes of the declared suspensions: a row for each subject."""
@@ -219,7 +230,7 @@ class Places:
                 self._problems.append(
                     f"{place}: each SELECT gives {', '.join(names)} in this order"
                 )
-            self._followed(_without_evidence(part), place)
+            self._followed(_without_evidence(part), place, table=self._of_deliveries)
             given = self._followed(part, place, table=self._with_places).columns
             subject = given.get("subject", Cell())
             kinds = subject.kinds if kinds is None else kinds & subject.kinds
