@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from stedi import parquet
 from stedi.declared.machinery import MACHINERY, SuspendedRow
+from stedi.errors import DeclarationError
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.parquet import RowWriter
 from stedi.run.work import OfTable, Work
@@ -72,7 +73,13 @@ def suspensions(
 ) -> Iterator[SuspendedRow]:
     """The rows of the table, in order, from those that the declared query returns."""
     causes: dict[str, dict[str, set[Cause]]] = defaultdict(lambda: defaultdict(set))
+    suspects = dict[str, str]()
     for row in found:
+        if row["subject"] is None:
+            continue  # of nobody
+        suspect = suspects.setdefault(str(row["subject"]), str(row["suspect"]))
+        if suspect != str(row["suspect"]):
+            raise DeclarationError("suspensions: a subject has several suspects")
         until = row["until"]
         if not isinstance(until, int) or until > now:
             cause = Cause(

@@ -169,7 +169,7 @@ class Places:
     def _read(self, name: str) -> Relation | None:
         if name == "quarantine":
             delivered = self._quarantine()
-            lengths = {name: replace(delivered.columns[name], is_direct=True) for name in _LENGTHS}
+            lengths = {n: _made_of_identifiers(delivered.columns[n]) for n in _LENGTHS}
             return replace(delivered, columns={**delivered.columns, **lengths})
         if name == "suspended":
             return self._suspended(name)
@@ -206,7 +206,9 @@ class Places:
     def _loads(self) -> Relation:
         """Nobody's rows; sizes and fingerprints of files depend on the identifiers in them."""
         columns = self.declarations.schemas["loads"]
-        return Relation({c.name: Cell(is_direct=c.name not in _OF_FILES) for c in columns})
+        cells = {c.name: Cell(type_=c.type) for c in columns}
+        made = {n: _made_of_identifiers(cell) for n, cell in cells.items() if n not in _OF_FILES}
+        return Relation({**cells, **made})
 
     def _with_places(self, name: str) -> Relation | None:
         """A table, as evidence may have it: it says where a record is."""
@@ -234,8 +236,14 @@ class Places:
             given = self._followed(part, place, table=self._with_places).columns
             subject = given.get("subject", Cell())
             kinds = subject.kinds if kinds is None else kinds & subject.kinds
-            if not subject.is_key:
-                self._problems.append(f"{place}: subject must be a column that has a subject")
+            if not subject.is_key or subject.is_optional:
+                self._problems.append(
+                    f"{place}: subject must be a column that has a subject, and a value in each row"
+                )
+            suspect = given.get("suspect", Cell())
+            is_same = suspect.named_by(subject) or suspect.is_spelled_unlike(subject)
+            if not is_same or suspect.side != subject.side:
+                self._problems.append(f"{place}: suspect must be the subject, as spelled or folded")
             self._problems += [
                 f"{place}: {column.name} names a person"
                 for column in columns
@@ -243,7 +251,7 @@ class Places:
             ]
         delivered = _delivered(name, columns, {"subject": kinds or frozenset()}, "subject")
         subject = replace(delivered.columns["subject"], is_optional=False)
-        telling = {n: replace(delivered.columns[n], is_direct=True) for n in _OF_IDENTIFIERS}
+        telling = {n: _made_of_identifiers(delivered.columns[n]) for n in _OF_IDENTIFIERS}
         return replace(
             delivered,
             columns={**delivered.columns, **telling, "subject": subject},
@@ -268,7 +276,12 @@ class Places:
             is_direct=cell.is_direct or column.classification == "direct",
             origin=f"{contract.name}.{column.name}",
             is_optional=cell.is_optional and not column.required,
+            type_=column.type,
         )
+
+
+def _made_of_identifiers(cell: Cell) -> Cell:
+    return replace(cell, is_direct=True, is_made_of_identifiers=True)
 
 
 def _without_evidence(part: exp.Query) -> exp.Query:
@@ -350,6 +363,7 @@ def _delivered(
             sides.get(column.name),
             f"{name}.{column.name}",
             is_optional=not column.required,
+            type_=column.type,
         )
         for column in columns
     }

@@ -20,7 +20,7 @@ from sqlglot import exp
 from stedi.privacy.proof.expressions import Expressions, Tables, given_clauses
 from stedi.privacy.proof.owners import owners, reads_values
 from stedi.privacy.proof.sides import PLAIN, Cell, JoinedRows, Owners, Relation
-from stedi.sql.tree import DIALECT
+from stedi.sql.tree import DIALECT, without_parens
 
 _SHOWN = 90
 _CLAUSES = {
@@ -97,6 +97,8 @@ class Positions:
                 self.refuse(query, f"{name} tells which part of the UNION a row is from")
             if one.is_direct != other.is_direct or one.breaks_ties or other.breaks_ties:
                 self.refuse(query, f"{name} is a direct column in one part of the UNION only")
+            if one.is_made_of_identifiers or other.is_made_of_identifiers:
+                self.refuse(query, f"{name} is made of identifiers, and rows are compared by it")
             kinds = one.kinds & other.kinds
             if one.side is not None and other.side is not None and kinds:
                 pairs.setdefault(one.side, other.side)
@@ -105,7 +107,9 @@ class Positions:
             else:
                 side = None
             optional = one.is_optional or other.is_optional
-            cells[name] = Cell(one.is_direct or other.is_direct, kinds, side, None, optional)
+            type_ = one.type_ if one.type_ == other.type_ else None
+            is_direct = one.is_direct or other.is_direct
+            cells[name] = Cell(is_direct, kinds, side, None, optional, type_=type_)
         if set(pairs) != left.sides or {*pairs.values()} != right.sides:
             self.refuse(query, "the parts of the UNION don't name the same sides")
         return Relation(
@@ -133,6 +137,7 @@ class Positions:
         self._from(select, tables, rows)
         rows.join(select.args.get("where"))
         rows.make_present(select.args.get("where"))
+        self._refuse_made_of_identifiers(select, rows)
         within = Expressions(self, select, tables, rows)
         within.check()
         if around is not None and (not asks or reads_values(select, rows)):
@@ -195,6 +200,19 @@ class Positions:
             what = clause.upper().strip("_").replace("_", " ")
             shown = given if isinstance(given, exp.Expr) else node
             self.refuse(shown, f"{what} may not stand here: it can choose among people's rows")
+
+    def _refuse_made_of_identifiers(self, select: exp.Select, rows: JoinedRows) -> None:
+        is_distinct = select.args.get("distinct") is not None
+        given = () if is_distinct else (without_parens(p.unalias()) for p in select.selects)
+        bare = {id(node) for node in given if isinstance(node, exp.Column)}
+        for column in select.find_all(exp.Column):
+            cell = rows.columns.get(column.table, {}).get(column.name)
+            if cell is not None and cell.is_made_of_identifiers and id(column) not in bare:
+                self.refuse(
+                    column,
+                    f"{column.name} is made of identifiers, like their lengths: even that two are "
+                    "equal tells how they are spelled",
+                )
 
     def _refuse_unnamed(self, select: exp.Select, rows: JoinedRows, named: set[int]) -> None:
         missing = rows.sides - named

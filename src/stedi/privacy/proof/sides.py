@@ -13,7 +13,7 @@ from itertools import count
 
 from sqlglot import exp
 
-from stedi.sql.tree import REAL, TEXT, WHOLE
+from stedi.columns import ColumnType
 
 Owners = Mapping[int, frozenset[str]]
 Node = tuple[int, str, str]
@@ -23,8 +23,6 @@ Kinds = frozenset[str]
 _NUMBERED = "number of "
 _FOLDED = "folded "
 _LINES = "lines of "
-_TYPES = (TEXT, WHOLE, REAL, (exp.DataType.Type.BOOLEAN,))
-_UNKNOWN = exp.DataType.Type.UNKNOWN
 _new_side = count(1)
 
 
@@ -34,7 +32,9 @@ class Cell:
 
     `kinds` is empty for a direct column that is nobody's declared identifier. `origin` names the
     table's column whose values these are, all of them; None where some may be missing.
-    `breaks_ties` is set for a rank that an identifier has a part in.
+    `breaks_ties` is set for a rank that an identifier has a part in, `is_made_of_identifiers` for
+    lengths and hashes: that two are equal tells something, so they stand nowhere. `type_` is that
+    of the declared column that it is a copy of; engines differ in the types of expressions.
     """
 
     is_direct: bool = False
@@ -43,6 +43,8 @@ class Cell:
     origin: str | None = None
     is_optional: bool = False
     breaks_ties: bool = False
+    is_made_of_identifiers: bool = False
+    type_: ColumnType | None = None
 
     @property
     def is_key(self) -> bool:
@@ -78,7 +80,7 @@ class Cell:
     def numbered(self, otherwise: str, order: str) -> Cell:
         """The number of its place among all of its values."""
         kind = f"{_NUMBERED}{self.origin or otherwise}{order}"
-        return replace(self, kinds=frozenset({kind}), origin=None)
+        return replace(self, kinds=frozenset({kind}), origin=None, type_=None)
 
 
 PLAIN = Cell()
@@ -225,6 +227,9 @@ class JoinedRows:
     def join(self, condition: exp.Expr | None, optional: str | None = None) -> None:
         """Make the sides one that a condition holds to be the same.
 
+        An engine compares a text with a date, or a whole number with a double, as one of both
+        types: several texts are one date. So columns of two types aren't taken for equal.
+
         Of a table that may be lacking (`optional`), each side joins one that is there; where it is
         lacking, those that are there needn't be the same.
         """
@@ -238,13 +243,14 @@ class JoinedRows:
                     continue
                 if right.table == optional:
                     left, right, one, other = right, left, other, one
-            are_named = bool(one and other and one.is_key and other.is_key and one.named_by(other))
-            if _are_of_one_type(left, right, are_named=are_named):
+            if one is None or other is None:
+                continue
+            are_named = one.is_key and other.is_key and one.named_by(other)
+            is_known = one.type_ is not None and other.type_ is not None
+            if one.type_ == other.type_ if is_known else are_named:
                 found.append((self.node(left), self.node(right)))
             if not are_named:
                 continue
-            assert one is not None
-            assert other is not None
             if optional is None or (one.side is not None and one.side not in self._same):
                 self._unite(one.side, other.side)
         if optional is None:
@@ -333,18 +339,6 @@ class JoinedRows:
 def _is_there(cell: Cell | None) -> bool:
     """Whether it is an identifier that no row lacks."""
     return cell is not None and cell.is_key and not cell.is_optional
-
-
-def _are_of_one_type(left: exp.Column, right: exp.Column, *, are_named: bool) -> bool:
-    """Whether no two values of one column equal one value of the other.
-
-    An engine compares a text with a date, or a whole number with a double, as one of both types:
-    several texts are one date, and several whole numbers one double. Identifiers of one kind of
-    subject (`are_named`) are of one type, even if that of one isn't known.
-    """
-    if are_named and any(c.type is None or c.is_type(_UNKNOWN) for c in (left, right)):
-        return True
-    return any(left.is_type(*types) and right.is_type(*types) for types in _TYPES)
 
 
 def _is_of(term: exp.Expr, optional: str) -> bool:
