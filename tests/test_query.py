@@ -49,6 +49,43 @@ def test_athenas_sql_runs(done: Lakehouse, sql: str, expected: list[tuple[object
 
 
 @pytest.mark.parametrize(
+    ("sql", "names", "expected"),
+    [
+        ("SELECT x, COUNT(*) FROM t GROUP BY x ORDER BY 2 DESC", "x _col1", [(3, 2), (1, 1)]),
+        ("SELECT x, COUNT(*) FROM t GROUP BY 1 ORDER BY COUNT(*)", "x _col1", [(1, 1), (3, 2)]),
+        ("SELECT -x FROM t ORDER BY 1", "_col0", [(-3,), (-3,), (-1,)]),
+        ("SELECT -x FROM t ORDER BY -x", "_col0", [(-3,), (-3,), (-1,)]),
+        (
+            "SELECT -x, SUM(x) FROM t GROUP BY 1 HAVING SUM(x) > 1 ORDER BY 1",
+            "_col0 _col1",
+            [(-3, 6)],
+        ),
+        ("SELECT DISTINCT -x FROM t ORDER BY 1 DESC", "_col0", [(-1,), (-3,)]),
+        ("SELECT *, -x FROM t WHERE x < 3 ORDER BY 2", "x _col1", [(1, -1)]),
+        ("SELECT u.*, 1 FROM (SELECT 2, 3) u ORDER BY 3", "_col0 _col1 _col2", [(2, 3, 1)]),
+        (
+            "SELECT x, ROW_NUMBER() OVER (ORDER BY -x, 1) FROM t ORDER BY 2 LIMIT 1",
+            "x _col1",
+            [(3, 1)],
+        ),
+        ("SELECT 1 + 1 UNION ALL SELECT 1 ORDER BY 1", "_col0", [(1,), (2,)]),
+        ("SELECT 7 / 2 UNION SELECT 1 ORDER BY 1 DESC", "_col0", [(3,), (1,)]),
+        ("SELECT * FROM (SELECT -x FROM t ORDER BY 1 LIMIT 1) u", "_col0", [(-3,)]),
+        ("SELECT 1 FROM (SELECT -x FROM t) u ORDER BY 1 LIMIT 1", "_col0", [(1,)]),
+        ("SELECT (SELECT MAX(x) FROM t) ORDER BY 1", "_col0", [(3,)]),
+        ("SELECT (SELECT MAX(x) FROM t) AS m, (SELECT 2) ORDER BY m, 2", "m _col1", [(3, 2)]),
+    ],
+)
+def test_columns_without_a_name_can_be_sorted_by(
+    done: Lakehouse, sql: str, names: str, expected: list[tuple[object, ...]]
+) -> None:
+    result = done.query(f"WITH t (x) AS (VALUES 3, 1, 3) {sql}")
+    assert result.schema.names == names.split()
+    assert [tuple(row.values()) for row in result] == expected
+    assert result.notices == ()
+
+
+@pytest.mark.parametrize(
     "sql",
     [
         "SELECT * FROM 'secret.csv'",

@@ -341,10 +341,9 @@ def _understood(
     Raises `QueryError` where it mixes types.
     """
     others = {name: listing.types for name, listing in listed.items()}
-    for number, projection in enumerate(_first_select(tree).selects):
-        inner = projection.unnest()
-        if not isinstance(inner, exp.Alias | exp.Column | exp.Star | exp.Dot):
-            projection.replace(exp.alias_(projection.copy(), f"_col_{number}"))
+    for select in [*tree.find_all(exp.Select)]:
+        for number, projection in enumerate(select.selects):
+            _alias(projection, f"_col_{number}")
     try:
         understood = typed(tree, schemas, "query", others)
     except (DeclarationError, SqlglotError):
@@ -358,11 +357,35 @@ def _understood(
     return understood, differences(understood)
 
 
+def _alias(projection: exp.Expr, name: str) -> None:
+    """Name a column that has no name; where it is a SELECT, sqlglot looks for its name elsewhere."""
+    if isinstance(projection, exp.Subquery):
+        value = projection.copy()
+        given = value.args.pop("alias", None)
+        alias = given.this if given else exp.to_identifier(name)
+        projection.replace(exp.Alias(this=value, alias=alias))
+    elif not isinstance(projection.unnest(), exp.Alias | exp.Column | exp.Star | exp.Dot):
+        alias = exp.to_identifier(name)
+        projection.replace(exp.Alias(this=projection.copy(), alias=alias))
+
+
 def _name_columns(tree: exp.Query) -> None:
-    """Name columns that have no name as Athena does."""
-    for number, projection in enumerate(_first_select(tree).selects):
+    """Name columns that have no name as Athena does, and what sorts by them with them."""
+    first, named = _first_select(tree), dict[str, str]()
+    for number, projection in enumerate(first.selects):
         if isinstance(projection, exp.Alias) and _UNNAMED.fullmatch(projection.alias):
+            named.setdefault(projection.alias, f"_col{number}")
             projection.set("alias", exp.to_identifier(f"_col{number}"))
+    query: exp.Expr | None = first
+    while isinstance(query, exp.Query):
+        for column in (o for o in _sorted_by(query) if not o.table and o.name in named):
+            column.set("this", exp.to_identifier(named[column.name]))
+        query = query.parent
+
+
+def _sorted_by(query: exp.Query) -> Iterator[exp.Column]:
+    order = query.args.get("order")
+    return order.find_all(exp.Column) if order else iter(())
 
 
 def _first_select(tree: exp.Expr) -> exp.Select:

@@ -109,4 +109,7 @@ def _sql_schema(tree: exp.Query, schemas: Schemas, others: Types | None) -> dict
 
 
 def _untied(scope: Scope) -> Iterable[exp.Column]:
-    return (column for column in scope.unqualified_columns if not column.table)
+    """Columns without a table; what a UNION is sorted by has none."""
+    query = scope.expression
+    named = set(query.named_selects) if isinstance(query, exp.SetOperation) else set[str]()
+    return (c for c in scope.unqualified_columns if not c.table and c.name not in named)
