@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from weakref import finalize
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
@@ -116,6 +117,8 @@ class Result:
         try:
             with _translated_errors(self._limits):
                 while batch := self._attended.call(next, self._reader, None):
+                    for column in batch.columns:
+                        _refuse_far_times(column)
                     yield batch
         finally:
             self._close()
@@ -160,6 +163,35 @@ class Result:
         more = rows.num_rows - _ROWS_IN_HTML
         cut = f"<p>… and {counted(more, 'more row')}</p>" if more > 0 else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{cut}"
+
+
+_FIRST, _LAST = datetime.min, datetime.max
+
+
+def _refuse_far_times(column: pa.Array) -> None:
+    """Raise `QueryError` where a time is outside of the years that Python has."""
+    kind = column.type
+    if pa.types.is_map(kind) or pa.types.is_struct(kind) or pa.types.is_list(kind):
+        inner = [column.keys, column.items] if pa.types.is_map(kind) else _flattened(column)
+        for values in inner:
+            _refuse_far_times(values)
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        return
+    zone = UTC if pa.types.is_timestamp(kind) and kind.tz else None
+    first, last = (pa.scalar(t.replace(tzinfo=zone), kind) for t in (_FIRST, _LAST))
+    found = pc.min_max(column)
+    if found["min"].is_valid and (
+        found["min"].value < first.value or found["max"].value > last.value
+    ):
+        raise QueryError(
+            "a time is outside of the years 1 to 9999, which is all that can be shown here; "
+            "WHERE or CASE leaves it out"
+        )
+
+
+def _flattened(column: pa.Array) -> list[pa.Array]:
+    inner = column.flatten()
+    return inner if isinstance(inner, list) else [inner]
 
 
 def query(
@@ -358,7 +390,7 @@ def _understood(
 
 
 def _alias(projection: exp.Expr, name: str) -> None:
-    """Name a column that has no name; where it is a SELECT, sqlglot looks for its name elsewhere."""
+    """Name a column that has no name; where it is a SELECT, sqlglot looks elsewhere for one."""
     if isinstance(projection, exp.Subquery):
         value = projection.copy()
         given = value.args.pop("alias", None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import OptimizeError, ParseError
+from sqlglot.errors import OptimizeError, ParseError, TokenError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
@@ -27,7 +28,12 @@ _TOKEN = re.compile(r"<Token [^>]*?text: (.*?), line: [^>]*>")
 def parse(sql: str, place: str) -> exp.Query:
     """One SELECT (or set operation) in Athena's SQL as a tree; `DeclarationError` otherwise."""
     try:
-        trees = [tree for tree in sqlglot.parse(sql, dialect=DIALECT) if tree is not None]
+        with not_too_deep(place):
+            trees = [tree for tree in sqlglot.parse(sql, dialect=DIALECT) if tree is not None]
+    except TokenError:  # its message shows what stands there
+        raise DeclarationError(
+            f"{place}: it can't be read: a quote or a comment has no end"
+        ) from None
     except ParseError as error:
         detail = error.errors[0] if error.errors else {}
         where = f"line {detail.get('line')}, column {detail.get('col')}" if detail else "somewhere"
@@ -41,6 +47,17 @@ def parse(sql: str, place: str) -> exp.Query:
                 f"{place}: {table.sql(DIALECT)[:60]}: name tables without a database"
             )
     return trees[0]
+
+
+@contextmanager
+def not_too_deep(place: str) -> Iterator[None]:
+    """Raise `DeclarationError` where SQL nests deeper than Python calls functions."""
+    try:
+        yield
+    except RecursionError:
+        raise DeclarationError(
+            f"{place}: a SELECT nests too deep to be read; WITH takes parts of it out"
+        ) from None
 
 
 def without_parens(node: exp.Expr) -> exp.Expr:
