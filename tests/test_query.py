@@ -86,6 +86,52 @@ def test_columns_without_a_name_can_be_sorted_by(
 
 
 @pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT -x AS x FROM t ORDER BY x", [-3, -3, -1]),
+        ("SELECT -x AS x FROM t ORDER BY -x", [-1, -3, -3]),
+        ("SELECT -x AS x FROM t ORDER BY x + 0 DESC", [-1, -3, -3]),
+        ("SELECT -x AS y FROM t ORDER BY -x", [-3, -3, -1]),
+        ("SELECT -x AS x FROM t ORDER BY t.x", [-1, -3, -3]),
+        ("SELECT -SUM(x) AS x FROM t GROUP BY t.x ORDER BY ABS(x)", [-1, -6]),
+    ],
+)
+def test_order_by_takes_the_name_that_the_select_gives_before_a_column(
+    done: Lakehouse, sql: str, expected: list[int]
+) -> None:
+    assert rows(done, f"WITH t (x) AS (VALUES 3, 1, 3) {sql}") == [(x,) for x in expected]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT DATE '2020-01-01' + 1",
+        "SELECT current_date - 1",
+        "SELECT 1 + TIMESTAMP '2020-01-01 00:00:00'",
+        "SELECT now() - 1.5e0",
+        "SELECT 1 FROM customer_landing WHERE date(from_unixtime(lastupdatedate)) > current_date - 7",
+    ],
+)
+def test_a_time_moves_by_an_interval_and_by_no_number(done: Lakehouse, sql: str) -> None:
+    with pytest.raises(QueryError, match="a time moves by an INTERVAL"):
+        done.query(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT email AS e FROM customer_landing WHERE e <> ''",
+        "SELECT x FROM (VALUES 1, 1, 2) t (x) ORDER BY x FETCH FIRST 1 ROW WITH TIES",
+        "SELECT 1_000",
+        "FROM customer_landing",
+    ],
+)
+def test_what_athena_refuses_is_refused_here(done: Lakehouse, sql: str) -> None:
+    with pytest.raises(QueryError):
+        done.query(sql)
+
+
+@pytest.mark.parametrize(
     "sql",
     [
         "SELECT * FROM 'secret.csv'",

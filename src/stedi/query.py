@@ -11,7 +11,7 @@ import logging
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
@@ -44,6 +44,7 @@ from stedi.parquet import identifier, literals
 from stedi.roots.scratch import scratch
 from stedi.shown import NULL, shower
 from stedi.sql.asked import for_query
+from stedi.sql.foreign import refuse_foreign, refuse_own_names, sort_by_own_names
 from stedi.sql.functions import refused
 from stedi.sql.parameters import Parameter, filled_in
 from stedi.sql.spelling import OPERATORS, misspelt
@@ -299,6 +300,7 @@ def _parsed(
     """A statement as a tree, and a function or operator of it that there isn't."""
     sql = as_select(sql, set(schemas), names) or sql
     tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
+    refuse_foreign(sql, tree)
     return tree, refused(tree) or misspelt(sql, tree)
 
 
@@ -376,6 +378,9 @@ def _understood(
     for select in [*tree.find_all(exp.Select)]:
         for number, projection in enumerate(select.selects):
             _alias(projection, f"_col_{number}")
+    with suppress(SqlglotError):
+        refuse_own_names(tree, schemas, others)
+    sort_by_own_names(tree)
     try:
         understood = typed(tree, schemas, "query", others)
     except (DeclarationError, SqlglotError):

@@ -11,7 +11,9 @@ from sqlglot import exp
 from sqlglot.errors import OptimizeError, ParseError, TokenError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
-from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.optimizer.resolver import Resolver
+from sqlglot.optimizer.scope import Scope, find_all_in_scope, traverse_scope
+from sqlglot.schema import ensure_schema
 
 from stedi.columns import TYPES, Schemas
 from stedi.errors import DeclarationError
@@ -98,6 +100,27 @@ def resolve(
     unresolved = [c for scope in traverse_scope(resolved) for c in _untied(scope)]
     if unresolved:
         raise DeclarationError(f"{place}: column {unresolved[0].sql(DIALECT)} can't be resolved")
+    return resolved
+
+
+def resolved_without_own_names(
+    tree: exp.Query, schemas: Schemas, others: Types | None = None
+) -> exp.Query:
+    """The tree resolved, where names that a SELECT gives its own columns are tied to no table."""
+    schema = ensure_schema(_sql_schema(tree, schemas, others), dialect=DIALECT)
+    resolved = qualify(
+        tree.copy(),
+        dialect=DIALECT,
+        schema=schema,
+        quote_identifiers=False,
+        validate_qualify_columns=False,
+        expand_alias_refs=False,
+    )
+    for scope in traverse_scope(resolved):
+        having, resolver = scope.expression.args.get("having"), Resolver(scope, schema)
+        for column in find_all_in_scope(having, exp.Column) if having else ():
+            if not column.table and (table := resolver.get_table(column)):
+                column.set("table", table)  # which it does along with names otherwise
     return resolved
 
 
