@@ -38,6 +38,8 @@ def done(tmp_path_factory: pytest.TempPathFactory, not_anonymous: Path) -> Lakeh
         ),
         ("SELECT TRY_CAST('x' AS BIGINT)", [(None,)]),
         ("SELECT 7 / 2", [(3,)]),
+        ("SELECT TRY(CAST(x AS BIGINT)) FROM (VALUES '1', 'a') t (x)", [(1,), (None,)]),
+        ("SELECT SUM(TRY(1 / x)) FROM (VALUES 0, 1) t (x)", [(1,)]),
         ("SELECT date_format(from_unixtime(0), '%Y')", [("1970",)]),
         ("SELECT CHR(CAST(66 AS INTEGER))", [("B",)]),
         ("SELECT YEAR(FROM_UNIXTIME(1.5e0)), YEAR(FROM_UNIXTIME(1))", [(1970, 1970)]),

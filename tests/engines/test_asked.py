@@ -157,6 +157,40 @@ def test_numbers_are_written_with_the_digits_that_trino_writes(
 
 
 @pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("TRY(CAST('x' AS BIGINT))", None),
+        ("TRY(CAST('7' AS BIGINT))", "7"),
+        ("TRY(CAST('x' AS BOOLEAN))", None),
+        ("TRY(CAST('x' AS DOUBLE))", None),
+        ("TRY(ARRAY[1][5])", None),
+        ("TRY(ARRAY[1, 2][2])", "2"),
+        ("TRY(MAP(ARRAY['a'], ARRAY[1])['b'])", None),
+        ("TRY(1 / 0)", None),
+        ("TRY(9223372036854775807 + 1)", None),
+        ("TRY(url_decode('%zz'))", None),
+        ("COALESCE(TRY(CAST('x' AS BIGINT)), 0)", "0"),
+        ("TRY(COALESCE(CAST('x' AS BIGINT), 0))", None),
+        ("transform(ARRAY['1', 'x'], t -> TRY_CAST(t AS BIGINT))", "[1, null]"),
+        ("TRY(date('2020-13-01'))", None),
+        ("TRY(sequence(1, 5, 0))", None),
+    ],
+)
+def test_try_is_null_where_what_it_tries_fails(
+    connection: duckdb.DuckDBPyConnection, expression: str, expected: str | None
+) -> None:
+    assert value(connection, expression) == expected
+
+
+@pytest.mark.parametrize("expression", ["TRY(MAX(1) / 0)", "TRY((SELECT 1 / 0))", "TRY(random())"])
+def test_what_cannot_be_tried_is_refused(
+    connection: duckdb.DuckDBPyConnection, expression: str
+) -> None:
+    with pytest.raises(QueryError, match=r"^TRY of .* can't be had here"):
+        value(connection, expression)
+
+
+@pytest.mark.parametrize(
     ("expression", "is_told"),
     [
         ("ROUND(5.0) / 2", True),

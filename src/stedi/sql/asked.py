@@ -31,6 +31,8 @@ def for_query(query: exp.Query) -> str:
     """A query that people asked, resolved and typed, in DuckDB's SQL; raises `QueryError`."""
     for node in query.find_all(exp.UnixToTime, exp.CurrentTimestamp, exp.FromISO8601Timestamp):
         node.type = exp.DataType.build("TIMESTAMPTZ")  # sqlglot takes them for times without a zone
+    for tried in query.find_all(exp.Try):
+        tried.type = tried.this.type
     return duckdb_words(query, _rewritten)
 
 
@@ -693,6 +695,26 @@ def _whole_of_decimal(node: exp.Expr) -> exp.Expr | None:
     return exp.Paren(this=node.copy())
 
 
+_FAILING = "LIST_EXTRACT([NULL], CAST('' AS INTEGER))"
+"""Fails as ERROR does, and is of no type either; but DuckDB takes it for the same each time."""
+
+
+def _tried(node: exp.Expr) -> exp.Expr:
+    """TRY of what fails by ERROR here, which DuckDB takes for another value each time and refuses."""
+    for kinds, what in (
+        ((exp.AggFunc,), "an aggregate"),
+        ((exp.Query, exp.Subquery), "a SELECT"),
+        ((exp.Rand, exp.Uuid), "random() or uuid()"),
+    ):
+        if node.find(*kinds):
+            raise QueryError(f"TRY of {what} can't be had here; write TRY inside of it, or a CASE")
+    tried = node.copy()
+    for call in [*tried.find_all(exp.Anonymous)]:
+        if call.name.upper() == "ERROR":
+            call.replace(from_template("duckdb", _FAILING))
+    return tried
+
+
 _Rewrite = Callable[[exp.Expr], exp.Expr | None]
 _TYPED: tuple[tuple[tuple[type[exp.Expr], ...], _Rewrite], ...] = (
     ((exp.ArrayExcept, exp.ArrayIntersect), _arrays_except),
@@ -724,6 +746,7 @@ _TYPED: tuple[tuple[tuple[type[exp.Expr], ...], _Rewrite], ...] = (
     ((exp.NthValue,), _nth),
     ((exp.ArraySize,), _size),
     ((exp.ArrayToString,), _joined),
+    ((exp.Try,), _tried),
     ((exp.Round, exp.Floor, exp.Ceil), _whole_of_decimal),
     ((exp.Reverse,), _reversed),
 )
