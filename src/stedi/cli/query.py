@@ -25,7 +25,7 @@ from stedi.errors import QueryError
 from stedi.text import counted, folded, visible, visible_json, visible_lines
 from stedi.written import begun
 
-_ROWS_SHOWN = 50
+ROWS_SHOWN = 50
 _FORMULA = r"^[=+@\t\r-]"
 """How texts begin that spreadsheets run (OWASP, CSV injection)."""
 
@@ -227,16 +227,25 @@ def show_rows(
     output: Path | None,
     safe: bool | None = None,
     limit: int | None = None,
+    *,
+    all_by: str = "--limit ROWS",
 ) -> None:
-    """Print rows, or write them to a file.
+    """Print rows, or write them to a file. If a limit cuts them, a note says what prints all.
 
     In a file, which people open with a spreadsheet, CSV is `safe` by default; programs that read it
     from a pipe get texts as they are.
     """
     if limit is None and output is None and format_ is Format.table and sys.stdout.isatty():
-        limit = _ROWS_SHOWN
-    if limit is not None:
-        result = _First(result, limit)
+        limit = ROWS_SHOWN
+    first = None if limit is None else _First(result, limit)
+    _show(first or result, format_, output, safe)
+    if first and first.cut:
+        sys.stdout.flush()  # the note comes behind the rows
+        note = f"… and {counted(first.cut, 'more row')}; {all_by} prints more"
+        echo(note, err=True)
+
+
+def _show(result: Batches, format_: Format, output: Path | None, safe: bool | None) -> None:
     if format_ is Format.csv and (_goes_to_file(output) if safe is None else safe):
         result = _WithoutFormulas(result)
     if format_ is Format.table and output is None:
@@ -333,20 +342,19 @@ class _Seen:
 
 
 class _First:
-    """The first rows of batches; the others are counted, and reported on stderr."""
+    """The first rows of batches; the others are counted."""
 
     def __init__(self, result: Batches, limit: int) -> None:
         self._result, self.schema, self._limit = result, result.schema, limit
+        self.cut = 0
 
     def __iter__(self) -> Iterator[Any]:
-        left, cut = self._limit, 0
+        left = self._limit
         for batch in self._result:
             if left:
                 yield batch.slice(0, left)
-            cut += max(0, batch.num_rows - left)
+            self.cut += max(0, batch.num_rows - left)
             left = max(0, left - batch.num_rows)
-        if cut:
-            echo(f"… and {counted(cut, 'more row')}; --limit ROWS prints more", err=True)
 
 
 def _texts(result: Batches) -> Iterator[list[str]]:

@@ -700,7 +700,7 @@ _FAILING = "LIST_EXTRACT([NULL], CAST('' AS INTEGER))"
 
 
 def _tried(node: exp.Expr) -> exp.Expr:
-    """TRY of what fails by ERROR here, which DuckDB takes for another value each time and refuses."""
+    """TRY of what fails by ERROR here, which DuckDB refuses to try: it may be another each time."""
     for kinds, what in (
         ((exp.AggFunc,), "an aggregate"),
         ((exp.Query, exp.Subquery), "a SELECT"),
