@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stedi import Lakehouse, QueryError
-from stedi.errors import StorageError
+from stedi.errors import StorageError, UsageError
 from tests.conftest import already_run, on, rows
 from tests.support import small
 
@@ -215,6 +217,49 @@ def test_explain_shows_the_plan_of_the_engine_and_says_whose_it_is(done: Lakehou
     assert any("READ_PARQUET" in line or "Empty" in line for line in lines)
     [notice] = result.notices
     assert notice.startswith("EXPLAIN: this is the plan of DuckDB")
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT (SELECT x FROM (VALUES 1, 2) t (x))", "returned several rows; MAX(…) or LIMIT 1"),
+        ("SELECT 1 WHERE 1 = (SELECT x FROM (VALUES 1, 2) t (x))", "returned several rows"),
+        ("SELECT cardinality(1)", "values of these types: INTEGER; CAST converts"),
+        ("SELECT contains('a', 'b')", "values of these types: VARCHAR, VARCHAR; CAST"),
+        ("SELECT json_extract(1, '$.a')", "values of these types: INTEGER; CAST"),
+        ("SELECT 1 + ARRAY[1]", "values of these types: INTEGER, INTEGER[]; CAST"),
+        ("SELECT a.x FROM (VALUES 1) t (x)", "there is no table a in this statement"),
+        ("SELECT emial FROM customer_landing", "there is no column emial in the tables"),
+        ("SELECT 1 FROM customer_landing TABLESAMPLE BERNOULLI (10)", "TABLESAMPLE can't be had"),
+    ],
+)
+def test_errors_are_in_words_of_sql_and_not_of_the_engine(
+    done: Lakehouse, sql: str, said: str
+) -> None:
+    with pytest.raises(QueryError) as caught:
+        done.query(sql).to_arrow()
+    assert said in str(caught.value)
+    assert not any(word in str(caught.value) for word in ("Candidate", "Did you mean", "_LITERAL"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"parameters": {"a": 1}}, "parameters: must be a list .* not a dict"),
+        ({"parameters": "a"}, "parameters: must be a list .* not a str"),
+        ({"parameters": 5}, "parameters: must be a list .* not a int"),
+        ({"timeout": "x"}, "--timeout 'x': must be more than 0 seconds"),
+        ({"timeout": 0}, "--timeout 0: must be more than 0 seconds"),
+        ({"timeout": math.nan}, "--timeout nan: must be more than 0 seconds"),
+        ({"memory": "1GB"}, "--memory '1GB': must be a number of bytes"),
+        ({"memory": -1}, "--memory -1: must be a number of bytes"),
+    ],
+)
+def test_wrong_options_are_usage_errors(
+    done: Lakehouse, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        done.query("SELECT ?", **options)
 
 
 def test_a_syntax_error_shows_the_place(done: Lakehouse) -> None:

@@ -64,6 +64,14 @@ _NESTED = "the statement nests too deep to be read; WITH takes parts of it out"
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings are about statements we refuse
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _told(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else ascii(value)[:60]
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a query may take: `timeout` seconds of the engine's, and `memory` in bytes.
@@ -76,8 +84,10 @@ class Limits:
     """Half of the machine's by default."""
 
     def __post_init__(self) -> None:
-        if not self.timeout > 0:
-            raise UsageError(f"--timeout {self.timeout:g}: more than 0 seconds")
+        if not _is_number(self.timeout) or not self.timeout > 0:
+            raise UsageError(f"--timeout {_told(self.timeout)}: must be more than 0 seconds")
+        if self.memory is not None and (not _is_number(self.memory) or not self.memory > 0):
+            raise UsageError(f"--memory {_told(self.memory)}: must be a number of bytes")
 
 
 class Result:
@@ -215,6 +225,11 @@ def query(
     limit is reached, and `StorageError` where a file of a table is damaged.
     """
     limits = limits or Limits()
+    if isinstance(parameters, str | bytes) or not isinstance(parameters, Sequence):
+        raise UsageError(
+            f"parameters: must be a list with a value for each question mark, not a "
+            f"{type(parameters).__name__}"
+        )
     then = None if as_of is None else _time(as_of)
     try:
         return _query(sql, schemas, warehouse, then, limits, Names(database), parameters)
@@ -438,6 +453,15 @@ _NO_COLUMN = re.compile(
     r'(?:Referenced column "([^"]+)" not found in FROM clause!'
     r'|(?:Values list|Table) "([^"]+)" does not have a column named "([^"]+)")'
 )
+_OF_DUCKDB = re.compile(
+    r"\s*(?:Candidate (?:functions|tables|bindings)\b|Did you mean\b|You might need to add explicit"
+    r"|Either add it to the GROUP BY list|LINE \d+:)"
+)
+"""What DuckDB suggests: functions, types and settings of its own."""
+_NO_FUNCTION = re.compile(r"No function matches the given name and argument types '[^(]*\((.*)\)'")
+_NO_NAME = re.compile(
+    r'(?:Referenced )?(table|Type) (?:with name )?"?(\w+)"? (?:not found|does not exist)'
+)
 _OF_FILES = ("IO Error", ".parquet")
 _FILE_GONE = (
     "a file of a table is gone or damaged: if a run has just replaced it, ask again; otherwise "
@@ -501,6 +525,11 @@ def _message(error: Exception) -> str:
         return "the statement asks for what is no declared table"
     if isinstance(error, duckdb.ParserException | duckdb.NotImplementedException):
         return f"DuckDB can't run it as Athena does ({type(error).__name__}); say it otherwise"
+    if "More than one row returned by a subquery" in str(error):
+        return (
+            "a SELECT that stands for one value returned several rows; MAX(…) or LIMIT 1 in it "
+            "leaves one, and IN takes several"
+        )
     if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):
         return (
             f"the statement failed while it ran ({type(error).__name__}): a value is out of range, "
@@ -513,4 +542,12 @@ def _message(error: Exception) -> str:
         similar = f"; similar are {', '.join(near)}" if near else ""
         column = unknown[1] or f"{unknown[2]}.{unknown[3]}"
         return f"there is no column {column} in the tables of this statement{similar}"
+    first = _OF_DUCKDB.split(first)[0].strip()
+    if types := _NO_FUNCTION.search(first):
+        named = types[1].replace("_LITERAL", "").replace("STRING", "VARCHAR")
+        return (
+            f"a function or an operator doesn't take values of these types: {named}; CAST converts"
+        )
+    if missing := _NO_NAME.search(first):
+        return f"there is no {missing[1].lower()} {missing[2]} in this statement"
     return first.removeprefix("Binder Error: ").removeprefix("Catalog Error: ")

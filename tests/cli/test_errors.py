@@ -135,6 +135,22 @@ def test_standard_streams_may_be_closed(root: Path, command: str, status: int, s
 
 
 @already_run
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--email", "X", "--dryrun"], "--dryrun; did you mean --dry-run?"),
+        (["--dry-runn", "--email", "X"], "--dry-runn; did you mean --dry-run?"),
+        (["--emial", "X", "--yes"], "--emial; did you mean --email?"),
+        (["--emial=X", "--yes"], "--emial; did you mean --email?"),
+    ],
+)
+def test_a_misspelt_option_of_erase_is_told(root: Path, words: list[str], meant: str) -> None:
+    done = started("erase", *words, "--root", root).ended()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"there is no option {meant}" in done.stderr
+
+
+@already_run
 @pytest.mark.parametrize("folder", [".", "..", "/", "./"])
 def test_an_output_file_that_is_a_folder_is_wrong_use(root: Path, folder: str) -> None:
     done = started("query", "SELECT 1", "--output", folder, "--root", root).ended()

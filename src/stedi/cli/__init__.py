@@ -27,10 +27,13 @@ def main() -> NoReturn:
     # they take to load is spent looking for it.
     gc.set_threshold(100_000, 50, 50)
     _have_standard_streams()
-    stopping.listen()
     try:
-        _keep_private()
-        _run()
+        try:
+            stopping.listen()
+            _keep_private()
+            _run()
+        except KeyboardInterrupt:
+            _stopped(stopping.NOTHING_CHANGED)
         exit_status = 0
     except SystemExit as end:
         exit_status = end.code if isinstance(end.code, int) else int(end.code is not None)
