@@ -262,6 +262,12 @@ def test_wrong_options_are_usage_errors(
         done.query("SELECT ?", **options)
 
 
+def test_a_table_that_no_run_builds_names_the_command_that_builds_it(done: Lakehouse) -> None:
+    assert ("machine_learning_synthetic",) in rows(done, "SHOW TABLES")
+    with pytest.raises(QueryError, match="`stedi release DIR --private` builds it"):
+        done.query("SELECT * FROM machine_learning_synthetic")
+
+
 def test_a_syntax_error_shows_the_place(done: Lakehouse) -> None:
     with pytest.raises(QueryError) as caught:
         done.query("SELECT *\nFROM customer_landing\nWHERE email = = 'x'")

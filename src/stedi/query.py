@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -214,11 +214,13 @@ def query(
     *,
     database: str = "",
     parameters: Sequence[Parameter] = (),
+    released: Collection[str] = (),
 ) -> Result:
     """Run a SELECT in Athena's SQL over tables with these columns, now or as they were `as_of`.
 
     SHOW TABLES, SHOW COLUMNS and DESCRIBE are answered, too. Tables may be named with their
-    `database` before them; `parameters` are the values of question marks.
+    `database` before them; `parameters` are the values of question marks. The tables `released`
+    are made by private releases, and by no run.
 
     Raises `QueryError` for anything else than one statement that reads declared tables,
     `UsageError` for an `as_of` that is no time and no ISO 8601 text of one, `EngineFailed` where a
@@ -232,7 +234,8 @@ def query(
         )
     then = None if as_of is None else _time(as_of)
     try:
-        return _query(sql, schemas, warehouse, then, limits, Names(database), parameters)
+        names = Names(database)
+        return _query(sql, schemas, warehouse, then, limits, names, parameters, released)
     except RecursionError:
         raise QueryError(_NESTED) from None
 
@@ -245,6 +248,7 @@ def _query(
     limits: Limits,
     names: Names,
     parameters: Sequence[Parameter],
+    released: Collection[str],
 ) -> Result:
     if len(sql) > _LONGEST:
         raise QueryError(f"the statement has {len(sql):,} characters; {_LONGEST:,} are read")
@@ -269,6 +273,11 @@ def _query(
         raise QueryError(
             f"table {unbuilt[0]}: no snapshot of {then:%Y-%m-%d %H:%M:%S} is kept; it wasn't "
             "there yet, or its time is over"
+        )
+    if unbuilt and unbuilt[0] in released:
+        raise QueryError(
+            f"table {unbuilt[0]} is not built yet; `stedi release DIR --private` builds it, and "
+            "`stedi run` never does"
         )
     if unbuilt:
         raise QueryError(f"table {unbuilt[0]} is not built yet; `stedi run` builds it")
