@@ -209,7 +209,7 @@ def test_what_cannot_be_tried_is_refused(
         ("7 / 2", False),
     ],
 )
-def test_decimals_that_are_divided_are_told_of(expression: str, is_told: bool) -> None:
+def test_divided_decimals_have_a_note(expression: str, is_told: bool) -> None:
     tree = typed(read_only(f"SELECT {expression}", set()), {}, "a query")
     assert bool(differences(tree)) == is_told
 

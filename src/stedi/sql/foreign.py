@@ -197,7 +197,7 @@ def refuse_own_names(tree: exp.Query, schemas: Schemas, others: Types | None = N
 
 
 def sort_by_own_names(tree: exp.Query) -> None:
-    """Put what a name of a SELECT's own columns stands for into the terms of its ORDER BY.
+    """Replace names of a SELECT's own columns in the terms of its ORDER BY by their expressions.
 
     Where a table has a column of that name, too, Athena takes its own; an engine takes the table's.
     """
