@@ -91,11 +91,11 @@ def _history() -> Any:
     """The statements of earlier sessions, or of this one alone where no file can be kept."""
     from prompt_toolkit.history import FileHistory, InMemoryHistory
 
-    file = history_file()
     try:
+        file = history_file()
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(file, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600))
         file.chmod(0o600)
-    except OSError:
+    except (OSError, RuntimeError):  # the latter where the user has no home
         return InMemoryHistory()
     return FileHistory(file)
