@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stedi import Lakehouse, QueryError
-from stedi.errors import StorageError
+from stedi.errors import StorageError, UsageError
 from tests.conftest import already_run, on, rows
 from tests.support import small
 
@@ -38,6 +40,8 @@ def done(tmp_path_factory: pytest.TempPathFactory, not_anonymous: Path) -> Lakeh
         ),
         ("SELECT TRY_CAST('x' AS BIGINT)", [(None,)]),
         ("SELECT 7 / 2", [(3,)]),
+        ("SELECT TRY(CAST(x AS BIGINT)) FROM (VALUES '1', 'a') t (x)", [(1,), (None,)]),
+        ("SELECT SUM(TRY(1 / x)) FROM (VALUES 0, 1) t (x)", [(1,)]),
         ("SELECT date_format(from_unixtime(0), '%Y')", [("1970",)]),
         ("SELECT CHR(CAST(66 AS INTEGER))", [("B",)]),
         ("SELECT YEAR(FROM_UNIXTIME(1.5e0)), YEAR(FROM_UNIXTIME(1))", [(1970, 1970)]),
@@ -46,6 +50,89 @@ def done(tmp_path_factory: pytest.TempPathFactory, not_anonymous: Path) -> Lakeh
 )
 def test_athenas_sql_runs(done: Lakehouse, sql: str, expected: list[tuple[object, ...]]) -> None:
     assert rows(done, sql) == expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "names", "expected"),
+    [
+        ("SELECT x, COUNT(*) FROM t GROUP BY x ORDER BY 2 DESC", "x _col1", [(3, 2), (1, 1)]),
+        ("SELECT x, COUNT(*) FROM t GROUP BY 1 ORDER BY COUNT(*)", "x _col1", [(1, 1), (3, 2)]),
+        ("SELECT -x FROM t ORDER BY 1", "_col0", [(-3,), (-3,), (-1,)]),
+        ("SELECT -x FROM t ORDER BY -x", "_col0", [(-3,), (-3,), (-1,)]),
+        (
+            "SELECT -x, SUM(x) FROM t GROUP BY 1 HAVING SUM(x) > 1 ORDER BY 1",
+            "_col0 _col1",
+            [(-3, 6)],
+        ),
+        ("SELECT DISTINCT -x FROM t ORDER BY 1 DESC", "_col0", [(-1,), (-3,)]),
+        ("SELECT *, -x FROM t WHERE x < 3 ORDER BY 2", "x _col1", [(1, -1)]),
+        ("SELECT u.*, 1 FROM (SELECT 2, 3) u ORDER BY 3", "_col0 _col1 _col2", [(2, 3, 1)]),
+        (
+            "SELECT x, ROW_NUMBER() OVER (ORDER BY -x, 1) FROM t ORDER BY 2 LIMIT 1",
+            "x _col1",
+            [(3, 1)],
+        ),
+        ("SELECT 1 + 1 UNION ALL SELECT 1 ORDER BY 1", "_col0", [(1,), (2,)]),
+        ("SELECT 7 / 2 UNION SELECT 1 ORDER BY 1 DESC", "_col0", [(3,), (1,)]),
+        ("SELECT * FROM (SELECT -x FROM t ORDER BY 1 LIMIT 1) u", "_col0", [(-3,)]),
+        ("SELECT 1 FROM (SELECT -x FROM t) u ORDER BY 1 LIMIT 1", "_col0", [(1,)]),
+        ("SELECT (SELECT MAX(x) FROM t) ORDER BY 1", "_col0", [(3,)]),
+        ("SELECT (SELECT MAX(x) FROM t) AS m, (SELECT 2) ORDER BY m, 2", "m _col1", [(3, 2)]),
+    ],
+)
+def test_columns_without_a_name_can_be_sorted_by(
+    done: Lakehouse, sql: str, names: str, expected: list[tuple[object, ...]]
+) -> None:
+    result = done.query(f"WITH t (x) AS (VALUES 3, 1, 3) {sql}")
+    assert result.schema.names == names.split()
+    assert [tuple(row.values()) for row in result] == expected
+    assert result.notices == ()
+
+
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT -x AS x FROM t ORDER BY x", [-3, -3, -1]),
+        ("SELECT -x AS x FROM t ORDER BY -x", [-1, -3, -3]),
+        ("SELECT -x AS x FROM t ORDER BY x + 0 DESC", [-1, -3, -3]),
+        ("SELECT -x AS y FROM t ORDER BY -x", [-3, -3, -1]),
+        ("SELECT -x AS x FROM t ORDER BY t.x", [-1, -3, -3]),
+        ("SELECT -SUM(x) AS x FROM t GROUP BY t.x ORDER BY ABS(x)", [-1, -6]),
+    ],
+)
+def test_order_by_takes_the_name_that_the_select_gives_before_a_column(
+    done: Lakehouse, sql: str, expected: list[int]
+) -> None:
+    assert rows(done, f"WITH t (x) AS (VALUES 3, 1, 3) {sql}") == [(x,) for x in expected]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT DATE '2020-01-01' + 1",
+        "SELECT current_date - 1",
+        "SELECT 1 + TIMESTAMP '2020-01-01 00:00:00'",
+        "SELECT now() - 1.5e0",
+        "SELECT 1 FROM customer_landing WHERE date(from_unixtime(lastupdatedate)) > current_date - 7",
+    ],
+)
+def test_a_time_moves_by_an_interval_and_by_no_number(done: Lakehouse, sql: str) -> None:
+    with pytest.raises(QueryError, match="a time moves by an INTERVAL"):
+        done.query(sql)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT email AS e FROM customer_landing WHERE e <> ''",
+        "SELECT x FROM (VALUES 1, 1, 2) t (x) ORDER BY x FETCH FIRST 1 ROW WITH TIES",
+        "SELECT 1_000",
+        "FROM customer_landing",
+    ],
+)
+def test_what_athena_refuses_is_refused_here(done: Lakehouse, sql: str) -> None:
+    with pytest.raises(QueryError):
+        done.query(sql)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +217,55 @@ def test_explain_shows_the_plan_of_the_engine_and_says_whose_it_is(done: Lakehou
     assert any("READ_PARQUET" in line or "Empty" in line for line in lines)
     [notice] = result.notices
     assert notice.startswith("EXPLAIN: this is the plan of DuckDB")
+
+
+@pytest.mark.parametrize(
+    ("sql", "said"),
+    [
+        ("SELECT (SELECT x FROM (VALUES 1, 2) t (x))", "returned several rows; MAX(…) or LIMIT 1"),
+        ("SELECT 1 WHERE 1 = (SELECT x FROM (VALUES 1, 2) t (x))", "returned several rows"),
+        ("SELECT cardinality(1)", "values of these types: INTEGER; CAST converts"),
+        ("SELECT contains('a', 'b')", "values of these types: VARCHAR, VARCHAR; CAST"),
+        ("SELECT json_extract(1, '$.a')", "values of these types: INTEGER; CAST"),
+        ("SELECT 1 + ARRAY[1]", "values of these types: INTEGER, INTEGER[]; CAST"),
+        ("SELECT a.x FROM (VALUES 1) t (x)", "there is no table a in this statement"),
+        ("SELECT emial FROM customer_landing", "there is no column emial in the tables"),
+        ("SELECT 1 FROM customer_landing TABLESAMPLE BERNOULLI (10)", "TABLESAMPLE can't be had"),
+    ],
+)
+def test_errors_are_in_words_of_sql_and_not_of_the_engine(
+    done: Lakehouse, sql: str, said: str
+) -> None:
+    with pytest.raises(QueryError) as caught:
+        done.query(sql).to_arrow()
+    assert said in str(caught.value)
+    assert not any(word in str(caught.value) for word in ("Candidate", "Did you mean", "_LITERAL"))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"parameters": {"a": 1}}, "parameters: must be a list .* not a dict"),
+        ({"parameters": "a"}, "parameters: must be a list .* not a str"),
+        ({"parameters": 5}, "parameters: must be a list .* not a int"),
+        ({"timeout": "x"}, "--timeout 'x': must be more than 0 seconds"),
+        ({"timeout": 0}, "--timeout 0: must be more than 0 seconds"),
+        ({"timeout": math.nan}, "--timeout nan: must be more than 0 seconds"),
+        ({"memory": "1GB"}, "--memory '1GB': must be a number of bytes"),
+        ({"memory": -1}, "--memory -1: must be a number of bytes"),
+    ],
+)
+def test_wrong_options_are_usage_errors(
+    done: Lakehouse, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        done.query("SELECT ?", **options)
+
+
+def test_a_table_that_no_run_builds_names_the_command_that_builds_it(done: Lakehouse) -> None:
+    assert ("machine_learning_synthetic",) in rows(done, "SHOW TABLES")
+    with pytest.raises(QueryError, match="`stedi release DIR --private` builds it"):
+        done.query("SELECT * FROM machine_learning_synthetic")
 
 
 def test_a_syntax_error_shows_the_place(done: Lakehouse) -> None:

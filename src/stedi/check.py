@@ -22,7 +22,7 @@ from stedi.privacy.proof import Proof
 from stedi.privacy.proof.places import parts_of
 from stedi.roots import Files
 from stedi.sql.portable import disagreements
-from stedi.sql.tree import tables_read
+from stedi.sql.tree import not_too_deep, tables_read
 
 if TYPE_CHECKING:
     from stedi.privacy.proof.origins import ColumnOrigins
@@ -97,6 +97,7 @@ def prove(declarations: Declarations) -> Proof:
 
 
 @lru_cache(maxsize=8)
+@not_too_deep("transforms")
 def _proved(declarations: Declarations) -> Proof:
     proof = Proof(declarations)
     _refuse(_leaks(proof))
@@ -109,6 +110,7 @@ def _leaks(proof: Proof) -> list[str]:
     return [*(problem for listed in problems for problem in listed), *proof.problems]
 
 
+@not_too_deep("transforms")
 def check(
     declarations: Declarations,
     engine: Engine,

@@ -422,6 +422,7 @@ class Lakehouse:
             limits,
             database=self._database,
             parameters=parameters,
+            released={private.table for _, private in declarations.private},
         )
 
     @_naming_damage

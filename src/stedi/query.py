@@ -10,10 +10,10 @@ from __future__ import annotations
 import logging
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from weakref import finalize
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
@@ -43,6 +44,7 @@ from stedi.parquet import identifier, literals
 from stedi.roots.scratch import scratch
 from stedi.shown import NULL, shower
 from stedi.sql.asked import for_query
+from stedi.sql.foreign import refuse_foreign, refuse_own_names, sort_by_own_names
 from stedi.sql.functions import refused
 from stedi.sql.parameters import Parameter, filled_in
 from stedi.sql.spelling import OPERATORS, misspelt
@@ -62,6 +64,14 @@ _NESTED = "the statement nests too deep to be read; WITH takes parts of it out"
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings are about statements we refuse
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _told(value: object) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else ascii(value)[:60]
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a query may take: `timeout` seconds of the engine's, and `memory` in bytes.
@@ -74,8 +84,10 @@ class Limits:
     """Half of the machine's by default."""
 
     def __post_init__(self) -> None:
-        if not self.timeout > 0:
-            raise UsageError(f"--timeout {self.timeout:g}: more than 0 seconds")
+        if not _is_number(self.timeout) or not self.timeout > 0:
+            raise UsageError(f"--timeout {_told(self.timeout)}: must be more than 0 seconds")
+        if self.memory is not None and (not _is_number(self.memory) or not self.memory > 0):
+            raise UsageError(f"--memory {_told(self.memory)}: must be a number of bytes")
 
 
 class Result:
@@ -116,6 +128,8 @@ class Result:
         try:
             with _translated_errors(self._limits):
                 while batch := self._attended.call(next, self._reader, None):
+                    for column in batch.columns:
+                        _refuse_far_times(column)
                     yield batch
         finally:
             self._close()
@@ -162,6 +176,35 @@ class Result:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>{cut}"
 
 
+_FIRST, _LAST = datetime.min, datetime.max
+
+
+def _refuse_far_times(column: pa.Array) -> None:
+    """Raise `QueryError` where a time is outside of the years that Python has."""
+    kind = column.type
+    if pa.types.is_map(kind) or pa.types.is_struct(kind) or pa.types.is_list(kind):
+        inner = [column.keys, column.items] if pa.types.is_map(kind) else _flattened(column)
+        for values in inner:
+            _refuse_far_times(values)
+    if not (pa.types.is_timestamp(kind) or pa.types.is_date(kind)):
+        return
+    zone = UTC if pa.types.is_timestamp(kind) and kind.tz else None
+    first, last = (pa.scalar(t.replace(tzinfo=zone), kind) for t in (_FIRST, _LAST))
+    found = pc.min_max(column)
+    if found["min"].is_valid and (
+        found["min"].value < first.value or found["max"].value > last.value
+    ):
+        raise QueryError(
+            "a time is outside of the years 1 to 9999, which is all that can be shown here; "
+            "WHERE or CASE leaves it out"
+        )
+
+
+def _flattened(column: pa.Array) -> list[pa.Array]:
+    inner = column.flatten()
+    return inner if isinstance(inner, list) else [inner]
+
+
 def query(
     sql: str,
     schemas: Mapping[str, tuple[Column, ...]],
@@ -171,20 +214,28 @@ def query(
     *,
     database: str = "",
     parameters: Sequence[Parameter] = (),
+    released: Collection[str] = (),
 ) -> Result:
     """Run a SELECT in Athena's SQL over tables with these columns, now or as they were `as_of`.
 
     SHOW TABLES, SHOW COLUMNS and DESCRIBE are answered, too. Tables may be named with their
-    `database` before them; `parameters` are the values of question marks.
+    `database` before them; `parameters` are the values of question marks. The tables `released`
+    are made by private releases, and by no run.
 
     Raises `QueryError` for anything else than one statement that reads declared tables,
     `UsageError` for an `as_of` that is no time and no ISO 8601 text of one, `EngineFailed` where a
     limit is reached, and `StorageError` where a file of a table is damaged.
     """
     limits = limits or Limits()
+    if isinstance(parameters, str | bytes) or not isinstance(parameters, Sequence):
+        raise UsageError(
+            f"parameters: must be a list with a value for each question mark, not a "
+            f"{type(parameters).__name__}"
+        )
     then = None if as_of is None else _time(as_of)
     try:
-        return _query(sql, schemas, warehouse, then, limits, Names(database), parameters)
+        names = Names(database)
+        return _query(sql, schemas, warehouse, then, limits, names, parameters, released)
     except RecursionError:
         raise QueryError(_NESTED) from None
 
@@ -197,6 +248,7 @@ def _query(
     limits: Limits,
     names: Names,
     parameters: Sequence[Parameter],
+    released: Collection[str],
 ) -> Result:
     if len(sql) > _LONGEST:
         raise QueryError(f"the statement has {len(sql):,} characters; {_LONGEST:,} are read")
@@ -221,6 +273,11 @@ def _query(
         raise QueryError(
             f"table {unbuilt[0]}: no snapshot of {then:%Y-%m-%d %H:%M:%S} is kept; it wasn't "
             "there yet, or its time is over"
+        )
+    if unbuilt and unbuilt[0] in released:
+        raise QueryError(
+            f"table {unbuilt[0]} is not built yet; `stedi release DIR --private` builds it, and "
+            "`stedi run` never does"
         )
     if unbuilt:
         raise QueryError(f"table {unbuilt[0]} is not built yet; `stedi run` builds it")
@@ -267,6 +324,7 @@ def _parsed(
     """A statement as a tree, and a function or operator of it that there isn't."""
     sql = as_select(sql, set(schemas), names) or sql
     tree = filled_in(sql, lambda text: read_only(text, set(schemas), names), parameters)
+    refuse_foreign(sql, tree)
     return tree, refused(tree) or misspelt(sql, tree)
 
 
@@ -341,10 +399,12 @@ def _understood(
     Raises `QueryError` where it mixes types.
     """
     others = {name: listing.types for name, listing in listed.items()}
-    for number, projection in enumerate(_first_select(tree).selects):
-        inner = projection.unnest()
-        if not isinstance(inner, exp.Alias | exp.Column | exp.Star | exp.Dot):
-            projection.replace(exp.alias_(projection.copy(), f"_col_{number}"))
+    for select in [*tree.find_all(exp.Select)]:
+        for number, projection in enumerate(select.selects):
+            _alias(projection, f"_col_{number}")
+    with suppress(SqlglotError):
+        refuse_own_names(tree, schemas, others)
+    sort_by_own_names(tree)
     try:
         understood = typed(tree, schemas, "query", others)
     except (DeclarationError, SqlglotError):
@@ -358,11 +418,35 @@ def _understood(
     return understood, differences(understood)
 
 
+def _alias(projection: exp.Expr, name: str) -> None:
+    """Name a column that has no name; where it is a SELECT, sqlglot looks elsewhere for one."""
+    if isinstance(projection, exp.Subquery):
+        value = projection.copy()
+        given = value.args.pop("alias", None)
+        alias = given.this if given else exp.to_identifier(name)
+        projection.replace(exp.Alias(this=value, alias=alias))
+    elif not isinstance(projection.unnest(), exp.Alias | exp.Column | exp.Star | exp.Dot):
+        alias = exp.to_identifier(name)
+        projection.replace(exp.Alias(this=projection.copy(), alias=alias))
+
+
 def _name_columns(tree: exp.Query) -> None:
-    """Name columns that have no name as Athena does."""
-    for number, projection in enumerate(_first_select(tree).selects):
+    """Name columns that have no name as Athena does, and what sorts by them with them."""
+    first, named = _first_select(tree), dict[str, str]()
+    for number, projection in enumerate(first.selects):
         if isinstance(projection, exp.Alias) and _UNNAMED.fullmatch(projection.alias):
+            named.setdefault(projection.alias, f"_col{number}")
             projection.set("alias", exp.to_identifier(f"_col{number}"))
+    query: exp.Expr | None = first
+    while isinstance(query, exp.Query):
+        for column in (o for o in _sorted_by(query) if not o.table and o.name in named):
+            column.set("this", exp.to_identifier(named[column.name]))
+        query = query.parent
+
+
+def _sorted_by(query: exp.Query) -> Iterator[exp.Column]:
+    order = query.args.get("order")
+    return order.find_all(exp.Column) if order else iter(())
 
 
 def _first_select(tree: exp.Expr) -> exp.Select:
@@ -377,6 +461,15 @@ _UNNAMED = re.compile(r"_col_\d+")
 _NO_COLUMN = re.compile(
     r'(?:Referenced column "([^"]+)" not found in FROM clause!'
     r'|(?:Values list|Table) "([^"]+)" does not have a column named "([^"]+)")'
+)
+_OF_DUCKDB = re.compile(
+    r"\s*(?:Candidate (?:functions|tables|bindings)\b|Did you mean\b|You might need to add explicit"
+    r"|Either add it to the GROUP BY list|LINE \d+:)"
+)
+"""What DuckDB suggests: functions, types and settings of its own."""
+_NO_FUNCTION = re.compile(r"No function matches the given name and argument types '[^(]*\((.*)\)'")
+_NO_NAME = re.compile(
+    r'(?:Referenced )?(table|Type) (?:with name )?"?(\w+)"? (?:not found|does not exist)'
 )
 _OF_FILES = ("IO Error", ".parquet")
 _FILE_GONE = (
@@ -441,6 +534,11 @@ def _message(error: Exception) -> str:
         return "the statement asks for what is no declared table"
     if isinstance(error, duckdb.ParserException | duckdb.NotImplementedException):
         return f"DuckDB can't run it as Athena does ({type(error).__name__}); say it otherwise"
+    if "More than one row returned by a subquery" in str(error):
+        return (
+            "a SELECT that stands for one value returned several rows; MAX(…) or LIMIT 1 in it "
+            "leaves one, and IN takes several"
+        )
     if not isinstance(error, duckdb.BinderException | duckdb.CatalogException):
         return (
             f"the statement failed while it ran ({type(error).__name__}): a value is out of range, "
@@ -453,4 +551,12 @@ def _message(error: Exception) -> str:
         similar = f"; similar are {', '.join(near)}" if near else ""
         column = unknown[1] or f"{unknown[2]}.{unknown[3]}"
         return f"there is no column {column} in the tables of this statement{similar}"
+    first = _OF_DUCKDB.split(first)[0].strip()
+    if types := _NO_FUNCTION.search(first):
+        named = types[1].replace("_LITERAL", "").replace("STRING", "VARCHAR")
+        return (
+            f"a function or an operator doesn't take values of these types: {named}; CAST converts"
+        )
+    if missing := _NO_NAME.search(first):
+        return f"there is no {missing[1].lower()} {missing[2]} in this statement"
     return first.removeprefix("Binder Error: ").removeprefix("Catalog Error: ")

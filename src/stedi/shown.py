@@ -46,7 +46,7 @@ def _shower(type_: pa.DataType) -> Callable[[Any], str]:
     if types.is_float32(type_):
         return lambda value: double(float(str(np.float32(value))))
     if types.is_interval(type_):
-        return _months_or_days
+        return interval
     return _scalar
 
 
@@ -61,7 +61,7 @@ def _field(name: str) -> str:
     return f"field{match[1] or int(match[2]) - 1}"
 
 
-def _months_or_days(value: Any) -> str:
+def interval(value: Any) -> str:
     """An interval, of months or of what is shorter."""
     if value.months and not (value.days or value.nanoseconds):
         years, months = divmod(abs(value.months), 12)

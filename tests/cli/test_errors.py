@@ -115,6 +115,50 @@ def test_standard_output_that_is_full_is_named(root: Path, verb: list[str]) -> N
 
 
 @already_run
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        ("query 'SELECT 1' >&-", 1, "stedi: standard output: Bad file descriptor\n"),
+        ("query 'SELECT 1' --format csv >&-", 1, "stedi: standard output: Bad file descriptor\n"),
+        ("status --json >&-", 1, "standard output: Bad file descriptor"),
+        ("query - <&-", 2, "the statement is empty"),
+        ("query 'SELEC 1' 2>&-", 2, ""),
+    ],
+)
+def test_standard_streams_may_be_closed(root: Path, command: str, status: int, said: str) -> None:
+    environment = {**os.environ, "STEDI_ROOT": str(root)}
+    done = subprocess.run(
+        ["sh", "-c", f"{STEDI} {command}"], capture_output=True, text=True, env=environment
+    )
+    assert (done.returncode, done.stdout) == (status, "")
+    assert said in done.stderr
+
+
+@already_run
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["--email", "X", "--dryrun"], "--dryrun; did you mean --dry-run?"),
+        (["--dry-runn", "--email", "X"], "--dry-runn; did you mean --dry-run?"),
+        (["--emial", "X", "--yes"], "--emial; did you mean --email?"),
+        (["--emial=X", "--yes"], "--emial; did you mean --email?"),
+    ],
+)
+def test_a_misspelt_option_of_erase_is_told(root: Path, words: list[str], meant: str) -> None:
+    done = started("erase", *words, "--root", root).ended()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"there is no option {meant}" in done.stderr
+
+
+@already_run
+@pytest.mark.parametrize("folder", [".", "..", "/", "./"])
+def test_an_output_file_that_is_a_folder_is_wrong_use(root: Path, folder: str) -> None:
+    done = started("query", "SELECT 1", "--output", folder, "--root", root).ended()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "is a folder; name a file in it" in done.stderr
+
+
+@already_run
 @pytest.mark.parametrize("format_", ["csv", "parquet"])
 def test_an_output_file_that_is_full_is_named(root: Path, format_: str) -> None:
     wide = ["query", "SELECT 1 AS a", "--output", "/dev/full", "--format", format_]

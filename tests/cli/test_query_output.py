@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner, Result
 
 from stedi.cli import query as cli_query
 from stedi.cli.commands import app
+from stedi.errors import QueryError
 from tests.conftest import on
 from tests.support import small
 
@@ -80,6 +82,64 @@ def test_arrow(root: Path, tmp_path: Path) -> None:
 def test_lists_and_maps_in_csv(root: Path) -> None:
     lines = ask(root, "SELECT ARRAY[1, 2] AS a, MAP(ARRAY['k'], ARRAY[1]) AS m", "--format", "csv")
     assert lines.stdout.splitlines() == ['"a","m"', '"[1, 2]","{k=1}"']
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("md5(to_utf8('a'))", "0c c1 75 b9 c0 f1 b6 a8 31 c3 99 e2 69 77 26 61"),
+        ("X'00ff'", "00 ff"),
+        ("DATE '2024-03-31' - DATE '2024-03-01'", "30 00:00:00.000"),
+        ("INTERVAL '14' MONTH", "1-2"),
+    ],
+)
+def test_bytes_and_intervals_are_texts_where_a_format_has_no_form(
+    root: Path, tmp_path: Path, value: str, shown: str
+) -> None:
+    sql = f"SELECT {value} AS v"
+    assert ask(root, sql, "--format", "csv").stdout == f'"v"\n"{shown}"\n'
+    ask(root, sql, "-o", str(tmp_path / "v.csv"))
+    assert (tmp_path / "v.csv").read_text() == f'"v"\n"{shown}"\n'
+    assert json.loads(ask(root, sql, "--format", "json").stdout) == [{"v": shown}]
+    listed = f"SELECT ARRAY[{value}] AS v, MAP(ARRAY['k'], ARRAY[{value}]) AS m"
+    [row] = json.loads(ask(root, listed, "--format", "json").stdout)
+    assert row == {"v": [shown], "m": [["k", shown]]}
+    for asked, expected in ((sql, shown), (listed, f"[{shown}]")):
+        ask(root, asked, "-o", str(tmp_path / "v.parquet"))
+        [found] = pq.read_table(tmp_path / "v.parquet").column("v").to_pylist()
+        assert as_text(found) == expected
+
+
+def as_text(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(as_text, value))}]"
+    return value.hex(" ") if isinstance(value, bytes) else str(value)
+
+
+@pytest.mark.parametrize("format_", ["table", "csv", "json", "markdown", "arrow"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "TIMESTAMP '99999-01-01 00:00:00'",
+        "DATE '99999-01-01'",
+        "TIMESTAMP '0000-12-31 00:00:00'",
+        "ARRAY[ROW(DATE '10000-01-01')]",
+        "MAP(ARRAY[1], ARRAY[DATE '10000-01-01'])",
+    ],
+)
+def test_times_that_cannot_be_shown_are_an_error(root: Path, value: str, format_: str) -> None:
+    result = ask(root, f"SELECT {value} AS v", "--format", format_, status=1)
+    assert isinstance(result.exception, QueryError)
+    assert "outside of the years 1 to 9999" in str(result.exception)
+
+
+def test_the_first_and_last_times_are_shown(root: Path) -> None:
+    sql = "SELECT TIMESTAMP '0001-01-01 00:00:00' AS a, DATE '9999-12-31' AS b"
+    assert ask(root, sql).stdout.splitlines()[2].split() == [
+        "0001-01-01",
+        "00:00:00.000",
+        "9999-12-31",
+    ]
 
 
 def test_all_rows_are_printed_where_it_is_no_terminal(root: Path) -> None:

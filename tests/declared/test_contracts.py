@@ -168,6 +168,11 @@ def test_landing_columns_know_their_keys() -> None:
         ("customer_curated", "FROM customer_trusted c", "FROM WHERE c", "Expected table name but got WHERE"),
         ("accelerometer_trusted", "WITH known", "DELETE FROM x; WITH known", "expected one SELECT"),
         ("customer_trusted", "FROM customer_landing l", "FROM customer_curated l", "a cycle"),
+        ("customer_trusted", "dropped IS NULL", "dropped IS NULL AND email <> '", "a comment has no end"),
+        ("customer_trusted", "dropped IS NULL", "dropped IS NULL /* why", "a comment has no end"),
+        ("customer_trusted", "dropped IS NULL", f"{'(' * 400}dropped IS NULL{')' * 400}", "nests too deep"),
+        ("customer_trusted", "dropped IS NULL", f"{'NOT ' * 400}dropped IS NULL", "nests too deep"),
+        ("customer_trusted", "dropped IS NULL", " AND ".join(["dropped IS NULL"] * 2000), "nests too deep"),
     ],
 )  # fmt: skip
 def test_a_transform_that_does_not_fit_names_the_place(

@@ -26,10 +26,14 @@ def main() -> NoReturn:
     # Modules make objects by the hundred thousand and no garbage: by default a third of the time
     # they take to load is spent looking for it.
     gc.set_threshold(100_000, 50, 50)
-    stopping.listen()
+    _have_standard_streams()
     try:
-        _keep_private()
-        _run()
+        try:
+            stopping.listen()
+            _keep_private()
+            _run()
+        except KeyboardInterrupt:
+            _stopped(stopping.NOTHING_CHANGED)
         exit_status = 0
     except SystemExit as end:
         exit_status = end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -39,6 +43,21 @@ def main() -> NoReturn:
     # All is closed and flushed. Taking an interpreter down that has loaded engines and catalogs
     # takes a quarter of a second more.
     os._exit(exit_status)
+
+
+def _have_standard_streams() -> None:
+    """Put something in the place of standard streams that were closed, as by `>&-`.
+
+    A file that is opened later would get the number of one, and what is printed with it. Nothing
+    can be read there; writing fails for standard output, and messages are lost.
+    """
+    for number, (name, flags) in enumerate(
+        (("stdin", os.O_RDONLY), ("stdout", os.O_RDONLY), ("stderr", os.O_WRONLY))
+    ):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, flags)
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
 
 
 def _keep_private() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from difflib import get_close_matches
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -74,6 +76,7 @@ def erase(
     if receipt is not None:
         _check(call, receipt)
         return
+    _refuse_misspelt(call, who or [])
     asked = [*_named(who or []), *(_read(lakehouse, subjects) if subjects else [])]
     if not asked:
         options = ", ".join(f"--{option}" for option in lakehouse.subject_options)
@@ -192,6 +195,17 @@ def _named(who: Sequence[str]) -> Iterator[tuple[str, str]]:
                 raise BadParameter(f"--{name}: needs a value")
             value = following
         yield name, value
+
+
+def _refuse_misspelt(call: Call, who: Sequence[str]) -> None:
+    """Refuse an option that names no kind of subjects, but is spelled almost as another option."""
+    kinds = {*call.lakehouse.subject_options}
+    own = {name.replace("_", "-") for f in (erase, Call) for name in signature(f).parameters}
+    for word in who:
+        name = word[2:].partition("=")[0]
+        near = get_close_matches(name, sorted(own | kinds), n=1, cutoff=0.8)
+        if word.startswith("--") and name not in kinds and near:
+            raise BadParameter(f"there is no option --{name[:60]}; did you mean --{near[0]}?")
 
 
 def _read(lakehouse: Lakehouse, subjects: str) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -25,7 +25,7 @@ from stedi.errors import QueryError
 from stedi.text import counted, folded, visible, visible_json, visible_lines
 from stedi.written import begun
 
-_ROWS_SHOWN = 50
+ROWS_SHOWN = 50
 _FORMULA = r"^[=+@\t\r-]"
 """How texts begin that spreadsheets run (OWASP, CSV injection)."""
 
@@ -147,7 +147,7 @@ def query(
     as_json: Json = False,
 ) -> None:
     """Query any table with Athena SQL, landing and quarantine tables included."""
-    if output and output.parts[0] == "s3:":
+    if output and output.parts[:1] == ("s3:",):
         raise BadParameter("--output is a file here; --output-location is on S3")
     format_ = chosen_format(format_, output, as_json)
     from stedi.sql.parameters import read_parameter
@@ -201,6 +201,8 @@ def _statement(sql: str | None, file: Path | None) -> str:
 
 def chosen_format(format_: Format, output: Path | None, as_json: bool) -> Format:
     """How rows are printed, or written to a file: by its ending, where nothing else is said."""
+    if output and output.is_dir():
+        raise BadParameter(f"--output {output}: is a folder; name a file in it")
     if output and not output.parent.is_dir():
         raise BadParameter(f"--output {output}: there is no folder {output.parent}")
     if as_json:
@@ -225,16 +227,25 @@ def show_rows(
     output: Path | None,
     safe: bool | None = None,
     limit: int | None = None,
+    *,
+    all_by: str = "--limit ROWS",
 ) -> None:
-    """Print rows, or write them to a file.
+    """Print rows, or write them to a file. If a limit cuts them, a note says what prints all.
 
     In a file, which people open with a spreadsheet, CSV is `safe` by default; programs that read it
     from a pipe get texts as they are.
     """
     if limit is None and output is None and format_ is Format.table and sys.stdout.isatty():
-        limit = _ROWS_SHOWN
-    if limit is not None:
-        result = _First(result, limit)
+        limit = ROWS_SHOWN
+    first = None if limit is None else _First(result, limit)
+    _show(first or result, format_, output, safe)
+    if first and first.cut:
+        sys.stdout.flush()  # the note comes behind the rows
+        note = f"… and {counted(first.cut, 'more row')}; {all_by} prints more"
+        echo(note, err=True)
+
+
+def _show(result: Batches, format_: Format, output: Path | None, safe: bool | None) -> None:
     if format_ is Format.csv and (_goes_to_file(output) if safe is None else safe):
         result = _WithoutFormulas(result)
     if format_ is Format.table and output is None:
@@ -331,20 +342,19 @@ class _Seen:
 
 
 class _First:
-    """The first rows of batches; the others are counted, and reported on stderr."""
+    """The first rows of batches; the others are counted."""
 
     def __init__(self, result: Batches, limit: int) -> None:
         self._result, self.schema, self._limit = result, result.schema, limit
+        self.cut = 0
 
     def __iter__(self) -> Iterator[Any]:
-        left, cut = self._limit, 0
+        left = self._limit
         for batch in self._result:
             if left:
                 yield batch.slice(0, left)
-            cut += max(0, batch.num_rows - left)
+            self.cut += max(0, batch.num_rows - left)
             left = max(0, left - batch.num_rows)
-        if cut:
-            echo(f"… and {counted(cut, 'more row')}; --limit ROWS prints more", err=True)
 
 
 def _texts(result: Batches) -> Iterator[list[str]]:
@@ -420,22 +430,38 @@ def _write(result: Batches, format_: Format, file: BinaryIO) -> None:
         _write_markdown(result, file)
     else:
         if format_ is Format.csv:
-            result = _Flat(result)
+            result = _Flat(result, _is_text_in_csv)
+        elif format_ is Format.parquet:
+            result = _Flat(result, _has_interval)
         with _writer(result, format_, file) as writer:
             for batch in result:
                 writer.write_batch(batch)
     file.flush()
 
 
-class _Flat:
-    """Batches whose lists, maps and rows are texts, as Athena's CSV has them."""
+def _is_text_in_csv(type_: Any) -> bool:
+    """Whether Athena's CSV has values of that type as it shows them: no CSV has a form for them."""
+    from pyarrow import types
 
-    def __init__(self, result: Batches) -> None:
+    return bool(types.is_nested(type_) or types.is_interval(type_) or types.is_binary(type_))
+
+
+def _has_interval(type_: Any) -> bool:
+    """Whether an interval is in values of that type, which PyArrow's Parquet has no form for."""
+    from pyarrow import types
+
+    inner = [type_.field(n).type for n in range(type_.num_fields)]
+    return bool(types.is_interval(type_)) or any(map(_has_interval, inner))
+
+
+class _Flat:
+    """Batches whose columns of certain types are texts, as Athena shows their values."""
+
+    def __init__(self, result: Batches, is_text: Callable[[Any], bool]) -> None:
         import pyarrow as pa
-        from pyarrow.types import is_interval, is_nested
 
         self._result = result
-        self._is_text = [is_nested(t) or is_interval(t) for t in result.schema.types]
+        self._is_text = [*map(is_text, result.schema.types)]
         self.schema = pa.schema(
             pa.field(f.name, pa.string() if text else f.type)
             for f, text in zip(result.schema, self._is_text, strict=True)
@@ -503,13 +529,17 @@ def _refuse_twice(result: Batches) -> None:
 
 
 def _finite(value: Any) -> Any:
-    """What JSON has no number for (infinity, NaN) as text, wherever it stands."""
+    """What JSON has no form for (infinity, NaN, intervals) as text, wherever it is."""
+    from stedi.shown import interval
+
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
         return {key: _finite(element) for key, element in value.items()}
-    return [_finite(element) for element in value] if isinstance(value, list) else value
+    if hasattr(value, "nanoseconds"):  # a tuple of months, days and these
+        return interval(value)
+    return [_finite(element) for element in value] if isinstance(value, list | tuple) else value
 
 
 def _as_json(value: object) -> Any:
-    return value.decode(errors="backslashreplace") if isinstance(value, bytes) else str(value)
+    return value.hex(" ") if isinstance(value, bytes) else str(value)

@@ -101,7 +101,10 @@ def _transform(table: str, text: bytes, place: str) -> Transform:
     except UnicodeDecodeError:
         raise DeclarationError(f"{place}: not UTF-8") from None
     transform = Transform(table, sql, hashlib.sha256(text).hexdigest(), place)
-    _ = transform.inputs  # or what is wrong with it would be told by anyone who asks first
+    from stedi.sql.tree import not_too_deep
+
+    with not_too_deep(place):
+        _ = transform.inputs  # or what is wrong with it would be told by anyone who asks first
     return transform
 
 

@@ -15,6 +15,7 @@ from sqlglot import exp
 
 from stedi.errors import QueryError
 from stedi.sql.dialects import duckdb_words, from_template
+from stedi.sql.portable import is_decimal
 from stedi.sql.tree import REAL, TEXT, WHOLE
 
 _DATE = exp.DataType.Type.DATE
@@ -30,6 +31,8 @@ def for_query(query: exp.Query) -> str:
     """A query that people asked, resolved and typed, in DuckDB's SQL; raises `QueryError`."""
     for node in query.find_all(exp.UnixToTime, exp.CurrentTimestamp, exp.FromISO8601Timestamp):
         node.type = exp.DataType.build("TIMESTAMPTZ")  # sqlglot takes them for times without a zone
+    for tried in query.find_all(exp.Try):
+        tried.type = tried.this.type
     return duckdb_words(query, _rewritten)
 
 
@@ -192,9 +195,13 @@ _TEMPLATES: dict[type[exp.Expr], str] = {
     exp.FromBase: "athena_from_base(:this, CAST(:expression AS BIGINT))",
     exp.JSONExtractScalar: "CASE WHEN JSON_VALID(:this) AND "
     "JSON_TYPE(:this, :expression) NOT IN ('ARRAY', 'OBJECT') "
-    "THEN JSON_EXTRACT_STRING(:this, :expression) END",
+    "THEN CASE WHEN JSON_TYPE(:this, :expression) = 'DOUBLE' "
+    "OR JSON_EXTRACT(:this, :expression) = '0' "
+    "THEN athena_json_number(CAST(:this AS VARCHAR), :expression) "
+    "ELSE JSON_EXTRACT_STRING(:this, :expression) END END",
     exp.JSONExtract: "CASE WHEN JSON_VALID(:this) THEN JSON_EXTRACT(:this, :expression) END",
     exp.SHA: "UNHEX(SHA1(:this))",
+    exp.Cbrt: "athena_cbrt(CAST(:this AS DOUBLE))",
     exp.CurrentTimezone: "'UTC'",
 }
 
@@ -666,13 +673,46 @@ def _reversed(node: exp.Expr) -> exp.Expr | None:
 
 
 def _joined(node: exp.Expr) -> exp.Expr | None:
+    """Values of an array as texts: what sqlglot takes for a double may be a decimal to DuckDB."""
     inner = node.this.expressions if isinstance(node.this, exp.Array) else []
-    if any(value.is_type(*REAL) for value in inner):
-        template = "LIST_TRANSFORM(:x, el -> athena_double(CAST(el AS DOUBLE)))"
-        copy = node.copy()
-        copy.set("this", from_template("duckdb", template, x=node.this))
-        return copy
-    return None
+    if inner and not any(value.is_type(*REAL) for value in inner):
+        return None
+    template = (
+        "LIST_TRANSFORM(:x, el -> CASE WHEN TYPEOF(el) IN ('DOUBLE', 'FLOAT') "
+        "THEN athena_double(CAST(CAST(el AS VARCHAR) AS DOUBLE)) ELSE CAST(el AS VARCHAR) END)"
+    )
+    copy = node.copy()
+    copy.set("this", from_template("duckdb", template, x=node.this))
+    return copy
+
+
+def _whole_of_decimal(node: exp.Expr) -> exp.Expr | None:
+    """A decimal without its fraction stays one, so that 5.5 becomes 5 and not 5.0."""
+    value = node.this.unnest()
+    value = value.this.unnest() if isinstance(value, exp.Neg) else value
+    if node.args.get("decimals") or not is_decimal(value):
+        return None
+    return exp.Paren(this=node.copy())
+
+
+_FAILING = "LIST_EXTRACT([NULL], CAST('' AS INTEGER))"
+"""Fails as ERROR does, and is of no type either; but DuckDB takes it for the same each time."""
+
+
+def _tried(node: exp.Expr) -> exp.Expr:
+    """TRY of what fails by ERROR here, which DuckDB refuses to try: it may be another each time."""
+    for kinds, what in (
+        ((exp.AggFunc,), "an aggregate"),
+        ((exp.Query, exp.Subquery), "a SELECT"),
+        ((exp.Rand, exp.Uuid), "random() or uuid()"),
+    ):
+        if node.find(*kinds):
+            raise QueryError(f"TRY of {what} can't be had here; write TRY inside of it, or a CASE")
+    tried = node.copy()
+    for call in [*tried.find_all(exp.Anonymous)]:
+        if call.name.upper() == "ERROR":
+            call.replace(from_template("duckdb", _FAILING))
+    return tried
 
 
 _Rewrite = Callable[[exp.Expr], exp.Expr | None]
@@ -706,6 +746,8 @@ _TYPED: tuple[tuple[tuple[type[exp.Expr], ...], _Rewrite], ...] = (
     ((exp.NthValue,), _nth),
     ((exp.ArraySize,), _size),
     ((exp.ArrayToString,), _joined),
+    ((exp.Try,), _tried),
+    ((exp.Round, exp.Floor, exp.Ceil), _whole_of_decimal),
     ((exp.Reverse,), _reversed),
 )
 

@@ -55,6 +55,8 @@ def read_only(sql: str, declared: set[str], names: Names | None = None) -> exp.Q
         raise QueryError(
             "the statement can't be read: is a quote or a comment without its end?"
         ) from None
+    if not trees:
+        raise QueryError(f"the statement is empty; it begins with {_BEGINS}")
     if len(trees) != 1:
         raise QueryError(f"one statement at a time, not {len(trees)}")
     tree = trees[0]

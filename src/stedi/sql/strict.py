@@ -81,6 +81,9 @@ def _of_one_kind(node: exp.Expr) -> Iterator[str]:
         for side in (node.this, node.expression):
             if _kind(side) in ("a text", "true or false"):
                 yield _told(node, "a number or a time", side)
+        if {_kind(node.this), _kind(node.expression)} == {"a number", "a time"}:
+            text = " ".join(node.sql(DIALECT).split())[:_SHOWN]
+            yield f"{text}: a time moves by an INTERVAL; write INTERVAL '1' DAY, not a number"
     elif isinstance(node, _OF_NUMBERS):
         yield from _only(node, [node.this], "a number")
     elif isinstance(node, _OF_TEXT):

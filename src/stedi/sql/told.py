@@ -73,13 +73,22 @@ def _is_other_pattern(node: exp.Expr) -> bool:
 
 
 def _rounds_decimals(node: exp.Expr) -> bool:
-    if isinstance(node, exp.Avg | exp.Div) and _may_be_decimal(node):
+    """Whether decimals are divided or averaged, also those that a function returns, or a CASE."""
+    if not isinstance(node, exp.Avg | exp.Div):
+        return False
+    if _may_be_decimal(node) or (isinstance(node, exp.Div) and is_decimal_division(node)):
         return True
-    if isinstance(node, exp.Avg):
-        parts = [*node.this.walk()]
-        is_real = any(isinstance(part, exp.Column) and part.is_type(*REAL) for part in parts)
-        return any(map(is_decimal, parts)) and not is_real
-    return isinstance(node, exp.Div) and is_decimal_division(node)
+    parts = [*node.walk()]
+    return any(map(is_decimal, parts)) and not any(map(_is_double, parts))
+
+
+_OF_DOUBLES = (exp.Sqrt, exp.Cbrt, exp.Pow, exp.Exp, exp.Ln, exp.Log)
+
+
+def _is_double(part: exp.Expr) -> bool:
+    is_written = isinstance(part, exp.Literal) and part.is_number and "e" in part.name.lower()
+    is_made = isinstance(part, exp.Column | exp.Cast) and part.is_type(*REAL)
+    return is_written or is_made or isinstance(part, _OF_DOUBLES)
 
 
 def _may_be_decimal(node: exp.Expr) -> bool:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import OptimizeError, ParseError
+from sqlglot.errors import OptimizeError, ParseError, TokenError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
-from sqlglot.optimizer.scope import Scope, traverse_scope
+from sqlglot.optimizer.resolver import Resolver
+from sqlglot.optimizer.scope import Scope, find_all_in_scope, traverse_scope
+from sqlglot.schema import ensure_schema
 
 from stedi.columns import TYPES, Schemas
 from stedi.errors import DeclarationError
@@ -28,7 +31,12 @@ _TOKEN = re.compile(r"<Token [^>]*?text: (.*?), line: [^>]*>")
 def parse(sql: str, place: str) -> exp.Query:
     """One SELECT (or set operation) in Athena's SQL as a tree; `DeclarationError` otherwise."""
     try:
-        trees = [tree for tree in sqlglot.parse(sql, dialect=DIALECT) if tree is not None]
+        with not_too_deep(place):
+            trees = [tree for tree in sqlglot.parse(sql, dialect=DIALECT) if tree is not None]
+    except TokenError:  # its message shows what stands there
+        raise DeclarationError(
+            f"{place}: it can't be read: a quote or a comment has no end"
+        ) from None
     except ParseError as error:
         detail = error.errors[0] if error.errors else {}
         where = f"line {detail.get('line')}, column {detail.get('col')}" if detail else "somewhere"
@@ -48,6 +56,17 @@ def parse(sql: str, place: str) -> exp.Query:
                 f"{place}: {lost[0].sql(DIALECT)[:60]}: write it inside the parentheses"
             )
     return trees[0]
+
+
+@contextmanager
+def not_too_deep(place: str) -> Iterator[None]:
+    """Raise `DeclarationError` where SQL nests deeper than Python calls functions."""
+    try:
+        yield
+    except RecursionError:
+        raise DeclarationError(
+            f"{place}: a SELECT nests too deep to be read; WITH takes parts of it out"
+        ) from None
 
 
 def without_parens(node: exp.Expr) -> exp.Expr:
@@ -91,6 +110,27 @@ def resolve(
     return resolved
 
 
+def resolved_without_own_names(
+    tree: exp.Query, schemas: Schemas, others: Types | None = None
+) -> exp.Query:
+    """The tree resolved, where names that a SELECT gives its own columns are tied to no table."""
+    schema = ensure_schema(_sql_schema(tree, schemas, others), dialect=DIALECT)
+    resolved = qualify(
+        tree.copy(),
+        dialect=DIALECT,
+        schema=schema,
+        quote_identifiers=False,
+        validate_qualify_columns=False,
+        expand_alias_refs=False,
+    )
+    for scope in traverse_scope(resolved):
+        having, resolver = scope.expression.args.get("having"), Resolver(scope, schema)
+        for column in find_all_in_scope(having, exp.Column) if having else ():
+            if not column.table and (table := resolver.get_table(column)):
+                column.set("table", table)  # which it does along with names otherwise
+    return resolved
+
+
 Types = Mapping[str, Mapping[str, str]]
 """Types of columns by table, in Trino's words."""
 
@@ -116,4 +156,7 @@ def _sql_schema(tree: exp.Query, schemas: Schemas, others: Types | None) -> dict
 
 
 def _untied(scope: Scope) -> Iterable[exp.Column]:
-    return (column for column in scope.unqualified_columns if not column.table)
+    """Columns without a table; what a UNION is sorted by has none."""
+    query = scope.expression
+    named = set(query.named_selects) if isinstance(query, exp.SetOperation) else set[str]()
+    return (c for c in scope.unqualified_columns if not c.table and c.name not in named)
