@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from stedi.errors import LandingError
 from stedi.roots import Files
 from stedi.roots.names import is_hidden, is_unfinished, landing_folder
 from stedi.text import counted, visible
@@ -38,17 +40,54 @@ def first_arrival(modified: int, now: int) -> int:
     return min(modified, now) if modified >= _UNKNOWN_BEFORE else now
 
 
+class Unreadable(LandingError):
+    """A landing file that can't be read, or that changed while it was read."""
+
+    def __init__(
+        self, message: str = "", report: Any = None, found: Mapping[Path, str] | None = None
+    ) -> None:
+        super().__init__(message, report)
+        self.found: Mapping[Path, str] = found or {}
+        """The paths, with the reasons."""
+
+    def is_news(self, files: Files) -> bool:
+        """Whether a run doesn't know of all the paths yet."""
+        return not self.found.keys() <= files.unread.keys()
+
+    @classmethod
+    def of(cls, found: Mapping[Path, str]) -> Unreadable:
+        """The error for some paths, with the reasons."""
+        return cls("\n".join(found.values()), found=found)
+
+
+def list_readable(files: Files, source: str) -> list[LandingFile]:
+    """The raw files of a source that can be read; `files.unread` gets the others."""
+    folder = landing_folder(files.root, source)
+    listed = _list(files, folder, source, files.unread)
+    return [file for file in listed if folder / file.name not in files.unread]
+
+
+def is_unread(files: Files, path: Path) -> bool:
+    """Whether a landing file, or a folder that it lies in, could not be read."""
+    return not files.unread.keys().isdisjoint((path, *path.parents))
+
+
 def list_files(files: Files, source: str) -> list[LandingFile]:
     """All raw files of a source, by name; none where the folder isn't there.
 
     Names that begin with a dot or an underscore are not data, by the custom of Spark and Hive, nor
     are those of files in the making; where they look like data, `files.remarks` says so. Raises
-    `LandingError` where the folder is a file, and for symbolic links that lead out of it, or out of
-    the lakehouse folder.
+    `LandingError` where the folder is a file, for what can't be read, and for symbolic links that
+    lead out of it, or out of the lakehouse folder.
     """
-    folder = landing_folder(files.root, source)
+    return _list(files, landing_folder(files.root, source), source, None)
+
+
+def _list(
+    files: Files, folder: Path, source: str, unread: dict[Path, str] | None
+) -> list[LandingFile]:
     skipped: list[str] = []
-    landing_files = sorted(_listed(files, folder, skipped))
+    landing_files = sorted(_listed(files, folder, skipped, unread))
     files.remarks.extend(skipped_remarks(source, skipped))
     return landing_files
 
@@ -69,10 +108,12 @@ def skipped_remarks(source: str, names: Sequence[str]) -> list[str]:
     ]
 
 
-def _listed(files: Files, folder: Path, skipped: list[str]) -> Iterator[LandingFile]:
-    """The files below a folder; adds to `passed` the names of those that are not read."""
+def _listed(
+    files: Files, folder: Path, skipped: list[str], unread: dict[Path, str] | None
+) -> Iterator[LandingFile]:
+    """The files below a folder; adds to `skipped` the names of those that are not read."""
     now = time.time_ns()
-    for path, stat in files.delivered(folder):
+    for path, stat in files.delivered(folder, unread=unread):
         name = path.relative_to(folder)
         if not is_passed_over(name):
             arrived = first_arrival(stat.modified, now)
