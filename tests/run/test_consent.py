@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -69,6 +70,29 @@ def test_an_update_time_after_the_arrival_of_its_file_suspends_consent(
         assert {"update_time_after_arrival", "consent_suspended"} <= {
             note.code for note in lakehouse.status().notes
         }
+
+
+NESTED: list[Any] = [
+    {"email": "export@x.com", "Records": [customer("0@x.com", NOW)]},
+    {"email": "export@x.com", "deep": {"er": [[customer("1@x.com", NOW)]]}},
+    customer("2@x.com", NOW) | {"email": ["2@x.com"]},
+    customer("3@x.com", NOW) | {"email": {"value": "3@x.com"}},
+    customer("0@y.com", NOW) | {"birthDay": customer("4@x.com", NOW)},
+    {"message": json.dumps(customer("5@x.com", NOW))},
+]
+
+
+@pytest.mark.parametrize("good", [10, 5_000], ids=["strict parser", "compiled parser"])
+def test_a_withdrawal_within_a_quarantined_record_suspends_consent(
+    lakehouse: Lakehouse, land: Land, good: int
+) -> None:
+    who = [*(f"{n}@x.com" for n in range(len(NESTED))), "stays@x.com"]
+    land("customer", [customer(email, 100, consent=100) for email in who])
+    others = [customer(f"{n}@other.com", 100) for n in range(good)]
+    land("customer", [*others, *NESTED], "w.json")
+    lakehouse.run(only=["customer_trusted"])
+    assert trusted(lakehouse) == ["stays@x.com"]
+    assert {*whys(lakehouse)} == {ASIDE}
 
 
 IN_SECONDS = "its time is before 1973, in seconds perhaps"
