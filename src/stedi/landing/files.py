@@ -13,6 +13,10 @@ from stedi.roots import Files
 from stedi.roots.names import is_hidden, is_unfinished, landing_folder
 from stedi.text import counted, visible
 
+_MOST_NAMED = 8
+_MOST_LOOKED_AT = 1_000
+"""So many files that are passed over are opened to see what they contain."""
+_FIRST_BYTES = 64
 _JSON = (".json", ".jsonl", ".ndjson", ".json.gz", ".json.zst")
 
 
@@ -98,8 +102,7 @@ def skipped_remarks(source: str, names: Sequence[str]) -> list[str]:
     hidden = [name for name in names if name not in unfinished]
     return [
         f"passed over {counted(len(found), 'landing file')} of the source {source}: a name "
-        f"that {what} says that it isn't ready ({visible(min(found))}"
-        f"{', …' if len(found) > 1 else ''})"
+        f"that {what} says that it isn't ready ({_named(found)})"
         for found, what in (
             (hidden, "begins with a dot or an underscore"),
             (unfinished, "ends with .tmp, .part, .crdownload, .swp or ~"),
@@ -108,18 +111,42 @@ def skipped_remarks(source: str, names: Sequence[str]) -> list[str]:
     ]
 
 
+def _named(names: Sequence[str]) -> str:
+    """The first of some names, and how many more there are."""
+    first, more = sorted(names)[:_MOST_NAMED], len(names) - _MOST_NAMED
+    return ", ".join(map(visible, first)) + (f" and {more:,} more" if more > 0 else "")
+
+
 def _listed(
     files: Files, folder: Path, skipped: list[str], unread: dict[Path, str] | None
 ) -> Iterator[LandingFile]:
     """The files below a folder; adds to `skipped` the names of those that are not read."""
     now = time.time_ns()
-    for path, stat in files.delivered(folder, unread=unread):
+    looked: list[Path] = []
+    for path, stat in files.delivered(folder, hidden=unread is not None, unread=unread):
         name = path.relative_to(folder)
         if not is_passed_over(name):
             arrived = first_arrival(stat.modified, now)
             yield LandingFile(name.as_posix(), stat.size, stat.modified, stat.changed, arrived)
-        elif looks_like_data(path.name):
+        elif looks_like_data(path.name) or (
+            unread is not None
+            and len(looked) < _MOST_LOOKED_AT
+            and _begins_json(files, path, looked)
+        ):
             skipped.append(name.as_posix())
+
+
+def _begins_json(files: Files, path: Path, looked: list[Path]) -> bool:
+    """Whether a file that is passed over begins as JSON does; adds it to those `looked` at."""
+    if is_hidden(path.name) and is_unfinished(path.name):
+        return False  # a copy in the making, of ours or of a program that copies
+    looked.append(path)
+    try:
+        with files.open(path) as opened:
+            begin = opened.read(_FIRST_BYTES) or b""
+    except OSError:
+        return False
+    return begin.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
 
 def is_passed_over(name: Path) -> bool:

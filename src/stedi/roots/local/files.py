@@ -87,7 +87,7 @@ class LocalFiles:
         if (why := _why_no_folder(folder, self.root)) is not None:
             walk.pass_over(folder, why)
         elif folder.exists():
-            yield from walk.below(folder)
+            yield from walk.below(folder, is_shown=True)
         if odd := walk.odd:
             names = f"{self.name(min(odd))}{', …' if len(odd) > 1 else ''}"
             remark = (
@@ -202,8 +202,8 @@ def _why_no_folder(folder: Path, root: Path) -> str | None:
 class _Walk:
     """Lists the files below a folder; to `odd` is added what is neither file nor folder.
 
-    What can't be read is noted in `unread`, and the rest is listed. Hidden links that lead out of
-    the folder are passed over.
+    What can't be read is noted in `unread`, and the rest is listed. If it is hidden, it is noted
+    only where the walk `is_strict`, and links that lead out of the folder never are.
     """
 
     top: Path
@@ -212,24 +212,26 @@ class _Walk:
     is_strict: bool
     odd: list[Path] = field(default_factory=list)
 
-    def below(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
+    def below(self, folder: Path, *, is_shown: bool) -> Iterator[tuple[Path, Stat]]:
         """The files below a folder; raises `LandingError` where one can't be read, if strict."""
         try:
             with os.scandir(folder) as scanned:
                 entries = [*scanned]
         except OSError as error:
-            self.pass_over(folder, _unreadable(folder, error))
+            if is_shown or self.is_strict:
+                self.pass_over(folder, _unreadable(folder, error))
             return
         for entry in entries:
-            path, is_seen = Path(entry.path), not is_hidden(entry.name)
-            if (why := self._why_not(entry, path)) is not None:
-                if is_seen or (self.hidden and not entry.is_symlink()):
+            path, is_seen = Path(entry.path), is_shown and not is_hidden(entry.name)
+            if (why := self._why_not(entry, path, is_seen=is_seen)) is not None:
+                is_own = self.is_strict and self.hidden and not entry.is_symlink()
+                if is_seen or is_own:
                     self.pass_over(path, why)
                 continue
             try:
                 if entry.is_dir(follow_symlinks=False):
                     if is_seen or self.hidden:
-                        yield from self.below(path)
+                        yield from self.below(path, is_shown=is_seen)
                 elif entry.is_file():
                     yield path, _stat(entry.stat())
                 elif is_seen:
@@ -243,10 +245,10 @@ class _Walk:
             raise LandingError(why)
         self.unread[path] = why
 
-    def _why_not(self, entry: os.DirEntry[str], path: Path) -> str | None:
+    def _why_not(self, entry: os.DirEntry[str], path: Path, *, is_seen: bool) -> str | None:
         """Why an entry is not read."""
         is_link = entry.is_symlink()
-        if not is_hidden(entry.name) and (why := _why_no_name(path)) is not None:
+        if is_seen and (why := _why_no_name(path)) is not None:
             return why
         if is_link and _is_loop(path):
             return f"{visible(str(path))} is a symbolic link that leads to itself; remove it"
