@@ -474,3 +474,26 @@ def test_a_suspension_that_could_reveal_identifiers_fails_the_check(tmp_path: Pa
         contract.write_text(text.replace(right, wrong))
         with pytest.raises(Exception, match=said):
             Lakehouse(tmp_path / "root", declarations=folder).check()
+
+
+@pytest.mark.parametrize("change", ["key missing", "key renamed", "nobody agrees", "suspended"])
+def test_that_nobody_consents_is_noted_with_the_key(
+    lakehouse: Lakehouse, land: Land, change: str
+) -> None:
+    key = "shareWithResearchAsOfDate"
+    records = [customer(f"{n}@x.com", 100, consent=100) for n in range(3)]
+    for record in records:
+        consent = record.pop(key)
+        if change == "key renamed":
+            record["researchShare"] = consent
+        elif change == "nobody agrees":
+            record[key] = 0
+        elif change == "suspended":
+            record |= {key: consent, "lastUpdateDate": NOW + 2 * DAY}
+    land("customer", records)
+    lakehouse.run(only=["customer_trusted"])
+    [note] = [note for note in lakehouse.status().notes if note.code == "nobody_consents"]
+    assert note.count == 3 and key in note.text
+    land("customer", [customer("ann@x.com", 100, consent=100)], "more.json")
+    lakehouse.run(only=["customer_trusted"])
+    assert "nobody_consents" not in {note.code for note in lakehouse.status().notes}

@@ -77,6 +77,9 @@ class Files(Protocol):
     def exists(self) -> bool:
         """Whether there is a place to read from and write to, empty or not."""
 
+    def is_used(self, sources: Iterable[str]) -> bool:
+        """Whether it is a lakehouse: with files of stedi's own, or a landing folder of a source."""
+
     def holds(self, path: Path) -> bool:
         """Whether a file of this machine lies in the lakehouse folder itself."""
 

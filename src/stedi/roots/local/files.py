@@ -16,7 +16,7 @@ from urllib.parse import urlparse
 
 from stedi.errors import LandingError, UsageError
 from stedi.roots.faces import Remainder, Stat, open_local
-from stedi.roots.names import inside, is_hidden
+from stedi.roots.names import OWN_FOLDER, inside, is_hidden, landing_folder
 from stedi.roots.scratch import remove_abandoned
 from stedi.text import counted, visible
 
@@ -38,6 +38,11 @@ class LocalFiles:
     def exists(self) -> bool:
         """Whether the folder is there."""
         return self.root.is_dir()
+
+    def is_used(self, sources: Iterable[str]) -> bool:
+        """Whether it has files of stedi's own, or a landing folder of a source."""
+        own = (self.root / OWN_FOLDER, *(landing_folder(self.root, name) for name in sources))
+        return any(map(os.path.lexists, own))
 
     def holds(self, path: Path) -> bool:
         """Whether a file lies below the folder, links followed."""

@@ -58,6 +58,11 @@ class LocalLock:
         return self
 
     def _hold(self) -> None:
+        if self._path.is_symlink() and not self._path.exists():
+            raise StorageError(
+                f"{self._path}: a link to nothing or to itself; remove it, and a run creates the "
+                "lock again"
+            )
         inside(self._path, self._root).parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
         if not stat.S_ISREG(os.fstat(self._file).st_mode):

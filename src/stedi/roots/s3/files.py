@@ -70,6 +70,10 @@ class S3Files:
         """Whether one can write there: a prefix needs no making."""
         return True
 
+    def is_used(self, sources: Iterable[str]) -> bool:
+        """It is: a bucket has no folders that could be empty."""
+        return True
+
     def holds(self, path: Path) -> bool:
         """Whether a file of this machine lies in the bucket: none does."""
         return False
