@@ -209,6 +209,12 @@ def test_an_unreadable_file_is_named_to_somebody_who_is_not_root(
     assert "status done" in told
     assert re.search(r"run 1 .*more\.json.*(Permission denied|can't be read)", told), told
     more.chmod(0o600)
+    catalog = root / "_stedi" / "catalog.db"
+    catalog.chmod(0)
+    told = as_nobody("query", "status", "run")
+    assert re.search(r"query 1 .*catalog\.db can't be read: Permission denied", told), told
+    assert "damaged" not in told and "--full" not in told
+    catalog.chmod(0o600)
     data.chmod(0)
     told = as_nobody("query", "status")
     assert re.search(r"query 1 a file of a table is gone or damaged", told), told

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from stedi import Lakehouse, StorageError
-from stedi.errors import Locked, PairingTooLarge
+from stedi.errors import Locked, PairingTooLarge, UsageError
 from stedi.roots import open_root
 from stedi.storage.warehouse import Warehouse
 from tests.conftest import Land, already_run, counts
@@ -265,3 +265,19 @@ def test_a_table_is_out_of_date_where_anything_it_is_made_from_is(
     land("customer", [{**small.CUSTOMERS[0], "phone": "556"}], name="new.json")
     stale = {name for name, one in done.status().tables.items() if one.freshness == "stale"}
     assert stale == {built.table for built in done.run().built}
+
+
+@pytest.mark.parametrize(
+    "content", [(), ("notes.txt",), ("customer/a.json",), ("other/landing/a",)]
+)
+def test_a_folder_that_is_no_lakehouse_is_named_as_such(
+    tmp_path: Path, content: tuple[str, ...]
+) -> None:
+    for name in content:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(UsageError, match="no lakehouse here"):
+        Lakehouse(tmp_path).status()
+    (tmp_path / "step_trainer" / "landing").mkdir(parents=True)
+    status = Lakehouse(tmp_path).status()
+    assert status.ok and status.times.last_run is None

@@ -51,7 +51,8 @@ class DeclarationError(StediError):
 class LandingError(StediError):
     """A landing file that can't be read, or that changed while it was read.
 
-    Also: more of a source was quarantined than its contract allows. Then all tables were updated.
+    Also: more of a source was quarantined than its contract allows. `report` says what a run did
+    all the same: it reads what it can, and updates all tables.
     """
 
 

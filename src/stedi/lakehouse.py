@@ -385,6 +385,8 @@ class Lakehouse:
         from stedi.status import status
 
         declarations, warehouse = self._opened()
+        if not (warehouse.files.is_used(map(str, declarations.sources))):
+            raise self._no_lakehouse()
         return status(warehouse, declarations, verify=verify, max_age=max_age, version=__version__)
 
     def query(
@@ -957,9 +959,12 @@ class Lakehouse:
 
     def _require_lakehouse(self) -> None:
         if not self._root.files.exists:
-            raise UsageError(
-                f"{self.root}: no lakehouse here; begin with `stedi ingest` or `stedi demo`"
-            )
+            raise self._no_lakehouse()
+
+    def _no_lakehouse(self) -> UsageError:
+        return UsageError(
+            f"{self.root}: no lakehouse here; begin with `stedi ingest` or `stedi demo`"
+        )
 
     def _warehouse(self) -> Warehouse:
         from stedi.storage.warehouse import Warehouse

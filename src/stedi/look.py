@@ -54,10 +54,11 @@ class Times(BaseModel):
 class SourceLook(BaseModel):
     """What the files of one source have, and what would become of it.
 
-    `set_aside` counts quarantined records by reason and key; `notes` are what is odd about records
-    that would be loaded, and keys that the contract lacks. `known` people are named in the
-    lakehouse's tables, `new` ones aren't. `present` records are equal to one that is loaded
-    already. `advice` says what would read what is quarantined.
+    `loaded` are the records that a run would load, without those that are re-delivered and declared
+    to be loaded once. `set_aside` counts quarantined records by reason and key; `notes` are what is
+    odd about records that would be loaded, and keys that the contract lacks. `known` people are
+    named in the lakehouse's tables, `new` ones aren't. `present` records are equal to one that is
+    loaded already. `advice` says what would read what is quarantined.
     """
 
     source: str
@@ -200,18 +201,20 @@ def _told(warehouse: Warehouse, declarations: Declarations, read: _Read) -> Sour
     notes = [text for _, _, text in told(contract, read.oddities)]
     notes += wrappers(contract, read.oddities)
     notes += [f"key that the contract lacks: {k}" for k in unknown_keys(contract, read.oddities)]
+    present = _present(warehouse, read)
+    again = present if contract.redelivered == "once" else 0
     faults = {_fault(reason, key): count for (reason, key), count in read.faults.most_common()}
     return SourceLook(
         source=str(contract.source),
         files=read.files,
         records=read.records,
-        loaded=read.records - read.pieces,
+        loaded=read.records - read.pieces - again,
         set_aside=faults,
         notes=notes,
         times=times,
         known=known,
         new=new,
-        present=_present(warehouse, read),
+        present=present,
         advice=[*dict.fromkeys(_advice(read, times))],
     )
 

@@ -24,7 +24,7 @@ from stedi.declared.contract import Contract
 from stedi.errors import StorageError, UsageError
 from stedi.events import measure
 from stedi.landing.erased import read_erased
-from stedi.landing.files import LandingFile, list_files
+from stedi.landing.files import LandingFile, is_unread, list_readable
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.landing.oddities import Oddities, from_json, told, unknown_keys, wrappers
@@ -168,6 +168,7 @@ class _Inspection:
     def __init__(self, warehouse: Warehouse, declarations: Declarations, verify: bool) -> None:
         self.warehouse, self.declarations, self.verify = warehouse, declarations, verify
         self.files = warehouse.files
+        self.files.unread.clear()
         self.is_running = warehouse.make_lock().is_held
         self.versions = {name: warehouse.version(name) for name in declarations.schemas}
         self.fingerprinter = Fingerprinter.of_user() if verify else None
@@ -286,7 +287,8 @@ class _Inspection:
     def _source(self, contract: Contract) -> SourceStatus:
         source = contract.source or ""
         loads = [load for load in self.loads if load.source == source]
-        files = {file.name: file for file in list_files(self.files, source)}
+        files = {file.name: file for file in list_readable(self.files, source)}
+        self.problems += self._unread_problems(source)
         self._compare_landing(contract, loads, files)
         read_as = {load.file: load for load in loads if load.state != "gone"}
         for name, file in files.items():
@@ -324,6 +326,13 @@ class _Inspection:
             )
         return result
 
+    def _unread_problems(self, source: str) -> Iterator[str]:
+        """What of a landing folder can't be read."""
+        folder = landing_folder(self.files.root, source)
+        for path, why in sorted(self.files.unread.items()):
+            if path == folder or folder in path.parents:
+                yield why
+
     def _too_much_aside(self, contract: Contract) -> str | None:
         version = self.versions["quarantine"]
         paths = self._present(version) if version else []
@@ -339,6 +348,8 @@ class _Inspection:
         for load in loads:
             if load.state == "gone":
                 continue
+            if is_unread(self.files, folder / load.file):
+                continue  # which is reported already
             file, name = files.get(load.file), f"landing file {self.files.name(folder / load.file)}"
             if file is None or not load.matches(file):
                 self.stale_because[contract.name] = "landing files changed or are gone"

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from stedi import Lakehouse
+from stedi import Lakehouse, StediError
 from stedi.cli import main
 from stedi.declared import packaged
 from stedi.roots.names import erasure_file
@@ -318,3 +318,12 @@ def test_ctrl_c_in_ingest_leaves_whole_files_and_the_rest_is_copied_later(
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         130, "stedi: stopped; nothing was changed",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("leads_to", ["lock", "../_stedi/lock", "other"])
+def test_a_lock_that_leads_to_itself_is_named(tmp_path: Path, leads_to: str) -> None:
+    (tmp_path / "_stedi").mkdir()
+    (tmp_path / "_stedi" / "other").symlink_to("lock")
+    (tmp_path / "_stedi" / "lock").symlink_to(leads_to)
+    with pytest.raises(StediError, match=r"_stedi/lock: a link that leads to itself; remove it"):
+        Lakehouse(tmp_path).run()

@@ -533,3 +533,31 @@ def test_a_limit_of_an_identifier_is_named(folder: Path, limit: str) -> None:
     path.write_text(text.replace("- name: email\n", f"- name: email\n{option}", 1))
     [named] = Lakehouse(folder, declarations=folder).check().limits
     assert named == f"customer_landing.email ({limit.split(':')[0]})"
+
+
+@pytest.mark.parametrize(
+    ("find", "replace", "problem"),
+    [
+        ("maximum: ", "maximum: -", "minimum 0 is above maximum -"),
+        ("minimum: 0", f"minimum: {1 << 62}", "is above maximum"),
+        ("minimum: 0", "minimum: .nan", "minimum: must be"),
+        ("minimum: 0", "minimum: 0\n          maximum: 1:30:00", "a number with colons"),
+        ("minimum: 0", "maximum: 1:30.5", "a number with colons"),
+        ("version: 1.0.0", "version: 12:30", "a number with colons"),
+        *(
+            (
+                "- property: source",
+                f"- property: recordsUnder\n        value: {under}\n      - property: source",
+                "recordsUnder: keys with one dot between two of them",
+            )
+            for under in ("a..b", ".a", "a.", ".", "a.b..c")
+        ),
+    ],
+)
+def test_limits_and_keys_that_nothing_can_meet_are_refused(
+    folder: Path, find: str, replace: str, problem: str
+) -> None:
+    place = "contracts/step_trainer_landing.yaml"
+    text = (folder / place).read_text()
+    (folder / place).write_text(text.replace(find, replace, 1))
+    assert problem in message(folder)

@@ -12,7 +12,7 @@ from stedi import Lakehouse, UsageError
 from stedi.landing.cut import cut
 from stedi.landing.files import list_files
 from stedi.landing.window import packing_of
-from tests.conftest import Land
+from tests.conftest import Land, already_run
 from tests.support import small
 from tests.support.parsing import VIEWS, View, parse, same
 
@@ -107,3 +107,24 @@ def test_files_in_the_making_are_passed_over_with_a_word(
     elsewhere.write_bytes(path.read_bytes())
     with pytest.raises(UsageError, match="rename it once it is whole"):
         lakehouse.ingest(elsewhere, source="customer")
+
+
+HIDDEN = ("_late/x.json", "_withdrawals.txt", ".withdrawals", ".late/deep/x", "_SUCCESS")
+UNFINISHED = ("x.tmp/part-0", "y~")
+
+
+@already_run
+def test_json_under_a_name_that_is_passed_over_is_named_by_each_run(
+    small_lakehouse: Lakehouse, land: Land
+) -> None:
+    names = (*HIDDEN, *UNFINISHED)
+    for number, name in enumerate(names):
+        land("customer", b" \n" * number + b'{"email": "ann@example.com"}', name=name)
+    for name in ("_SUCCESS.crc", "_empty", ".DS_Store", "_notes"):
+        land("customer", b"" if name == "_empty" else b"no JSON", name=name)
+    for _ in range(2):  # also where nothing else is new
+        told = "\n".join(small_lakehouse.run().remarks)
+        assert f"passed over {len(HIDDEN)} landing files of the source customer" in told
+        assert f"passed over {len(UNFINISHED)} landing files of the source customer" in told
+        assert all(name in told for name in names)
+        assert "_SUCCESS.crc" not in told and "_notes" not in told

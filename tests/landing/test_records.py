@@ -280,6 +280,42 @@ def test_whom_a_broken_record_is_about_is_read_only_where_its_text_is_whole(
     assert RecordReader(CONTRACTS["customer"]).piece("not JSON", broken).subject == suspended
 
 
+ANN = b'{"email":"ann@x.com"}'
+
+
+@pytest.mark.parametrize(
+    ("record", "subjects"),
+    [
+        (b'{"email":"me@x.com","Records":[%s]}' % ANN, ["me@x.com", "ann@x.com"]),
+        (b'{"email":"me@x.com","data":{"Email":"ann@x.com"}}', ["me@x.com", "ann@x.com"]),
+        (b'{"a":[[{"b":[%s,{"EMAIL":"ben@x.com"}]}]]}' % ANN, ["ann@x.com", "ben@x.com"]),
+        (b'{"email":["ann@x.com","ben@x.com"]}', ["ann@x.com", "ben@x.com"]),
+        (b'{"email":{"value":"ann@x.com","at":1}}', ["ann@x.com"]),
+        (b'{"email":{"values":[{"value":"ann@x.com"}]}}', ["ann@x.com"]),
+        (b'{"payload":"{\\"email\\":\\"ann@x.com\\"}"}', ["ann@x.com"]),
+        (b'{"email":"me@x.com","payload":" [{\\"email\\":\\"ann@x.com\\"}]"}',
+         ["me@x.com", "ann@x.com"]),
+        (b'{"email":["ann@x.com"],"birthDay":oops}', ["ann@x.com"]),
+        (b'{"email":{"value":"ann@x.com"},"birthDay":oops}', ["value", "ann@x.com"]),
+        (b'{"payload":"{\\"email\\":\\"ann@x.com\\"}","birthDay":oops}', ["ann@x.com"]),
+        (b'{"email":"me@x.com","Records":[%s' % ANN, ["me@x.com", "ann@x.com"]),
+        (b"{'email': 'ann@x.com'}", ["ann@x.com"]),
+        (ANN.decode().encode("utf-16"), ["ann@x.com"]),
+        (ANN.decode().encode("utf-16-be"), ["ann@x.com"]),
+        (ANN.decode().encode("utf-32"), ["ann@x.com"]),
+        ('{"email":"josé@x.com"}'.encode("latin-1"), ["josé@x.com"]),
+        (b'{"phone":"1"}', []),
+        (b'{"email":7}', []),
+        (b"{email: ann@x.com}", []),
+    ],
+)  # fmt: skip
+def test_a_quarantined_record_names_every_subject_at_any_depth(
+    record: bytes, subjects: list[str]
+) -> None:
+    read = RecordReader(CONTRACTS["customer"]).piece("not JSON", record).subject
+    assert (read or "").split("\n") == (subjects or [""])
+
+
 @pytest.mark.parametrize("view", VIEWS)
 def test_unknown_keys_are_counted_of_records_that_are_loaded(
     view: View, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import time
@@ -69,6 +70,29 @@ def test_an_update_time_after_the_arrival_of_its_file_suspends_consent(
         assert {"update_time_after_arrival", "consent_suspended"} <= {
             note.code for note in lakehouse.status().notes
         }
+
+
+NESTED: list[Any] = [
+    {"email": "export@x.com", "Records": [customer("0@x.com", NOW)]},
+    {"email": "export@x.com", "deep": {"er": [[customer("1@x.com", NOW)]]}},
+    customer("2@x.com", NOW) | {"email": ["2@x.com"]},
+    customer("3@x.com", NOW) | {"email": {"value": "3@x.com"}},
+    customer("0@y.com", NOW) | {"birthDay": customer("4@x.com", NOW)},
+    {"message": json.dumps(customer("5@x.com", NOW))},
+]
+
+
+@pytest.mark.parametrize("good", [10, 5_000], ids=["strict parser", "compiled parser"])
+def test_a_withdrawal_within_a_quarantined_record_suspends_consent(
+    lakehouse: Lakehouse, land: Land, good: int
+) -> None:
+    who = [*(f"{n}@x.com" for n in range(len(NESTED))), "stays@x.com"]
+    land("customer", [customer(email, 100, consent=100) for email in who])
+    others = [customer(f"{n}@other.com", 100) for n in range(good)]
+    land("customer", [*others, *NESTED], "w.json")
+    lakehouse.run(only=["customer_trusted"])
+    assert trusted(lakehouse) == ["stays@x.com"]
+    assert {*whys(lakehouse)} == {ASIDE}
 
 
 IN_SECONDS = "its time is before 1973, in seconds perhaps"
@@ -501,3 +525,26 @@ def test_a_suspension_that_could_reveal_identifiers_fails_the_check(tmp_path: Pa
         contract.write_text(text.replace(right, wrong))
         with pytest.raises(Exception, match=said):
             Lakehouse(tmp_path / "root", declarations=folder).check()
+
+
+@pytest.mark.parametrize("change", ["key missing", "key renamed", "nobody agrees", "suspended"])
+def test_that_nobody_consents_is_noted_with_the_key(
+    lakehouse: Lakehouse, land: Land, change: str
+) -> None:
+    key = "shareWithResearchAsOfDate"
+    records = [customer(f"{n}@x.com", 100, consent=100) for n in range(3)]
+    for record in records:
+        consent = record.pop(key)
+        if change == "key renamed":
+            record["researchShare"] = consent
+        elif change == "nobody agrees":
+            record[key] = 0
+        elif change == "suspended":
+            record |= {key: consent, "lastUpdateDate": NOW + 2 * DAY}
+    land("customer", records)
+    lakehouse.run(only=["customer_trusted"])
+    [note] = [note for note in lakehouse.status().notes if note.code == "nobody_consents"]
+    assert note.count == 3 and key in note.text
+    land("customer", [customer("ann@x.com", 100, consent=100)], "more.json")
+    lakehouse.run(only=["customer_trusted"])
+    assert "nobody_consents" not in {note.code for note in lakehouse.status().notes}

@@ -138,7 +138,7 @@ def _erase(
     call.show(result, lambda: _show_forgotten(forgotten, str(path)))
     _end(forgotten.proof)
     run = forgotten.run
-    if run and (run.withheld or run.unmatched or run.refused):
+    if run and (run.withheld or run.unmatched or run.refused or run.unread):
         from stedi.run import refuse_withheld
 
         refuse_withheld(run)

@@ -137,6 +137,8 @@ def _tell(table: str, report: RunReport) -> None:
         _say(f"remark: {remark}")
     for name, why in {**report.unmatched, **report.withheld}.items():
         event("publication.withheld", logging.ERROR, table=name, why=why)
+    for why in report.unread:
+        event("files.unread", logging.ERROR, why=why)
     for source, why in report.refused.items():
         event("source.refused", logging.ERROR, source=source, why=why)
 

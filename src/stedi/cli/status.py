@@ -57,7 +57,10 @@ def _show(status: Status) -> None:
         show.sentences(f"\nToo old: {why}.")
     if status.ok:
         late = out_of_date(status)
-        show.sentences(f"\nAll record counts reconcile{f'; {late}' if late else ''}.")
+        if status.times.last_commit is None and status.times.last_run is None:
+            show.sentences(f"\nNo run yet; {late}.")
+        else:
+            show.sentences(f"\nAll record counts reconcile{f'; {late}' if late else ''}.")
     else:
         show.sentences(f"\n{counted(len(status.problems), 'problem')}:")
         for problem in status.problems:

@@ -259,6 +259,10 @@ def _contract(place: str, standard: OpenDataContractStandard) -> Contract:
         )
     if properties.source is not None and not is_name(properties.source):
         raise _Problem(f"{where}.customProperties.source: {NAMED}; it names a folder")
+    if not all((properties.records_under or "key").split(".")):
+        raise _Problem(
+            f"{where}.customProperties.recordsUnder: keys with one dot between two of them"
+        )
     if (properties.zone == "landing") != (properties.source is not None):
         raise _Problem(f"{where}.customProperties.source: landing tables have one, others none")
     for limit in (
@@ -424,6 +428,11 @@ def _column(column: SchemaProperty, table: str, zone: Zone) -> Column:
         options = _validate(
             models[physical_type], column.logicalTypeOptions, f"{where}.logicalTypeOptions"
         ).model_dump()
+    for least, most in (("minimum", "maximum"), ("min_length", "max_length")):
+        low, high = options.get(least), options.get(most)
+        if low is not None and high is not None and low > high:
+            names = f"{to_camel(least)} {low:.15g} is above {to_camel(most)} {high:.15g}"
+            raise _Problem(f"{where}.logicalTypeOptions: {names}")
     if (pattern := options.get("pattern")) is not None and (why := why_refused(pattern)):
         raise _Problem(f"{where}.logicalTypeOptions.pattern: {why}")
     given = _custom(_ColumnProperties, column.customProperties, where)

@@ -11,6 +11,8 @@ from stedi.errors import DeclarationError
 _LARGEST = 1 << 63
 """Of whole numbers: no column has larger ones, and no engine compares with them."""
 
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The same, compiled, where PyYAML was built with it."""
 
@@ -31,6 +33,12 @@ class _Strict(_Loader):  # type: ignore[valid-type,misc]
     """A key given twice is an error instead of the last one winning; so is a value that is none."""
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if node.tag in _NUMBERS and ":" in str(node.value):
+            raise yaml.MarkedYAMLError(
+                problem="a number with colons, which YAML counts in sixties; write it without, or "
+                "quote it where it is a text",
+                problem_mark=node.start_mark,
+            )
         try:
             value = super().construct_object(node, deep=deep)
         except (ValueError, OverflowError):  # the 45th of a month, 5,000 digits

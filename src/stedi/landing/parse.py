@@ -22,9 +22,8 @@ from stedi import parquet
 from stedi.declared.contract import Contract
 from stedi.declared.machinery import Verdict
 from stedi.engines.crew import Crew
-from stedi.errors import LandingError
 from stedi.landing import reader
-from stedi.landing.files import LandingFile
+from stedi.landing.files import LandingFile, Unreadable
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.oddities import Oddities
 from stedi.landing.reader import Counts, FileReader, are_few, is_large, range_begins
@@ -455,19 +454,19 @@ class _Reading:
         try:
             yield path
         except OSError as error:
-            raise LandingError(
-                f"{self.files.name(path)} can't be read: {error.strerror or error}"
-            ) from None
+            why = f"{self.files.name(path)} can't be read: {error.strerror or error}"
+            raise Unreadable(why, found={path: why}) from None
 
     def refuse_changed(self, file: LandingFile) -> None:
         """Raise `LandingError` where a file is no longer what was listed."""
         path = self._path(file)
         if self.files.stat(path) != Stat(file.size, file.modified, file.changed):
-            raise LandingError(
-                f"{self.files.name(path)} changed while it was read; nothing of this load was "
-                "kept. Deliver files under another name and rename them when they are whole, then "
-                "run again"
+            why = (
+                f"{self.files.name(path)} changed while it was read; nothing of it was loaded. "
+                "Deliver files under another name and rename them when they are whole, then run "
+                "again"
             )
+            raise Unreadable(why, found={path: why})
 
     def _path(self, file: LandingFile) -> Path:
         return landing_folder(self.files.root, str(self.contract.source)) / file.name

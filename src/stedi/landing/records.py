@@ -38,6 +38,8 @@ _LINE_OR_OBJECT = re.compile(rb"[\n{]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXT_BEHIND = re.compile(rb'\s*:\s*("(?>[^"\\]++|\\.)*+")(?=\s*(?:[,}\]]|$))')
 """A text behind which nothing that could follow stands has lost its quote."""
+_OPENS_BEHIND = re.compile(rb"\s*:\s*[\[{]")
+_CLOSES = re.compile(rb"[\]}]")
 _ANY_TEXT = re.compile(rb'"(?:[^"\\\r\n]|\\.)*+"')
 _FEW_BRACKETS = 4
 """So many of an object are looked at one by one, before those that are clear are passed over."""
@@ -461,16 +463,14 @@ class _Validator:
 
         Who is not spelled as they are folded (`landing/fold.py`) has another line for that.
 
-        Of an object all values under the key; where it has none, and of bytes that are no object,
-        all texts that follow the key anywhere.
+        Of JSON all texts under the key, however deep it lies, also in JSON that a text spells;
+        where there are none, and of bytes that are no JSON, all texts that follow the key anywhere.
         """
-        if self._subject is None or b'"' not in raw:
+        if self._subject is None:
             return None
         key, quoted = self._subject
-        pairs = value if isinstance(value, _Pairs) else ()
-        texts = [text for name, text in pairs if name.lower() == key and isinstance(text, str)]
-        values = texts or map(_parse, dict.fromkeys(_texts_behind(quoted, raw)))
-        subjects = [text for text in values if isinstance(text, str) and _is_text(text)]
+        texts = [*_texts_under(value, key)] or [*_texts_in_bytes(raw, quoted)]
+        subjects = [text for text in texts if _is_text(text)]
         lines = (line for text in subjects for line in _subject_lines(text))
         return "\n".join(dict.fromkeys(filter(None, lines))) or None
 
@@ -484,8 +484,49 @@ def _lists_of_objects(value: _Pairs) -> Iterator[str]:
             yield key
 
 
+def _texts_under(
+    value: object, key: str, *, below: bool = False, may_spell: bool = True
+) -> Iterator[str]:
+    """The texts under a key, in objects and lists of any depth, and in JSON that a text spells."""
+    if isinstance(value, _Pairs):
+        for name, item in value:
+            is_below = below or name.lower() == key
+            yield from _texts_under(item, key, below=is_below, may_spell=may_spell)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts_under(item, key, below=below, may_spell=may_spell)
+    elif isinstance(value, str):
+        spelled = value.strip()
+        if may_spell and spelled.startswith(("{", "[")):
+            parsed = _parse(spelled.encode(errors="replace"))
+            yield from _texts_under(parsed, key, below=below, may_spell=False)
+        if below:
+            yield value
+
+
+def _texts_in_bytes(raw: bytes, key: bytes) -> Iterator[str]:
+    """The texts that follow a key in bytes which are no JSON, in whatever way these are spelled.
+
+    Of UTF-16 and UTF-32, of single quotes and of JSON within a text as far as they look like it.
+    """
+    plain = raw.replace(b"\0", b"")
+    ways = [plain]
+    ways += [plain.replace(b'\\"', b'"')] if b'\\"' in plain else []
+    ways += [plain.replace(b'"', b"").replace(b"'", b'"')] if b"'" in plain else []
+    for way in ways:
+        for text in dict.fromkeys(_texts_behind(key, way)):
+            value = _parse(text)
+            if not isinstance(value, str):
+                value = _parse(text.decode("latin-1").encode())
+            if isinstance(value, str):
+                yield value
+
+
 def _texts_behind(key: bytes, raw: bytes) -> Iterator[bytes]:
-    """The texts that follow a key in quotes, in any case, wherever it stands."""
+    """The texts that follow a key in quotes, in any case, wherever it stands.
+
+    Behind it an object or a list may begin; then its texts are those that follow.
+    """
     lowered = raw.lower()
     at = lowered.find(key)
     while at >= 0:
@@ -493,7 +534,15 @@ def _texts_behind(key: bytes, raw: bytes) -> Iterator[bytes]:
         if match := _TEXT_BEHIND.match(raw, at):
             yield match[1]
             at = match.end()
+        elif opens := _OPENS_BEHIND.match(raw, at):
+            yield from _ANY_TEXT.findall(raw, opens.end(), _end_of(raw, opens.end()))
         at = lowered.find(key, at)
+
+
+def _end_of(raw: bytes, at: int) -> int:
+    """Where the first bracket closes behind a place."""
+    close = _CLOSES.search(raw, at)
+    return close.start() if close else len(raw)
 
 
 def _converted(value: object, column: Column) -> Value | _Invalid:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
-from stedi.errors import LandingError
 from stedi.landing.cut import Span, cut
 from stedi.landing.erased import (
     ERASED,
@@ -24,7 +23,7 @@ from stedi.landing.erased import (
     read_erased,
     respelled_remark,
 )
-from stedi.landing.files import LandingFile
+from stedi.landing.files import LandingFile, Unreadable
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.locate import Located, locate
 from stedi.roots import Files, Stat, open_local
@@ -192,9 +191,8 @@ class Screen:
         try:
             return locate(path, banned.contract, banned, self._files.open, size=size)
         except OSError as error:
-            raise LandingError(
-                f"{self._files.name(path)} can't be read: {error.strerror or error}"
-            ) from None
+            why = f"{self._files.name(path)} can't be read: {error.strerror or error}"
+            raise Unreadable(why, found={path: why}) from None
 
     def _tell_respelled(self, sources: Iterable[str], banned: Iterable[Banned]) -> None:
         counts = Counter[str]()

@@ -77,6 +77,9 @@ class Files(Protocol):
     def exists(self) -> bool:
         """Whether there is a place to read from and write to, empty or not."""
 
+    def is_used(self, sources: Iterable[str]) -> bool:
+        """Whether it is a lakehouse: with files of stedi's own, or a landing folder of a source."""
+
     def holds(self, path: Path) -> bool:
         """Whether a file of this machine lies in the lakehouse folder itself."""
 
@@ -98,12 +101,14 @@ class Files(Protocol):
     def below(self, folder: Path) -> Iterator[tuple[Path, Stat]]:
         """All files below a folder, in no set order."""
 
-    def delivered(self, folder: Path, *, hidden: bool = False) -> Iterator[tuple[Path, Stat]]:
+    def delivered(
+        self, folder: Path, *, hidden: bool = False, unread: dict[Path, str] | None = None
+    ) -> Iterator[tuple[Path, Stat]]:
         """All files that people put below a folder, in no set order; none where it isn't there.
 
-        Hidden ones are among them; those in hidden folders not always unless `hidden`. Raises
-        `LandingError` where the folder is a file, and for links that lead out of it, or out of the
-        lakehouse folder.
+        Hidden ones are among them; those in hidden folders not always unless `hidden`. What can't
+        be read, or leads out of the folder or of the lakehouse folder, is noted in `unread` with
+        the reason, and the rest is listed. Without `unread`, it raises `LandingError`.
         """
 
     def open(self, path: Path) -> RawIOBase:
@@ -160,6 +165,10 @@ class Files(Protocol):
     @property
     def remarks(self) -> list[str]:
         """What could not be done, or was passed over, and that somebody should know of."""
+
+    @property
+    def unread(self) -> dict[Path, str]:
+        """Landing files and folders that a run could not read, with the reason."""
 
 
 class Catalog(Protocol):

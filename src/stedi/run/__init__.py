@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 from stedi import events
 from stedi.declared import Declarations
 from stedi.errors import LandingError, NotAnonymous, StediError, StorageError, UsageError
+from stedi.landing.files import Unreadable
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
 from stedi.landing.removal import Removed, Screen, erased_remark
@@ -74,6 +75,8 @@ class RunReport:
     """What could not be done, and that somebody should know of."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Sources of which too much was quarantined, with the cause."""
+    unread: tuple[str, ...] = ()
+    """Landing files and folders that could not be read, with the reason."""
 
     @property
     def profile_changed(self) -> bool:
@@ -153,6 +156,7 @@ def _run_locked(
 ) -> RunReport:
     begun = time.monotonic()
     warehouse.files.remarks.clear()
+    warehouse.files.unread.clear()
     _refuse_unusable(warehouse, declarations, options)
     before = warehouse.profile
     warehouse.files.remove_abandoned(last_run_died=lock.last_run_died)
@@ -173,7 +177,7 @@ def _run_locked(
             engines.take_rows(erasure, taken)
         progress("looking for what is new")
         with events.stage("plan", logging.DEBUG):
-            plan, told = _screened_plan(warehouse, declarations, options, fingerprinter, known)
+            plan, told = _planned(warehouse, declarations, options, fingerprinter, known)
         _tell_staleness(plan)
         while (
             plan
@@ -189,10 +193,12 @@ def _run_locked(
             except Changed:
                 if len(warehouse.changed) == changed:
                     raise
+                # What is damaged is known now, and rebuilt.
+                events.event("files.changed", logging.ERROR, files=len(warehouse.changed) - changed)
+            except Unreadable as error:
+                _note_unread(warehouse, error)
             engines.close()
-            # What is damaged is known now, and rebuilt.
-            events.event("files.changed", logging.ERROR, files=len(warehouse.changed) - changed)
-            plan, more = _screened_plan(warehouse, declarations, options, fingerprinter, {})
+            plan, more = _planned(warehouse, declarations, options, fingerprinter, {})
             told += more
         else:
             remove_expired(warehouse, declarations)
@@ -229,6 +235,7 @@ def _run_locked(
         unmatched=unmatched(warehouse, declarations),
         remarks=remarks,
         refused=_refused(warehouse, declarations),
+        unread=tuple(warehouse.files.unread.values()),
     )
 
 
@@ -316,6 +323,29 @@ class _Engines:
             self._stack.callback(engine.close)
             self._made = engine, folder
         return self._made
+
+
+def _planned(
+    warehouse: Warehouse,
+    declarations: Declarations,
+    options: Options,
+    fingerprinter: Fingerprinter,
+    known: Mapping[Path, Stat | None],
+) -> tuple[Plan, list[str]]:
+    """What is to be done with what can be read, and the notes on it."""
+    while True:
+        try:
+            return _screened_plan(warehouse, declarations, options, fingerprinter, known)
+        except Unreadable as error:
+            _note_unread(warehouse, error)
+
+
+def _note_unread(warehouse: Warehouse, error: Unreadable) -> None:
+    """Go on without landing files that can't be read; raises the error where they are known."""
+    if not error.is_news(warehouse.files):
+        raise error
+    warehouse.files.unread.update(error.found)
+    events.event("files.unreadable", logging.ERROR, files=len(error.found))
 
 
 def _screened_plan(
@@ -514,13 +544,13 @@ def refuse_withheld(report: RunReport) -> None:
     empty = {**report.unmatched, **report.withheld}
     if empty:
         why = (f"{table}: {reason}" for table, reason in empty.items())
-        told = "\n".join([*report.refused.values(), *why])
+        told = "\n".join([*report.unread, *report.refused.values(), *why])
         needed = " More people are needed, or other data of those there are"
         raise NotAnonymous(
             f"{told}\nAn empty table is published instead; the others are up to date."
             f"{needed if report.withheld else ' `stedi explain TABLE` shows where rows stay'}",
             report,
         )
-    if report.refused:
-        reasons = "\n".join(report.refused.values())
+    if report.refused or report.unread:
+        reasons = "\n".join([*report.unread, *report.refused.values()])
         raise LandingError(f"{reasons}. The tables are up to date without them", report)

@@ -12,6 +12,7 @@ from stedi.declared import Declarations
 from stedi.engines import Engine
 from stedi.errors import StediError
 from stedi.events import stage
+from stedi.landing.files import Unreadable
 from stedi.privacy.proof import Proof
 from stedi.privacy.proof.openlineage import prepare_to_record, record_run
 from stedi.run.changes import Touched
@@ -79,7 +80,7 @@ def execute(
             pool.shutdown(cancel_futures=True)
             with suppress(OSError, StediError):
                 sweep_begun(warehouse, declarations)
-                if isinstance(error, StediError) and withhold(work):
+                if _is_final(error, warehouse) and withhold(work):
                     error.args = (f"{error}\n{_WITHHELD}",)
                 remove_expired(warehouse, declarations)  # of who withdrew, with what was done
             raise
@@ -87,6 +88,13 @@ def execute(
     finally:
         engine.close()
         pool.shutdown(cancel_futures=True)
+
+
+def _is_final(error: BaseException, warehouse: Warehouse) -> bool:
+    """Whether a run ends with an error; without landing files that can't be read, it goes on."""
+    if isinstance(error, Unreadable) and error.is_news(warehouse.files):
+        return False
+    return isinstance(error, StediError)
 
 
 def sweep_begun(warehouse: Warehouse, declarations: Declarations) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from stedi import parquet
 from stedi.declared.contract import Contract
@@ -17,7 +18,7 @@ from stedi.declared.machinery import MACHINERY
 from stedi.engines.crew import Threads
 from stedi.events import done
 from stedi.landing.erased import read_erased
-from stedi.landing.files import LandingFile
+from stedi.landing.files import LandingFile, Unreadable
 from stedi.landing.loads import Load
 from stedi.landing.parse import Job, Parsed, parse
 from stedi.landing.quarantine import remove_records
@@ -98,8 +99,7 @@ class Landing:
         if not self._plan:
             return
         self._earlier = figures_so_far(self.work, self._plan.loads)
-        for source in self._sources:
-            self._parse(source)
+        self._parse_all()
         self.work.progress("checking and storing what was read")
         committed = {s.contract.name: self._commit_typed(s) for s in self._sources}
         self._commit_quarantine()
@@ -139,6 +139,18 @@ class Landing:
         path = landing_folder(files.root, source) / file.name
         fingerprint = self.work.fingerprinter.of_file(path, files.open)
         return bool(read_erased(files).of_file(source, fingerprint))
+
+    def _parse_all(self) -> None:
+        """Wait for what was read; raises `Unreadable` once all that can't be read is known."""
+        built, unreadable = len(self.work.built), dict[Path, str]()
+        for source in self._sources:
+            try:
+                self._parse(source)
+            except Unreadable as error:
+                unreadable |= error.found
+        if unreadable:
+            del self.work.built[built:]
+            raise Unreadable.of(unreadable)
 
     def _parse(self, source: _Source) -> None:
         self._settle(source)

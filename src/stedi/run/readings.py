@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
-from stedi.errors import StorageError
+from stedi.errors import LandingError, StorageError
 from stedi.landing.erased import read_erased
-from stedi.landing.files import LandingFile, list_files
+from stedi.landing.files import LandingFile, is_unread, list_readable
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, ZoneChanges, as_arrived, compare, read_loads
 from stedi.roots import Files
+from stedi.roots.names import landing_folder
 from stedi.run.options import How, Options
 from stedi.storage.notes import LoadsNotes
 from stedi.storage.warehouse import DataFile, Version, Warehouse, short_name
-from stedi.text import counted
+from stedi.text import counted, visible
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,7 @@ def _plan_source(
 ) -> None:
     assert contract.source is not None
     own = [load for load in plan.loads if load.source == contract.source]
-    files = list_files(warehouse.files, contract.source)
-    if any(column.is_arrival for column in contract.columns):
-        erased = read_erased(warehouse.files)
-        cut = {d.fingerprint for d in erased.dropped if d.source == contract.source}
-        files = as_arrived(warehouse.files, contract.source, files, own, fingerprinter, cut)
-    difference = compare(warehouse.files, contract.source, files, own, fingerprinter)
+    files, stuck, difference = _compared(warehouse.files, contract, own, fingerprinter)
     plan.touched += difference.touched
     version = warehouse.version(contract.name)
     reason = _why_all(warehouse, contract, version, plan.noted, declarations, options)
@@ -142,11 +139,71 @@ def _plan_source(
         again = bad if contract.source in options.accept_bad_files else set()
         if not (again or difference.new or difference.changed or difference.gone):
             return
-        if reading := _read_some(contract, version, own, files, difference, again):
+        listed = [*files, *stuck.values()]
+        if reading := _read_some(contract, version, own, listed, difference, again):
+            if stuck and not stuck.keys().isdisjoint(reading.outdated or ()):
+                # What can't be read now stays as it was, with all that is stored beside it.
+                only_new = replace(difference, changed=(), gone=())
+                reading = _read_some(contract, version, own, listed, only_new, ()) or reading
             plan.readings.append(reading)
             return
         reason = "not as the last run left it"
+    if stuck:
+        _refuse_losing(warehouse, contract, version, str(reason), [*stuck])
+        return
     plan.readings.append(Reading(contract, files, {}, str(reason), difference, version, files))
+
+
+def _compared(
+    files: Files, contract: Contract, loads: Sequence[Load], fingerprinter: Fingerprinter
+) -> tuple[list[LandingFile], dict[str, LandingFile], ZoneChanges]:
+    """The files of a source that can be read, those of earlier runs that can't, and what changed.
+
+    A file that can't be read now is as it was: `files.unread` has the reason.
+    """
+    source = str(contract.source)
+    folder = landing_folder(files.root, source)
+    while True:
+        listed = list_readable(files, source)
+        stuck = {
+            load.file: LandingFile(load.file, load.size, load.modified, load.changed, load.arrived)
+            for load in loads
+            if load.state != "gone" and is_unread(files, folder / load.file)
+        }
+        own = [load for load in loads if load.file not in stuck]
+        try:
+            if any(column.is_arrival for column in contract.columns):
+                erased = read_erased(files)
+                cut = {d.fingerprint for d in erased.dropped if d.source == source}
+                listed = as_arrived(files, source, listed, own, fingerprinter, cut)
+            return listed, stuck, compare(files, source, listed, own, fingerprinter)
+        except OSError as error:
+            path = Path(str(error.filename))
+            if not path.is_relative_to(folder) or path in files.unread:
+                raise
+            files.unread[path] = f"{files.name(path)} can't be read: {error.strerror or error}"
+
+
+def _refuse_losing(
+    warehouse: Warehouse,
+    contract: Contract,
+    version: Version | None,
+    reason: str,
+    stuck: Sequence[str],
+) -> None:
+    """Leave a source as it was, of which all files must be read again and some can't be.
+
+    Raises `LandingError` where there is nothing to leave.
+    """
+    folder = landing_folder(warehouse.root, str(contract.source))
+    why = (
+        f"all files of the source {contract.source} must be read again ({reason}), but "
+        f"{counted(len(stuck), 'file')} can't be read ({visible(min(stuck))}); let stedi's user "
+        "read the landing folder, or remove what belongs to nobody"
+    )
+    if version is None or warehouse.damage(version):
+        raise LandingError(why)
+    warehouse.files.unread[folder / min(stuck)] = why
 
 
 def _why_all(

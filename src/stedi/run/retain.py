@@ -22,7 +22,7 @@ from stedi import parquet
 from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.errors import LandingError, StorageError
-from stedi.landing.files import LandingFile, list_files
+from stedi.landing.files import LandingFile, list_readable
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, parts_of
 from stedi.landing.locate import Located, locate
@@ -149,7 +149,7 @@ def _suspects(
         coming = {f for r in plan.readings if r.contract.name == contract.name for f in r.files}
         yield from (_Suspect(over, file) for file in sorted(coming))
         names = set(_known_suspects(warehouse, over, plan.loads))
-        known = list_files(warehouse.files, str(contract.source)) if names else []
+        known = list_readable(warehouse.files, str(contract.source)) if names else []
         yield from (_Suspect(over, f) for f in known if f.name in names and f not in coming)
 
 

@@ -26,7 +26,11 @@ def open_root(place: str) -> Root:
     if not place:
         raise UsageError("--root: is empty")
     folder = Path(place).resolve()  # of one name, which files are known by
-    if folder.exists() and not folder.is_dir():
+    try:
+        is_other = folder.exists() and not folder.is_dir()
+    except PermissionError as error:
+        raise UsageError(f"--root {place} can't be read: {error.strerror}") from None
+    if is_other:
         raise UsageError(f"--root {place}: not a folder")
     files = LocalFiles(folder)
     return Root(files, LocalCatalog(files), partial(LocalLock, folder))

@@ -5,13 +5,16 @@ Its tables are those of Iceberg's JDBC catalog (schema V1). Reading them takes n
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from stedi.errors import Locked
+from stedi.errors import Locked, StorageError
+from stedi.text import visible
 
 _IN_USE = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _NAMES = {"iceberg_tables", "iceberg_namespace_properties"}
@@ -46,6 +49,11 @@ class CatalogFile:
 
     def __init__(self, name: str, path: Path) -> None:
         self.name, self._path = name, path
+        if path.exists() and not os.access(path, os.R_OK):
+            raise StorageError(
+                f"{visible(str(path))} can't be read: {os.strerror(errno.EACCES)}; let stedi's "
+                "user read and write it. Nothing in it needs to be rebuilt"
+            )
         with self.transaction() as connection:
             tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             if {name for (name,) in tables} < _NAMES:

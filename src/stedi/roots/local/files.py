@@ -10,13 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from io import RawIOBase
 from pathlib import Path
-from stat import S_ISREG
+from stat import S_ISDIR, S_ISREG
 from typing import Any
 from urllib.parse import urlparse
 
 from stedi.errors import LandingError, UsageError
 from stedi.roots.faces import Remainder, Stat, open_local
-from stedi.roots.names import inside, is_hidden
+from stedi.roots.names import OWN_FOLDER, inside, is_hidden, landing_folder
 from stedi.roots.scratch import remove_abandoned
 from stedi.text import counted, visible
 
@@ -32,11 +32,17 @@ class LocalFiles:
 
     root: Path
     remarks: list[str] = field(default_factory=list, compare=False)
+    unread: dict[Path, str] = field(default_factory=dict, compare=False)
 
     @property
     def exists(self) -> bool:
         """Whether the folder is there."""
         return self.root.is_dir()
+
+    def is_used(self, sources: Iterable[str]) -> bool:
+        """Whether it has files of stedi's own, or a landing folder of a source."""
+        own = (self.root / OWN_FOLDER, *(landing_folder(self.root, name) for name in sources))
+        return any(map(os.path.lexists, own))
 
     def holds(self, path: Path) -> bool:
         """Whether a file lies below the folder, links followed."""
@@ -75,19 +81,19 @@ class LocalFiles:
             if path.is_file() and (stat := self.stat(path)):
                 yield path, stat
 
-    def delivered(self, folder: Path, *, hidden: bool = False) -> Iterator[tuple[Path, Stat]]:
-        """All files that people put below a folder; those in hidden folders only if asked for."""
-        if not folder.exists():
-            return
-        if not folder.is_dir():
-            raise LandingError(f"{folder} is a file; landing files lie in a folder of that name")
-        if not _leads_below(folder, self.root):
-            raise LandingError(
-                f"{folder} leads out of {self.root}; copy the files there: stedi ingest"
-            )
-        odd: list[Path] = []
-        yield from _walk(folder, folder, odd, hidden)
-        if odd:
+    def delivered(
+        self, folder: Path, *, hidden: bool = False, unread: dict[Path, str] | None = None
+    ) -> Iterator[tuple[Path, Stat]]:
+        """All files that people put below a folder; those in hidden folders only if asked for.
+
+        What can't be read is noted in `unread`; without it, it raises `LandingError`.
+        """
+        walk = _Walk(folder, hidden, {} if unread is None else unread, is_strict=unread is None)
+        if (why := _why_no_folder(folder, self.root)) is not None:
+            walk.pass_over(folder, why)
+        elif folder.exists():
+            yield from walk.below(folder, is_shown=True)
+        if odd := walk.odd:
             names = f"{self.name(min(odd))}{', …' if len(odd) > 1 else ''}"
             remark = (
                 f"passed over {counted(len(odd), 'entry', 'entries')} of {self.name(folder)} that "
@@ -182,30 +188,88 @@ class LocalFiles:
         """It can."""
 
 
-def _walk(folder: Path, top: Path, odd: list[Path], hidden: bool) -> Iterator[tuple[Path, Stat]]:
-    """The files below a folder; to `odd` is added what is neither file nor folder.
+def _why_no_folder(folder: Path, root: Path) -> str | None:
+    """Why nothing can be listed below a landing folder; None where it can, or isn't there."""
+    try:
+        is_folder = S_ISDIR(folder.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return _unreadable(folder, error)
+    if not is_folder:
+        return f"{folder} is a file; landing files lie in a folder of that name"
+    if not _leads_below(folder, root):
+        return f"{folder} leads out of {root}; copy the files there: stedi ingest"
+    return None
 
-    Links that have hidden names and lead out of it are passed over.
+
+@dataclass
+class _Walk:
+    """Lists the files below a folder; to `odd` is added what is neither file nor folder.
+
+    What can't be read is noted in `unread`, and the rest is listed. If it is hidden, it is noted
+    only where the walk `is_strict`, and links that lead out of the folder never are.
     """
-    with os.scandir(folder) as entries:
+
+    top: Path
+    hidden: bool
+    unread: dict[Path, str]
+    is_strict: bool
+    odd: list[Path] = field(default_factory=list)
+
+    def below(self, folder: Path, *, is_shown: bool) -> Iterator[tuple[Path, Stat]]:
+        """The files below a folder; raises `LandingError` where one can't be read, if strict."""
+        try:
+            with os.scandir(folder) as scanned:
+                entries = [*scanned]
+        except OSError as error:
+            if is_shown or self.is_strict:
+                self.pass_over(folder, _unreadable(folder, error))
+            return
         for entry in entries:
-            path, is_seen = Path(entry.path), not is_hidden(entry.name)
-            if is_seen:
-                refuse_unreadable(path)
-                if entry.is_symlink() and not _leads_below(path, top):
-                    raise LandingError(
-                        f"{visible(str(path))} is a symbolic link out of the landing folder; put "
-                        "the file there"
-                    )
-            elif entry.is_symlink() and not _leads_below(path, top):
+            path, is_seen = Path(entry.path), is_shown and not is_hidden(entry.name)
+            if (why := self._why_not(entry, path, is_seen=is_seen)) is not None:
+                is_own = self.is_strict and self.hidden and not entry.is_symlink()
+                if is_seen or is_own:
+                    self.pass_over(path, why)
                 continue
-            if entry.is_dir(follow_symlinks=False):
-                if is_seen or hidden:
-                    yield from _walk(path, top, odd, hidden)
-            elif path.is_file() if entry.is_symlink() else entry.is_file():
-                yield path, _stat(entry.stat())
-            elif is_seen:
-                odd.append(path)
+            try:
+                if entry.is_dir(follow_symlinks=False):
+                    if is_seen or self.hidden:
+                        yield from self.below(path, is_shown=is_seen)
+                elif entry.is_file():
+                    yield path, _stat(entry.stat())
+                elif is_seen:
+                    self.odd.append(path)
+            except FileNotFoundError:
+                continue  # it has just been moved away
+
+    def pass_over(self, path: Path, why: str) -> None:
+        """Note what can't be read; raises `LandingError` if strict."""
+        if self.is_strict:
+            raise LandingError(why)
+        self.unread[path] = why
+
+    def _why_not(self, entry: os.DirEntry[str], path: Path, *, is_seen: bool) -> str | None:
+        """Why an entry is not read."""
+        is_link = entry.is_symlink()
+        if is_seen and (why := _why_no_name(path)) is not None:
+            return why
+        if is_link and _is_loop(path):
+            return f"{visible(str(path))} is a symbolic link that leads to itself; remove it"
+        if is_link and not _leads_below(path, self.top):
+            return (
+                f"{visible(str(path))} is a symbolic link out of the landing folder; put the file "
+                "there"
+            )
+        if entry.is_file() and not os.access(path, os.R_OK):
+            return _unreadable(path, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+        return None
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    advice = "; let stedi's user read it" if isinstance(error, PermissionError) else ""
+    return f"{visible(str(path))} can't be read: {error.strerror or error}{advice}"
 
 
 def _stat(status: os.stat_result) -> Stat:
@@ -214,13 +278,26 @@ def _stat(status: os.stat_result) -> Stat:
 
 def refuse_unreadable(path: Path) -> None:
     """Raise `LandingError` for a name that no table can hold."""
+    if (why := _why_no_name(path)) is not None:
+        raise LandingError(why)
+
+
+def _why_no_name(path: Path) -> str | None:
+    """Why no table can hold a file's name; None where it can."""
     try:
         path.name.encode()
     except UnicodeEncodeError:
         name = path.name.encode(errors="surrogateescape")
-        raise LandingError(
-            f"{path.parent}: the name of a file in it is not UTF-8: {name!r}; rename it"
-        ) from None
+        return f"{path.parent}: the name of a file in it is not UTF-8: {name!r}; rename it"
+    return None
+
+
+def _is_loop(link: Path) -> bool:
+    try:
+        link.stat()
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def _leads_below(link: Path, top: Path) -> bool:

@@ -58,7 +58,14 @@ class LocalLock:
         return self
 
     def _hold(self) -> None:
-        inside(self._path, self._root).parent.mkdir(parents=True, exist_ok=True)
+        try:
+            path = inside(self._path, self._root)
+        except RuntimeError:  # pathlib's for a loop
+            raise StorageError(
+                f"{self._path}: a link that leads to itself; remove it, and a run creates the lock "
+                "again"
+            ) from None
+        path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NONBLOCK, 0o666)
         if not stat.S_ISREG(os.fstat(self._file).st_mode):
             os.close(self._file)

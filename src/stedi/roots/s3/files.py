@@ -44,6 +44,7 @@ class S3Files:
         self._is_sent = is_sent
         self._published: set[Path] = set()
         self.remarks: list[str] = []
+        self.unread: dict[Path, str] = {}
         """What could not be done, and that somebody should know of."""
 
     @classmethod
@@ -67,6 +68,10 @@ class S3Files:
     @property
     def exists(self) -> bool:
         """Whether one can write there: a prefix needs no making."""
+        return True
+
+    def is_used(self, sources: Iterable[str]) -> bool:
+        """It is: a bucket has no folders that could be empty."""
         return True
 
     def holds(self, path: Path) -> bool:
@@ -139,7 +144,9 @@ class S3Files:
                     path = self.path(f"s3://{self.bucket}/{item['Key']}")
                     yield path, _stat(item["Size"], item["LastModified"], item["ETag"])
 
-    def delivered(self, folder: Path, *, hidden: bool = False) -> Iterator[tuple[Path, Stat]]:
+    def delivered(
+        self, folder: Path, *, hidden: bool = False, unread: dict[Path, str] | None = None
+    ) -> Iterator[tuple[Path, Stat]]:
         """All objects below a folder: they lead nowhere else."""
         return self.below(folder)
 
