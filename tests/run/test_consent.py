@@ -13,7 +13,9 @@ import pytest
 
 from stedi import Lakehouse
 from stedi.declared import packaged
-from stedi.errors import UsageError
+from stedi.errors import DeclarationError, UsageError
+from stedi.landing.fingerprint import Fingerprinter
+from stedi.run.suspend import suspensions
 from tests.conftest import Land, both_engines_at_length, counts, on, rows
 from tests.support import small
 from tests.support.tables import how
@@ -548,3 +550,17 @@ def test_that_nobody_consents_is_noted_with_the_key(
     land("customer", [customer("ann@x.com", 100, consent=100)], "more.json")
     lakehouse.run(only=["customer_trusted"])
     assert "nobody_consents" not in {note.code for note in lakehouse.status().notes}
+
+
+def test_a_subject_has_one_suspect_and_nobody_none() -> None:
+    def found(subject: str | None, suspect: str) -> dict[str, object]:
+        texts = {"why": "x", "question": "q", "evidence": "", "until": None}
+        return {"subject": subject, "suspect": suspect, **texts}
+
+    def made(*rows: dict[str, object]) -> list[str]:
+        return [row.subject for row in suspensions(rows, frozenset(), NOW, Fingerprinter(b"a key"))]
+
+    ann, other = found("ANN@x.com", "ann@x.com"), found("Ann@x.com", "ann@x.com")
+    assert made(ann, ann, other, found(None, "none")) == ["ANN@x.com", "Ann@x.com"]
+    with pytest.raises(DeclarationError, match="a subject has several suspects"):
+        made(ann, found("ANN@x.com", "bob@x.com"))

@@ -486,16 +486,74 @@ def test_what_is_worked_out_of_identifiers_is_direct(column: str) -> None:
     assert not problems(f"{sql}s.why <> '8'", "accelerometer_trusted")
 
 
+def of_suspensions(query: str) -> list[str]:
+    """What the rule says of STEDI's declarations with another query for suspended consents."""
+    assert DECLARED.suspending is not None
+    contract = replace(DECLARED.suspending, suspensions=query)
+    told = replace(DECLARED, contracts={**DECLARED.contracts, contract.name: contract})
+    return [*Places(told).problems(told.contracts[LAST])]
+
+
+def suspended(subject: str, suspect: str, source: str, until: str = "CAST(NULL AS BIGINT)") -> str:
+    texts = "'consent suspended: x' AS why, 'q' AS question, '' AS evidence"
+    return f"SELECT {subject} AS subject, {suspect} AS suspect, {texts}, {until} AS until {source}"
+
+
+FROM_LANDING = "FROM customer_landing l"
+WITH_ANOTHER = f"{FROM_LANDING} CROSS JOIN customer_trusted e"
+
+
+@pytest.mark.parametrize("suspect", ["l.email", "l.emailfolded"])
+def test_a_suspect_is_the_subject_as_spelled_or_folded(suspect: str) -> None:
+    assert of_suspensions(suspended("l.email", suspect, FROM_LANDING)) == []
+
+
+@pytest.mark.parametrize(
+    ("subject", "suspect", "source"),
+    [
+        ("l.email", "CAST(l.registrationdate AS VARCHAR)", FROM_LANDING),
+        ("l.email", "l.serialnumber", FROM_LANDING),
+        ("l.email", "l.phone", FROM_LANDING),
+        ("l.email", "'all'", FROM_LANDING),
+        ("l.email", "e.email", WITH_ANOTHER),
+        ("e.email", "l.emailfolded", WITH_ANOTHER),
+        ("k.email", "l.emailfolded", f"{FROM_LANDING} LEFT JOIN customer_landing k "
+         "ON k.email = l.email AND k.registrationdate > 51"),
+    ],
+)  # fmt: skip
+def test_no_other_suspect_is_anybodys(subject: str, suspect: str, source: str) -> None:
+    told = of_suspensions(suspended(subject, suspect, source))
+    assert any("suspect must be" in one or "subject must be" in one for one in told)
+
+
+BYTES = "SELECT DISTINCT t.k, q.byte_length FROM quarantine q CROSS JOIN UNNEST(SPLIT(q.subject, CHR(10))) AS t (k)"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        f"(SELECT COUNT(*) FROM ({BYTES}) d WHERE d.k = l.emailfolded) > 1",
+        f"(SELECT COUNT(*) FROM ({BYTES.replace('DISTINCT ', '')} UNION {BYTES.replace('DISTINCT ', '')}) d "
+        "WHERE d.k = l.emailfolded) > 1",
+        f"EXISTS (SELECT 1 FROM ({BYTES.replace('DISTINCT ', '')} GROUP BY t.k, q.byte_length) d "
+        "WHERE d.k = l.emailfolded)",
+        "(SELECT COUNT(*) FROM (SELECT DISTINCT d.size FROM loads d) d) > 1",
+        "(SELECT COUNT(*) FROM loads d INNER JOIN loads e ON e.size = d.size) > 1",
+        "(SELECT MAX(d.n) FROM (SELECT ROW_NUMBER() OVER (PARTITION BY e.size ORDER BY e.file) AS n "
+        "FROM loads e) d) > 1",
+    ],
+)  # fmt: skip
+def test_that_two_lengths_are_equal_is_told_nowhere(condition: str) -> None:
+    source = f"{FROM_LANDING} WHERE l.registrationdate > 50 AND {condition}"
+    told = of_suspensions(suspended("l.email", "l.emailfolded", source))
+    assert any("made of identifiers" in problem for problem in told)
+
+
 @pytest.mark.parametrize("column", ["fingerprint", "size", "records", "parts", "oddities"])
 def test_of_files_that_have_identifiers_only_which_and_when_is_told(column: str) -> None:
     assert DECLARED.suspending is not None
     query = (DECLARED.suspending.suspensions or "").replace("d.arrived", f"d.{column}")
-    contract = replace(DECLARED.suspending, suspensions=query)
-    told = replace(DECLARED, contracts={**DECLARED.contracts, contract.name: contract})
-    assert any(
-        f"{column} is a direct identifier" in problem
-        for problem in Places(told).problems(told.contracts[LAST])
-    )
+    assert any(f"{column} is made of identifiers" in problem for problem in of_suspensions(query))
 
 
 def test_an_earlier_table_is_held_to_the_same() -> None:

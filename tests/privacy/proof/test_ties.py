@@ -207,3 +207,19 @@ def test_whether_there_is_a_partner_depends_on_all_that_it_is_found_by(
     assert chosen(value, "k.lastupdatedate", source)
     by_email = source.removesuffix(f" AND {condition}")
     assert chosen(value, "k.lastupdatedate", by_email) == []
+
+
+NUMBERS = [
+    "l.registrationdate * 1.0", "l.registrationdate + 0.0", "l.registrationdate - 0.5",
+    "COALESCE(l.registrationdate * 1.0, 0.0)", "ABS(l.registrationdate * 1.0)",
+    "NULLIF(l.registrationdate, 0e0)", "CAST(l.registrationdate AS DOUBLE)",
+    "CASE WHEN l.arrived > 5 THEN l.registrationdate ELSE 1.5 END",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+def test_the_type_of_an_expression_is_the_engines(number: str) -> None:
+    """A decimal, say, where another has a double: several decimals equal one double."""
+    made = f"SELECT DISTINCT l.email, {number} AS b, 1e0 AS d FROM customer_landing l"
+    assert chosen("k.b", "k.d", f"({made}) k WHERE k.b = k.d")
+    assert chosen("k.b", "k.b", f"({made}) k WHERE k.b = k.d") == []
