@@ -11,11 +11,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from stedi import parquet
 from stedi.declared.machinery import MACHINERY, SuspendedRow
 from stedi.errors import DeclarationError
 from stedi.landing.fingerprint import Fingerprinter
+from stedi.landing.loads import read_loads
 from stedi.parquet import RowWriter
 from stedi.run.work import OfTable, Work
 from stedi.sql.tree import tables_read
@@ -28,12 +30,17 @@ _NUMBER_DIGITS = 16
 
 @dataclass(frozen=True)
 class Cause:
-    """Why the consent of some people does not count; `until` a time (epoch ms), or a decision."""
+    """Why the consent of some people does not count; `until` a time (epoch ms), or a decision.
+
+    `arrived` is when the file of the evidence did (epoch ns), if that is the place of a record:
+    another file may have another record there.
+    """
 
     why: str
     question: str
     evidence: str
     until: int | None = None
+    arrived: int | None = None
 
 
 def suspend(work: Work) -> None:
@@ -56,7 +63,8 @@ def suspend(work: Work) -> None:
     with work.blaming(read):
         found = work.engine.fetch(query).to_pylist()
     work.refuse_changed(read)
-    rows = [*suspensions(found, frozenset(numbers), now, work.fingerprinter)]
+    arrived = _arrivals(work) if any("@" in str(row["evidence"]) for row in found) else {}
+    rows = [*suspensions(found, frozenset(numbers), now, work.fingerprinter, arrived)]
     _commit(work, rows, SuspendedNotes(
         made_from=made_from,
         declaration=work.declarations.suspensions_fingerprint,
@@ -70,8 +78,12 @@ def suspensions(
     accepted: frozenset[str],
     now: int,
     fingerprinter: Fingerprinter,
+    arrived: Mapping[str, int] = MappingProxyType({}),
 ) -> Iterator[SuspendedRow]:
-    """The rows of the table, in order, from those that the declared query returns."""
+    """The rows of the table, in order, from those that the declared query returns.
+
+    `arrived` says when files did, by source and name (`customer/one.json`).
+    """
     causes: dict[str, dict[str, set[Cause]]] = defaultdict(lambda: defaultdict(set))
     suspects = dict[str, str]()
     for row in found:
@@ -87,6 +99,7 @@ def suspensions(
                 str(row["question"]),
                 str(row["evidence"]),
                 until if isinstance(until, int) else None,
+                arrived.get(str(row["evidence"]).rpartition("@")[0]),
             )
             causes[str(row["suspect"])][str(row["subject"])].add(cause)
     for suspect, of_subjects in sorted(causes.items()):
@@ -96,6 +109,14 @@ def suspensions(
             lasting = {c for c in own if c.until is not None or accepted.isdisjoint(numbers)}
             if lasting:
                 yield _row(subject, lasting, numbers[0])
+
+
+def _arrivals(work: Work) -> dict[str, int]:
+    """When landing files arrived, epoch nanoseconds."""
+    version = work.warehouse.version("loads")
+    paths = [file.path for file in version.files] if version else []
+    loads = read_loads(work.warehouse.files, paths)
+    return {f"{load.source}/{load.file}": load.arrived for load in loads}
 
 
 def _row(subject: str, causes: set[Cause], number: str) -> SuspendedRow:
@@ -112,7 +133,7 @@ def _numbers(suspect: str, causes: Iterable[Cause], fingerprinter: Fingerprinter
 
     Behind it are those that it had by earlier secrets: decisions may be noted by them.
     """
-    seen = sorted({(cause.why, cause.evidence) for cause in causes})
+    seen = sorted({(c.why, c.evidence, *([c.arrived] if c.arrived else [])) for c in causes})
     digest = fingerprinter.begin()
     digest.update(json.dumps(["suspended", suspect, seen]).encode())
     return [digits[:_NUMBER_DIGITS] for digits in fingerprinter.ends(digest)]

@@ -109,6 +109,7 @@ class Truth:
             quarantined=sum(source.quarantined.total() for source in sources.values()),
             copies=sum(source.copies for source in sources.values()),
             unknown_keys=sum(source.unknown_keys for source in sources.values()),
+            nobody_consents=_customers(steps["customer_trusted"]) if steps else 0,
         )
         return {
             "tables": landing | {table: step.kept for table, step in steps.items()},
@@ -116,6 +117,12 @@ class Truth:
             "steps": {table: step.as_json() for table, step in steps.items()},
             "notes": _above_none(self._notes[profile] + self.notes + totals),
         }
+
+
+def _customers(trusted: StepTruth) -> int:
+    """How many customers there are, if none of them is trusted."""
+    newest = trusted.dropped.total() - trusted.dropped["not the newest record of its customer"]
+    return newest if trusted.kept == 0 else 0
 
 
 @dataclass(frozen=True)

@@ -290,10 +290,7 @@ def test_where_and_how_long_a_quarantined_record_is_is_no_value(length: str) -> 
 def test_evidence_may_say_where_a_record_is_and_is_not_read(column: str) -> None:
     assert DECLARED.suspending is not None
     query = DECLARED.suspending.suspensions or ""
-    place = (
-        "CONCAT('customer/', p.file, '@', CAST(p.byte_offset AS VARCHAR), ', arrived ', "
-        "CAST(p.arrived AS VARCHAR)) AS evidence"
-    )
+    place = "CONCAT('customer/', p.file, '@', CAST(p.byte_offset AS VARCHAR)) AS evidence"
     assert place in query
     text = place.replace("evidence", column)
     was = {"why": "'consent suspended: a record of the customer was set aside' AS why",
@@ -551,9 +548,15 @@ def test_that_two_lengths_are_equal_is_told_nowhere(condition: str) -> None:
 
 @pytest.mark.parametrize("column", ["fingerprint", "size", "records", "parts", "oddities"])
 def test_of_files_that_have_identifiers_only_which_and_when_is_told(column: str) -> None:
-    assert DECLARED.suspending is not None
-    query = (DECLARED.suspending.suspensions or "").replace("d.arrived", f"d.{column}")
-    assert any(f"{column} is made of identifiers" in problem for problem in of_suspensions(query))
+    source = f"{FROM_LANDING} WHERE (SELECT MAX({{}}) FROM loads d) > {{}}"
+    told = of_suspensions(
+        suspended(
+            "l.email", "l.emailfolded", source.format(f"LENGTH(CAST(d.{column} AS VARCHAR))", 5)
+        )
+    )
+    assert any(f"{column} is made of identifiers" in problem for problem in told)
+    arrived = suspended("l.email", "l.emailfolded", source.format("d.arrived", "l.arrived"))
+    assert of_suspensions(arrived) == []
 
 
 def test_an_earlier_table_is_held_to_the_same() -> None:
