@@ -48,8 +48,7 @@ lint: $(VENV)/.dev  ## ruff, strict types, import direction
 
 # Each process of tests may start a Spark of its own: not more than four. Files in their own order:
 # by how many tests they have, the longest would come last, and one process would wait.
-PROCESSES = $(shell $(PYTHON) -c 'import os; print(min(4, (os.cpu_count() or 1) + 1))')
-SIDE_BY_SIDE = --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 
 format: $(VENV)/.dev  ## let ruff write the format
 	$(BIN)/ruff check --fix .
