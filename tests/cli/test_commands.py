@@ -22,6 +22,7 @@ def root(small_lakehouse: Lakehouse) -> Path:
     return small_lakehouse.root
 
 
+@pytest.mark.slow
 def test_the_demo_simulates_runs_and_says_where_to_look_next(tmp_path: Path) -> None:
     output = stedi("demo", "--root", tmp_path / "the demo")
     assert "956 customers" in output

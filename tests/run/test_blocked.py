@@ -140,6 +140,7 @@ def here() -> Iterator[Path]:
         yield Path(folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["new file", "read file", "folder", "read folder", "whole folder"])
 def test_what_somebody_may_not_read_stays_as_it_was_and_withdrawals_beside_it_count(
     here: Path, not_anonymous: Path, what: str

@@ -277,7 +277,7 @@ def run_histories(declarations: dict[bool, Path], engines: tuple[EngineName, ...
 
 
 def test_any_history_ends_as_a_rebuild_would(declarations: dict[bool, Path]) -> None:
-    run_histories(declarations, ("duckdb",), settings().max_examples // 15)
+    run_histories(declarations, ("duckdb",), settings().max_examples // 25)
 
 
 @pytest.mark.slow

@@ -350,6 +350,7 @@ def test_runs_of_one_table_each_do_it_too(lakehouse: Lakehouse, at: At) -> None:
     assert_sums(lakehouse, 10, 9)
 
 
+@pytest.mark.slow
 def test_what_is_killed_the_next_run_finishes(lakehouse: Lakehouse, at: At, folder: Path) -> None:
     lakehouse.run()
     for number in range(40):

@@ -119,6 +119,7 @@ def test_groups_that_a_landing_tables_rule_counts_are_the_same_run_by_run(
         assert noted.get("email_spelled_otherwise", 0) == several
 
 
+@pytest.mark.slow
 def test_a_group_of_blanks_is_counted_run_by_run(
     lakehouse: Lakehouse, folder: Path, land: Land
 ) -> None:

@@ -86,6 +86,7 @@ def test_hugging_face_datasets_read_it(
     assert boxes.num_rows == pq.read_metadata(released / "boxes.parquet").num_rows
 
 
+@pytest.mark.slow
 def test_croissant_describes_it(walking: Lakehouse, released: Path) -> None:
     import mlcroissant
 

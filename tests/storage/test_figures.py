@@ -95,6 +95,7 @@ def test_a_table_that_never_changed_may_change_a_little() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_runs_are_noted_and_compared(lakehouse: Lakehouse, land: Land) -> None:
     def deliver(day: int, readings: int) -> None:
         names = [f"p{day}x{n}" for n in range(4)]

@@ -419,6 +419,7 @@ def test_a_file_changed_behind_the_lakehouses_back_fails_the_audit(
     assert copy.audit().ok
 
 
+@pytest.mark.slow
 def test_a_table_that_is_out_of_date_is_not_audited(done: Lakehouse, tmp_path: Path) -> None:
     copy = Lakehouse(tmp_path / "root")
     copy.ingest(done.root)

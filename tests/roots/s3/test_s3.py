@@ -39,6 +39,7 @@ def but_arrivals(lakehouse: Lakehouse, table: str) -> list[tuple[Any, ...]]:
     return [tuple(row.values()) for row in found.select(kept).to_pylist()]
 
 
+@pytest.mark.slow
 def test_the_same_tables_as_on_a_disk(
     landed: Opened, small_lakehouse: Lakehouse, s3: Any, bucket: str
 ) -> None:
@@ -65,6 +66,7 @@ def test_the_starter_data(opened: Opened, starter: Path, profile: str, tmp_path:
     assert opened().ingest(starter).copied == ()
 
 
+@pytest.mark.slow
 def test_what_changes_costs_what_changed(landed: Opened, tmp_path: Path) -> None:
     landed().run()
     late = tmp_path / "late.json"
@@ -260,6 +262,7 @@ def test_a_run_that_loses_its_bucket_stops_cleanly_and_the_next_completes_it(
     assert landed().status(verify=True).ok
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "part", "action", "where"),
     [
