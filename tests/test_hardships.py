@@ -218,7 +218,19 @@ def test_an_unreadable_file_is_named_to_somebody_who_is_not_root(
     data.chmod(0)
     told = as_nobody("query", "status")
     assert re.search(r"query 1 a file of a table is gone or damaged", told), told
+    [typed] = (root / "customer/typed/data").glob("*/*.parquet")
+    typed.chmod(0)
+    (here / "free").mkdir()
+    (here / "free").chmod(0o777)
+    told = as_nobody("verify", "explain", "export")
+    for file in (data, typed):  # the first doesn't end it
+        assert re.search(rf"verify done .*{file.name} in [^']*: can't be read: Permission", told), (
+            told
+        )
+    assert re.search(r"explain 1 a file of a table that this one is made from can't be read", told)
+    assert re.search(r"export 1 table \w+: a file of it can't be read", told), told
     data.chmod(0o600)
+    typed.chmod(0o600)
     assert "run done" in as_nobody("run")
     assert lakehouse.status(verify=True).ok
     assert counts(lakehouse)["accelerometer_landing"] == small.SEED["accelerometer_landing"] + 1

@@ -7,7 +7,7 @@ reason has its count, as the run noted it, and an example, which is looked up no
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import duckdb
@@ -18,7 +18,7 @@ from stedi import parquet
 from stedi.columns import Column
 from stedi.declared import Declarations
 from stedi.declared.transform import Transform
-from stedi.errors import UsageError
+from stedi.errors import StorageError, UsageError
 from stedi.parquet import identifier
 from stedi.places import Places
 from stedi.quarantine import quarantine
@@ -90,7 +90,8 @@ def explain(
 ) -> Explanation:
     """Tell the way of the rows to a table; examples are masked unless `raw`.
 
-    Raises `UsageError` for a table that isn't declared, or isn't built.
+    Raises `UsageError` for a table that isn't declared, or isn't built, `StorageError` where a
+    file of a table can't be read.
     """
     if table not in declarations.contracts:
         raise UsageError(f"no table {table}; there are {', '.join(declarations.contracts)}")
@@ -206,7 +207,8 @@ class _Rows:
         if not rows:
             return None
         values = {column.name: value for column, value in zip(columns, rows[0], strict=True)}
-        place = self._places.of(transform.sources[0], values)
+        with _blaming_files():
+            place = self._places.of(transform.sources[0], values)
         return Example(text=self._text(columns, values), where=place.name if place else None)
 
     def _columns_of(self, transform: Transform) -> tuple[Column, ...]:
@@ -244,7 +246,21 @@ class _Rows:
         if version and version.columns != tuple(columns):
             files = []  # made under another contract: what it was made from can't be asked
         query = parquet.scan([*map(str, files)], columns)
-        self._connection.execute(f"CREATE OR REPLACE VIEW {identifier(name)} AS {query}")
+        with _blaming_files():
+            self._connection.execute(f"CREATE OR REPLACE VIEW {identifier(name)} AS {query}")
 
     def _fetch(self, query: exp.Query) -> list[tuple[Any, ...]]:
-        return self._connection.execute(for_duckdb(query)).fetchall()
+        with _blaming_files():
+            return self._connection.execute(for_duckdb(query)).fetchall()
+
+
+@contextmanager
+def _blaming_files() -> Iterator[None]:
+    """A query of ours fails only where a file of a table is damaged, or may not be read."""
+    try:
+        yield
+    except (duckdb.Error, UnicodeDecodeError):  # its text can have bytes of a damaged file
+        raise StorageError(
+            "a file of a table that this one is made from can't be read; "
+            "`stedi status --verify` tells which"
+        ) from None

@@ -15,7 +15,7 @@ import duckdb
 
 from stedi import parquet
 from stedi.columns import Column
-from stedi.errors import UsageError
+from stedi.errors import StorageError, UsageError
 from stedi.parquet import identifier, literal
 from stedi.storage.warehouse import Warehouse
 from stedi.written import begun
@@ -37,7 +37,8 @@ def export_duckdb(
 ) -> Exported:
     """Write views over the tables as they are; an earlier export is replaced, and nothing else.
 
-    Raises `UsageError` where the file can't be written there, or the lakehouse is on S3.
+    Raises `UsageError` where the file can't be written there, or the lakehouse is on S3,
+    `StorageError` where a table can't be read.
     """
     if not _is_local(warehouse):
         raise UsageError(
@@ -55,7 +56,13 @@ def export_duckdb(
                 # A tool may be started in any folder.
                 paths = [str(data.path.absolute()) for data in now.files]
                 view = f"CREATE VIEW {identifier(name)} AS {parquet.scan(paths, now.columns)}"
-                connection.execute(view)
+                try:
+                    connection.execute(view)
+                except duckdb.IOException:
+                    raise StorageError(
+                        f"table {name}: a file of it can't be read; `stedi status --verify` tells "
+                        "which"
+                    ) from None
             _mark(
                 connection, [(n, str(v.snapshot_id), v.rows) for n, v in versions.items()], version
             )

@@ -281,8 +281,15 @@ class _Inspection:
                 f"{name}: can't be verified without the secret it was written with; set "
                 f"STEDI_SECRET to that one{f', or with this one {remedy}' if any_secret else ''}"
             )
-        elif self.fingerprinter.renewed(noted) != self.fingerprinter.of_file(path, self.files.open):
-            yield f"{name}: its content was changed; {remedy}"
+        else:
+            try:
+                now = self.fingerprinter.of_file(path, self.files.open)
+            except OSError as error:
+                why = error.strerror or type(error).__name__
+                yield f"{name}: can't be read: {why}; let stedi's user read it"
+                return
+            if now != self.fingerprinter.renewed(noted):
+                yield f"{name}: its content was changed; {remedy}"
 
     def _source(self, contract: Contract) -> SourceStatus:
         source = contract.source or ""

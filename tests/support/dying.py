@@ -153,6 +153,12 @@ def command_as_nobody(warm: str, declarations: str, commands: list[list[str]]) -
             problems = lakehouse.status().problems if command[0] == "status" else None
             if command[0] == "run":
                 lakehouse.run()
+            elif command[0] == "verify":
+                problems = lakehouse.status(verify=True).problems
+            elif command[0] == "explain":
+                lakehouse.explain("customer_trusted")
+            elif command[0] == "export":
+                lakehouse.export_duckdb(Path(command[1]).parent / "free" / "export.duckdb")
             elif command[0] == "query":
                 lakehouse.query("SELECT COUNT(*) FROM customer_trusted").to_arrow()
             print(command[0], "done", problems or "", flush=True)
