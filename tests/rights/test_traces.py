@@ -392,3 +392,10 @@ def test_short_identifiers_are_found_encoded_and_not_in_random_names(
     (tmp_path / "a.hex").write_bytes(said.hex().encode())
     (tmp_path / "b.hex").write_bytes(value.encode().hex().encode())
     assert names(traced(tmp_path, value)) == {"a.hex", "b.hex"}
+
+
+def test_a_number_is_no_short_identifier(tmp_path: Path) -> None:
+    """`S1` is 5331 in hexadecimal digits, which a file's size can be, too."""
+    sizes = {"total-files-size": "5331", "bytes": 5331, "sizes": [1, 5331, 20]}
+    (tmp_path / "metadata.json").write_text(json.dumps(sizes, indent=1))
+    assert names(traced(tmp_path, "S1")) == set()

@@ -232,6 +232,8 @@ def _decoded_whole(
         return True
     value = form.identity.value.encode(errors="replace").lower()
     digits, decoded = run.group(), list[bytes]()
+    if len(value) < _BY_CHANCE and digits.isdigit() and digits != data.strip():
+        return False  # a number among others, such as the size of a file
     for shift in range({"base64": 4, "base32": 8, "hex": 2}[form.shape]):
         with suppress(ValueError):
             part = digits[shift:].translate(bytes.maketrans(b"-_", b"+/"))
