@@ -8,9 +8,10 @@ compared; and one person's values are changed, and the rows compared that don't 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -25,6 +26,8 @@ from stedi.declared.transform import Transform
 from stedi.engines.duckdb import DuckDBEngine
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.fold import fold
+from stedi.privacy.proof.places import Places
+from stedi.privacy.proof.sides import Relation
 from stedi.run.suspend import suspensions
 
 LAST = "machine_learning_curated"
@@ -49,6 +52,26 @@ def declared(sql: str, table: str = LAST) -> Declarations:
     mutant = replace(DECLARED, transforms={**DECLARED.transforms, table: transform})
     mutant._known.update(known)
     return mutant
+
+
+@cache
+def _relations() -> Mapping[str, Relation | None]:
+    """What the rule says of the tables of STEDI; no table but the last is made from the last."""
+    places = Places(DECLARED)
+    assert not [*places.problems(DECLARED.contracts[LAST])]
+    return {name: one for name, one in places._known.items() if name != LAST}
+
+
+def said_of_select(sql: str, table: str = LAST) -> list[str]:
+    """What the rule says of the published table of STEDI with another SELECT of one table.
+
+    Tables that can't have been made from that one are followed once for all SELECTs.
+    """
+    declarations = declared(sql, table)
+    places = Places(declarations)
+    derived = DECLARED.transforms if table != LAST else ()
+    places._known.update({n: one for n, one in _relations().items() if n not in derived})
+    return [*places.problems(declarations.contracts[LAST])]
 
 
 class Mutant:

@@ -12,13 +12,13 @@ from stedi.declared import Declarations
 from stedi.declared.contract import Contract
 from stedi.privacy.proof import Proof
 from stedi.privacy.proof.places import Places
-from tests.support.mutants import DECLARED, declared
+from tests.support.mutants import DECLARED, said_of_select
 from tests.support.rewrites import LAST, PAIRS, in_place_of_x, last
 
 
 def problems(sql: str, table: str = LAST) -> list[str]:
     """What the rule says of STEDI's declarations with one SELECT replaced."""
-    return said_of(declared(sql, table))
+    return said_of_select(sql, table)
 
 
 def said_of(declarations: Declarations) -> list[str]:

@@ -14,7 +14,7 @@ from stedi.privacy.proof import Proof
 from stedi.privacy.proof.places import Places
 from stedi.privacy.proof.positions import Positions
 from stedi.sql.tree import parse, resolve
-from tests.support.mutants import DECLARED, declared
+from tests.support.mutants import DECLARED, declared, said_of_select
 from tests.support.rewrites import LAST, PAIRS, accelerations, in_place_of_x, last
 
 DOCS = Path(__file__).parents[3] / "docs" / "privacy.md"
@@ -168,8 +168,7 @@ def test_a_list_of_written_out_values_is_asked_for_values_alone() -> None:
 
 def problems(sql: str, table: str = LAST) -> list[str]:
     """What the rule says of STEDI's declarations with one SELECT replaced."""
-    declarations = declared(sql, table)
-    return [*Places(declarations).problems(declarations.contracts[LAST])]
+    return said_of_select(sql, table)
 
 
 # A lookup table whose presence speaks.

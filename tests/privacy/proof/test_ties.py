@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from stedi.privacy.proof.places import Places
-from tests.support.mutants import declared
+from tests.support.mutants import said_of_select
 from tests.support.rewrites import LAST, in_place_of_x, last
 
 
 def problems(sql: str, table: str = LAST) -> list[str]:
     """What the rule says of STEDI's declarations with one SELECT replaced."""
-    declarations = declared(sql, table)
-    return [*Places(declarations).problems(declarations.contracts[LAST])]
+    return said_of_select(sql, table)
 
 
 BY_ORDER = [
