@@ -172,7 +172,7 @@ def test_landing_columns_know_their_keys() -> None:
         ("customer_trusted", "dropped IS NULL", "dropped IS NULL /* why", "a comment has no end"),
         ("customer_trusted", "dropped IS NULL", f"{'(' * 400}dropped IS NULL{')' * 400}", "nests too deep"),
         ("customer_trusted", "dropped IS NULL", f"{'NOT ' * 400}dropped IS NULL", "nests too deep"),
-        ("customer_trusted", "dropped IS NULL", " AND ".join(["dropped IS NULL"] * 2000), "nests too deep"),
+        pytest.param("customer_trusted", "dropped IS NULL", " AND ".join(["dropped IS NULL"] * 2000), "nests too deep", marks=pytest.mark.slow),
     ],
 )  # fmt: skip
 def test_a_transform_that_does_not_fit_names_the_place(

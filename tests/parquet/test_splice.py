@@ -109,7 +109,14 @@ def read(files: list[Path]) -> Counter[str]:
 
 
 @pytest.mark.parametrize(
-    "write", [by_arrow, by_duckdb, of_known_rows, with_indexes, of_two_kinds_of_pages]
+    "write",
+    [
+        by_arrow,
+        by_duckdb,
+        pytest.param(of_known_rows, marks=pytest.mark.slow),
+        with_indexes,
+        pytest.param(of_two_kinds_of_pages, marks=pytest.mark.slow),
+    ],
 )
 @settings(max_examples=settings().max_examples // 3)
 @given(st.integers(0, 2**64 - 1))

@@ -355,7 +355,9 @@ PIECES = {
 
 
 @already_run
-@pytest.mark.parametrize("was_read", [True, False], ids=["read", "not read"])
+@pytest.mark.parametrize(
+    "was_read", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["read", "not read"]
+)
 @pytest.mark.parametrize("pieces", PIECES.values(), ids=PIECES)
 def test_quarantined_records_of_others_that_mention_them_stay_and_are_named(
     small_lakehouse: Lakehouse, land: Land, pieces: list[Any], was_read: bool

@@ -75,13 +75,13 @@ def test_the_same_again_tells_nothing_and_is_never_held_back(
 @pytest.mark.parametrize(
     ("coming", "going", "is_held"),
     [
-        (1, 0, True),
-        (0, 1, True),
+        pytest.param(1, 0, True, marks=pytest.mark.slow),
+        pytest.param(0, 1, True, marks=pytest.mark.slow),
         (1, 1, True),
         (2, 0, True),
         (2, 1, False),
         (0, 3, False),
-        (3, 0, False),
+        pytest.param(3, 0, False, marks=pytest.mark.slow),
     ],
 )
 def test_it_is_held_back_while_too_few_joined_or_left(

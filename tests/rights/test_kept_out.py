@@ -199,7 +199,16 @@ def test_the_list_names_nobody_and_needs_the_secret(
 
 
 @already_run
-@pytest.mark.parametrize("gone", ["first", "last", "all", "folder", "folder and note"])
+@pytest.mark.parametrize(
+    "gone",
+    [
+        "first",
+        pytest.param("last", marks=pytest.mark.slow),
+        "all",
+        pytest.param("folder", marks=pytest.mark.slow),
+        "folder and note",
+    ],
+)
 def test_a_list_of_which_a_part_is_gone_stops_whatever_reads_deliveries(
     small_lakehouse: Lakehouse, delivery: Path, gone: str
 ) -> None:
