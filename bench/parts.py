@@ -1,21 +1,25 @@
 """What a publication in parts costs: matched readings of people who walk, as files of Parquet.
 
     python bench/parts.py [--pairs 46000000] [--rows-at-once 16777216] [--engine duckdb]
+    python bench/parts.py --engine spark --workers 2 --memory 3g
 
 Prints seconds, and the peak memory of the process that publishes; of Spark that is the driver's
 Python. `--in-memory` publishes the same files as a run publishes few rows. Files that are made are
-kept in --folder for the next time.
+kept in --folder for the next time. With `--workers` a Spark cluster is started on this machine;
+each of its JVMs has as much memory as told, and the peaks of all its processes are printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import closing
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +38,10 @@ from stedi.privacy.publication.spilled import Spilled
 from stedi.roots.local.files import LocalFiles
 from stedi.sql.tree import parse
 
+sys.path.append(str(Path(__file__).parents[1]))
+from tests.support.cluster import below, cluster
+
+_BETWEEN_LOOKS = 1.0
 PEOPLE_A_FILE = 20_000
 SIDES = ("step_person", "accelerometer_person")
 
@@ -46,13 +54,51 @@ def main() -> None:
     parser.add_argument("--engine", choices=("duckdb", "spark"), default="duckdb")
     parser.add_argument("--in-memory", action="store_true")
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "pairs")
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--memory", default="3g")
+    parser.add_argument("--master")
     parser.add_argument("--measure", action="store_true")
     given = parser.parse_args()
     if given.measure:
         measure(given)
         return
     make(given.folder, given.pairs)
-    subprocess.run([sys.executable, __file__, "--measure", *sys.argv[1:]], check=True)
+    command = [sys.executable, __file__, "--measure", *sys.argv[1:]]
+    if not given.workers:
+        subprocess.run(command, check=True)
+        return
+    each = f"--driver-memory {given.memory} --executor-memory {given.memory}"
+    environment = os.environ | {"PYSPARK_SUBMIT_ARGS": f"{each} pyspark-shell"}
+    with (
+        tempfile.TemporaryDirectory(dir=given.folder.parent) as folder,
+        cluster(Path(folder) / "cluster", given.workers, given.memory) as started,
+    ):
+        running = subprocess.Popen([*command, "--master", started.url], env=environment)
+        workers = [worker.pid for worker in started.workers]
+        peaks = watch(running, workers)
+    for name, most in peaks.items():
+        print(f"{name}: peak memory {most >> 20:,} MB")
+    sys.exit(running.returncode)
+
+
+def watch(running: subprocess.Popen[bytes], workers: Sequence[int]) -> dict[str, int]:
+    """The most memory of the driver and of each worker's executor, each with what it started."""
+    peaks: dict[str, int] = {}
+    while running.poll() is None:
+        groups = {"driver": [running.pid, *below(running.pid)]}
+        groups |= {f"executor {number}": below(worker) for number, worker in enumerate(workers)}
+        for name, processes in groups.items():
+            peaks[name] = max(peaks.get(name, 0), sum(map(memory, processes)))
+        time.sleep(_BETWEEN_LOOKS)
+    return peaks
+
+
+def memory(process: int) -> int:
+    """Bytes of a process, with its part of what others share; 0 if it has ended."""
+    with suppress(OSError):
+        text = Path(f"/proc/{process}/smaps_rollup").read_text()
+        return int(text.split("\nPss:")[1].split()[0]) << 10
+    return 0
 
 
 def make(folder: Path, pairs: int) -> None:
@@ -84,7 +130,7 @@ def measure(given: argparse.Namespace) -> None:
         root = Path(folder)
         files = LocalFiles(root)
         (root / "scratch").mkdir()
-        with closing(choose(given.engine)(root / "scratch", files)) as engine:
+        with closing(choose(given.engine, given.master)(root / "scratch", files)) as engine:
             engine.declare("pairs", columns, sorted(map(str, given.folder.iterdir())))
             before, begin = peak(), time.perf_counter()
             cpu = time.process_time()

@@ -34,8 +34,11 @@ class Cluster:
 
 
 @contextmanager
-def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
-    """Start a cluster that logs into `folder`; every process of it is killed in the end."""
+def cluster(folder: Path, workers: int, memory: str = "2g") -> Iterator[Cluster]:
+    """Start a cluster that logs into `folder`; every process of it is killed in the end.
+
+    Each worker has one core, and `memory` for executors.
+    """
     folder.mkdir()
     home = Path(pyspark.__file__).parent
     environment = os.environ | {
@@ -65,7 +68,7 @@ def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
         for number in range(workers):
             processes.append(
                 start(f"worker-{number}", f"{kind}.worker.Worker", "--host", "127.0.0.1",
-                      "--cores", "1", "--memory", "2g", "--webui-port", "0", url)
+                      "--cores", "1", "--memory", memory, "--webui-port", "0", url)
             )  # fmt: skip
         for number in range(workers):
             _found(folder / f"worker-{number}.log", r"(Successfully registered)")
@@ -77,7 +80,7 @@ def cluster(folder: Path, workers: int) -> Iterator[Cluster]:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    for one in [process.pid, *_below(process.pid)]:
+    for one in [process.pid, *below(process.pid)]:
         with suppress(ProcessLookupError):  # it ended meanwhile
             os.kill(one, signal.SIGKILL)
     process.wait()
@@ -92,7 +95,7 @@ def _found(log: Path, pattern: str) -> str:
     raise AssertionError(f"{log.name} didn't say {pattern}:\n{log.read_text()[-2000:]}")
 
 
-def _below(process: int) -> list[int]:
+def below(process: int) -> list[int]:
     """The processes that a process has begun, theirs included."""
     listing = subprocess.run(
         ["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True
