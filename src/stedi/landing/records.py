@@ -469,6 +469,8 @@ class _Validator:
         if self._subject is None:
             return None
         key, quoted = self._subject
+        if len(raw) < len(quoted):
+            return None
         texts = [*_texts_under(value, key)] or [*_texts_in_bytes(raw, quoted)]
         subjects = [text for text in texts if _is_text(text)]
         lines = (line for text in subjects for line in _subject_lines(text))
