@@ -72,6 +72,17 @@ def test_what_trino_runs_is_not_refused() -> None:
         ("SELECT x IN y FROM t", "in parentheses"),
         ("SELECT x FROM t WHERE x LIKE ANY ('a', 'b')", "ANY and ALL"),
         ("SELECT x ISNULL FROM t", "IS NULL"),
+        ("SELECT x IS TRUE FROM t", "IS NOT DISTINCT FROM TRUE"),
+        ("SELECT (x > 1) IS NOT FALSE FROM t", "IS FALSE"),
+        ("SELECT 1 WHERE x IS UNKNOWN", "IS UNKNOWN"),
+        ("SELECT CAST(x AS STRING) FROM t", "no type STRING in Athena's SQL; write VARCHAR"),
+        ("SELECT TRY_CAST(x AS text)", "no type TEXT in Athena's SQL; write VARCHAR"),
+        ("SELECT CAST(f(x, CAST(y AS FLOAT)) AS DOUBLE)", "write DOUBLE or REAL"),
+        ("SELECT CAST(x AS NUMERIC(5, 2))", "write DECIMAL"),
+        ("SELECT CAST(x AS ARRAY(INT64))", "write BIGINT"),
+        ("SELECT CAST(x AS ROW(text VARCHAR, b BOOL))", "write BOOLEAN"),
+        ("SELECT CAST(x AS MAP(VARCHAR, DATETIME))", "write TIMESTAMP"),
+        ("SELECT CAST(x AS HUGEINT)", "no type HUGEINT in Athena's SQL"),
     ],
 )
 def test_syntax_of_other_dialects_is_refused_with_what_to_write(sql: str, said: str) -> None:
@@ -94,6 +105,9 @@ def test_syntax_of_other_dialects_is_refused_with_what_to_write(sql: str, said: 
         'SELECT 1 AS "all" FROM t CROSS JOIN u LEFT OUTER JOIN v ON TRUE FULL JOIN w USING (x)',
         "SELECT SUM(x) OVER (ORDER BY x ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) FROM t",
         "SELECT 1 UNION ALL (SELECT 2 EXCEPT SELECT 3) INTERSECT SELECT 4",
+        'SELECT CAST(x AS ROW(text VARCHAR, "string" DOUBLE PRECISION, t TIMESTAMP(3) WITH TIME ZONE))',
+        "SELECT CAST((SELECT text AS string FROM t AS float) AS DECIMAL(5, 2)) AS text",
+        "SELECT TRY_CAST(x AS MAP(VARCHAR(3), ARRAY(BIGINT))), x IS NOT DISTINCT FROM TRUE, 'IS TRUE'",
     ],
 )
 def test_syntax_of_athena_passes(sql: str) -> None:

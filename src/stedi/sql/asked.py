@@ -687,11 +687,13 @@ def _joined(node: exp.Expr) -> exp.Expr | None:
 
 
 def _whole_of_decimal(node: exp.Expr) -> exp.Expr | None:
-    """A decimal without its fraction stays one, so that 5.5 becomes 5 and not 5.0."""
+    """A decimal without its fraction stays one; one rounded to digits keeps its digits: 5.60."""
     value = node.this.unnest()
     value = value.this.unnest() if isinstance(value, exp.Neg) else value
-    if node.args.get("decimals") or not is_decimal(value):
+    if not is_decimal(value):
         return None
+    if node.args.get("decimals"):
+        return from_template("duckdb", "(:rounded + (:x - :x))", rounded=node.copy(), x=node.this)
     return exp.Paren(this=node.copy())
 
 

@@ -23,7 +23,7 @@ def refuse_foreign(sql: str, tree: exp.Expr) -> None:
             if isinstance(node, kind) and is_foreign(node):
                 raise QueryError(what)
     tokens = sqlglot.tokenize(sql, dialect=DIALECT)
-    for what in _in_words(sql, tokens):
+    for what in (*_in_words(sql, tokens), *_in_types(tokens), *_in_truths(tokens)):
         raise QueryError(what)
     stars = sum(token.token_type is TokenType.STAR for token in tokens)
     if sum(not _is_of_values(star) for star in tree.find_all(exp.Star)) > stars:
@@ -135,6 +135,68 @@ def _in_words(sql: str, tokens: Sequence[Token]) -> Iterator[str]:
             yield "LIMIT takes one number; OFFSET comes before it"
         elif kind in (TokenType.ISNULL, TokenType.NOTNULL):
             yield f"{token.text.upper()} isn't in Athena's SQL; write IS NULL or IS NOT NULL"
+
+
+_TYPE_WORDS = frozenset(
+    {
+        *("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "INT", "BIGINT", "REAL", "DOUBLE"),
+        *("DOUBLE PRECISION", "DECIMAL", "VARCHAR", "CHAR", "VARBINARY", "JSON", "DATE", "TIME"),
+        *("TIMESTAMP", "WITH", "WITHOUT", "ZONE", "INTERVAL", "YEAR", "TO", "MONTH", "DAY"),
+        *("SECOND", "ARRAY", "MAP", "ROW", "UUID", "IPADDRESS", "HYPERLOGLOG", "QDIGEST"),
+        *("TDIGEST", "SETDIGEST", "P4HYPERLOGLOG", "COLOR", "UNKNOWN", "GEOMETRY"),
+    }
+)
+"""Words of types: https://trino.io/docs/476/language/types.html"""
+_TYPES_OF_OTHERS = {
+    **dict.fromkeys(("STRING", "TEXT", "NVARCHAR", "VARCHAR2", "BPCHAR"), "VARCHAR"),
+    **dict.fromkeys(("FLOAT", "FLOAT8", "FLOAT4"), "DOUBLE or REAL"),
+    **dict.fromkeys(("NUMERIC", "NUMBER", "DEC"), "DECIMAL"),
+    **dict.fromkeys(("LONG", "INT8", "INT64"), "BIGINT"),
+    **dict.fromkeys(("INT4", "INT32", "SIGNED"), "INTEGER"),
+    **dict.fromkeys(("DATETIME", "TIMESTAMP_NTZ"), "TIMESTAMP"),
+    **dict.fromkeys(("TIMESTAMPTZ", "TIMESTAMP_LTZ"), "TIMESTAMP WITH TIME ZONE"),
+    **dict.fromkeys(("BLOB", "BYTEA", "BINARY"), "VARBINARY"),
+    "BOOL": "BOOLEAN", "CHARACTER": "CHAR", "STRUCT": "ROW", "LIST": "ARRAY",
+}  # fmt: skip
+
+
+def _in_types(tokens: Sequence[Token]) -> Iterator[str]:
+    """Types behind CAST's AS that Athena doesn't have; fields of ROW have names, then types."""
+    inside: list[int | None] = []  # of each parenthesis: 0 before a CAST's AS, 1 behind it
+    for before, token, after in zip([None, *tokens], tokens, [*tokens[1:], None], strict=False):
+        if token.token_type is TokenType.L_PAREN:
+            is_cast = before is not None and before.text.upper() in ("CAST", "TRY_CAST")
+            inside.append(0 if is_cast else inside[-1] if inside and inside[-1] == 1 else None)
+        elif token.token_type is TokenType.R_PAREN:
+            if inside:
+                inside.pop()
+        elif token.token_type is TokenType.ALIAS and inside and inside[-1] == 0:
+            inside[-1] = 1
+        elif inside and inside[-1] == 1 and _is_word(token) and not _is_word(after):
+            word = token.text.upper()
+            if word not in _TYPE_WORDS:
+                instead = _TYPES_OF_OTHERS.get(word)
+                hint = f"; write {instead}" if instead else ""
+                yield f"there is no type {word[:40]} in Athena's SQL{hint}"
+
+
+def _is_word(token: Token | None) -> bool:
+    return token is not None and token.text[:1].isidentifier()
+
+
+def _in_truths(tokens: Sequence[Token]) -> Iterator[str]:
+    """The first that asks whether a condition is true, false or unknown."""
+    quoted = (TokenType.STRING, TokenType.IDENTIFIER)
+    words = ["" if t.token_type in quoted else t.text.upper() for t in tokens]
+    for at, word in enumerate(words):
+        if word == "IS":
+            behind = words[at + 2 : at + 3] if words[at + 1 : at + 2] == ["NOT"] else []
+            for truth in (behind or words[at + 1 : at + 2])[:1]:
+                if truth in ("TRUE", "FALSE", "UNKNOWN"):
+                    yield (
+                        f"IS {truth} isn't in Athena's SQL; write the condition alone, NOT before it, "
+                        "or IS NOT DISTINCT FROM TRUE, which isn't NULL where the condition is"
+                    )
 
 
 _NO_VALUES = frozenset(
