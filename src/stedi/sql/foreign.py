@@ -194,8 +194,8 @@ def _in_truths(tokens: Sequence[Token]) -> Iterator[str]:
             for truth in (behind or words[at + 1 : at + 2])[:1]:
                 if truth in ("TRUE", "FALSE", "UNKNOWN"):
                     yield (
-                        f"IS {truth} isn't in Athena's SQL; write the condition alone, NOT before it, "
-                        "or IS NOT DISTINCT FROM TRUE, which isn't NULL where the condition is"
+                        f"IS {truth} isn't in Athena's SQL; write the condition alone, NOT before "
+                        "it, or IS NOT DISTINCT FROM TRUE, which isn't NULL where the condition is"
                     )
 
 
