@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from stedi import Lakehouse, NotAnonymous
 from stedi.declared.contract import Coarsened, Publication
 from stedi.errors import RuleBroken
-from stedi.privacy.publication import publish, raw_rows
-from stedi.privacy.publication.boxes import table_of_boxes
+from stedi.privacy.publication import boxes, publish, raw_rows
+from stedi.privacy.publication.boxes import table_of_boxes, write_boxes
 from stedi.privacy.publication.coding import Coder
 from stedi.privacy.publication.grid import Grid
 from stedi.privacy.publication.search import points, search, shortcomings
@@ -391,6 +391,29 @@ def test_a_partition_is_good_and_the_same_for_rows_in_any_order(
     other = search(permuted, declared)
     for name in ("regions", "parts", "boxes", "targets", "target_parts", "counts"):
         assert (getattr(other, name) == getattr(partition, name)).all()
+
+
+def test_boxes_that_are_written_some_at_a_time_are_those_written_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng, declared = np.random.default_rng(5), publication(2, 2)
+    columns = {
+        "t": rng.integers(0, 64, 900).astype(float),
+        "x": rng.integers(0, 30, 900) / 2 - 8,
+        "y": rng.integers(0, 40, 900) / 2,
+    }
+    sides = [rng.integers(0, 90, 900) for _ in range(2)]
+    partition = search(points(declared, columns, sides), declared)
+    assert len(partition.counts) > 60
+    write_boxes(declared, partition, tmp_path / "whole.parquet")
+    monkeypatch.setattr(boxes, "_CLASSES_AT_ONCE", 7)
+    write_boxes(declared, partition, tmp_path / "parts.parquet")
+    whole, parts = (pq.read_table(tmp_path / f"{name}.parquet") for name in ("whole", "parts"))
+    assert parts.equals(whole)
+    for name, box in table_of_boxes(declared, partition).items():
+        assert whole[f"{name}_from"].to_numpy().tolist() == box.begins.tolist()
+        assert whole[f"{name}_to"].to_numpy().tolist() == box.ends.tolist()
+        assert whole[name].to_numpy().tolist() == box.values.tolist()
 
 
 def good(people: np.ndarray, k: int) -> bool:

@@ -23,6 +23,7 @@ from stedi.declared.contract import Publication
 from stedi.errors import RuleBroken
 from stedi.parquet import Field
 from stedi.privacy.publication.boxes import (
+    published_values,
     read_columns,
     sorted_classes,
     table_of_boxes,
@@ -191,23 +192,22 @@ def _write_found(
     boxes: Path,
     random: Randomness,
 ) -> Published:
-    ranges = table_of_boxes(publication, found.partition)
     counts, added = found.partition.counts, None
     if publication.noise is not None:
-        drawn = random(state_of(publication, ranges, counts))
+        drawn = random(state_of(publication, table_of_boxes(publication, found.partition), counts))
         counts = noisy(counts, discrete_laplace(drawn, publication.noise.scale, len(counts)))
         added = int((counts - found.partition.counts).sum())
         if not counts.any():
             return Published([], None, found.rows, "noise left no row of any class", {})
     names = [field.name for field in fields]
+    by_name = published_values(publication, found.partition)
     spreads = {
-        name: Spread(found.deviations[name], deviation(ranges[name].values, counts))
-        for name in names
+        name: Spread(found.deviations[name], deviation(by_name[name], counts)) for name in names
     }
-    order = sorted_classes(ranges, names)
-    values, counts = [ranges[name].values[order] for name in names], counts[order]
+    order = sorted_classes(by_name, names)
+    values, counts = [by_name.pop(name)[order] for name in names], counts[order]
     with ThreadPoolExecutor(os.cpu_count()) as executor:
-        written = executor.submit(write_boxes, ranges, boxes)
+        written = executor.submit(write_boxes, publication, found.partition, boxes)
         paths = []
         for number, begin in enumerate(range(0, int(counts.sum()), FILE_ROWS)):
             path = folder / f"part-{number:05}.parquet"

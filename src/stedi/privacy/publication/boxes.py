@@ -31,35 +31,56 @@ class Range:
     values: Float64s
 
 
-def table_of_boxes(publication: Publication, partition: Partition) -> dict[str, Range]:
-    """The classes of a partition, as ranges of each column; its order is the partition's."""
+_CLASSES_AT_ONCE = 1 << 20
+_ALL = slice(None)
+
+
+def table_of_boxes(
+    publication: Publication, partition: Partition, among: slice = _ALL
+) -> dict[str, Range]:
+    """Classes of a partition, by default all, as ranges of each column; in its order."""
+    values, boxes = published_values(publication, partition, among), partition.boxes[among]
     ranges = {}
     for n, axis in enumerate(publication.axes):
-        grid = Grid(axis)
-        least, most = partition.regions[partition.boxes, n].T
-        begins, ends = grid.edges(least, most)
-        values = grid.midpoints(*partition.parts[partition.boxes, n].T)
-        ranges[axis.column] = Range(begins, ends, values)
+        edges = Grid(axis).edges(*partition.regions[boxes, n].T)
+        ranges[axis.column] = Range(*edges, values[axis.column])
     if publication.target is not None:
-        grid = Grid(publication.target)
-        begins, ends = grid.edges(*partition.targets.T)
-        values = grid.midpoints(*partition.target_parts.T)
-        ranges[publication.target.column] = Range(begins, ends, values)
+        edges = Grid(publication.target).edges(*partition.targets[among].T)
+        ranges[publication.target.column] = Range(*edges, values[publication.target.column])
     return ranges
 
 
-def write_boxes(ranges: Mapping[str, Range], path: Path) -> None:
-    """Write a table of boxes to a new file."""
-    columns = [
-        (f"{name}{suffix}", array)
-        for name, r in ranges.items()
-        for suffix, array in (("_from", r.begins), ("_to", r.ends), ("", r.values))
-    ]
-    fields = [Field(name, "double", n) for n, (name, _) in enumerate(columns, start=1)]
-    batch = pa.RecordBatch.from_arrays(
-        [parquet.doubles(array) for _, array in columns], schema=parquet.arrow_schema(fields)
-    )
-    parquet.write_batches([batch], fields, path)
+def published_values(
+    publication: Publication, partition: Partition, among: slice = _ALL
+) -> dict[str, Float64s]:
+    """The published values of these classes alone, by column."""
+    boxes = partition.boxes[among]
+    values = {
+        axis.column: Grid(axis).midpoints(*partition.parts[boxes, n].T)
+        for n, axis in enumerate(publication.axes)
+    }
+    if publication.target is not None:
+        of_target = Grid(publication.target).midpoints(*partition.target_parts[among].T)
+        values[publication.target.column] = of_target
+    return values
+
+
+def write_boxes(publication: Publication, partition: Partition, path: Path) -> None:
+    """Write a table of boxes to a new file; memory has a million classes of it at a time."""
+    names = [axis.column for axis in publication.axes]
+    names += [publication.target.column] if publication.target is not None else []
+    columns = [f"{name}{suffix}" for name in names for suffix in ("_from", "_to", "")]
+    fields = [Field(name, "double", n) for n, name in enumerate(columns, start=1)]
+    schema = parquet.arrow_schema(fields)
+
+    def batch(first: int) -> pa.RecordBatch:
+        among = slice(first, first + _CLASSES_AT_ONCE)
+        ranges = table_of_boxes(publication, partition, among).values()
+        arrays = [array for r in ranges for array in (r.begins, r.ends, r.values)]
+        return pa.RecordBatch.from_arrays([*map(parquet.doubles, arrays)], schema=schema)
+
+    begins = range(0, len(partition.counts), _CLASSES_AT_ONCE)
+    parquet.write_batches(map(batch, begins), fields, path)
 
 
 def read_boxes(path: Path, columns: Sequence[str]) -> dict[str, Range]:
@@ -77,7 +98,7 @@ def read_columns(path: Path) -> dict[str, Float64s]:
     return dict(zip(table.column_names, map(np.asarray, map(np.from_dlpack, arrays)), strict=True))
 
 
-def sorted_classes(ranges: Mapping[str, Range], columns: Sequence[str]) -> Int64s:
+def sorted_classes(values: Mapping[str, Float64s], columns: Sequence[str]) -> Int64s:
     """The places of the classes in the order of their published values, first column first."""
-    order: Int64s = np.lexsort([ranges[name].values for name in reversed(columns)])
+    order: Int64s = np.lexsort([values[name] for name in reversed(columns)])
     return order
