@@ -282,9 +282,23 @@ def functions() -> str:
             "| function | difference |",
             "| --- | --- |",
             *(f"| `{name}` | {why} |" for name, why in sorted(may_differ.items())),
+            *(
+                f"| {_USES[why.split()[0]]} | {why} |"
+                for _, why in told._AS_USED
+                if ": " not in why
+            ),
             "",
         ]
     )
+
+
+_USES = {
+    "decimals": "`/` and `avg` of decimals",
+    "arrays,": "comparisons of arrays, maps and rows",
+    "keys": "`CAST(… AS JSON)` of maps and rows",
+    "fields": "`CAST(… AS JSON)` of rows",
+}
+"""What is named where no function is, by the first word of what may differ."""
 
 
 def _may_differ() -> dict[str, str]:
@@ -293,7 +307,8 @@ def _may_differ() -> dict[str, str]:
         found |= {name: why for kind in kinds for name in _names_of(kind)}
     for _, why in told._AS_USED:
         name, colon, rest = why.partition(": ")
-        found[name if colon else "avg"] = rest if colon else why
+        if colon:
+            found[name] = rest
     return {name: why for name, why in found.items() if name in NAMES}
 
 

@@ -14,6 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ from stedi.errors import (
 from stedi.parquet import identifier, literals
 from stedi.roots.scratch import scratch
 from stedi.shown import NULL, shower
-from stedi.sql.asked import for_query
+from stedi.sql.asked import UNNESTED_ROWS, for_query
 from stedi.sql.foreign import refuse_foreign, refuse_own_names, sort_by_own_names
 from stedi.sql.functions import refused
 from stedi.sql.parameters import Parameter, filled_in
@@ -378,7 +379,9 @@ def _time(as_of: datetime | str) -> datetime:
     except ValueError:
         time = None
     if not isinstance(time, datetime):
-        raise UsageError(f"--as-of {as_of!a}: as in 2026-11-26 or 2026-11-26T09:30")
+        raise UsageError(
+            f"--as-of {as_of!a}: not a time; write it as in 2026-11-26 or 2026-11-26T09:30"
+        )
     return time
 
 
@@ -534,6 +537,16 @@ def _message(error: Exception) -> str:
         return "the statement asks for what is no declared table"
     if isinstance(error, duckdb.ParserException | duckdb.NotImplementedException):
         return f"DuckDB can't run it as Athena does ({type(error).__name__}); say it otherwise"
+    if UNNESTED_ROWS in str(error):
+        return (
+            "UNNEST of an array of rows makes a column of each field on Athena, which can't be had "
+            "here; UNNEST one array, or choose a field: TRANSFORM(rows, r -> r.name)"
+        )
+    if "UNNEST requires a single list" in str(error):
+        return (
+            "UNNEST takes an array here; of a map, UNNEST(MAP_KEYS(m)) returns the keys, and "
+            "m[key] the value of each"
+        )
     if "More than one row returned by a subquery" in str(error):
         return (
             "a SELECT that stands for one value returned several rows; MAX(…) or LIMIT 1 in it "
@@ -547,9 +560,15 @@ def _message(error: Exception) -> str:
         )
     first = str(error).split("\n\nLINE")[0].strip()
     if unknown := _NO_COLUMN.search(first):
-        near = re.findall(r'"([^"]+)"', first[unknown.end() :])
-        similar = f"; similar are {', '.join(near)}" if near else ""
         column = unknown[1] or f"{unknown[2]}.{unknown[3]}"
+        near = get_close_matches(
+            unknown[1] or unknown[3], re.findall(r'"([^"]+)"', first[unknown.end() :])
+        )
+        similar = (
+            f"; similar are {', '.join(near)}"
+            if near
+            else "; DESCRIBE lists the columns of a table, and a text is in single quotes"
+        )
         return f"there is no column {column} in the tables of this statement{similar}"
     first = _OF_DUCKDB.split(first)[0].strip()
     if types := _NO_FUNCTION.search(first):

@@ -152,6 +152,10 @@ def test_too_few_people_are_said_to_be_too_few(tmp_path: Path) -> None:
     assert training.has_signal is None
     assert "Too few people to tell" in training.verdict
     assert not training.models
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "No model was trained" in card
+    assert "stedi predict" not in card
+    assert "was tested on" not in card
     assert {path.name for path in (tmp_path / "model").iterdir()} == {"README.md", "figures.json"}
 
 

@@ -146,6 +146,14 @@ def _show_training(trained: Training, folder: Path) -> None:
     ]
     if rows:
         show.table(("model", "trained on", "ROC AUC", "average precision", "kept"), rows)
+    if not trained.models:
+        show.sentences(f"{trained.rows:,} matched readings of {trained.people:,} people.")
+        show.sentences(trained.verdict)
+        show.sentences(
+            f"No model was trained; {folder} has only the reason, in README.md and figures.json. "
+            "Train with more people: a smaller --sample has fewer."
+        )
+        return
     show.sentences(
         f"{trained.rows:,} matched readings of {trained.people:,} people in {trained.folds} folds, "
         f"each tested by models that learnt from the others; {trained.rows_across:,} matched "

@@ -36,7 +36,9 @@ def size_in_bytes(text: str, option: str) -> int:
         step = 1024 if match[3] else 1000
         size = int(float(match[1]) * step ** " KMGT".index(match[2].upper() or " "))
     if size < LEAST:
-        raise UsageError(f"{option} {text!a}: at least 128MiB, as in 512MB or 4GB")
+        raise UsageError(
+            f"{option} {text!a}: not a size of 128MiB or more; write it as in 512MB or 4GB"
+        )
     return size
 
 

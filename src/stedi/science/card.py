@@ -132,7 +132,7 @@ def model_card(training: Training, details: Details | None = None) -> str:
     return markdown(
         _head(training),
         _details(training, details) if details else "",
-        _intended(training),
+        _intended(training) if training.models else "",
         _data(training),
         _figures(training),
         kept_model,
@@ -141,6 +141,15 @@ def model_card(training: Training, details: Details | None = None) -> str:
 
 
 def _head(training: Training) -> str:
+    if not training.models:
+        return f"""
+# No model of {training.table}
+
+**{training.verdict}**
+
+No model was trained to predict {training.task} of the same time. This folder has only this card
+and its figures. Train with more people: a smaller `--sample` has fewer.
+"""
     return f"""
 # A model of {training.table}
 
@@ -160,7 +169,7 @@ def _details(training: Training, details: Details) -> str:
         confusion = training.models[training.kept_model].published.confusion
         threshold = f"a probability of {confusion.threshold:g} or more counts as yes"
     rows = (
-        ("model", training.kept_model),
+        ("model", training.kept_model if training.models else "none"),
         ("threshold", threshold or "-"),
         ("training time", f"{about(round(details.seconds))} seconds, measuring included"),
         ("rows", f"a sample of {details.sample:,}" if details.sample else "all"),
@@ -192,6 +201,14 @@ Snapshot {training.snapshot} of {training.table}, profile {training.profile}:
 {about(training.rows)} matched readings of {about(training.people)} people. Numbers of
 people and of rows are rounded to two digits.
 
+""" + (_tested(training) if training.models else "")
+    if training.models and training.base_rate is not None:
+        text += f"Of the rows tested {training.base_rate:.1%} are positive."
+    return text
+
+
+def _tested(training: Training) -> str:
+    return f"""
 To measure it, people were split into {training.folds} folds by a keyed fingerprint.
 For each fold a model learnt from the readings of all others, generalised as the
 publication does it, and was tested on the fold's raw rows:
@@ -199,9 +216,6 @@ publication does it, and was tested on the fold's raw rows:
 ({about(training.rows_across)} rows) were neither learnt from where one of them was
 tested, nor tested on.
 """
-    if training.base_rate is not None:
-        text += f"Of the rows tested {training.base_rate:.1%} are positive."
-    return text
 
 
 def _figures(training: Training) -> str:
@@ -259,6 +273,8 @@ Calibration, by predicted probability, where ten rows or more have it:
 
 
 def _limits(training: Training) -> str:
+    if not training.models:
+        return ""
     text = """
 ## Limitations
 

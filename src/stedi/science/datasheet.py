@@ -102,10 +102,10 @@ generalised so that each equivalence class (rows with equal values) has rows of 
 rows of at least {_people(facts.audit.smallest_class)}. Section *Privacy* has the evidence, and
 what is not protected.
 
-| file | holds |
+| file | contents |
 | --- | --- |
 | `{rows}` | the rows |
-| `{boxes}` | what each published value stands for: to code raw data alike |
+| `{boxes}` | the range behind each published value, to encode raw data in the same way |
 | `croissant.json` | the same description for programs (MLCommons Croissant) |
 | `SHA256SUMS` | checksums: `sha256sum --check SHA256SUMS` |
 
@@ -137,7 +137,7 @@ people can't be made from what is here.
 
 {table(columns, coarsened)}
 
-All columns are doubles without blanks. `{boxes}` has a row a class of equal rows.
+All columns are doubles without blanks. `{boxes}` has one row for each equivalence class.
 """
 
 
@@ -271,7 +271,7 @@ Each class of equal rows has rows of at least {_people(audit.k)} (here at least
 most {audit.largest_share:.3f}), on each side of the matched reading by itself.
 {_both_sides(audit)}{_weakness(facts)}
 
-The audit attacked it with all raw data, or with parts of it:
+The audit attacked the table with all raw data, or with parts of it:
 
 {table(columns, attacks)}
 

@@ -88,7 +88,7 @@ noisy statistics of {facts.contract.name}, and have its columns:
 There are {facts.count:,} rows, as many as a noisy total says. All columns are doubles without
 blanks, on the declared grids. Rows are sorted by their values.
 
-| file | holds |
+| file | contents |
 | --- | --- |
 | `{rows}` | the rows |
 | `croissant.json` | the same description for programs (MLCommons Croissant) |

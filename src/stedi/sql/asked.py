@@ -717,6 +717,37 @@ def _tried(node: exp.Expr) -> exp.Expr:
     return tried
 
 
+UNNESTED_ROWS = "UNNEST of rows"
+"""What the error of an UNNEST says that would make a column of each field on Athena."""
+_UNNESTED = (
+    "CASE WHEN STARTS_WITH(TYPEOF(:a), 'STRUCT(') AND ENDS_WITH(TYPEOF(:a), ')[]') "
+    f"THEN ERROR('{UNNESTED_ROWS}') ELSE :a END"
+)
+
+
+def _unnested(node: exp.Expr) -> exp.Expr:
+    """UNNEST of values alone: of rows, Athena makes a column of each field, DuckDB only one."""
+    if len(node.expressions) > 1:
+        raise QueryError(
+            "UNNEST of several arrays can't be had here as Athena has it; WITH ORDINALITY numbers "
+            "the values of each, and a join by these numbers puts them side by side"
+        )
+    values = from_template("duckdb", _UNNESTED, a=node.expressions[0])
+    node.set("expressions", [values])
+    return node
+
+
+def _row(node: exp.Expr) -> exp.Expr | None:
+    """A row whose fields have no names, as on Athena: sqlglot names them like their columns.
+
+    DuckDB compares fields by their names, so that ROW(x, y) would be equal to ROW(y, x).
+    """
+    if not any(isinstance(value, exp.Column) for value in node.expressions):
+        return None
+    values = [exp.paren(v) if isinstance(v, exp.Column) else v for v in node.expressions]
+    return exp.Struct(expressions=values)
+
+
 _Rewrite = Callable[[exp.Expr], exp.Expr | None]
 _TYPED: tuple[tuple[tuple[type[exp.Expr], ...], _Rewrite], ...] = (
     ((exp.ArrayExcept, exp.ArrayIntersect), _arrays_except),
@@ -751,6 +782,8 @@ _TYPED: tuple[tuple[tuple[type[exp.Expr], ...], _Rewrite], ...] = (
     ((exp.Try,), _tried),
     ((exp.Round, exp.Floor, exp.Ceil), _whole_of_decimal),
     ((exp.Reverse,), _reversed),
+    ((exp.Unnest,), _unnested),
+    ((exp.Struct,), _row),
 )
 
 

@@ -27,6 +27,8 @@ def refuse_foreign(sql: str, tree: exp.Expr) -> None:
         raise QueryError(what)
     stars = sum(token.token_type is TokenType.STAR for token in tokens)
     if sum(not _is_of_values(star) for star in tree.find_all(exp.Star)) > stars:
+        if tokens[0].text.upper() == "TABLE":
+            raise QueryError("TABLE can't be run here; write SELECT * FROM before the name")
         raise QueryError("FROM without SELECT isn't in Athena's SQL; write SELECT * before it")
 
 
@@ -102,6 +104,8 @@ _IN_TREES: tuple[tuple[_Kinds, Callable[[exp.Expr], bool], str], ...] = (
     ((exp.Any, exp.All), lambda node: isinstance(node.this, exp.Tuple),
      "ANY and ALL take a SELECT in parentheses; OR joins conditions"),
     (exp.Aliases, bool, "AS names one column"),
+    (exp.Between, lambda node: node.args.get("symmetric") is not None,
+     "BETWEEN SYMMETRIC and ASYMMETRIC aren't in Athena's SQL; write the smaller value first"),
     (exp.Parameter, bool, "@ isn't in Athena's SQL; parameters are question marks"),
     (exp.Column, lambda node: node.name == "ALL" and not node.this.args.get("quoted"),
      "ORDER BY ALL isn't in Athena's SQL; name the columns"),

@@ -98,6 +98,9 @@ NAMES = tuple(_LISTED.split())
 """Their names on Athena, for people and for completion."""
 
 
+_NAMES_ON_ATHENA: dict[type[exp.Expr], str] = {exp.StrToMap: "split_to_map"}
+
+
 def refused(query: exp.Expr) -> str | None:
     """The name of the first function that a query may not call; None where there is none."""
     for node in query.find_all(exp.Func):
@@ -105,5 +108,5 @@ def refused(query: exp.Expr) -> str | None:
             if node.name.lower() not in _NAMED:
                 return node.name.lower()[:60]
         elif type(node) not in _TYPED:
-            return node.sql_name().lower()
+            return _NAMES_ON_ATHENA.get(type(node)) or node.sql_name().lower()
     return None

@@ -61,6 +61,10 @@ def read_only(sql: str, declared: set[str], names: Names | None = None) -> exp.Q
         raise QueryError(f"one statement at a time, not {len(trees)}")
     tree = trees[0]
     if not isinstance(tree, exp.Query):
+        if sql.upper().split()[:3] == ["SHOW", "CREATE", "TABLE"]:
+            raise QueryError(
+                "SHOW CREATE TABLE can't be run here; `stedi ddl TABLE` prints the statement"
+            )
         raise QueryError(
             f"only SELECT can be run here, not {sql.split()[0].upper()[:20]}; besides it, "
             f"{_BESIDES}"

@@ -122,7 +122,7 @@ def _has_array(parts: Iterable[exp.Expr]) -> bool:
 
 
 def _kind(node: exp.Expr) -> str | None:
-    if isinstance(node, exp.Null):
+    if isinstance(node, exp.Null | exp.Any | exp.All):  # whose type sqlglot takes for boolean
         return None
     if isinstance(node.unnest(), exp.HexString | exp.SHA):  # which sqlglot takes for text
         return "bytes"

@@ -121,6 +121,19 @@ def _is_map_as_json(node: exp.Expr) -> bool:
     return isinstance(node, exp.Cast) and node.args["to"].is_type("json") and _is_nested(node.this)
 
 
+def _is_row_as_json(node: exp.Expr) -> bool:
+    """Whether the fields of a row that have no names need some."""
+    return (
+        isinstance(node, exp.Cast)
+        and node.args["to"].is_type("json")
+        and any(
+            not isinstance(value, exp.PropertyEQ)
+            for row in node.find_all(exp.Struct)
+            for value in row.expressions
+        )
+    )
+
+
 def _is_no_number(node: exp.Expr) -> bool:
     return isinstance(node, exp.Cast) and node.this.name.lower() == "nan"
 
@@ -137,6 +150,10 @@ _AS_USED: tuple[tuple[Callable[[exp.Expr], bool], str], ...] = (
         "arrays, maps and rows with NULL in them are equal here or not; on Athena that is NULL",
     ),
     (_is_map_as_json, "keys of JSON stay in their order here; Athena sorts them"),
+    (
+        _is_row_as_json,
+        "fields of a row that have no names are _0, _1 in JSON here; Athena names them otherwise",
+    ),
     (_is_no_number, f"nan: {_BY_NAME['nan']}"),
     (_is_short_year, "date_parse: %y of 69 is 1969 here and 2069 on Athena"),
 )
