@@ -124,6 +124,10 @@ class Relation:
         return not self.reads_values and len(self.columns) == 1 and {*self.columns} == self.unique
 
 
+Place = tuple[int, str]
+"""A table of some rows: the rows' id, and the table's alias."""
+
+
 @dataclass(frozen=True)
 class LookedUp:
     """What LEFT JOIN holds equal: columns that may be lacking, each with one that is there.
@@ -131,16 +135,22 @@ class LookedUp:
     `depends_on_more` is set where other columns of the row, too, decide whether there is a partner.
     """
 
+    table: Place
     pairs: list[tuple[Node, Node]]
     depends_on_more: bool
 
-    def reached(self, known: set[Node], *, surely: bool) -> set[Node]:
-        """The columns that have one value, or none, where the `known` ones have one each."""
+    def reached(self, known: set[Node], *, surely: bool, is_present: bool) -> set[Node]:
+        """The columns that have one value, or none, where the `known` ones have one each.
+
+        Rows that lack the table have any values of what it was looked up by: only where it
+        `is_present` is that known by its columns.
+        """
+        if is_present:
+            return {node for pair in self.pairs if known & {*pair} for node in pair}
         if surely:
             is_found = not self.depends_on_more and all(old in known for _, old in self.pairs)
             return {new for new, _ in self.pairs} if is_found else set()
-        first = dict(reversed(self.pairs))  # one that may be lacking is equal to one other alone
-        return {node for pair in first.items() if known & {*pair} for node in pair}
+        return {new for new, old in self.pairs if old in known}
 
 
 @dataclass
@@ -162,6 +172,7 @@ class JoinedRows:
     inner: list[JoinedRows] = field(default_factory=list)
     sought: list[exp.Column] = field(default_factory=list)
     reads_values: bool = False
+    _present: set[Place] = field(default_factory=set)
     _equal: list[tuple[Node, Node]] = field(default_factory=list)
     _looked_up: list[LookedUp] = field(default_factory=list)
 
@@ -204,6 +215,7 @@ class JoinedRows:
                 if cell is not None and column.table in self.columns:
                     present = {column.name: replace(cell, is_optional=False)}
                     self.columns[column.table] = {**self.columns[column.table], **present}
+                    self._present.add((id(self), column.table))
 
     def cell(self, column: exp.Column) -> Cell | None:
         """What is known of a column; None where it can't be found."""
@@ -259,14 +271,18 @@ class JoinedRows:
             terms = [*_conjuncts(condition)]
             is_said = len(found) == sum(len([*_equals(term)]) for term in terms)
             depends = not (is_said and all(_is_of(term, optional) for term in terms))
-            self._looked_up.append(LookedUp(found, depends_on_more=depends))
+            self._looked_up.append(LookedUp((id(self), optional), found, depends))
 
-    def reached(self, known: Iterable[Node], *, surely: bool = False) -> set[Node]:
+    def reached(
+        self, known: Iterable[Node], *, surely: bool = False, where: str | None = None
+    ) -> set[Node]:
         """The columns that have one value where these have one each, or none.
 
-        `surely` leaves out those that have a value in some rows, and none in others.
+        `surely` leaves out those that have a value in some rows, and none in others. `where` names
+        a table that may be lacking, if only rows that have it matter.
         """
         reached, levels = set(known), [*self._and_around]
+        present = self._present_with(where)
         while True:
             more = set[Node]()
             for rows in levels:
@@ -274,7 +290,8 @@ class JoinedRows:
                     if (one in reached) != (other in reached):
                         more |= {one, other}
                 for looked_up in rows._looked_up:
-                    more |= looked_up.reached(reached, surely=surely)
+                    is_present = looked_up.table in present
+                    more |= looked_up.reached(reached, surely=surely, is_present=is_present)
                 for alias, unique in rows.unique.items():
                     if any((id(rows), alias, name) in reached for name in unique):
                         more |= rows.nodes(alias)
@@ -285,6 +302,22 @@ class JoinedRows:
             if more <= reached:
                 return reached
             reached |= more
+
+    def _present_with(self, alias: str | None) -> set[Place]:
+        """The tables that rows with a table don't lack: what is equal to a column is there."""
+        levels = [*self._and_around]
+        holder = next((rows for rows in levels if alias in rows.columns), self)
+        present = set() if alias is None else {(id(holder), alias)}
+        for rows in levels:
+            present |= rows._present
+            present |= {node[:2] for pair in rows._equal for node in pair}
+        looked_up = [one for rows in levels for one in rows._looked_up]
+        while True:
+            found = (one for one in looked_up if one.table in present)
+            more = {old[:2] for one in found for _, old in one.pairs}
+            if more <= present:
+                return present
+            present |= more
 
     def nodes(self, alias: str) -> set[Node]:
         """All columns of a table."""
