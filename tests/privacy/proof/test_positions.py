@@ -468,6 +468,49 @@ def test_rows_are_made_of_one_in_from_alone(value: str, rest: str) -> None:
     assert problems(in_place_of_x(f"{value} * 1e0"))
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["UNNEST(CASE WHEN d.email < 'm' THEN ARRAY[1] END)", "UNNEST(ARRAY[1])", "LENGTH(d.email)",
+     "(SELECT MAX(b.x) FROM accelerometer_trusted b)", "MAX(d.email)"],
+)  # fmt: skip
+def test_what_exists_gives_is_looked_at(given: str) -> None:
+    """Whether there is a row can depend on it."""
+    asked = 'EXISTS (SELECT {} FROM customer_trusted d WHERE d.email = a."user")'
+    assert problems(last(f"WHERE {asked.format(given)}"))
+    for harmless in ("1", "d.email", "*", "d.registrationdate + 1"):
+        assert not problems(last(f"WHERE {asked.format(harmless)}"))
+
+
+ONE_KIND = [("l.email", "m.email"), ("l.emailfolded", "m.emailfolded"), ("l.phone", "m.phone"),
+            ("l.serialnumber", "m.serialnumber"), ("l.customername", "m.customername")]  # fmt: skip
+TWO_KINDS = [("l.email", "m.emailfolded"), ("l.emailfolded", "m.email"), ("l.phone", "m.email"),
+             ("l.email", "m.serialnumber"), ("l.phone", "m.customername"),
+             ("l.email", "DENSE_RANK() OVER (ORDER BY m.email)"),
+             ("DENSE_RANK() OVER (ORDER BY l.email)", "DENSE_RANK() OVER (ORDER BY m.phone)")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), [*ONE_KIND, *TWO_KINDS])
+@pytest.mark.parametrize("how", ["UNION", "UNION ALL"])
+@pytest.mark.parametrize("of", ["customer_landing m", "(SELECT * FROM customer_landing) m"])
+def test_a_column_of_a_union_has_identifiers_of_one_kind(
+    one: str, other: str, how: str, of: str
+) -> None:
+    """UNION, or DISTINCT of it, compares them."""
+    parts = (f"SELECT {name}.email AS e, {what} AS k FROM {source}"
+             for name, what, source in (("l", one, "customer_landing l"), ("m", other, of)))  # fmt: skip
+    distinct = f"SELECT DISTINCT v.e, v.k FROM ({f' {how} '.join(parts)}) v"
+    told = problems(in_place_of_x(f'(SELECT COUNT(*) FROM ({distinct}) t WHERE t.e = a."user")'))
+    assert (told == []) == ((one, other) in ONE_KIND)
+
+
+def test_all_columns_of_a_table_are_not_counted() -> None:
+    sql = in_place_of_x('(SELECT COUNT(d.*) FROM customer_landing d WHERE d.email = a."user")')
+    declarations = declared(sql)
+    proof, contract = Proof(declarations), declarations.contracts[LAST]
+    assert [*proof.leaks(contract)]
+    assert [*proof.misplaced(contract)]
+
+
 def test_a_row_beside_a_row_is_there_whatever_the_values_are() -> None:
     beside = "JOIN LATERAL (SELECT a.x * 2 AS n) l"
     assert problems(in_place_of_x("l.n", f"{PAIRS} LEFT {beside} ON l.n = a.y"))

@@ -277,6 +277,7 @@ class Places:
             origin=f"{contract.name}.{column.name}",
             is_optional=cell.is_optional and not column.required,
             type_=column.type,
+            copy_of=cell.copy_of or f"{contract.name}.{column.name}",
         )
 
 
@@ -364,6 +365,7 @@ def _delivered(
             f"{name}.{column.name}",
             is_optional=not column.required,
             type_=column.type,
+            copy_of=f"{name}.{column.name}",
         )
         for column in columns
     }

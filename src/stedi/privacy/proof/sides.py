@@ -35,6 +35,7 @@ class Cell:
     `breaks_ties` is set for a rank that an identifier has a part in, `is_made_of_identifiers` for
     lengths and hashes: that two are equal tells something, so they stand nowhere. `type_` is that
     of the declared column that it is a copy of; engines differ in the types of expressions.
+    `copy_of` names the first declared column that it is a copy of, some of whose values it has.
     """
 
     is_direct: bool = False
@@ -45,6 +46,7 @@ class Cell:
     breaks_ties: bool = False
     is_made_of_identifiers: bool = False
     type_: ColumnType | None = None
+    copy_of: str | None = None
 
     @property
     def is_key(self) -> bool:
@@ -65,6 +67,11 @@ class Cell:
         """Whether both are identifiers of the same kind of subject."""
         return bool(self.kinds & other.kinds)
 
+    def is_compared_with(self, other: Cell) -> bool:
+        """Whether it is as good as told which values of both are equal: names of one kind."""
+        is_one_column = self.copy_of is not None and self.copy_of == other.copy_of
+        return self.named_by(other) or (is_one_column and self.kinds == other.kinds)
+
     def is_spelled_unlike(self, other: Cell) -> bool:
         """Whether both name the same kind of subject, one of them folded."""
         return not self.named_by(other) and bool(
@@ -80,7 +87,7 @@ class Cell:
     def numbered(self, otherwise: str, order: str) -> Cell:
         """The number of its place among all of its values."""
         kind = f"{_NUMBERED}{self.origin or otherwise}{order}"
-        return replace(self, kinds=frozenset({kind}), origin=None, type_=None)
+        return replace(self, kinds=frozenset({kind}), origin=None, type_=None, copy_of=None)
 
 
 PLAIN = Cell()
