@@ -565,6 +565,81 @@ def test_no_other_suspect_is_anybodys(subject: str, suspect: str, source: str) -
     assert any("suspect must be" in one or "subject must be" in one for one in told)
 
 
+OF_ALL_SPELLINGS = (
+    "(SELECT MAX(k.registrationdate) FROM customer_landing k WHERE k.emailfolded = l.emailfolded)"
+)
+ALIKE = f"{FROM_LANDING} INNER JOIN customer_landing k ON k.emailfolded = l.emailfolded"
+
+
+@pytest.mark.parametrize(
+    ("until", "source", "passes"),
+    [
+        ("l.registrationdate", FROM_LANDING, True),
+        ("CAST(NULL AS BIGINT)", ALIKE, True),
+        (OF_ALL_SPELLINGS, FROM_LANDING, False),
+        (f"CASE WHEN {OF_ALL_SPELLINGS} > 5 THEN 1 ELSE 2 END", FROM_LANDING, False),
+        ("k.registrationdate", ALIKE, False),
+        ("l.registrationdate", ALIKE, False),
+    ],
+)
+def test_what_another_spelling_brought_is_read_nowhere(
+    until: str, source: str, passes: bool
+) -> None:
+    """Who is spelled so may be somebody else."""
+    contract = DECLARED.suspending
+    assert contract is not None
+    query = suspended("l.email", "l.emailfolded", source, until)
+    own = suspended("l.email", "l.emailfolded", FROM_LANDING, "l.lastupdatedate")
+    for told, suspensions in ((passes, query), (passes, f"{own} UNION ALL {query}"), (True, own)):
+        for read in ("MAX(q.until)", "COUNT(q.until)", "MAX(CASE WHEN q.until IS NULL THEN 1 END)"):
+            x = f'({read} FROM suspended q WHERE q.subject = a."user") * 1e0'
+            mutant = declared(in_place_of_x(x.replace("(", "(SELECT ", 1)))
+            contracts = {
+                **mutant.contracts,
+                contract.name: replace(contract, suspensions=suspensions),
+            }
+            mutant = replace(mutant, contracts=contracts)
+            found = [*Places(mutant).problems(mutant.contracts[LAST])]
+            assert (found == []) == told, found
+            assert told or any("of the subject's other spellings" in one for one in found)
+
+
+def of_identities(query: str) -> list[str]:
+    """What the rule says of STEDI's declarations with another query for identities."""
+    contract = DECLARED.contracts[LAST]
+    assert contract.publication is not None
+    publication = replace(contract.publication, identities=query)
+    told = replace(contract, publication=publication)
+    return [*Places(replace(DECLARED, contracts={**DECLARED.contracts, LAST: told})).problems(told)]
+
+
+NUMBERED = (
+    "(SELECT c.email, c.serialnumber, DENSE_RANK() OVER (ORDER BY c.serialnumber) AS person "
+    "FROM customer_trusted c) p"
+)
+
+
+@pytest.mark.parametrize(
+    ("person", "identity", "source", "passes"),
+    [
+        ("p.person", "p.serialnumber", NUMBERED, True),
+        ("p.person", "p.email", NUMBERED, False),
+        ("p.person", "p.person", NUMBERED, False),
+        ("p.person", "k.serialnumber",
+         f"{NUMBERED} LEFT JOIN customer_trusted k ON k.email = p.email", False),
+        ("p.person", "k.serialnumber",
+         f"{NUMBERED} INNER JOIN customer_landing k ON k.email = p.email", False),
+        ("p.person", "p.serialnumber", f"{NUMBERED} WHERE p.email <> ''", False),
+    ],
+)  # fmt: skip
+def test_an_identity_is_what_the_number_beside_it_numbers(
+    person: str, identity: str, source: str, passes: bool
+) -> None:
+    told = of_identities(f"SELECT {person} AS person, {identity} AS identity FROM {source}")
+    assert (told == []) == passes
+    assert passes or any("must number the identity beside it" in one for one in told)
+
+
 BYTES = "SELECT DISTINCT t.k, q.byte_length FROM quarantine q CROSS JOIN UNNEST(SPLIT(q.subject, CHR(10))) AS t (k)"
 
 

@@ -214,11 +214,19 @@ class Positions:
         bare = {id(node) for node in given if isinstance(node, exp.Column)}
         for column in select.find_all(exp.Column):
             cell = rows.columns.get(column.table, {}).get(column.name)
-            if cell is not None and cell.is_made_of_identifiers and id(column) not in bare:
+            if cell is None or id(column) in bare:
+                continue
+            if cell.is_made_of_identifiers:
                 self.refuse(
                     column,
                     f"{column.name} is made of identifiers, like their lengths: even that two are "
                     "equal tells how they are spelled",
+                )
+            elif cell.is_of_another_spelling:
+                self.refuse(
+                    column,
+                    f"{column.name} is worked out from records of the subject's other spellings, "
+                    "who may be somebody else",
                 )
 
     def _refuse_unnamed(self, select: exp.Select, rows: JoinedRows, named: set[int]) -> None:

@@ -33,7 +33,8 @@ class Cell:
     `kinds` is empty for a direct column that is nobody's declared identifier. `origin` names the
     table's column whose values these are, all of them; None where some may be missing.
     `breaks_ties` is set for a rank that an identifier has a part in, `is_made_of_identifiers` for
-    lengths and hashes: that two are equal tells something, so they stand nowhere. `type_` is that
+    lengths and hashes: that two are equal tells something, so they stand nowhere. Nor does what
+    `is_of_another_spelling`, who may be somebody else. `type_` is that
     of the declared column that it is a copy of; engines differ in the types of expressions.
     `copy_of` names the first declared column that it is a copy of, some of whose values it has.
     """
@@ -47,6 +48,7 @@ class Cell:
     is_made_of_identifiers: bool = False
     type_: ColumnType | None = None
     copy_of: str | None = None
+    is_of_another_spelling: bool = False
 
     @property
     def is_key(self) -> bool:
@@ -83,6 +85,11 @@ class Cell:
         """One of the identifiers that it has, one a line; None for what has no lines."""
         kinds = frozenset(k.removeprefix(_LINES) for k in self.kinds if k.startswith(_LINES))
         return replace(self, kinds=kinds, origin=None) if kinds else None
+
+    def is_number_of(self, key: Cell) -> bool:
+        """Whether it is the number of this column's place among all that its table has."""
+        numbered = (k.removeprefix(_NUMBERED) for k in self.kinds if k.startswith(_NUMBERED))
+        return key.origin in {kind.split(", ")[0] for kind in numbered}
 
     def numbered(self, otherwise: str, order: str) -> Cell:
         """The number of its place among all of its values."""
