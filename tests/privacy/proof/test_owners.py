@@ -87,6 +87,54 @@ def test_values_of_who_has_it_now_pass(of: str) -> None:
     assert not problems(in_place_of_x(f"COALESCE(({own}), 0)"))
 
 
+BOTH_WAYS = "LEFT JOIN customer_trusted k ON k.email = l.email AND k.serialnumber = l.serialnumber"
+"""What it is looked up by is equal where it is there, and of anybody where it is lacking."""
+E_MAIL_TWICE = "(SELECT c.email, c.email AS again FROM customer_trusted c) k"
+
+
+@pytest.mark.parametrize("more", ["", " AND k.registrationdate > 5", " AND l.arrived > 5"])
+def test_a_partner_that_may_be_lacking_makes_no_former_owner_the_present_one(more: str) -> None:
+    former, owner = f"FROM customer_landing l {BOTH_WAYS}{more}", "l.serialnumber = s.serialnumber"
+    for x in (
+        f"(SELECT MAX(l.registrationdate) {former} WHERE {owner})",
+        f"(SELECT COUNT(*) {former} WHERE {owner})",
+        f"IF(EXISTS (SELECT 1 {former} WHERE {owner} AND l.registrationdate > 5), 1e0, 0e0)",
+        f"IF(s.serialnumber IN (SELECT l.serialnumber {former} WHERE l.arrived > 7), 1e0, 0e0)",
+    ):
+        assert problems(in_place_of_x(x)), x
+        only_there = x.replace("WHERE", "WHERE NOT k.email IS NULL AND")
+        assert not problems(in_place_of_x(only_there)), only_there
+        assert not problems(in_place_of_x(x.replace("LEFT JOIN", "INNER JOIN"))), x
+    looked_up = (
+        f"SELECT l.serialnumber, MAX(l.registrationdate) AS v {former} GROUP BY l.serialnumber"
+    )
+    joined = f"{PAIRS} LEFT JOIN ({looked_up}) f ON f.serialnumber = s.serialnumber"
+    assert problems(in_place_of_x("COALESCE(f.v, 0)", joined))
+    assert not problems(in_place_of_x("COALESCE(f.v, 0)", joined.replace("l LEFT", "l INNER")))
+
+
+@pytest.mark.parametrize(
+    ("partner", "passes"),
+    [
+        (f"LEFT JOIN {E_MAIL_TWICE} ON k.email = c.email AND k.again = z.email", False),
+        (f"INNER JOIN {E_MAIL_TWICE} ON k.email = c.email AND k.again = z.email", True),
+        (f"LEFT JOIN {E_MAIL_TWICE} ON k.email = z.email WHERE k.again = c.email", True),
+        (f"LEFT JOIN {E_MAIL_TWICE} ON k.email = c.email LEFT JOIN customer_curated m "
+         "ON m.email = k.again AND m.email = z.email", False),
+        (f"LEFT JOIN {E_MAIL_TWICE} ON k.email = c.email LEFT JOIN customer_curated m "
+         "ON m.email = k.again INNER JOIN customer_curated n ON n.email = m.email "
+         "AND n.email = z.email", True),
+    ],
+)  # fmt: skip
+def test_a_row_that_lacks_a_partner_is_of_several_people(partner: str, passes: bool) -> None:
+    rows = (
+        "SELECT c.email, z.registrationdate AS v FROM customer_trusted c "
+        f"INNER JOIN customer_landing z ON z.serialnumber = c.serialnumber {partner}"
+    )
+    joined = f'{PAIRS} INNER JOIN ({rows}) t ON t.email = a."user"'
+    assert (problems(in_place_of_x("t.v * 1e0", joined)) == []) == passes
+
+
 REFUSED_DEVICES = [
     "s.serialnumber NOT IN (SELECT l.serialnumber FROM customer_landing l LEFT JOIN customer_trusted "
     "c ON c.email = l.email WHERE c.email IS NULL)",

@@ -468,6 +468,49 @@ def test_rows_are_made_of_one_in_from_alone(value: str, rest: str) -> None:
     assert problems(in_place_of_x(f"{value} * 1e0"))
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["UNNEST(CASE WHEN d.email < 'm' THEN ARRAY[1] END)", "UNNEST(ARRAY[1])", "LENGTH(d.email)",
+     "(SELECT MAX(b.x) FROM accelerometer_trusted b)", "MAX(d.email)"],
+)  # fmt: skip
+def test_what_exists_gives_is_looked_at(given: str) -> None:
+    """Whether there is a row can depend on it."""
+    asked = 'EXISTS (SELECT {} FROM customer_trusted d WHERE d.email = a."user")'
+    assert problems(last(f"WHERE {asked.format(given)}"))
+    for harmless in ("1", "d.email", "*", "d.registrationdate + 1"):
+        assert not problems(last(f"WHERE {asked.format(harmless)}"))
+
+
+ONE_KIND = [("l.email", "m.email"), ("l.emailfolded", "m.emailfolded"), ("l.phone", "m.phone"),
+            ("l.serialnumber", "m.serialnumber"), ("l.customername", "m.customername")]  # fmt: skip
+TWO_KINDS = [("l.email", "m.emailfolded"), ("l.emailfolded", "m.email"), ("l.phone", "m.email"),
+             ("l.email", "m.serialnumber"), ("l.phone", "m.customername"),
+             ("l.email", "DENSE_RANK() OVER (ORDER BY m.email)"),
+             ("DENSE_RANK() OVER (ORDER BY l.email)", "DENSE_RANK() OVER (ORDER BY m.phone)")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), [*ONE_KIND, *TWO_KINDS])
+@pytest.mark.parametrize("how", ["UNION", "UNION ALL"])
+@pytest.mark.parametrize("of", ["customer_landing m", "(SELECT * FROM customer_landing) m"])
+def test_a_column_of_a_union_has_identifiers_of_one_kind(
+    one: str, other: str, how: str, of: str
+) -> None:
+    """UNION, or DISTINCT of it, compares them."""
+    parts = (f"SELECT {name}.email AS e, {what} AS k FROM {source}"
+             for name, what, source in (("l", one, "customer_landing l"), ("m", other, of)))  # fmt: skip
+    distinct = f"SELECT DISTINCT v.e, v.k FROM ({f' {how} '.join(parts)}) v"
+    told = problems(in_place_of_x(f'(SELECT COUNT(*) FROM ({distinct}) t WHERE t.e = a."user")'))
+    assert (told == []) == ((one, other) in ONE_KIND)
+
+
+def test_all_columns_of_a_table_are_not_counted() -> None:
+    sql = in_place_of_x('(SELECT COUNT(d.*) FROM customer_landing d WHERE d.email = a."user")')
+    declarations = declared(sql)
+    proof, contract = Proof(declarations), declarations.contracts[LAST]
+    assert [*proof.leaks(contract)]
+    assert [*proof.misplaced(contract)]
+
+
 def test_a_row_beside_a_row_is_there_whatever_the_values_are() -> None:
     beside = "JOIN LATERAL (SELECT a.x * 2 AS n) l"
     assert problems(in_place_of_x("l.n", f"{PAIRS} LEFT {beside} ON l.n = a.y"))
@@ -520,6 +563,81 @@ def test_a_suspect_is_the_subject_as_spelled_or_folded(suspect: str) -> None:
 def test_no_other_suspect_is_anybodys(subject: str, suspect: str, source: str) -> None:
     told = of_suspensions(suspended(subject, suspect, source))
     assert any("suspect must be" in one or "subject must be" in one for one in told)
+
+
+OF_ALL_SPELLINGS = (
+    "(SELECT MAX(k.registrationdate) FROM customer_landing k WHERE k.emailfolded = l.emailfolded)"
+)
+ALIKE = f"{FROM_LANDING} INNER JOIN customer_landing k ON k.emailfolded = l.emailfolded"
+
+
+@pytest.mark.parametrize(
+    ("until", "source", "passes"),
+    [
+        ("l.registrationdate", FROM_LANDING, True),
+        ("CAST(NULL AS BIGINT)", ALIKE, True),
+        (OF_ALL_SPELLINGS, FROM_LANDING, False),
+        (f"CASE WHEN {OF_ALL_SPELLINGS} > 5 THEN 1 ELSE 2 END", FROM_LANDING, False),
+        ("k.registrationdate", ALIKE, False),
+        ("l.registrationdate", ALIKE, False),
+    ],
+)
+def test_what_another_spelling_brought_is_read_nowhere(
+    until: str, source: str, passes: bool
+) -> None:
+    """Who is spelled so may be somebody else."""
+    contract = DECLARED.suspending
+    assert contract is not None
+    query = suspended("l.email", "l.emailfolded", source, until)
+    own = suspended("l.email", "l.emailfolded", FROM_LANDING, "l.lastupdatedate")
+    for told, suspensions in ((passes, query), (passes, f"{own} UNION ALL {query}"), (True, own)):
+        for read in ("MAX(q.until)", "COUNT(q.until)", "MAX(CASE WHEN q.until IS NULL THEN 1 END)"):
+            x = f'({read} FROM suspended q WHERE q.subject = a."user") * 1e0'
+            mutant = declared(in_place_of_x(x.replace("(", "(SELECT ", 1)))
+            contracts = {
+                **mutant.contracts,
+                contract.name: replace(contract, suspensions=suspensions),
+            }
+            mutant = replace(mutant, contracts=contracts)
+            found = [*Places(mutant).problems(mutant.contracts[LAST])]
+            assert (found == []) == told, found
+            assert told or any("of the subject's other spellings" in one for one in found)
+
+
+def of_identities(query: str) -> list[str]:
+    """What the rule says of STEDI's declarations with another query for identities."""
+    contract = DECLARED.contracts[LAST]
+    assert contract.publication is not None
+    publication = replace(contract.publication, identities=query)
+    told = replace(contract, publication=publication)
+    return [*Places(replace(DECLARED, contracts={**DECLARED.contracts, LAST: told})).problems(told)]
+
+
+NUMBERED = (
+    "(SELECT c.email, c.serialnumber, DENSE_RANK() OVER (ORDER BY c.serialnumber) AS person "
+    "FROM customer_trusted c) p"
+)
+
+
+@pytest.mark.parametrize(
+    ("person", "identity", "source", "passes"),
+    [
+        ("p.person", "p.serialnumber", NUMBERED, True),
+        ("p.person", "p.email", NUMBERED, False),
+        ("p.person", "p.person", NUMBERED, False),
+        ("p.person", "k.serialnumber",
+         f"{NUMBERED} LEFT JOIN customer_trusted k ON k.email = p.email", False),
+        ("p.person", "k.serialnumber",
+         f"{NUMBERED} INNER JOIN customer_landing k ON k.email = p.email", False),
+        ("p.person", "p.serialnumber", f"{NUMBERED} WHERE p.email <> ''", False),
+    ],
+)  # fmt: skip
+def test_an_identity_is_what_the_number_beside_it_numbers(
+    person: str, identity: str, source: str, passes: bool
+) -> None:
+    told = of_identities(f"SELECT {person} AS person, {identity} AS identity FROM {source}")
+    assert (told == []) == passes
+    assert passes or any("must number the identity beside it" in one for one in told)
 
 
 BYTES = "SELECT DISTINCT t.k, q.byte_length FROM quarantine q CROSS JOIN UNNEST(SPLIT(q.subject, CHR(10))) AS t (k)"

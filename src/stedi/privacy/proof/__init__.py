@@ -132,4 +132,5 @@ class Proof:
 
     def _classification(self, reach: Reach) -> Classification:
         columns = self.declarations.schemas[reach.table]
-        return next(c.classification for c in columns if c.name == reach.column)
+        found = (c.classification for c in columns if c.name == reach.column)
+        return next(found, "direct")  # COUNT(t.*) has all

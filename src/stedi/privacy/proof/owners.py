@@ -36,7 +36,7 @@ def reads_values(select: exp.Select, rows: JoinedRows) -> bool:
 
 def are_of_one(rows: JoinedRows, partition: list[exp.Column], column: exp.Column) -> bool:
     """Whether rows with equal keys are all of whom the column's table names."""
-    known = rows.reached({rows.node(key) for key in partition})
+    known = rows.reached({rows.node(key) for key in partition}, where=column.table)
     own = rows.owners.get(column.table, {})
     return bool(own) and all(
         (id(rows), column.table, name) in known for names in own.values() for name in names
@@ -48,11 +48,11 @@ def _of_tables(outer: JoinedRows, rows: JoinedRows, side: int) -> Iterator[set[N
     for alias, by_side in rows.owners.items():
         for own, names in by_side.items():
             if outer.side(rows.side(own)) == side:
-                yield rows.reached({(id(rows), alias, name) for name in names})
+                yield rows.reached({(id(rows), alias, name) for name in names}, where=alias)
     for column in rows.sought:
         cell = rows.cell(column)
         if cell is not None and cell.side is not None and outer.side(rows.side(cell.side)) == side:
-            yield rows.reached({rows.node(column)})
+            yield rows.reached({rows.node(column)}, where=column.table)
     for inner in rows.inner:
         yield from _of_tables(outer, inner, side)
 
@@ -76,7 +76,8 @@ def _of_windows(select: exp.Select, rows: JoinedRows, side: int) -> Iterator[set
         for alias in used & {*rows.owners}:
             for own, names in rows.owners[alias].items():
                 if rows.side(own) == side:
-                    keys &= rows.reached({(id(rows), alias, name) for name in names})
+                    own_columns = {(id(rows), alias, name) for name in names}
+                    keys &= rows.reached(own_columns, where=alias)
         yield rows.reached(keys)
 
 

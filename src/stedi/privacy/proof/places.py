@@ -113,10 +113,10 @@ class Places:
         declared = self._followed(identities, beside)
         yield from self._told()
         person, identity = (declared.columns.get(name, Cell()) for name in ("person", "identity"))
-        if not (person.is_key and identity.is_key and person.side == identity.side):
+        if not (person.is_number_of(identity) and person.side == identity.side):
             yield (
                 f"{beside}: person must number the identity beside it: ROW_NUMBER() OVER (ORDER BY "
-                "key) of groups by that key, which has a subject"
+                "key) of groups by that key, which has a subject, of all rows of its table"
             )
             return
         for name in contract.publication.people if contract.publication else ():
@@ -225,7 +225,7 @@ class Places:
         if contract is None or query is None:
             return _delivered(name, columns, {}, None)
         place = f"{contract.place}, suspensions"
-        kinds, names = None, query.named_selects
+        kinds, names, of_others = None, query.named_selects, set[str]()
         # Which part a row is from may be told: each gives a reason, and names whose it is.
         for part in parts_of(query):
             if part.named_selects != names:
@@ -233,7 +233,8 @@ class Places:
                     f"{place}: each SELECT gives {', '.join(names)} in this order"
                 )
             self._followed(_without_evidence(part), place, table=self._of_deliveries)
-            given = self._followed(part, place, table=self._with_places).columns
+            followed = self._followed(part, place, table=self._with_places)
+            given = followed.columns
             subject = given.get("subject", Cell())
             kinds = subject.kinds if kinds is None else kinds & subject.kinds
             if not subject.is_key or subject.is_optional:
@@ -249,9 +250,14 @@ class Places:
                 for column in columns
                 if column.name != "subject" and not given.get(column.name, Cell()).is_plain
             ]
+            if not any("subject" in owners for owners in followed.owners.values()):
+                of_others |= {p.alias_or_name for p in part.selects if not _is_written_out(p)}
         delivered = _delivered(name, columns, {"subject": kinds or frozenset()}, "subject")
         subject = replace(delivered.columns["subject"], is_optional=False)
-        telling = {n: _made_of_identifiers(delivered.columns[n]) for n in _OF_IDENTIFIERS}
+        telling = {
+            **{n: _of_another(delivered.columns[n]) for n in of_others & {*delivered.columns}},
+            **{n: _made_of_identifiers(delivered.columns[n]) for n in _OF_IDENTIFIERS},
+        }
         return replace(
             delivered,
             columns={**delivered.columns, **telling, "subject": subject},
@@ -277,11 +283,20 @@ class Places:
             origin=f"{contract.name}.{column.name}",
             is_optional=cell.is_optional and not column.required,
             type_=column.type,
+            copy_of=cell.copy_of or f"{contract.name}.{column.name}",
         )
 
 
 def _made_of_identifiers(cell: Cell) -> Cell:
     return replace(cell, is_direct=True, is_made_of_identifiers=True)
+
+
+def _of_another(cell: Cell) -> Cell:
+    return replace(cell, is_direct=True, is_of_another_spelling=True)
+
+
+def _is_written_out(projection: exp.Expr) -> bool:
+    return projection.find(exp.Column, exp.Query) is None
 
 
 def _without_evidence(part: exp.Query) -> exp.Query:
@@ -364,6 +379,7 @@ def _delivered(
             f"{name}.{column.name}",
             is_optional=not column.required,
             type_=column.type,
+            copy_of=f"{name}.{column.name}",
         )
         for column in columns
     }

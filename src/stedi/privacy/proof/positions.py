@@ -97,6 +97,12 @@ class Positions:
                 self.refuse(query, f"{name} tells which part of the UNION a row is from")
             if one.is_direct != other.is_direct or one.breaks_ties or other.breaks_ties:
                 self.refuse(query, f"{name} is a direct column in one part of the UNION only")
+            elif one.is_direct and not one.is_compared_with(other):
+                self.refuse(
+                    query,
+                    f"{name} has identifiers of two kinds: whether one is equal to another tells "
+                    "how they are spelled",
+                )
             if one.is_made_of_identifiers or other.is_made_of_identifiers:
                 self.refuse(query, f"{name} is made of identifiers, and rows are compared by it")
             kinds = one.kinds & other.kinds
@@ -108,8 +114,9 @@ class Positions:
                 side = None
             optional = one.is_optional or other.is_optional
             type_ = one.type_ if one.type_ == other.type_ else None
+            copy_of = one.copy_of if one.copy_of == other.copy_of else None
             is_direct = one.is_direct or other.is_direct
-            cells[name] = Cell(is_direct, kinds, side, None, optional, type_=type_)
+            cells[name] = Cell(is_direct, kinds, side, None, optional, type_=type_, copy_of=copy_of)
         if set(pairs) != left.sides or {*pairs.values()} != right.sides:
             self.refuse(query, "the parts of the UNION don't name the same sides")
         return Relation(
@@ -140,13 +147,13 @@ class Positions:
         self._refuse_made_of_identifiers(select, rows)
         within = Expressions(self, select, tables, rows)
         within.check()
+        cells = {p.alias_or_name: within.projected(p) for p in select.selects}
         if around is not None and (not asks or reads_values(select, rows)):
             around.inner.append(rows)
         if asks:
             self._refuse_unnamed(select, rows, set())
             _note_reading(select, rows, around)
             return Relation({})
-        cells = {p.alias_or_name: within.projected(p) for p in select.selects}
         cells = {
             name: cell if cell.side is None else replace(cell, side=rows.side(cell.side))
             for name, cell in cells.items()
@@ -207,11 +214,19 @@ class Positions:
         bare = {id(node) for node in given if isinstance(node, exp.Column)}
         for column in select.find_all(exp.Column):
             cell = rows.columns.get(column.table, {}).get(column.name)
-            if cell is not None and cell.is_made_of_identifiers and id(column) not in bare:
+            if cell is None or id(column) in bare:
+                continue
+            if cell.is_made_of_identifiers:
                 self.refuse(
                     column,
                     f"{column.name} is made of identifiers, like their lengths: even that two are "
                     "equal tells how they are spelled",
+                )
+            elif cell.is_of_another_spelling:
+                self.refuse(
+                    column,
+                    f"{column.name} is worked out from records of the subject's other spellings, "
+                    "who may be somebody else",
                 )
 
     def _refuse_unnamed(self, select: exp.Select, rows: JoinedRows, named: set[int]) -> None:

@@ -33,8 +33,10 @@ class Cell:
     `kinds` is empty for a direct column that is nobody's declared identifier. `origin` names the
     table's column whose values these are, all of them; None where some may be missing.
     `breaks_ties` is set for a rank that an identifier has a part in, `is_made_of_identifiers` for
-    lengths and hashes: that two are equal tells something, so they stand nowhere. `type_` is that
+    lengths and hashes: that two are equal tells something, so they stand nowhere. Nor does what
+    `is_of_another_spelling`, who may be somebody else. `type_` is that
     of the declared column that it is a copy of; engines differ in the types of expressions.
+    `copy_of` names the first declared column that it is a copy of, some of whose values it has.
     """
 
     is_direct: bool = False
@@ -45,6 +47,8 @@ class Cell:
     breaks_ties: bool = False
     is_made_of_identifiers: bool = False
     type_: ColumnType | None = None
+    copy_of: str | None = None
+    is_of_another_spelling: bool = False
 
     @property
     def is_key(self) -> bool:
@@ -65,6 +69,11 @@ class Cell:
         """Whether both are identifiers of the same kind of subject."""
         return bool(self.kinds & other.kinds)
 
+    def is_compared_with(self, other: Cell) -> bool:
+        """Whether it is as good as told which values of both are equal: names of one kind."""
+        is_one_column = self.copy_of is not None and self.copy_of == other.copy_of
+        return self.named_by(other) or (is_one_column and self.kinds == other.kinds)
+
     def is_spelled_unlike(self, other: Cell) -> bool:
         """Whether both name the same kind of subject, one of them folded."""
         return not self.named_by(other) and bool(
@@ -77,10 +86,15 @@ class Cell:
         kinds = frozenset(k.removeprefix(_LINES) for k in self.kinds if k.startswith(_LINES))
         return replace(self, kinds=kinds, origin=None) if kinds else None
 
+    def is_number_of(self, key: Cell) -> bool:
+        """Whether it is the number of this column's place among all that its table has."""
+        numbered = (k.removeprefix(_NUMBERED) for k in self.kinds if k.startswith(_NUMBERED))
+        return key.origin in {kind.split(", ")[0] for kind in numbered}
+
     def numbered(self, otherwise: str, order: str) -> Cell:
         """The number of its place among all of its values."""
         kind = f"{_NUMBERED}{self.origin or otherwise}{order}"
-        return replace(self, kinds=frozenset({kind}), origin=None, type_=None)
+        return replace(self, kinds=frozenset({kind}), origin=None, type_=None, copy_of=None)
 
 
 PLAIN = Cell()
@@ -124,6 +138,10 @@ class Relation:
         return not self.reads_values and len(self.columns) == 1 and {*self.columns} == self.unique
 
 
+Place = tuple[int, str]
+"""A table of some rows: the rows' id, and the table's alias."""
+
+
 @dataclass(frozen=True)
 class LookedUp:
     """What LEFT JOIN holds equal: columns that may be lacking, each with one that is there.
@@ -131,16 +149,22 @@ class LookedUp:
     `depends_on_more` is set where other columns of the row, too, decide whether there is a partner.
     """
 
+    table: Place
     pairs: list[tuple[Node, Node]]
     depends_on_more: bool
 
-    def reached(self, known: set[Node], *, surely: bool) -> set[Node]:
-        """The columns that have one value, or none, where the `known` ones have one each."""
+    def reached(self, known: set[Node], *, surely: bool, is_present: bool) -> set[Node]:
+        """The columns that have one value, or none, where the `known` ones have one each.
+
+        Rows that lack the table have any values of what it was looked up by: only where it
+        `is_present` is that known by its columns.
+        """
+        if is_present:
+            return {node for pair in self.pairs if known & {*pair} for node in pair}
         if surely:
             is_found = not self.depends_on_more and all(old in known for _, old in self.pairs)
             return {new for new, _ in self.pairs} if is_found else set()
-        first = dict(reversed(self.pairs))  # one that may be lacking is equal to one other alone
-        return {node for pair in first.items() if known & {*pair} for node in pair}
+        return {new for new, old in self.pairs if old in known}
 
 
 @dataclass
@@ -162,6 +186,7 @@ class JoinedRows:
     inner: list[JoinedRows] = field(default_factory=list)
     sought: list[exp.Column] = field(default_factory=list)
     reads_values: bool = False
+    _present: set[Place] = field(default_factory=set)
     _equal: list[tuple[Node, Node]] = field(default_factory=list)
     _looked_up: list[LookedUp] = field(default_factory=list)
 
@@ -204,6 +229,7 @@ class JoinedRows:
                 if cell is not None and column.table in self.columns:
                     present = {column.name: replace(cell, is_optional=False)}
                     self.columns[column.table] = {**self.columns[column.table], **present}
+                    self._present.add((id(self), column.table))
 
     def cell(self, column: exp.Column) -> Cell | None:
         """What is known of a column; None where it can't be found."""
@@ -259,14 +285,18 @@ class JoinedRows:
             terms = [*_conjuncts(condition)]
             is_said = len(found) == sum(len([*_equals(term)]) for term in terms)
             depends = not (is_said and all(_is_of(term, optional) for term in terms))
-            self._looked_up.append(LookedUp(found, depends_on_more=depends))
+            self._looked_up.append(LookedUp((id(self), optional), found, depends))
 
-    def reached(self, known: Iterable[Node], *, surely: bool = False) -> set[Node]:
+    def reached(
+        self, known: Iterable[Node], *, surely: bool = False, where: str | None = None
+    ) -> set[Node]:
         """The columns that have one value where these have one each, or none.
 
-        `surely` leaves out those that have a value in some rows, and none in others.
+        `surely` leaves out those that have a value in some rows, and none in others. `where` names
+        a table that may be lacking, if only rows that have it matter.
         """
         reached, levels = set(known), [*self._and_around]
+        present = self._present_with(where)
         while True:
             more = set[Node]()
             for rows in levels:
@@ -274,7 +304,8 @@ class JoinedRows:
                     if (one in reached) != (other in reached):
                         more |= {one, other}
                 for looked_up in rows._looked_up:
-                    more |= looked_up.reached(reached, surely=surely)
+                    is_present = looked_up.table in present
+                    more |= looked_up.reached(reached, surely=surely, is_present=is_present)
                 for alias, unique in rows.unique.items():
                     if any((id(rows), alias, name) in reached for name in unique):
                         more |= rows.nodes(alias)
@@ -285,6 +316,22 @@ class JoinedRows:
             if more <= reached:
                 return reached
             reached |= more
+
+    def _present_with(self, alias: str | None) -> set[Place]:
+        """The tables that rows with a table don't lack: what is equal to a column is there."""
+        levels = [*self._and_around]
+        holder = next((rows for rows in levels if alias in rows.columns), self)
+        present = set() if alias is None else {(id(holder), alias)}
+        for rows in levels:
+            present |= rows._present
+            present |= {node[:2] for pair in rows._equal for node in pair}
+        looked_up = [one for rows in levels for one in rows._looked_up]
+        while True:
+            found = (one for one in looked_up if one.table in present)
+            more = {old[:2] for one in found for _, old in one.pairs}
+            if more <= present:
+                return present
+            present |= more
 
     def nodes(self, alias: str) -> set[Node]:
         """All columns of a table."""
