@@ -142,17 +142,18 @@ def _write(
         return Published([], None, rows, missing or "all rows were left out", {})
     kept = fewer.points.rows
     before = {grid.column: grid.deviation(kept[:, at]) for at, grid in on_grid.grids.placed}
-    partition = search(fewer.points, publication)
-    found = _Found(rows, partition, before, on_grid.beyond, fewer.reasons)
-    return _write_found(found, publication, fields, folder, boxes, random)
+    found = _Found(rows, before, on_grid.beyond, fewer.reasons)
+    # No name here: its memory is free again while rows are written.
+    return _write_found(
+        found, search(fewer.points, publication), publication, fields, folder, boxes, random
+    )
 
 
 @dataclass(frozen=True)
 class _Found:
-    """A partition, how many rows there were before any was left out, and see `Published`."""
+    """How many rows there were before any was left out, and see `Published`."""
 
     rows: int
-    partition: Partition
     deviations: Mapping[str, float]
     beyond: dict[str, int]
     suppressed: Mapping[str, int]
@@ -179,43 +180,46 @@ def publish_in_parts(
     missing = "; ".join(fewer.shortcomings())
     if missing or not fewer.rows:
         return Published([], None, rows.rows, missing or "all rows were left out", {})
-    partition = search_in_parts(fewer, files, most_rows)
-    found = _Found(rows.rows, partition, fewer.deviations, rows.beyond, reasons)
-    return _write_found(found, publication, fields, folder, boxes, random)
+    found = _Found(rows.rows, fewer.deviations, rows.beyond, reasons)
+    # No name here: its memory is free again while rows are written.
+    return _write_found(
+        found, search_in_parts(fewer, files, most_rows), publication, fields, folder, boxes, random
+    )
 
 
 def _write_found(
     found: _Found,
+    partition: Partition,
     publication: Publication,
     fields: Sequence[Field],
     folder: Path,
     boxes: Path,
     random: Randomness,
 ) -> Published:
-    counts, added = found.partition.counts, None
+    counts, added = partition.counts, None
     if publication.noise is not None:
-        drawn = random(state_of(publication, table_of_boxes(publication, found.partition), counts))
+        drawn = random(state_of(publication, table_of_boxes(publication, partition), counts))
         counts = noisy(counts, discrete_laplace(drawn, publication.noise.scale, len(counts)))
-        added = int((counts - found.partition.counts).sum())
+        added = int((counts - partition.counts).sum())
         if not counts.any():
             return Published([], None, found.rows, "noise left no row of any class", {})
-    names = [field.name for field in fields]
-    by_name = published_values(publication, found.partition)
-    spreads = {
-        name: Spread(found.deviations[name], deviation(by_name[name], counts)) for name in names
-    }
-    order = sorted_classes(by_name, names)
-    values, counts = [by_name.pop(name)[order] for name in names], counts[order]
+    names, paths = [field.name for field in fields], []
     with ThreadPoolExecutor(os.cpu_count()) as executor:
-        written = executor.submit(write_boxes, publication, found.partition, boxes)
-        paths = []
+        written = executor.submit(write_boxes, publication, partition, boxes)
+        by_name = published_values(publication, partition)
+        del partition
+        spreads = {
+            name: Spread(found.deviations[name], deviation(by_name[name], counts)) for name in names
+        }
+        order = sorted_classes(by_name, names)
+        written.result()
+        values, counts = [by_name.pop(name)[order] for name in names], counts[order]
         for number, begin in enumerate(range(0, int(counts.sum()), FILE_ROWS)):
             path = folder / f"part-{number:05}.parquet"
             batches = _rows(values, counts, fields, begin)
             paths.append((path, executor.submit(parquet.write_batches, batches, fields, path)))
         for _, future in paths:
             future.result()
-        written.result()
     made = [path for path, _ in paths]
     return Published(made, boxes, 0, None, found.beyond, found.suppressed, spreads, added)
 
