@@ -383,6 +383,27 @@ def test_a_decision_does_not_hold_for_a_later_record_that_looks_the_same(
     assert lakehouse.review().to_decide
 
 
+def test_a_decision_holds_when_everything_is_read_again_beside_a_copy(
+    lakehouse: Lakehouse, land: Land
+) -> None:
+    broken = b'{"email": "ann@x.com", "lastUpd'
+    land("customer", [customer("ann@x.com", 100, consent=100)], "one.json")
+    land("customer", broken, "two.json")
+    lakehouse.run()
+    lakehouse.accept([str(one.review) for one in lakehouse.review().to_decide])
+    land("customer", broken, "a copy.json")  # the first by name
+    lakehouse.run()
+    quarantined = rows(lakehouse, "SELECT file, byte_offset FROM quarantine")
+    assert quarantined == [("two.json", 0)]
+    lakehouse.run(full=True)
+    assert rows(lakehouse, "SELECT file, byte_offset FROM quarantine") == quarantined
+    assert trusted(lakehouse) == ["ann@x.com"]
+    (lakehouse.root / "customer" / "landing" / "two.json").unlink()  # what was decided on is gone
+    lakehouse.run()
+    assert rows(lakehouse, "SELECT file FROM quarantine") == [("a copy.json",)]
+    assert trusted(lakehouse) == []
+
+
 BEFORE_REGISTRATION = "an update time is more than a day before the registration"
 
 
