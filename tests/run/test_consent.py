@@ -569,15 +569,14 @@ def test_what_is_maintained_is_what_a_rebuild_gives(
 
 def test_a_suspension_that_could_reveal_identifiers_fails_the_check(tmp_path: Path) -> None:
     for wrong, said in (
-        ("CONCAT('lastupdatedate ', o.email)", "direct identifier"),
-        ("o.email", "names a person"),
+        ("CONCAT('lastupdatedate ', c.email)", "direct identifier"),
+        ("c.email", "names a person"),
     ):
         folder = tmp_path / said
         shutil.copytree(str(packaged()), folder)
         contract = folder / "contracts" / "customer_trusted.yaml"
         text = contract.read_text()
-        right = "CONCAT('lastupdatedate ', CAST(o.lastupdatedate AS VARCHAR), "
-        right += "', arrived ', CAST(o.arrived AS VARCHAR))"
+        right = "CONCAT('customer/', p.file, '@', CAST(p.byte_offset AS VARCHAR))"
         assert text.count(right) == 1
         contract.write_text(text.replace(right, wrong))
         with pytest.raises(Exception, match=said):
