@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import zlib
 from dataclasses import replace
@@ -299,6 +300,18 @@ ANN = b'{"email":"ann@x.com"}'
         (b'{"email":{"value":"ann@x.com"},"birthDay":oops}', ["value", "ann@x.com"]),
         (b'{"payload":"{\\"email\\":\\"ann@x.com\\"}","birthDay":oops}', ["ann@x.com"]),
         (b'{"email":"me@x.com","Records":[%s' % ANN, ["me@x.com", "ann@x.com"]),
+        (json.dumps({"body": json.dumps({"Message": ANN.decode()})}).encode(), ["ann@x.com"]),
+        (json.dumps({"a": [{"body": '{"email":"ben@x.com"}'},
+                           {"body": json.dumps({"Message": ANN.decode()})}]}).encode(),
+         ["ben@x.com", "ann@x.com"]),
+        (json.dumps({"a": ['{"email":"ben@x.com"}', ANN.decode() + "\n" + '{"email":"me@x.com"}']})
+         .encode(), ["ben@x.com", "ann@x.com", "me@x.com"]),
+        # beside another, whom a text names that may not end there
+        (b'{"email":"ben@x.com","b":oops} {"email":"ann@x.com" "x":1}', ["ben@x.com", "ann@x.com"]),
+        (b'{"email":"ann@x.com" "x":1},{"email":"ben@x.com","b":oops}', ["ben@x.com", "ann@x.com"]),
+        (b'{"email":"ben@x.com","b":oops} {"email":"ann@x.com,"phone":"1"}',
+         ["ben@x.com", "ann@x.com,", "ann@x.com"]),
+        (b'{"email":"ann@x.com" "x":1}', []),
         (b"{'email': 'ann@x.com'}", ["ann@x.com"]),
         (ANN.decode().encode("utf-16"), ["ann@x.com"]),
         (ANN.decode().encode("utf-16-be"), ["ann@x.com"]),

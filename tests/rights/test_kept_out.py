@@ -6,12 +6,13 @@ import gzip
 import json
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import zstandard
 
-from stedi import Lakehouse, StorageError, UsageError
+from stedi import Lakehouse, LandingError, StorageError, UsageError
 from tests.conftest import Land, already_run, rows
 from tests.rights.conftest import assert_whole, named, rows_on_disk, without
 from tests.support import small
@@ -257,3 +258,64 @@ def test_tables_rebuilt_from_nothing_keep_them_out(
     small_lakehouse.run(full=True, profile="seed")
     assert holding(small_lakehouse.root, ANN) == []
     assert_whole(small_lakehouse)
+
+
+@already_run
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_name_of_a_file_or_folder_does_not_bring_them_back(
+    small_lakehouse: Lakehouse, tmp_path: Path, by_hand: bool
+) -> None:
+    small_lakehouse.erase([("email", ANN)])
+    folder = (small_lakehouse.root if by_hand else tmp_path / "more") / "customer" / "landing"
+    theirs = json.dumps(small.customer("ann", S1, 100, consent=100)).encode()
+    others = json.dumps(small.customer("zoe", "S90", 100, consent=100)).encode()
+    names = {
+        f"{ANN}.json": theirs,
+        f"of {ANN}/one.json": theirs,
+        f"export_{ANN.upper()}_2026.json.gz": gzip.compress(others),
+        "ann.json": others + b"\n",  # others have that name
+    }
+    for name, content in names.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    if not by_hand:
+        small_lakehouse.ingest(tmp_path / "more")
+    ran = small_lakehouse.run()
+    assert holding(small_lakehouse.root, ANN) == []
+    landing = small_lakehouse.root / "customer" / "landing"
+    left = sorted(path.relative_to(landing).as_posix() for path in landing.rglob("*"))
+    assert not [name for name in left if ANN in name.lower()]
+    assert any(n.startswith("renamed-") and n.endswith(".json.gz") for n in left)
+    assert "ann.json" in left
+    told = [remark for remark in ran.remarks if "renamed" in remark]
+    assert len(told) == by_hand
+    assert small_lakehouse.prove_erased([("email", ANN)]).holds
+    assert_whole(small_lakehouse)
+
+
+@already_run
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("is_scanned", [False, True])
+def test_what_is_of_two_or_four_bytes_a_letter_does_not_bring_their_device_back(
+    small_lakehouse: Lakehouse, encoding: str, is_scanned: bool
+) -> None:
+    device = "0f927963-7909-165d"
+    small.write(
+        small_lakehouse.root,
+        "customer",
+        json.dumps(small.customer("zoe", device, 100, consent=100)).encode(),
+        "zoe.json",
+    )
+    small_lakehouse.run()
+    small_lakehouse.erase([("email", "zoe@example.com")])
+    readings = [small.reading(device, time, 7) for time in range(3_000 if is_scanned else 3)]
+    text = "".join(json.dumps(reading) + "\n" for reading in readings)
+    small.write(small_lakehouse.root, "step_trainer", text.encode(encoding), "wide.json")
+    with suppress(LandingError):  # what stood between them is quarantined
+        small_lakehouse.run()
+    for form in (device.encode(), device.encode("utf-16-le"), device.encode("utf-32-le")):
+        found = [
+            p for p in small_lakehouse.root.rglob("*") if p.is_file() and form in p.read_bytes()
+        ]
+        assert found == []
+    assert small_lakehouse.prove_erased([("serial-number", device)]).holds

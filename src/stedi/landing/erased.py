@@ -39,6 +39,9 @@ _DAY = 86_400_000
 _FEW = 4
 """A word of fewer letters is an identifier only where it stands in quotes."""
 _TOKEN = re.compile(r"[\w.@+%-]+")
+_PLAIN_TOKEN = re.compile(r"[^\W_]+(?:[.@+%-]+[^\W_]+)*")
+"""One without what joins words in names."""
+_ENDING = re.compile(r"(?i)(?:\.(?:json|jsonl|ndjson|gz|zst))*$")
 
 
 class Keyer:
@@ -395,6 +398,37 @@ class Banned:
             and not entry.spared
             for text in texts
             for kind in kinds
+        )
+
+
+class Names:
+    """Tells names of raw files that have an identifier of somebody who was erased, in any case."""
+
+    def __init__(self, erased: Erased, keyer: Keyer) -> None:
+        self._folded = {(entry.kind, entry.folded) for entry in erased.entries}
+        self._kinds = {entry.kind for entry in erased.entries}
+        self._keyer = keyer
+
+    def without_identifiers(self, name: str) -> str:
+        """The name with other words where it has one; what its ending says of it stays."""
+        parts = [
+            f"renamed-{secrets.token_hex(4)}{_ENDING.findall(part)[0]}"
+            if self._has_identifier(part)
+            else part
+            for part in name.split("/")
+        ]
+        return "/".join(parts)
+
+    def _has_identifier(self, part: str) -> bool:
+        words = {part, *_TOKEN.findall(part), *_PLAIN_TOKEN.findall(part)}
+        for word in tuple(words):
+            pieces = word.split(".")
+            words.update(".".join(pieces[:n]) for n in range(1, len(pieces)))
+        return any(
+            (kind, self._keyer.of(kind, fold(word))) in self._folded
+            for word in words
+            if len(word) >= _FEW
+            for kind in self._kinds
         )
 
 

@@ -239,7 +239,8 @@ def _ingest_screened(
                 continue
             if screen and dropped:
                 screen.note([dropped])
-            target = _placed(path, folder / name, files, taken)
+            kept = screen.name_of(name) if screen else name
+            target = _placed(path, folder / kept, files, taken)
             same_size.append(target)
             copied.append(target.relative_to(files.root).as_posix())
             if target != folder / name:

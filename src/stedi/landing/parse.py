@@ -90,10 +90,11 @@ class Parsed:
 class Job:
     """What a load of one source is to read, and where to write.
 
-    `known` are the fingerprints of files read before, with their sizes. Bad files are read as far
-    as they fit where `accept_bad_files`, and those in `accepted` in any case: by fingerprint, or by
-    name where that was made with another secret. `load` is the number that is noted with what is
-    quarantined, `are_few` says that records are read one by one.
+    `known` are the fingerprints of files read before, with their sizes, `copies` the names of those
+    that were found to be copies: they stay copies where all are read again. Bad files are read as
+    far as they fit where `accept_bad_files`, and those in `accepted` in any case: by fingerprint,
+    or by name where that was made with another secret. `load` is the number that is noted with what
+    is quarantined, `are_few` says that records are read one by one.
     """
 
     files: Sequence[LandingFile]
@@ -104,6 +105,7 @@ class Job:
     accepted: frozenset[str] = frozenset()
     accept_bad_files: bool = False
     are_few: bool = False
+    copies: frozenset[str] = frozenset()
 
 
 def parse(
@@ -111,14 +113,15 @@ def parse(
 ) -> Parsed:
     """Read the files of a job, shared out among a crew.
 
-    Of files with the same bytes only the first by name is read, the others are copies of it, and so
-    are those whose fingerprint is known. Large files are read in byte ranges side by side.
+    Of files with the same bytes only the first by name is read, but for those that were copies; the
+    others are copies of it, and so are those whose fingerprint is known. Large files are read in
+    byte ranges side by side.
 
     Raises `LandingError` if a file can't be read or changed meanwhile.
     """
     assert contract.source is not None
     # What travels doesn't grow with the landing zone.
-    job_alone = replace(job, files=(), known={}, are_few=are_few(job.files))
+    job_alone = replace(job, files=(), known={}, copies=frozenset(), are_few=are_few(job.files))
     reading = _Reading(files, contract, fingerprinter, job_alone)
     prints, copies = _fingerprints(reading, crew, job)
     distinct = [file for file in sorted(job.files) if file not in copies]
@@ -163,7 +166,8 @@ def _fingerprints(
     """The fingerprints of files that could be copies, and the files that are."""
     sizes = Counter([*(file.size for file in job.files), *job.known.values()])
     # Only files of the same size can be copies of one another.
-    candidates = [file for file in sorted(job.files) if sizes[file.size] > 1]
+    in_order = sorted(job.files, key=lambda file: (file.name in job.copies, file))
+    candidates = [file for file in in_order if sizes[file.size] > 1]
     shares = _shares(candidates, crew.size)
     prints_of_shares = crew.map(reading.fingerprints, shares) if shares else []
     prints = {

@@ -38,9 +38,12 @@ _LINE_OR_OBJECT = re.compile(rb"[\n{]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _TEXT_BEHIND = re.compile(rb'\s*:\s*("(?>[^"\\]++|\\.)*+")(?=\s*(?:[,}\]]|$))')
 """A text behind which nothing that could follow stands has lost its quote."""
+_DOUBTFUL = re.compile(rb'\s*:?\s*("(?>[^"\\\r\n]++|\\.)*+"?)')
 _OPENS_BEHIND = re.compile(rb"\s*:\s*[\[{]")
 _CLOSES = re.compile(rb"[\]}]")
 _ANY_TEXT = re.compile(rb'"(?:[^"\\\r\n]|\\.)*+"')
+_MOST_SPELLED = 4
+"""How often JSON is looked for in a text of JSON."""
 _FEW_BRACKETS = 4
 """So many of an object are looked at one by one, before those that are clear are passed over."""
 _OBJECT, _LIST, _QUOTE, _COLON, _NEWLINE = b'{[":\n'
@@ -487,21 +490,27 @@ def _lists_of_objects(value: _Pairs) -> Iterator[str]:
 
 
 def _texts_under(
-    value: object, key: str, *, below: bool = False, may_spell: bool = True
+    value: object, key: str, *, below: bool = False, spelled: int = 0
 ) -> Iterator[str]:
-    """The texts under a key, in objects and lists of any depth, and in JSON that a text spells."""
+    """The texts under a key, in objects and lists of any depth, and in JSON that a text spells.
+
+    Queues of events spell JSON in texts of JSON that is spelled so itself.
+    """
     if isinstance(value, _Pairs):
         for name, item in value:
             is_below = below or name.lower() == key
-            yield from _texts_under(item, key, below=is_below, may_spell=may_spell)
+            yield from _texts_under(item, key, below=is_below, spelled=spelled)
     elif isinstance(value, list):
         for item in value:
-            yield from _texts_under(item, key, below=below, may_spell=may_spell)
+            yield from _texts_under(item, key, below=below, spelled=spelled)
     elif isinstance(value, str):
-        spelled = value.strip()
-        if may_spell and spelled.startswith(("{", "[")):
-            parsed = _parse(spelled.encode(errors="replace"))
-            yield from _texts_under(parsed, key, below=below, may_spell=False)
+        text = value.strip()
+        if spelled < _MOST_SPELLED and text.startswith(("{", "[", '"')):
+            raw = text.encode(errors="replace")
+            parsed = _parse(raw)
+            yield from _texts_under(parsed, key, below=below, spelled=spelled + 1)
+            if isinstance(parsed, _Invalid):
+                yield from _texts_in_bytes(raw, b'"%b"' % key.encode())
         if below:
             yield value
 
@@ -527,18 +536,26 @@ def _texts_in_bytes(raw: bytes, key: bytes) -> Iterator[str]:
 def _texts_behind(key: bytes, raw: bytes) -> Iterator[bytes]:
     """The texts that follow a key in quotes, in any case, wherever it stands.
 
-    Behind it an object or a list may begin; then its texts are those that follow.
+    Behind it an object or a list may begin; then its texts are those that follow. A text that may
+    not end where its quote is counts only beside others: with none of them, somebody is to look.
     """
-    lowered = raw.lower()
+    lowered, found, doubtful = raw.lower(), False, list[bytes]()
     at = lowered.find(key)
     while at >= 0:
         at += len(key)
         if match := _TEXT_BEHIND.match(raw, at):
+            found = True
             yield match[1]
             at = match.end()
         elif opens := _OPENS_BEHIND.match(raw, at):
-            yield from _ANY_TEXT.findall(raw, opens.end(), _end_of(raw, opens.end()))
+            texts = _ANY_TEXT.findall(raw, opens.end(), _end_of(raw, opens.end()))
+            found |= bool(texts)
+            yield from texts
+        elif match := _DOUBTFUL.match(raw, at):
+            doubtful += [match[1], match[1].rstrip(b'", \t}]') + b'"']
         at = lowered.find(key, at)
+    if found:
+        yield from doubtful
 
 
 def _end_of(raw: bytes, at: int) -> int:
@@ -638,9 +655,13 @@ def _plain(item: object) -> object:
 
 
 def texts_in(raw: bytes) -> Iterator[str]:
-    """What an invalid record may say: as it is written, and each text in it."""
-    yield raw.decode(errors="replace")
-    for match in _ANY_TEXT.finditer(raw):
-        text = _parse(match.group())
-        if isinstance(text, str):
-            yield text
+    """What an invalid record may say: as it is written, and each text in it.
+
+    Of UTF-16 and UTF-32 also as far as it is of ASCII.
+    """
+    for way in dict.fromkeys((raw, raw.replace(b"\0", b""))):
+        yield way.decode(errors="replace")
+        for match in _ANY_TEXT.finditer(way):
+            text = _parse(match.group())
+            if isinstance(text, str):
+                yield text

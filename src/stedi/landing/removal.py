@@ -18,6 +18,7 @@ from stedi.landing.erased import (
     Dropped,
     Erased,
     Keyer,
+    Names,
     add_erased,
     people_of,
     read_erased,
@@ -115,9 +116,12 @@ class Screen:
         self._erased = read_erased(files)
         self.remarks: list[str] = []
         """What somebody should look at."""
+        self.renamed = 0
+        """How many raw files had a name with an identifier of an erased person."""
         if self.is_needed:
             self._keyer = Keyer.of_user()
             self._erased.refuse_other(self._keyer)
+            self._names = Names(self._erased, self._keyer)
 
     @property
     def is_needed(self) -> bool:
@@ -145,11 +149,14 @@ class Screen:
             located = [
                 *pool.map(self._locate, paths, banned, (file.size for _, file in work)),
             ]
-        removals = [
-            Removal(source, path, _spans(found), {ERASED: len(found.places)})
-            for (source, _), path, found in zip(work, paths, located, strict=True)
-            if found.places
-        ]
+        removals = []
+        for (source, file), path, found in zip(work, paths, located, strict=True):
+            name = self.name_of(file.name)
+            renamed = None if name == file.name else landing_folder(self._files.root, source) / name
+            self.renamed += renamed is not None
+            if found.places or renamed:
+                counts = {ERASED: len(found.places)} if found.places else {}
+                removals.append(Removal(source, path, _spans(found), counts, renamed))
         remove_records(self._files, removals, fingerprinter)
         self._tell_respelled((source for source, _ in work), banned)
         return sum(len(found.places) for found in located)
@@ -175,6 +182,10 @@ class Screen:
         after = fingerprinter.of_file(target) if has_rest else None
         counts = {ERASED: len(found.places)}
         return target if has_rest else None, self._erased.taken_out(source, before, after, counts)
+
+    def name_of(self, name: str) -> str:
+        """The name of a delivered file without identifiers of erased people."""
+        return self._names.without_identifiers(name) if self.is_needed else name
 
     def note(self, dropped: Sequence[Dropped]) -> None:
         """Note what was dropped of deliveries, before these lie in the landing zone."""
@@ -204,6 +215,13 @@ class Screen:
 def erased_remark(count: int) -> str:
     """The note on records of erased people that a delivery brought."""
     return f"dropped {counted(count, 'record')} of people who were erased, out of new landing files"
+
+
+def renamed_remark(count: int) -> str:
+    """The note on files whose names had an identifier of an erased person."""
+    return (
+        f"renamed {counted(count, 'new landing file')}: the name had an erased person's identifier"
+    )
 
 
 def _stat(file: LandingFile) -> Stat:

@@ -20,7 +20,7 @@ from stedi.errors import LandingError, NotAnonymous, StediError, StorageError, U
 from stedi.landing.files import Unreadable
 from stedi.landing.fingerprint import Fingerprinter
 from stedi.landing.loads import Load, read_loads
-from stedi.landing.removal import Removed, Screen, erased_remark
+from stedi.landing.removal import Removed, Screen, erased_remark, renamed_remark
 from stedi.roots import Files, Lock, Stat
 from stedi.roots.names import landing_folder
 from stedi.roots.scratch import scratch
@@ -369,9 +369,11 @@ def _screened_plan(
     plan = planned()
     if screen.is_needed:
         coming = ((r.contract, file) for r in plan.landing.readings for file in r.files)
-        if dropped := screen.screen(coming, fingerprinter, known):
+        dropped = screen.screen(coming, fingerprinter, known)
+        if dropped or screen.renamed:
             plan = planned()
-            told.append(erased_remark(dropped))
+        told += [erased_remark(dropped)] if dropped else []
+        told += [renamed_remark(screen.renamed)] if screen.renamed else []
         told += screen.remarks
     if over := retain.begin(warehouse, declarations, options, plan.landing, fingerprinter):
         plan = planned()

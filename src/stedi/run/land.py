@@ -131,6 +131,11 @@ class Landing:
                 | {file.name for file in reading.files if is_accepted(file)}
             ),
             accept_bad_files=reading.contract.source in self.work.options.accept_bad_files,
+            copies=frozenset(
+                load.file
+                for load in self._plan.loads
+                if load.source == reading.contract.source and load.state == "copy"
+            ),
         )
 
     def _was_cut(self, source: str, file: LandingFile) -> bool:

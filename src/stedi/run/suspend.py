@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from blake3 import blake3
 
 from stedi import parquet
 from stedi.declared.machinery import MACHINERY, SuspendedRow
@@ -26,21 +31,22 @@ from stedi.storage.suspensions import SUSPENDED, decided, now_ms, why_outdated
 from stedi.storage.warehouse import Version
 
 _NUMBER_DIGITS = 16
+_BATCH_ROWS = 1 << 12
 
 
 @dataclass(frozen=True)
 class Cause:
     """Why the consent of some people does not count; `until` a time (epoch ms), or a decision.
 
-    `arrived` is when the file of the evidence did (epoch ns), if that is the place of a record:
-    another file may have another record there.
+    `content` tells what the evidence is of, if that is the place of a record: when its file arrived
+    (epoch ns), and a digest of the record. Another file may have another record there.
     """
 
     why: str
     question: str
     evidence: str
     until: int | None = None
-    arrived: int | None = None
+    content: str = ""
 
 
 def suspend(work: Work) -> None:
@@ -62,9 +68,10 @@ def suspend(work: Work) -> None:
     numbers, now = decided(warehouse.files), now_ms()
     with work.blaming(read):
         found = work.engine.fetch(query).to_pylist()
+        evidence = {str(row["evidence"]) for row in found}
+        contents = _contents(work, {place for place in evidence if "@" in place})
     work.refuse_changed(read)
-    arrived = _arrivals(work) if any("@" in str(row["evidence"]) for row in found) else {}
-    rows = [*suspensions(found, frozenset(numbers), now, work.fingerprinter, arrived)]
+    rows = [*suspensions(found, frozenset(numbers), now, work.fingerprinter, contents)]
     _commit(work, rows, SuspendedNotes(
         made_from=made_from,
         declaration=work.declarations.suspensions_fingerprint,
@@ -78,11 +85,11 @@ def suspensions(
     accepted: frozenset[str],
     now: int,
     fingerprinter: Fingerprinter,
-    arrived: Mapping[str, int] = MappingProxyType({}),
+    contents: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[SuspendedRow]:
     """The rows of the table, in order, from those that the declared query returns.
 
-    `arrived` says when files did, by source and name (`customer/one.json`).
+    `contents` tells records from others that are in the same place at another time.
     """
     causes: dict[str, dict[str, set[Cause]]] = defaultdict(lambda: defaultdict(set))
     suspects = dict[str, str]()
@@ -99,7 +106,7 @@ def suspensions(
                 str(row["question"]),
                 str(row["evidence"]),
                 until if isinstance(until, int) else None,
-                arrived.get(str(row["evidence"]).rpartition("@")[0]),
+                contents.get(str(row["evidence"]), ""),
             )
             causes[str(row["suspect"])][str(row["subject"])].add(cause)
     for suspect, of_subjects in sorted(causes.items()):
@@ -111,12 +118,33 @@ def suspensions(
                 yield _row(subject, lasting, numbers[0])
 
 
-def _arrivals(work: Work) -> dict[str, int]:
-    """When landing files arrived, epoch nanoseconds."""
-    version = work.warehouse.version("loads")
-    paths = [file.path for file in version.files] if version else []
-    loads = read_loads(work.warehouse.files, paths)
-    return {f"{load.source}/{load.file}": load.arrived for load in loads}
+def _contents(work: Work, places: Collection[str]) -> dict[str, str]:
+    """What quarantined records at some places (`customer/one.json@17`) are, and since when.
+
+    A file can be replaced by one that has the same name and the same time.
+    """
+    quarantine, loads = (work.warehouse.version(name) for name in ("quarantine", "loads"))
+    if not places or quarantine is None or loads is None:
+        return {}
+    files = work.warehouse.files
+    noted = read_loads(files, [file.path for file in loads.files])
+    arrived = {f"{load.source}/{load.file}": load.arrived for load in noted}
+    named = pa.array({place.rpartition("@")[0].partition("/")[2] for place in places}, pa.string())
+    paths = [file.path for file in quarantine.files]
+    files.fetch(paths)
+    contents = dict[str, str]()
+    for path in paths:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(
+                _BATCH_ROWS, columns=["source", "file", "byte_offset", "raw"]
+            ):
+                rows = batch.filter(pc.is_in(batch.column("file"), value_set=named))
+                for row in rows.to_pylist():
+                    name = f"{row['source']}/{row['file']}"
+                    place = f"{name}@{row['byte_offset']}"
+                    if place in places:
+                        contents[place] = f"{arrived.get(name)} {blake3(row['raw']).hexdigest()}"
+    return contents
 
 
 def _row(subject: str, causes: set[Cause], number: str) -> SuspendedRow:
@@ -133,7 +161,7 @@ def _numbers(suspect: str, causes: Iterable[Cause], fingerprinter: Fingerprinter
 
     Behind it are those that it had by earlier secrets: decisions may be noted by them.
     """
-    seen = sorted({(c.why, c.evidence, *([c.arrived] if c.arrived else [])) for c in causes})
+    seen = sorted({(c.why, c.evidence, c.content) for c in causes})
     digest = fingerprinter.begin()
     digest.update(json.dumps(["suspended", suspect, seen]).encode())
     return [digits[:_NUMBER_DIGITS] for digits in fingerprinter.ends(digest)]
