@@ -169,6 +169,34 @@ def test_a_file_taken_away_or_changed_takes_its_records_along(
 
 
 @already_run
+@pytest.mark.parametrize("how", ["gone", "emptied", "replaced", "renamed", "a copy of it is gone"])
+def test_a_withdrawal_that_is_taken_away_is_told(
+    small_lakehouse: Lakehouse, land: Land, how: str
+) -> None:
+    withdrawal = json.dumps(small.customer("ann", "S1", 5000)).encode()
+    file = land("customer", withdrawal + b"\n", name="later.json")
+    other = land("customer", withdrawal + b"\n\n", name="other.json") if "copy" in how else file
+    small_lakehouse.run()
+    trusted = "SELECT 1 FROM customer_trusted WHERE email = 'ann@example.com'"
+    assert not rows(small_lakehouse, trusted)
+    if how == "emptied":
+        file.write_bytes(b"")
+    elif how == "replaced":
+        file.write_bytes(json.dumps({**small.customer("zoe", "S1", 5), "phone": ""}).encode())
+    elif how == "renamed":
+        file.rename(file.with_name("later-still.json"))
+    else:
+        other.unlink()
+    remarks = [text for text in small_lakehouse.run().remarks if "withdrawals included" in text]
+    is_back = bool(rows(small_lakehouse, trusted))
+    assert is_back == (how in ("gone", "emptied", "replaced"))
+    assert bool(remarks) == (how != "renamed")
+    assert all("1 landing file of customer is gone, or shorter" in text for text in remarks)
+    again = small_lakehouse.run().remarks
+    assert not any("withdrawals included" in text for text in again)
+
+
+@already_run
 def test_a_touched_file_with_the_same_bytes_rebuilds_nothing(small_lakehouse: Lakehouse) -> None:
     path = small_lakehouse.root / "customer" / "landing" / "one.json"
     os.utime(path, (1, 1))

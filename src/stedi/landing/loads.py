@@ -79,6 +79,8 @@ class ZoneChanges:
     gone: tuple[Load, ...]
     touched: tuple[Load, ...]
     """Loads whose files have other times but the same bytes, with the new times."""
+    fewer: int = 0
+    """Files with records that are gone, with no new one of their size, or shorter than before."""
 
 
 def parts_of(load: Load, by_file: Mapping[str, Load]) -> set[str]:
@@ -99,7 +101,7 @@ def compare(
 ) -> ZoneChanges:
     """Compare a listing with the loads of that source; only files with other times are read."""
     loads_by_file = {load.file: load for load in loads if load.state != "gone"}
-    new, changed, touched = [], [], []
+    new, changed, touched, fewer = [], [], [], 0
     for file in landing_files:
         load = loads_by_file.pop(file.name, None)
         if load is None:
@@ -112,7 +114,13 @@ def compare(
             touched.append(replace(load, modified=file.modified, changed=file.changed))
         else:
             changed.append(file)
-    return ZoneChanges(tuple(new), tuple(changed), tuple(loads_by_file.values()), tuple(touched))
+            fewer += load.records > 0 and file.size < load.size
+    gone = tuple(loads_by_file.values())
+    sizes = {file.size for file in new}  # one that was only given another name
+    fewer += sum(
+        load.state == "read" and load.records > 0 and load.size not in sizes for load in gone
+    )
+    return ZoneChanges(tuple(new), tuple(changed), gone, tuple(touched), fewer)
 
 
 def as_arrived(

@@ -35,6 +35,7 @@ from stedi.storage.sweep import start_anew, sweep
 from stedi.storage.unmatched import unmatched
 from stedi.storage.warehouse import Warehouse
 from stedi.storage.withdrawals import outdated_publications
+from stedi.text import counted
 
 if TYPE_CHECKING:
     from stedi.engines import Engine
@@ -378,7 +379,19 @@ def _screened_plan(
     if over := retain.begin(warehouse, declarations, options, plan.landing, fingerprinter):
         plan = planned()
         told.append(retain.remark(over))
-    return plan, told
+    return plan, [*told, *_taken_away(plan)]
+
+
+def _taken_away(plan: Plan) -> Iterator[str]:
+    """The notes on what was delivered and isn't there any more: a withdrawal may be among it."""
+    for reading in plan.landing.readings:
+        if number := reading.difference.fewer:
+            yield (
+                f"{counted(number, 'landing file')} of {reading.contract.source} "
+                f"{'is' if number == 1 else 'are'} gone, or shorter than when a run read "
+                f"{'it' if number == 1 else 'them'}: what was in there no longer counts, "
+                "withdrawals included. Restore what wasn't meant to go"
+            )
 
 
 def _finished(options: Options) -> list[str]:
