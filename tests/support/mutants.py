@@ -8,7 +8,7 @@ compared; and one person's values are changed, and the rows compared that don't 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -29,6 +29,7 @@ from stedi.landing.fold import fold
 from stedi.privacy.proof.places import Places
 from stedi.privacy.proof.sides import Relation
 from stedi.run.suspend import suspensions
+from tests.support.lookups import LookUps
 
 LAST = "machine_learning_curated"
 PEOPLE = ("step_person", "accelerometer_person")
@@ -74,7 +75,7 @@ def said_of_select(sql: str, table: str = LAST) -> list[str]:
     return [*places.problems(declarations.contracts[LAST])]
 
 
-class Mutant:
+class Mutant(LookUps):
     """One SELECT, made from a seed."""
 
     def __init__(self, seed: int) -> None:
@@ -84,6 +85,13 @@ class Mutant:
 
     def sql(self) -> str:
         """The SELECT in Athena's SQL."""
+        if self.rare(0.5):
+            sql = self.statement(self.looked_for(), "")
+            if self.rare(0.1):
+                sql = sql.replace("accelerometer_trusted a ", f"{self.accelerations()} a ", 1)
+            elif self.rare(0.1):
+                sql = sql.replace("step_trainer_trusted s ", f"{self.distances()} s ", 1)
+            return f"WITH {', '.join([*WITH, *self.with_])} {sql}"
         x, part = self.value(), self.one([*[""] * 9, "order", "limit", "union", "distinct"])
         if self.rare(0.2):
             self.join()
@@ -139,6 +147,7 @@ class Mutant:
             lambda: f"COALESCE({self.value(depth + 1)}, LENGTH({self.one(OUR_KINDS)}))",
             lambda: f"({self.value(depth + 1)} + {self.one(OURS)})",
             self.window, self.window, self.scalar, self.looked_up,
+            self.worked_out, self.worked_out, self.joined_to, self.joined_to, self.joined_to,
         )  # fmt: skip
 
     def condition(self, depth: int = 0) -> str:
@@ -158,6 +167,7 @@ class Mutant:
             lambda: f"{self.one(OURS)} {self.one(['<', '>', '='])} {self.one(OURS)}",
             lambda: f"LENGTH({self.one(OUR_KINDS)}) > 15",
             self.found_in, self.found_in, self.exists, self.exists, self.tested,
+            self.asked, self.asked, self.in_list, self.in_list,
         )  # fmt: skip
         if depth < 2 and self.rare(0.3):
             how = self.one(["AND", "OR"])
@@ -288,7 +298,7 @@ class World:
         folder: Path,
         declarations: Declarations,
         spelling: Spelling,
-        changed: str | None = None,
+        changed: Collection[str] = (),
     ) -> None:
         self._engine = DuckDBEngine(folder)
         self._folder, self._schemas = folder, declarations.schemas
@@ -312,13 +322,14 @@ class World:
         pq.write_table(pa.Table.from_pylist(rows, schema), path)
         self._engine.declare(table, columns, [str(path)])
 
-    def of_others(self, select: exp.Query, identity: str) -> Counter[Any]:
-        """The rows in which somebody isn't counted, each with the identities of its people."""
+    def of_others(self, select: exp.Query, people: Collection[str]) -> Counter[Any]:
+        """The rows in which nobody of some is counted, each with the identities of its people."""
         rows = self._engine.fetch(select).to_pylist()
         counted = Counter(
             (*(self._identities.get(row[side]) for side in PEOPLE), *_values(row)) for row in rows
         )
-        return Counter({one: n for one, n in counted.items() if identity not in one})
+        those = {DEVICES.get(name, name.upper()) for name in people}
+        return Counter({one: n for one, n in counted.items() if not those & {*one[:2]}})
 
     def published(self, select: exp.Query) -> Counter[Any]:
         """What is published, each person with the rows of each side; their numbers are left out."""
@@ -358,28 +369,34 @@ def one_otherwise(whose: str, prefix: str) -> Spelling:
     )
 
 
-CHANGED = "eve"
-"""Whose values are changed. Her device is EVE; before, she had DAN, which is another person's now."""
+CHANGED = (("eve",), ("cat", "tom", "Bob"))
+"""Whose values are changed, together. Each had a device that is another person's now."""
+DEVICES = {"tom": "ZOE", "Bob": "BOB2"}
+HAD = {"eve": "DAN", "dan": "FAY", "cat": "MIA", "Bob": "LEA"}
+"""The devices that people have, if not of their names; and those that they had before."""
+PHONELESS = ("fay", "dan")
 
 
-def _records(spelling: Spelling, changed: str | None) -> dict[str, list[dict[str, Any]]]:
-    """Ten people; two share a device, one had another's, one consents no more, one was quarantined.
+def _records(spelling: Spelling, changed: Collection[str]) -> dict[str, list[dict[str, Any]]]:
+    """Eleven people; two share a device, four had another's, two of them in a chain.
 
-    One is spelled in two ways, and one has other values: `changed`.
+    One consents no more, one was quarantined. One is spelled in two ways, and two are folded alike.
+    Some have other values: `changed`.
     """
     random = Random(7)
-    names = ["ann", "bob", "cat", "dan", "eve", "fay", "mia", "tom", "zoe", "lea"]
+    names = ["ann", "bob", "cat", "dan", "eve", "fay", "mia", "tom", "zoe", "lea", "Bob"]
     customers, accelerations, readings = [], [], []
     for n, name in enumerate(names):
-        device, more = "ZOE" if name == "tom" else name.upper(), 500 if name == changed else 0
-        for record in range(1 + n % 3):
-            had = "DAN" if name == "eve" and record == 0 else device
+        device, more = DEVICES.get(name, name.upper()), 500 if name in changed else 0
+        for record in range(1 + max(n % 3, name in HAD)):
+            had = HAD.get(name, device) if record == 0 else device
             customers.append({
-                "customername": name, "email": spelling(f"{name}@example.com"),
+                "customername": spelling(name), "email": spelling(f"{name}@example.com"),
                 "emailfolded": fold(spelling(f"{name}@example.com")), "arrived": 10**12,
-                "phone": f"{555 - n}", "birthday": "1980-01-01", "serialnumber": spelling(had),
-                "registrationdate": 50 + n % 4 + more, "lastupdatedate": 100 + record + n % 2,
-                "sharewithresearchasofdate": 0 if name == "cat" else 100 + n % 3,
+                "phone": None if name in PHONELESS else spelling(f"{555 - n}"),
+                "birthday": "1980-01-01" if not more else "1990-01-01", "serialnumber": spelling(had),
+                "registrationdate": 50 + n % 4 + more, "lastupdatedate": 100 + record + n % 2 + more,
+                "sharewithresearchasofdate": 0 if name == "cat" else 100 + n % 3 + more,
             })  # fmt: skip
         for at in range(4):
             x, y = (round(random.gauss(0, 1), 2) + more for _ in "xy")
@@ -410,9 +427,9 @@ def worlds(folder: Path, declarations: Declarations) -> Iterator[list[World]]:
         one_otherwise("zoe", "A"),
         lambda name: name.upper() if name in ("bob@example.com", "mia@example.com") else name,
     ]
-    kinds = [(spelling, None) for spelling in spellings]
+    kinds: list[tuple[Spelling, Collection[str]]] = [(spelling, ()) for spelling in spellings]
     made = []
-    for n, (spelling, changed) in enumerate([kinds[0], (spellings[0], CHANGED), *kinds[1:]]):
+    for n, (spelling, changed) in enumerate([*kinds, *((spellings[0], whom) for whom in CHANGED)]):
         (folder / str(n)).mkdir()
         made.append(World(folder / str(n), declarations, spelling, changed))
     try:
@@ -420,3 +437,14 @@ def worlds(folder: Path, declarations: Declarations) -> Iterator[list[World]]:
     finally:
         for world in made:
             world.close()
+
+
+def tells(select: exp.Query, made: list[World]) -> list[str]:
+    """What a SELECT is found to tell, by the rows that it gives in each of the worlds."""
+    *spelled, others, several = made
+    first, *rest = (world.published(select) for world in spelled)
+    found = ["how identifiers are spelled"] if any(one != first for one in rest) else []
+    for world, whom in zip((others, several), CHANGED, strict=True):
+        if made[0].of_others(select, whom) != world.of_others(select, whom):
+            found.append(f"values of {' or '.join(whom)}")
+    return found

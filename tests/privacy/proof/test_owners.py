@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -49,6 +50,14 @@ FORMER = {
 @pytest.mark.parametrize("name", FORMER)
 def test_a_value_of_a_former_owner_is_refused(name: str) -> None:
     assert problems(in_place_of_x(FORMER[name]))
+
+
+@pytest.mark.parametrize("name", FORMER)
+def test_which_side_of_an_equality_names_the_row_around_makes_no_difference(name: str) -> None:
+    """A record is of the side of the row around that it is joined to, which that row must know."""
+    turned = re.sub(r"(\w+\.\w+) = (\w\.(?:\w+|\"user\"))", r"\2 = \1", FORMER[name])
+    assert turned != FORMER[name] or " IN " in turned
+    assert problems(in_place_of_x(turned))
 
 
 LOOKED_UP = {

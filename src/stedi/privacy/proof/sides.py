@@ -347,11 +347,18 @@ class JoinedRows:
         }
 
     def _unite(self, one: int | None, other: int | None) -> None:
+        """Make two sides one, for which that of the rows further out stands: it is known there."""
         assert one is not None
         assert other is not None
         one, other = self.side(one), self.side(other)
+        if self._distance(one) > self._distance(other):
+            one, other = other, one
         if one != other:
             self._same[one] = other
+
+    def _distance(self, side: int) -> int:
+        """How many rows further out those are that have a side."""
+        return next((n for n, rows in enumerate(self._and_around) if side in rows._own), 0)
 
     def side(self, side: int) -> int:
         """The one that stands for all that are the same."""
