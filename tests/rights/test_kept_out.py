@@ -294,7 +294,14 @@ def test_a_name_of_a_file_or_folder_does_not_bring_them_back(
 
 
 @already_run
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize(
+    "encoding",
+    [
+        "utf-16",
+        pytest.param("utf-16-be", marks=pytest.mark.slow),
+        pytest.param("utf-32", marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.parametrize("is_scanned", [False, True])
 def test_what_is_of_two_or_four_bytes_a_letter_does_not_bring_their_device_back(
     small_lakehouse: Lakehouse, encoding: str, is_scanned: bool

@@ -359,7 +359,11 @@ SAME_EVIDENCE: dict[str, tuple[list[dict[str, Any]] | bytes, str, list[dict[str,
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("is_same_time", [False, True], ids=["later", "files of one time"])
+@pytest.mark.parametrize(
+    "is_same_time",
+    [pytest.param(False, marks=pytest.mark.slow), True],
+    ids=["later", "files of one time"],
+)
 @pytest.mark.parametrize("case", SAME_EVIDENCE)
 def test_a_decision_does_not_hold_for_a_later_record_that_looks_the_same(
     lakehouse: Lakehouse, land: Land, case: str, is_same_time: bool

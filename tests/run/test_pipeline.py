@@ -169,7 +169,16 @@ def test_a_file_taken_away_or_changed_takes_its_records_along(
 
 
 @already_run
-@pytest.mark.parametrize("how", ["gone", "emptied", "replaced", "renamed", "a copy of it is gone"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "gone",
+        pytest.param("emptied", marks=pytest.mark.slow),
+        pytest.param("replaced", marks=pytest.mark.slow),
+        "renamed",
+        pytest.param("a copy of it is gone", marks=pytest.mark.slow),
+    ],
+)
 def test_a_withdrawal_that_is_taken_away_is_told(
     small_lakehouse: Lakehouse, land: Land, how: str
 ) -> None:

@@ -1,7 +1,7 @@
-"""FROM clauses made up at random: look-ups by one or two identifiers, joined, grouped, combined.
+"""FROM clauses made up at random: lookup tables by one or two identifiers, joined, grouped, combined.
 
-They are made of tables of STEDI and of SELECTs of these, several levels deep. What a look-up gives
-is named `e` (an e-mail), `s` (a serial number) and `v` (a value).
+They are made of tables of STEDI and of SELECTs of these, several levels deep. The columns of a
+lookup table are named `e` (an e-mail), `s` (a serial number) and `v` (a value).
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ NOTHING_HALF_DONE = "nothing is half done, the next `stedi run` does what is mis
 NOTHING_CHANGED = "nothing was changed"
 _asked = threading.Event()
 _told = threading.Event()
+_telling = threading.Lock()
 
 
 class Stopped(BaseException):
@@ -56,11 +57,12 @@ def was_asked_for() -> bool:
 
 
 def say() -> None:
-    """Say "stopping", once."""
-    if not _told.is_set():
-        _told.set()
-        # No buffer and no lock of Python's: another thread may be writing.
-        os.write(sys.stderr.fileno(), b"\r\x1b[Kstedi: stopping\n" if _is_shown() else _PLAIN)
+    """Say "stopping", once; when this returns, it stands there, also if another thread writes it."""
+    with _telling:
+        if not _told.is_set():
+            # No buffer and no lock of Python's: another thread may be writing.
+            os.write(sys.stderr.fileno(), b"\r\x1b[Kstedi: stopping\n" if _is_shown() else _PLAIN)
+            _told.set()
 
 
 _PLAIN = b"stedi: stopping\n"
