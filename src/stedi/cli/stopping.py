@@ -57,7 +57,7 @@ def was_asked_for() -> bool:
 
 
 def say() -> None:
-    """Say "stopping", once; when this returns, it stands there, also if another thread writes it."""
+    """Say "stopping", once; it stands there when this returns, also if another thread wrote it."""
     with _telling:
         if not _told.is_set():
             # No buffer and no lock of Python's: another thread may be writing.
