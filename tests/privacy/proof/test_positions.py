@@ -702,3 +702,18 @@ def test_a_look_up_by_what_is_not_distinct_is_one_by_what_is_equal() -> None:
     proof, contract = Proof(declarations), declarations.contracts[LAST]
     assert not [*proof.misplaced(contract), *proof.leaks(contract), *proof.weakened(contract)]
     assert not proof.problems
+
+
+TWICE = [
+    "(SELECT c.email, c.phone AS birthday, c.birthday AS birthday FROM customer_trusted c) t",
+    '(SELECT c.email, c.phone AS "Birthday", c.birthday FROM customer_trusted c) t',
+    "(SELECT c.email, c.phone, c.birthday FROM customer_trusted c) AS t (email, birthday, birthday)",
+    'customer_trusted AS t (n, email, "BIRTHDAY", birthday)',
+]
+
+
+@pytest.mark.parametrize("told", TWICE)
+def test_two_columns_of_one_name_are_refused(told: str) -> None:
+    join = f'{PAIRS} INNER JOIN {told} ON t.email = a."user"'
+    said = problems(last("WHERE t.birthday < '550'", join))
+    assert any("two columns are called birthday" in problem for problem in said)

@@ -11,7 +11,7 @@ subquery stays within the rows of its sides' own people.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -78,7 +78,7 @@ class Positions:
             self.refuse(with_, "a recursive WITH may not stand here")
         elif with_ is not None:
             for cte in with_.expressions:
-                known[cte.alias] = _renamed(self.query(cte.this, known, None), cte)
+                known[cte.alias] = self._renamed(self.query(cte.this, known, None), cte)
         return known
 
     def _union(self, query: exp.Union, tables: Tables, around: JoinedRows | None) -> Relation:
@@ -147,6 +147,8 @@ class Positions:
         self._refuse_made_of_identifiers(select, rows)
         within = Expressions(self, select, tables, rows)
         within.check()
+        if not asks:
+            self._refuse_same_names(select, select.named_selects)
         cells = {p.alias_or_name: within.projected(p) for p in select.selects}
         if around is not None and (not asks or reads_values(select, rows)):
             around.inner.append(rows)
@@ -271,13 +273,13 @@ class Positions:
             known = tables.get(source.name) or self.table(source.name)
             if known is None:
                 self.refuse(source, "people's rows can't be told from it")
-            rows.add(alias, _renamed(known or Relation({}), source))
+            rows.add(alias, self._renamed(known or Relation({}), source))
         elif isinstance(source, exp.Subquery):
-            rows.add(alias, _renamed(self.query(source, tables, None), source))
+            rows.add(alias, self._renamed(self.query(source, tables, None), source))
         elif isinstance(source, exp.Lateral) and isinstance(source.this, exp.Subquery):
             query = self.query(source.this, tables, rows)
             self.refuse_direct(source, query)
-            rows.columns[alias] = dict.fromkeys(_renamed(query, source).columns, PLAIN)
+            rows.columns[alias] = dict.fromkeys(self._renamed(query, source).columns, PLAIN)
         elif isinstance(source, exp.Unnest):
             self._unnest(source, tables, rows)
         elif isinstance(source, exp.Values):
@@ -288,6 +290,31 @@ class Positions:
         else:
             self.refuse(source, "of what FROM may have, only tables and SELECTs may stand here")
             rows.columns[alias] = {}
+
+    def _renamed(self, relation: Relation, source: exp.Expr) -> Relation:
+        """With the names that an alias gives its columns."""
+        alias = source.args.get("alias")
+        names = [c.name for c in alias.args.get("columns") or ()] if alias is not None else []
+        self._refuse_same_names(source, names)
+        if not names:
+            return relation
+        to = dict(zip(relation.columns, names, strict=False))
+        return Relation(
+            {to.get(name, name): cell for name, cell in relation.columns.items()},
+            relation.sides,
+            frozenset(to.get(name, name) for name in relation.unique),
+            {
+                side: frozenset(to.get(name, name) for name in names)
+                for side, names in relation.owners.items()
+            },
+            relation.reads_values,
+        )
+
+    def _refuse_same_names(self, node: exp.Expr, names: Sequence[str]) -> None:
+        """Engines differ in which of two columns of one name they take, and so may this rule."""
+        folded = [name.lower() for name in names]
+        for name in {name for name in folded if folded.count(name) > 1}:
+            self.refuse(node, f"two columns are called {name}")
 
     def _unnest(self, source: exp.Unnest, tables: Tables, rows: JoinedRows) -> None:
         """Arrays of a row's own values; or names that a column has one a line, taken apart."""
@@ -359,25 +386,6 @@ def _owners_of_both(left: Relation, right: Relation, pairs: Mapping[int, int]) -
         for side, names in left.owners.items()
         if side in pairs
     }
-
-
-def _renamed(relation: Relation, source: exp.Expr) -> Relation:
-    """With the names that an alias gives its columns."""
-    alias = source.args.get("alias")
-    names = [column.name for column in alias.args.get("columns") or ()] if alias is not None else []
-    if not names:
-        return relation
-    to = dict(zip(relation.columns, names, strict=False))
-    return Relation(
-        {to.get(name, name): cell for name, cell in relation.columns.items()},
-        relation.sides,
-        frozenset(to.get(name, name) for name in relation.unique),
-        {
-            side: frozenset(to.get(name, name) for name in names)
-            for side, names in relation.owners.items()
-        },
-        relation.reads_values,
-    )
 
 
 def _shapes(query: exp.Expr) -> list[str]:
